@@ -1,0 +1,214 @@
+package call
+
+import (
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Type is the type of a field as a rule sees it.
+type Type string
+
+const (
+	Number  Type = "number"  // float64
+	Integer Type = "integer" // int64
+	Bool    Type = "bool"
+	Text    Type = "text"
+	Time    Type = "time"
+	Strings Type = "strings" // list of texts
+	List    Type = "list"    // list of intervals
+	Object  Type = "object"  // the provider's own members
+)
+
+// Field is one row of the field table.
+type Field struct {
+	Name string   // as in JSON and in rules
+	Type Type     //
+	Unit string   // ms, s, %, packets, MOS ...; empty for none
+	Doc  string   // one sentence
+	Enum []string // the possible texts, where they are known
+	Min  *float64 // smallest possible number, nil for none
+	Max  *float64 // largest possible number, nil for none
+
+	fold  foldRule
+	index []int // within Event
+}
+
+type foldRule string
+
+const (
+	foldLatest foldRule = ""      // the later known value
+	foldSum    foldRule = "sum"   // a counter that may be cumulative per stream
+	foldMOS    foldRule = "mos"   // moves with the MOS that won
+	foldEnded  foldRule = "ended" // kept from the end of the call
+	foldOwn    foldRule = "own"   // folded by code of its own
+)
+
+// Fields is the field table, in the order of the declaration.
+func Fields() []Field { return fieldTable() }
+
+// Lookup finds a field by its name.
+func Lookup(name string) (Field, bool) {
+	for _, f := range fieldTable() {
+		if f.Name == name {
+			return f, true
+		}
+	}
+	return Field{}, false
+}
+
+var fieldTable = sync.OnceValue(func() []Field {
+	return appendFields(nil, reflect.TypeFor[Event](), nil)
+})
+
+func appendFields(fields []Field, t reflect.Type, parent []int) []Field {
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		index := append(append([]int(nil), parent...), i)
+		if sf.Anonymous {
+			fields = appendFields(fields, sf.Type, index)
+			continue
+		}
+		doc := sf.Tag.Get("doc")
+		if doc == "" {
+			continue // of no use in a rule
+		}
+		name, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
+		f := Field{
+			Name: name, Type: typeOf(sf), Unit: sf.Tag.Get("unit"), Doc: doc,
+			fold: foldRule(sf.Tag.Get("fold")), index: index,
+		}
+		if enum := sf.Tag.Get("enum"); enum != "" {
+			f.Enum = strings.Split(enum, ",")
+		}
+		f.Min, f.Max = parseRange(sf.Tag.Get("range"))
+		if len(parent) == 0 || t == reflect.TypeFor[Identity]() && ownFold[name] {
+			f.fold = foldOwn
+		}
+		fields = append(fields, f)
+	}
+	return fields
+}
+
+// ownFold names the identity fields that Fold treats by code of its own.
+var ownFold = map[string]bool{
+	"id": true, "provider": true, "kind": true, "callId": true,
+	"occurredAt": true, "receivedAt": true, "final": true,
+}
+
+func typeOf(sf reflect.StructField) Type {
+	if t := sf.Tag.Get("field"); t != "" {
+		return Type(t)
+	}
+	t := sf.Type
+	if t == reflect.TypeFor[time.Time]() {
+		return Time
+	}
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Float64:
+		return Number
+	case reflect.Int64:
+		return Integer
+	case reflect.Bool:
+		return Bool
+	default:
+		return Text
+	}
+}
+
+func parseRange(s string) (lo, hi *float64) {
+	from, to, ok := strings.Cut(s, "..")
+	if !ok {
+		return nil, nil
+	}
+	bound := func(s string) *float64 {
+		v, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			return nil
+		}
+		return &v
+	}
+	return bound(from), bound(to)
+}
+
+// Value is the field of e: the zero Value of type any where it is unknown.
+// Numbers come as float64 or int64, the rest as bool, string, time.Time,
+// []string, []Interval or map[string]any.
+func (f *Field) Value(e *Event) any {
+	v := f.of(e)
+	if !known(v) {
+		return nil
+	}
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
+	if v.Kind() == reflect.String {
+		return v.String()
+	}
+	return v.Interface()
+}
+
+// Number is a numeric field of e without allocating; false where it is unknown
+// or not a number.
+func (f *Field) Number(e *Event) (float64, bool) {
+	v := f.of(e)
+	if v.Kind() != reflect.Pointer || v.IsNil() {
+		return 0, false
+	}
+	switch v = v.Elem(); v.Kind() {
+	case reflect.Float64:
+		return v.Float(), true
+	case reflect.Int64:
+		return float64(v.Int()), true
+	default:
+		return 0, false
+	}
+}
+
+// Text is a text field of e; false where it is unknown or not a text.
+func (f *Field) Text(e *Event) (string, bool) {
+	v := f.of(e)
+	if v.Kind() != reflect.String || v.Len() == 0 {
+		return "", false
+	}
+	return v.String(), true
+}
+
+// Truth is a truth value of e; false twice where it is unknown or no truth value.
+func (f *Field) Truth(e *Event) (value, ok bool) {
+	v := f.of(e)
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return false, false
+		}
+		v = v.Elem()
+	}
+	if v.Kind() != reflect.Bool {
+		return false, false
+	}
+	return v.Bool(), true
+}
+
+func (f *Field) of(e *Event) reflect.Value {
+	v := reflect.ValueOf(e).Elem()
+	for _, i := range f.index {
+		v = v.Field(i)
+	}
+	return v
+}
+
+// known says whether v holds a fact. A plain bool (final) is always known.
+func known(v reflect.Value) bool {
+	if v.Kind() == reflect.Bool {
+		return true
+	}
+	if v.Kind() == reflect.Slice || v.Kind() == reflect.Map {
+		return v.Len() > 0
+	}
+	return !v.IsZero()
+}

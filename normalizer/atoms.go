@@ -1,0 +1,3 @@
+package normalizer
+
+func atoms() Provider { return Provider{Name: "atoms"} }

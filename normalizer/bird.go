@@ -1,0 +1,3 @@
+package normalizer
+
+func bird() Provider { return Provider{Name: "bird"} }

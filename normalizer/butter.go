@@ -1,0 +1,3 @@
+package normalizer
+
+func butter() Provider { return Provider{Name: "butter"} }

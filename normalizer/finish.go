@@ -1,0 +1,75 @@
+package normalizer
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"callwatch/call"
+)
+
+// Options are the operator's choices that shape an event.
+type Options struct {
+	Prefer call.Prefer // which MOS a call shows; empty is the provider's
+	Codecs Codecs      // codec table of the estimator; nil is the default one
+}
+
+// Events turns a stored body into normalized events: the provider's mapping,
+// then everything that is the same for all providers. No event and no error
+// means the body was of a kind that is acknowledged and ignored.
+func Events(p Provider, b *Body, o Options) ([]call.Event, error) {
+	events, err := p.Normalize(b)
+	if err != nil {
+		return nil, fmt.Errorf("normalize %s body: %w", p.Name, err)
+	}
+	for i := range events {
+		finish(&events[i], p, b, o, i)
+	}
+	return events, nil
+}
+
+// finish completes an event that a provider's mapping began: identity, times,
+// numbers in E.164, hangup class, derived facts, MOS, bounded raw.
+func finish(e *call.Event, p Provider, b *Body, o Options, i int) {
+	e.Provider, e.RawID = p.Name, b.RawID
+	e.ReceivedAt = b.ReceivedAt
+	if b.CallID != "" {
+		e.CallID = b.CallID
+	}
+	if e.ID == "" {
+		e.ID = contentID(b, i)
+	}
+	e.ID = p.Name + ":" + e.ID
+	if e.OccurredAt.IsZero() {
+		if e.OccurredAt = e.EndedAt; e.OccurredAt.IsZero() {
+			e.OccurredAt = b.ReceivedAt
+		}
+	}
+	e.Codec = codecName(e.Codec)
+	e.From, e.FromCountry = e164(e.From, e.FromCountry)
+	e.To, e.ToCountry = e164(e.To, e.ToCountry)
+	classifyHangup(e)
+	e.Derive()
+	estimate(e, o)
+	e.Raw = boundRaw(e.Raw)
+}
+
+// contentID identifies a body that names no delivery: the same bytes are the
+// same event, however often they are sent.
+func contentID(b *Body, i int) string {
+	sum := sha256.Sum256(b.Bytes)
+	id := "sha256-" + hex.EncodeToString(sum[:12])
+	if i > 0 {
+		id += fmt.Sprintf("-%d", i)
+	}
+	return id
+}
+
+// codecName is lower case, without a leading "audio/" and without clock rate
+// and channels.
+func codecName(s string) string {
+	s = strings.TrimPrefix(strings.ToLower(strings.TrimSpace(s)), "audio/")
+	s, _, _ = strings.Cut(s, "/")
+	return s
+}

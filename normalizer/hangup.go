@@ -1,0 +1,5 @@
+package normalizer
+
+import "callwatch/call"
+
+func classifyHangup(e *call.Event) {}

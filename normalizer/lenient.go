@@ -1,0 +1,254 @@
+package normalizer
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxDepth bounds the nesting of a body: deeper ones are hostile, not calls.
+const maxDepth = 64
+
+// node is one value of a decoded body. Every accessor is lenient: providers send
+// numbers as text, null for absent, and members that come and go. What cannot be
+// read is absent.
+type node struct{ v any }
+
+// parseJSON decodes a JSON body. Numbers keep their digits until asked for.
+func parseJSON(b []byte) (node, error) {
+	if err := checkDepth(b); err != nil {
+		return node{}, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return node{}, fmt.Errorf("parse json: %w", err)
+	}
+	if dec.More() {
+		return node{}, errors.New("parse json: more than one value")
+	}
+	return node{v}, nil
+}
+
+// checkDepth refuses bodies nested deeper than maxDepth before they are decoded.
+func checkDepth(b []byte) error {
+	depth, quoted, escaped := 0, false, false
+	for _, c := range b {
+		switch {
+		case escaped:
+			escaped = false
+		case quoted && c == '\\':
+			escaped = true
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return fmt.Errorf("parse json: nested deeper than %d", maxDepth)
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return nil
+}
+
+// parseForm decodes an application/x-www-form-urlencoded body: each key with its
+// first value, as an object of texts.
+func parseForm(b []byte) (node, error) {
+	values, err := url.ParseQuery(string(b))
+	if err != nil {
+		return node{}, fmt.Errorf("parse form: %w", err)
+	}
+	m := make(map[string]any, len(values))
+	for k, vs := range values {
+		m[k] = vs[0]
+	}
+	return node{m}, nil
+}
+
+// at follows member names; the zero node where one is missing.
+func (n node) at(path ...string) node {
+	for _, name := range path {
+		m, _ := n.v.(map[string]any)
+		n = node{m[name]}
+	}
+	return n
+}
+
+// or is n where it holds something, else the other: two names of one member.
+func (n node) or(other node) node {
+	if n.v == nil || n.v == "" {
+		return other
+	}
+	return n
+}
+
+func (n node) isObject() bool { _, ok := n.v.(map[string]any); return ok }
+func (n node) isList() bool   { _, ok := n.v.([]any); return ok }
+func (n node) isNull() bool   { return n.v == nil }
+
+func (n node) object() map[string]any { m, _ := n.v.(map[string]any); return m }
+
+// list is the elements of an array, nil for anything else.
+func (n node) list() []node {
+	l, _ := n.v.([]any)
+	out := make([]node, len(l))
+	for i, v := range l {
+		out[i] = node{v}
+	}
+	return out
+}
+
+// text is a text or the digits of a number, trimmed; "" where absent.
+func (n node) text() string {
+	switch v := n.v.(type) {
+	case string:
+		return strings.TrimSpace(v)
+	case json.Number:
+		return v.String()
+	default:
+		return ""
+	}
+}
+
+// number is a finite number or a text that reads as one.
+func (n node) number() *float64 {
+	f, err := strconv.ParseFloat(n.text(), 64)
+	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		return nil
+	}
+	return &f
+}
+
+// positive is a number above 0: for sources that write 0 for unknown.
+func (n node) positive() *float64 {
+	if f := n.number(); f != nil && *f > 0 {
+		return f
+	}
+	return nil
+}
+
+// scaled is a number times factor: a unit converted at the border.
+func (n node) scaled(factor float64) *float64 {
+	f := n.number()
+	if f == nil {
+		return nil
+	}
+	return new(*f * factor)
+}
+
+// integer is a whole number, or the whole part of one given with decimals, if
+// it fits.
+func (n node) integer() *int64 {
+	if i, err := strconv.ParseInt(n.text(), 10, 64); err == nil {
+		return &i
+	}
+	f := n.number()
+	if f == nil || math.Abs(*f) > 1<<53 {
+		return nil
+	}
+	return new(int64(*f))
+}
+
+// count is an integer of 0 or more.
+func (n node) count() *int64 {
+	if i := n.integer(); i != nil && *i >= 0 {
+		return i
+	}
+	return nil
+}
+
+// truth is a JSON truth value or the texts true and false.
+func (n node) truth() *bool {
+	switch v := n.v.(type) {
+	case bool:
+		return &v
+	case string:
+		if b, err := strconv.ParseBool(strings.TrimSpace(strings.ToLower(v))); err == nil {
+			return &b
+		}
+	}
+	return nil
+}
+
+// texts is a list of texts, or one text as a list.
+func (n node) texts() []string {
+	if s := n.text(); s != "" {
+		return []string{s}
+	}
+	var out []string
+	for _, e := range n.list() {
+		if s := e.text(); s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// timeLayouts are the forms in which providers write times as text; those
+// without a zone are UTC.
+var timeLayouts = []string{
+	time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00",
+	"2006-01-02 15:04:05.999999999", time.RFC1123Z, time.RFC1123, "2006-01-02",
+}
+
+// time is a time written as text; zero where absent or unreadable.
+func (n node) time() time.Time {
+	s, _ := n.v.(string)
+	for _, layout := range timeLayouts {
+		if t, err := time.Parse(layout, strings.TrimSpace(s)); err == nil && plausible(t) {
+			return t.UTC()
+		}
+	}
+	return time.Time{}
+}
+
+// unix is a time given as a number of units since 1970, as number or text; 0 is
+// absent.
+func (n node) unix(unit time.Duration) time.Time {
+	f := n.positive()
+	if f == nil || *f > float64(math.MaxInt64)/float64(unit) {
+		return time.Time{}
+	}
+	t := time.Unix(0, int64(*f*float64(unit))).UTC()
+	if !plausible(t) {
+		return time.Time{}
+	}
+	return t
+}
+
+// plausible times lie within a century of 2000: the rest are placeholders, and
+// RFC 3339 cannot write them all.
+func plausible(t time.Time) bool { return t.Year() >= 1970 && t.Year() < 2100 }
+
+// fold brings a provider's word to one spelling: lower case, hyphens, so that
+// no_answer, noAnswer and no-answer compare equal.
+func foldWord(s string) string {
+	var b strings.Builder
+	prevLower := false
+	for _, r := range strings.TrimSpace(s) {
+		switch {
+		case r == '_' || r == ' ':
+			r = '-'
+			prevLower = false
+		case r >= 'A' && r <= 'Z':
+			if prevLower {
+				b.WriteByte('-')
+			}
+			r += 'a' - 'A'
+			prevLower = false
+		default:
+			prevLower = r >= 'a' && r <= 'z'
+		}
+		b.WriteRune(r)
+	}
+	return strings.ReplaceAll(b.String(), "cancelled", "canceled")
+}

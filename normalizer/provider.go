@@ -1,0 +1,170 @@
+// Package normalizer knows the providers: how each signs its webhooks, and what
+// its bodies mean in the words of package call. One provider is one file, one
+// folder of testdata and one line in Providers.
+package normalizer
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"callwatch/call"
+)
+
+// Providers are all providers callwatch knows. The order is that of the docs.
+func Providers() []Provider {
+	return []Provider{
+		telnyx(),
+		signalwire(),
+		bird(),
+		atoms(),
+		butter(),
+	}
+}
+
+// Find returns the provider of that name.
+func Find(name string) (Provider, bool) {
+	for _, p := range Providers() {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Provider{}, false
+}
+
+// Provider is one vendor.
+type Provider struct {
+	Name     string // in routes, subjects, metrics and environment names: lower case letters
+	Title    string // as people write it: "Telnyx"
+	Settings []Setting
+
+	// Supplies are the names of the call fields that this provider can report.
+	Supplies []string
+
+	// Verify checks the provider's own signature and returns which of the keys
+	// made it, in a form that can be stored and shown ("signing_key 1"). nil for
+	// a provider that cannot sign. Errors wrap ErrSignature or ErrStale.
+	Verify func(r *Request, k Keys) (key string, err error)
+
+	// Normalize turns one stored body into events, several for an array or list
+	// of reports. A kind that is known to be of no interest gives none. An error
+	// means the body cannot be understood; it never stops at a single odd member.
+	Normalize func(b *Body) ([]call.Event, error)
+}
+
+// Setting is one thing an operator configures for a provider. Its environment
+// name is CALLWATCH_<PROVIDER>_<NAME>.
+type Setting struct {
+	Name   string // upper case: "PUBLIC_KEY"
+	Use    Use
+	Secret bool
+	Doc    string // one sentence: what it is and where to find it
+	// Check refuses a value that can never work, saying why; nil accepts all.
+	Check func(value string) error
+}
+
+// Use says what a setting is for.
+type Use string
+
+const (
+	ForVerify Use = "verification"
+	ForREST   Use = "rest"
+)
+
+// Settings every provider has.
+const (
+	URLToken = "URL_TOKEN" // verification for senders that cannot sign
+	APIURL   = "API_URL"   // another REST base URL
+)
+
+// AllSettings are the provider's own settings and those every provider has.
+func (p Provider) AllSettings() []Setting {
+	all := append([]Setting(nil), p.Settings...)
+	common := []Setting{
+		{Name: URLToken, Use: ForVerify, Secret: true, Doc: "secret path segment or basic-auth password, for senders that cannot sign; a list during rotation"},
+		{Name: APIURL, Use: ForREST, Doc: "another REST base URL, for proxies and tests"},
+	}
+	for _, c := range common {
+		if !hasSetting(all, c.Name) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func hasSetting(settings []Setting, name string) bool {
+	for _, s := range settings {
+		if s.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// EnvName is the environment variable of one of the provider's settings.
+func (p Provider) EnvName(setting string) string {
+	return "CALLWATCH_" + strings.ToUpper(p.Name) + "_" + setting
+}
+
+// Keys are the configured values by setting name. A verification secret may
+// have several values while it is being rotated.
+type Keys map[string][]string
+
+// Verifiable says whether any of the provider's verification settings is set.
+// A provider without one is off.
+func (p Provider) Verifiable(k Keys) bool {
+	for _, s := range p.AllSettings() {
+		if s.Use == ForVerify && len(k[s.Name]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Request is an HTTP request as received. Nothing in it is trusted yet.
+type Request struct {
+	URL         string // public URL the provider called: scheme, host, path, query
+	Header      http.Header
+	Body        []byte
+	Token       string // path segment or basic-auth password, "" for none
+	ReceivedAt  time.Time
+	ContentType string
+}
+
+// Reasons why a request is not accepted. The answer to a client tells the first
+// two apart from nothing else.
+var (
+	ErrSignature = errors.New("signature missing or wrong")       // 401
+	ErrStale     = errors.New("signature too old")                // 401
+	ErrOff       = errors.New("provider has no verification set") // 403
+)
+
+// Webhook is a verified request: only Verify makes one, so unverified bytes
+// cannot be stored.
+type Webhook struct{ body Body }
+
+// Body is what was verified, to be stored as it is.
+func (w Webhook) Body() Body { return w.body }
+
+// Source says how a body came to us.
+type Source string
+
+const (
+	Pushed   Source = "webhook" // the provider sent it
+	Fetched  Source = "fetch"   // we asked for it after the call's end
+	Imported Source = "import"  // history, asked for or read from a file
+)
+
+// Body is a stored body with what a normalizer needs beside it.
+type Body struct {
+	Provider    string
+	Source      Source
+	ContentType string
+	Header      map[string]string // the few headers a normalizer reads; never credentials
+	Bytes       []byte
+	ReceivedAt  time.Time
+	RawID       string // where it is stored
+	Key         string // which key verified it
+	CallID      string // the call it was fetched for, "" for webhooks
+}

@@ -1,0 +1,3 @@
+package normalizer
+
+func signalwire() Provider { return Provider{Name: "signalwire"} }

@@ -1,0 +1,3 @@
+package normalizer
+
+func telnyx() Provider { return Provider{Name: "telnyx"} }

@@ -1,0 +1,165 @@
+// Package rules turns rules.yaml into a compiled set and events into incidents.
+// The engine is a pure fold: (state, event or tick) -> (state, transitions).
+package rules
+
+import (
+	"time"
+
+	"callwatch/call"
+)
+
+// Severity of an incident.
+type Severity string
+
+const (
+	Critical Severity = "critical"
+	Warning  Severity = "warning"
+	Info     Severity = "info"
+)
+
+// Severities from the most to the least severe.
+func Severities() []Severity { return []Severity{Critical, Warning, Info} }
+
+// Worse says whether s is more severe than o.
+func (s Severity) Worse(o Severity) bool { return s.rank() > o.rank() }
+
+func (s Severity) rank() int {
+	return map[Severity]int{Critical: 3, Warning: 2, Info: 1}[s]
+}
+
+// State of an incident.
+type State string
+
+const (
+	Firing   State = "firing"
+	Resolved State = "resolved"
+)
+
+// Step names a transition of an incident.
+type Step string
+
+const (
+	StepOpened    Step = "opened"
+	StepUpdated   Step = "updated"   // more calls matched; at most one every 30 s
+	StepEscalated Step = "escalated" // a higher severity holds
+	StepResolved  Step = "resolved"
+)
+
+// Mode of a rule.
+type Mode string
+
+const (
+	Active Mode = "active"
+	Shadow Mode = "shadow" // evaluated and recorded, nothing is sent
+	Off    Mode = "off"
+)
+
+// Transition is a named change of an incident, with the incident as it is after
+// it: the transition is the state and the outbox in one.
+type Transition struct {
+	Step     Step      `json:"step"`
+	At       time.Time `json:"at"`    // stream time
+	Cause    Cause     `json:"cause"` // what made it happen
+	Reason   string    `json:"reason"`
+	Incident Incident  `json:"incident"`
+}
+
+// Cause is the place in the event stream that made a transition happen. Causes
+// of one incident only grow, so a replay is recognized by them.
+type Cause struct {
+	Seq   uint64 `json:"seq"`   // of the event or tick
+	Index int    `json:"index"` // among the transitions it caused
+}
+
+// After says whether c comes later in the stream than o.
+func (c Cause) After(o Cause) bool {
+	return c.Seq > o.Seq || c.Seq == o.Seq && c.Index > o.Index
+}
+
+// Label is one part of an incident's key: a field of `by` and its value.
+type Label struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Incident is the open alert of one (rule, key), from the first match to the
+// resolve. It owns one Slack thread.
+type Incident struct {
+	ID       string   `json:"id"` // of this opening: unique, and the same in every replay
+	Rule     string   `json:"rule"`
+	By       []Label  `json:"by,omitempty"` // in the order of the rule's `by`
+	State    State    `json:"state"`
+	Severity Severity `json:"severity"` // the highest reached since it opened
+	Mode     Mode     `json:"mode"`
+
+	OpenedAt   time.Time `json:"openedAt"`
+	UpdatedAt  time.Time `json:"updatedAt"`
+	ResolvedAt time.Time `json:"resolvedAt,omitzero"`
+
+	Summary string            `json:"summary"` // one sentence, no markup
+	Runbook string            `json:"runbook,omitempty"`
+	Owner   string            `json:"owner,omitempty"`
+	Labels  map[string]string `json:"labels,omitempty"`
+	Slack   []string          `json:"slack,omitempty"` // channels it is routed to; none: the configured default
+	Show    []string          `json:"show,omitempty"`  // fields listed for each sample call
+
+	Counts    Counts     `json:"counts"`
+	Opening   Evidence   `json:"opening"`             // what opened it, never changed
+	Latest    Evidence   `json:"latest"`              // the latest match
+	Worst     Evidence   `json:"worst"`               // the most severe match, then the one furthest beyond its limits
+	Resolving *Evidence  `json:"resolving,omitempty"` // the latest call that was judged good, once resolved
+	Samples   []Evidence `json:"samples,omitempty"`   // worst calls first, at most the rule's `samples`
+
+	ResolveAfter time.Duration `json:"resolveAfter,omitempty"` // in force when it opened
+	RuleError    string        `json:"ruleError,omitempty"`    // the rule is unhealthy: its latest run-time error
+}
+
+// Counts are the calls an incident or rule has seen.
+type Counts struct {
+	Matched  int `json:"matched"`
+	Judged   int `json:"judged"`   // outcome known, matched ones included
+	Unjudged int `json:"unjudged"` // outcome depends on an unknown field
+}
+
+// UnjudgedShare is the share of calls, 0..1, whose outcome could not be told.
+func (c Counts) UnjudgedShare() float64 {
+	if c.Unjudged == 0 {
+		return 0
+	}
+	return float64(c.Unjudged) / float64(c.Judged+c.Unjudged)
+}
+
+// Evidence is one call with the conditions that made a rule match.
+type Evidence struct {
+	At         time.Time   `json:"at"`
+	Severity   Severity    `json:"severity,omitempty"`
+	Call       call.Event  `json:"call"`       // the call as known then, less raw, counters and intervals
+	Conditions []Condition `json:"conditions"` // every leaf of the expression, in its order
+}
+
+// Condition is one leaf of a rule's expression and the value it met.
+type Condition struct {
+	Expr  string `json:"expr"`  // "mos < 3.5"
+	Text  string `json:"text"`  // "mos (3.12) < 3.5"; an absent field reads "mos (unknown)"
+	Truth Truth  `json:"truth"` // held, did not, or could not be told
+}
+
+// Truth is the outcome of a condition in three-valued logic.
+type Truth string
+
+const (
+	True    Truth = "true"
+	False   Truth = "false"
+	Unknown Truth = "unknown"
+)
+
+// Held lists the texts of the conditions that held.
+func (e *Evidence) Held() []string {
+	var held []string
+	for _, c := range e.Conditions {
+		if c.Truth == True {
+			held = append(held, c.Text)
+		}
+	}
+	return held
+}

@@ -8,16 +8,26 @@ import (
 )
 
 // Call is what is known of one call: the fold of all its events. Later known
-// values replace earlier ones, unknown never replaces known, and an event that
-// is older than what is known only fills gaps, so that the order of arrival
-// does not matter.
+// values replace earlier ones and unknown never replaces known, where "later" is
+// by what an event is about and when it happened, not by when it arrived.
 type Call struct {
 	Event
 
 	Events  int               `json:"events"`            // events folded, duplicates left out
 	Streams map[string]Stream `json:"streams,omitempty"` // running totals of cumulative counters
+	Scores  map[string]Score  `json:"scores,omitempty"`  // by mosSource: the latest of each
 	Seen    []string          `json:"seen,omitempty"`    // ids of the latest events, oldest first
-	Rank    int               `json:"rank,omitempty"`    // how far the call had come
+	Latest  stamp             `json:"latest"`            // of the event that spoke last
+	Sources sources           `json:"sources"`           // where each field's value came from
+}
+
+// Score is a MOS with what belongs to it.
+type Score struct {
+	MOS       float64  `json:"mos"`
+	Scope     string   `json:"scope,omitempty"`
+	Grounding string   `json:"grounding,omitempty"`
+	Missing   []string `json:"missing,omitempty"`
+	Stamp     stamp    `json:"stamp"`
 }
 
 // Stream is the running total of one run of cumulative counters.
@@ -52,66 +62,63 @@ func (c *Call) Fold(e *Event, prefer Prefer) (changed bool) {
 		c.Seen = slices.Delete(c.Seen, 0, 1)
 	}
 	c.Events++
-	older := rank(e.Kind) < c.Rank || rank(e.Kind) == c.Rank && e.OccurredAt.Before(c.OccurredAt)
-	changed = c.foldFacts(e, older)
-	changed = c.foldMOS(e, older, prefer) || changed
-	changed = c.foldCounters(e) || changed
+	st := stamp{e.Kind, e.OccurredAt}
+	changed = c.foldFacts(e, st)
 	changed = c.foldIntervals(e) || changed
-	changed = c.foldRaw(e, older) || changed
-	changed = c.foldIdentity(e, older) || changed
+	changed = c.foldMOS(e, st, prefer) || changed
+	changed = c.foldCounters(e) || changed
+	changed = c.foldRaw(e, st.older(c.Latest, rank)) || changed
+	changed = c.foldIdentity(e, st) || changed
 	c.Derive()
 	return changed
 }
 
-// rank orders kinds by how late in a call they speak.
-func rank(k Kind) int {
-	return map[Kind]int{Progress: 1, Stats: 2, Ended: 3, Report: 4}[k]
-}
-
-func (c *Call) foldIdentity(e *Event, older bool) bool {
+func (c *Call) foldIdentity(e *Event, st stamp) bool {
 	changed := c.CallID == "" || e.Final && !c.Final
 	c.ID, c.Provider, c.CallID, c.RawID = e.ID, e.Provider, e.CallID, e.RawID
 	c.Kind = e.Kind
 	c.Final = c.Final || e.Final
-	if e.OccurredAt.After(c.OccurredAt) {
-		c.OccurredAt = e.OccurredAt
-	}
-	if e.ReceivedAt.After(c.ReceivedAt) {
-		c.ReceivedAt = e.ReceivedAt
-	}
-	if !older {
-		c.Rank = rank(e.Kind)
+	c.OccurredAt = latest(c.OccurredAt, e.OccurredAt)
+	c.ReceivedAt = latest(c.ReceivedAt, e.ReceivedAt)
+	if !st.older(c.Latest, rank) {
+		c.Latest = st
 	}
 	return changed
 }
 
-func (c *Call) foldFacts(e *Event, older bool) (changed bool) {
-	answered := c.Answered
-	for _, f := range fieldTable() {
-		if f.fold == foldOwn || f.fold == foldMOS {
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func (c *Call) foldFacts(e *Event, st stamp) (changed bool) {
+	table := fieldTable()
+	place := c.Sources.add(st, len(table))
+	for i := range table {
+		f := &table[i]
+		if f.fold == foldOwn || f.fold == foldMOS || f.fold == foldSum && e.Counters != nil {
 			continue
 		}
-		from, to := f.of(e), f.of(&c.Event)
+		from := f.of(e)
 		if !known(from) {
 			continue
 		}
-		keep := older
-		switch f.fold {
-		case foldEnded:
-			keep = older && e.Kind != Ended || e.Kind == Report
-		case foldSum:
-			if e.Counters != nil {
-				continue
-			}
+		order := rank
+		if f.fold == foldEnded {
+			order = endedRank
 		}
-		if known(to) && (keep || sameFact(from, to)) {
+		if source, ok := c.Sources.of(i); ok && st.older(source, order) {
 			continue
 		}
+		to := f.of(&c.Event)
+		changed = changed || !known(to) || !sameFact(from, to)
 		to.Set(from)
-		changed = true
+		c.Sources.Of[i] = place
 	}
-	if answered != nil && *answered && !c.AnsweredAt.IsZero() {
-		c.Answered = answered // the answer was seen: a cause that usually means "never answered" does not undo it
+	if !c.AnsweredAt.IsZero() {
+		c.Answered = new(true) // the answer was seen: a cause that usually means "never answered" does not undo it
 	}
 	return changed
 }
@@ -129,37 +136,48 @@ func sameFact(a, b reflect.Value) bool {
 	}
 }
 
-// foldMOS moves the facts of the winning MOS as one: score, source, scope,
-// grounding and what was missing always belong together.
-func (c *Call) foldMOS(e *Event, older bool, prefer Prefer) bool {
+// foldMOS keeps the latest score of each source and shows the preferred one:
+// score, source, scope, grounding and what was missing always belong together.
+func (c *Call) foldMOS(e *Event, st stamp, prefer Prefer) bool {
 	if e.MOS == nil {
-		if c.MOS == nil && !older {
+		if c.MOS == nil && len(e.MOSMissing) > 0 {
 			c.MOSMissing = e.MOSMissing
 		}
 		return false
 	}
-	if c.MOS != nil && !prefer.takes(e, &c.Event, older) {
+	if have, ok := c.Scores[e.MOSSource]; ok && st.older(have.Stamp, rank) {
 		return false
 	}
-	changed := c.MOS == nil || *c.MOS != *e.MOS || c.MOSSource != e.MOSSource
-	c.MOS, c.MOSSource = e.MOS, e.MOSSource
-	c.MOSScope, c.MOSGrounding, c.MOSMissing = e.MOSScope, e.MOSGrounding, e.MOSMissing
+	if c.Scores == nil {
+		c.Scores = map[string]Score{}
+	}
+	mos := *e.MOS
+	if e.MOSSource == Estimated && c.MOSEstimate != nil {
+		mos = *c.MOSEstimate // of all intervals, not of this event's alone
+	}
+	c.Scores[e.MOSSource] = Score{mos, e.MOSScope, e.MOSGrounding, e.MOSMissing, st}
+	source := prefer.choose(c.Scores)
+	won := c.Scores[source]
+	changed := c.MOS == nil || *c.MOS != won.MOS || c.MOSSource != source
+	c.MOS, c.MOSSource = &won.MOS, source
+	c.MOSScope, c.MOSGrounding, c.MOSMissing = won.Scope, won.Grounding, won.Missing
 	return changed
 }
 
-// takes says whether the MOS of next replaces that of have; both are known.
-func (p Prefer) takes(next, have *Event, older bool) bool {
-	if next.MOSSource == have.MOSSource {
-		return !older
-	}
-	if p == PreferWorst {
-		return *next.MOS < *have.MOS || *next.MOS == *have.MOS && next.MOSSource == FromProvider
-	}
-	order := []string{NoMedia, Estimated, FromProvider}
+// choose is the source whose score is shown. There is at least one.
+func (p Prefer) choose(scores map[string]Score) string {
+	order := []string{FromProvider, Estimated, NoMedia}
 	if p == PreferEstimate {
-		order = []string{FromProvider, NoMedia, Estimated}
+		order = []string{Estimated, NoMedia, FromProvider}
 	}
-	return slices.Index(order, next.MOSSource) > slices.Index(order, have.MOSSource)
+	won := ""
+	for _, source := range order {
+		s, ok := scores[source]
+		if ok && (won == "" || p == PreferWorst && s.MOS < scores[won].MOS) {
+			won = source
+		}
+	}
+	return won
 }
 
 // foldCounters adds what a report of cumulative counters brings. A report that
@@ -230,9 +248,6 @@ func (c *Call) foldIntervals(e *Event) bool {
 	if a, ok := AggregateIntervals(c.Intervals); ok {
 		c.RFactor, c.MOSEstimate = &a.RFactor, &a.MOS
 		c.MOSMin, c.MOSP5, c.MOSBelow35Pct = &a.MOSMin, &a.MOSP5, &a.MOSBelow35Pct
-		if c.MOSSource == Estimated {
-			c.MOS = c.MOSEstimate
-		}
 	}
 	return true
 }

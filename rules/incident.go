@@ -135,6 +135,7 @@ type Evidence struct {
 	Severity   Severity    `json:"severity,omitempty"`
 	Call       call.Event  `json:"call"`       // the call as known then, less raw, counters and intervals
 	Conditions []Condition `json:"conditions"` // every leaf of the expression, in its order
+	Margin     float64     `json:"margin"`     // how far beyond its limit the worst condition is, relative to the limit
 }
 
 // Condition is one leaf of a rule's expression and the value it met.
@@ -142,6 +143,8 @@ type Condition struct {
 	Expr  string `json:"expr"`  // "mos < 3.5"
 	Text  string `json:"text"`  // "mos (3.12) < 3.5"; an absent field reads "mos (unknown)"
 	Truth Truth  `json:"truth"` // held, did not, or could not be told
+
+	Value *float64 `json:"value,omitempty"` // what was compared, where it is a number
 }
 
 // Truth is the outcome of a condition in three-valued logic.

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/goccy/go-yaml"
+
+	"callwatch/call"
+	"callwatch/emodel"
+	"callwatch/normalizer"
+)
+
+const envPrefix = "CALLWATCH_"
+
+// Config is all an operator can set: flags over environment over callwatch.yaml
+// over defaults.
+type Config struct {
+	Listen     string      `env:"LISTEN" yaml:"listen"`
+	DataDir    string      `env:"DATA_DIR" yaml:"data_dir"`
+	Rules      string      `env:"RULES" yaml:"rules"`
+	PublicURL  string      `env:"PUBLIC_URL" yaml:"public_url"`
+	AdminToken Secret      `env:"ADMIN_TOKEN" yaml:"admin_token"`
+	MOS        call.Prefer `env:"MOS" yaml:"mos"`
+	LogLevel   string      `env:"LOG_LEVEL" yaml:"log_level"`
+
+	NATS       NATSConfig  `envPrefix:"NATS_" yaml:"nats"`
+	Durability string      `env:"DURABILITY" yaml:"durability"`
+	Slack      SlackConfig `envPrefix:"SLACK_" yaml:"slack"`
+
+	// Providers are the registry's settings by provider and setting name.
+	Providers map[string]map[string]Secret `yaml:"providers"`
+	// Codecs override or extend the estimator's codec table.
+	Codecs map[string]emodel.Codec `yaml:"codecs"`
+}
+
+// NATSConfig says where JetStream is.
+type NATSConfig struct {
+	URL      string `env:"URL" yaml:"url"`           // empty: embedded
+	Creds    string `env:"CREDS" yaml:"creds"`       // credentials file
+	Replicas int    `env:"REPLICAS" yaml:"replicas"` // of each stream on a cluster
+	Listen   string `env:"LISTEN" yaml:"listen"`     // address on which the embedded server lets others subscribe
+}
+
+// SlackConfig says where and how alerts are announced.
+type SlackConfig struct {
+	Token         Secret  `env:"TOKEN" yaml:"token"`
+	Channel       string  `env:"CHANNEL" yaml:"channel"`
+	AppToken      Secret  `env:"APP_TOKEN" yaml:"app_token"`
+	SigningSecret Secret  `env:"SIGNING_SECRET" yaml:"signing_secret"`
+	WebhookURL    Secret  `env:"WEBHOOK_URL" yaml:"webhook_url"`
+	APIURL        string  `env:"API_URL" yaml:"api_url"`
+	Rate          float64 `env:"RATE" yaml:"rate"` // posts per second and channel
+	ShowNumbers   bool    `env:"SHOW_NUMBERS" yaml:"show_numbers"`
+}
+
+func defaultConfig() Config {
+	return Config{
+		Listen: ":8080", DataDir: "./data", Rules: "rules.yaml", MOS: call.PreferProvider, LogLevel: "info",
+		NATS:       NATSConfig{Replicas: 1},
+		Durability: "fsync",
+		Slack:      SlackConfig{APIURL: "https://slack.com/api/", Rate: 1},
+	}
+}
+
+// readConfig reads the file, if there is one, and then the environment over it.
+// A file that was named must exist; callwatch.yaml need not.
+func readConfig(file string, environ []string) (Config, error) {
+	c := defaultConfig()
+	if err := c.readFile(file); err != nil {
+		return c, err
+	}
+	vars := env.ToMap(environ)
+	if err := readSecretFiles(vars); err != nil {
+		return c, err
+	}
+	if err := env.ParseWithOptions(&c, env.Options{Prefix: envPrefix, Environment: vars}); err != nil {
+		return c, plainEnvError(err)
+	}
+	if c.Providers == nil {
+		c.Providers = map[string]map[string]Secret{}
+	}
+	for _, p := range normalizer.Providers() {
+		for _, s := range p.AllSettings() {
+			if v := vars[p.EnvName(s.Name)]; v != "" {
+				c.setProvider(p.Name, s.Name, Secret(v))
+			}
+		}
+	}
+	return c, nil
+}
+
+func (c *Config) setProvider(provider, setting string, v Secret) {
+	if c.Providers[provider] == nil {
+		c.Providers[provider] = map[string]Secret{}
+	}
+	c.Providers[provider][strings.ToLower(setting)] = v
+}
+
+func (c *Config) readFile(file string) error {
+	named := file != ""
+	if !named {
+		file = "callwatch.yaml"
+	}
+	b, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) && !named {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	if err := yaml.UnmarshalWithOptions(b, c, yaml.Strict()); err != nil {
+		return fmt.Errorf("configuration file %s: %s", file, yaml.FormatError(err, false, true))
+	}
+	return nil
+}
+
+// readSecretFiles takes CALLWATCH_X from the file that CALLWATCH_X_FILE names.
+func readSecretFiles(vars map[string]string) error {
+	for _, key := range slices.Sorted(maps.Keys(vars)) {
+		name, ok := strings.CutSuffix(key, "_FILE")
+		if !ok || !strings.HasPrefix(key, envPrefix) || vars[key] == "" {
+			continue
+		}
+		if vars[name] != "" {
+			return fmt.Errorf("%s and %s are both set", name, key)
+		}
+		b, err := os.ReadFile(vars[key])
+		if err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+		vars[name] = strings.TrimSpace(string(b))
+	}
+	return nil
+}
+
+// plainEnvError names the variable in one line, and never its value.
+func plainEnvError(err error) error {
+	var agg env.AggregateError
+	if errors.As(err, &agg) && len(agg.Errors) > 0 {
+		err = agg.Errors[0]
+	}
+	var parse env.ParseError
+	if errors.As(err, &parse) {
+		return fmt.Errorf("environment: the value for %s is not a %s", parse.Name, parse.Type)
+	}
+	return fmt.Errorf("environment: %w", err)
+}
+
+// check refuses what can never work, naming the setting.
+func (c *Config) check() error {
+	var errs []error
+	add := func(name, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s%s: %s", envPrefix, name, fmt.Sprintf(format, args...)))
+	}
+	if c.Durability != "fsync" && c.Durability != "os" {
+		add("DURABILITY", "%q is neither fsync nor os", c.Durability)
+	}
+	if !slices.Contains([]call.Prefer{call.PreferProvider, call.PreferEstimate, call.PreferWorst}, c.MOS) {
+		add("MOS", "%q is none of provider, estimate, worst", c.MOS)
+	}
+	if c.PublicURL != "" {
+		if u, err := url.Parse(c.PublicURL); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" {
+			add("PUBLIC_URL", "%q is not scheme and host, such as https://hooks.example.com", c.PublicURL)
+		}
+	}
+	if c.NATS.Replicas < 1 || c.NATS.Replicas > 5 {
+		add("NATS_REPLICAS", "%d is not 1 to 5", c.NATS.Replicas)
+	}
+	if c.Slack.Rate <= 0 {
+		add("SLACK_RATE", "%v is not above 0", c.Slack.Rate)
+	}
+	if u, err := url.Parse(c.Slack.APIURL); err != nil || u.Host == "" {
+		add("SLACK_API_URL", "%q is not a web address", c.Slack.APIURL)
+	}
+	if c.Slack.Token != "" && c.Slack.Channel == "" {
+		add("SLACK_CHANNEL", "missing: CALLWATCH_SLACK_TOKEN is set, but no channel to post to")
+	}
+	errs = append(errs, c.checkProviders()...)
+	return errors.Join(errs...)
+}
+
+func (c *Config) checkProviders() []error {
+	var errs []error
+	for name, settings := range c.Providers {
+		p, ok := normalizer.Find(name)
+		if !ok {
+			errs = append(errs, fmt.Errorf("providers: there is no provider %q", name))
+			continue
+		}
+		known := map[string]normalizer.Setting{}
+		for _, s := range p.AllSettings() {
+			known[strings.ToLower(s.Name)] = s
+		}
+		for key, value := range settings {
+			s, ok := known[key]
+			if !ok {
+				errs = append(errs, fmt.Errorf("providers.%s: there is no setting %q", name, key))
+				continue
+			}
+			for _, v := range splitList(value) {
+				if s.Check == nil {
+					continue
+				}
+				if err := s.Check(v); err != nil {
+					errs = append(errs, fmt.Errorf("%s: %w", p.EnvName(s.Name), err))
+				}
+			}
+		}
+	}
+	return errs
+}
+
+// keys are a provider's settings as the normalizer takes them.
+func (c *Config) keys(p normalizer.Provider) normalizer.Keys {
+	k := normalizer.Keys{}
+	for _, s := range p.AllSettings() {
+		if values := splitList(c.Providers[p.Name][strings.ToLower(s.Name)]); len(values) > 0 {
+			k[s.Name] = values
+		}
+	}
+	return k
+}
+
+// splitList separates a list of secrets at its commas: during rotation there
+// are several.
+func splitList(s Secret) []string {
+	var out []string
+	for _, v := range strings.Split(s.Reveal(), ",") {
+		if v = strings.TrimSpace(v); v != "" {
+			out = append(out, v)
+		}
+	}
+	return out
+}

@@ -1,0 +1,114 @@
+// Command callwatch watches voice calls: it receives the providers' webhooks,
+// judges each call by rules.yaml and keeps one Slack thread per incident.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitFine     = 0
+	exitProblems = 1 // problems found
+	exitUsage    = 2
+	exitWarnings = 3 // warnings under --strict
+	exitRuntime  = 4 // could not reach the server, or failed while running
+)
+
+// exitError carries the exit code of an error. Its text may be empty: then what
+// there was to say has been said.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func usage(err error) error    { return &exitError{exitUsage, err} }
+func problems(err error) error { return &exitError{exitProblems, err} }
+
+// silent ends the program with a code and nothing more to say.
+func silent(code int) error { return &exitError{code: code} }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the program as a function: arguments and environment in, exit code out.
+func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := rootCommand(environ)
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var coded *exitError
+	switch {
+	case err == nil:
+		return exitFine
+	case errors.As(err, &coded):
+		if text := coded.Error(); text != "" {
+			fmt.Fprintln(stderr, "callwatch: "+text)
+		}
+		return coded.code
+	default:
+		fmt.Fprintln(stderr, "callwatch: "+err.Error())
+		return exitRuntime
+	}
+}
+
+func rootCommand(environ []string) *cobra.Command {
+	settings := &settings{environ: environ}
+	root := &cobra.Command{
+		Use:           "callwatch",
+		Short:         "Alerting for voice calls: webhooks in, one live Slack thread per incident",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage(fmt.Errorf("%w; see callwatch %s --help", err, c.Name()))
+	})
+	settings.addFlags(root)
+	root.AddCommand(
+		serveCommand(settings), demoCommand(settings), simulateCommand(settings),
+		rulesCommand(settings), eventsCommand(settings), notifyCommand(settings),
+		doctorCommand(settings), healthcheckCommand(settings), versionCommand(),
+	)
+	usageErrors(root)
+	return root
+}
+
+// usageErrors gives every refusal of arguments the exit code of wrong usage.
+func usageErrors(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usage(err)
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		usageErrors(sub)
+	}
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"callwatch/rules"
+)
+
+func rulesCommand(s *settings) *cobra.Command {
+	c := &cobra.Command{Use: "rules", Short: "Check and explain rules", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(rulesCheckCommand(s))
+	return c
+}
+
+func rulesCheckCommand(s *settings) *cobra.Command {
+	var strict bool
+	c := &cobra.Command{
+		Use:   "check [FILE...]",
+		Short: "Report everything that is wrong with rules files, in one run",
+		Long: "Report everything that is wrong with rules files: file, line, column, the line itself and a caret.\n" +
+			"Without a file the configured one is checked. Exit 1 on errors, 3 on warnings with --strict.",
+	}
+	c.Flags().BoolVar(&strict, "strict", false, "exit 3 when there are warnings")
+	o := addOutput(c)
+	c.RunE = func(c *cobra.Command, files []string) error {
+		if len(files) == 0 {
+			cfg, err := s.load(c)
+			if err != nil {
+				return err
+			}
+			files = []string{cfg.Rules}
+		}
+		all := rules.Problems{}
+		count := 0
+		for _, file := range files {
+			set, found, err := rules.LoadFile(file)
+			if err != nil {
+				return usage(err)
+			}
+			all = append(all, found...)
+			if set != nil {
+				count += len(set.Rules)
+			}
+		}
+		if err := printProblems(c, *o, all); err != nil {
+			return err
+		}
+		switch {
+		case all.Errors():
+			return silent(exitProblems)
+		case strict && len(all) > 0:
+			return silent(exitWarnings)
+		}
+		if *o == human {
+			fmt.Fprintf(c.OutOrStdout(), "%d rules are fine\n", count)
+		}
+		return nil
+	}
+	return c
+}
+
+func printProblems(c *cobra.Command, o output, all rules.Problems) error {
+	enc := json.NewEncoder(c.OutOrStdout())
+	switch o {
+	case asJSON:
+		enc.SetIndent("", "  ")
+		return enc.Encode(all)
+	case ndjson:
+		for _, p := range all {
+			if err := enc.Encode(p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, p := range all {
+		fmt.Fprintln(c.OutOrStdout(), p)
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// settings reads the configuration for a command: the flags that were given, over
+// what readConfig finds.
+type settings struct {
+	environ []string
+	file    string
+	flags   Config
+}
+
+func (s *settings) addFlags(root *cobra.Command) {
+	f := root.PersistentFlags()
+	f.StringVar(&s.file, "config", "", "configuration file (default callwatch.yaml where there is one)")
+	f.StringVar(&s.flags.DataDir, "data-dir", "", "where the embedded store keeps its data")
+	f.StringVar(&s.flags.Rules, "rules", "", "rules file")
+	f.StringVar(&s.flags.NATS.URL, "nats-url", "", "an existing NATS JetStream; empty is the embedded one")
+	f.StringVar(&s.flags.LogLevel, "log-level", "", "debug, info, warn or error")
+}
+
+// load is the checked configuration of a command.
+func (s *settings) load(c *cobra.Command) (Config, error) {
+	cfg, err := readConfig(s.file, s.environ)
+	if err != nil {
+		return cfg, usage(err)
+	}
+	for flag, set := range map[string]func(){
+		"listen":      func() { cfg.Listen = s.flags.Listen },
+		"data-dir":    func() { cfg.DataDir = s.flags.DataDir },
+		"rules":       func() { cfg.Rules = s.flags.Rules },
+		"nats-url":    func() { cfg.NATS.URL = s.flags.NATS.URL },
+		"nats-listen": func() { cfg.NATS.Listen = s.flags.NATS.Listen },
+		"log-level":   func() { cfg.LogLevel = s.flags.LogLevel },
+	} {
+		if f := c.Flag(flag); f != nil && f.Changed {
+			set()
+		}
+	}
+	if err := cfg.check(); err != nil {
+		return cfg, usage(err)
+	}
+	return cfg, nil
+}
+
+// logger writes text for people and JSON for collectors.
+func logger(w io.Writer, level string, json bool) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, usage(fmt.Errorf("%sLOG_LEVEL: %q is none of debug, info, warn, error", envPrefix, level))
+	}
+	opts := &slog.HandlerOptions{Level: l}
+	if json {
+		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	}
+	return slog.New(slog.NewTextHandler(w, opts)), nil
+}
+
+// output is how a command prints its result.
+type output string
+
+const (
+	human  output = "human"
+	asJSON output = "json"
+	ndjson output = "ndjson"
+)
+
+// String and Set make output a flag.
+func (o *output) String() string { return string(*o) }
+
+// Set refuses what is no form of output.
+func (o *output) Set(s string) error {
+	switch v := output(strings.ToLower(s)); v {
+	case human, asJSON, ndjson:
+		*o = v
+		return nil
+	default:
+		return fmt.Errorf("%q is none of human, json, ndjson", s)
+	}
+}
+
+// Type names the flag's type in help texts.
+func (o *output) Type() string { return "format" }
+
+func addOutput(c *cobra.Command) *output {
+	o := human
+	c.Flags().VarP(&o, "output", "o", "human, json or ndjson")
+	return &o
+}

@@ -1,0 +1,99 @@
+package rules
+
+import (
+	"cmp"
+	"container/heap"
+	"slices"
+	"time"
+
+	"callwatch/call"
+)
+
+// deadline is a time at which something may have to happen to a key of a rule,
+// or to a call that a rule is holding.
+type deadline struct {
+	at   time.Time
+	rule string
+	key  string
+	call call.Key
+}
+
+// deadlines are ordered by time, then by name, so that every replay meets them
+// in the same order. Entries that were moved are left in; what they find in the
+// state decides.
+type deadlines struct{ h deadlineHeap }
+
+func (d *deadlines) push(x deadline) { heap.Push(&d.h, x) }
+
+// pop takes the earliest deadline that is not after now.
+func (d *deadlines) pop(now time.Time) (deadline, bool) {
+	if len(d.h) == 0 || d.h[0].at.After(now) {
+		return deadline{}, false
+	}
+	return heap.Pop(&d.h).(deadline), true
+}
+
+func (d *deadlines) next() time.Time {
+	if len(d.h) == 0 {
+		return time.Time{}
+	}
+	return d.h[0].at
+}
+
+type deadlineHeap []deadline
+
+func (h deadlineHeap) Len() int      { return len(h) }
+func (h deadlineHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h deadlineHeap) Less(i, j int) bool {
+	a, b := h[i], h[j]
+	return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.rule, b.rule), cmp.Compare(a.key, b.key),
+		cmp.Compare(a.call.Provider, b.call.Provider), cmp.Compare(a.call.CallID, b.call.CallID)) < 0
+}
+func (h *deadlineHeap) Push(x any) { *h = append(*h, x.(deadline)) }
+func (h *deadlineHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}
+
+// expiry finds calls that had no event for long, in the order in which they
+// were last touched.
+type expiry struct{ ended, open []touchedCall }
+
+type touchedCall struct {
+	key     call.Key
+	touched time.Time
+}
+
+func (x *expiry) touch(k call.Key, at time.Time, ended bool) {
+	if ended {
+		x.ended = append(x.ended, touchedCall{k, at})
+	} else {
+		x.open = append(x.open, touchedCall{k, at})
+	}
+}
+
+func (x *expiry) expired(now time.Time, o Options) []touchedCall {
+	ended := takeBefore(&x.ended, now.Add(-o.EndedFor))
+	return append(ended, takeBefore(&x.open, now.Add(-o.OpenFor))...)
+}
+
+func takeBefore(queue *[]touchedCall, limit time.Time) []touchedCall {
+	n := 0
+	for n < len(*queue) && (*queue)[n].touched.Before(limit) {
+		n++
+	}
+	if n == 0 {
+		return nil
+	}
+	taken := slices.Clone((*queue)[:n])
+	*queue = (*queue)[n:]
+	return taken
+}
+
+func sortIncidents(in []Incident) {
+	slices.SortFunc(in, func(a, b Incident) int {
+		return cmp.Or(a.OpenedAt.Compare(b.OpenedAt), cmp.Compare(a.ID, b.ID))
+	})
+}

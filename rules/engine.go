@@ -1,0 +1,244 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	"callwatch/call"
+	"callwatch/rules/condition"
+)
+
+// Options of an engine.
+type Options struct {
+	Prefer call.Prefer // which MOS a call shows; empty is the provider's
+
+	// EndedFor and OpenFor are how long a call is kept after its latest event,
+	// once it has ended and before: later events start it anew.
+	EndedFor, OpenFor time.Duration
+}
+
+const (
+	defaultEndedFor = time.Hour
+	defaultOpenFor  = 24 * time.Hour
+)
+
+// Engine folds events and ticks into incidents. It does no input or output and
+// never looks at a clock: live running, restart, replay and tests are the same
+// fold over the same events. It is not safe for concurrent use.
+type Engine struct {
+	set     *Set
+	opt     Options
+	st      state
+	due     deadlines
+	expiry  expiry
+	facts   condition.Facts
+	out     []Transition
+	indexed map[string]int // place of each rule in the set
+	orphans []keyState     // open incidents of rules that are no more
+}
+
+// NewEngine is an engine without a past.
+func NewEngine(set *Set, o Options) *Engine {
+	if o.Prefer == "" {
+		o.Prefer = call.PreferProvider
+	}
+	if o.EndedFor == 0 {
+		o.EndedFor = defaultEndedFor
+	}
+	if o.OpenFor == 0 {
+		o.OpenFor = defaultOpenFor
+	}
+	g := &Engine{
+		set: set, opt: o, indexed: map[string]int{},
+		st: state{Calls: map[call.Key]*callState{}, Keys: map[ruleKey]*keyState{}},
+	}
+	for i, r := range set.Rules {
+		g.indexed[r.Name] = i
+		g.st.Rules = append(g.st.Rules, &ruleState{})
+	}
+	return g
+}
+
+// Seq is the place in the event stream of the last event or tick applied.
+func (g *Engine) Seq() uint64 { return g.st.Seq }
+
+// Apply folds one event, stored at a place and time of the event stream, and
+// returns the transitions it made happen. An event at or before Seq changes
+// nothing, and neither does one whose id was seen before.
+func (g *Engine) Apply(seq uint64, at time.Time, e *call.Event) []Transition {
+	if !g.begin(seq, at) {
+		return nil
+	}
+	if g.st.Seen.add(e.ID) {
+		return g.out
+	}
+	cs := g.callOf(e.Key())
+	changed := cs.Call.Fold(e, g.opt.Prefer)
+	cs.Touched = g.st.Now
+	g.expiry.touch(e.Key(), g.st.Now, cs.ended())
+	if !changed {
+		return g.out
+	}
+	g.facts.Load(&cs.Call.Event)
+	for i, r := range g.set.Rules {
+		if r.Mode != Off && cs.Outcomes[i] != matched && r.wakes(e.Kind) {
+			g.judge(i, r, cs)
+		}
+	}
+	return g.out
+}
+
+// Tick lets stream time pass without an event.
+func (g *Engine) Tick(seq uint64, at time.Time) []Transition {
+	if !g.begin(seq, at) {
+		return nil
+	}
+	return g.out
+}
+
+// NextDeadline is when time alone will change something next; zero for never.
+// Whoever feeds the engine sees to it that a tick follows then.
+func (g *Engine) NextDeadline() time.Time { return g.due.next() }
+
+// begin moves stream time on and lets everything happen that was due by then.
+func (g *Engine) begin(seq uint64, at time.Time) bool {
+	if seq <= g.st.Seq {
+		return false
+	}
+	g.st.Seq, g.out = seq, nil
+	at = at.UTC().Round(0)
+	for {
+		d, ok := g.due.pop(at)
+		if !ok {
+			break
+		}
+		g.st.Now = later(g.st.Now, d.at)
+		g.expired(d)
+	}
+	g.st.Now = later(g.st.Now, at)
+	g.closeOrphans()
+	for _, k := range g.expiry.expired(g.st.Now, g.opt) {
+		if cs := g.st.Calls[k.key]; cs != nil && cs.Touched.Equal(k.touched) {
+			delete(g.st.Calls, k.key)
+		}
+	}
+	return true
+}
+
+// expired is what happens at a deadline: a condition has held long enough, or
+// an incident is to be told or closed. Deadlines that were moved meanwhile find
+// nothing to do.
+func (g *Engine) expired(d deadline) {
+	i, known := g.indexed[d.rule]
+	if !known {
+		return
+	}
+	r := g.set.Rules[i]
+	if d.call != (call.Key{}) {
+		cs := g.st.Calls[d.call]
+		if cs == nil || cs.Outcomes[i] == matched {
+			return
+		}
+		if h := cs.hold(i); !h.Since.IsZero() && !g.st.Now.Before(h.Since.Add(r.For.Duration)) {
+			g.facts.Load(&cs.Call.Event)
+			severity, _ := g.severity(r)
+			g.settle(i, r, cs, matched, severity)
+		}
+		return
+	}
+	if k := g.st.Keys[ruleKey{d.rule, d.key}]; k != nil && k.queued.Equal(d.at) {
+		k.queued = time.Time{}
+	}
+	g.signal(r, d.key, signal{})
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func (g *Engine) callOf(k call.Key) *callState {
+	cs := g.st.Calls[k]
+	if cs == nil {
+		cs = &callState{Outcomes: make([]outcome, len(g.set.Rules))}
+		g.st.Calls[k] = cs
+	}
+	return cs
+}
+
+func (c *callState) ended() bool {
+	return c.Call.Final || c.Call.Kind == call.Ended || c.Call.Kind == call.Report
+}
+
+// signal lets one key take a step, and records the transition it makes.
+func (g *Engine) signal(r *Rule, key string, in signal) {
+	k := g.st.Keys[ruleKey{r.Name, key}]
+	if k == nil {
+		if in.match == nil {
+			return
+		}
+		k = &keyState{Rule: r.Name, Key: key}
+		g.st.Keys[ruleKey{r.Name, key}] = k
+	}
+	next, step, reason := k.step(r, in, g.st.Now)
+	*k = next
+	if step != "" {
+		if step == StepOpened {
+			k.change(func(i *Incident) { i.Slack = g.set.channels(r, i) })
+		}
+		k.change(func(i *Incident) { i.RuleError = g.st.Rules[g.indexed[r.Name]].LastError })
+		g.emit(step, reason, *k.Incident)
+	}
+	if step == StepResolved {
+		k.Incident = nil
+	}
+	if k.Incident == nil && !g.st.Now.Before(k.QuietTill) {
+		delete(g.st.Keys, ruleKey{r.Name, key})
+		return
+	}
+	g.await(k)
+}
+
+func (g *Engine) emit(step Step, reason string, in Incident) {
+	g.out = append(g.out, Transition{
+		Step: step, At: g.st.Now, Cause: Cause{Seq: g.st.Seq, Index: len(g.out)},
+		Reason: reason, Incident: in,
+	})
+}
+
+// await sees to it that the key is looked at when its next deadline comes. A
+// deadline that moves later keeps its place in the queue, so that a busy key
+// has one entry there, not one for each match.
+func (g *Engine) await(k *keyState) {
+	due := k.due(g.st.Now)
+	if due.IsZero() || !k.queued.IsZero() && !due.Before(k.queued) {
+		return
+	}
+	k.queued = due
+	g.due.push(deadline{at: due, rule: k.Rule, key: k.Key})
+}
+
+// Incidents are the open incidents, oldest first.
+func (g *Engine) Incidents() []Incident {
+	var open []Incident
+	for _, k := range g.st.Keys {
+		if k.Incident != nil {
+			open = append(open, *k.Incident)
+		}
+	}
+	sortIncidents(open)
+	return open
+}
+
+// Call is what is known of a call; false where it is not kept.
+func (g *Engine) Call(k call.Key) (call.Call, bool) {
+	cs := g.st.Calls[k]
+	if cs == nil {
+		return call.Call{}, false
+	}
+	return cs.Call, true
+}
+
+func (r *Rule) failure(err any) string { return fmt.Sprintf("rule %s: %v", r.Name, err) }

@@ -1,0 +1,177 @@
+package rules
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"callwatch/call"
+	"callwatch/rules/condition"
+)
+
+// judge looks at one call with one rule and acts on the outcome.
+func (g *Engine) judge(i int, r *Rule, cs *callState) {
+	truth, severity, concerned := g.evaluate(i, r)
+	if !concerned {
+		return
+	}
+	switch truth {
+	case condition.True:
+		if g.held(i, r, cs, true) {
+			g.settle(i, r, cs, matched, severity)
+		}
+	case condition.False:
+		g.held(i, r, cs, false)
+		g.settle(i, r, cs, good, "")
+	default:
+		g.settle(i, r, cs, unjudged, "")
+	}
+}
+
+// evaluate runs the rule's expressions on the loaded facts. Nothing that goes
+// wrong in them is taken for "false": it is unknown, counted, and shown.
+func (g *Engine) evaluate(i int, r *Rule) (truth condition.Truth, severity Severity, concerned bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			g.st.Rules[i].fail(r.failure(p))
+			truth, concerned = condition.Unknown, true
+		}
+	}()
+	if r.Where != nil {
+		switch t := g.eval(i, r, r.Where); t {
+		case condition.False:
+			return t, "", false
+		case condition.Unknown:
+			return t, "", true
+		}
+	}
+	for _, x := range r.Except {
+		if g.eval(i, r, x.When) == condition.True {
+			return condition.False, "", false
+		}
+	}
+	truth = g.eval(i, r, r.When)
+	if truth == condition.True {
+		severity, _ = g.severity(r)
+	}
+	return truth, severity, true
+}
+
+func (g *Engine) eval(i int, r *Rule, p *condition.Program) condition.Truth {
+	res := p.Eval(&g.facts)
+	if res.Err != nil {
+		g.st.Rules[i].fail(r.failure(res.Err))
+	}
+	return res.Truth
+}
+
+func (s *ruleState) fail(text string) {
+	s.Errors++
+	s.LastError = text
+}
+
+// severity is the highest level that holds, else the lowest of the ladder. It
+// names the level's program, nil for a rule without a ladder.
+func (g *Engine) severity(r *Rule) (Severity, *condition.Program) {
+	for _, l := range r.Ladder {
+		if l.When.Eval(&g.facts).Truth == condition.True {
+			return l.Severity, l.When
+		}
+	}
+	return r.Severity, nil
+}
+
+// held takes one outcome into the rule's `for` and says whether the condition
+// has held long enough. What could not be told neither adds nor interrupts.
+func (g *Engine) held(i int, r *Rule, cs *callState, holds bool) bool {
+	switch {
+	case r.For.Need > 0:
+		h := cs.hold(i)
+		if h.Recent = append(h.Recent, holds); len(h.Recent) > r.For.Of {
+			h.Recent = slices.Delete(h.Recent, 0, 1)
+		}
+		n := 0
+		for _, b := range h.Recent {
+			if b {
+				n++
+			}
+		}
+		return n >= r.For.Need
+	case r.For.Duration > 0:
+		h := cs.hold(i)
+		if !holds {
+			*h = callHold{Rule: i}
+			return false
+		}
+		if h.Since.IsZero() {
+			h.Since = g.st.Now
+			g.due.push(deadline{at: h.Since.Add(r.For.Duration), rule: r.Name, call: cs.Call.Key()})
+		}
+		return !g.st.Now.Before(h.Since.Add(r.For.Duration))
+	}
+	return holds
+}
+
+// settle records the outcome for the call and tells the key of it. A call
+// counts once: when an unknown becomes known, it moves.
+func (g *Engine) settle(i int, r *Rule, cs *callState, to outcome, severity Severity) {
+	from, health := cs.Outcomes[i], g.st.Rules[i]
+	if from == to || from == good && to == unjudged {
+		return
+	}
+	cs.Outcomes[i] = to
+	if from == unjudged {
+		health.Counts.Unjudged--
+	}
+	e := &cs.Call.Event
+	switch to {
+	case unjudged:
+		health.Counts.Unjudged++
+		g.signal(r, keyOf(r.labels(e)), signal{unknown: true})
+	case good:
+		health.Counts.Judged++
+		key := keyOf(r.labels(e))
+		if k := g.st.Keys[ruleKey{r.Name, key}]; k != nil && k.Incident != nil {
+			ev := g.evidence(r, e, "")
+			g.signal(r, key, signal{good: &ev})
+		}
+	case matched:
+		if from != good {
+			health.Counts.Judged++
+		}
+		health.Counts.Matched++
+		health.LastMatch = g.st.Now
+		ev := g.evidence(r, e, severity)
+		g.signal(r, keyOf(r.labels(e)), signal{match: &ev, again: from == good})
+	}
+}
+
+// evidence is the call as known now with every condition and the value it met.
+func (g *Engine) evidence(r *Rule, e *call.Event, severity Severity) Evidence {
+	ev := Evidence{At: g.st.Now, Severity: severity, Call: e.Clone(), Margin: r.When.Margin(&g.facts)}
+	ev.Call.Raw, ev.Call.Intervals, ev.Call.Counters = nil, nil, nil
+	programs := []*condition.Program{r.When}
+	if len(r.Ladder) > 0 && severity != "" {
+		if _, level := g.severity(r); level != nil {
+			programs = append(programs, level)
+		}
+	}
+	for _, p := range programs {
+		for _, leaf := range p.Explain(&g.facts) {
+			c := Condition{Expr: leaf.Expr, Text: leaf.Text, Truth: Truth(leaf.Truth.String()), Value: leaf.Value}
+			if !slices.ContainsFunc(ev.Conditions, func(o Condition) bool { return o.Expr == c.Expr }) {
+				ev.Conditions = append(ev.Conditions, c)
+			}
+		}
+	}
+	return ev
+}
+
+// incidentID is the same in every replay: it names what opened the incident.
+func incidentID(in *Incident) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{
+		in.Rule, keyOf(in.By), in.Opening.Call.ID, in.OpenedAt.UTC().Format("20060102T150405.000000000"),
+	}, "\x00")))
+	return "inc_" + hex.EncodeToString(sum[:8])
+}

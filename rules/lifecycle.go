@@ -1,0 +1,134 @@
+package rules
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// gather is how long counts of an open incident gather before they are told.
+const gather = 30 * time.Second
+
+// signal is what can happen to the state of one key.
+type signal struct {
+	match   *Evidence // a call matched
+	again   bool      // and had been judged good before
+	good    *Evidence // a call was judged good
+	unknown bool      // a call could not be judged
+	close   string    // the rule is no more: why
+}
+
+// step decides what a signal, or the passing of time when the signal is empty,
+// does to one key. It is pure: the same state, signal and time give the same
+// state and the same transition; "" is none.
+func (k keyState) step(r *Rule, in signal, at time.Time) (keyState, Step, string) {
+	switch {
+	case in.close != "" && k.Incident != nil:
+		return k.resolve(r, at, in.close)
+	case in.match != nil && k.Incident != nil:
+		return k.join(r, in, at)
+	case in.match != nil && at.Before(k.QuietTill):
+		return k, "", ""
+	case in.match != nil:
+		return k.open(r, *in.match, at)
+	case k.Incident == nil:
+		return k, "", ""
+	case in.good != nil:
+		k.change(func(i *Incident) { i.Counts.Judged++ })
+		k.LastGood = in.good
+		return k.gatherFrom(at), "", ""
+	case in.unknown:
+		k.change(func(i *Incident) { i.Counts.Unjudged++ })
+		return k.gatherFrom(at), "", ""
+	case !k.ResolveAt.IsZero() && !at.Before(k.ResolveAt):
+		return k.resolve(r, at, fmt.Sprintf("no further match for %s", shortDuration(r.ResolveAfter)))
+	case !k.UpdateAt.IsZero() && !at.Before(k.UpdateAt):
+		k.UpdateAt = time.Time{}
+		k.change(func(i *Incident) { i.UpdatedAt = at })
+		return k, StepUpdated, fmt.Sprintf("%d calls matched", k.Incident.Counts.Matched)
+	}
+	return k, "", ""
+}
+
+// change replaces the incident by a changed copy: transitions hold the earlier
+// ones.
+func (k *keyState) change(f func(*Incident)) {
+	in := *k.Incident
+	f(&in)
+	k.Incident = &in
+}
+
+func (k keyState) gatherFrom(at time.Time) keyState {
+	if k.UpdateAt.IsZero() {
+		k.UpdateAt = at.Add(gather)
+	}
+	return k
+}
+
+func (k keyState) open(r *Rule, e Evidence, at time.Time) (keyState, Step, string) {
+	k.Incident = &Incident{
+		Rule: r.Name, By: r.labels(&e.Call), State: Firing, Severity: e.Severity, Mode: r.Mode,
+		OpenedAt: at, UpdatedAt: at,
+		Runbook: r.Runbook, Owner: r.Owner, Labels: r.Labels, Show: r.Show,
+		Counts:  Counts{Matched: 1, Judged: 1},
+		Opening: e, Latest: e, Worst: e,
+		ResolveAfter: r.ResolveAfter,
+	}
+	k.Incident.ID = incidentID(k.Incident)
+	k.Incident.Samples = r.sample(nil, e)
+	k.Incident.Summary = r.summarize(k.Incident)
+	k.ResolveAt, k.UpdateAt, k.LastGood = at.Add(r.ResolveAfter), time.Time{}, nil
+	return k, StepOpened, ""
+}
+
+// join takes a further match into the open incident.
+func (k keyState) join(r *Rule, in signal, at time.Time) (keyState, Step, string) {
+	e, before := *in.match, k.Incident.Severity
+	k.change(func(i *Incident) {
+		i.Counts.Matched++
+		if !in.again {
+			i.Counts.Judged++
+		}
+		i.Counts.Judged = max(i.Counts.Judged, i.Counts.Matched)
+		i.UpdatedAt, i.Latest = at, e
+		if worse(e, i.Worst) {
+			i.Worst = e
+		}
+		if e.Severity.Worse(i.Severity) {
+			i.Severity = e.Severity
+		}
+		i.Samples = r.sample(i.Samples, e)
+		i.Summary = r.summarize(i)
+	})
+	k.ResolveAt = at.Add(r.ResolveAfter)
+	if k.Incident.Severity != before {
+		k.UpdateAt = time.Time{}
+		return k, StepEscalated, fmt.Sprintf("from %s to %s", before, k.Incident.Severity)
+	}
+	return k.gatherFrom(at), "", ""
+}
+
+func (k keyState) resolve(r *Rule, at time.Time, reason string) (keyState, Step, string) {
+	k.change(func(i *Incident) {
+		i.State, i.ResolvedAt, i.UpdatedAt = Resolved, at, at
+		i.Resolving = k.LastGood
+	})
+	k.ResolveAt, k.UpdateAt, k.LastGood = time.Time{}, time.Time{}, nil
+	k.QuietTill = at.Add(r.Cooldown)
+	return k, StepResolved, reason
+}
+
+// worse orders evidence: severity first, then how far beyond the limits.
+func worse(a, b Evidence) bool { return compareEvidence(a, b) < 0 }
+
+func compareEvidence(a, b Evidence) int {
+	return cmp.Or(b.Severity.rank()-a.Severity.rank(), cmp.Compare(b.Margin, a.Margin))
+}
+
+// sample keeps the worst calls, at most as many as the rule wants.
+func (r *Rule) sample(have []Evidence, e Evidence) []Evidence {
+	all := append(slices.Clone(have), e)
+	slices.SortStableFunc(all, compareEvidence)
+	return all[:min(len(all), r.Samples)]
+}

@@ -1,0 +1,151 @@
+package rules
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"callwatch/rules/condition"
+)
+
+// maxFile bounds a rules file in bytes.
+const maxFile = 4 << 20
+
+// LoadFile reads and compiles a rules file. The problems hold everything that is
+// wrong with it; with an error among them the set is nil.
+func LoadFile(path string) (*Set, Problems, error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read rules: %w", err)
+	}
+	set, problems := Load(path, src)
+	return set, problems, nil
+}
+
+// Load compiles the content of a rules file; name is what problems call it.
+func Load(name string, src []byte) (*Set, Problems) {
+	if len(src) > maxFile {
+		d := &document{file: name}
+		d.add(pos{1, 1}, "too-large", fmt.Sprintf("rules files may have %d bytes at most", maxFile), "")
+		return nil, d.problems
+	}
+	d, root := parseDocument(name, src)
+	l := &loader{document: d, set: &Set{Digest: digest(src)}}
+	if root != nil {
+		l.file(root)
+	}
+	d.problems.sort()
+	if d.problems.Errors() {
+		return nil, d.problems
+	}
+	return l.set, d.problems
+}
+
+func digest(src []byte) string {
+	sum := sha256.Sum256(src)
+	return hex.EncodeToString(sum[:8])
+}
+
+// loader compiles one document.
+type loader struct {
+	*document
+	set      *Set
+	env      condition.Env
+	defaults Rule
+}
+
+// file reads the top level. Macros, lists and defaults are read first, wherever
+// they stand, since rules use them.
+func (l *loader) file(root ast.Node) {
+	nodes := map[string]ast.Node{}
+	hold := func(key string) func(ast.Node) {
+		return func(n ast.Node) { nodes[key] = n }
+	}
+	l.mapping(root, "a rules file", keys{
+		"define": hold("define"), "lists": hold("lists"), "defaults": hold("defaults"),
+		"rules": hold("rules"), "routes": hold("routes"),
+	})
+	l.defaults = ruleDefaults()
+	for _, part := range []struct {
+		key  string
+		read func(ast.Node)
+	}{
+		{"lists", l.readLists}, {"define", l.readMacros}, {"defaults", l.readDefaults},
+		{"rules", l.readRules}, {"routes", l.readRoutes},
+	} {
+		if n, ok := nodes[part.key]; ok {
+			part.read(n)
+		}
+	}
+	if _, ok := nodes["rules"]; !ok && len(l.problems) == 0 {
+		l.add(nodeAt(root), "no-rules", "the file has no rules", "add a list under rules:")
+	}
+}
+
+func (l *loader) readLists(n ast.Node) {
+	l.env.Lists = map[string][]string{}
+	l.entries(n, "lists", func(key string, keyAt pos, value ast.Node) {
+		if l.freeName(key, keyAt) {
+			l.env.Lists[key] = l.texts(value, "list "+key)
+		}
+	})
+}
+
+// readMacros checks each macro once, where it is defined.
+func (l *loader) readMacros(n ast.Node) {
+	l.env.Macros = map[string]string{}
+	values := map[string]ast.Node{}
+	l.entries(n, "define", func(key string, keyAt pos, value ast.Node) {
+		if src, ok := l.source(value, "macro "+key); ok && l.freeName(key, keyAt) {
+			l.env.Macros[key] = src
+			values[key] = value
+		}
+	})
+	for key, value := range values {
+		src := l.env.Macros[key]
+		for _, p := range condition.CheckMacro(key, l.env) {
+			l.report(l.place(value, src, p.Line, p.Column), p.Severity, p.Code, p.Message, p.Hint)
+		}
+	}
+}
+
+// freeName refuses names that a field has already, or that no expression could
+// spell.
+func (l *loader) freeName(name string, p pos) bool {
+	if err := condition.CheckName(name); err != nil {
+		l.add(p, "bad-name", err.Error(), "")
+		return false
+	}
+	return true
+}
+
+// source is the text of an expression.
+func (l *loader) source(n ast.Node, what string) (string, bool) {
+	if _, null := n.(*ast.NullNode); null || n == nil {
+		l.add(nodeAt(n), "empty-condition", what+" has no condition", "write an expression such as mos < 3.5")
+		return "", false
+	}
+	src, ok := l.text(n, what)
+	if ok && strings.TrimSpace(src) == "" {
+		l.add(nodeAt(n), "empty-condition", what+" has no condition", "write an expression such as mos < 3.5")
+		return "", false
+	}
+	return src, ok
+}
+
+// program compiles the condition at n; nil after a problem.
+func (l *loader) program(n ast.Node, what string, env condition.Env) *condition.Program {
+	src, ok := l.source(n, what)
+	if !ok {
+		return nil
+	}
+	program, problems := condition.Compile(src, env)
+	for _, p := range problems {
+		l.report(l.place(n, src, p.Line, p.Column), p.Severity, p.Code, p.Message, p.Hint)
+	}
+	return program
+}

@@ -1,0 +1,262 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"callwatch/call"
+	"callwatch/rules/condition"
+)
+
+// ruleKeys are the keys of a rule that defaults may set as well.
+func (l *loader) ruleKeys(r *Rule) keys {
+	return keys{
+		"owner":         func(n ast.Node) { r.Owner, _ = l.text(n, "owner") },
+		"runbook":       func(n ast.Node) { r.Runbook = l.webAddress(n, "runbook") },
+		"labels":        func(n ast.Node) { r.Labels = l.labelMap(n, r.Labels) },
+		"summary":       func(n ast.Node) { r.Summary = l.summary(n) },
+		"on":            func(n ast.Node) { r.On = l.kinds(n) },
+		"by":            func(n ast.Node) { r.By = l.fields(n, "by", groupable) },
+		"severity":      func(n ast.Node) { l.severity(n, r) },
+		"resolve_after": func(n ast.Node) { r.ResolveAfter, _ = l.duration(n, "resolve_after") },
+		"cooldown":      func(n ast.Node) { r.Cooldown, _ = l.duration(n, "cooldown") },
+		"show":          func(n ast.Node) { r.Show = l.fields(n, "show", showable) },
+		"samples":       func(n ast.Node) { r.Samples, _ = l.integer(n, "samples", 0, maxSamples) },
+		"route":         func(n ast.Node) { r.Slack = l.route(n) },
+		"mode": func(n ast.Node) {
+			mode, _ := l.word(n, "mode", string(Active), string(Shadow), string(Off))
+			r.Mode = Mode(mode)
+		},
+	}
+}
+
+func (l *loader) readDefaults(n ast.Node) {
+	l.mapping(n, "defaults", l.ruleKeys(&l.defaults))
+}
+
+func (l *loader) readRules(n ast.Node) {
+	named := map[string]int{}
+	l.list(n, "rules", func(n ast.Node) {
+		r := l.readRule(n)
+		if r == nil {
+			return
+		}
+		if line, dup := named[r.Name]; dup {
+			l.add(pos{r.Line, 1}, "duplicate-name", fmt.Sprintf("a rule named %q stands in line %d already", r.Name, line), "incidents, silences and tests name rules: give it another name")
+			return
+		}
+		named[r.Name] = r.Line
+		l.set.Rules = append(l.set.Rules, r)
+	})
+	if len(named) == 0 && len(l.problems) == 0 {
+		l.add(nodeAt(n), "no-rules", "the list of rules is empty", "")
+	}
+}
+
+// readRule reads one rule; nil where it has no usable name.
+func (l *loader) readRule(n ast.Node) *Rule {
+	r := l.defaults
+	r.Labels = maps.Clone(r.Labels)
+	r.Ladder = slices.Clone(r.Ladder)
+	r.Line = nodeAt(n).line
+	known := l.ruleKeys(&r)
+	known["name"] = func(n ast.Node) { r.Name = l.name(n) }
+	known["when"] = func(n ast.Node) { r.When = l.program(n, "when", l.env) }
+	known["where"] = func(n ast.Node) { r.Where = l.program(n, "where", l.env) }
+	known["except"] = func(n ast.Node) { r.Except = l.exceptions(n) }
+	known["for"] = func(n ast.Node) { r.For = l.hold(n) }
+	before, present := len(l.problems), map[string]bool{}
+	for key, read := range known {
+		known[key] = func(n ast.Node) { present[key] = true; read(n) }
+	}
+	l.mapping(n, "a rule", known)
+	if !present["name"] {
+		l.add(nodeAt(n), "no-name", "a rule needs a name", "add name: and a short word in kebab-case")
+	}
+	if !present["when"] && len(l.problems) == before {
+		l.add(nodeAt(n), "empty-condition", fmt.Sprintf("rule %q has no condition", r.Name), "add when: and an expression such as mos < 3.5")
+	}
+	if r.Name == "" {
+		return nil
+	}
+	r.by = nil
+	for _, name := range r.By {
+		f, _ := call.Lookup(name)
+		r.by = append(r.by, f)
+	}
+	return &r
+}
+
+var ruleName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+
+func (l *loader) name(n ast.Node) string {
+	s, ok := l.text(n, "name")
+	if ok && !ruleName.MatchString(s) {
+		l.add(nodeAt(n), "bad-name", fmt.Sprintf("%q cannot be a rule's name", s), "lower case letters, digits, - and _, at most 64")
+		return ""
+	}
+	return s
+}
+
+func (l *loader) kinds(n ast.Node) []call.Kind {
+	var out []call.Kind
+	for _, s := range l.words(n, "on", string(call.Progress), string(call.Stats), string(call.Ended), string(call.Report)) {
+		out = append(out, call.Kind(s))
+	}
+	return out
+}
+
+// words is a list of words out of a fixed set.
+func (l *loader) words(n ast.Node, what string, words ...string) []string {
+	var out []string
+	read := func(e ast.Node) {
+		if w, ok := l.word(e, what, words...); ok {
+			out = append(out, w)
+		}
+	}
+	if _, ok := n.(*ast.SequenceNode); !ok {
+		read(n)
+		return out
+	}
+	l.list(n, what, read)
+	return out
+}
+
+func groupable(f call.Field) bool {
+	return f.Type == call.Text || f.Type == call.Bool || f.Type == call.Integer
+}
+
+func showable(f call.Field) bool { return f.Type != call.List && f.Type != call.Object }
+
+// fields is a list of names out of the field table.
+func (l *loader) fields(n ast.Node, what string, fit func(call.Field) bool) []string {
+	out := []string{}
+	read := func(e ast.Node) {
+		name, ok := l.text(e, what)
+		if !ok {
+			return
+		}
+		f, known := call.Lookup(name)
+		switch {
+		case !known:
+			l.add(nodeAt(e), "unknown-field", fmt.Sprintf("%s: there is no field %q", what, name), condition.DidYouMean(name))
+		case !fit(f):
+			l.add(nodeAt(e), "wrong-type", fmt.Sprintf("%s: %s is a %s, which cannot stand here", what, name, f.Type), "")
+		default:
+			out = append(out, name)
+		}
+	}
+	if _, ok := n.(*ast.SequenceNode); !ok {
+		read(n)
+		return out
+	}
+	l.list(n, what, read)
+	return out
+}
+
+// severity is one word, or a ladder of conditions.
+func (l *loader) severity(n ast.Node, r *Rule) {
+	names := make([]string, 0, 3)
+	for _, s := range Severities() {
+		names = append(names, string(s))
+	}
+	if _, ladder := n.(*ast.MappingNode); !ladder {
+		if s, ok := l.word(n, "severity", names...); ok {
+			r.Severity, r.Ladder = Severity(s), nil
+		}
+		return
+	}
+	r.Ladder = nil
+	levels := keys{}
+	for _, s := range Severities() {
+		levels[string(s)] = func(n ast.Node) {
+			if p := l.program(n, "severity "+string(s), l.env); p != nil {
+				r.Ladder = append(r.Ladder, Level{Severity: s, When: p})
+			}
+		}
+	}
+	l.mapping(n, "severity", levels)
+	slices.SortFunc(r.Ladder, func(a, b Level) int { return b.Severity.rank() - a.Severity.rank() })
+	if len(r.Ladder) > 0 {
+		r.Severity = r.Ladder[len(r.Ladder)-1].Severity
+	}
+}
+
+func (l *loader) exceptions(n ast.Node) []Exception {
+	var out []Exception
+	l.entries(n, "except", func(key string, _ pos, value ast.Node) {
+		if p := l.program(value, "except "+key, l.env); p != nil {
+			out = append(out, Exception{Name: key, When: p})
+		}
+	})
+	return out
+}
+
+var someOf = regexp.MustCompile(`^\s*(\d+)\s+of\s+(\d+)\s*$`)
+
+// hold is a duration or "3 of 5".
+func (l *loader) hold(n ast.Node) Hold {
+	s, ok := l.text(n, "for")
+	if !ok {
+		return Hold{}
+	}
+	if m := someOf.FindStringSubmatch(s); m != nil {
+		var h Hold
+		fmt.Sscan(m[1], &h.Need)
+		fmt.Sscan(m[2], &h.Of)
+		if h.Need < 1 || h.Of < h.Need || h.Of > maxHold {
+			l.add(nodeAt(n), "bad-duration", fmt.Sprintf("for: %d of %d cannot be met", h.Need, h.Of), fmt.Sprintf("N of M with 1 <= N <= M <= %d", maxHold))
+			return Hold{}
+		}
+		return h
+	}
+	d, err := ParseDuration(s)
+	if err != nil {
+		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("for is neither a duration nor a share of events: %q", s), `such as 5m, or "3 of 5"`)
+	}
+	return Hold{Duration: d}
+}
+
+func (l *loader) labelMap(n ast.Node, inherited map[string]string) map[string]string {
+	out := maps.Clone(inherited)
+	if out == nil {
+		out = map[string]string{}
+	}
+	l.entries(n, "labels", func(key string, _ pos, value ast.Node) {
+		if s, ok := l.text(value, "label "+key); ok {
+			out[key] = s
+		}
+	})
+	return out
+}
+
+func (l *loader) webAddress(n ast.Node, what string) string {
+	s, ok := l.text(n, what)
+	if !ok {
+		return ""
+	}
+	if u, err := url.Parse(s); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		l.add(nodeAt(n), "bad-address", fmt.Sprintf("%s is not a web address: %q", what, s), "such as https://wiki.example/voice")
+		return ""
+	}
+	return s
+}
+
+func (l *loader) summary(n ast.Node) *Summary {
+	src, ok := l.text(n, "summary")
+	if !ok {
+		return nil
+	}
+	s, err := parseSummary(src)
+	if err != nil {
+		l.add(nodeAt(n), "bad-summary", "summary: "+strings.TrimPrefix(err.Error(), "template: summary:"), "fields: .Rule .Severity .By .Value .Call .Counts .Since; functions: pct num dur mask")
+		return nil
+	}
+	return s
+}

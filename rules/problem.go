@@ -1,0 +1,83 @@
+package rules
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Problem is one thing that is wrong, or looks wrong, in a rules file.
+type Problem struct {
+	File     string `json:"file"`
+	Line     int    `json:"line"`     // 1-based
+	Column   int    `json:"column"`   // 1-based, in characters
+	Severity string `json:"severity"` // error or warning
+	Code     string `json:"code"`     // stable, kebab-case
+	Message  string `json:"message"`
+	Hint     string `json:"hint,omitempty"` // what to write instead
+
+	Source string `json:"-"` // the line itself
+}
+
+const (
+	problemError   = "error"
+	problemWarning = "warning"
+)
+
+// IsError says whether the problem keeps the file from being used.
+func (p Problem) IsError() bool { return p.Severity == problemError }
+
+// String is the problem as a person reads it: place, message, the line, a caret
+// under the place, and the hint.
+func (p Problem) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s:%d:%d: %s: %s [%s]", p.File, p.Line, p.Column, p.Severity, p.Message, p.Code)
+	if p.Source != "" {
+		gutter := fmt.Sprintf("%5d | ", p.Line)
+		fmt.Fprintf(&b, "\n%s%s\n%s^", gutter, p.Source, strings.Repeat(" ", len(gutter)-2)+"| "+indentTo(p.Source, p.Column))
+	}
+	if p.Hint != "" {
+		fmt.Fprintf(&b, "\n        %s", p.Hint)
+	}
+	return b.String()
+}
+
+// indentTo is the white space that stands above a column, tabs kept, so that a
+// caret below the line points at it.
+func indentTo(line string, column int) string {
+	var b strings.Builder
+	for i, r := range []rune(line) {
+		if i >= column-1 {
+			break
+		}
+		if r != '\t' {
+			r = ' '
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// Problems of one or more files.
+type Problems []Problem
+
+// Errors says whether any of them keeps the files from being used.
+func (ps Problems) Errors() bool {
+	return slices.ContainsFunc(ps, Problem.IsError)
+}
+
+// Error lists them all, so that Problems can be returned as an error.
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (ps Problems) sort() {
+	slices.SortStableFunc(ps, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+}

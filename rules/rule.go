@@ -1,0 +1,107 @@
+package rules
+
+import (
+	"time"
+
+	"callwatch/call"
+	"callwatch/rules/condition"
+)
+
+// Set is a compiled rules file. It is immutable: what can go wrong with a rule
+// has gone wrong when it was loaded.
+type Set struct {
+	Rules  []*Rule
+	Routes []Route
+	Digest string // of the file's content
+}
+
+// Rule is one compiled rule about single calls.
+type Rule struct {
+	Name    string
+	Owner   string
+	Runbook string
+	Labels  map[string]string
+	Summary *Summary // nil: the default sentence
+
+	On     []call.Kind // event kinds that wake it
+	Where  *condition.Program
+	Except []Exception
+	When   *condition.Program
+	By     []string // fields of the key
+
+	Severity Severity // of the lowest level
+	Ladder   []Level  // most severe first; empty for a single severity
+
+	For          Hold
+	ResolveAfter time.Duration
+	Cooldown     time.Duration
+
+	Slack   []string // channels of its own; none: the routes decide
+	Show    []string // fields listed for each sample call
+	Samples int
+	Mode    Mode
+
+	Line int // in the file
+
+	by []call.Field
+}
+
+// Exception is a named reason not to judge a call.
+type Exception struct {
+	Name string
+	When *condition.Program
+}
+
+// Level is one step of a severity ladder.
+type Level struct {
+	Severity Severity
+	When     *condition.Program
+}
+
+// Hold is how long a condition must hold before it counts: a duration of stream
+// time, or Need of the latest Of events that woke the rule. Zero is at once.
+type Hold struct {
+	Duration time.Duration
+	Need, Of int
+}
+
+// Route sends the incidents it matches to channels.
+type Route struct {
+	Match    *condition.Program // nil matches all
+	Slack    []string
+	Continue bool // later routes are tried as well
+}
+
+const (
+	defaultResolveAfter = 30 * time.Minute
+	defaultSamples      = 5
+	maxSamples          = 20
+	maxHold             = 16 // events remembered for `for: N of M`
+)
+
+func ruleDefaults() Rule {
+	return Rule{
+		Severity: Warning, By: []string{"provider"},
+		On:           []call.Kind{call.Stats, call.Ended, call.Report},
+		ResolveAfter: defaultResolveAfter, Samples: defaultSamples, Mode: Active,
+	}
+}
+
+// wakes says whether an event of that kind makes the rule look at the call.
+func (r *Rule) wakes(k call.Kind) bool {
+	for _, on := range r.On {
+		if on == k {
+			return true
+		}
+	}
+	return false
+}
+
+// labels are the values of `by` for a call. An unknown one is empty.
+func (r *Rule) labels(e *call.Event) []Label {
+	labels := make([]Label, len(r.by))
+	for i := range r.by {
+		labels[i] = Label{Name: r.by[i].Name, Value: textOf(r.by[i].Value(e))}
+	}
+	return labels
+}

@@ -1,0 +1,145 @@
+package rules
+
+import (
+	"time"
+
+	"callwatch/call"
+)
+
+// state is everything the engine remembers: what a checkpoint holds.
+type state struct {
+	Now   time.Time // stream time
+	Seq   uint64    // last event or tick applied
+	Calls map[call.Key]*callState
+	Keys  map[ruleKey]*keyState
+	Rules []*ruleState // by the rule's place in the set
+	Seen  memory
+}
+
+// callState is a call and what the rules have made of it so far.
+type callState struct {
+	Call     call.Call
+	Touched  time.Time  // stream time of the latest event
+	Outcomes []outcome  // by the rule's place in the set
+	Holds    []callHold // of the rules with `for`, where it has begun
+}
+
+// callHold is how far the `for` of one rule has come on one call.
+type callHold struct {
+	Rule   int       `json:"rule"` // place in the set
+	Since  time.Time `json:"since,omitzero"`
+	Recent []bool    `json:"recent,omitempty"`
+}
+
+// outcome is where one rule stands with one call.
+type outcome uint8
+
+const (
+	unseen   outcome = iota // not judged, or not concerned
+	unjudged                // the outcome depends on an unknown field
+	good                    // judged: did not match
+	matched                 // matched, once and for all
+)
+
+// hold is the state of the rule's `for` on the call, made when it is missing.
+func (c *callState) hold(rule int) *callHold {
+	for i := range c.Holds {
+		if c.Holds[i].Rule == rule {
+			return &c.Holds[i]
+		}
+	}
+	c.Holds = append(c.Holds, callHold{Rule: rule})
+	return &c.Holds[len(c.Holds)-1]
+}
+
+// ruleKey names the state of one rule for one key.
+type ruleKey struct {
+	Rule string
+	Key  string // labels, joined
+}
+
+// keyState is where one (rule, key) stands.
+type keyState struct {
+	Rule      string    `json:"rule"`
+	Key       string    `json:"key"`
+	Incident  *Incident `json:"incident,omitempty"`
+	ResolveAt time.Time `json:"resolveAt,omitzero"`
+	UpdateAt  time.Time `json:"updateAt,omitzero"`  // when gathered changes are told
+	QuietTill time.Time `json:"quietTill,omitzero"` // cooldown: no new incident before
+	LastGood  *Evidence `json:"lastGood,omitempty"` // latest call judged good while the incident is open
+
+	queued time.Time // deadline that is waiting for the key
+}
+
+// due is when time alone will change something for the key; zero for never.
+func (k *keyState) due(now time.Time) time.Time {
+	var next time.Time
+	for _, t := range []time.Time{k.ResolveAt, k.UpdateAt, k.QuietTill} {
+		if t.After(now) && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	return next
+}
+
+// ruleState is what a rule's health is told from.
+type ruleState struct {
+	Counts    Counts    `json:"counts"`
+	LastMatch time.Time `json:"lastMatch,omitzero"`
+	LastError string    `json:"lastError,omitempty"`
+	Errors    int       `json:"errors,omitempty"`
+}
+
+// key joins labels so that no two lists of labels give the same text.
+func keyOf(labels []Label) string {
+	n := 0
+	for _, l := range labels {
+		n += len(l.Value) + 1
+	}
+	b := make([]byte, 0, n)
+	for i, l := range labels {
+		if i > 0 {
+			b = append(b, 0)
+		}
+		b = append(b, l.Value...)
+	}
+	return string(b)
+}
+
+// memory recognizes events whose call is no longer kept, so that a webhook
+// retried days later does not start its call anew. It holds the latest one to
+// two million hashes.
+type memory struct {
+	Recent map[uint64]struct{}
+	Older  map[uint64]struct{}
+}
+
+const maxRemembered = 1_000_000
+
+// add remembers id and says whether it was known already.
+func (m *memory) add(id string) (known bool) {
+	h := hash64(id)
+	if _, known = m.Recent[h]; known {
+		return true
+	}
+	if _, known = m.Older[h]; known {
+		return true
+	}
+	if len(m.Recent) >= maxRemembered {
+		m.Older, m.Recent = m.Recent, nil
+	}
+	if m.Recent == nil {
+		m.Recent = map[uint64]struct{}{}
+	}
+	m.Recent[h] = struct{}{}
+	return false
+}
+
+// hash64 is FNV-1a: the same in every process, since checkpoints hold it.
+func hash64(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
+}

@@ -1,0 +1,216 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"text/template"
+	"text/template/parse"
+	"time"
+
+	"callwatch/call"
+)
+
+// maxSummary bounds a rendered summary in bytes.
+const maxSummary = 600
+
+// Summary is the sentence that an incident is announced with.
+type Summary struct{ t *template.Template }
+
+// SummaryFacts is what a summary can tell.
+type SummaryFacts struct {
+	Rule     string
+	Severity Severity
+	By       map[string]string
+	Value    float64 // of the first condition that held; NaN where that is no number
+	Call     map[string]any
+	Counts   Counts
+	Since    time.Time
+}
+
+// parseSummary compiles a text/template and tries it once on a made-up incident.
+func parseSummary(src string) (*Summary, error) {
+	t, err := template.New("summary").Option("missingkey=zero").Funcs(template.FuncMap{
+		"pct": percent, "num": shortNumber, "dur": shortDuration, "mask": MaskNumber,
+	}).Parse(src)
+	if err != nil {
+		return nil, err
+	}
+	if len(t.Templates()) > 1 {
+		return nil, errors.New("define is not supported")
+	}
+	if err := onlyPlain(t.Root); err != nil {
+		return nil, err
+	}
+	s := &Summary{t}
+	_, err = s.render(SummaryFacts{Rule: "rule", Severity: Warning, By: map[string]string{}, Value: 1, Call: map[string]any{}})
+	return s, err
+}
+
+// onlyPlain refuses what could run long: loops and nested templates.
+func onlyPlain(n parse.Node) error {
+	switch n := n.(type) {
+	case *parse.ListNode:
+		if n == nil {
+			return nil
+		}
+		for _, c := range n.Nodes {
+			if err := onlyPlain(c); err != nil {
+				return err
+			}
+		}
+	case *parse.IfNode:
+		return errors.Join(onlyPlain(n.List), onlyPlain(n.ElseList))
+	case *parse.WithNode:
+		return errors.Join(onlyPlain(n.List), onlyPlain(n.ElseList))
+	case *parse.RangeNode, *parse.TemplateNode:
+		return errors.New("range and template are not supported")
+	}
+	return nil
+}
+
+func (s *Summary) render(f SummaryFacts) (string, error) {
+	w := &boundedWriter{left: maxSummary}
+	if err := s.t.Execute(w, f); err != nil && !errors.Is(err, errFull) {
+		return "", err
+	}
+	return strings.TrimSpace(strings.ToValidUTF8(w.b.String(), "")), nil
+}
+
+var errFull = errors.New("summary too long")
+
+type boundedWriter struct {
+	b    strings.Builder
+	left int
+}
+
+func (w *boundedWriter) Write(p []byte) (int, error) {
+	n := min(len(p), w.left)
+	w.b.Write(p[:n])
+	w.left -= n
+	if n < len(p) {
+		return n, errFull
+	}
+	return n, nil
+}
+
+var _ io.Writer = (*boundedWriter)(nil)
+
+// summarize is the incident's sentence by its rule, or the default one: what was
+// seen, and on what.
+func (r *Rule) summarize(in *Incident) string {
+	if r.Summary != nil {
+		if s, err := r.Summary.render(summaryFacts(in)); err == nil && s != "" {
+			return s
+		}
+	}
+	held := in.Latest.Held()
+	what := "a call matched"
+	if len(held) > 0 {
+		what = strings.Join(held, ", ")
+	}
+	var on []string
+	for _, l := range in.By {
+		if l.Value != "" {
+			on = append(on, l.Value)
+		}
+	}
+	if len(on) == 0 {
+		return what
+	}
+	return what + " on " + strings.Join(on, ", ")
+}
+
+func summaryFacts(in *Incident) SummaryFacts {
+	f := SummaryFacts{
+		Rule: in.Rule, Severity: in.Severity, By: map[string]string{}, Value: math.NaN(),
+		Call: map[string]any{}, Counts: in.Counts, Since: in.OpenedAt,
+	}
+	for _, l := range in.By {
+		f.By[l.Name] = l.Value
+	}
+	for _, field := range call.Fields() {
+		if v := field.Value(&in.Latest.Call); v != nil {
+			f.Call[field.Name] = v
+		}
+	}
+	for _, c := range in.Latest.Conditions {
+		if c.Truth == True && c.Value != nil {
+			f.Value = *c.Value
+			break
+		}
+	}
+	return f
+}
+
+// percent writes a share of 0..1 as a percentage; values above 1 are taken as
+// percent already.
+func percent(v any) string {
+	f, ok := toFloat(v)
+	if !ok {
+		return "unknown"
+	}
+	if math.Abs(f) <= 1 {
+		f *= 100
+	}
+	return shortNumber(f) + " %"
+}
+
+// shortNumber has two decimals at most.
+func shortNumber(v any) string {
+	f, ok := toFloat(v)
+	if !ok {
+		return "unknown"
+	}
+	return strconv.FormatFloat(math.Round(f*100)/100, 'f', -1, 64)
+}
+
+func toFloat(v any) (float64, bool) {
+	switch v := v.(type) {
+	case float64:
+		return v, !math.IsNaN(v)
+	case int64:
+		return float64(v), true
+	case int:
+		return float64(v), true
+	default:
+		return 0, false
+	}
+}
+
+// shortDuration writes a duration, or seconds, as people say it: 45s, 12m, 3h 5m.
+func shortDuration(v any) string {
+	d, ok := v.(time.Duration)
+	if !ok {
+		f, number := toFloat(v)
+		if !number {
+			return "unknown"
+		}
+		d = time.Duration(f * float64(time.Second))
+	}
+	switch d = d.Round(time.Second); {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return strings.TrimSuffix(fmt.Sprintf("%dm %ds", int(d.Minutes()), int(d.Seconds())%60), " 0s")
+	default:
+		return strings.TrimSuffix(fmt.Sprintf("%dh %dm", int(d.Hours()), int(d.Minutes())%60), " 0m")
+	}
+}
+
+// MaskNumber hides a telephone number but for its country code's first digit and
+// its last two. What is no number is hidden whole but for its first letter.
+func MaskNumber(s string) string {
+	r := []rune(s)
+	if len(r) < 5 {
+		return strings.Repeat("•", len(r))
+	}
+	head, tail := 1, 0
+	if r[0] == '+' {
+		head, tail = 2, 2
+	}
+	return string(r[:head]) + strings.Repeat("•", len(r)-head-tail) + string(r[len(r)-tail:])
+}

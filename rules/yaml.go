@@ -1,0 +1,336 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+
+	"callwatch/rules/condition"
+)
+
+// document reads one YAML file by its syntax tree, so that every problem is
+// found in one pass and names its line and column.
+type document struct {
+	file     string
+	lines    []string
+	problems Problems
+}
+
+// pos is a place in a file, 1-based.
+type pos struct{ line, column int }
+
+// parseDocument reads the file's mapping; nil where it is no mapping or no YAML.
+func parseDocument(file string, src []byte) (*document, ast.Node) {
+	d := &document{file: file, lines: strings.Split(string(src), "\n")}
+	f, err := parser.ParseBytes(src, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		d.syntaxError(err)
+		return d, nil
+	}
+	switch {
+	case len(f.Docs) == 0 || f.Docs[0].Body == nil:
+		d.add(pos{1, 1}, "empty-file", "the file has no rules", "start with `rules:` and a list of rules")
+		return d, nil
+	case len(f.Docs) > 1:
+		d.add(at(f.Docs[1].Start), "several-documents", "only one YAML document per file", "put the rules into one list or into another file")
+	}
+	return d, f.Docs[0].Body
+}
+
+func (d *document) syntaxError(err error) {
+	var syntax *yaml.SyntaxError
+	if errors.As(err, &syntax) {
+		d.add(at(syntax.Token), "yaml-syntax", "this is not YAML: "+syntax.Message, "")
+		return
+	}
+	d.add(pos{1, 1}, "yaml-syntax", "this is not YAML: "+err.Error(), "")
+}
+
+func (d *document) add(p pos, code, message, hint string) {
+	d.report(p, problemError, code, message, hint)
+}
+
+func (d *document) report(p pos, severity, code, message, hint string) {
+	problem := Problem{
+		File: d.file, Line: max(p.line, 1), Column: max(p.column, 1),
+		Severity: severity, Code: code, Message: message, Hint: hint,
+	}
+	if problem.Line <= len(d.lines) {
+		problem.Source = strings.TrimRight(d.lines[problem.Line-1], "\r")
+	}
+	d.problems = append(d.problems, problem)
+}
+
+func at(t *token.Token) pos {
+	if t == nil || t.Position == nil {
+		return pos{1, 1}
+	}
+	return pos{t.Position.Line, t.Position.Column}
+}
+
+func nodeAt(n ast.Node) pos {
+	if n == nil {
+		return pos{1, 1}
+	}
+	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 {
+		return at(m.Values[0].Key.GetToken())
+	}
+	return at(n.GetToken())
+}
+
+// keys tells how each key of a mapping is read.
+type keys map[string]func(value ast.Node)
+
+// mapping reads a mapping by its keys. Unknown and repeated keys are problems.
+func (d *document) mapping(n ast.Node, what string, known keys) {
+	d.entries(n, what, func(key string, keyAt pos, value ast.Node) {
+		read, ok := known[key]
+		if !ok {
+			d.add(keyAt, "unknown-key", fmt.Sprintf("%s has no key %q", what, key), didYouMean(key, known))
+			return
+		}
+		read(value)
+	})
+}
+
+func didYouMean(key string, known keys) string {
+	names := make([]string, 0, len(known))
+	for k := range known {
+		names = append(names, k)
+	}
+	if near := condition.Nearest(key, names); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return ""
+}
+
+// entries calls fn for each entry of a mapping, in the order of the file.
+func (d *document) entries(n ast.Node, what string, fn func(key string, keyAt pos, value ast.Node)) {
+	n, ok := d.plain(n)
+	if !ok {
+		return
+	}
+	var values []*ast.MappingValueNode
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		values = m.Values
+	case *ast.MappingValueNode:
+		values = []*ast.MappingValueNode{m}
+	default:
+		d.add(nodeAt(n), "wrong-type", fmt.Sprintf("%s must be a mapping of keys to values", what), "")
+		return
+	}
+	seen := map[string]pos{}
+	for _, v := range values {
+		key := v.Key.GetToken().Value
+		keyAt := at(v.Key.GetToken())
+		if first, dup := seen[key]; dup {
+			d.add(keyAt, "duplicate-key", fmt.Sprintf("key %q stands here a second time", key), fmt.Sprintf("first in line %d", first.line))
+			continue
+		}
+		seen[key] = keyAt
+		fn(key, keyAt, v.Value)
+	}
+}
+
+// plain refuses what YAML allows and a rule never means: tags (`when: !answered`
+// is one) and anchors.
+func (d *document) plain(n ast.Node) (ast.Node, bool) {
+	switch t := n.(type) {
+	case *ast.TagNode:
+		name := t.GetToken().Value
+		d.add(at(t.GetToken()), "yaml-tag", fmt.Sprintf("YAML reads %s as a tag, not as text", name),
+			fmt.Sprintf("put it in quotes: %q, or write: not %s", t.GetToken().Value+tagRest(t), strings.TrimPrefix(name, "!")+tagRest(t)))
+		return nil, false
+	case *ast.AnchorNode, *ast.AliasNode:
+		d.add(at(n.GetToken()), "yaml-anchor", "anchors and aliases are not supported", "name shared conditions under define:")
+		return nil, false
+	}
+	return n, true
+}
+
+func tagRest(t *ast.TagNode) string {
+	if s, ok := t.Value.(*ast.StringNode); ok && s.Value != "" {
+		return " " + s.Value
+	}
+	return ""
+}
+
+// list calls fn for each element of a sequence.
+func (d *document) list(n ast.Node, what string, fn func(ast.Node)) {
+	n, ok := d.plain(n)
+	if !ok {
+		return
+	}
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok {
+		d.add(nodeAt(n), "wrong-type", what+" must be a list", "write each element after a dash")
+		return
+	}
+	for _, v := range seq.Values {
+		fn(v)
+	}
+}
+
+// text is a scalar as text. Numbers and truth values are taken as written.
+func (d *document) text(n ast.Node, what string) (string, bool) {
+	n, ok := d.plain(n)
+	if !ok {
+		return "", false
+	}
+	switch s := n.(type) {
+	case *ast.StringNode:
+		return s.Value, true
+	case *ast.LiteralNode:
+		return s.Value.Value, true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+		return n.GetToken().Value, true
+	case *ast.NullNode, nil:
+		d.add(nodeAt(n), "empty-value", what+" is empty", "")
+	default:
+		d.add(nodeAt(n), "wrong-type", what+" must be a text", "")
+	}
+	return "", false
+}
+
+// word is a text that must be one of the given words.
+func (d *document) word(n ast.Node, what string, words ...string) (string, bool) {
+	s, ok := d.text(n, what)
+	if !ok {
+		return "", false
+	}
+	for _, w := range words {
+		if s == w {
+			return s, true
+		}
+	}
+	hint := "one of: " + strings.Join(words, ", ")
+	if near := condition.Nearest(s, words); near != "" {
+		hint = "did you mean " + near + "? " + hint
+	}
+	d.add(nodeAt(n), "unknown-word", fmt.Sprintf("%s cannot be %q", what, s), hint)
+	return "", false
+}
+
+// texts is a list of texts, or one text as a list.
+func (d *document) texts(n ast.Node, what string) []string {
+	if _, ok := n.(*ast.SequenceNode); !ok {
+		if s, ok := d.text(n, what); ok {
+			return []string{s}
+		}
+		return nil
+	}
+	var out []string
+	d.list(n, what, func(e ast.Node) {
+		if s, ok := d.text(e, what); ok {
+			out = append(out, s)
+		}
+	})
+	return out
+}
+
+// duration is a text such as 30s, 5m, 2h or 7d.
+func (d *document) duration(n ast.Node, what string) (time.Duration, bool) {
+	s, ok := d.text(n, what)
+	if !ok {
+		return 0, false
+	}
+	v, err := ParseDuration(s)
+	if err != nil {
+		d.add(nodeAt(n), "bad-duration", fmt.Sprintf("%s is not a duration: %q", what, s), "a number with a unit, such as 30s, 5m, 2h or 7d")
+		return 0, false
+	}
+	return v, true
+}
+
+// ParseDuration reads 30s, 1h30m, 7d and 2w: Go's durations, and days and weeks
+// of 24 hours. Negative ones are refused.
+func ParseDuration(s string) (time.Duration, error) {
+	if n := len(s); n > 1 && (s[n-1] == 'd' || s[n-1] == 'w') {
+		days, err := strconv.ParseFloat(s[:n-1], 64)
+		if s[n-1] == 'w' {
+			days *= 7
+		}
+		if err != nil || days < 0 || days > 36500 {
+			return 0, fmt.Errorf("parse duration %q", s)
+		}
+		return time.Duration(days * float64(24*time.Hour)), nil
+	}
+	v, err := time.ParseDuration(s)
+	if err != nil || v < 0 {
+		return 0, fmt.Errorf("parse duration %q", s)
+	}
+	return v, nil
+}
+
+// integer is a whole number within bounds.
+func (d *document) integer(n ast.Node, what string, lo, hi int) (int, bool) {
+	s, ok := d.text(n, what)
+	if !ok {
+		return 0, false
+	}
+	v, err := strconv.Atoi(s)
+	if err != nil || v < lo || v > hi {
+		d.add(nodeAt(n), "wrong-type", fmt.Sprintf("%s must be a whole number from %d to %d", what, lo, hi), "")
+		return 0, false
+	}
+	return v, true
+}
+
+// place maps a place within a scalar's value back into the file: the n-th
+// character that is not white space there is the n-th one here, whether the
+// scalar is plain, quoted, folded or a block.
+func (d *document) place(n ast.Node, value string, line, column int) pos {
+	count := solidBefore(value, line, column)
+	start := nodeAt(n)
+	skip := 0
+	switch s := n.(type) {
+	case *ast.LiteralNode:
+		start = pos{at(s.Start).line + 1, 1}
+	case *ast.StringNode:
+		if t := s.Token.Type; t == token.SingleQuoteType || t == token.DoubleQuoteType {
+			skip = 1
+		}
+	}
+	for l := start.line; l <= len(d.lines); l++ {
+		for c, r := range []rune(d.lines[l-1]) {
+			if l == start.line && c+1 < start.column || isSpace(r) {
+				continue
+			}
+			if skip > 0 {
+				skip--
+				continue
+			}
+			if count == 0 {
+				return pos{l, c + 1}
+			}
+			count--
+		}
+	}
+	return nodeAt(n)
+}
+
+// solidBefore counts the characters before a place that are not white space.
+func solidBefore(value string, line, column int) int {
+	count := 0
+	for l, text := range strings.Split(value, "\n") {
+		for c, r := range []rune(text) {
+			if l+1 == line && c+1 >= column || l+1 > line {
+				return count
+			}
+			if !isSpace(r) {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+func isSpace(r rune) bool { return r == ' ' || r == '\t' || r == '\r' || r == '\n' }

@@ -166,3 +166,6 @@ func (e *Evidence) Held() []string {
 	}
 	return held
 }
+
+// Key names the incident's group within its rule: the values of `by`, joined.
+func (i *Incident) Key() string { return keyOf(i.By) }

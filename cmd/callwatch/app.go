@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"callwatch/handlers"
+	"callwatch/normalizer"
+	"callwatch/notifier"
+	"callwatch/rules"
+	"callwatch/stream"
+)
+
+// maxBody is the largest body taken, in bytes.
+const maxBody = 4 << 20
+
+// app is callwatch running: a value that serve, demo and tests start. The data
+// path is its stages, in order: handlers store webhooks (RAW), normalize makes
+// events of them (EVENTS), judge makes transitions of those (ALERTS), announce
+// brings them to Slack. Each stage can be stopped anywhere and goes on from what
+// is stored.
+type app struct {
+	cfg      Config
+	dev      bool
+	log      *slog.Logger
+	store    *stream.Store
+	set      *rules.Set
+	notifier *notifier.Notifier
+	ledger   *stream.Bucket
+	server   *handlers.Server
+	console  *console // nil outside development
+	stats    *stats
+	judging  *judging
+}
+
+// newApp opens everything and takes no webhook yet.
+func newApp(ctx context.Context, cfg Config, dev bool, log *slog.Logger) (*app, error) {
+	set, problems, err := rules.LoadFile(cfg.Rules)
+	if err != nil {
+		return nil, usage(err)
+	}
+	if problems.Errors() {
+		return nil, usage(problems)
+	}
+	for _, p := range problems {
+		log.Warn("rules file", "problem", p.String())
+	}
+	a := &app{cfg: cfg, dev: dev, log: log, set: set, stats: newStats()}
+	if a.store, err = stream.Open(ctx, cfg.storing(log)); err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	if a.ledger, err = a.store.Bucket(ctx, "notifier"); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the delivery ledger: %w", err), a.store.Close(ctx))
+	}
+	if dev {
+		a.console = newConsole(a.stats)
+		if cfg.Slack.Token == "" {
+			if err := a.useFakeSlack(); err != nil {
+				return nil, errors.Join(err, a.store.Close(ctx))
+			}
+		}
+	}
+	a.notifier = notifier.New(a.cfg.announcing(), a.ledger, time.Now, log)
+	a.judging = &judging{set: set, opt: rules.Options{Prefer: cfg.MOS}}
+	if a.server, err = handlers.Listen(cfg.Listen, a.handling()); err != nil {
+		return nil, errors.Join(usage(fmt.Errorf("%sLISTEN: %w", envPrefix, err)), a.store.Close(ctx))
+	}
+	return a, nil
+}
+
+// run works until ctx ends or something fails that cannot be mended here, then
+// stops in order: no new webhooks, the stages, the store.
+func (a *app) run(ctx context.Context) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var stages sync.WaitGroup
+	for name, stage := range map[string]func(context.Context) error{
+		"normalize": a.normalize, "judge": a.judge, "announce": a.announce,
+		"deliver": func(ctx context.Context) error { a.notifier.Run(ctx); return ctx.Err() },
+	} {
+		stages.Go(func() { keep(work, a.log.With("stage", name), stage) })
+	}
+	served := make(chan error, 1)
+	go func() { served <- a.server.Serve() }()
+
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-served:
+	}
+	closing, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer done()
+	err := a.server.Shutdown(closing)
+	stop()
+	stages.Wait()
+	if a.console != nil {
+		a.console.close()
+	}
+	return errors.Join(failed, err, a.store.Close(closing))
+}
+
+// keep runs a stage until ctx ends. A stage that fails begins anew from what is
+// stored, after a pause that grows while it goes on failing.
+func keep(ctx context.Context, log *slog.Logger, stage func(context.Context) error) {
+	const shortest, longest = 200 * time.Millisecond, 15 * time.Second
+	pause := shortest
+	for {
+		begun := time.Now()
+		err := stage(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		log.Error("stage failed, will begin anew", "err", err, "pause", pause)
+		if time.Since(begun) > time.Minute {
+			pause = shortest
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, longest)
+	}
+}
+
+// storing is the configuration of the store.
+func (c *Config) storing(log *slog.Logger) stream.Config {
+	return stream.Config{
+		Dir: c.DataDir, Listen: c.NATS.Listen, Durability: stream.Durability(c.Durability),
+		URL: c.NATS.URL, CredsFile: c.NATS.Creds, Replicas: c.NATS.Replicas, Log: log,
+	}
+}
+
+// normalizing is the configuration of the normalizers.
+func (c *Config) normalizing() normalizer.Options {
+	return normalizer.Options{Prefer: c.MOS, Codecs: c.Codecs}
+}
+
+// announcing is the configuration of the notifier.
+func (c *Config) announcing() notifier.Config {
+	return notifier.Config{
+		Token: notifier.Token(c.Slack.Token.Reveal()), APIURL: c.Slack.APIURL, Channel: c.Slack.Channel,
+		Rate: c.Slack.Rate, ShowNumbers: c.Slack.ShowNumbers, Title: providerTitle,
+	}
+}
+
+func providerTitle(name string) string {
+	if p, ok := normalizer.Find(name); ok && p.Title != "" {
+		return p.Title
+	}
+	return name
+}
+
+// handling is the configuration of the HTTP side.
+func (a *app) handling() handlers.Config {
+	c := handlers.Config{
+		Store: a.keepBody, PublicURL: a.cfg.PublicURL, Dev: a.dev,
+		Ready: a.ready, Version: buildVersion(), Metrics: a.metrics(), Observe: a.stats.webhook,
+		Log: a.log, Limits: handlers.Limits{Body: maxBody},
+	}
+	if a.console != nil {
+		c.Console = a.console
+	}
+	for _, p := range normalizer.Providers() {
+		c.Providers = append(c.Providers, handlers.Provider{Provider: p, Keys: a.cfg.keys(p)})
+	}
+	return c
+}

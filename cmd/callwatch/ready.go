@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"callwatch/handlers"
+	"callwatch/rules"
+)
+
+// ready tells whether webhooks can be made durable now, and what else is amiss.
+func (a *app) ready(ctx context.Context) handlers.Readiness {
+	var r handlers.Readiness
+	add := func(name string, state handlers.State, cause string) {
+		r.Checks = append(r.Checks, handlers.Check{Name: name, State: state, Cause: cause})
+	}
+	if h := a.store.Health(ctx); h.OK {
+		add("store", handlers.Passing, "durability "+string(h.Durability))
+	} else {
+		add("store", handlers.Failing, strings.Join(h.Causes, "; "))
+	}
+	if n := a.stats.damaged.Load(); n > 0 {
+		add("integrity", handlers.Degraded, "stored webhooks or events could not be read; see the log")
+	}
+	var broken []string
+	a.judging.look(func(g *rules.Engine) {
+		for _, h := range g.Healths() {
+			if h.Errors > 0 {
+				broken = append(broken, h.Rule)
+			}
+		}
+	})
+	if len(broken) > 0 {
+		add("rules", handlers.Degraded, "with run-time errors: "+strings.Join(broken, ", "))
+	} else {
+		add("rules", handlers.Passing, "")
+	}
+	status := a.notifier.Status()
+	switch {
+	case !status.Configured:
+		add("slack", handlers.Degraded, "no token: incidents are only logged")
+	case status.Broken():
+		add("slack", handlers.Degraded, "a channel takes nothing")
+	default:
+		add("slack", handlers.Passing, "")
+	}
+	return r
+}

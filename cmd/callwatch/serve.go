@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"callwatch/normalizer"
+)
+
+func serveCommand(s *settings) *cobra.Command {
+	var dev, jsonLog bool
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Take webhooks, judge calls, announce incidents",
+		Long: "Take webhooks, judge calls, announce incidents.\n\n" +
+			"A provider without a verification secret is off and answers 403. With --dev callwatch listens on loopback only,\n" +
+			"takes unsigned webhooks, and shows events, incidents and the messages of a made-up Slack at its address.",
+		Args: cobra.NoArgs,
+	}
+	c.Flags().StringVar(&s.flags.Listen, "listen", "", "address to listen on (default :8080)")
+	c.Flags().StringVar(&s.flags.NATS.Listen, "nats-listen", "", "address on which other programs can subscribe to the embedded NATS")
+	c.Flags().BoolVar(&dev, "dev", false, "loopback only, unsigned webhooks, made-up Slack, console")
+	c.Flags().BoolVar(&jsonLog, "log-json", false, "log as JSON")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := s.load(c)
+		if err != nil {
+			return err
+		}
+		if dev {
+			if cfg.Listen, err = loopback(cfg.Listen); err != nil {
+				return usage(err)
+			}
+		}
+		log, err := logger(c.ErrOrStderr(), cfg.LogLevel, jsonLog)
+		if err != nil {
+			return err
+		}
+		a, err := newApp(c.Context(), cfg, dev, log)
+		if err != nil {
+			return err
+		}
+		log.Info("callwatch takes webhooks", "address", a.server.Addr().String(), "rules", len(a.set.Rules), "providers", a.openProviders())
+		if dev {
+			fmt.Fprintf(c.OutOrStdout(), "console: http://%s/\n", a.server.Addr())
+		}
+		return a.run(c.Context())
+	}
+	return c
+}
+
+// openProviders are those with verification configured: the others answer 403.
+func (a *app) openProviders() []string {
+	var open []string
+	for _, p := range normalizer.Providers() {
+		if p.Verifiable(a.cfg.keys(p)) {
+			open = append(open, p.Name)
+		}
+	}
+	return open
+}
+
+// loopback is addr on loopback: --dev takes unsigned webhooks, so nobody else may
+// reach it.
+func loopback(addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", fmt.Errorf("%sLISTEN: %w", envPrefix, err)
+	}
+	if host == "" || host == "localhost" {
+		host = "127.0.0.1"
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return "", fmt.Errorf("--dev listens on loopback only, not on %s", host)
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// tempDir is a directory for the data of a run that leaves nothing behind.
+func tempDir() (dir string, remove func(), err error) {
+	dir, err = os.MkdirTemp("", "callwatch-")
+	if err != nil {
+		return "", nil, fmt.Errorf("make a data directory: %w", err)
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }, nil
+}

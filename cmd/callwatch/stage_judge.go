@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"callwatch/call"
+	"callwatch/rules"
+	"callwatch/stream"
+)
+
+const (
+	checkpointName   = "engine"
+	checkpointEvery  = time.Minute
+	checkpointEvents = 100_000
+)
+
+// judging is the engine with what others may read of it while it works.
+type judging struct {
+	set *rules.Set
+	opt rules.Options
+
+	mu     sync.Mutex
+	engine *rules.Engine // nil until the stage has begun
+}
+
+func (j *judging) look(f func(*rules.Engine)) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.engine != nil {
+		f(j.engine)
+	}
+}
+
+// judge folds events into transitions and stores those. It begins at the last
+// checkpoint: what it finds again is recognized by its cause and stored once.
+func (a *app) judge(ctx context.Context) error {
+	engine, err := a.restoreEngine(ctx)
+	if err != nil {
+		return err
+	}
+	a.judging.mu.Lock()
+	a.judging.engine = engine
+	a.judging.mu.Unlock()
+
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go a.tick(ctx)
+	saved, savedAt := engine.Seq(), time.Now()
+	err = a.store.Follow(ctx, engine.Seq()+1, func(m stream.Message) error {
+		if err := a.judgeOne(ctx, engine, m); err != nil {
+			return err
+		}
+		if m.Seq-saved < checkpointEvents && time.Since(savedAt) < checkpointEvery {
+			return nil
+		}
+		saved, savedAt = m.Seq, time.Now()
+		return a.saveEngine(ctx, engine)
+	})
+	if ctx.Err() == nil || engine.Seq() == saved {
+		return err
+	}
+	closing, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer done()
+	return errors.Join(err, a.saveEngine(closing, engine))
+}
+
+func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Message) error {
+	var e call.Event
+	if !m.Tick {
+		if err := json.Unmarshal(m.Data, &e); err != nil {
+			a.log.Error("stored event cannot be read", "seq", m.Seq, "err", err)
+			a.stats.damaged.Add(1)
+			return nil
+		}
+	}
+	begun := time.Now()
+	a.judging.mu.Lock()
+	var made []rules.Transition
+	if m.Tick {
+		made = engine.Tick(m.Seq, m.Time)
+	} else {
+		made = engine.Apply(m.Seq, m.Time, &e)
+	}
+	a.judging.mu.Unlock()
+	a.stats.judged(m.Tick, time.Since(begun), m.Seq)
+	if a.console != nil && !m.Tick {
+		a.console.event(e)
+	}
+	for _, t := range made {
+		if err := a.keepTransition(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) keepTransition(ctx context.Context, t rules.Transition) error {
+	data, err := json.Marshal(t)
+	if err != nil {
+		return fmt.Errorf("write transition: %w", err)
+	}
+	cause := stream.Cause{Seq: t.Cause.Seq, Index: t.Cause.Index}
+	stored, err := a.store.PutTransition(ctx, t.Incident.Rule, t.Incident.Key(), cause, data)
+	if err != nil {
+		return fmt.Errorf("store transition of %s: %w", t.Incident.ID, err)
+	}
+	if stored {
+		a.stats.transition(t)
+		a.log.Info("incident "+string(t.Step), "incident", t.Incident.ID, "rule", t.Incident.Rule,
+			"severity", t.Incident.Severity, "summary", t.Incident.Summary)
+	}
+	return nil
+}
+
+// tick puts a tick into the event stream when time alone will change something:
+// the engine takes its time from the stream, so that a replay sees the same.
+func (a *app) tick(ctx context.Context) {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-every.C:
+			var due time.Time
+			a.judging.look(func(g *rules.Engine) { due = g.NextDeadline() })
+			if due.IsZero() || due.After(now) {
+				continue
+			}
+			if err := a.store.PublishTick(ctx, now.UTC()); err != nil && ctx.Err() == nil {
+				a.log.Warn("no tick", "err", err)
+			}
+		}
+	}
+}
+
+// restoreEngine is the engine at its last checkpoint, or a new one where there
+// is none that can be read: then all stored events are judged again.
+func (a *app) restoreEngine(ctx context.Context) (*rules.Engine, error) {
+	var engine *rules.Engine
+	_, err := a.store.LoadCheckpoint(ctx, checkpointName, func(_ uint64, r io.Reader) error {
+		data, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		engine, err = rules.Restore(a.judging.set, a.judging.opt, data)
+		return err
+	})
+	switch {
+	case errors.Is(err, stream.ErrNotFound):
+	case err != nil && ctx.Err() != nil:
+		return nil, err
+	case err != nil:
+		a.log.Warn("the checkpoint cannot be used, all stored events are judged again", "err", err)
+		engine = nil
+	}
+	if engine == nil {
+		engine = rules.NewEngine(a.judging.set, a.judging.opt)
+	}
+	return engine, nil
+}
+
+func (a *app) saveEngine(ctx context.Context, engine *rules.Engine) error {
+	data, err := engine.Checkpoint()
+	if err != nil {
+		return err
+	}
+	err = a.store.SaveCheckpoint(ctx, checkpointName, engine.Seq(), func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("save checkpoint: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"callwatch/handlers"
+	"callwatch/rules"
+)
+
+// stats counts what the stages do: for /metrics, the console and the summary of
+// a demo.
+type stats struct {
+	registry *prometheus.Registry
+
+	webhooks    *prometheus.CounterVec
+	webhookTime *prometheus.HistogramVec
+	webhookSize prometheus.Histogram
+	dead        *prometheus.CounterVec
+	passedOver  *prometheus.CounterVec
+	judgeTime   prometheus.Histogram
+	transitions *prometheus.CounterVec
+
+	accepted  atomic.Int64
+	events    atomic.Int64
+	incidents atomic.Int64
+	damaged   atomic.Int64
+	judgedSeq atomic.Uint64
+}
+
+func newStats() *stats {
+	s := &stats{
+		registry: prometheus.NewRegistry(),
+		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callwatch_webhooks_total", Help: "Webhook requests by provider and how they ended.",
+		}, []string{"provider", "outcome"}),
+		webhookTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "callwatch_webhook_duration_seconds", Help: "Time from a webhook's header to its answer.",
+			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 14),
+		}, []string{"provider"}),
+		webhookSize: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "callwatch_webhook_size_bytes", Help: "Size of webhook bodies, inflated.",
+			Buckets: prometheus.ExponentialBuckets(256, 4, 8),
+		}),
+		dead: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callwatch_dead_letters_total", Help: "Webhooks that could not be normalized.",
+		}, []string{"provider"}),
+		passedOver: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callwatch_webhooks_ignored_total", Help: "Webhooks of a kind that is acknowledged and ignored.",
+		}, []string{"provider"}),
+		judgeTime: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "callwatch_judge_duration_seconds", Help: "Time to fold one event and judge it by all rules.",
+			Buckets: prometheus.ExponentialBuckets(1e-6, 4, 10),
+		}),
+		transitions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callwatch_transitions_total", Help: "Transitions of incidents by rule and step.",
+		}, []string{"rule", "step"}),
+	}
+	s.registry.MustRegister(s.webhooks, s.webhookTime, s.webhookSize, s.dead, s.passedOver, s.judgeTime, s.transitions,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "callwatch_events_total", Help: "Normalized events published.",
+		}, func() float64 { return float64(s.events.Load()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "callwatch_damaged_total", Help: "Stored frames and events that could not be read.",
+		}, func() float64 { return float64(s.damaged.Load()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "callwatch_judged_sequence", Help: "Place in the event stream up to which rules have judged.",
+		}, func() float64 { return float64(s.judgedSeq.Load()) }),
+	)
+	return s
+}
+
+// webhook takes the end of one webhook request.
+func (s *stats) webhook(o handlers.Observation) {
+	s.webhooks.WithLabelValues(o.Provider, string(o.Outcome)).Inc()
+	s.webhookTime.WithLabelValues(o.Provider).Observe(o.Took.Seconds())
+	s.webhookSize.Observe(float64(o.Bytes))
+	if o.Outcome == handlers.Accepted || o.Outcome == handlers.Unverified {
+		s.accepted.Add(1)
+	}
+}
+
+func (s *stats) normalized(events int)     { s.events.Add(int64(events)) }
+func (s *stats) deadLetter(provider string) { s.dead.WithLabelValues(provider).Inc() }
+func (s *stats) ignored(provider string)    { s.passedOver.WithLabelValues(provider).Inc() }
+
+func (s *stats) judged(tick bool, took time.Duration, seq uint64) {
+	if !tick {
+		s.judgeTime.Observe(took.Seconds())
+	}
+	s.judgedSeq.Store(seq)
+}
+
+func (s *stats) transition(t rules.Transition) {
+	s.transitions.WithLabelValues(t.Incident.Rule, string(t.Step)).Inc()
+	if t.Step == rules.StepOpened {
+		s.incidents.Add(1)
+	}
+}
+
+// metrics serves the counters, and what the rules and the notifier tell when asked.
+func (a *app) metrics() http.Handler {
+	a.stats.registry.MustRegister(&liveCollector{a})
+	return promhttp.HandlerFor(a.stats.registry, promhttp.HandlerOpts{})
+}
+
+// liveCollector reads states that are kept elsewhere at the time of the scrape.
+type liveCollector struct{ a *app }
+
+type desc = prometheus.Desc
+
+func ruleCallsDesc() *desc {
+	return prometheus.NewDesc("callwatch_rule_calls", "Calls by rule and outcome, since the rule's state began.", []string{"rule", "outcome"}, nil)
+}
+
+func ruleErrorsDesc() *desc {
+	return prometheus.NewDesc("callwatch_rule_errors_total", "Run-time errors by rule.", []string{"rule"}, nil)
+}
+
+func openDesc() *desc {
+	return prometheus.NewDesc("callwatch_incidents_open", "Open incidents by rule.", []string{"rule"}, nil)
+}
+
+func callsDesc() *desc {
+	return prometheus.NewDesc("callwatch_calls_kept", "Calls the rule engine keeps.", nil, nil)
+}
+
+func pendingDesc() *desc {
+	return prometheus.NewDesc("callwatch_notifications_pending", "Incidents whose messages are not what they should be yet, by channel.", []string{"channel"}, nil)
+}
+
+func brokenDesc() *desc {
+	return prometheus.NewDesc("callwatch_receiver_broken", "1 where the channel takes nothing from us.", []string{"channel"}, nil)
+}
+
+// Describe names the metrics.
+func (l *liveCollector) Describe(ch chan<- *desc) {
+	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), openDesc(), callsDesc(), pendingDesc(), brokenDesc()} {
+		ch <- d
+	}
+}
+
+// Collect reads them.
+func (l *liveCollector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	var health []rules.Health
+	calls := 0
+	l.a.judging.look(func(g *rules.Engine) { health, calls = g.Healths(), g.Calls() })
+	for _, h := range health {
+		gauge(ruleCallsDesc(), float64(h.Counts.Matched), h.Rule, "matched")
+		gauge(ruleCallsDesc(), float64(h.Counts.Judged), h.Rule, "judged")
+		gauge(ruleCallsDesc(), float64(h.Counts.Unjudged), h.Rule, "unjudged")
+		gauge(openDesc(), float64(h.Open), h.Rule)
+		ch <- prometheus.MustNewConstMetric(ruleErrorsDesc(), prometheus.CounterValue, float64(h.Errors), h.Rule)
+	}
+	gauge(callsDesc(), float64(calls))
+	for _, c := range l.a.notifier.Status().Channels {
+		gauge(pendingDesc(), float64(c.Pending), c.Channel)
+		broken := 0.0
+		if c.Broken {
+			broken = 1
+		}
+		gauge(brokenDesc(), broken, c.Channel)
+	}
+}

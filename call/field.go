@@ -194,6 +194,24 @@ func (f *Field) Truth(e *Event) (value, ok bool) {
 	return v.Bool(), true
 }
 
+// Time is a time field of e without allocating; the zero time where it is
+// unknown or not a time.
+func (f *Field) Time(e *Event) time.Time {
+	if t, ok := f.of(e).Addr().Interface().(*time.Time); ok {
+		return *t
+	}
+	return time.Time{}
+}
+
+// Texts is a list of texts of e, not copied; nil where it is unknown or not
+// such a list.
+func (f *Field) Texts(e *Event) []string {
+	if l, ok := f.of(e).Addr().Interface().(*[]string); ok {
+		return *l
+	}
+	return nil
+}
+
 func (f *Field) of(e *Event) reflect.Value {
 	v := reflect.ValueOf(e).Elem()
 	for _, i := range f.index {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/rules/condition"
 )
 
 // Severity of an incident.
@@ -139,21 +140,15 @@ type Evidence struct {
 }
 
 // Condition is one leaf of a rule's expression and the value it met.
-type Condition struct {
-	Expr  string `json:"expr"`  // "mos < 3.5"
-	Text  string `json:"text"`  // "mos (3.12) < 3.5"; an absent field reads "mos (unknown)"
-	Truth Truth  `json:"truth"` // held, did not, or could not be told
-
-	Value *float64 `json:"value,omitempty"` // what was compared, where it is a number
-}
+type Condition = condition.Leaf
 
 // Truth is the outcome of a condition in three-valued logic.
-type Truth string
+type Truth = condition.Truth
 
 const (
-	True    Truth = "true"
-	False   Truth = "false"
-	Unknown Truth = "unknown"
+	True    = condition.True
+	False   = condition.False
+	Unknown = condition.Unknown
 )
 
 // Held lists the texts of the conditions that held.

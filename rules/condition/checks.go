@@ -1,0 +1,243 @@
+package condition
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"callwatch/call"
+)
+
+// wantWhole requires the whole expression to be a truth value.
+func (c *compiler) wantWhole(n *node) {
+	switch n.typ.kind {
+	case boolean, invalid:
+	case dynamic:
+		c.fail(c.whole(), CodeAnyType, fmt.Sprintf("%s can be of any type", n), "compare it, e.g. "+n.example())
+	default:
+		c.fail(c.whole(), CodeNotBoolean, fmt.Sprintf("%s is %s; compare it", n, n.typ), "e.g. "+n.example())
+	}
+}
+
+// wantBool requires an operand to be a truth value; false where it is not.
+func (c *compiler) wantBool(n *node, place string) bool {
+	switch n.typ.kind {
+	case boolean:
+		return true
+	case invalid:
+	case dynamic:
+		c.fail(n.loc, CodeAnyType, fmt.Sprintf("%s can be of any type", n), "compare it, e.g. "+n.example())
+	default:
+		hint := "compare it, e.g. " + n.example()
+		if place == "the operand of not" {
+			hint = fmt.Sprintf("put the comparison in parentheses: not (%s)", n.example())
+		}
+		c.fail(n.loc, CodeNotBoolean, fmt.Sprintf("%s is %s; %s must be a truth value", n, n.typ, place), hint)
+	}
+	return false
+}
+
+func (c *compiler) wantNumber(n *node, symbol string) bool {
+	switch n.typ.kind {
+	case number, dynamic:
+		return true
+	case invalid:
+	default:
+		c.fail(n.loc, CodeType, fmt.Sprintf("%s is %s; %s needs numbers", n, n.typ, symbol), "")
+	}
+	return false
+}
+
+func (c *compiler) wantText(n *node, word string) bool {
+	hint := ""
+	switch n.typ.kind {
+	case text, dynamic:
+		return true
+	case invalid:
+		return false
+	case list:
+		hint = fmt.Sprintf(`for an element of a list write "vip" in %s`, n)
+	}
+	c.fail(n.loc, CodeType, fmt.Sprintf("%s is %s; %s needs texts", n, n.typ, word), hint)
+	return false
+}
+
+// example is a comparison that makes a condition of n.
+func (n *node) example() string {
+	left := n.String()
+	switch n.typ.kind {
+	case dynamic:
+		return left + " == true"
+	case text:
+		if n.field != nil && len(n.field.Enum) > 0 {
+			return fmt.Sprintf("%s == %q", left, n.field.Enum[0])
+		}
+		return left + ` == "..."`
+	case instant:
+		return left + ` > date("2026-03-01")`
+	case list:
+		if n.typ.elem == interval {
+			return fmt.Sprintf("any(%s, .mos < 3.5)", left)
+		}
+		return fmt.Sprintf("len(%s) > 0", left)
+	case object:
+		return left + ".member == 1"
+	case null:
+		return "mos == nil"
+	}
+	if n.field != nil {
+		switch n.field.Unit {
+		case "MOS":
+			return left + " < 3.5"
+		case "%":
+			return left + " > 5"
+		}
+	}
+	return left + " > 30"
+}
+
+// mismatch reports a comparison of values that have nothing in common.
+func (c *compiler) mismatch(n *node) *node {
+	a, b := n.args[0], n.args[1]
+	hint := ""
+	for _, side := range [][2]*node{{a, b}, {b, a}} {
+		value, literal := side[0], side[1]
+		if !literal.isLiteral() {
+			continue
+		}
+		switch {
+		case value.typ.kind == text && literal.typ.kind == number:
+			hint = fmt.Sprintf("put texts in quotes: %q", literal.String())
+		case value.typ.kind == number && literal.typ.kind == text && parseNumber(literal.val.text).known():
+			hint = "write numbers without quotes: " + literal.val.text
+		case value.typ.kind == instant && literal.typ.kind == text:
+			hint = fmt.Sprintf("write date(%s)", literal)
+		case value.typ.kind == boolean && literal.typ.kind == text:
+			hint = "write " + strings.ToLower(literal.val.text) + " without quotes"
+		}
+	}
+	if a.typ.kind == b.typ.kind {
+		return c.fail(n.loc, CodeType, fmt.Sprintf("%s has no order: %s is %s", n.op.symbol(), a, a.typ), hint)
+	}
+	return c.fail(n.loc, CodeType, fmt.Sprintf("%s is %s and cannot be compared with %s, %s", a, a.typ, b, b.typ), hint)
+}
+
+// lint looks for comparisons with a literal that cannot be meant.
+func (c *compiler) lint(n *node) {
+	o, field, limit := n.op, n.args[0], n.args[1]
+	if field.isLiteral() {
+		o, field, limit = o.mirror(), limit, field
+	}
+	if field.field == nil || !limit.isLiteral() {
+		return
+	}
+	if field.typ.kind == text {
+		c.lintEnum(field, limit)
+		return
+	}
+	if field.typ.kind != number || limit.typ.kind != number {
+		return
+	}
+	f, l := field.field, limit.val.num
+	if holds, settled := settledByRange(f, o, l); settled {
+		code, verb := CodeNeverHolds, "never holds"
+		if holds {
+			code, verb = CodeAlwaysHolds, "always holds"
+		}
+		c.fail(limit.loc, code, fmt.Sprintf("%s lies within %s: %s %s", f.Name, rangeOf(f), n, verb), rangeHint(field, o, l))
+		return
+	}
+	if f.Unit == "ms" && l > 0 && l < 1 {
+		c.warn(limit.loc, CodeSecondsForMillis, fmt.Sprintf("%s is in milliseconds; %s was probably meant in seconds", f.Name, limit),
+			fmt.Sprintf("did you mean %s?", plain(l*1000)))
+	}
+	if field.op == opField && f.Name == "packetsLost" && (o == opGreater || o == opGreaterEqual) {
+		c.warn(field.loc, CodePreferLossPct, "packetsLost grows with the length of the call",
+			"prefer the share: packetLossPct > 5, or packetsLost beside it")
+	}
+}
+
+// settledByRange says whether a comparison of a field with a number has one
+// outcome for all values the field can have.
+func settledByRange(f *call.Field, o op, limit float64) (holds, settled bool) {
+	for _, end := range []*float64{f.Min, f.Max} {
+		if end == nil {
+			continue
+		}
+		// beyond: the limit lies outside of this end, or on it.
+		outside := limit < *end
+		below := end == f.Min
+		if !below {
+			outside = limit > *end
+		}
+		switch at := limit == *end; {
+		case outside:
+			return below == (o == opGreater || o == opGreaterEqual) && o != opEqual || o == opNotEqual, true
+		case at && below && o == opLess, at && !below && o == opGreater:
+			return false, true
+		case at && below && o == opGreaterEqual, at && !below && o == opLessEqual:
+			return true, true
+		}
+	}
+	return false, false
+}
+
+func rangeHint(field *node, o op, limit float64) string {
+	f := field.field
+	switch tenth := limit / 10; {
+	case o == opGreaterEqual && f.Min != nil && limit == *f.Min, o == opLessEqual && f.Max != nil && limit == *f.Max:
+		return fmt.Sprintf("to ask whether it is known, write %s != nil", field)
+	case f.Max != nil && limit > *f.Max && (f.Min == nil || tenth >= *f.Min) && tenth <= *f.Max:
+		return fmt.Sprintf("did you mean %s?", plain(tenth))
+	default:
+		return ""
+	}
+}
+
+// rangeOf words the range of a field: 1..5, or 0 and up.
+func rangeOf(f *call.Field) string {
+	switch {
+	case f.Max == nil:
+		return plain(*f.Min) + " and up"
+	case f.Min == nil:
+		return plain(*f.Max) + " and down"
+	default:
+		return plain(*f.Min) + ".." + plain(*f.Max)
+	}
+}
+
+func (c *compiler) lintEnum(field, limit *node) {
+	enum := field.field.Enum
+	if limit.typ.kind != text || len(enum) == 0 || slices.Contains(enum, limit.val.text) {
+		return
+	}
+	hint := "one of " + strings.Join(enum, ", ")
+	if meant := nearest(limit.val.text, enum); meant != "" {
+		hint = fmt.Sprintf("did you mean %q?", meant)
+	}
+	c.fail(limit.loc, CodeUnknownValue, fmt.Sprintf("%s is never %s", field, limit), hint)
+}
+
+// lintMembers checks a literal list against the values a field can have.
+func (c *compiler) lintMembers(a, l *node) {
+	if !l.isLiteral() || a.field == nil {
+		return
+	}
+	switch of := l.val.ref.(type) {
+	case *items:
+		for _, v := range of.values {
+			if a.typ.kind == text && v.kind == text {
+				c.lintEnum(a, &node{op: opLiteral, val: v, typ: typ{kind: text}, loc: l.loc})
+			}
+		}
+	case *span:
+		if !a.typ.whole {
+			c.warn(l.loc, CodeFractionInRange, fmt.Sprintf("%s is not always a whole number; %s holds whole numbers only", a, l),
+				fmt.Sprintf("write %s >= %d && %[1]s <= %[3]d", a, of.lo, of.hi))
+		}
+	}
+}
+
+// plain writes a number in full, without exponent.
+func plain(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }

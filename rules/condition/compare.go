@@ -1,0 +1,206 @@
+package condition
+
+import (
+	"cmp"
+	"math"
+	"strings"
+)
+
+// Comparisons. Static types make both operands of one kind; only members of raw
+// bring others. Providers write numbers and truth values as text, so a text that
+// reads as one compares with one. Any other mixture is unknown rather than
+// false: whether raw.x < 3 holds for {"x": {}} cannot be told, and it must not
+// match in the other polarity either.
+
+// equal compares known values.
+func equal(f *frame, a, b value) value {
+	a, b = likened(a, b)
+	if a.kind != b.kind {
+		return value{}
+	}
+	switch a.kind {
+	case boolean:
+		return ofBool(a.truth == b.truth)
+	case number:
+		return ofBool(a.num == b.num)
+	case text:
+		return ofBool(a.text == b.text)
+	case instant:
+		return ofBool(a.when == b.when)
+	case list:
+		return equalLists(f, a, b)
+	default:
+		return value{}
+	}
+}
+
+func equalLists(f *frame, a, b value) value {
+	if a.size() != b.size() {
+		return ofBool(false)
+	}
+	if !f.spend(a.size()) {
+		return fail(ErrTooLong)
+	}
+	out := ofBool(true)
+	for i := range a.size() {
+		x, y := a.at(i), b.at(i)
+		if !x.known() || !y.known() {
+			out = value{}
+			continue
+		}
+		// Elements of lists are no lists: the recursion ends here.
+		if x.kind == list || y.kind == list {
+			return value{}
+		}
+		if v := equal(f, x, y); v.kind != boolean {
+			out = v
+		} else if !v.truth {
+			return v
+		}
+	}
+	return out
+}
+
+// order compares known values that have an order: negative, 0 or positive.
+func order(a, b value) (int, bool) {
+	a, b = likened(a, b)
+	if a.kind != b.kind {
+		return 0, false
+	}
+	switch a.kind {
+	case number:
+		return cmp.Compare(a.num, b.num), true
+	case text:
+		return strings.Compare(a.text, b.text), true
+	case instant:
+		return cmp.Compare(a.when, b.when), true
+	default:
+		return 0, false
+	}
+}
+
+// likened reads a text as number or truth value where the other operand is one.
+func likened(a, b value) (value, value) {
+	switch {
+	case a.kind == b.kind:
+	case a.kind == text:
+		a = a.readAs(b.kind)
+	case b.kind == text:
+		b = b.readAs(a.kind)
+	}
+	return a, b
+}
+
+func (v value) readAs(k kind) value {
+	switch {
+	case k == number:
+		return parseNumber(v.text)
+	case k == boolean && strings.EqualFold(v.text, "true"):
+		return ofBool(true)
+	case k == boolean && strings.EqualFold(v.text, "false"):
+		return ofBool(false)
+	default:
+		return value{}
+	}
+}
+
+// holds says whether a comparison holds for operands in this order.
+func (o op) holds(order int) bool {
+	switch o {
+	case opLess:
+		return order < 0
+	case opLessEqual:
+		return order <= 0
+	case opGreater:
+		return order > 0
+	case opGreaterEqual:
+		return order >= 0
+	case opEqual:
+		return order == 0
+	default:
+		return order != 0
+	}
+}
+
+// inverse is the comparison that holds exactly where o does not.
+func (o op) inverse() op {
+	switch o {
+	case opLess:
+		return opGreaterEqual
+	case opLessEqual:
+		return opGreater
+	case opGreater:
+		return opLessEqual
+	case opGreaterEqual:
+		return opLess
+	case opEqual:
+		return opNotEqual
+	default:
+		return opEqual
+	}
+}
+
+// mirror is the comparison with its operands exchanged.
+func (o op) mirror() op {
+	switch o {
+	case opLess:
+		return opGreater
+	case opLessEqual:
+		return opGreaterEqual
+	case opGreater:
+		return opLess
+	case opGreaterEqual:
+		return opLessEqual
+	default:
+		return o
+	}
+}
+
+// evalIn is membership in a list, or of a name among an object's members.
+func (n *node) evalIn(f *frame) value {
+	a := n.args[0].eval(f)
+	if a.kind == failed {
+		return a
+	}
+	b := n.args[1].eval(f)
+	switch {
+	case b.kind == failed:
+		return b
+	case a.kind == unknown:
+		return a
+	case b.kind == object && a.kind == text:
+		_, ok := b.ref.(map[string]any)[a.text]
+		return ofBool(ok)
+	case b.kind != list:
+		return value{}
+	}
+	if l, ok := b.ref.(*items); ok && l.texts != nil && a.kind == text {
+		return ofBool(l.texts[a.text])
+	}
+	if s, ok := b.ref.(*span); ok && a.kind == number {
+		return ofBool(a.num == math.Trunc(a.num) && a.num >= float64(s.lo) && a.num <= float64(s.hi))
+	}
+	return memberOf(f, a, b)
+}
+
+// memberOf is `a equals some element`, in Kleene's or.
+func memberOf(f *frame, a, l value) value {
+	if !f.spend(l.size()) {
+		return fail(ErrTooLong)
+	}
+	out := ofBool(false)
+	for i := range l.size() {
+		e := l.at(i)
+		if !e.known() {
+			out = e
+			continue
+		}
+		switch v := equal(f, a, e); {
+		case v.kind != boolean:
+			out = v
+		case v.truth:
+			return v
+		}
+	}
+	return out
+}

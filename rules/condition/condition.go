@@ -1,0 +1,144 @@
+// Package condition is the expression language of rules: expr-lang's grammar
+// over the field table of package call, in three-valued logic.
+//
+// A comparison with an unknown operand is Unknown; and, or, not are Kleene's;
+// `x == nil`, `x != nil` and `x ?? d` ask about the knowledge itself and are
+// never Unknown for it. Only True matches.
+//
+// The grammar, its positions and its syntax errors are expr-lang's. Types,
+// evaluation and explanation are our own, so that Unknown is exact in every
+// position, nothing is allocated per evaluation, and every leaf can say which
+// value it met. On calls where every used field is known the outcome equals
+// that of expr-lang's own machine.
+package condition
+
+import (
+	"errors"
+	"slices"
+
+	"callwatch/call"
+)
+
+// Truth is the outcome of a condition in three-valued logic.
+type Truth string
+
+const (
+	True    Truth = "true"
+	False   Truth = "false"
+	Unknown Truth = "unknown" // it depends on a field nobody has reported
+)
+
+// Bounds of one expression, macros expanded.
+const (
+	maxBytes  = 4096
+	maxNodes  = 500
+	maxRange  = 1000
+	maxSteps  = 1 << 20 // nodes visited by one evaluation, long texts counted by their length
+	maxRegexp = 1000    // instructions of a compiled pattern
+)
+
+// ErrTooLong is the error of an evaluation that was given up after about a
+// million steps.
+var ErrTooLong = errors.New("evaluation took more than a million steps")
+
+// EvalError is a run-time error of an expression: the outcome is Unknown, never
+// False.
+type EvalError struct {
+	Expr   string // the sub-expression, e.g. "packetsLost / packetsReceived"
+	Reason string // e.g. "division by zero"
+}
+
+func (e *EvalError) Error() string { return e.Expr + ": " + e.Reason }
+
+// Result is the outcome of one evaluation. Err is set only where Truth is
+// Unknown because of it.
+type Result struct {
+	Truth Truth
+	Err   error
+}
+
+// Program is a compiled boolean expression. It is immutable: any number of
+// goroutines may evaluate it, each with its own Facts.
+type Program struct {
+	root   *node
+	fields []string
+}
+
+// Compile parses and checks one expression. The program is nil where a problem
+// is an error; warnings come beside a program. All problems of the expression
+// are reported together, except that a syntax error ends the reading.
+func Compile(src string, env Env) (*Program, []Problem) {
+	c := newCompiler(src, env)
+	root := c.compile()
+	if root != nil {
+		c.wantWhole(root)
+	}
+	if c.failed() {
+		return nil, c.sorted()
+	}
+	p := &Program{root: root}
+	root.each(func(n *node) {
+		if n.op == opField && !slices.Contains(p.fields, n.field.Name) {
+			p.fields = append(p.fields, n.field.Name)
+		}
+	})
+	if len(p.fields) == 0 {
+		c.warn(root.loc, CodeConstant, "it names no field, so its outcome never changes", "")
+	}
+	return p, c.sorted()
+}
+
+// Eval judges one call. It allocates nothing unless the expression builds a text
+// or a list.
+func (p *Program) Eval(facts *Facts) Result {
+	f := frame{facts: facts, steps: maxSteps}
+	v := p.root.eval(&f)
+	if v.kind == failed {
+		return Result{Unknown, v.ref.(error)}
+	}
+	return Result{Truth: v.outcome()}
+}
+
+// Fields are the names of the fields the expression reads, in source order.
+func (p *Program) Fields() []string { return p.fields }
+
+// String is the expression in its normalized form, macros expanded.
+func (p *Program) String() string { return p.root.String() }
+
+// Key reads one field of a call as text: a part of the key that a rule's `by`
+// names.
+type Key struct {
+	Name string
+	slot int
+}
+
+// CompileKey finds the field a key is made of. Texts, whole numbers and truth
+// values can be keys.
+func CompileKey(name string) (Key, []Problem) {
+	c := newCompiler(name, Env{})
+	slot := slices.IndexFunc(call.Fields(), func(f call.Field) bool { return f.Name == name })
+	if slot < 0 {
+		c.unknownName(name, c.whole())
+		return Key{}, c.problems
+	}
+	switch f := call.Fields()[slot]; f.Type {
+	case call.Text, call.Integer, call.Bool:
+		return Key{name, slot}, nil
+	default:
+		c.fail(c.whole(), CodeKeyType, name+" is "+fieldType(f).String()+" and cannot be a key",
+			"keys are texts, whole numbers or truth values, e.g. provider, sipCode, direction")
+		return Key{}, c.problems
+	}
+}
+
+// Text is the value of the key for one call; false where it is unknown.
+func (k Key) Text(facts *Facts) (string, bool) {
+	switch v := facts.at(k.slot); v.kind {
+	case text:
+		return v.text, true
+	case number, boolean:
+		return v.show(0), true
+	default:
+		return "", false
+	}
+}

@@ -1,0 +1,248 @@
+package condition
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"callwatch/call"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser/utils"
+)
+
+// Env is what an expression can name beside the fields of a call.
+type Env struct {
+	Macros map[string]string   // `define`: name to expression, expanded in the syntax tree
+	Lists  map[string][]string // `lists`: name to texts, for `from in us_carriers`
+}
+
+// Check reports the problems of the macros and of the lists' names, by name.
+// Expressions that use a broken macro only say so.
+func (e Env) Check() map[string][]Problem {
+	found := map[string][]Problem{}
+	for name, src := range e.Macros {
+		c := newCompiler(src, e)
+		c.macros = []string{name}
+		c.checkName(name)
+		if _, ok := e.Lists[name]; ok {
+			c.fail(c.whole(), CodeBadName, name+" is a list already", "give one of them another name")
+		}
+		c.compile()
+		if len(c.problems) > 0 {
+			found[name] = c.sorted()
+		}
+	}
+	for name, texts := range e.Lists {
+		c := newCompiler("", e)
+		c.checkName(name)
+		if len(texts) == 0 {
+			c.fail(c.whole(), CodeEmptyList, "the list "+name+" is empty", "")
+		}
+		if len(c.problems) > 0 {
+			found[name] = append(found[name], c.problems...)
+		}
+	}
+	return found
+}
+
+func (c *compiler) checkName(name string) {
+	_, isField := call.Lookup(name)
+	switch {
+	case isField:
+		c.fail(c.whole(), CodeBadName, name+" is a field of every call already", "choose another name")
+	case c.names.functions[name] || slices.Contains(windowFunctions(), name):
+		c.fail(c.whole(), CodeBadName, name+" is a function already", "choose another name")
+	case !utils.IsValidIdentifier(name) || strings.Contains(name, "$") || reserved(name):
+		c.fail(c.whole(), CodeBadName, name+" cannot be a name", "use letters, digits and underscores, e.g. us_carriers")
+	}
+}
+
+func reserved(name string) bool {
+	return slices.Contains([]string{"true", "false", "nil", "not", "and", "or", "in", "let", "if", "else",
+		"contains", "matches", "startsWith", "endsWith"}, name)
+}
+
+// names resolves what an identifier can mean.
+type names struct {
+	fields    map[string]int // slot
+	table     []call.Field
+	functions map[string]bool
+}
+
+func newNames() *names {
+	n := &names{fields: map[string]int{}, table: call.Fields(), functions: map[string]bool{"date": true}}
+	for i, f := range n.table {
+		n.fields[f.Name] = i
+	}
+	for name := range functions() {
+		n.functions[name] = true
+	}
+	return n
+}
+
+func (n *names) has(env Env, name string) bool {
+	_, field := n.fields[name]
+	_, list := env.Lists[name]
+	_, macro := env.Macros[name]
+	return field || list || macro
+}
+
+func fieldType(f call.Field) typ {
+	switch f.Type {
+	case call.Number:
+		return typ{kind: number}
+	case call.Integer:
+		return typ{kind: number, whole: true}
+	case call.Bool:
+		return typ{kind: boolean}
+	case call.Text:
+		return typ{kind: text}
+	case call.Time:
+		return typ{kind: instant}
+	case call.Strings:
+		return typ{kind: list, elem: text}
+	case call.List:
+		return typ{kind: list, elem: interval}
+	default:
+		return typ{kind: object}
+	}
+}
+
+func (c *compiler) identifier(n *ast.IdentifierNode) *node {
+	if slot, ok := c.names.fields[n.Value]; ok {
+		field := &c.names.table[slot]
+		return c.made(&node{op: opField, slot: slot, field: field, typ: fieldType(*field), loc: n.Location()})
+	}
+	if texts, ok := c.env.Lists[n.Value]; ok {
+		l := &items{texts: map[string]bool{}}
+		for _, t := range texts {
+			l.values, l.texts[t] = append(l.values, ofText(t)), true
+		}
+		return c.made(&node{op: opLiteral, key: n.Value, val: value{kind: list, ref: l}, typ: typ{kind: list, elem: text}, loc: n.Location()})
+	}
+	if src, ok := c.env.Macros[n.Value]; ok {
+		return c.expand(n.Value, src, n.Location())
+	}
+	return c.unknownName(n.Value, n.Location())
+}
+
+// expand compiles a macro in the place of its name.
+func (c *compiler) expand(name, src string, at file.Location) *node {
+	if i := slices.Index(c.macros, name); i >= 0 {
+		return c.fail(at, CodeMacroCycle, name+" is defined by itself: "+strings.Join(append(c.macros[i:], name), " -> "), "")
+	}
+	m := &compiler{src: src, env: c.env, names: c.names, count: c.count}
+	m.macros = append(slices.Clone(c.macros), name)
+	if c.closure != nil {
+		m.closure = &closure{elem: typ{kind: invalid}} // no closure within, no element of the one outside
+	}
+	root := m.compile()
+	c.count = m.count
+	if !m.failed() {
+		named := *root
+		named.macro, named.loc = name, at
+		return &named
+	}
+	for _, p := range m.problems {
+		if p.Code == CodeTooComplex {
+			return c.tooComplex(at)
+		}
+		if p.Code == CodeMacroCycle {
+			return c.fail(at, CodeMacroCycle, p.Message, "")
+		}
+		if p.Code == CodeNestedClosure && c.closure != nil {
+			return c.fail(at, p.Code, p.Message+" (in macro "+name+")", p.Hint)
+		}
+	}
+	return c.fail(at, CodeBrokenMacro, name+" cannot be used: its definition has problems", "")
+}
+
+func (c *compiler) unknownName(name string, at file.Location) *node {
+	if name == "calls" {
+		return c.windowFunction(name, at)
+	}
+	hint := c.suggest(name)
+	if hint == "" {
+		hint = fmt.Sprintf("texts need quotes: %q; what a provider calls its own way is under raw", name)
+	}
+	return c.fail(at, CodeUnknownField, "unknown field "+name, hint)
+}
+
+// suggest finds the name that was probably meant.
+func (c *compiler) suggest(name string) string {
+	known := slices.Collect(maps.Keys(c.names.fields))
+	known = slices.AppendSeq(known, maps.Keys(c.env.Lists))
+	known = slices.AppendSeq(known, maps.Keys(c.env.Macros))
+	meant := nearest(name, known)
+	if meant == "" {
+		return ""
+	}
+	if slot, ok := c.names.fields[meant]; ok {
+		if unit := map[string]string{"ms": "milliseconds", "s": "seconds", "%": "percent"}[c.names.table[slot].Unit]; unit != "" {
+			return fmt.Sprintf("did you mean %s (%s)?", meant, unit)
+		}
+	}
+	return fmt.Sprintf("did you mean %s?", meant)
+}
+
+// nearest is the candidate closest to a word: the same but for case, one that it
+// begins, one a few typing errors away, or one that it is a part of; "" for none.
+func nearest(word string, candidates []string) string {
+	type scored struct {
+		name  string
+		score int
+	}
+	var best []scored
+	low := strings.ToLower(word)
+	for _, name := range candidates {
+		other := strings.ToLower(name)
+		distance := distance(low, other)
+		switch {
+		case other == low:
+			best = append(best, scored{name, 0})
+		case distance == 1 && len(low) > 2:
+			best = append(best, scored{name, 1})
+		case len(low) >= 3 && strings.HasPrefix(other, low):
+			best = append(best, scored{name, 100 + len(other)})
+		case distance <= len(low)/3:
+			best = append(best, scored{name, 10 + distance})
+		case len(low) >= 4 && strings.Contains(other, low), len(other) >= 4 && strings.HasPrefix(low, other):
+			best = append(best, scored{name, 1000 + len(other)})
+		}
+	}
+	if len(best) == 0 {
+		return ""
+	}
+	return slices.MinFunc(best, func(a, b scored) int {
+		return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.name, b.name))
+	}).name
+}
+
+// distance is the number of typing errors between two words: letters added, left
+// out, replaced, or exchanged with their neighbour.
+func distance(a, b string) int {
+	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row := make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			differ := 1
+			if a[i-1] == b[j-1] {
+				differ = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+differ)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
+}

@@ -1,0 +1,120 @@
+package condition
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
+)
+
+// compiler checks one expression and turns its syntax tree into nodes.
+type compiler struct {
+	src      string
+	env      Env
+	names    *names
+	problems []Problem
+	count    int      // nodes so far, macros expanded
+	macros   []string // being expanded, outermost first
+	closure  *closure // the predicate being compiled, nil outside
+}
+
+// closure is the list whose elements a predicate looks at.
+type closure struct {
+	elem typ
+	path string // name of the list, for explanations
+}
+
+func newCompiler(src string, env Env) *compiler {
+	return &compiler{src: src, env: env, names: newNames()}
+}
+
+func (c *compiler) whole() file.Location {
+	return file.Location{From: 0, To: utf8.RuneCountInString(c.src)}
+}
+
+// compile reads the source; nil where it cannot be read at all.
+func (c *compiler) compile() *node {
+	switch {
+	case strings.TrimSpace(c.src) == "":
+		c.fail(c.whole(), CodeEmpty, "the condition is empty",
+			"write a comparison, e.g. mos < 3.5; in YAML, quote conditions that begin with !")
+		return nil
+	case len(c.src) > maxBytes:
+		c.fail(c.whole(), CodeTooLong, fmt.Sprintf("the expression has %d bytes; %d are allowed", len(c.src), maxBytes),
+			"split it into several rules, or move long lists to `lists`")
+		return nil
+	}
+	tree, err := parse(c.src)
+	if err != nil {
+		c.syntax(err)
+		return nil
+	}
+	return c.lower(tree)
+}
+
+// parse runs expr-lang's parser. A panic in it is a syntax error: the source is
+// whatever somebody wrote.
+func parse(src string) (root ast.Node, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("cannot be parsed: %v", r)
+		}
+	}()
+	config := conf.CreateNew()
+	config.MaxNodes = maxNodes
+	config.DisableIfOperator = true
+	tree, err := parser.ParseWithConfig(src, config)
+	if err != nil {
+		return nil, err
+	}
+	return tree.Node, nil
+}
+
+// syntax words expr-lang's error for people who do not know its tokens.
+func (c *compiler) syntax(err error) {
+	at, message := file.Location{}, err.Error()
+	if e, ok := errors.AsType[*file.Error](err); ok {
+		at, message = e.Location, e.Message
+	}
+	if strings.Contains(message, "maximum allowed nodes") {
+		c.tooComplex(at)
+		return
+	}
+	token := regexp.MustCompile(`(?:Operator|Identifier|Number|String|Bracket|Bytes)\((".*")\)`)
+	message = token.ReplaceAllString(message, "$1")
+	message = strings.ReplaceAll(message, "token EOF", "end")
+	c.fail(at, CodeSyntax, message, syntaxHint(message))
+}
+
+func syntaxHint(message string) string {
+	for _, h := range []struct{ part, hint string }{
+		{`"="`, "compare with =="},
+		{`"AND"`, "write and, or &&"},
+		{`"OR"`, "write or, or ||"},
+		{`"NOT"`, "write not, or !"},
+		{`"&"`, "write &&, or and"},
+		{`"is"`, "compare with ==; for unknown fields write == nil"},
+		{`"=>"`, "write >="},
+		{`"=<"`, "write <="},
+		{`"<>"`, "write !="},
+		{`coalesce expressions`, "put parentheses around it, e.g. (mos ?? 5) < 3.5"},
+		{"unexpected end", "something is missing at the end"},
+		{"literal not terminated", "close the quotes"},
+	} {
+		if strings.Contains(message, h.part) {
+			return h.hint
+		}
+	}
+	return ""
+}
+
+func (c *compiler) tooComplex(at file.Location) *node {
+	return c.fail(at, CodeTooComplex, fmt.Sprintf("the expression has more than %d parts, macros expanded", maxNodes),
+		"split it into several rules, or use a list: from in my_numbers")
+}

@@ -1,0 +1,136 @@
+package stream
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	headerRule  = "callwatch-rule"
+	headerKey   = "callwatch-key"
+	headerCause = "callwatch-cause"
+)
+
+// Cause is the place in EVENTS that made a transition happen.
+type Cause struct {
+	Seq   uint64 // of the event or tick
+	Index int    // among the transitions it caused
+}
+
+func (c Cause) after(o Cause) bool { return c.Seq > o.Seq || c.Seq == o.Seq && c.Index > o.Index }
+
+func (c Cause) String() string {
+	return strconv.FormatUint(c.Seq, 10) + "." + strconv.Itoa(c.Index)
+}
+
+func parseCause(s string) (Cause, error) {
+	seq, index, _ := strings.Cut(s, ".")
+	n, err := strconv.ParseUint(seq, 10, 64)
+	i, err2 := strconv.Atoi(index)
+	return Cause{n, i}, errors.Join(err, err2)
+}
+
+// Transition is one stored step of the incident of one (rule, key).
+type Transition struct {
+	Seq   uint64    // in ALERTS
+	Time  time.Time // when it was stored
+	Rule  string
+	Key   string
+	Cause Cause
+	Data  []byte
+}
+
+// PutTransition stores the next transition of (rule, key), unless one of this or
+// a later cause is stored: then stored is false. The comparison holds against
+// concurrent writers, so a transition is stored once whoever replays it.
+func (s *Store) PutTransition(ctx context.Context, rule, key string, cause Cause, data []byte) (stored bool, err error) {
+	subject := alertSubject(rule, key)
+	for {
+		had, seq, err := s.lastCause(ctx, subject)
+		if err != nil {
+			return false, fmt.Errorf("last transition of %s: %w", rule, err)
+		}
+		if seq > 0 && !cause.after(had) {
+			return false, nil
+		}
+		msg := &nats.Msg{Subject: subject, Data: data, Header: nats.Header{
+			headerRule: {escapeHeader(rule)}, headerKey: {escapeHeader(key)}, headerCause: {cause.String()},
+		}}
+		_, err = s.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(seq))
+		switch {
+		case err == nil:
+			return true, nil
+		case !lostRace(err):
+			return false, fmt.Errorf("transition of %s: %w", rule, classify(err))
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		}
+		// Another writer was faster: what it stored decides.
+	}
+}
+
+// lastCause is the cause stored last on subject and its sequence, 0 when there is none.
+func (s *Store) lastCause(ctx context.Context, subject string) (Cause, uint64, error) {
+	m, err := s.alerts.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return Cause{}, 0, nil
+	}
+	if err != nil {
+		return Cause{}, 0, readError(ctx, err)
+	}
+	cause, err := parseCause(m.Header.Get(headerCause))
+	return cause, m.Sequence, err
+}
+
+// FollowTransitions reads ALERTS from a sequence on (0: from the start): what is
+// stored, then what comes, in order, until ctx ends or fn fails.
+func (s *Store) FollowTransitions(ctx context.Context, from uint64, fn func(Transition) error) error {
+	c := cursor{store: s, stream: alertStream, next: from, batch: messagesAtOnce}
+	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error { return fn(newTransition(m, meta)) }
+	return c.run(ctx)
+}
+
+// LastTransitions reads the last transition of every (rule, key), oldest first:
+// the state of all incidents.
+func (s *Store) LastTransitions(ctx context.Context) ([]Transition, error) {
+	return s.transitions(ctx, cursor{last: true})
+}
+
+// History reads all transitions of one (rule, key), oldest first.
+func (s *Store) History(ctx context.Context, rule, key string) ([]Transition, error) {
+	return s.transitions(ctx, cursor{subjects: []string{alertSubject(rule, key)}})
+}
+
+func (s *Store) transitions(ctx context.Context, c cursor) (found []Transition, err error) {
+	c.store, c.stream, c.batch, c.toEnd = s, alertStream, messagesAtOnce, true
+	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+		found = append(found, newTransition(m, meta))
+		return nil
+	}
+	err = c.run(ctx)
+	return found, err
+}
+
+func newTransition(m jetstream.Msg, meta *jetstream.MsgMetadata) Transition {
+	h := m.Headers()
+	cause, _ := parseCause(h.Get(headerCause)) // written by PutTransition only
+	return Transition{
+		Seq: meta.Sequence.Stream, Time: meta.Timestamp.UTC(), Cause: cause, Data: m.Data(),
+		Rule: unescapeHeader(h.Get(headerRule)), Key: unescapeHeader(h.Get(headerKey)),
+	}
+}
+
+// alertSubject names the incident; the key, whatever its length and bytes, by a hash.
+func alertSubject(rule, key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return alertPrefix + token(rule) + "." + hex.EncodeToString(sum[:16])
+}

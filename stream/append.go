@@ -1,0 +1,206 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// appendDeadline is what a sender waits at most: Telnyx gives up after two seconds.
+	appendDeadline = 1500 * time.Millisecond
+	queueLength    = 4 * maxFrameCount
+	maxPooled      = 64 << 10 // larger buffers are rare: not worth keeping
+	// frameSlack is what the protocol and the stream add to a message.
+	frameSlack = 4 << 10
+)
+
+// Append stores r and returns its id once it is durable. It answers
+// ErrUnavailable within 1.5 s when that cannot be confirmed, ErrFull when the
+// store has no room, ErrTooLarge when the record fits in no message.
+//
+// Records that wait while one frame is written share the next.
+func (s *Store) Append(ctx context.Context, r Record) (string, error) {
+	if out := s.down.Load(); out != nil {
+		return "", out.err
+	}
+	if recordSize(&r) > maxFrameRead {
+		return "", fmt.Errorf("%w: record of %d bytes", ErrTooLarge, len(r.Body))
+	}
+	caller := ctx
+	ctx, cancel := context.WithTimeout(caller, appendDeadline)
+	defer cancel()
+	w := s.committer.waiter(ctx, &r)
+	select {
+	case s.committer.queue <- w:
+	case <-ctx.Done():
+		return "", s.gaveUp(caller)
+	case <-s.committer.stopping:
+		return "", fmt.Errorf("%w: it is being closed", ErrUnavailable)
+	}
+	select {
+	case res := <-w.done:
+		s.committer.recycle(w)
+		if res.err != nil {
+			return "", res.err
+		}
+		return res.at.String(), nil
+	case <-ctx.Done():
+		return "", s.gaveUp(caller) // the committer still holds w
+	case <-s.committer.stopped:
+		return "", fmt.Errorf("%w: it is being closed", ErrUnavailable)
+	}
+}
+
+func (s *Store) gaveUp(caller context.Context) error {
+	if err := caller.Err(); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: not confirmed within %v", ErrUnavailable, appendDeadline)
+}
+
+// waiter is one record on its way, encoded, and where its answer goes.
+type waiter struct {
+	ctx     context.Context
+	encoded []byte
+	done    chan result // holds one answer
+}
+
+type result struct {
+	at  Position
+	err error
+}
+
+// committer collects records into frames and publishes one frame at a time: the
+// server writes one message after the other with an fsync each, so more frames
+// in flight would only be smaller ones.
+type committer struct {
+	store    *Store
+	codec    *codec
+	queue    chan *waiter
+	pool     sync.Pool
+	stopping chan struct{} // closed by drain
+	stopped  chan struct{} // closed when run has ended
+	once     sync.Once
+
+	payload, frame []byte
+}
+
+func newCommitter(s *Store) *committer {
+	c := &committer{store: s, codec: s.codec, queue: make(chan *waiter, queueLength), stopping: make(chan struct{}), stopped: make(chan struct{})}
+	c.pool.New = func() any { return &waiter{done: make(chan result, 1)} }
+	return c
+}
+
+func (c *committer) waiter(ctx context.Context, r *Record) *waiter {
+	w := c.pool.Get().(*waiter)
+	w.ctx, w.encoded = ctx, appendRecord(w.encoded[:0], r)
+	return w
+}
+
+func (c *committer) recycle(w *waiter) {
+	if w.ctx = nil; cap(w.encoded) <= maxPooled {
+		c.pool.Put(w)
+	}
+}
+
+// drain stores what is queued and stops.
+func (c *committer) drain(ctx context.Context) error {
+	c.once.Do(func() { close(c.stopping) })
+	select {
+	case <-c.stopped:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *committer) run() {
+	defer close(c.stopped)
+	var held *waiter // did not fit in the frame before
+	for {
+		first := held
+		if first == nil {
+			select {
+			case first = <-c.queue:
+			case <-c.stopping:
+				select {
+				case first = <-c.queue:
+				default:
+					return
+				}
+			}
+		}
+		var frame []*waiter
+		frame, held = c.collect(first)
+		c.commit(frame)
+	}
+}
+
+// collect takes what waits now, up to the size of a frame.
+func (c *committer) collect(first *waiter) (frame []*waiter, held *waiter) {
+	frame = append(make([]*waiter, 0, min(maxFrameCount, len(c.queue)+1)), first)
+	size, limit := len(first.encoded), min(maxFrameSize, c.limit())
+	for len(frame) < maxFrameCount {
+		select {
+		case w := <-c.queue:
+			if w.ctx.Err() != nil {
+				continue // answered already; nobody would know its id
+			}
+			if size += len(w.encoded); size > limit {
+				return frame, w
+			}
+			frame = append(frame, w)
+		default:
+			return frame, nil
+		}
+	}
+	return frame, nil
+}
+
+// limit is the size of the largest frame the server takes. A payload is never
+// stored larger than it is, so only a record alone in its frame can exceed it.
+func (c *committer) limit() int {
+	return int(c.store.nc.MaxPayload()) - frameSlack - frameHeader - frameTrailer
+}
+
+func (c *committer) commit(frame []*waiter) {
+	seq, err := c.publish(frame)
+	for i, w := range frame {
+		if err != nil {
+			w.done <- result{err: err}
+		} else {
+			w.done <- result{at: Position{Seq: seq, Index: i}}
+		}
+	}
+}
+
+func (c *committer) publish(frame []*waiter) (uint64, error) {
+	if out := c.store.down.Load(); out != nil {
+		return 0, out.err
+	}
+	c.payload = c.payload[:0]
+	for _, w := range frame {
+		c.payload = append(c.payload, w.encoded...)
+	}
+	c.frame = c.codec.encode(c.frame, c.payload, len(frame))
+	if limit := c.limit(); len(c.frame) > limit {
+		return 0, fmt.Errorf("%w: record of %d bytes is %d compressed, the server takes %d: raise its max_payload",
+			ErrTooLarge, len(c.payload), len(c.frame), limit)
+	}
+	ctx, cancel := context.WithTimeout(c.store.closed, appendDeadline)
+	defer cancel()
+	ack, err := c.store.js.PublishMsg(ctx, &nats.Msg{Subject: rawSubject, Data: c.frame})
+	if err == nil {
+		return ack.Sequence, nil
+	}
+	err = classify(err)
+	if !errors.Is(err, ErrTooLarge) {
+		c.store.refuse(err)
+	}
+	return 0, err
+}

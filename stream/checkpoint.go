@@ -1,0 +1,214 @@
+package stream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"strconv"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	chunkSize = 512 << 10
+	// Three slots: the last two checkpoints stay whole while the next is written.
+	checkpointSlots = 3
+)
+
+// manifest makes a checkpoint whole; it is stored after all of its chunks.
+type manifest struct {
+	Seq    uint64  `json:"seq"`  // of EVENTS, that the state includes
+	Slot   int     `json:"slot"` // where its chunks are
+	Chunks []chunk `json:"chunks"`
+}
+
+type chunk struct {
+	Seq uint64 `json:"seq"`
+	CRC uint32 `json:"crc"` // Castagnoli
+}
+
+var errCheckpoint = errors.New("damaged checkpoint")
+
+// SaveCheckpoint stores what write writes as the state of name at a sequence of
+// EVENTS. The checkpoint before stays in force until this one is whole, and is
+// kept after. Only one process may save under a name at a time.
+func (s *Store) SaveCheckpoint(ctx context.Context, name string, seq uint64, write func(io.Writer) error) error {
+	if err := s.saveCheckpoint(ctx, name, seq, write); err != nil {
+		return fmt.Errorf("save checkpoint %s: %w", name, err)
+	}
+	return nil
+}
+
+func (s *Store) saveCheckpoint(ctx context.Context, name string, seq uint64, write func(io.Writer) error) error {
+	m := manifest{Seq: seq}
+	before, err := s.manifests(ctx, name)
+	if err != nil {
+		return err
+	}
+	if len(before) > 0 {
+		m.Slot = (before[0].Slot + 1) % checkpointSlots
+	}
+	subject := slotSubject(name, m.Slot)
+	if err := s.checkpoints.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
+		return classify(err)
+	}
+	chunks := chunkWriter{ctx: ctx, store: s, subject: subject, table: s.codec.table}
+	zip, err := zstd.NewWriter(&chunks, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(write(zip), zip.Close()); err != nil {
+		return err
+	}
+	if err := chunks.flush(); err != nil {
+		return err
+	}
+	m.Chunks = chunks.done
+	value, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if _, err := s.js.Publish(ctx, manifestSubject(name), value); err != nil {
+		return classify(err)
+	}
+	return classify(s.checkpoints.Purge(ctx, jetstream.WithPurgeSubject(manifestSubject(name)), jetstream.WithPurgeKeep(checkpointSlots-1)))
+}
+
+// LoadCheckpoint gives read the last whole checkpoint of name and returns its
+// sequence; ErrNotFound when there is none. A damaged one is logged and the one
+// before is read instead: read may be called twice and starts afresh each time.
+func (s *Store) LoadCheckpoint(ctx context.Context, name string, read func(seq uint64, r io.Reader) error) (uint64, error) {
+	stored, err := s.manifests(ctx, name)
+	if err != nil {
+		return 0, fmt.Errorf("load checkpoint %s: %w", name, err)
+	}
+	for _, m := range stored {
+		chunks := &chunkReader{ctx: ctx, store: s, left: m.Chunks}
+		if err = unzip(chunks, func(r io.Reader) error { return read(m.Seq, r) }); err == nil {
+			return m.Seq, nil
+		}
+		if !errors.Is(err, errCheckpoint) {
+			return 0, fmt.Errorf("load checkpoint %s: %w", name, err)
+		}
+		s.log.Error("checkpoint is damaged, the one before is used", "name", name, "seq", m.Seq, "err", err)
+	}
+	return 0, fmt.Errorf("checkpoint %s: %w", name, ErrNotFound)
+}
+
+func unzip(chunks *chunkReader, read func(io.Reader) error) error {
+	zip, err := zstd.NewReader(chunks, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	defer zip.Close()
+	if err := read(zip); err != nil {
+		return errors.Join(err, chunks.err) // a failed chunk is the cause of what read met
+	}
+	if _, err := io.Copy(io.Discard, zip); err != nil {
+		return errors.Join(err, chunks.err)
+	}
+	return nil
+}
+
+// manifests of a name, newest first; one that does not parse counts as damaged.
+func (s *Store) manifests(ctx context.Context, name string) ([]manifest, error) {
+	stored, _, err := lastOf(ctx, s, checkpointStream, []string{manifestSubject(name)}, checkpointSlots-1,
+		func(m jetstream.Msg, _ *jetstream.MsgMetadata) (v manifest) {
+			if err := json.Unmarshal(m.Data(), &v); err != nil {
+				s.log.Error("manifest of a checkpoint is damaged", "name", name, "err", err)
+			}
+			return v
+		})
+	var whole []manifest
+	for i := range stored {
+		if m := stored[len(stored)-1-i]; len(m.Chunks) > 0 {
+			whole = append(whole, m)
+		}
+	}
+	return whole, err
+}
+
+// chunkWriter stores what is written to it in messages of chunkSize.
+type chunkWriter struct {
+	ctx     context.Context
+	store   *Store
+	subject string
+	table   *crc32.Table
+	buf     []byte
+	done    []chunk
+}
+
+func (w *chunkWriter) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		n := min(len(rest), chunkSize-len(w.buf))
+		w.buf, rest = append(w.buf, rest[:n]...), rest[n:]
+		if len(w.buf) == chunkSize {
+			if err := w.flush(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return len(p), nil
+}
+
+func (w *chunkWriter) flush() error {
+	if len(w.buf) == 0 {
+		return nil
+	}
+	ack, err := w.store.js.Publish(w.ctx, w.subject, w.buf)
+	if err != nil {
+		return classify(err)
+	}
+	w.done = append(w.done, chunk{Seq: ack.Sequence, CRC: crc32.Checksum(w.buf, w.table)})
+	w.buf = w.buf[:0]
+	return nil
+}
+
+// chunkReader reads chunks and lets none pass whose checksum differs.
+type chunkReader struct {
+	ctx   context.Context
+	store *Store
+	left  []chunk
+	buf   []byte
+	err   error
+}
+
+func (r *chunkReader) Read(p []byte) (int, error) {
+	for len(r.buf) == 0 {
+		if r.err != nil {
+			return 0, r.err
+		}
+		if len(r.left) == 0 {
+			return 0, io.EOF
+		}
+		r.buf, r.err = r.load(r.left[0])
+		r.left = r.left[1:]
+	}
+	n := copy(p, r.buf)
+	r.buf = r.buf[n:]
+	return n, nil
+}
+
+func (r *chunkReader) load(c chunk) ([]byte, error) {
+	m, err := r.store.checkpoints.GetMsg(r.ctx, c.Seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, fmt.Errorf("%w: chunk %d is missing", errCheckpoint, c.Seq)
+	}
+	if err != nil {
+		return nil, readError(r.ctx, err)
+	}
+	if crc32.Checksum(m.Data, r.store.codec.table) != c.CRC {
+		return nil, fmt.Errorf("%w: checksum of chunk %d differs", errCheckpoint, c.Seq)
+	}
+	return m.Data, nil
+}
+
+func manifestSubject(name string) string { return checkpointPrefix + token(name) + ".manifest" }
+
+func slotSubject(name string, slot int) string {
+	return checkpointPrefix + token(name) + "." + strconv.Itoa(slot)
+}

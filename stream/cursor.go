@@ -1,0 +1,138 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	pullWait      = 30 * time.Second // one pull stays open this long
+	pullHeartbeat = time.Second      // two missed ones: the connection or the server is gone
+	reopenWait    = 200 * time.Millisecond
+	orphanAge     = time.Minute // the server drops a reader's state after that
+)
+
+// cursor reads a stream in order: first what is stored, then what comes. Its
+// state on the server is in memory; lost, it is made again where it stopped.
+type cursor struct {
+	store    *Store
+	stream   string
+	subjects []string // nil: all
+	next     uint64   // sequence to read next
+	batch    int      // messages asked for at once; bounds the memory held
+	toEnd    bool     // stop at the end instead of waiting for more
+	last     bool     // only the last message of each subject
+
+	// deliver takes one message, and says in more whether another is at hand.
+	deliver func(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error
+}
+
+// stopped carries an error of deliver through run.
+type stopped struct{ error }
+
+// run delivers until ctx ends, deliver fails, or the end is reached with toEnd.
+func (c *cursor) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.store.closed, cancel)()
+	for {
+		done, err := c.follow(ctx)
+		var stop stopped
+		switch {
+		case errors.As(err, &stop):
+			return stop.error
+		case c.store.closed.Err() != nil:
+			return fmt.Errorf("%w: it is closed", ErrUnavailable)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case done:
+			return nil
+		case err != nil && c.toEnd:
+			return readError(ctx, err)
+		case err != nil:
+			c.store.log.Warn("reading is interrupted", "stream", c.stream, "next", c.next, "err", err)
+		}
+		select {
+		case <-time.After(reopenWait):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// follow reads with one consumer until it breaks.
+func (c *cursor) follow(ctx context.Context) (done bool, err error) {
+	config := jetstream.ConsumerConfig{
+		AckPolicy:         jetstream.AckNonePolicy,
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       max(c.next, 1),
+		FilterSubjects:    c.subjects,
+		InactiveThreshold: orphanAge,
+		MemoryStorage:     true,
+		Replicas:          1,
+	}
+	if c.last {
+		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverLastPerSubjectPolicy, 0
+		if len(c.subjects) == 0 {
+			config.FilterSubjects = []string{">"}
+		}
+	}
+	create, cancel := context.WithTimeout(ctx, setupWait)
+	defer cancel()
+	consumer, err := c.store.js.CreateConsumer(create, c.stream, config)
+	if err != nil {
+		return false, err
+	}
+	defer c.drop(consumer.CachedInfo().Name)
+	if c.toEnd && consumer.CachedInfo().NumPending == 0 {
+		return true, nil
+	}
+	var delivered uint64
+	for {
+		if done, err = c.pull(ctx, consumer, &delivered); done || err != nil {
+			return done, err
+		}
+	}
+}
+
+func (c *cursor) drop(consumer string) {
+	if c.store.closed.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.store.closed, time.Second)
+	defer cancel()
+	_ = c.store.js.DeleteConsumer(ctx, c.stream, consumer) // else the server does after orphanAge
+}
+
+// pull delivers up to one batch.
+func (c *cursor) pull(ctx context.Context, consumer jetstream.Consumer, delivered *uint64) (done bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, pullWait)
+	defer cancel()
+	batch, err := consumer.Fetch(c.batch, jetstream.FetchContext(ctx), jetstream.FetchHeartbeat(pullHeartbeat))
+	if err != nil {
+		return false, err
+	}
+	for m := range batch.Messages() {
+		meta, err := m.Metadata()
+		if err != nil {
+			return false, err
+		}
+		if *delivered++; meta.Sequence.Consumer != *delivered {
+			return false, fmt.Errorf("message %d of the reader was lost on the way", *delivered)
+		}
+		if err := c.deliver(m, meta, len(batch.Messages()) > 0); err != nil {
+			return false, stopped{err}
+		}
+		c.next = meta.Sequence.Stream + 1
+		if c.toEnd && meta.NumPending == 0 {
+			return true, nil
+		}
+	}
+	if err := batch.Error(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return false, err
+	}
+	return false, nil
+}

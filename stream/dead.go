@@ -1,0 +1,75 @@
+package stream
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// DeadLetter is a stored record that could not be processed.
+type DeadLetter struct {
+	Raw      Position  `json:"-"`
+	RawID    string    `json:"rawId"` // set from Raw
+	Provider string    `json:"provider"`
+	Kind     string    `json:"kind"`  // of failure, one word
+	Error    string    `json:"error"` // one sentence
+	Time     time.Time `json:"time"`
+}
+
+// PutDeadLetter stores d; one of the same record replaces it.
+func (s *Store) PutDeadLetter(ctx context.Context, d DeadLetter) error {
+	d.RawID = d.Raw.String()
+	value, err := json.Marshal(d)
+	if err != nil {
+		return fmt.Errorf("dead letter %s: %w", d.RawID, err)
+	}
+	if _, err := s.js.Publish(ctx, deadSubject(d.Provider, d.Raw), value); err != nil {
+		return fmt.Errorf("dead letter %s: %w", d.RawID, classify(err))
+	}
+	return nil
+}
+
+// DeadLetters reads the dead letters, newest first, at most limit.
+func (s *Store) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error) {
+	var bad error
+	found, _, err := lastOf(ctx, s, deadStream, nil, limit, func(m jetstream.Msg, meta *jetstream.MsgMetadata) (d DeadLetter) {
+		err := json.Unmarshal(m.Data(), &d)
+		if err == nil {
+			d.Raw, err = ParsePosition(d.RawID)
+		}
+		if err != nil {
+			bad = fmt.Errorf("dead letter %d: %w", meta.Sequence.Stream, err)
+		}
+		return d
+	})
+	if err == nil {
+		err = bad
+	}
+	slices.Reverse(found)
+	return found, err
+}
+
+// DropDeadLetter removes the dead letter of a record, if there is one.
+func (s *Store) DropDeadLetter(ctx context.Context, provider string, raw Position) error {
+	if err := s.dead.Purge(ctx, jetstream.WithPurgeSubject(deadSubject(provider, raw))); err != nil {
+		return fmt.Errorf("dead letter %s: %w", raw, classify(err))
+	}
+	return nil
+}
+
+// CountDeadLetters is how many there are.
+func (s *Store) CountDeadLetters(ctx context.Context) (uint64, error) {
+	info, err := s.dead.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("dead letters: %w", readError(ctx, err))
+	}
+	return info.State.Msgs, nil
+}
+
+func deadSubject(provider string, raw Position) string {
+	return deadPrefix + token(provider) + "." + raw.String()
+}

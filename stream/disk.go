@@ -1,0 +1,43 @@
+package stream
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// lockDir keeps a second process out of dir until the file is closed.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock of the data directory: %w", err)
+	}
+	if err := lockFile(f); err != nil {
+		owner, _ := os.ReadFile(f.Name())
+		f.Close()
+		return nil, fmt.Errorf("data directory %s is in use by another callwatch (process %s)", dir, strings.TrimSpace(string(owner)))
+	}
+	// The id only serves the message above; the lock is the kernel's.
+	if err := f.Truncate(0); err == nil {
+		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	return f, nil
+}
+
+// usedBelow is the size in bytes of the files below dir.
+func usedBelow(dir string) uint64 {
+	var sum uint64
+	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return nil
+		}
+		if info, err := e.Info(); err == nil {
+			sum += uint64(info.Size())
+		}
+		return nil
+	})
+	return sum
+}

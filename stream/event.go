@@ -1,0 +1,156 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Headers of a stored event: CloudEvents in binary mode, and its place in RAW.
+const (
+	headerSpec        = "ce-specversion"
+	headerID          = "ce-id"
+	headerSource      = "ce-source"
+	headerType        = "ce-type"
+	headerSubject     = "ce-subject"
+	headerTime        = "ce-time"
+	headerContentType = "content-type"
+	headerRaw         = "callwatch-raw"
+	headerIndex       = "callwatch-index"
+)
+
+// Event is one normalized event on its way into EVENTS.
+type Event struct {
+	Provider string
+	Kind     string
+	ID       string
+	CallID   string
+	Time     time.Time // when it happened; zero when unknown
+	Raw      Position  // the record it was made from
+	Index    int       // among the events of that record, from 0
+	Data     []byte    // the event as JSON
+}
+
+// fence keeps two processes, or one that did not see the answer to a write,
+// from publishing the same events twice: each write names the last event before it.
+type fence struct {
+	sync.Mutex
+	known bool
+	last  uint64 // sequence in EVENTS of the last event, 0 when there is none
+}
+
+// LastPublished says which event was stored last: the record it was made from
+// and its index there. Everything before it is stored too; ok is false when
+// there is no event yet.
+func (s *Store) LastPublished(ctx context.Context) (raw Position, index int, ok bool, err error) {
+	s.fence.Lock()
+	defer s.fence.Unlock()
+	m, err := s.events.GetLastMsgForSubject(ctx, eventPrefix+">")
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		s.fence.known, s.fence.last = true, 0
+		return Position{}, 0, false, nil
+	}
+	if err != nil {
+		return Position{}, 0, false, fmt.Errorf("last event: %w", readError(ctx, err))
+	}
+	if raw, index, err = place(m.Header); err != nil {
+		return Position{}, 0, false, fmt.Errorf("last event: %w", err)
+	}
+	s.fence.known, s.fence.last = true, m.Sequence
+	return raw, index, true, nil
+}
+
+// PublishEvents stores events in their order. When it fails a first part of
+// them may be stored, never a later one without those before it: LastPublished
+// tells, and must be called before going on. ErrConflict means that another
+// process published since it was called last.
+func (s *Store) PublishEvents(ctx context.Context, events []Event) error {
+	s.fence.Lock()
+	defer s.fence.Unlock()
+	if !s.fence.known {
+		return fmt.Errorf("%w: LastPublished was not called", ErrConflict)
+	}
+	for len(events) > 0 {
+		n := s.batchOf(events)
+		seq, err := s.publishInOrder(ctx, events[:n])
+		if err != nil {
+			s.fence.known = false
+			return fmt.Errorf("publish events: %w", classify(err))
+		}
+		s.fence.last, events = seq, events[n:]
+	}
+	return nil
+}
+
+// PublishTick stores a tick in EVENTS: the rule engine takes the time from its
+// log, so that a replay sees the same.
+func (s *Store) PublishTick(ctx context.Context, at time.Time) error {
+	_, err := s.js.PublishMsg(ctx, &nats.Msg{Subject: tickSubject, Data: []byte(at.UTC().Format(time.RFC3339Nano))})
+	if err != nil {
+		return fmt.Errorf("publish tick: %w", classify(err))
+	}
+	return nil
+}
+
+// batchOf is how many of events go into one publish.
+func (s *Store) batchOf(events []Event) int {
+	size := 0
+	for i := range events {
+		if size += len(events[i].Data); i == maxBatch || i > 0 && size > maxBatchSize {
+			return i
+		}
+	}
+	return len(events)
+}
+
+// publishInOrder stores events, all or none, and returns the last one's sequence.
+func (s *Store) publishInOrder(ctx context.Context, events []Event) (uint64, error) {
+	msgs := make([]*nats.Msg, len(events))
+	for i := range events {
+		msgs[i] = eventMessage(&events[i])
+	}
+	msgs[0].Header[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(s.fence.last, 10)}
+	msgs[0].Header[jetstream.ExpectedLastSubjSeqSubjHeader] = []string{eventPrefix + ">"}
+	if len(msgs) == 1 {
+		ack, err := s.js.PublishMsg(ctx, msgs[0])
+		if err != nil {
+			return 0, err
+		}
+		return ack.Sequence, nil
+	}
+	return s.publishBatch(ctx, msgs)
+}
+
+func eventMessage(e *Event) *nats.Msg {
+	h := nats.Header{
+		headerSpec:        {"1.0"},
+		headerID:          {escapeHeader(e.ID)},
+		headerSource:      {"/callwatch/" + escapeHeader(e.Provider)},
+		headerType:        {"callwatch.event." + escapeHeader(e.Kind)},
+		headerContentType: {"application/json"},
+		headerRaw:         {e.Raw.String()},
+		headerIndex:       {strconv.Itoa(e.Index)},
+	}
+	if e.CallID != "" {
+		h[headerSubject] = []string{escapeHeader(e.CallID)}
+	}
+	if !e.Time.IsZero() {
+		h[headerTime] = []string{e.Time.UTC().Format(time.RFC3339Nano)}
+	}
+	return &nats.Msg{Subject: eventPrefix + token(e.Provider) + "." + token(e.Kind), Header: h, Data: e.Data}
+}
+
+func place(h nats.Header) (Position, int, error) {
+	raw, err := ParsePosition(h.Get(headerRaw))
+	if err != nil {
+		return Position{}, 0, err
+	}
+	index, err := strconv.Atoi(h.Get(headerIndex))
+	return raw, index, err
+}

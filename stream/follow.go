@@ -1,0 +1,141 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const messagesAtOnce = 2000
+
+// Message is one stored event or tick.
+type Message struct {
+	Seq     uint64    // in EVENTS
+	Time    time.Time // when it was stored: the rule engine's time
+	Tick    bool      // a tick has no event
+	Subject string
+	Data    []byte // the event as JSON; of a tick, its time
+
+	header nats.Header
+}
+
+// ID is the event's id, "" of a tick.
+func (m *Message) ID() string { return unescapeHeader(m.header.Get(headerID)) }
+
+// CallID is the call the event is about, "" when unknown.
+func (m *Message) CallID() string { return unescapeHeader(m.header.Get(headerSubject)) }
+
+// Raw is the record the event was made from and the event's index there; ok is
+// false of a tick.
+func (m *Message) Raw() (raw Position, index int, ok bool) {
+	raw, index, err := place(m.header)
+	return raw, index, err == nil
+}
+
+// Provider and kind as the subject has them, "" of a tick.
+func (m *Message) Provider() string { p, _ := m.parts(); return p }
+
+// Kind of the event, "" of a tick.
+func (m *Message) Kind() string { _, k := m.parts(); return k }
+
+func (m *Message) parts() (provider, kind string) {
+	rest, ok := strings.CutPrefix(m.Subject, eventPrefix)
+	if !ok {
+		return "", ""
+	}
+	provider, kind, _ = strings.Cut(rest, ".")
+	provider, _ = untoken(provider)
+	kind, _ = untoken(kind)
+	return provider, kind
+}
+
+// Follow reads EVENTS, ticks included, from a sequence on (0: from the start):
+// what is stored, then what comes, in order, until ctx ends or fn fails; it
+// returns their error.
+func (s *Store) Follow(ctx context.Context, from uint64, fn func(Message) error) error {
+	return s.follow(ctx, from, nil, fn)
+}
+
+// Filter chooses events by provider and kind; "" means any. Ticks are left out.
+type Filter struct{ Provider, Kind string }
+
+func (f Filter) subject() string {
+	provider, kind := "*", "*"
+	if f.Provider != "" {
+		provider = token(f.Provider)
+	}
+	if f.Kind != "" {
+		kind = token(f.Kind)
+	}
+	return eventPrefix + provider + "." + kind
+}
+
+// FollowEvents reads the last events that pass the filter, at most last of
+// them, then those that come, until ctx ends or fn fails.
+func (s *Store) FollowEvents(ctx context.Context, filter Filter, last int, fn func(Message) error) error {
+	subjects := []string{filter.subject()}
+	old, end, err := lastOf(ctx, s, eventStream, subjects, last, newMessage)
+	if err != nil {
+		return fmt.Errorf("latest events: %w", err)
+	}
+	for _, m := range old {
+		if err := fn(m); err != nil {
+			return err
+		}
+	}
+	return s.follow(ctx, end+1, subjects, fn)
+}
+
+func (s *Store) follow(ctx context.Context, from uint64, subjects []string, fn func(Message) error) error {
+	c := cursor{store: s, stream: eventStream, subjects: subjects, next: from, batch: messagesAtOnce}
+	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error { return fn(newMessage(m, meta)) }
+	return c.run(ctx)
+}
+
+func newMessage(m jetstream.Msg, meta *jetstream.MsgMetadata) Message {
+	return Message{
+		Seq: meta.Sequence.Stream, Time: meta.Timestamp.UTC(), Tick: m.Subject() == tickSubject,
+		Subject: m.Subject(), Data: m.Data(), header: m.Headers(),
+	}
+}
+
+// lastOf reads the last n messages of some subjects, oldest first, and the
+// sequence at which the stream ended. The stream is read in growing parts from
+// its end, so that the work depends on n and not on what is stored.
+func lastOf[T any](ctx context.Context, s *Store, stream string, subjects []string, n int, read func(jetstream.Msg, *jetstream.MsgMetadata) T) ([]T, uint64, error) {
+	st, err := s.js.Stream(ctx, stream)
+	if err != nil {
+		return nil, 0, readError(ctx, err)
+	}
+	state := st.CachedInfo().State
+	if n <= 0 || state.Msgs == 0 {
+		return nil, state.LastSeq, nil
+	}
+	for span := uint64(2 * n); ; span *= 8 {
+		from := state.FirstSeq
+		if state.LastSeq > state.FirstSeq+span {
+			from = state.LastSeq - span
+		}
+		var found []T
+		c := cursor{store: s, stream: stream, subjects: subjects, next: from, batch: messagesAtOnce, toEnd: true}
+		c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+			if meta.Sequence.Stream <= state.LastSeq {
+				found = append(found, read(m, meta))
+			}
+			if len(found) > 2*n {
+				found = append(found[:0], found[len(found)-n:]...)
+			}
+			return nil
+		}
+		if err := c.run(ctx); err != nil {
+			return nil, 0, err
+		}
+		if len(found) >= n || from == state.FirstSeq {
+			return found[max(0, len(found)-n):], state.LastSeq, nil
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Health is the state of the store.
+type Health struct {
+	OK         bool
+	Causes     []string // why it is not OK, one sentence each
+	Durability Durability
+	Embedded   bool
+	Server     string // version of the NATS server
+	URL        string // where other programs connect, "" when the embedded server has no listener
+	FreeDisk   uint64 // bytes below the data directory; 0 when external
+	Streams    []StreamState
+}
+
+// StreamState is what a stream holds.
+type StreamState struct {
+	Name            string
+	Messages, Bytes uint64
+	First, Last     uint64 // sequences
+}
+
+// Health asks the server and each stream; a server that does not answer is a cause.
+func (s *Store) Health(ctx context.Context) Health {
+	h := Health{Durability: s.durability(), Embedded: s.node != nil, Server: s.nc.ConnectedServerVersion(), URL: s.cfg.URL}
+	blame := func(err error) { h.Causes = append(h.Causes, err.Error()) }
+	if out := s.down.Load(); out != nil {
+		blame(out.err)
+	} else if err := s.trouble(); err != nil {
+		blame(err)
+	}
+	if s.node != nil {
+		h.URL = s.node.clientURL()
+		h.FreeDisk, _ = freeDisk(s.cfg.Dir) // trouble reports its error
+		if err := s.node.health(); err != nil {
+			blame(err)
+		}
+	}
+	for _, st := range []jetstream.Stream{s.raw, s.events, s.alerts, s.dead, s.checkpoints} {
+		info, err := st.Info(ctx)
+		if err != nil {
+			blame(fmt.Errorf("stream %s: %w", st.CachedInfo().Config.Name, err))
+			continue
+		}
+		h.Streams = append(h.Streams, StreamState{
+			Name: strings.ToLower(strings.TrimPrefix(info.Config.Name, "CALLWATCH_")), Messages: info.State.Msgs,
+			Bytes: info.State.Bytes, First: info.State.FirstSeq, Last: info.State.LastSeq,
+		})
+	}
+	h.OK = len(h.Causes) == 0
+	return h
+}

@@ -1,0 +1,121 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	checkEvery = time.Second
+	// restartAfter this many failed checks in a row the embedded server is
+	// started again: after a write error its streams stay stuck until then.
+	restartAfter = 2
+)
+
+// outage is why webhooks are refused.
+type outage struct{ err error }
+
+// refuse makes Append answer err at once, until the monitor finds the store well.
+func (s *Store) refuse(err error) {
+	if s.closed.Err() == nil && s.down.Swap(&outage{err}) == nil {
+		s.log.Error("webhooks are refused", "err", err)
+	}
+}
+
+// monitor notices trouble before a webhook does, and its end.
+func (s *Store) monitor() {
+	defer close(s.idle)
+	tick := time.NewTicker(checkEvery)
+	defer tick.Stop()
+	failed := 0
+	for {
+		select {
+		case <-tick.C:
+		case <-s.closed.Done():
+			return
+		}
+		err := s.check()
+		if err == nil {
+			failed = 0
+			if s.down.Swap(nil) != nil {
+				s.log.Info("webhooks are taken again")
+			}
+			continue
+		}
+		s.refuse(err)
+		if failed++; failed >= restartAfter && s.node != nil && !errors.Is(err, ErrFull) {
+			s.restart()
+			failed = 0
+		}
+	}
+}
+
+func (s *Store) check() error {
+	if err := s.trouble(); err != nil {
+		return err
+	}
+	if s.down.Load() == nil {
+		return nil
+	}
+	return s.probe()
+}
+
+// trouble is a reason to refuse webhooks that shows without writing.
+func (s *Store) trouble() error {
+	if !s.nc.IsConnected() {
+		return fmt.Errorf("%w: not connected to NATS", ErrUnavailable)
+	}
+	if s.node == nil {
+		return nil
+	}
+	free, err := freeDisk(s.cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if free < uint64(s.cfg.Reserve) {
+		return fmt.Errorf("%w: %d MB of disk are free, %d MB are kept in reserve", ErrFull, free>>20, s.cfg.Reserve>>20)
+	}
+	return nil
+}
+
+// probe writes a frame without records to RAW: only a write tells that the
+// stream takes writes.
+func (s *Store) probe() error {
+	ctx, cancel := context.WithTimeout(s.closed, appendDeadline)
+	defer cancel()
+	_, err := s.js.PublishMsg(ctx, &nats.Msg{Subject: rawSubject, Data: s.codec.empty()})
+	return classify(err)
+}
+
+func (s *Store) restart() {
+	s.log.Warn("embedded NATS server is started again")
+	if err := s.node.restart(); err != nil {
+		s.log.Error("embedded NATS server", "err", err)
+	}
+}
+
+// fillLostTail raises RAW's last sequence to where EVENTS says it has been. A
+// store that lost its end to damage would give sequences a second time, and the
+// normalizing stage would take new records for ones it has seen.
+func (s *Store) fillLostTail(ctx context.Context) error {
+	raw, _, ok, err := s.LastPublished(ctx)
+	s.fence.known = false // the publisher has to ask for itself
+	if err != nil || !ok {
+		return err
+	}
+	last := s.raw.CachedInfo().State.LastSeq
+	if last >= raw.Seq {
+		return nil
+	}
+	s.log.Error("end of the raw stream is lost", "first", last+1, "last", raw.Seq)
+	for ; last < raw.Seq; last++ {
+		if err := s.probe(); err != nil {
+			return fmt.Errorf("raw stream: %w", err)
+		}
+	}
+	return nil
+}

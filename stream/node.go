@@ -1,0 +1,155 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// maxPayload of the embedded server: a body of 4 MiB fits even when it does not compress.
+const maxPayload = 8 << 20
+
+// node is the embedded server. Clients in the process dial it through node, so
+// that a server started again in its place is found by their reconnecting.
+type node struct {
+	opts    *server.Options
+	log     *slog.Logger
+	running atomic.Pointer[server.Server]
+}
+
+func startNode(cfg Config) (*node, error) {
+	opts := &server.Options{
+		ServerName:         "callwatch",
+		DontListen:         cfg.Listen == "",
+		NoSigs:             true,
+		JetStream:          true,
+		StoreDir:           cfg.Dir,
+		SyncAlways:         cfg.Durability == Fsync,
+		MaxPayload:         maxPayload,
+		JetStreamMaxMemory: 64 << 20, // only the state of followers is held in memory
+		JetStreamMaxStore:  cfg.MaxStore,
+	}
+	if cfg.MaxStore == 0 {
+		free, err := freeDisk(cfg.Dir)
+		if err != nil {
+			return nil, fmt.Errorf("free disk: %w", err)
+		}
+		opts.JetStreamMaxStore = int64((free + usedBelow(cfg.Dir)) / 4 * 3)
+	}
+	if cfg.Listen != "" {
+		host, port, err := net.SplitHostPort(cfg.Listen)
+		if err != nil {
+			return nil, fmt.Errorf("address of the NATS listener %q: %w", cfg.Listen, err)
+		}
+		if opts.Port, err = strconv.Atoi(port); err != nil {
+			return nil, fmt.Errorf("address of the NATS listener %q: port is not a number", cfg.Listen)
+		}
+		opts.Host = host
+		if opts.Port == 0 {
+			opts.Port = server.RANDOM_PORT
+		}
+	}
+	n := &node{opts: opts, log: cfg.Log}
+	return n, n.start()
+}
+
+func (n *node) start() error {
+	opts := n.opts.Clone()
+	srv, err := server.NewServer(opts)
+	if err != nil {
+		return fmt.Errorf("embedded NATS server: %w", err)
+	}
+	logger := &serverLog{log: n.log}
+	srv.SetLoggerV2(logger, false, false, false)
+	srv.Start()
+	// Recovery of a large store takes a while; a failed start shows at once.
+	for !srv.ReadyForConnections(time.Second) || !srv.JetStreamEnabled() {
+		if !srv.Running() || srv.ReadyForConnections(0) {
+			srv.Shutdown()
+			return fmt.Errorf("embedded NATS server does not start: %s", logger.last())
+		}
+	}
+	n.running.Store(srv)
+	return nil
+}
+
+func (n *node) stop() {
+	if srv := n.running.Load(); srv != nil {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+	}
+}
+
+// restart stops the server and starts another on the same files.
+func (n *node) restart() error {
+	n.stop()
+	return n.start()
+}
+
+// InProcessConn dials the server that runs now.
+func (n *node) InProcessConn() (net.Conn, error) {
+	srv := n.running.Load()
+	if srv == nil {
+		return nil, errors.New("embedded NATS server is not running")
+	}
+	return srv.InProcessConn()
+}
+
+// health is nil while the server is well, else the cause.
+func (n *node) health() error {
+	status := n.running.Load().Healthz(nil)
+	if status.Status == "ok" {
+		return nil
+	}
+	if status.Error == "" {
+		return fmt.Errorf("embedded NATS server: %s", status.Status)
+	}
+	return fmt.Errorf("embedded NATS server: %s", status.Error)
+}
+
+// clientURL is where TCP clients connect, "" when there is no listener.
+func (n *node) clientURL() string {
+	if n.opts.DontListen {
+		return ""
+	}
+	return n.running.Load().ClientURL()
+}
+
+// serverLog passes the server's warnings and errors on; its notices are noise
+// at each start, so they are debug lines.
+type serverLog struct {
+	log     *slog.Logger
+	problem atomic.Pointer[string]
+}
+
+func (l *serverLog) Noticef(format string, v ...any) { l.log.Debug("nats", "text", line(format, v)) }
+func (l *serverLog) Warnf(format string, v ...any)   { l.log.Warn("nats", "text", line(format, v)) }
+func (l *serverLog) Debugf(string, ...any)           {}
+func (l *serverLog) Tracef(string, ...any)           {}
+
+// Fatalf is an error like others here: the server does not exit by itself.
+func (l *serverLog) Fatalf(format string, v ...any) { l.Errorf(format, v...) }
+
+func (l *serverLog) Errorf(format string, v ...any) {
+	text := line(format, v)
+	l.problem.Store(&text)
+	l.log.Error("nats", "text", text)
+}
+
+func (l *serverLog) last() string {
+	if text := l.problem.Load(); text != nil {
+		return *text
+	}
+	return "no reason given"
+}
+
+func line(format string, v []any) string {
+	return strings.TrimSpace(fmt.Sprintf(format, v...))
+}

@@ -1,0 +1,182 @@
+// Package stream keeps everything callwatch stores, in NATS JetStream: webhooks
+// as received (RAW), normalized events and ticks (EVENTS), transitions of
+// incidents (ALERTS), dead letters, key-value buckets and checkpoints.
+//
+// The server runs inside the process, or is an existing JetStream cluster. No
+// other package imports NATS.
+package stream
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Durability is what an acknowledged write survives.
+type Durability string
+
+const (
+	Fsync      Durability = "fsync"      // a power cut: each write is on the disk before it is acknowledged
+	OS         Durability = "os"         // a crash of the process, not of the machine
+	Replicated Durability = "replicated" // the loss of a minority of the external cluster's servers
+	Unproven   Durability = "unproven"   // one external server, whose sync settings clients cannot see
+)
+
+// Config says where the store is and what it promises.
+type Config struct {
+	Dir        string     // data directory of the embedded server
+	Listen     string     // TCP address where the embedded server takes clients, without authentication; "" opens no port
+	Durability Durability // of the embedded server: Fsync (default) or OS
+	MaxStore   int64      // bytes of disk the embedded server may fill; 0: three quarters of what is free at start
+	Reserve    int64      // bytes of free disk below which webhooks are refused; 0: 256 MiB
+
+	URL       string // external server or servers, comma-separated; "" runs the embedded one
+	CredsFile string // credentials for URL
+	Replicas  int    // copies of each stream on an external cluster; 0: 1
+
+	Retention Retention
+	Log       *slog.Logger // nil: nothing is logged
+}
+
+// Retention is how long each stream keeps a message; 0 keeps it until MaxStore.
+type Retention struct {
+	Raw, Events, Alerts, DeadLetters time.Duration
+}
+
+// Store is an open store; its methods may be called concurrently.
+type Store struct {
+	cfg  Config
+	log  *slog.Logger
+	node *node // nil when external
+	lock *os.File
+	nc   *nats.Conn
+	js   jetstream.JetStream
+
+	raw, events, alerts, dead, checkpoints jetstream.Stream
+
+	codec     *codec
+	committer *committer
+	fence     fence
+	down      atomic.Pointer[outage] // why webhooks are refused now; nil: they are taken
+
+	closed context.Context
+	close  context.CancelFunc
+	idle   chan struct{} // closed when the monitor has ended
+}
+
+// Open starts the embedded server, or connects to the external one, creates the
+// streams that are missing and checks the format of those that are there.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{cfg: cfg, log: cfg.Log, idle: make(chan struct{})}
+	if s.codec, err = newCodec(); err != nil {
+		return nil, err
+	}
+	s.closed, s.close = context.WithCancel(context.Background())
+	if err := s.open(ctx); err != nil {
+		s.release()
+		return nil, err
+	}
+	s.committer = newCommitter(s)
+	go s.committer.run()
+	go s.monitor()
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context) error {
+	if s.cfg.URL == "" {
+		if err := s.startEmbedded(); err != nil {
+			return err
+		}
+	}
+	if err := s.connect(); err != nil {
+		return err
+	}
+	if err := s.checkServer(); err != nil {
+		return err
+	}
+	if err := s.checkFormat(ctx); err != nil {
+		return err
+	}
+	if err := s.ensureStreams(ctx); err != nil {
+		return err
+	}
+	return s.fillLostTail(ctx)
+}
+
+func (s *Store) startEmbedded() (err error) {
+	if err := os.MkdirAll(s.cfg.Dir, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if s.lock, err = lockDir(s.cfg.Dir); err != nil {
+		return err
+	}
+	s.node, err = startNode(s.cfg)
+	return err
+}
+
+// Close stores the webhooks already accepted, then stops; it waits for them
+// until ctx ends. Methods called later answer ErrUnavailable.
+func (s *Store) Close(ctx context.Context) error {
+	err := s.committer.drain(ctx)
+	s.close()
+	<-s.idle
+	s.release()
+	return err
+}
+
+func (s *Store) release() {
+	s.close()
+	if s.nc != nil {
+		s.nc.Close()
+	}
+	if s.node != nil {
+		s.node.stop()
+	}
+	if s.lock != nil {
+		s.lock.Close() // releases the lock
+	}
+}
+
+func (c Config) complete() (Config, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	c.Replicas = max(c.Replicas, 1)
+	if c.Reserve == 0 {
+		c.Reserve = 256 << 20
+	}
+	if c.Durability == "" {
+		c.Durability = Fsync
+	}
+	switch {
+	case c.Durability != Fsync && c.Durability != OS:
+		return c, fmt.Errorf("durability is %q, must be %q or %q", c.Durability, Fsync, OS)
+	case c.URL == "" && c.Dir == "":
+		return c, fmt.Errorf("neither a data directory nor the URL of a NATS server is given")
+	case c.URL == "" && c.Replicas > 1:
+		return c, fmt.Errorf("%d replicas need an external NATS cluster; the embedded server keeps one", c.Replicas)
+	}
+	return c, nil
+}
+
+// durability is what is promised, as far as it can be known.
+func (s *Store) durability() Durability {
+	switch {
+	case s.node != nil:
+		return s.cfg.Durability
+	case s.cfg.Replicas >= 3:
+		return Replicated
+	default:
+		return Unproven
+	}
+}

@@ -1,0 +1,147 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// open starts an embedded store that is closed with the test.
+func open(t testing.TB, cfg Config) *Store {
+	t.Helper()
+	if cfg.Dir == "" && cfg.URL == "" {
+		cfg.Dir = t.TempDir()
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	s, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeStore(t, s) })
+	return s
+}
+
+func closeStore(t testing.TB, s *Store) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := s.Close(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func record(i int) Record {
+	return Record{
+		Provider: "acme", Source: "webhook", ContentType: "application/json", Key: "k1", CallID: fmt.Sprint("call-", i),
+		Header:     map[string]string{"X-Signature": "abc"},
+		ReceivedAt: time.Date(2025, 3, 1, 12, 0, 0, i, time.UTC),
+		Body:       fmt.Appendf(nil, `{"n":%d,"text":%q}`, i, strings.Repeat("x", i%50)),
+	}
+}
+
+// body is 1.4 KB of telephony-like JSON.
+func body(i int) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `{"data":{"event_type":"call.hangup","id":"%08x-1b2c-4d3e-8f90-%012x","occurred_at":"2025-03-01T12:%02d:%02d.%06dZ","payload":{`, i*7919, i*104729, i%60, i*7%60, i*31%1000000)
+	for j := 0; b.Len() < 1350; j++ {
+		fmt.Fprintf(&b, `"field_%d":{"packet_count":"%d","jitter_max_variance":"%d.%02d","mos":"%d.%02d","skip_packet_count":"%d"},`, j, i*j%5000, j%40, i%100, 1+i%4, j*i%100, i%17)
+	}
+	b.WriteString(`"from":"+13125550100","to":"+13125550101"}}}`)
+	return b.Bytes()
+}
+
+func TestOpenRefusesWrongConfiguration(t *testing.T) {
+	for name, c := range map[string]struct {
+		cfg  Config
+		want string
+	}{
+		"nothing":        {Config{}, "neither a data directory nor the URL"},
+		"durability":     {Config{Dir: t.TempDir(), Durability: "maybe"}, `durability is "maybe", must be "fsync" or "os"`},
+		"replicas":       {Config{Dir: t.TempDir(), Replicas: 3}, "3 replicas need an external NATS cluster"},
+		"listener":       {Config{Dir: t.TempDir(), Listen: "4222"}, `address of the NATS listener "4222"`},
+		"server is away": {Config{URL: "nats://127.0.0.1:1"}, "connect to the store"},
+		"no credentials": {Config{URL: "nats://127.0.0.1:1", CredsFile: filepath.Join(t.TempDir(), "none.creds")}, "connect to the store"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := Open(t.Context(), c.cfg)
+			if err == nil {
+				closeStore(t, s)
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestSecondProcessOnADirectoryIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	first := open(t, Config{Dir: dir})
+	_, err := Open(t.Context(), Config{Dir: dir})
+	if err == nil || !strings.Contains(err.Error(), "is in use by another callwatch (process ") || strings.Contains(err.Error(), "\n") {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := first.Append(t.Context(), record(1)); err != nil {
+		t.Errorf("the first suffers: %v", err)
+	}
+}
+
+func TestNewerFormatIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Config{Dir: dir})
+	meta, err := s.Bucket(t.Context(), metaBucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, rev, err := meta.Load(t.Context(), formatKey)
+	if err != nil || string(value) != "1" {
+		t.Fatalf("format %q, %v", value, err)
+	}
+	if _, ok, err := meta.Save(t.Context(), formatKey, []byte("9"), rev); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	closeStore(t, s)
+	_, err = Open(t.Context(), Config{Dir: dir})
+	if err == nil || !strings.Contains(err.Error(), "store has format 9, this callwatch reads up to 1") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestExternalServer(t *testing.T) {
+	host := open(t, Config{Listen: "127.0.0.1:0"})
+	url := host.Health(t.Context()).URL
+	s := open(t, Config{URL: url})
+	id, err := s.Append(t.Context(), record(7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := host.Record(t.Context(), id)
+	if err != nil || r.CallID != "call-7" {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	h := s.Health(t.Context())
+	if !h.OK || h.Embedded || h.Durability != Unproven || h.Server == "" {
+		t.Errorf("health %+v", h)
+	}
+}
+
+func TestHealth(t *testing.T) {
+	s := open(t, Config{})
+	if _, err := s.Append(t.Context(), record(1)); err != nil {
+		t.Fatal(err)
+	}
+	h := s.Health(t.Context())
+	if !h.OK || !h.Embedded || h.Durability != Fsync || h.FreeDisk == 0 || h.URL != "" {
+		t.Errorf("health %+v", h)
+	}
+	if raw := h.Streams[0]; raw.Name != "raw" || raw.Messages != 1 || raw.Last != 1 || raw.Bytes == 0 {
+		t.Errorf("raw %+v", raw)
+	}
+}

@@ -159,9 +159,8 @@ func (g *Engine) evidence(r *Rule, e *call.Event, severity Severity) Evidence {
 	}
 	for _, p := range programs {
 		for _, leaf := range p.Explain(&g.facts) {
-			c := Condition{Expr: leaf.Expr, Text: leaf.Text, Truth: Truth(leaf.Truth.String()), Value: leaf.Value}
-			if !slices.ContainsFunc(ev.Conditions, func(o Condition) bool { return o.Expr == c.Expr }) {
-				ev.Conditions = append(ev.Conditions, c)
+			if !slices.ContainsFunc(ev.Conditions, func(o Condition) bool { return o.Expr == leaf.Expr }) {
+				ev.Conditions = append(ev.Conditions, leaf)
 			}
 		}
 	}

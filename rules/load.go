@@ -34,7 +34,7 @@ func Load(name string, src []byte) (*Set, Problems) {
 		return nil, d.problems
 	}
 	d, root := parseDocument(name, src)
-	l := &loader{document: d, set: &Set{Digest: digest(src)}}
+	l := &loader{document: d, set: &Set{Digest: digest(src)}, named: map[string]func(condition.Problem) pos{}}
 	if root != nil {
 		l.file(root)
 	}
@@ -56,6 +56,7 @@ type loader struct {
 	set      *Set
 	env      condition.Env
 	defaults Rule
+	named    map[string]func(condition.Problem) pos // where the problems of a macro or list are
 }
 
 // file reads the top level. Macros, lists and defaults are read first, wherever
@@ -74,10 +75,10 @@ func (l *loader) file(root ast.Node) {
 		key  string
 		read func(ast.Node)
 	}{
-		{"lists", l.readLists}, {"define", l.readMacros}, {"defaults", l.readDefaults},
-		{"rules", l.readRules}, {"routes", l.readRoutes},
+		{"lists", l.readLists}, {"define", l.readMacros}, {"", func(ast.Node) { l.checkNames() }},
+		{"defaults", l.readDefaults}, {"rules", l.readRules}, {"routes", l.readRoutes},
 	} {
-		if n, ok := nodes[part.key]; ok {
+		if n, ok := nodes[part.key]; ok || part.key == "" {
 			part.read(n)
 		}
 	}
@@ -89,38 +90,36 @@ func (l *loader) file(root ast.Node) {
 func (l *loader) readLists(n ast.Node) {
 	l.env.Lists = map[string][]string{}
 	l.entries(n, "lists", func(key string, keyAt pos, value ast.Node) {
-		if l.freeName(key, keyAt) {
-			l.env.Lists[key] = l.texts(value, "list "+key)
-		}
+		l.env.Lists[key] = l.texts(value, "list "+key)
+		l.named[key] = func(p condition.Problem) pos { return keyAt }
 	})
 }
 
-// readMacros checks each macro once, where it is defined.
 func (l *loader) readMacros(n ast.Node) {
 	l.env.Macros = map[string]string{}
-	values := map[string]ast.Node{}
 	l.entries(n, "define", func(key string, keyAt pos, value ast.Node) {
-		if src, ok := l.source(value, "macro "+key); ok && l.freeName(key, keyAt) {
-			l.env.Macros[key] = src
-			values[key] = value
+		src, ok := l.source(value, "macro "+key)
+		if !ok {
+			return
+		}
+		l.env.Macros[key] = src
+		l.named[key] = func(p condition.Problem) pos {
+			if p.Code == condition.CodeBadName {
+				return keyAt
+			}
+			return l.place(value, src, p.Line, p.Column)
 		}
 	})
-	for key, value := range values {
-		src := l.env.Macros[key]
-		for _, p := range condition.CheckMacro(key, l.env) {
-			l.report(l.place(value, src, p.Line, p.Column), p.Severity, p.Code, p.Message, p.Hint)
-		}
-	}
 }
 
-// freeName refuses names that a field has already, or that no expression could
-// spell.
-func (l *loader) freeName(name string, p pos) bool {
-	if err := condition.CheckName(name); err != nil {
-		l.add(p, "bad-name", err.Error(), "")
-		return false
+// checkNames reports what is wrong with macros and lists once, where they are
+// defined.
+func (l *loader) checkNames() {
+	for name, problems := range l.env.Check() {
+		for _, p := range problems {
+			l.report(l.named[name](p), string(p.Severity), string(p.Code), p.Message, p.Hint)
+		}
 	}
-	return true
 }
 
 // source is the text of an expression.
@@ -145,7 +144,7 @@ func (l *loader) program(n ast.Node, what string, env condition.Env) *condition.
 	}
 	program, problems := condition.Compile(src, env)
 	for _, p := range problems {
-		l.report(l.place(n, src, p.Line, p.Column), p.Severity, p.Code, p.Message, p.Hint)
+		l.report(l.place(n, src, p.Line, p.Column), string(p.Severity), string(p.Code), p.Message, p.Hint)
 	}
 	return program
 }

@@ -145,7 +145,7 @@ func (l *loader) fields(n ast.Node, what string, fit func(call.Field) bool) []st
 		f, known := call.Lookup(name)
 		switch {
 		case !known:
-			l.add(nodeAt(e), "unknown-field", fmt.Sprintf("%s: there is no field %q", what, name), condition.DidYouMean(name))
+			l.add(nodeAt(e), "unknown-field", fmt.Sprintf("%s: there is no field %q", what, name), condition.SuggestField(name))
 		case !fit(f):
 			l.add(nodeAt(e), "wrong-type", fmt.Sprintf("%s: %s is a %s, which cannot stand here", what, name, f.Type), "")
 		default:

@@ -7,16 +7,10 @@ import (
 	"callwatch/rules/condition"
 )
 
-// Fields of an incident that routes can match beside those of its latest call.
-const (
-	matchRule     = "rule"
-	matchSeverity = "severity"
-	matchOwner    = "owner"
-)
-
-// alertEnv is the environment of conditions on incidents.
+// alertEnv is the environment of conditions on incidents: the fields of the
+// latest call, and what LoadExtra is given in channels.
 func alertEnv(env condition.Env) condition.Env {
-	env.Extra = []string{matchRule, matchSeverity, matchOwner}
+	env.Extra = []string{"rule", "severity", "owner"}
 	return env
 }
 
@@ -28,9 +22,7 @@ func (s *Set) channels(r *Rule, in *Incident) []string {
 	}
 	var facts condition.Facts
 	facts.Load(&in.Latest.Call)
-	facts.Set(matchRule, in.Rule)
-	facts.Set(matchSeverity, string(in.Severity))
-	facts.Set(matchOwner, in.Owner)
+	facts.LoadExtra(in.Rule, string(in.Severity), in.Owner)
 	var out []string
 	for _, route := range s.Routes {
 		if route.Match != nil && route.Match.Eval(&facts).Truth != condition.True {

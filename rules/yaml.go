@@ -3,6 +3,7 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -105,6 +106,7 @@ func didYouMean(key string, known keys) string {
 	for k := range known {
 		names = append(names, k)
 	}
+	slices.Sort(names)
 	if near := condition.Nearest(key, names); near != "" {
 		return "did you mean " + near + "?"
 	}

@@ -10,6 +10,8 @@ type Leaf struct {
 	Expr  string `json:"expr"`  // "mos < 3.5"
 	Text  string `json:"text"`  // "mos (3.12) < 3.5"; an absent field reads "mos (unknown)"
 	Truth Truth  `json:"truth"` // held, did not, or could not be told
+
+	Value *float64 `json:"value,omitempty"` // what was compared with a limit, where it is a number
 }
 
 // Explain lists every leaf condition in source order. A leaf under a negation is
@@ -46,7 +48,22 @@ func (n *node) leaf(f *frame, negated bool) Leaf {
 	names, values := printer{}, printer{frame: f}
 	names.leaf(n, negated)
 	values.leaf(n, negated)
-	return Leaf{names.Builder.String(), values.Builder.String(), v.outcome()}
+	return Leaf{names.Builder.String(), values.Builder.String(), v.outcome(), n.met(f)}
+}
+
+// met is the number that a comparison holds against its limit.
+func (n *node) met(f *frame) *float64 {
+	if !n.comparison() {
+		return nil
+	}
+	a := n.args[0]
+	if a.isLiteral() {
+		a = n.args[1]
+	}
+	if v := a.eval(f).number(); v.kind == number {
+		return new(v.num)
+	}
+	return nil
 }
 
 // leaf writes a condition, or its opposite.

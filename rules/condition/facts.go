@@ -19,8 +19,22 @@ func (f *Facts) Load(e *call.Event) {
 		f.slots = make([]value, len(f.fields))
 		f.lists = make([][]string, len(f.fields))
 	}
+	f.slots = f.slots[:len(f.fields)]
 	for i := range f.fields {
 		f.slots[i] = f.read(i, e)
+	}
+}
+
+// LoadExtra gives the values of Env.Extra, in its order, after Load; "" is
+// unknown.
+func (f *Facts) LoadExtra(texts ...string) {
+	f.slots = f.slots[:len(f.fields)]
+	for _, s := range texts {
+		v := value{}
+		if s != "" {
+			v = ofText(s)
+		}
+		f.slots = append(f.slots, v)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 type Env struct {
 	Macros map[string]string   // `define`: name to expression, expanded in the syntax tree
 	Lists  map[string][]string // `lists`: name to texts, for `from in us_carriers`
+	Extra  []string            // texts beside the fields of the call, in the order of Facts.LoadExtra
 }
 
 // Check reports the problems of the macros and of the lists' names, by name.
@@ -73,8 +74,11 @@ type names struct {
 	functions map[string]bool
 }
 
-func newNames() *names {
+func newNames(extra []string) *names {
 	n := &names{fields: map[string]int{}, table: call.Fields(), functions: map[string]bool{"date": true}}
+	for _, name := range extra {
+		n.table = append(n.table[:len(n.table):len(n.table)], call.Field{Name: name, Type: call.Text})
+	}
 	for i, f := range n.table {
 		n.fields[f.Name] = i
 	}
@@ -188,6 +192,14 @@ func (c *compiler) suggest(name string) string {
 	}
 	return fmt.Sprintf("did you mean %s?", meant)
 }
+
+// Nearest is the candidate that a mistyped word was probably meant to be, ""
+// where none is near.
+func Nearest(word string, candidates []string) string { return nearest(word, candidates) }
+
+// SuggestField says which field of a call an unknown name was probably meant to
+// be, "" where none is near.
+func SuggestField(name string) string { return newCompiler("", Env{}).suggest(name) }
 
 // nearest is the candidate closest to a word: the same but for case, one that it
 // begins, one a few typing errors away, or one that it is a part of; "" for none.

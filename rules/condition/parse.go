@@ -31,7 +31,7 @@ type closure struct {
 }
 
 func newCompiler(src string, env Env) *compiler {
-	return &compiler{src: src, env: env, names: newNames()}
+	return &compiler{src: src, env: env, names: newNames(env.Extra)}
 }
 
 func (c *compiler) whole() file.Location {

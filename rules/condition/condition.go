@@ -92,11 +92,11 @@ func Compile(src string, env Env) (*Program, []Problem) {
 // or a list.
 func (p *Program) Eval(facts *Facts) Result {
 	f := frame{facts: facts, steps: maxSteps}
-	v := p.root.eval(&f)
-	if v.kind == failed {
-		return Result{Unknown, v.ref.(error)}
+	v := p.root.judge(&f)
+	if v == broken {
+		return Result{Unknown, f.err}
 	}
-	return Result{Truth: v.outcome()}
+	return Result{Truth: v.truth()}
 }
 
 // Fields are the names of the fields the expression reads, in source order.

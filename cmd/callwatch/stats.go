@@ -86,7 +86,7 @@ func (s *stats) webhook(o handlers.Observation) {
 	}
 }
 
-func (s *stats) normalized(events int)     { s.events.Add(int64(events)) }
+func (s *stats) normalized(events int)      { s.events.Add(int64(events)) }
 func (s *stats) deadLetter(provider string) { s.dead.WithLabelValues(provider).Inc() }
 func (s *stats) ignored(provider string)    { s.passedOver.WithLabelValues(provider).Inc() }
 

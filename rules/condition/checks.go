@@ -153,8 +153,7 @@ func (c *compiler) lint(n *node) {
 			fmt.Sprintf("did you mean %s?", plain(l*1000)))
 	}
 	if field.op == opField && f.Name == "packetsLost" && (o == opGreater || o == opGreaterEqual) {
-		c.warn(field.loc, CodePreferLossPct, "packetsLost grows with the length of the call",
-			"prefer the share: packetLossPct > 5, or packetsLost beside it")
+		c.lossCount = &field.loc
 	}
 }
 

@@ -13,50 +13,46 @@ import (
 // match in the other polarity either.
 
 // equal compares known values.
-func equal(f *frame, a, b value) value {
+func equal(f *frame, a, b value) verdict {
 	a, b = likened(a, b)
 	if a.kind != b.kind {
-		return value{}
+		return unsure
 	}
 	switch a.kind {
 	case boolean:
-		return ofBool(a.truth == b.truth)
+		return judged(a.truth == b.truth)
 	case number:
-		return ofBool(a.num == b.num)
+		return judged(a.num == b.num)
 	case text:
-		return ofBool(a.text == b.text)
+		return judged(a.text == b.text)
 	case instant:
-		return ofBool(a.when == b.when)
+		return judged(a.when == b.when)
 	case list:
 		return equalLists(f, a, b)
 	default:
-		return value{}
+		return unsure
 	}
 }
 
-func equalLists(f *frame, a, b value) value {
+func equalLists(f *frame, a, b value) verdict {
 	if a.size() != b.size() {
-		return ofBool(false)
+		return no
 	}
 	if !f.spend(a.size()) {
-		return fail(ErrTooLong)
+		return f.fail(ErrTooLong).verdict()
 	}
-	out := ofBool(true)
+	out := yes
 	for i := range a.size() {
 		x, y := a.at(i), b.at(i)
-		if !x.known() || !y.known() {
-			out = value{}
-			continue
+		same := unsure
+		// Lists within lists are not compared: the recursion ends here.
+		if x.known() && y.known() && x.kind != list && y.kind != list {
+			same = equal(f, x, y)
 		}
-		// Elements of lists are no lists: the recursion ends here.
-		if x.kind == list || y.kind == list {
-			return value{}
+		if same == no {
+			return no
 		}
-		if v := equal(f, x, y); v.kind != boolean {
-			out = v
-		} else if !v.truth {
-			return v
-		}
+		out = min(out, same)
 	}
 	return out
 }
@@ -157,50 +153,47 @@ func (o op) mirror() op {
 }
 
 // evalIn is membership in a list, or of a name among an object's members.
-func (n *node) evalIn(f *frame) value {
+func (n *node) evalIn(f *frame) verdict {
 	a := n.args[0].eval(f)
 	if a.kind == failed {
-		return a
+		return broken
 	}
 	b := n.args[1].eval(f)
 	switch {
 	case b.kind == failed:
-		return b
+		return broken
 	case a.kind == unknown:
-		return a
+		return unsure
 	case b.kind == object && a.kind == text:
 		_, ok := b.ref.(map[string]any)[a.text]
-		return ofBool(ok)
+		return judged(ok)
 	case b.kind != list:
-		return value{}
+		return unsure
 	}
 	if l, ok := b.ref.(*items); ok && l.texts != nil && a.kind == text {
-		return ofBool(l.texts[a.text])
+		return judged(l.texts[a.text])
 	}
 	if s, ok := b.ref.(*span); ok && a.kind == number {
-		return ofBool(a.num == math.Trunc(a.num) && a.num >= float64(s.lo) && a.num <= float64(s.hi))
+		return judged(a.num == math.Trunc(a.num) && a.num >= float64(s.lo) && a.num <= float64(s.hi))
 	}
 	return memberOf(f, a, b)
 }
 
 // memberOf is `a equals some element`, in Kleene's or.
-func memberOf(f *frame, a, l value) value {
+func memberOf(f *frame, a, l value) verdict {
 	if !f.spend(l.size()) {
-		return fail(ErrTooLong)
+		return f.fail(ErrTooLong).verdict()
 	}
-	out := ofBool(false)
+	out := no
 	for i := range l.size() {
-		e := l.at(i)
-		if !e.known() {
-			out = e
-			continue
+		same := unsure
+		if e := l.at(i); e.known() {
+			same = equal(f, a, e)
 		}
-		switch v := equal(f, a, e); {
-		case v.kind != boolean:
-			out = v
-		case v.truth:
-			return v
+		if same == yes {
+			return yes
 		}
+		out = min(out, same)
 	}
 	return out
 }

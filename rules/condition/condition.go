@@ -85,6 +85,10 @@ func Compile(src string, env Env) (*Program, []Problem) {
 	if len(p.fields) == 0 {
 		c.warn(root.loc, CodeConstant, "it names no field, so its outcome never changes", "")
 	}
+	if c.lossCount != nil && !slices.Contains(p.fields, "packetLossPct") && !slices.Contains(p.fields, "mos") {
+		c.warn(*c.lossCount, CodePreferLossPct, "packetsLost grows with the length of the call",
+			"prefer the share: packetLossPct > 5, or both")
+	}
 	return p, c.sorted()
 }
 
@@ -92,11 +96,11 @@ func Compile(src string, env Env) (*Program, []Problem) {
 // or a list.
 func (p *Program) Eval(facts *Facts) Result {
 	f := frame{facts: facts, steps: maxSteps}
-	v := p.root.eval(&f)
-	if v.kind == failed {
-		return Result{Unknown, v.ref.(error)}
+	v := p.root.judge(&f)
+	if v == broken {
+		return Result{Unknown, f.err}
 	}
-	return Result{Truth: v.outcome()}
+	return Result{Truth: v.truth()}
 }
 
 // Fields are the names of the fields the expression reads, in source order.

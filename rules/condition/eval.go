@@ -1,6 +1,7 @@
 package condition
 
 import (
+	"cmp"
 	"math"
 	"strings"
 	"unicode/utf8"
@@ -13,6 +14,7 @@ type frame struct {
 	facts *Facts
 	elem  value // the element a predicate looks at
 	steps int   // left before the evaluation is given up
+	err   error // behind the latest value or verdict that failed
 }
 
 // spend takes the steps of work that grows with its input; false once none are
@@ -22,27 +24,72 @@ func (f *frame) spend(n int) bool {
 	return f.steps >= 0
 }
 
-func fail(err error) value { return value{kind: failed, ref: err} }
+func (f *frame) fail(err error) value {
+	f.err = err
+	return value{kind: failed}
+}
+
+// judge evaluates a condition. It is eval without moving values around, which is
+// most of the time that a rule takes.
+func (n *node) judge(f *frame) verdict {
+	switch {
+	case n.op == opAnd:
+		return n.kleene(f, no)
+	case n.op == opOr:
+		return n.kleene(f, yes)
+	case n.op == opNot:
+		return n.args[0].judge(f).not()
+	case n.limits && f.spend(1):
+		return n.limit(f.facts.at(n.args[0].slot), &n.args[1].val)
+	}
+	return n.eval(f).verdict()
+}
+
+// kleene is `or` where decisive is yes and `and` where it is no. The order of
+// the operands does not matter to the outcome: an operand that cannot be told
+// counts only where no other decides, an error before an unknown.
+func (n *node) kleene(f *frame, decisive verdict) verdict {
+	out, err := decisive.not(), f.err
+	for _, a := range n.args {
+		switch v := a.judge(f); {
+		case v == decisive:
+			f.err = err
+			return v
+		case v < no && out != broken:
+			out, err = v, f.err
+		}
+	}
+	f.err = err
+	return out
+}
+
+// limit compares a field with a literal of the same static type.
+func (n *node) limit(v, literal *value) verdict {
+	switch v.kind {
+	case number:
+		return judged(n.op.holds(cmp.Compare(v.num, literal.num)))
+	case text:
+		return judged(n.op.holds(strings.Compare(v.text, literal.text)))
+	default:
+		return unsure
+	}
+}
 
 func (n *node) eval(f *frame) value {
 	if !f.spend(1) {
-		return fail(ErrTooLong)
+		return f.fail(ErrTooLong)
 	}
 	switch n.op {
 	case opLiteral:
 		return n.val
-	case opField:
-		return f.facts.at(n.slot)
-	case opElement:
-		return f.elem
 	case opNil:
 		return value{}
-	case opAnd:
-		return n.kleene(f, false)
-	case opOr:
-		return n.kleene(f, true)
-	case opNot:
-		return n.args[0].eval(f).not()
+	case opField:
+		return *f.facts.at(n.slot)
+	case opElement:
+		return f.elem
+	case opAnd, opOr, opNot:
+		return n.judge(f).value()
 	case opConditional:
 		return n.conditional(f)
 	case opCoalesce:
@@ -61,45 +108,25 @@ func (n *node) eval(f *frame) value {
 	case opAny, opAll, opNone, opOne, opCount, opFilter:
 		return n.evalPredicate(f)
 	case opIn:
-		return n.evalIn(f)
+		return n.evalIn(f).value()
 	}
 	return n.strict(f)
-}
-
-// kleene is `or` where decisive is true and `and` where it is false. The order
-// of the operands does not matter to the outcome: an operand that cannot be told
-// counts only where no other decides, an error before an unknown.
-func (n *node) kleene(f *frame, decisive bool) value {
-	out := ofBool(!decisive)
-	for _, a := range n.args {
-		v := a.eval(f)
-		switch {
-		case v.kind == boolean && v.truth == decisive:
-			return v
-		case v.kind != boolean && out.kind != failed:
-			out = v
-		}
-	}
-	return out
 }
 
 // conditional with a condition that cannot be told has an outcome only where
 // both branches agree.
 func (n *node) conditional(f *frame) value {
-	cond := n.args[0].eval(f)
-	switch {
-	case cond.kind == boolean && cond.truth:
+	switch cond := n.args[0].judge(f); cond {
+	case yes:
 		return n.args[1].eval(f)
-	case cond.kind == boolean:
+	case no:
 		return n.args[2].eval(f)
-	case cond.kind == failed:
-		return cond
+	case broken:
+		return cond.value()
 	}
-	yes, no := n.args[1].eval(f), n.args[2].eval(f)
-	if yes.known() && no.known() {
-		if same := equal(f, yes, no); same.kind == boolean && same.truth {
-			return yes
-		}
+	a, b := n.args[1].eval(f), n.args[2].eval(f)
+	if a.known() && b.known() && equal(f, a, b) == yes {
+		return a
 	}
 	return value{}
 }
@@ -128,7 +155,7 @@ func (n *node) strict(f *frame) value {
 		return a
 	}
 	if n.op >= opAdd && n.op <= opPower {
-		return n.arithmetic(a.number(), b.number())
+		return n.arithmetic(f, a.number(), b.number())
 	}
 	return n.binary(f, a, b)
 }
@@ -164,7 +191,7 @@ func (n *node) unary(f *frame, a value) value {
 		return value{}
 	}
 	if !f.spend(len(a.text) / 64) {
-		return fail(ErrTooLong)
+		return f.fail(ErrTooLong)
 	}
 	switch n.op {
 	case opLower:
@@ -196,7 +223,7 @@ func (n *node) matches(f *frame, a value) value {
 		return value{}
 	}
 	if !f.spend((len(a.text) >> 8) * n.cost) {
-		return fail(ErrTooLong)
+		return f.fail(ErrTooLong)
 	}
 	return ofBool(n.re.MatchString(a.text))
 }
@@ -204,9 +231,9 @@ func (n *node) matches(f *frame, a value) value {
 func (n *node) binary(f *frame, a, b value) value {
 	switch n.op {
 	case opEqual:
-		return equal(f, a, b)
+		return equal(f, a, b).value()
 	case opNotEqual:
-		return equal(f, a, b).not()
+		return equal(f, a, b).not().value()
 	case opLess, opLessEqual, opGreater, opGreaterEqual:
 		c, ok := order(a, b)
 		if !ok {
@@ -222,7 +249,7 @@ func (n *node) binary(f *frame, a, b value) value {
 		return value{}
 	}
 	if !f.spend((len(a.text) + len(b.text)) / 64) {
-		return fail(ErrTooLong)
+		return f.fail(ErrTooLong)
 	}
 	switch n.op {
 	case opContains:
@@ -237,7 +264,7 @@ func (n *node) binary(f *frame, a, b value) value {
 }
 
 // arithmetic on two numbers; texts that read as none arrive as unknown.
-func (n *node) arithmetic(a, b value) value {
+func (n *node) arithmetic(f *frame, a, b value) value {
 	if a.kind != number || b.kind != number {
 		return value{}
 	}
@@ -256,7 +283,7 @@ func (n *node) arithmetic(a, b value) value {
 			x, y = math.Trunc(x), math.Trunc(y)
 		}
 		if y == 0 {
-			return fail(n.zero)
+			return f.fail(n.zero)
 		}
 		if n.op == opDivide {
 			x /= y
@@ -265,7 +292,7 @@ func (n *node) arithmetic(a, b value) value {
 		}
 	}
 	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return fail(n.err)
+		return f.fail(n.err)
 	}
 	return ofNumber(x)
 }

@@ -41,14 +41,14 @@ func (n *node) leaves(negated bool, visit func(n *node, negated bool)) {
 }
 
 func (n *node) leaf(f *frame, negated bool) Leaf {
-	v := n.eval(f)
+	v := n.judge(f)
 	if negated {
 		v = v.not()
 	}
 	names, values := printer{}, printer{frame: f}
 	names.leaf(n, negated)
 	values.leaf(n, negated)
-	return Leaf{names.Builder.String(), values.Builder.String(), v.outcome(), n.met(f)}
+	return Leaf{names.Builder.String(), values.Builder.String(), v.truth(), n.met(f)}
 }
 
 // met is the number that a comparison holds against its limit.
@@ -200,8 +200,11 @@ func (n *node) margin(f *frame, negated bool) float64 {
 	if a.isLiteral() {
 		a, limit = limit, a
 	}
-	v := n.eval(f)
-	if !limit.isLiteral() || limit.typ.kind != number || v.kind != boolean || v.truth == negated {
+	held := yes
+	if negated {
+		held = no
+	}
+	if !limit.isLiteral() || limit.typ.kind != number || n.judge(f) != held {
 		return 0
 	}
 	met := a.eval(f).number()

@@ -3,38 +3,53 @@ package condition
 import "callwatch/call"
 
 // Facts are what is known of one call, in the form expressions read: one slot
-// per field. Fill it once per call with Load and evaluate any number of
-// programs. The zero value knows nothing. It is not for concurrent use.
+// per field, filled when a program first asks for it. Load once per call and
+// evaluate any number of programs. The zero value knows nothing. Reading fills
+// slots: it is not for concurrent use.
 type Facts struct {
+	event  *call.Event
 	fields []call.Field
 	slots  []value
+	filled []bool
 	lists  [][]string
+	none   value
 }
 
-// Load takes the facts of e in place of those held before. It refers to e's
-// lists and texts: e must not change until the next Load.
+// Load takes the facts of e in place of those held before. It reads e only when
+// a program is evaluated: e must not change until the next Load.
 func (f *Facts) Load(e *call.Event) {
 	if f.fields == nil {
 		f.fields = call.Fields()
 		f.slots = make([]value, len(f.fields))
+		f.filled = make([]bool, len(f.fields))
 		f.lists = make([][]string, len(f.fields))
 	}
-	f.slots = f.slots[:len(f.fields)]
-	for i := range f.fields {
-		f.slots[i] = f.read(i, e)
+	f.event = e
+	f.slots, f.filled = f.slots[:len(f.fields)], f.filled[:len(f.fields)]
+	clear(f.filled)
+}
+
+// at is the value of a field, not to be changed.
+func (f *Facts) at(slot int) *value {
+	if f.event == nil || slot >= len(f.slots) {
+		return &f.none
 	}
+	if !f.filled[slot] {
+		f.slots[slot], f.filled[slot] = f.read(slot, f.event), true
+	}
+	return &f.slots[slot]
 }
 
 // LoadExtra gives the values of Env.Extra, in its order, after Load; "" is
 // unknown.
 func (f *Facts) LoadExtra(texts ...string) {
-	f.slots = f.slots[:len(f.fields)]
+	f.slots, f.filled = f.slots[:len(f.fields)], f.filled[:len(f.fields)]
 	for _, s := range texts {
 		v := value{}
 		if s != "" {
 			v = ofText(s)
 		}
-		f.slots = append(f.slots, v)
+		f.slots, f.filled = append(f.slots, v), append(f.filled, true)
 	}
 }
 
@@ -69,13 +84,6 @@ func (f *Facts) read(i int, e *call.Event) value {
 		}
 	}
 	return value{}
-}
-
-func (f *Facts) at(slot int) value {
-	if slot >= len(f.slots) {
-		return value{}
-	}
-	return f.slots[slot]
 }
 
 // member is one member of an interval.

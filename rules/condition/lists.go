@@ -56,7 +56,7 @@ func (n *node) slice(f *frame, a value) value {
 		return ofText(a.text[from:to])
 	}
 	if !f.spend(to - from) {
-		return fail(ErrTooLong)
+		return f.fail(ErrTooLong)
 	}
 	part := make([]value, 0, to-from)
 	for i := from; i < to; i++ {
@@ -96,7 +96,7 @@ func (n *node) extremeOf(f *frame, l value) value {
 		return value{}
 	}
 	if !f.spend(l.size()) {
-		return fail(ErrTooLong)
+		return f.fail(ErrTooLong)
 	}
 	out := l.at(0).number()
 	for i := 1; i < l.size(); i++ {
@@ -130,22 +130,22 @@ func (n *node) evalPredicate(f *frame) value {
 	if n.op == opFilter {
 		return n.filter(f, l)
 	}
-	held, settled := 0, false
-	unsure := value{kind: boolean} // what could not be told, an error before an unknown
+	held, settled, doubt := 0, false, yes // doubt: unsure or broken where an element is
+	err := f.err
 	for i := 0; i < l.size() && !settled; i++ {
 		f.elem = l.at(i)
-		v := n.args[1].eval(f)
-		switch {
-		case v.kind == boolean && v.truth:
+		switch v := n.args[1].judge(f); {
+		case v == yes:
 			held++
 			settled = n.settledBy(held)
-		case v.kind == boolean:
+		case v == no:
 			settled = n.op == opAll
-		case unsure.kind != failed:
-			unsure = v
+		case doubt != broken:
+			doubt, err = v, f.err
 		}
 	}
-	return n.tally(held, settled, unsure)
+	f.err = err
+	return n.tally(held, settled, doubt)
 }
 
 // settledBy says whether so many elements that hold settle the outcome, whatever
@@ -161,13 +161,13 @@ func (n *node) settledBy(held int) bool {
 	}
 }
 
-func (n *node) tally(held int, settled bool, unsure value) value {
+func (n *node) tally(held int, settled bool, doubt verdict) value {
 	switch {
-	case n.op == opCount && unsure.kind != failed:
+	case n.op == opCount && doubt != broken:
 		// Elements that cannot be told are not counted; an error is no answer.
 		return ofNumber(float64(held))
-	case !settled && unsure.kind != boolean:
-		return unsure
+	case !settled && doubt != yes:
+		return doubt.value()
 	}
 	switch n.op {
 	case opAny:
@@ -185,10 +185,10 @@ func (n *node) filter(f *frame, l value) value {
 	out := &items{}
 	for i := range l.size() {
 		f.elem = l.at(i)
-		switch v := n.args[1].eval(f); {
-		case v.kind == failed:
-			return v
-		case v.kind == boolean && v.truth:
+		switch n.args[1].judge(f) {
+		case broken:
+			return value{kind: failed}
+		case yes:
 			out.values = append(out.values, f.elem)
 		}
 	}

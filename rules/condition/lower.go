@@ -73,12 +73,15 @@ func (c *compiler) made(n *node) *node {
 		return c.tooComplex(c.whole())
 	}
 	if !n.constant() {
+		n.limits = n.comparison() && n.args[0].op == opField && n.args[1].isLiteral() && n.args[0].typ.kind == n.args[1].typ.kind &&
+			(n.args[0].typ.kind == number || n.args[0].typ.kind == text)
 		return n
 	}
-	v := n.eval(&frame{facts: &Facts{}, steps: maxSteps})
+	f := frame{facts: &Facts{}, steps: maxSteps}
+	v := n.eval(&f)
 	switch v.kind {
 	case failed:
-		return c.fail(n.loc, CodeArithmetic, v.ref.(error).Error(), "")
+		return c.fail(n.loc, CodeArithmetic, f.err.Error(), "")
 	case boolean, number, text, list:
 		return &node{op: opLiteral, val: v, typ: n.typ, loc: n.loc}
 	default:

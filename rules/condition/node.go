@@ -101,20 +101,21 @@ func (t typ) String() string {
 
 // node is one sub-expression, checked.
 type node struct {
-	op    op
-	typ   typ
-	args  []*node
-	loc   file.Location
-	val   value       // opLiteral
-	slot  int         // opField
-	field *call.Field // row of the field table behind a field or a member of an interval
-	key   string      // members, opMatches: the pattern
-	read  func(*call.Interval) value
-	re    *regexp.Regexp // opMatches
-	cost  int            // opMatches: steps per 256 bytes
-	macro string         // name of the macro this is the body of
-	err   *EvalError     // what an operator that can fail reports
-	zero  *EvalError     // the same, for division by zero
+	op     op
+	typ    typ
+	args   []*node
+	loc    file.Location
+	val    value       // opLiteral
+	slot   int         // opField
+	field  *call.Field // row of the field table behind a field or a member of an interval
+	key    string      // members, opMatches: the pattern
+	read   func(*call.Interval) value
+	re     *regexp.Regexp // opMatches
+	cost   int            // opMatches: steps per 256 bytes
+	macro  string         // name of the macro this is the body of
+	limits bool           // a comparison of a number or text field with a literal
+	err    *EvalError     // what an operator that can fail reports
+	zero   *EvalError     // the same, for division by zero
 }
 
 // each visits n and everything below it, in source order.

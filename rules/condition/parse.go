@@ -15,13 +15,14 @@ import (
 
 // compiler checks one expression and turns its syntax tree into nodes.
 type compiler struct {
-	src      string
-	env      Env
-	names    *names
-	problems []Problem
-	count    int      // nodes so far, macros expanded
-	macros   []string // being expanded, outermost first
-	closure  *closure // the predicate being compiled, nil outside
+	src       string
+	env       Env
+	names     *names
+	problems  []Problem
+	count     int            // nodes so far, macros expanded
+	macros    []string       // being expanded, outermost first
+	closure   *closure       // the predicate being compiled, nil outside
+	lossCount *file.Location // a limit on packetsLost
 }
 
 // closure is the list whose elements a predicate looks at.

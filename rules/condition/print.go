@@ -259,7 +259,7 @@ func (v value) show(decimals int) string {
 	case interval:
 		return "interval of " + ofTime(v.ref.(*call.Interval).Start).show(0)
 	case failed:
-		return "error: " + v.ref.(error).Error()
+		return "error"
 	default:
 		return "unknown"
 	}

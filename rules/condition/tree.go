@@ -25,9 +25,9 @@ func (n *node) tree(f *frame) Node {
 	out := Node{Expr: n.String(), Macro: n.macro}
 	switch {
 	case v.kind == failed:
-		out.Error = v.ref.(error).Error()
+		out.Error = f.err.Error()
 	case n.typ.kind == boolean:
-		out.Truth = v.outcome()
+		out.Truth = v.verdict().truth()
 	default:
 		out.Value = v.json()
 	}

@@ -15,7 +15,7 @@ type kind uint8
 
 const (
 	unknown kind = iota
-	failed       // a run-time error, kept in ref
+	failed       // a run-time error, kept in the frame
 	boolean
 	number
 	text
@@ -38,7 +38,7 @@ type value struct {
 	num   float64
 	when  int64 // unix nanoseconds
 	text  string
-	ref   any // list: *[]string, *[]call.Interval, []any, *items, *span; object: map[string]any; interval: *call.Interval; failed: error
+	ref   any // list: *[]string, *[]call.Interval, []any, *items, *span; object: map[string]any; interval: *call.Interval
 }
 
 // items is a list made by the expression itself.
@@ -64,21 +64,62 @@ func ofTime(t time.Time) value {
 // known says whether v is neither unknown nor an error.
 func (v value) known() bool { return v.kind > failed }
 
-func (v value) outcome() Truth {
-	switch {
-	case v.kind != boolean:
-		return Unknown
-	case v.truth:
-		return True
+// verdict is the outcome of a condition.
+type verdict uint8
+
+const (
+	unsure verdict = iota // it cannot be told
+	broken                // a run-time error
+	no
+	yes
+)
+
+func judged(b bool) verdict {
+	if b {
+		return yes
+	}
+	return no
+}
+
+func (v value) verdict() verdict {
+	switch v.kind {
+	case boolean:
+		return judged(v.truth)
+	case failed:
+		return broken
 	default:
-		return False
+		return unsure
 	}
 }
 
-// not is Kleene's: unknown and failed stay what they are.
-func (v value) not() value {
-	v.truth = v.kind == boolean && !v.truth
+// not is Kleene's: what cannot be told stays so.
+func (v verdict) not() verdict {
+	if v >= no {
+		return no + yes - v
+	}
 	return v
+}
+
+func (v verdict) value() value {
+	switch v {
+	case unsure:
+		return value{}
+	case broken:
+		return value{kind: failed}
+	default:
+		return ofBool(v == yes)
+	}
+}
+
+func (v verdict) truth() Truth {
+	switch v {
+	case yes:
+		return True
+	case no:
+		return False
+	default:
+		return Unknown
+	}
 }
 
 // ofJSON is a member of raw as a value.

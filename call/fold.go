@@ -123,6 +123,18 @@ func (c *Call) foldFacts(e *Event, st stamp) (changed bool) {
 	return changed
 }
 
+// With is the call as e alone shows it: what e says, over what is known.
+func (c *Call) With(e *Event) *Event {
+	seen := c.Clone()
+	table := fieldTable()
+	for i := range table {
+		if from := table[i].of(e); known(from) {
+			table[i].of(&seen).Set(from)
+		}
+	}
+	return &seen
+}
+
 func sameFact(a, b reflect.Value) bool {
 	switch {
 	case a.Kind() == reflect.Pointer:

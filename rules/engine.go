@@ -32,6 +32,7 @@ type Engine struct {
 	due     deadlines
 	expiry  expiry
 	facts   condition.Facts
+	seen    *call.Event // what facts were loaded from
 	out     []Transition
 	indexed map[string]int // place of each rule in the set
 	orphans []keyState     // open incidents of rules that are no more
@@ -76,16 +77,34 @@ func (g *Engine) Apply(seq uint64, at time.Time, e *call.Event) []Transition {
 	changed := cs.Call.Fold(e, g.opt.Prefer)
 	cs.Touched = g.st.Now
 	g.expiry.touch(e.Key(), g.st.Now, cs.ended())
-	if !changed {
-		return g.out
-	}
-	g.facts.Load(&cs.Call.Event)
-	for i, r := range g.set.Rules {
-		if r.Mode != Off && cs.Outcomes[i] != matched && r.wakes(e.Kind) {
+	g.judgeAll(cs, e, changed)
+	return g.out
+}
+
+// judgeAll lets every rule that the event wakes look at the call. A rule with
+// "N of M" takes each event as a sample, also one that says the same again, and
+// sees what the event itself says over what is known of the call.
+func (g *Engine) judgeAll(cs *callState, e *call.Event, changed bool) {
+	for _, samples := range []bool{false, true} {
+		if !changed && !samples {
+			continue
+		}
+		loaded := false
+		for i, r := range g.set.Rules {
+			if r.Mode == Off || cs.Outcomes[i] == matched || r.For.Need > 0 != samples || !r.wakes(e.Kind) {
+				continue
+			}
+			if !loaded {
+				g.seen = &cs.Call.Event
+				if samples {
+					g.seen = cs.Call.With(e)
+				}
+				g.facts.Load(g.seen)
+				loaded = true
+			}
 			g.judge(i, r, cs)
 		}
 	}
-	return g.out
 }
 
 // Tick lets stream time pass without an event.
@@ -140,7 +159,8 @@ func (g *Engine) expired(d deadline) {
 			return
 		}
 		if h := cs.hold(i); !h.Since.IsZero() && !g.st.Now.Before(h.Since.Add(r.For.Duration)) {
-			g.facts.Load(&cs.Call.Event)
+			g.seen = &cs.Call.Event
+			g.facts.Load(g.seen)
 			severity, _ := g.severity(r)
 			g.settle(i, r, cs, matched, severity)
 		}

@@ -124,7 +124,7 @@ func (g *Engine) settle(i int, r *Rule, cs *callState, to outcome, severity Seve
 	if from == unjudged {
 		health.Counts.Unjudged--
 	}
-	e := &cs.Call.Event
+	e := g.seen
 	switch to {
 	case unjudged:
 		health.Counts.Unjudged++

@@ -48,7 +48,7 @@ func (l *loader) readRules(n ast.Node) {
 			return
 		}
 		if line, dup := named[r.Name]; dup {
-			l.add(pos{r.Line, 1}, "duplicate-name", fmt.Sprintf("a rule named %q stands in line %d already", r.Name, line), "incidents, silences and tests name rules: give it another name")
+			l.add(r.at, "duplicate-name", fmt.Sprintf("a rule named %q stands in line %d already", r.Name, line), "incidents, silences and tests name rules: give it another name")
 			return
 		}
 		named[r.Name] = r.Line
@@ -66,7 +66,7 @@ func (l *loader) readRule(n ast.Node) *Rule {
 	r.Ladder = slices.Clone(r.Ladder)
 	r.Line = nodeAt(n).line
 	known := l.ruleKeys(&r)
-	known["name"] = func(n ast.Node) { r.Name = l.name(n) }
+	known["name"] = func(n ast.Node) { r.Name, r.at = l.name(n), nodeAt(n) }
 	known["when"] = func(n ast.Node) { r.When = l.program(n, "when", l.env) }
 	known["where"] = func(n ast.Node) { r.Where = l.program(n, "where", l.env) }
 	known["except"] = func(n ast.Node) { r.Except = l.exceptions(n) }

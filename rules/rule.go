@@ -44,6 +44,7 @@ type Rule struct {
 	Line int // in the file
 
 	by []call.Field
+	at pos // of the name, in the file
 }
 
 // Exception is a named reason not to judge a call.

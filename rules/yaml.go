@@ -10,6 +10,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
@@ -30,6 +31,7 @@ type pos struct{ line, column int }
 // parseDocument reads the file's mapping; nil where it is no mapping or no YAML.
 func parseDocument(file string, src []byte) (*document, ast.Node) {
 	d := &document{file: file, lines: strings.Split(string(src), "\n")}
+	src = d.withoutTags(src)
 	f, err := parser.ParseBytes(src, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		d.syntaxError(err)
@@ -142,27 +144,42 @@ func (d *document) entries(n ast.Node, what string, fn func(key string, keyAt po
 	}
 }
 
-// plain refuses what YAML allows and a rule never means: tags (`when: !answered`
-// is one) and anchors.
+// withoutTags refuses YAML tags, which a rule never means (`when: !answered` is
+// one), and blanks them so that the rest of the file can be read.
+func (d *document) withoutTags(src []byte) []byte {
+	var lines []string
+	for _, t := range lexer.Tokenize(string(src)) {
+		if t.Type != token.TagType || t.Position.Line > len(d.lines) {
+			continue
+		}
+		p, word := at(t), strings.TrimSpace(t.Value)
+		rest := strings.TrimSpace(strings.TrimPrefix(word, "!"))
+		d.add(p, "yaml-tag", fmt.Sprintf("YAML reads %s as a tag, not as text", word), fmt.Sprintf("write: not %s, or put the whole in quotes", rest))
+		if lines == nil {
+			lines = slices.Clone(d.lines)
+		}
+		line := []rune(lines[p.line-1])
+		for i := p.column - 1; i < len(line) && line[i] == '!'; i++ {
+			line[i] = ' '
+		}
+		lines[p.line-1] = string(line)
+	}
+	if lines == nil {
+		return src
+	}
+	return []byte(strings.Join(lines, "\n"))
+}
+
+// plain refuses anchors, which would let a small file stand for a huge one.
 func (d *document) plain(n ast.Node) (ast.Node, bool) {
-	switch t := n.(type) {
-	case *ast.TagNode:
-		name := t.GetToken().Value
-		d.add(at(t.GetToken()), "yaml-tag", fmt.Sprintf("YAML reads %s as a tag, not as text", name),
-			fmt.Sprintf("put it in quotes: %q, or write: not %s", t.GetToken().Value+tagRest(t), strings.TrimPrefix(name, "!")+tagRest(t)))
-		return nil, false
+	switch n.(type) {
 	case *ast.AnchorNode, *ast.AliasNode:
 		d.add(at(n.GetToken()), "yaml-anchor", "anchors and aliases are not supported", "name shared conditions under define:")
 		return nil, false
+	case *ast.TagNode:
+		return nil, false // reported by withoutTags
 	}
 	return n, true
-}
-
-func tagRest(t *ast.TagNode) string {
-	if s, ok := t.Value.(*ast.StringNode); ok && s.Value != "" {
-		return " " + s.Value
-	}
-	return ""
 }
 
 // list calls fn for each element of a sequence.

@@ -212,7 +212,7 @@ func nearest(word string, candidates []string) string {
 	low := strings.ToLower(word)
 	for _, name := range candidates {
 		other := strings.ToLower(name)
-		distance := distance(low, other)
+		distance := min(distance(low, other), distance(low, withoutUnit(other)))
 		switch {
 		case other == low:
 			best = append(best, scored{name, 0})
@@ -232,6 +232,17 @@ func nearest(word string, candidates []string) string {
 	return slices.MinFunc(best, func(a, b scored) int {
 		return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.name, b.name))
 	}).name
+}
+
+// withoutUnit is a field's name without the unit at its end, which is easily
+// forgotten.
+func withoutUnit(name string) string {
+	for _, unit := range []string{"ms", "pct", "sec"} {
+		if stem, ok := strings.CutSuffix(name, unit); ok && len(stem) > 2 {
+			return stem
+		}
+	}
+	return name
 }
 
 // distance is the number of typing errors between two words: letters added, left

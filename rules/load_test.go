@@ -1,0 +1,82 @@
+package rules
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// Each file of testdata/refused has mistakes; its golden file is what a person
+// is shown.
+func TestRefused(t *testing.T) {
+	files, err := filepath.Glob("testdata/refused/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no cases", err)
+	}
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set, problems := Load(filepath.Base(file), src)
+		if !problems.Errors() || set != nil {
+			t.Errorf("%s was accepted", file)
+		}
+		golden := strings.TrimSuffix(file, ".yaml") + ".golden.txt"
+		got := problems.Error() + "\n"
+		if *update {
+			if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got); diff != "" {
+			t.Errorf("%s:\n%s", file, diff)
+		}
+	}
+}
+
+// Ten kinds of mistakes in one file are reported in one run.
+func TestTenMistakesAtOnce(t *testing.T) {
+	_, problems, err := LoadFile("testdata/refused/ten-mistakes.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := map[int]bool{}
+	for _, p := range problems {
+		lines[p.Line] = true
+		if p.Column < 1 || p.Source == "" || p.Code == "" {
+			t.Errorf("%+v lacks its place", p)
+		}
+	}
+	if len(lines) < 10 {
+		t.Errorf("%d lines with problems, want 10 or more:\n%s", len(lines), problems.Error())
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	files, _ := filepath.Glob("testdata/refused/*.yaml")
+	for _, file := range append(files, "../rules.yaml") {
+		if src, err := os.ReadFile(file); err == nil {
+			f.Add(src)
+		}
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		set, problems := Load("fuzz.yaml", src)
+		if (set == nil) != problems.Errors() {
+			t.Fatalf("set %v, problems %v", set, problems)
+		}
+		for _, p := range problems {
+			_ = p.String()
+		}
+	})
+}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
+	"callwatch"
 	"callwatch/handlers"
 	"callwatch/normalizer"
 	"callwatch/notifier"
@@ -37,27 +39,30 @@ type app struct {
 	judging  *judging
 }
 
+// mode is how callwatch runs.
+type mode string
+
+const (
+	serving  mode = "serve"
+	devMode  mode = "dev"  // loopback only, unsigned webhooks, console
+	demoMode mode = "demo" // dev with traffic of its own
+)
+
 // newApp opens everything and takes no webhook yet.
-func newApp(ctx context.Context, cfg Config, dev bool, log *slog.Logger) (*app, error) {
-	set, problems, err := rules.LoadFile(cfg.Rules)
+func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app, error) {
+	set, err := loadRules(cfg.Rules, log)
 	if err != nil {
-		return nil, usage(err)
+		return nil, err
 	}
-	if problems.Errors() {
-		return nil, usage(problems)
-	}
-	for _, p := range problems {
-		log.Warn("rules file", "problem", p.String())
-	}
-	a := &app{cfg: cfg, dev: dev, log: log, set: set, stats: newStats()}
+	a := &app{cfg: cfg, dev: mode != serving, log: log, set: set, stats: newStats()}
 	if a.store, err = stream.Open(ctx, cfg.storing(log)); err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	if a.ledger, err = a.store.Bucket(ctx, "notifier"); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the delivery ledger: %w", err), a.store.Close(ctx))
 	}
-	if dev {
-		a.console = newConsole(a.stats)
+	if a.dev {
+		a.console = newConsole(string(mode), a.stats)
 		if cfg.Slack.Token == "" {
 			if err := a.useFakeSlack(); err != nil {
 				return nil, errors.Join(err, a.store.Close(ctx))
@@ -84,6 +89,9 @@ func (a *app) run(ctx context.Context) error {
 	} {
 		stages.Go(func() { keep(work, a.log.With("stage", name), stage) })
 	}
+	if a.console != nil && a.console.slack != nil {
+		go a.console.watch(work.Done())
+	}
 	served := make(chan error, 1)
 	go func() { served <- a.server.Serve() }()
 
@@ -97,8 +105,8 @@ func (a *app) run(ctx context.Context) error {
 	err := a.server.Shutdown(closing)
 	stop()
 	stages.Wait()
-	if a.console != nil {
-		a.console.close()
+	if a.console != nil && a.console.slack != nil {
+		a.console.slack.close()
 	}
 	return errors.Join(failed, err, a.store.Close(closing))
 }
@@ -125,6 +133,27 @@ func keep(ctx context.Context, log *slog.Logger, stage func(context.Context) err
 		}
 		pause = min(2*pause, longest)
 	}
+}
+
+// loadRules compiles the rules file. Where the default one does not exist the
+// shipped rules are used.
+func loadRules(path string, log *slog.Logger) (*rules.Set, error) {
+	src, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) && path == defaultConfig().Rules {
+		path, src, err = "shipped rules.yaml", callwatch.Rules, nil
+		log.Info("no rules.yaml here: the shipped rules are used")
+	}
+	if err != nil {
+		return nil, usage(fmt.Errorf("read rules: %w", err))
+	}
+	set, problems := rules.Load(path, src)
+	if problems.Errors() {
+		return nil, usage(problems)
+	}
+	for _, p := range problems {
+		log.Warn("rules file", "problem", p.String())
+	}
+	return set, nil
 }
 
 // storing is the configuration of the store.

@@ -15,6 +15,7 @@ import (
 	"callwatch/call"
 	"callwatch/emodel"
 	"callwatch/normalizer"
+	"callwatch/normalizer/simulate"
 )
 
 const envPrefix = "CALLWATCH_"
@@ -94,6 +95,24 @@ func readConfig(file string, environ []string) (Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// knownVariables are the names of all environment variables that mean something.
+func knownVariables() map[string]bool {
+	known := map[string]bool{}
+	fields, err := env.GetFieldParamsWithOptions(&Config{}, env.Options{Prefix: envPrefix})
+	if err != nil {
+		return known
+	}
+	for _, f := range fields {
+		known[f.Key] = true
+	}
+	for _, p := range normalizer.Providers() {
+		for _, s := range slices.Concat(p.AllSettings(), simulate.Settings(p.Name)) {
+			known[p.EnvName(s.Name)] = true
+		}
+	}
+	return known
 }
 
 func (c *Config) setProvider(provider, setting string, v Secret) {

@@ -92,7 +92,7 @@ func rootCommand(environ []string) *cobra.Command {
 	root.AddCommand(
 		serveCommand(settings), demoCommand(settings), simulateCommand(settings),
 		rulesCommand(settings), eventsCommand(settings), notifyCommand(settings),
-		doctorCommand(settings), healthcheckCommand(settings), versionCommand(),
+		doctorCommand(settings), healthcheckCommand(), versionCommand(),
 	)
 	usageErrors(root)
 	return root

@@ -38,7 +38,11 @@ func serveCommand(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		a, err := newApp(c.Context(), cfg, dev, log)
+		how := serving
+		if dev {
+			how = devMode
+		}
+		a, err := newApp(c.Context(), cfg, how, log)
 		if err != nil {
 			return err
 		}

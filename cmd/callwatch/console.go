@@ -1,0 +1,107 @@
+package main
+
+import (
+	"sync"
+	"time"
+
+	"callwatch/call"
+	"callwatch/handlers"
+	"callwatch/rules"
+)
+
+// shownEvents and shownIncidents bound what the console remembers.
+const (
+	shownEvents    = 200
+	shownIncidents = 100
+)
+
+// console gathers what the page at / shows.
+type console struct {
+	mode  string
+	stats *stats
+	slack *fakeSlack // nil when a real Slack is configured
+
+	mu        sync.Mutex
+	events    []call.Event     // oldest first
+	incidents []rules.Incident // oldest first, each once
+	changed   chan struct{}
+}
+
+func newConsole(mode string, s *stats) *console {
+	return &console{mode: mode, stats: s, changed: make(chan struct{})}
+}
+
+func (c *console) event(e call.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e.Raw, e.Intervals, e.Counters = nil, nil, nil
+	if c.events = append(c.events, e); len(c.events) > shownEvents {
+		c.events = append([]call.Event(nil), c.events[len(c.events)-shownEvents:]...)
+	}
+	c.touch()
+}
+
+func (c *console) incident(in rules.Incident) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := make([]rules.Incident, 0, len(c.incidents)+1)
+	for _, old := range c.incidents {
+		if old.ID != in.ID {
+			next = append(next, old)
+		}
+	}
+	next = append(next, in)
+	c.incidents = next[max(0, len(next)-shownIncidents):]
+	c.touch()
+}
+
+// touch tells the waiting pages that something changed. The lock is held.
+func (c *console) touch() {
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// Changed is closed at the next change.
+func (c *console) Changed() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.changed
+}
+
+// Snapshot is what the page shows now.
+func (c *console) Snapshot() handlers.Page {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := handlers.Page{Mode: c.mode, Events: newestFirst(c.events), Incidents: newestFirst(c.incidents)}
+	p.Counts = handlers.Counts{
+		Webhooks: c.stats.accepted.Load(), Events: c.stats.events.Load(), Incidents: c.stats.incidents.Load(),
+	}
+	if c.slack != nil {
+		p.Threads, p.Counts.Messages = c.slack.threads()
+	}
+	return p
+}
+
+func newestFirst[T any](s []T) []T {
+	out := make([]T, len(s))
+	for i, v := range s {
+		out[len(s)-1-i] = v
+	}
+	return out
+}
+
+// watch passes on changes of the made-up Slack until done is closed.
+func (c *console) watch(done <-chan struct{}) {
+	for {
+		changed := c.slack.server.Changed()
+		select {
+		case <-done:
+			return
+		case <-changed:
+			c.mu.Lock()
+			c.touch()
+			c.mu.Unlock()
+		}
+		time.Sleep(50 * time.Millisecond) // several messages make one change
+	}
+}

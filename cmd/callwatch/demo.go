@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"callwatch/normalizer/simulate"
+	"callwatch/rules"
+)
+
+func demoCommand(s *settings) *cobra.Command {
+	var flags trafficFlags
+	var length time.Duration
+	var listen string
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Show callwatch at work: simulated calls of all providers, incidents, Slack threads",
+		Long: "Show callwatch at work: simulated, signed webhooks of all providers are verified, stored, normalized, judged by\n" +
+			"the shipped rules and announced to a made-up Slack, all shown on one page. It needs no account and no network,\n" +
+			"and leaves nothing behind.",
+		Args: cobra.NoArgs,
+	}
+	flags.add(c)
+	c.Flags().DurationVar(&length, "for", 0, "end by itself after this time (default: when interrupted)")
+	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address of the page; a port that is taken is replaced by a free one")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		address, err := loopback(listen)
+		if err != nil {
+			return usage(err)
+		}
+		ctx := c.Context()
+		if length > 0 {
+			var stop context.CancelFunc
+			ctx, stop = context.WithTimeout(ctx, length)
+			defer stop()
+		}
+		return runDemo(ctx, c, s, flags, address)
+	}
+	return c
+}
+
+// runDemo runs callwatch with made-up secrets on a store of its own, and sends
+// traffic to it until ctx ends.
+func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFlags, address string) error {
+	dir, remove, err := tempDir()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	secrets, err := madeUpSecrets()
+	if err != nil {
+		return err
+	}
+	cfg := demoConfig(dir, address, secrets)
+	if f := c.Flag("rules"); f != nil && f.Changed {
+		cfg.Rules = s.flags.Rules
+	}
+	log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	a, err := newApp(ctx, cfg, demoMode, log)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		cfg.Listen = "127.0.0.1:0"
+		a, err = newApp(ctx, cfg, demoMode, log)
+	}
+	if err != nil {
+		return err
+	}
+	out := c.OutOrStdout()
+	base := "http://" + a.server.Addr().String()
+	fmt.Fprintf(out, "callwatch demo: simulated calls of %d providers, judged by %d rules\nconsole: %s/\n", len(simulate.Providers()), len(a.set.Rules), base)
+
+	options, err := flags.options(secrets, time.Now())
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := send(ctx, options, simulate.Target{URL: base})
+		if ctx.Err() != nil {
+			err = nil
+		}
+		ended <- err
+	}()
+	go a.tellIncidents(ctx, out)
+	err = a.run(ctx)
+	fmt.Fprintln(out, a.summary())
+	return errors.Join(err, <-ended)
+}
+
+// demoConfig takes nothing from the environment, so that a demo shows the same
+// wherever it is run.
+func demoConfig(dir, address string, secrets simulate.Secrets) Config {
+	cfg := defaultConfig()
+	cfg.DataDir, cfg.Listen = dir, address
+	cfg.Providers = map[string]map[string]Secret{}
+	for provider, keys := range secrets.Receive {
+		for setting, values := range keys {
+			cfg.setProvider(provider, setting, Secret(strings.Join(values, ",")))
+		}
+	}
+	return cfg
+}
+
+// tellIncidents prints each incident once, as it opens.
+func (a *app) tellIncidents(ctx context.Context, out io.Writer) {
+	told := map[string]bool{}
+	for {
+		changed := a.console.Changed()
+		for _, in := range newestFirst(a.console.Snapshot().Incidents) {
+			if !told[in.ID] && in.State == rules.Firing {
+				told[in.ID] = true
+				fmt.Fprintf(out, "%s  %-8s  %-16s  %s\n", in.OpenedAt.Local().Format(time.TimeOnly), in.Severity, in.Rule, in.Summary)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+	}
+}
+
+// summary is what a run came to, in one line.
+func (a *app) summary() string {
+	c := a.console.Snapshot().Counts
+	return fmt.Sprintf("%d webhooks, %d events, %d incidents, %d Slack messages", c.Webhooks, c.Events, c.Incidents, c.Messages)
+}
+

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"callwatch/notifier"
+)
+
+func notifyCommand(s *settings) *cobra.Command {
+	c := &cobra.Command{Use: "notify", Short: "Try where alerts go", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(notifyTestCommand(s))
+	return c
+}
+
+func notifyTestCommand(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "test [CHANNEL]",
+		Short: "Post a message marked as a test to Slack",
+		Long:  "Post a message marked as a test, to the configured channel or to the one given (#name or id).",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			cfg, err := s.load(c)
+			if err != nil {
+				return err
+			}
+			channel := cfg.Slack.Channel
+			if len(args) == 1 {
+				channel = args[0]
+			}
+			ctx, stop := context.WithTimeout(c.Context(), 20*time.Second)
+			defer stop()
+			link, err := cfg.slack().Test(ctx, channel)
+			switch {
+			case errors.Is(err, notifier.ErrNotConfigured):
+				return usage(errors.New("CALLWATCH_SLACK_TOKEN is not set"))
+			case err != nil:
+				return problems(fmt.Errorf("post to %s: %w", channel, err))
+			}
+			fmt.Fprintf(c.OutOrStdout(), "posted to %s: %s\n", channel, link)
+			return nil
+		},
+	}
+}
+
+// slack is a notifier for single calls: it keeps no record of what it sent.
+func (c *Config) slack() *notifier.Notifier {
+	return notifier.New(c.announcing(), nil, time.Now, slog.New(slog.DiscardHandler))
+}

@@ -25,6 +25,10 @@ const (
 	headerIndex       = "callwatch-index"
 )
 
+// fewEvents is up to where an fsync each costs less than a batch, which creates
+// and removes a directory.
+const fewEvents = 8
+
 // Event is one normalized event on its way into EVENTS.
 type Event struct {
 	Provider string
@@ -109,22 +113,34 @@ func (s *Store) batchOf(events []Event) int {
 	return len(events)
 }
 
-// publishInOrder stores events, all or none, and returns the last one's sequence.
-func (s *Store) publishInOrder(ctx context.Context, events []Event) (uint64, error) {
-	msgs := make([]*nats.Msg, len(events))
-	for i := range events {
-		msgs[i] = eventMessage(&events[i])
+// publishInOrder stores events and returns the last one's sequence: many as one
+// batch, a few one by one, which is cheaper than a batch's staging.
+func (s *Store) publishInOrder(ctx context.Context, events []Event) (seq uint64, err error) {
+	if len(events) > fewEvents {
+		msgs := make([]*nats.Msg, len(events))
+		for i := range events {
+			msgs[i] = eventMessage(&events[i])
+		}
+		expectLast(msgs[0], s.fence.last)
+		return s.publishBatch(ctx, msgs)
 	}
-	msgs[0].Header[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(s.fence.last, 10)}
-	msgs[0].Header[jetstream.ExpectedLastSubjSeqSubjHeader] = []string{eventPrefix + ">"}
-	if len(msgs) == 1 {
-		ack, err := s.js.PublishMsg(ctx, msgs[0])
+	seq = s.fence.last
+	for i := range events {
+		msg := eventMessage(&events[i])
+		expectLast(msg, seq)
+		ack, err := s.js.PublishMsg(ctx, msg)
 		if err != nil {
 			return 0, err
 		}
-		return ack.Sequence, nil
+		seq = ack.Sequence
 	}
-	return s.publishBatch(ctx, msgs)
+	return seq, nil
+}
+
+// expectLast makes the server refuse m when the last event is not the one at seq.
+func expectLast(m *nats.Msg, seq uint64) {
+	m.Header[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(seq, 10)}
+	m.Header[jetstream.ExpectedLastSubjSeqSubjHeader] = []string{eventPrefix + ">"}
 }
 
 func eventMessage(e *Event) *nats.Msg {

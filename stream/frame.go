@@ -20,13 +20,17 @@ const (
 	frameHeader   = 10
 	frameTrailer  = 4
 	flagZstd      = 1
+	flagLost      = 2
 	maxFrameCount = 256
 	maxFrameSize  = 1 << 20  // where a frame is closed; a larger record has a frame of its own
 	maxFrameRead  = 64 << 20 // no payload is larger when decompressed
 	compressFrom  = 512      // shorter payloads gain nothing
 )
 
-var errFrame = errors.New("damaged frame")
+var (
+	errFrame   = errors.New("damaged frame")
+	errMissing = errors.New("missing from the store")
+)
 
 // codec encodes and decodes frames; only decoding is safe for concurrent use.
 type codec struct {
@@ -65,9 +69,10 @@ func (c *codec) encode(dst, payload []byte, count int) []byte {
 	return c.seal(append(dst, body...))
 }
 
-// empty is a frame without records.
-func (c *codec) empty() []byte {
-	return c.seal(append(make([]byte, 0, frameHeader+frameTrailer), frameVersion, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+// empty is a frame without records; flagLost in it says that the frame which
+// had its sequence is lost.
+func (c *codec) empty(flags byte) []byte {
+	return c.seal(append(make([]byte, 0, frameHeader+frameTrailer), frameVersion, flags, 0, 0, 0, 0, 0, 0, 0, 0))
 }
 
 func (c *codec) seal(frame []byte) []byte {
@@ -85,6 +90,9 @@ func (c *codec) decode(frame []byte) ([]Record, error) {
 	}
 	if frame[0] != frameVersion {
 		return nil, fmt.Errorf("%w: unknown version %d", errFrame, frame[0])
+	}
+	if frame[1]&flagLost != 0 {
+		return nil, errMissing
 	}
 	count, size := binary.BigEndian.Uint32(frame[2:]), binary.BigEndian.Uint32(frame[6:])
 	payload := frame[frameHeader:end]

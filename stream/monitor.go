@@ -61,7 +61,7 @@ func (s *Store) check() error {
 	if s.down.Load() == nil {
 		return nil
 	}
-	return s.probe()
+	return s.probe(0)
 }
 
 // trouble is a reason to refuse webhooks that shows without writing.
@@ -84,10 +84,10 @@ func (s *Store) trouble() error {
 
 // probe writes a frame without records to RAW: only a write tells that the
 // stream takes writes.
-func (s *Store) probe() error {
+func (s *Store) probe(flags byte) error {
 	ctx, cancel := context.WithTimeout(s.closed, appendDeadline)
 	defer cancel()
-	_, err := s.js.PublishMsg(ctx, &nats.Msg{Subject: rawSubject, Data: s.codec.empty()})
+	_, err := s.js.PublishMsg(ctx, &nats.Msg{Subject: rawSubject, Data: s.codec.empty(flags)})
 	return classify(err)
 }
 
@@ -113,7 +113,7 @@ func (s *Store) fillLostTail(ctx context.Context) error {
 	}
 	s.log.Error("end of the raw stream is lost", "first", last+1, "last", raw.Seq)
 	for ; last < raw.Seq; last++ {
-		if err := s.probe(); err != nil {
+		if err := s.probe(flagLost); err != nil {
 			return fmt.Errorf("raw stream: %w", err)
 		}
 	}

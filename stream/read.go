@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -30,8 +29,6 @@ func (d *Damage) Error() string {
 }
 
 func (d *Damage) Unwrap() error { return d.Err }
-
-var errMissing = errors.New("missing from the store")
 
 // Record reads one record by its id; ErrNotFound when it is not, or no longer, stored.
 func (s *Store) Record(ctx context.Context, id string) (Record, error) {

@@ -1,0 +1,169 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+func put(t testing.TB, s *Store, rule, key string, cause Cause, data string) bool {
+	t.Helper()
+	stored, err := s.PutTransition(t.Context(), rule, key, cause, []byte(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stored
+}
+
+func TestPutTransition(t *testing.T) {
+	s := open(t, Config{})
+	for _, step := range []struct {
+		rule, key string
+		cause     Cause
+		stored    bool
+	}{
+		{"bad mos", "acme/é\n1", Cause{5, 0}, true},
+		{"bad mos", "acme/é\n1", Cause{5, 0}, false}, // the same again
+		{"bad mos", "acme/é\n1", Cause{4, 9}, false}, // older
+		{"bad mos", "acme/é\n1", Cause{5, 1}, true},
+		{"bad mos", "other", Cause{5, 0}, true}, // another incident
+		{"loss", "acme/é\n1", Cause{2, 0}, true},
+		{"bad mos", "acme/é\n1", Cause{6, 0}, true},
+	} {
+		data := step.cause.String()
+		if got := put(t, s, step.rule, step.key, step.cause, data); got != step.stored {
+			t.Errorf("%s %q %v: stored %v", step.rule, step.key, step.cause, got)
+		}
+	}
+	ignore := cmpopts.IgnoreFields(Transition{}, "Time")
+	history, err := s.History(t.Context(), "bad mos", "acme/é\n1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := func(seq uint64, rule, key string, cause Cause) Transition {
+		return Transition{Seq: seq, Rule: rule, Key: key, Cause: cause, Data: []byte(cause.String())}
+	}
+	want := []Transition{
+		one(1, "bad mos", "acme/é\n1", Cause{5, 0}), one(2, "bad mos", "acme/é\n1", Cause{5, 1}), one(5, "bad mos", "acme/é\n1", Cause{6, 0}),
+	}
+	if diff := cmp.Diff(want, history, ignore); diff != "" {
+		t.Error(diff)
+	}
+	last, err := s.LastTransitions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = []Transition{one(3, "bad mos", "other", Cause{5, 0}), one(4, "loss", "acme/é\n1", Cause{2, 0}), want[2]}
+	if diff := cmp.Diff(want, last, ignore); diff != "" {
+		t.Error(diff)
+	}
+	if none, err := s.History(t.Context(), "bad mos", "nobody"); err != nil || len(none) != 0 {
+		t.Errorf("history of nobody: %v, %v", none, err)
+	}
+}
+
+// TestTransitionsOfConcurrentWriters: writers that replay the same causes store
+// each cause at most once, and causes only grow.
+func TestTransitionsOfConcurrentWriters(t *testing.T) {
+	s := open(t, Config{})
+	const writers, causes = 8, 40
+	var stored atomic.Int64
+	var wg sync.WaitGroup
+	for range writers {
+		wg.Go(func() {
+			for i := range causes {
+				ok, err := s.PutTransition(context.Background(), "rule", "key", Cause{Seq: uint64(i + 1)}, nil)
+				if err != nil {
+					t.Error(err)
+				}
+				if ok {
+					stored.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	history, err := s.History(t.Context(), "rule", "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if int64(len(history)) != stored.Load() || len(history) > causes {
+		t.Errorf("%d stored, %d said so, %d causes", len(history), stored.Load(), causes)
+	}
+	for i := range history[1:] {
+		if !history[i+1].Cause.after(history[i].Cause) {
+			t.Errorf("%v comes after %v", history[i+1].Cause, history[i].Cause)
+		}
+	}
+	if last := history[len(history)-1]; last.Cause.Seq != causes {
+		t.Errorf("the last cause is %v", last.Cause)
+	}
+}
+
+func TestFollowTransitions(t *testing.T) {
+	s := open(t, Config{})
+	put(t, s, "rule", "a", Cause{1, 0}, "1")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	seen := make(chan uint64)
+	ended := make(chan error, 1)
+	failed := errors.New("failed")
+	go func() {
+		ended <- s.FollowTransitions(ctx, 0, func(tr Transition) error {
+			seen <- tr.Seq
+			if tr.Seq == 3 {
+				return failed
+			}
+			return nil
+		})
+	}()
+	for i := uint64(1); i <= 3; i++ {
+		if i > 1 {
+			put(t, s, "rule", fmt.Sprint("key", i), Cause{i, 0}, "")
+		}
+		if got := <-seen; got != i {
+			t.Errorf("got %d, want %d", got, i)
+		}
+	}
+	if err := <-ended; err != failed {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestDeadLetters(t *testing.T) {
+	s := open(t, Config{})
+	letter := func(seq uint64) DeadLetter {
+		at := Position{Seq: seq, Index: 1}
+		return DeadLetter{Raw: at, RawID: at.String(), Provider: "acme", Kind: "parse", Error: fmt.Sprint("no call id in ", seq), Time: time.Date(2025, 3, 1, 0, 0, int(seq), 0, time.UTC)}
+	}
+	if list, err := s.DeadLetters(t.Context(), 10); err != nil || len(list) != 0 {
+		t.Fatalf("at first %v, %v", list, err)
+	}
+	for i := uint64(1); i <= 30; i++ {
+		for range 2 { // a second time changes nothing
+			if err := s.PutDeadLetter(t.Context(), letter(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := s.DropDeadLetter(t.Context(), "acme", Position{Seq: 29, Index: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.CountDeadLetters(t.Context()); n != 29 || err != nil {
+		t.Errorf("%d dead letters, %v", n, err)
+	}
+	list, err := s.DeadLetters(t.Context(), 3)
+	if diff := cmp.Diff([]DeadLetter{letter(30), letter(28), letter(27)}, list); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+	if list, err := s.DeadLetters(t.Context(), 100); len(list) != 29 || err != nil {
+		t.Errorf("all: %d, %v", len(list), err)
+	}
+}

@@ -1,0 +1,120 @@
+package stream
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"io"
+	"testing"
+)
+
+func save(t *testing.T, s *Store, seq uint64, state []byte) {
+	t.Helper()
+	err := s.SaveCheckpoint(t.Context(), "engine", seq, func(w io.Writer) error {
+		_, err := w.Write(state)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func load(t *testing.T, s *Store) (uint64, []byte) {
+	t.Helper()
+	var state []byte
+	seq, err := s.LoadCheckpoint(t.Context(), "engine", func(_ uint64, r io.Reader) (err error) {
+		state, err = io.ReadAll(r)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seq, state
+}
+
+func noise(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+func TestCheckpoint(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Config{Dir: dir})
+	none := func(uint64, io.Reader) error { t.Error("called"); return nil }
+	if _, err := s.LoadCheckpoint(t.Context(), "engine", none); !errors.Is(err, ErrNotFound) {
+		t.Fatalf("at first: %v", err)
+	}
+	states := [][]byte{nil, []byte("one"), noise(3 * chunkSize), bytes.Repeat([]byte("abc"), 1<<20), noise(chunkSize), noise(100)}
+	for i, state := range states {
+		save(t, s, uint64(i*10), state)
+		if seq, got := load(t, s); seq != uint64(i*10) || !bytes.Equal(got, state) {
+			t.Fatalf("checkpoint %d: sequence %d, %d bytes of %d", i, seq, len(got), len(state))
+		}
+	}
+	closeStore(t, s)
+	s = open(t, Config{Dir: dir})
+	if seq, got := load(t, s); seq != 50 || !bytes.Equal(got, states[5]) {
+		t.Errorf("after a restart: sequence %d, %d bytes", seq, len(got))
+	}
+	if n := s.Health(t.Context()).Streams[4].Messages; n > 2+1+2+4 {
+		t.Errorf("%d messages are kept", n)
+	}
+}
+
+func TestCheckpointBeforeIsUsed(t *testing.T) {
+	s := open(t, Config{})
+	old := noise(2 * chunkSize)
+	save(t, s, 10, noise(10))
+	save(t, s, 20, old)
+
+	// A writer that fails changes nothing.
+	boom := errors.New("boom")
+	err := s.SaveCheckpoint(t.Context(), "engine", 25, func(w io.Writer) error {
+		_, _ = w.Write(noise(2 * chunkSize))
+		return boom
+	})
+	if !errors.Is(err, boom) {
+		t.Fatal(err)
+	}
+	if seq, got := load(t, s); seq != 20 || !bytes.Equal(got, old) {
+		t.Fatalf("after a torn write: sequence %d, %d bytes", seq, len(got))
+	}
+
+	// A chunk that is gone makes the one before the last whole one.
+	save(t, s, 30, noise(2*chunkSize))
+	manifests, err := s.manifests(t.Context(), "engine")
+	if err != nil || len(manifests) != 2 || manifests[0].Seq != 30 {
+		t.Fatal(manifests, err)
+	}
+	if err := s.checkpoints.DeleteMsg(t.Context(), manifests[0].Chunks[1].Seq); err != nil {
+		t.Fatal(err)
+	}
+	if seq, got := load(t, s); seq != 20 || !bytes.Equal(got, old) {
+		t.Errorf("with a lost chunk: sequence %d, %d bytes", seq, len(got))
+	}
+
+	// A reader's own error is its own: no older state for a newer program.
+	mine := errors.New("unknown state")
+	calls := 0
+	save(t, s, 40, []byte("x"))
+	if _, err := s.LoadCheckpoint(t.Context(), "engine", func(uint64, io.Reader) error { calls++; return mine }); !errors.Is(err, mine) || calls != 1 {
+		t.Errorf("%d calls, %v", calls, err)
+	}
+}
+
+// TestCheckpointChecksum: a chunk of other bytes is not taken for the state.
+func TestCheckpointChecksum(t *testing.T) {
+	s := open(t, Config{})
+	save(t, s, 10, []byte("before"))
+	save(t, s, 20, []byte("after"))
+	manifests, err := s.manifests(t.Context(), "engine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := chunkReader{ctx: t.Context(), store: s, left: manifests[0].Chunks}
+	r.left[0].Seq = manifests[1].Chunks[0].Seq
+	if _, err := io.ReadAll(&r); !errors.Is(err, errCheckpoint) {
+		t.Errorf("got %v", err)
+	}
+}

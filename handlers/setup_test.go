@@ -96,7 +96,9 @@ func serve(t *testing.T, c handlers.Config) string {
 	return "http://" + s.Addr().String()
 }
 
-func listen(t *testing.T, c handlers.Config) *handlers.Server {
+func listen(t *testing.T, c handlers.Config) *handlers.Server { return listenOn(t, "127.0.0.1:0", c) }
+
+func listenOn(t *testing.T, addr string, c handlers.Config) *handlers.Server {
 	t.Helper()
 	if c.Providers == nil {
 		c.Providers = providers()
@@ -104,7 +106,7 @@ func listen(t *testing.T, c handlers.Config) *handlers.Server {
 	if c.Store == nil {
 		c.Store = new(memory).store
 	}
-	s, err := handlers.Listen("127.0.0.1:0", c)
+	s, err := handlers.Listen(addr, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,4 +178,10 @@ func with(h map[string]string, kv ...string) map[string]string {
 		out[kv[i]] = kv[i+1]
 	}
 	return out
+}
+
+// shortTimeouts end every request that is not exempt while a test still runs.
+func shortTimeouts() handlers.Timeouts {
+	const short = 300 * time.Millisecond
+	return handlers.Timeouts{Header: short, Read: short, Write: short, Idle: short}
 }

@@ -92,7 +92,7 @@ func mosSource(source string) mark {
 	case call.Estimated:
 		return mark{"est", "estimated, ITU-T G.107"}
 	case call.NoMedia:
-		return mark{"none", "answered, but no media received"}
+		return mark{"no media", "answered, but no media received"}
 	default:
 		return mark{}
 	}

@@ -24,7 +24,8 @@ function age(at) {
   const seconds = Math.max(0, Math.round((Date.now() - at) / 1000));
   if (seconds < 60) return seconds + ' s ago';
   if (seconds < 3600) return Math.floor(seconds / 60) + ' min ago';
-  return Math.floor(seconds / 3600) + ' h ago';
+  if (seconds < 172800) return Math.floor(seconds / 3600) + ' h ago';
+  return Math.floor(seconds / 86400) + ' days ago';
 }
 
 function update(list, html) {

@@ -15,9 +15,12 @@ func TestMrkdwn(t *testing.T) {
 		{"", nil},
 		{"a &lt;b&gt; &amp;amp;", []span{{Text: "a <b> &amp;"}}},
 		{"*b* `c*d*` _i_ ~s~", []span{
-			{Text: "b", Bold: true}, {Text: " "},
-			{Text: "c*d*", Code: true}, {Text: " "},
-			{Text: "i", Italic: true}, {Text: " "},
+			{Text: "b", Bold: true},
+			{Text: " "},
+			{Text: "c*d*", Code: true},
+			{Text: " "},
+			{Text: "i", Italic: true},
+			{Text: " "},
 			{Text: "s", Strike: true},
 		}},
 		{"*<https://x.example/?a=1&amp;b|link> _both_*", []span{

@@ -4,19 +4,20 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"callwatch/handlers"
 )
 
 func TestProbes(t *testing.T) {
-	state := handlers.Passing
+	var state atomic.Value
 	base := serve(t, handlers.Config{
 		Version: map[string]string{"version": "1.2.3"},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("callwatch_up 1\n")) }),
 		Ready: func(context.Context) handlers.Readiness {
 			return handlers.Readiness{Checks: []handlers.Check{
-				{Name: "store", State: state, Cause: "disk full"},
+				{Name: "store", State: state.Load().(handlers.State), Cause: "disk full"},
 				{Name: "slack", State: handlers.Degraded, Cause: "channel archived"},
 			}}
 		},
@@ -35,7 +36,7 @@ func TestProbes(t *testing.T) {
 		{"/version", handlers.Passing, 200, `{"version":"1.2.3"}`},
 		{"/metrics", handlers.Passing, 200, "callwatch_up 1"},
 	} {
-		state = tc.state
+		state.Store(tc.state)
 		got := send(t, "GET", base+tc.path, "", nil)
 		if got.status != tc.status || strings.TrimSpace(got.body) != tc.body {
 			t.Errorf("%s: %d %s, want %d %s", tc.path, got.status, got.body, tc.status, tc.body)

@@ -42,6 +42,10 @@ type Provider struct {
 	// Supplies are the names of the call fields that this provider can report.
 	Supplies []string
 
+	// Headers are the request headers that Normalize reads beside the body. Only
+	// these are stored, so none may be a credential.
+	Headers []string
+
 	// Verify checks the provider's own signature and returns which of the keys
 	// made it, in a form that can be stored and shown ("signing_key 1"). nil for
 	// a provider that cannot sign. Errors wrap ErrSignature or ErrStale.

@@ -33,8 +33,28 @@ func Trust(p Provider, r *Request) Webhook { return trusted(p, r, "unverified") 
 func trusted(p Provider, r *Request, key string) Webhook {
 	return Webhook{Body{
 		Provider: p.Name, Source: Pushed, ContentType: r.ContentType,
-		Bytes: r.Body, ReceivedAt: r.ReceivedAt, Key: key,
+		Header: keptHeaders(p, r), Bytes: r.Body, ReceivedAt: r.ReceivedAt, Key: key,
 	}}
+}
+
+// maxHeader bounds a stored header value in bytes; a longer one is left out.
+const maxHeader = 512
+
+// keptHeaders are the request's headers that the provider's mapping reads, under
+// the names by which the provider lists them.
+func keptHeaders(p Provider, r *Request) map[string]string {
+	var kept map[string]string
+	for _, name := range p.Headers {
+		v := r.Header.Get(name)
+		if v == "" || len(v) > maxHeader {
+			continue
+		}
+		if kept == nil {
+			kept = make(map[string]string, len(p.Headers))
+		}
+		kept[name] = v
+	}
+	return kept
 }
 
 // matchToken compares digests, so that neither content nor length of a token

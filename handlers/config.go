@@ -1,0 +1,106 @@
+// Package handlers is the HTTP side of callwatch: webhooks in, probes, metrics
+// and the console out. It knows no storage and no Slack: what it needs of them
+// is given as functions.
+package handlers
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"callwatch/normalizer"
+)
+
+// Config is what the HTTP side needs. Providers and Store are required; every
+// other zero value has a default.
+type Config struct {
+	Providers []Provider
+
+	// Store makes a verified body durable and returns the id under which it can
+	// be found. It must return by the end of the context; an error means nothing
+	// is promised and the sender is told to try again.
+	Store func(ctx context.Context, b normalizer.Body) (id string, err error)
+
+	// PublicURL is scheme, host and the path prefix a proxy strips, under which
+	// providers call. Signatures that cover the URL are checked against it plus
+	// path and query. Empty: scheme and host of the request itself.
+	PublicURL string
+
+	// Dev accepts unsigned webhooks and shows the console to everybody. Only for
+	// a listener on loopback: requests for another host are refused.
+	Dev bool
+
+	Console Console                             // feed of the page at / in Dev; nil for none
+	Ready   func(ctx context.Context) Readiness // nil: always ready
+	Version any                                 // answered as JSON by /version
+	Metrics http.Handler                        // nil: no /metrics
+	Observe func(Observation)                   // told the end of every webhook request
+	Now     func() time.Time                    // nil: time.Now
+	Log     *slog.Logger                        // nil: no log
+
+	Limits   Limits
+	Timeouts Timeouts
+}
+
+// Provider is a provider with the operator's settings for it.
+type Provider struct {
+	normalizer.Provider
+	Keys normalizer.Keys
+}
+
+// Limits bound what strangers can make the server hold. 0 is the default.
+type Limits struct {
+	Body     int64 // bytes of one body, as sent and inflated (4 MiB)
+	InFlight int64 // bytes of all bodies held at one time (64 MiB)
+	Conns    int   // open connections; more wait in the kernel's queue (16384)
+	Streams  int   // open console streams (64)
+}
+
+// Timeouts end what takes too long. 0 is the default.
+type Timeouts struct {
+	Header time.Duration // until the request's header is there (5 s)
+	Read   time.Duration // until the whole request is there (15 s)
+	Write  time.Duration // from the header to the end of the answer (30 s)
+	Idle   time.Duration // of a connection between requests (60 s)
+	Store  time.Duration // of one Store call (1.5 s: the tightest provider waits 2 s)
+}
+
+// Observation is how one webhook request ended.
+type Observation struct {
+	Provider string // name of a known provider, else "unknown"
+	Outcome  Outcome
+	Key      string        // which key verified it, "" for none
+	Bytes    int           // size of the body as far as it was read, inflated
+	Took     time.Duration // from the header to the decision
+}
+
+func (c Config) withDefaults() Config {
+	c.Limits = Limits{
+		Body:     cmp.Or(c.Limits.Body, 4<<20),
+		InFlight: cmp.Or(c.Limits.InFlight, 64<<20),
+		Conns:    cmp.Or(c.Limits.Conns, 16384),
+		Streams:  cmp.Or(c.Limits.Streams, 64),
+	}
+	c.Timeouts = Timeouts{
+		Header: cmp.Or(c.Timeouts.Header, 5*time.Second),
+		Read:   cmp.Or(c.Timeouts.Read, 15*time.Second),
+		Write:  cmp.Or(c.Timeouts.Write, 30*time.Second),
+		Idle:   cmp.Or(c.Timeouts.Idle, time.Minute),
+		Store:  cmp.Or(c.Timeouts.Store, 1500*time.Millisecond),
+	}
+	if c.Ready == nil {
+		c.Ready = func(context.Context) Readiness { return Readiness{} }
+	}
+	if c.Observe == nil {
+		c.Observe = func(Observation) {}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}

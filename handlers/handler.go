@@ -1,0 +1,62 @@
+package handlers
+
+import (
+	"io"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/labstack/echo/v4"
+)
+
+// app is the state of one HTTP side: its configuration and its budgets.
+type app struct {
+	Config
+	providers  map[string]Provider
+	inFlight   *budget
+	streams    atomic.Int64
+	rejections sampler
+}
+
+// New builds the routes. What listens must set the timeouts of Server as well.
+func New(c Config) http.Handler {
+	a := &app{Config: c.withDefaults(), providers: map[string]Provider{}}
+	a.inFlight = newBudget(a.Limits.InFlight)
+	for _, p := range a.Providers {
+		a.providers[p.Name] = p
+	}
+
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.Logger.SetOutput(io.Discard) // everything goes to slog
+	e.IPExtractor = echo.ExtractIPDirect()
+	e.HTTPErrorHandler = answerError
+	e.Use(identify, a.record, secureHeaders, a.localHost, onlyPost, a.sameSite)
+
+	e.POST("/webhooks/:provider", a.webhook)
+	e.POST("/webhooks/:provider/:token", a.webhook)
+	read := []string{http.MethodGet, http.MethodHead}
+	e.Match(read, "/livez", livez)
+	e.Match(read, "/readyz", a.readyz)
+	e.Match(read, "/version", a.version)
+	if a.Metrics != nil {
+		e.Match(read, "/metrics", echo.WrapHandler(a.Metrics))
+	}
+	if a.Dev && a.Console != nil {
+		a.routeConsole(e)
+	} else {
+		e.Match(read, "/", welcome)
+	}
+	return e
+}
+
+// welcome tells a visitor what this is; it shows nothing that happened.
+func welcome(c echo.Context) error {
+	return c.String(http.StatusOK, `callwatch: call quality webhooks in, Slack incidents out.
+
+Webhooks:  POST /webhooks/{provider}
+Probes:    /livez  /readyz  /readyz?verbose  /metrics  /version
+Manual:    README.md and docs/ of the source code
+
+The console is served on this page by "callwatch serve --dev" and "callwatch demo".
+`)
+}

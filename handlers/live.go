@@ -1,0 +1,162 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+//go:embed assets
+var assets embed.FS
+
+const (
+	quiet     = 250 * time.Millisecond // between two updates of a stream: more often nobody can read
+	heartbeat = 15 * time.Second       // so that proxies and browsers know the stream lives
+	sendTime  = 10 * time.Second       // for one write to a slow reader
+)
+
+// sections are the parts of the page that are sent anew when they change: names
+// of templates, of SSE events and of elements.
+func sections() []string { return []string{"counts", "events", "incidents", "threads"} }
+
+// console serves the page and its stream.
+type console struct {
+	*app
+	page *template.Template
+}
+
+func (a *app) routeConsole(e *echo.Echo) {
+	c := &console{app: a, page: template.Must(template.New("").Funcs(viewFuncs()).ParseFS(assets, "assets/*.html"))}
+	read := []string{http.MethodGet, http.MethodHead}
+	e.Match(read, "/", c.show)
+	e.GET("/console/stream", c.stream)
+	for name, contentType := range map[string]string{
+		"console.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml",
+	} {
+		e.Match(read, "/assets/"+name, asset(name, contentType))
+	}
+}
+
+// asset serves an embedded file; a browser asks each time and is told that it
+// did not change.
+func asset(name, contentType string) echo.HandlerFunc {
+	content, err := assets.ReadFile("assets/" + name)
+	sum := sha256.Sum256(content)
+	return func(c echo.Context) error {
+		if err != nil {
+			return fmt.Errorf("read asset: %w", err)
+		}
+		h := c.Response().Header()
+		h.Set("Content-Type", contentType)
+		h.Set("Cache-Control", "no-cache")
+		h.Set("ETag", `"`+hex.EncodeToString(sum[:8])+`"`)
+		http.ServeContent(c.Response(), c.Request(), name, time.Time{}, bytes.NewReader(content))
+		return nil
+	}
+}
+
+func (c *console) show(ec echo.Context) error {
+	var page bytes.Buffer
+	if err := c.page.ExecuteTemplate(&page, "page", c.Console.Snapshot().bounded()); err != nil {
+		return fmt.Errorf("render console: %w", err)
+	}
+	ec.Response().Header().Set("Content-Security-Policy", pageCSP)
+	return ec.HTMLBlob(http.StatusOK, page.Bytes())
+}
+
+// stream sends each section as a fragment of HTML, all of them at first and then
+// those that changed: whoever reconnects has missed nothing.
+func (c *console) stream(ec echo.Context) error {
+	if c.streams.Add(1) > int64(c.Limits.Streams) {
+		c.streams.Add(-1)
+		return overloaded()
+	}
+	defer c.streams.Add(-1)
+
+	w := ec.Response()
+	conn := http.NewResponseController(w)
+	if err := conn.SetReadDeadline(time.Time{}); err != nil { // the request is read: its deadline would end the stream
+		return fmt.Errorf("open console stream: %w", err)
+	}
+	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+	w.Header().Set("X-Accel-Buffering", "no")
+	ctx := ec.Request().Context()
+	sent := map[string]string{}
+	for ctx.Err() == nil {
+		changed := c.Console.Changed()
+		update, err := c.update(sent)
+		if err != nil {
+			return err
+		}
+		for alive := true; alive; {
+			if conn.SetWriteDeadline(time.Now().Add(sendTime)) != nil || send(w, conn, update) != nil {
+				return nil //nolint:nilerr // the reader is gone
+			}
+			update, alive = ": still here\n\n", !await(ctx, changed, heartbeat)
+		}
+		await(ctx, nil, quiet)
+	}
+	return nil
+}
+
+// await waits for the channel or the end of the context and says whether one of
+// them came before the time was up.
+func await(ctx context.Context, c <-chan struct{}, atMost time.Duration) bool {
+	timer := time.NewTimer(atMost)
+	defer timer.Stop()
+	select {
+	case <-c:
+		return true
+	case <-ctx.Done():
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+func send(w io.Writer, conn *http.ResponseController, update string) error {
+	if _, err := io.WriteString(w, update); err != nil {
+		return err
+	}
+	return conn.Flush()
+}
+
+// update is the SSE events of the sections that differ from what was sent, which
+// it brings up to date.
+func (c *console) update(sent map[string]string) (string, error) {
+	snapshot := c.Console.Snapshot().bounded()
+	var out strings.Builder
+	for _, name := range sections() {
+		var html strings.Builder
+		if err := c.page.ExecuteTemplate(&html, name, snapshot); err != nil {
+			return "", fmt.Errorf("render %s: %w", name, err)
+		}
+		if last, known := sent[name]; known && last == html.String() {
+			continue
+		}
+		sent[name] = html.String()
+		writeEvent(&out, name, html.String())
+	}
+	return out.String(), nil
+}
+
+// writeEvent writes one SSE event. Every kind of line end starts a new data line:
+// a lone CR in provider text would else end the event.
+func writeEvent(out *strings.Builder, name, data string) {
+	data = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(data)
+	fmt.Fprintf(out, "event: %s\n", name)
+	for line := range strings.SplitSeq(data, "\n") {
+		fmt.Fprintf(out, "data: %s\n", line)
+	}
+	out.WriteString("\n")
+}

@@ -1,0 +1,157 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"callwatch/normalizer"
+)
+
+// accepted is the answer to a webhook that is durable.
+type accepted struct {
+	Status string `json:"status"`
+	ID     string `json:"id"`
+}
+
+// reception is what became of one webhook request. err is the cause for the log.
+type reception struct {
+	Observation
+	id  string
+	err error
+}
+
+// webhook takes one webhook: verify, store, answer. 200 means it is durable.
+func (a *app) webhook(c echo.Context) error {
+	start := a.Now()
+	got := a.receive(c)
+	got.Took = a.Now().Sub(start)
+	a.Observe(got.Observation)
+	if !got.Outcome.ok() {
+		a.logRejected(c, got)
+		return got.Outcome.problem()
+	}
+	return c.JSON(http.StatusOK, accepted{"accepted", got.id})
+}
+
+func (a *app) receive(c echo.Context) (got reception) {
+	defer func() {
+		if v := recover(); v != nil {
+			got.Outcome = Broken
+			a.Log.Error("panic while taking a webhook", "provider", got.Provider, "err", v, "stack", string(debug.Stack()))
+		}
+	}()
+	p, known := a.providers[c.Param("provider")]
+	if !known {
+		got.Provider, got.Outcome = "unknown", UnknownProvider
+		return got
+	}
+	got.Provider = p.Name
+	if !a.Dev && !p.Verifiable(p.Keys) {
+		got.Outcome = ProviderOff
+		return got
+	}
+	r := c.Request()
+	mediaType, known := acceptableType(r.Header.Get("Content-Type"))
+	if !known {
+		got.Outcome = BadType
+		return got
+	}
+
+	held := grant{from: a.inFlight}
+	defer func() { held.release(held.held) }()
+	body, outcome := a.readBody(c.Response(), r, &held)
+	got.Bytes, got.Outcome = len(body), outcome
+	if outcome != Accepted {
+		return got
+	}
+	if mediaType == "" {
+		mediaType = guessType(body)
+	}
+	hook, outcome, err := a.verify(p, &normalizer.Request{
+		URL: a.calledURL(r), Header: r.Header, Body: body, Token: token(c),
+		ReceivedAt: a.Now().UTC(), ContentType: mediaType,
+	})
+	got.Outcome, got.err = outcome, err
+	if outcome.ok() {
+		got.Key = hook.Body().Key
+		a.store(r.Context(), hook, &got)
+	}
+	return got
+}
+
+// store outlives a sender that hung up: what is complete and verified is kept.
+func (a *app) store(ctx context.Context, hook normalizer.Webhook, got *reception) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Timeouts.Store)
+	defer cancel()
+	if got.id, got.err = a.Store(ctx, hook.Body()); got.err != nil {
+		got.Outcome = Unavailable
+	}
+}
+
+// verify decides by the provider's keys. Development takes what they refuse. An
+// error that is no verdict on the signature is our own fault.
+func (a *app) verify(p Provider, r *normalizer.Request) (normalizer.Webhook, Outcome, error) {
+	hook, err := normalizer.Verify(p.Provider, r, p.Keys)
+	switch {
+	case err == nil:
+		return hook, Accepted, nil
+	case a.Dev:
+		return normalizer.Trust(p.Provider, r), Unverified, nil
+	case errors.Is(err, normalizer.ErrStale):
+		return hook, Stale, err
+	case errors.Is(err, normalizer.ErrSignature):
+		return hook, BadSignature, err
+	case errors.Is(err, normalizer.ErrOff):
+		return hook, ProviderOff, err
+	default:
+		return hook, Broken, err
+	}
+}
+
+// calledURL is the URL as the provider called and signed it.
+func (a *app) calledURL(r *http.Request) string {
+	base := strings.TrimRight(a.PublicURL, "/")
+	if base == "" {
+		base = "http://" + r.Host
+		if r.TLS != nil {
+			base = "https://" + r.Host
+		}
+	}
+	if strings.HasPrefix(r.RequestURI, "/") {
+		return base + r.RequestURI // exactly as sent
+	}
+	return base + r.URL.RequestURI()
+}
+
+// token is the URL token: the path segment, or the password of basic
+// authentication.
+func token(c echo.Context) string {
+	t := c.Param("token")
+	if c.Request().URL.RawPath != "" { // the router matched the escaped path
+		if plain, err := url.PathUnescape(t); err == nil {
+			t = plain
+		}
+	}
+	if t == "" {
+		_, t, _ = c.Request().BasicAuth()
+	}
+	return t
+}
+
+// logRejected names the reason that the answer keeps to itself.
+func (a *app) logRejected(c echo.Context, got reception) {
+	log := a.Log.Warn
+	if got.Outcome == Unavailable || got.Outcome == Broken {
+		log = a.Log.Error
+	}
+	if suppressed, ok := a.rejections.pass(got.Provider+" "+string(got.Outcome), a.Now()); ok {
+		log("webhook refused", "provider", got.Provider, "outcome", string(got.Outcome), "bytes", got.Bytes,
+			"err", got.err, "request", requestID(c), "remote", c.RealIP(), "suppressed", suppressed)
+	}
+}

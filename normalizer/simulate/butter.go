@@ -19,7 +19,7 @@ func butter() source {
 		},
 		kinds: []string{
 			"initiated", "ringing", "in-progress", "completed",
-			"twilio ringing", "twilio in-progress", "twilio completed", "call record",
+			"twilio initiated", "twilio ringing", "twilio in-progress", "twilio completed", "call record",
 		},
 	}
 }

@@ -98,12 +98,13 @@ func (r role) requests(p *plan, i int, at time.Duration) []Request {
 	return n.disturb()
 }
 
-// disturb repeats some of the requests and swaps some, as networks do.
+// disturb repeats some of the requests and lets the next one overtake some, as
+// networks do.
 func (n *narrator) disturb() []Request {
 	out := n.requests
 	for i := 1; i < len(out); i++ {
 		if n.odds(disorderShare) {
-			out[i-1].At, out[i].At = out[i].At, out[i-1].At
+			out[i-1].At = out[i].At + seconds(n.between(0.05, 0.5))
 			out[i-1].Note += ", late"
 		}
 	}

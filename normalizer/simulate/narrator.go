@@ -41,11 +41,11 @@ type webhook struct {
 
 // when is the time to send what happened at t.
 func (n *narrator) when(t time.Time) time.Duration {
-	if t.After(n.ended) {
-		return n.at + n.span + t.Sub(n.ended)
+	before := n.ended.Sub(t)
+	if life := n.ended.Sub(n.started); before > 0 && life > n.span {
+		before = time.Duration(float64(before) * float64(n.span) / float64(life))
 	}
-	life := n.ended.Sub(n.started)
-	return n.at + time.Duration(float64(n.span)*float64(t.Sub(n.started))/float64(life))
+	return n.at + n.span - before
 }
 
 func (n *narrator) json(w webhook, body any) { n.post(w, jsonType, encode(body)) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"net/http"
 	"strconv"
 	"sync"
@@ -156,6 +157,8 @@ func (t *tally) add(r *Request, d delivery) {
 		}
 	}
 	if t.progress != nil {
-		t.progress(t.Totals)
+		now := t.Totals
+		now.ByProvider, now.Statuses = maps.Clone(t.ByProvider), maps.Clone(t.Statuses)
+		t.progress(now)
 	}
 }

@@ -21,7 +21,6 @@ type sdk struct {
 	bareSegments      bool // no state, times and duration while the call goes on
 	remoteJitterPerMs float64
 	sessionMember     string
-	rttFromFarEnd     bool
 }
 
 func sdks() []sdk {

@@ -44,6 +44,12 @@ type Request struct {
 	age    time.Duration // since the first attempt, for a retry
 }
 
+// String names the request in logs, without key and body.
+func (r Request) String() string { return r.Provider + " " + r.Note }
+
+// GoString is String.
+func (r Request) GoString() string { return r.String() }
+
 // Target is where requests go.
 type Target struct {
 	URL       string // scheme and host, path prefix if any

@@ -28,6 +28,18 @@ type Secrets struct {
 	Send    map[string]normalizer.Keys
 }
 
+// redacted is how secrets print.
+const redacted = "[redacted]"
+
+// String keeps the secrets out of logs, as do GoString and MarshalText.
+func (Secrets) String() string { return redacted }
+
+// GoString is String.
+func (Secrets) GoString() string { return redacted }
+
+// MarshalText is String; the error is always nil.
+func (Secrets) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
 // Generate makes a full set of secrets from a source of random bytes.
 func Generate(random io.Reader) (Secrets, error) {
 	s := Secrets{Receive: map[string]normalizer.Keys{}, Send: map[string]normalizer.Keys{}}

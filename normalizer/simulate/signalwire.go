@@ -2,7 +2,9 @@ package simulate
 
 import (
 	"encoding/hex"
+	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"callwatch/call"
@@ -22,13 +24,14 @@ func signalwire() source {
 			{"cxml json", 1, forms, []fault{lowMOS, oneWay, unreachable}, tellCXML},
 			{"number callback", 1, forms, []fault{lowMOS}, tellNumberCallback},
 			{"call state", 4, events, []fault{lowMOS, slowSetup}, tellCallState},
-			{"relay frame", 1, events, []fault{lowMOS, slowSetup}, tellCallState},
+			{"call flow", 1, proof{byToken()}, nil, tellCallFlow},
 		},
 		kinds: []string{
 			"cxml initiated", "cxml ringing", "cxml in-progress", "cxml completed", "cxml json completed",
 			"number callback completed",
 			"calling.call.state created", "calling.call.state ringing", "calling.call.state answered",
 			"calling.call.state ended", "calling.call.connect", "voice log",
+			"call flow ended",
 		},
 	}
 }
@@ -195,8 +198,6 @@ func (c *stateCall) state(state string, at time.Time, more object) {
 	c.event("calling.call.state", at, params)
 }
 
-// event posts one event, in a JSON-RPC frame as on the WebSocket where the form
-// says so.
 func (c *stateCall) event(kind string, at time.Time, params object) {
 	w := webhook{kind: kind, callID: c.id, at: at}
 	if state, ok := params["call_state"].(string); ok {
@@ -204,14 +205,10 @@ func (c *stateCall) event(kind string, at time.Time, params object) {
 	} else {
 		w.expect = Ignored
 	}
-	body := object{
+	c.json(w, object{
 		"event_type": kind, "event_channel": "swml:" + c.node, "timestamp": float64(at.UnixMilli()) / 1000,
 		"project_id": c.project, "space_id": c.space, "params": params,
-	}
-	if c.form == "relay frame" {
-		body = object{"jsonrpc": "2.0", "id": c.uuid(), "method": "signalwire.event", "params": body}
-	}
-	c.json(w, body)
+	})
 }
 
 // voiceLog is the record of the REST API, as a poller relays it some time later.
@@ -224,4 +221,23 @@ func (c *stateCall) voiceLog(f *figures) {
 		"audio_in_mos": decimal(f.mos), "audio_rtt_avg": int(c.path.rttMs), "audio_out_lost": f.remoteLost,
 		"audio_in_media_packet_count": f.received, "audio_out_media_packet_count": f.sent,
 	})
+}
+
+// tellCallFlow is the post of the Call Flow Builder: unsigned, about the
+// outbound leg, its params as the text of a Python literal.
+func tellCallFlow(n *narrator) {
+	c := &stateCall{narrator: n, id: n.uuid()}
+	params := fmt.Sprintf("{'call_id': %s, 'call_state': 'ended', 'direction': 'outbound', "+
+		"'device': {'type': 'phone', 'params': {'from_number': %s, 'to_number': %s}}, 'parent': {'call_id': %s, 'device_type': 'phone'}, "+
+		"'start_time': %d, 'answer_time': %d, 'end_time': %d, 'end_reason': %s, 'tag': %s, 'peer': None}",
+		python(c.id), python(n.from), python(n.to), python(n.uuid()),
+		millis(n.started), millis(n.answered), millis(n.ended), python(c.endReason()), python(n.word("flow")))
+	c.json(webhook{kind: "call flow ended", callID: c.id, at: n.ended}, object{
+		"event_type": "calling.call.state", "timestamp": float64(n.ended.UnixMilli()) / 1000, "params": params,
+	})
+}
+
+// python writes a text as Python's repr does.
+func python(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\x00", `\x00`).Replace(s) + "'"
 }

@@ -298,3 +298,37 @@ func TestOnlyProvidersWithKeysAreSimulated(t *testing.T) {
 		t.Error("bird without keys is accepted")
 	}
 }
+
+func TestSecretsDoNotPrint(t *testing.T) {
+	secrets := testSecrets(t)
+	requests := traffic(t, Options{Seed: 1, Count: 20, Secrets: secrets})
+	asJSON, err := json.Marshal(Options{Secrets: secrets})
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed := string(asJSON)
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		printed += fmt.Sprintf(format, secrets) + fmt.Sprintf(format, requests)
+	}
+	if !strings.Contains(printed, redacted) {
+		t.Errorf("no %s in %.200s", redacted, printed)
+	}
+	for provider, keys := range secrets.Send {
+		for setting, values := range keys {
+			for _, v := range values {
+				if strings.Contains(printed, v) {
+					t.Errorf("%s %s is printed", provider, setting)
+				}
+			}
+		}
+	}
+}
+
+// The server takes bodies of up to 4 MiB.
+func TestBodiesAreWithinTheServersLimit(t *testing.T) {
+	for r := range sequence(t, Options{Seed: 4, Count: 400, Scenario: "hostile", Bad: new(1.0)}) {
+		if len(r.Body) > 3<<20 {
+			t.Errorf("%v: %d bytes", r, len(r.Body))
+		}
+	}
+}

@@ -55,7 +55,7 @@ func sdks() []sdk {
 func sdkForms() []form {
 	var forms []form
 	for _, k := range sdks() {
-		shows := []fault{loss, congestion, oneWay}
+		shows := []fault{loss, congestion}
 		if k.segments {
 			shows = append(shows, growingLoss)
 		}

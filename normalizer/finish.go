@@ -49,6 +49,7 @@ func finish(e *call.Event, p Provider, b *Body, o Options, i int) {
 	e.Codec = codecName(e.Codec)
 	e.From, e.FromCountry = e164(e.From, e.FromCountry)
 	e.To, e.ToCountry = e164(e.To, e.ToCountry)
+	e.Bound()
 	classifyHangup(e)
 	e.Derive()
 	estimate(e, o)

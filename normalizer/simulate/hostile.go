@@ -16,7 +16,7 @@ func hostileTexts() []string {
 		`'; DROP TABLE calls; -- {{ .Secret }} ${env:HOME} %s%n`,
 		"../../../../etc/passwd",
 		"callwatch.event.> * $JS.API.STREAM.DELETE.RAW",
-		strings.Repeat("very long name ", 8000),
+		strings.Repeat("very long name ", 4000),
 		strings.Repeat("🔥", 5000),
 	}
 }

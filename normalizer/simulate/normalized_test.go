@@ -92,9 +92,9 @@ func symptoms(c *call.Call) map[fault]bool {
 		lowMOS:      c.MOS != nil && *c.MOS < 3.5,
 		oneWay:      is(c.OneWayAudio) || is(c.NoInboundAudio),
 		unreachable: c.SIPCode != nil && (*c.SIPCode >= 500 || *c.SIPCode == 408),
-		slowSetup:   above(c.SetupMs, 10000) || above(c.PDDMs, 5000),
-		agentSlow:   above(c.TurnLatencyP95Ms, 2000),
-		agentError:  is(c.FatalError) || c.ErrorCode != "" || c.ErrorCount != nil && *c.ErrorCount > 0,
+		slowSetup:   above(c.SetupMs, 30000) || above(c.PDDMs, 7000),
+		agentSlow:   above(c.TurnLatencyP95Ms, 2000) && c.TurnCount != nil && *c.TurnCount >= 3,
+		agentError:  is(c.FatalError) || c.ErrorCount != nil && *c.ErrorCount >= 3,
 	}
 	found[growingLoss] = found[loss]
 	return found

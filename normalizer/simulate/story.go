@@ -118,7 +118,7 @@ func (s *story) setTimes() {
 	dial, ring, talk := s.between(0.3, 1.8), s.between(1.2, 5.5), 20+s.ExpFloat64()*50
 	switch s.fault {
 	case slowSetup:
-		dial, ring = s.between(6, 9), s.between(7, 12)
+		dial, ring = s.between(7.5, 10), s.between(24, 31)
 	case growingLoss:
 		talk = s.between(170, 240)
 	case none:

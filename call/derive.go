@@ -42,10 +42,10 @@ func (e *Event) deriveTimes() {
 	if talk != nil && (e.DurationSec == nil || e.includesRinging()) {
 		e.DurationSec = talk
 	}
-	if e.SetupMs == nil {
-		e.SetupMs = millis(between(e.StartedAt, e.AnsweredAt))
+	if e.SetupMs == nil && !e.StartedAt.Equal(e.AnsweredAt) {
+		e.SetupMs = millis(between(e.StartedAt, e.AnsweredAt)) // equal times: one was taken from the other
 	}
-	if e.PDDMs == nil {
+	if e.PDDMs == nil && !e.StartedAt.Equal(e.RingingAt) {
 		e.PDDMs = millis(between(e.StartedAt, e.RingingAt))
 	}
 	if e.RingSec == nil {
@@ -59,10 +59,11 @@ func (e *Event) deriveTimes() {
 }
 
 // includesRinging says whether durationSec is known to span from the start of
-// the call to its end, so that the answer time, once known, corrects it.
+// the call to its end and not from its answer, so that the answer time, once
+// known, corrects it.
 func (e *Event) includesRinging() bool {
-	whole := between(e.StartedAt, e.EndedAt)
-	return whole != nil && e.DurationSec != nil && math.Abs(*whole-*e.DurationSec) < 0.0015
+	spans := func(sec *float64) bool { return sec != nil && math.Abs(*sec-*e.DurationSec) < 0.0015 }
+	return e.DurationSec != nil && spans(between(e.StartedAt, e.EndedAt)) && !spans(between(e.AnsweredAt, e.EndedAt))
 }
 
 // deriveAudio needs to know for how long the call was answered: a duration that

@@ -61,7 +61,7 @@ func checkDepth(b []byte) error {
 }
 
 // parseForm decodes an application/x-www-form-urlencoded body: each key with its
-// first value, as an object of texts.
+// first value, as an object of texts in UTF-8.
 func parseForm(b []byte) (node, error) {
 	values, err := url.ParseQuery(string(b))
 	if err != nil {
@@ -69,7 +69,7 @@ func parseForm(b []byte) (node, error) {
 	}
 	m := make(map[string]any, len(values))
 	for k, vs := range values {
-		m[k] = vs[0]
+		m[strings.ToValidUTF8(k, "\uFFFD")] = strings.ToValidUTF8(vs[0], "\uFFFD")
 	}
 	return node{m}, nil
 }
@@ -211,14 +211,14 @@ func (n node) time() time.Time {
 	return time.Time{}
 }
 
-// unix is a time given as a number of units since 1970, as number or text; 0 is
-// absent.
+// unix is a time given as a number of units since 1970, as number or text, to
+// the microsecond, which is as fine as a float tells; 0 is absent.
 func (n node) unix(unit time.Duration) time.Time {
 	f := n.positive()
 	if f == nil || *f > float64(math.MaxInt64)/float64(unit) {
 		return time.Time{}
 	}
-	t := time.Unix(0, int64(*f*float64(unit))).UTC()
+	t := time.Unix(0, int64(*f*float64(unit))).Round(time.Microsecond).UTC()
 	if !plausible(t) {
 		return time.Time{}
 	}

@@ -30,5 +30,8 @@ func e164(s, country string) (number, region string) {
 	if country == "ZZ" || country == "001" {
 		country = ""
 	}
+	if strings.Trim(user[1:], "0123456789") == "" && !phonenumbers.IsValidNumber(n) {
+		return user, country // E.164 in form already: formatting would drop zeros of a number out of no plan
+	}
 	return phonenumbers.Format(n, phonenumbers.E164), country
 }

@@ -1,33 +1,110 @@
 package normalizer
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+)
 
 // maxRaw bounds the JSON size of Event.Raw in bytes.
 const maxRaw = 16 << 10
 
-// boundRaw drops the largest members until raw fits. A provider's mapping has
-// already taken out what is bulky or private.
-func boundRaw(raw map[string]any) map[string]any {
-	sizes := map[string]int{}
-	total := 2
-	for k, v := range raw {
-		b, err := json.Marshal(v)
-		if err != nil {
-			b = nil
-		}
-		sizes[k] = len(b) + len(k) + 4
-		total += sizes[k]
+// private are members that never reach Event.Raw, at whatever depth: session
+// descriptions, credentials and what was said.
+func private(member string) bool {
+	switch member {
+	case "sdp", "transcript", "transcription", "credential", "password", "token", "login_token", "secret", "jwt":
+		return true
 	}
-	for total > maxRaw {
-		largest := ""
-		for k, n := range sizes {
-			if largest == "" || n > sizes[largest] || n == sizes[largest] && k < largest {
-				largest = k
-			}
+	return false
+}
+
+// rawOf is an object's members less those named and the private ones. More
+// members, such as those of an envelope, are added where the name is free.
+func rawOf(n node, without []string, more map[string]node) map[string]any {
+	raw := make(map[string]any, len(n.object())+len(more))
+	for name, v := range n.object() {
+		if !slices.Contains(without, name) && !private(name) {
+			raw[name] = v
 		}
-		total -= sizes[largest]
-		delete(sizes, largest)
-		delete(raw, largest)
+	}
+	for name, m := range more {
+		if _, taken := raw[name]; !taken && !m.isNull() {
+			raw[name] = m.v
+		}
 	}
 	return raw
+}
+
+// boundRaw drops the largest members until raw fits, and gives numbers the type
+// that rules compare. A provider's mapping has already taken out what is bulky.
+func boundRaw(raw map[string]any) map[string]any {
+	if raw == nil {
+		return nil
+	}
+	bounded := make(map[string]any, len(raw))
+	sizes := make(map[string]int, len(raw))
+	total := 2
+	for name, v := range raw {
+		v = plain(v)
+		text, err := json.Marshal(map[string]any{name: v})
+		if err != nil {
+			continue
+		}
+		bounded[name] = v
+		sizes[name] = len(text) - 1
+		total += sizes[name]
+	}
+	if total <= maxRaw {
+		return bounded
+	}
+	bySize := slices.SortedFunc(maps.Keys(sizes), func(a, b string) int {
+		if sizes[a] != sizes[b] {
+			return sizes[b] - sizes[a]
+		}
+		return slices.Compare([]byte(a), []byte(b))
+	})
+	for _, largest := range bySize {
+		if total <= maxRaw {
+			break
+		}
+		total -= sizes[largest]
+		delete(bounded, largest)
+	}
+	return bounded
+}
+
+// plain copies a decoded value without its private members. Numbers become
+// float64, as they are after any JSON round trip; integers that would lose
+// digits become texts.
+func plain(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		m := make(map[string]any, len(v))
+		for name, member := range v {
+			if !private(name) {
+				m[name] = plain(member)
+			}
+		}
+		return m
+	case []any:
+		l := make([]any, len(v))
+		for i := range v {
+			l[i] = plain(v[i])
+		}
+		return l
+	case json.Number:
+		if i, err := strconv.ParseInt(v.String(), 10, 64); err == nil && (i > 1<<53 || i < -(1<<53)) {
+			return v.String()
+		}
+		f, err := strconv.ParseFloat(v.String(), 64)
+		if err != nil || math.IsInf(f, 0) {
+			return v.String()
+		}
+		return f
+	default:
+		return v
+	}
 }

@@ -1,0 +1,46 @@
+package call
+
+import (
+	"math"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxText bounds a text fact in bytes: identifiers, names and messages fit.
+const maxText = 1 << 10
+
+// Bound makes unknown what cannot be: numbers outside the range of their field,
+// and the rest of texts longer than 1 KiB. Sources are not believed further.
+func (e *Event) Bound() {
+	for _, f := range fieldTable() {
+		v := f.of(e)
+		switch v.Kind() {
+		case reflect.String:
+			v.SetString(boundText(v.String()))
+		case reflect.Pointer:
+			if n, ok := f.Number(e); ok && !f.possible(n) {
+				v.SetZero()
+			}
+		}
+	}
+}
+
+func (f *Field) possible(n float64) bool {
+	return !math.IsNaN(n) && !math.IsInf(n, 0) && (f.Min == nil || n >= *f.Min) && (f.Max == nil || n <= *f.Max)
+}
+
+// boundText cuts a text at a character's border.
+func boundText(s string) string {
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
+	if len(s) <= maxText {
+		return s
+	}
+	cut := maxText
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut]
+}

@@ -1,0 +1,24 @@
+package normalizer
+
+import (
+	"errors"
+	"testing"
+)
+
+// Butter signs nothing: the token of the URL decides alone.
+func TestVerifyButter(t *testing.T) {
+	keys := Keys{URLToken: {"former", "k3-9f27c1"}}
+	for token, want := range map[string]error{"k3-9f27c1": nil, "former": nil, "k3-9f27c": ErrSignature, "": ErrSignature} {
+		r := Request{Body: []byte(`{"call_sid":"call_1"}`), Token: token}
+		w, err := Verify(butter(), &r, keys)
+		if !errors.Is(err, want) {
+			t.Errorf("token %q: %v, want %v", token, err, want)
+		}
+		if err == nil && string(w.Body().Bytes) != string(r.Body) {
+			t.Errorf("token %q: body %q", token, w.Body().Bytes)
+		}
+	}
+	if _, err := Verify(butter(), &Request{Token: "x"}, Keys{}); !errors.Is(err, ErrOff) {
+		t.Errorf("no token configured: %v", err)
+	}
+}

@@ -69,6 +69,6 @@ func cxmlCompleted() map[string]any {
 	return map[string]any{
 		"mos": 4.3, "packetsReceived": 1842, "packetsSkipped": 1, "packetsDiscarded": 2, "packetsSent": 1840, "recorded": true,
 		"sipCode": 200, "parentCallId": "b3877c40-da60-4998-90ad-b792e98472pa", "durationSec": 94, "packetsLost": nil,
-		"remotePacketsLost": nil, "id": "signalwire:cxml:b3877c40-da60-4998-90ad-b792e98472ca:completed:4 Thu, 04 Apr 2024 18:32:15 +0000",
+		"remotePacketsLost": nil, "id": "signalwire:cxml:b3877c40-da60-4998-90ad-b792e98472ca:completed:4@2024-04-04T18:32:15Z",
 	}
 }

@@ -37,7 +37,7 @@ func finish(e *call.Event, p Provider, b *Body, o Options, i int) {
 	if b.CallID != "" {
 		e.CallID = b.CallID
 	}
-	if e.ID == "" {
+	if !identifies(e.ID) {
 		e.ID = contentID(b, i)
 	}
 	e.ID = p.Name + ":" + e.ID
@@ -54,6 +54,12 @@ func finish(e *call.Event, p Provider, b *Body, o Options, i int) {
 	e.Derive()
 	estimate(e, o)
 	e.Raw = boundRaw(e.Raw)
+}
+
+// identifies says whether an identity can stand in a header of a message: known,
+// printable ASCII without blanks, and not endless.
+func identifies(id string) bool {
+	return id != "" && len(id) <= 256 && strings.IndexFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
 }
 
 // contentID identifies a body that names no delivery: the same bytes are the

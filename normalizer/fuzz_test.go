@@ -3,7 +3,6 @@ package normalizer
 import (
 	"encoding/json"
 	"errors"
-	"slices"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -95,8 +94,8 @@ func deref(f *float64) any {
 // sealed is a request with a right signature.
 type sealed struct {
 	request Request
-	// signs is what the signature covers. Two requests that agree in it and in
-	// the headers are the same request to the scheme.
+	// signs is what the scheme looks at: what is signed, and the signature. Two
+	// requests that agree in it are the same request to the scheme.
 	signs func(r *Request) string
 }
 
@@ -125,7 +124,10 @@ func fuzzVerify(f *testing.F, name string, keys Keys, headers []string, valid []
 		r.Header = r.Header.Clone()
 		for i, value := range []string{first, second} {
 			if i < len(headers) {
-				r.Header.Set(headers[i], value)
+				r.Header.Del(headers[i])
+				if value != "" {
+					r.Header.Set(headers[i], value)
+				}
 			}
 		}
 		_, err := p.Verify(&r, keys)
@@ -136,11 +138,7 @@ func fuzzVerify(f *testing.F, name string, keys Keys, headers []string, valid []
 			return
 		}
 		for _, s := range valid {
-			sameHeaders := true
-			for _, h := range headers {
-				sameHeaders = sameHeaders && slices.Equal(r.Header.Values(h), s.request.Header.Values(h))
-			}
-			if sameHeaders && s.signs(&r) == s.signs(&s.request) {
+			if s.signs(&r) == s.signs(&s.request) {
 				return
 			}
 		}

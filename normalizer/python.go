@@ -132,11 +132,11 @@ func (p *pythonReader) text() (string, error) {
 	s := p.rest[1:]
 	var out strings.Builder
 	for i := 0; i < len(s); {
-		switch c := s[i]; {
-		case c == quote:
+		switch c := s[i]; c {
+		case quote:
 			p.rest = s[i+1:]
 			return out.String(), nil
-		case c == '\\':
+		case '\\':
 			n, err := unescape(&out, s[i+1:])
 			if err != nil {
 				return "", err

@@ -23,8 +23,11 @@ func signalwireCXML(n node) ([]call.Event, error) {
 		ParentCallID: n.at("ParentCallSid").text(),
 		OccurredAt:   n.at("Timestamp").time(),
 	}}
-	which := n.at("SequenceNumber").text() + " " + n.at("Timestamp").text()
-	e.ID = identified("cxml", e.CallID, status, strings.TrimSpace(which))
+	which := n.at("SequenceNumber").text()
+	if !e.OccurredAt.IsZero() {
+		which += "@" + e.OccurredAt.Format(time.RFC3339)
+	}
+	e.ID = identified("cxml", e.CallID, status, which)
 	e.Direction = signalwireDirection(n.at("Direction").text())
 	e.Status = signalwireStatus(status)
 	e.From, e.To = n.at("From").text(), n.at("To").text()

@@ -3,7 +3,6 @@ package normalizer
 import (
 	"cmp"
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,7 +39,10 @@ func telnyxReport(n node, source Source, fetchedFor string) ([]call.Event, error
 	}
 	e.Final = last
 
-	telnyxSummary(&e, n, last)
+	e.OccurredAt = summary.at("endTimestamp").time()
+	if fetchedFor == "" {
+		telnyxSummary(&e, n, last)
+	}
 	stats.fill(&e)
 	if e.OccurredAt.IsZero() {
 		if e.OccurredAt = stats.counters.To; e.OccurredAt.IsZero() {
@@ -57,16 +59,20 @@ func telnyxReport(n node, source Source, fetchedFor string) ([]call.Event, error
 	return []call.Event{e}, nil
 }
 
-// telnyxSummary takes what the report says of the call as a whole. A report in
-// mid call ends at the time of the flush, which is not the end of the call.
+// telnyxSummary takes what the report says of the call as a whole. A report that
+// was fetched for a hangup does not get here: the SDK knows less of the outcome
+// than the webhook, and its direction is that of the user, not of the account. A
+// report in mid call ends at the time of the flush, which is not the call's end,
+// and read after the call it does not say that the call goes on.
 func telnyxSummary(e *call.Event, n node, last bool) {
 	summary := n.at("summary")
 	e.Direction = telnyxDirection(summary.at("direction").text())
 	e.From, e.To = summary.at("callerNumber").text(), summary.at("destinationNumber").text()
 	e.StartedAt = summary.at("startTimestamp").time()
-	e.OccurredAt = summary.at("endTimestamp").time()
 	e.DurationSec = summary.at("durationSeconds").number()
-	e.Status = call.InProgress
+	if e.Kind == call.Stats {
+		e.Status = call.InProgress
+	}
 	if last {
 		e.Status = call.Completed
 		e.EndedAt = e.OccurredAt
@@ -124,29 +130,30 @@ func telnyxRegion(n node) string {
 
 // telnyxSDK is what the SDKs do differently.
 type telnyxSDK struct {
-	zeroIsUnknown bool    // Android and React Native write 0 for what they do not know
-	remoteJitter  float64 // factor to ms of the far end's jitter: Flutter reports seconds
-	stream        string  // which run of the counters; Flutter's flushes do not tell
+	zeroCounts   bool    // Android, React Native and iOS write 0 for counters they do not know
+	zeroFigures  bool    // Android and React Native do so for averages as well
+	remoteJitter float64 // factor to ms of the far end's jitter: Flutter reports seconds
+	stream       string  // which run of the counters; Flutter's flushes do not tell
 }
 
-// telnyxSDKOf tells the SDK by its user agent, else by its own members.
+// telnyxSDKOf tells the SDK by its user agent, else by its own members: iOS
+// writes the call id in upper case, React Native the direction.
 func telnyxSDKOf(n node) telnyxSDK {
 	summary := n.at("summary")
 	agent := strings.ToLower(n.at("user_agent").or(n.at("version")).text())
-	names := func(words ...string) bool {
-		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(agent, w) })
+	upper := func(member string) bool {
+		s := summary.at(member).text()
+		return s != strings.ToLower(s) && s == strings.ToUpper(s)
 	}
-	direction := summary.at("direction").text()
 	flush := foldWord(n.at("flushReason", "type").text())
-	flutter := names("flutter", "dart") || summary.at("voiceSdkId").text() != "" || flush == "safety-interval"
-	android := n.at("android_extra").isObject() || names("android")
-	reactNative := names("react") || direction != "" && direction == strings.ToUpper(direction)
-
-	sdk := telnyxSDK{zeroIsUnknown: !flutter && (android || reactNative), remoteJitter: 1}
-	if flutter {
-		sdk.remoteJitter = 1000
-		return sdk
+	switch {
+	case strings.Contains(agent, "flutter") || summary.at("voiceSdkId").text() != "" || flush == "safety-interval":
+		return telnyxSDK{remoteJitter: 1000}
+	case strings.Contains(agent, "android") || n.at("android_extra").isObject(),
+		strings.Contains(agent, "react") || upper("direction"):
+		return telnyxSDK{zeroCounts: true, zeroFigures: true, remoteJitter: 1, stream: summaryText(n, "startTimestamp")}
+	default:
+		ios := strings.Contains(agent, "ios") || upper("callId")
+		return telnyxSDK{zeroCounts: ios, remoteJitter: 1, stream: summaryText(n, "startTimestamp")}
 	}
-	sdk.stream = summaryText(n, "startTimestamp")
-	return sdk
 }

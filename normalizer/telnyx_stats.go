@@ -105,17 +105,15 @@ func (s *telnyxStats) add(n node) {
 func (s *telnyxStats) reading(n node) call.Reading {
 	in, out := n.at("audio", "inbound"), n.at("audio", "outbound")
 	r := call.Reading{
-		PacketsReceived: in.at("packetsReceived").count(),
-		PacketsLost:     in.at("packetsLost").integer(),
-		BytesReceived:   in.at("bytesReceived").count(),
-		PacketsSent:     out.at("packetsSent").count(),
-		BytesSent:       out.at("bytesSent").count(),
-		RemoteLost:      n.at("remoteRtcp", "inbound", "packetsLost").integer(),
+		PacketsReceived:  in.at("packetsReceived").count(),
+		PacketsLost:      in.at("packetsLost").integer(),
+		PacketsDiscarded: in.at("packetsDiscarded").count(),
+		BytesReceived:    in.at("bytesReceived").count(),
+		PacketsSent:      out.at("packetsSent").count(),
+		BytesSent:        out.at("bytesSent").count(),
+		RemoteLost:       n.at("remoteRtcp", "inbound", "packetsLost").integer(),
 	}
-	if d := in.at("packetsDiscarded").count(); d != nil {
-		r.PacketsDiscarded = d
-	}
-	if s.sdk.zeroIsUnknown {
+	if s.sdk.zeroCounts {
 		if none(r.PacketsReceived) && none(r.PacketsLost) {
 			r.PacketsReceived, r.PacketsLost, r.BytesReceived, r.PacketsDiscarded = nil, nil, nil, nil
 		}
@@ -131,7 +129,7 @@ func none(n *int64) bool { return n == nil || *n == 0 }
 // known drops what cannot be a figure: a negative one, and a 0 of an SDK that
 // writes it for unknown.
 func (s *telnyxStats) known(f *float64) *float64 {
-	if f == nil || *f < 0 || *f == 0 && s.sdk.zeroIsUnknown {
+	if f == nil || *f < 0 || *f == 0 && s.sdk.zeroFigures {
 		return nil
 	}
 	return f

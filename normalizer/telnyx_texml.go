@@ -24,7 +24,7 @@ func telnyxTeXML(n node) ([]call.Event, error) {
 	if status == "" {
 		return nil, nil // a callback of another kind: recording, gather
 	}
-	e.ID = identified("texml", e.CallID, status, n.at("SequenceNumber").or(n.at("Timestamp")).text())
+	e.ID = identified("texml", e.CallID, status, n.at("SequenceNumber").text())
 	e.Direction = telnyxDirection(n.at("Direction").text())
 	e.From, e.To = n.at("From").text(), n.at("To").text()
 	e.StartedAt = n.at("StartTime").or(n.at("CallInitiatedAt")).time()

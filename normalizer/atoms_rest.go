@@ -10,7 +10,7 @@ func atomsReport(n node, b *Body) ([]call.Event, error) {
 		return nil, unknownBody(n, "the calls of Atoms")
 	}
 	e.ID = recordID(n)
-	e.AgentID = n.at("agentId").or(n.at("agent", "_id")).text()
+	e.AgentID = n.at("agentId").or(n.at("agent", "_id")).or(n.at("agent")).text()
 	e.AgentName = n.at("agentName").or(n.at("agent", "name")).text()
 	e.CampaignID = n.at("campaignId").or(n.at("campaign", "_id")).text()
 	if test := n.at("isTest").truth(); test != nil && *test {

@@ -64,7 +64,7 @@ func normalizeBird(b *Body) ([]call.Event, error) {
 		return nil, err
 	}
 	if n.isList() {
-		return eachRecord(n.list(), birdObject)
+		return eachRecord(n.list(), birdBody)
 	}
 	return birdBody(n)
 }

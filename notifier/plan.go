@@ -106,7 +106,7 @@ const (
 // a line belongs below a root that shows at least its state.
 func plan(r *record, w *want, hash string) []action {
 	root := r.Sent[rootName]
-	if root.State == parked || w.incident.ID == "" {
+	if root.State == parked || r.MovedTo != "" || w.incident.ID == "" {
 		return nil
 	}
 	var acts []action

@@ -1,0 +1,217 @@
+package notifier
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"callwatch/rules"
+)
+
+const (
+	holdFor     = time.Minute     // a broken channel or token is tried again this often
+	giveUpAfter = 24 * time.Hour  // an incident that stood still for so long is not announced any more
+	lookBack    = time.Minute     // clocks differ
+	looksNeeded = 2               // in vain, before a message is posted again
+	lookAgain   = 2 * time.Second // between them
+)
+
+// deliver does a job's action and takes in its result.
+func (n *Notifier) deliver(ctx context.Context, j *job) {
+	defer n.finish(j)
+	ctx = context.WithoutCancel(ctx)
+	if j.unsaved && !n.save(ctx, j) {
+		return
+	}
+	switch j.act.do {
+	case post:
+		n.post(ctx, j)
+	case edit:
+		n.edit(ctx, j)
+	case look:
+		n.look(ctx, j)
+	}
+}
+
+// post records the intent, posts, and records where. The deadline spans intent
+// and post: a process that was stopped in between does not post what another
+// one has posted by now.
+func (n *Notifier) post(ctx context.Context, j *job) {
+	attempt, cancel := context.WithTimeout(ctx, n.cfg.Timeout)
+	defer cancel()
+	name, m := j.act.line.name, n.content(j)
+	s := j.page.Sent[name]
+	s.State, s.Tried = attempting, j.now
+	if s.At.IsZero() {
+		s.At = j.now
+	}
+	if name == rootName {
+		in := &j.want.incident
+		j.page.Shows = shown{Mark: mark(in), Hash: hash(m), Cause: j.want.cause, At: j.now}
+		j.page.Severity = in.Severity
+	}
+	j.page.Sent[name] = s
+	if !n.save(ctx, j) {
+		return
+	}
+	at, err := n.slack.post(attempt, j.channel(), j.rootTS(), m, j.tag())
+	if o, after := outcomeOf(err); o != done {
+		n.failed(ctx, j, o, after, err)
+		return
+	}
+	n.arrived(ctx, j, at)
+}
+
+// arrived records where a message is.
+func (n *Notifier) arrived(ctx context.Context, j *job, at place) {
+	l := j.act.line
+	s := j.page.Sent[l.name]
+	s.State, s.TS, s.Error = delivered, at.TS, ""
+	j.page.Sent[l.name] = s
+	j.page.ID = at.Channel
+	if l.step == rules.StepEscalated && l.incident.Severity.Worse(j.page.Severity) {
+		j.page.Severity = l.incident.Severity
+	}
+	j.looks = 0
+	n.succeeded(j, func(c *ChannelStatus) { c.Posted++ })
+	n.save(ctx, j)
+}
+
+// edit makes the root show what is wanted now. It needs no intent: doing it
+// twice is the same.
+func (n *Notifier) edit(ctx context.Context, j *job) {
+	m := n.root(&j.page, &j.want)
+	err := n.slack.edit(ctx, place{j.page.ID, j.rootTS()}, m, tag{j.page.Incident, rootName})
+	if o, after := outcomeOf(err); o != done {
+		n.failed(ctx, j, o, after, err)
+		return
+	}
+	j.page.Shows = shown{Mark: mark(&j.want.incident), Hash: hash(m), Cause: j.want.cause, At: j.now}
+	n.succeeded(j, func(c *ChannelStatus) { c.Edited++ })
+	n.save(ctx, j)
+}
+
+// look finds out whether a message whose post ended unclear is there.
+func (n *Notifier) look(ctx context.Context, j *job) {
+	since := j.page.Sent[j.act.line.name].At.Add(-lookBack)
+	at, found, err := n.slack.find(ctx, j.channel(), j.rootTS(), j.tag(), since)
+	switch o, after := outcomeOf(err); {
+	case forbidden(o, err):
+		// An incident that nobody hears of is worse than one told twice.
+		n.log.Warn("cannot look whether a message was posted; posting it again", "incident", j.page.Incident,
+			"channel", j.page.Channel, "err", brief(err))
+		j.absent()
+	case o == badContent || o == frozen: // says nothing about the message
+		n.failed(ctx, j, unclear, 0, err)
+	case o != done:
+		n.failed(ctx, j, o, after, err)
+	case found:
+		n.arrived(ctx, j, at)
+	default:
+		if j.looks++; j.looks < looksNeeded {
+			j.notBefore = j.now.Add(lookAgain)
+			return
+		}
+		j.absent()
+	}
+}
+
+// forbidden says whether we may post but not read.
+func forbidden(o outcome, err error) bool {
+	var answer slack.SlackErrorResponse
+	return o == badChannel || errors.As(err, &answer) && answer.Err == "missing_scope"
+}
+
+// content renders the message of a post.
+func (n *Notifier) content(j *job) message {
+	var m message
+	switch l := j.act.line; {
+	case l.name == rootName:
+		return n.root(&j.page, &j.want)
+	case l.step == rules.StepOpened:
+		m = n.writer.opening(&l.incident)
+	case l.step == rules.StepEscalated:
+		m = n.writer.escalated(&l.incident, l.incident.Severity, l.at, l.reason)
+	case l.step == rules.StepResolved:
+		m = n.writer.resolved(&l.incident)
+	}
+	if j.page.Plain {
+		return m.plain()
+	}
+	return m
+}
+
+func (n *Notifier) root(p *page, w *want) message {
+	m := n.writer.root(&w.incident)
+	if p.Plain {
+		return m.plain()
+	}
+	return m
+}
+
+// hash tells contents of a root apart.
+func hash(m message) string {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return "" // never: plain strings and slack-go's own types
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
+}
+
+// channel to post into: Slack's id of it once known.
+func (j *job) channel() string {
+	if j.page.ID != "" {
+		return j.page.ID
+	}
+	return j.page.Channel
+}
+
+// rootTS is the thread to reply to, "" for the root itself.
+func (j *job) rootTS() string {
+	if j.act.do != edit && j.act.line.name == rootName {
+		return ""
+	}
+	return j.page.Sent[rootName].TS
+}
+
+func (j *job) tag() tag { return tag{j.page.Incident, j.act.line.name} }
+
+// absent notes that the message at hand is not there, so that it is posted.
+func (j *job) absent() {
+	s := j.page.Sent[j.act.line.name]
+	s.State = unsent
+	j.page.Sent[j.act.line.name] = s
+	j.looks = 0
+}
+
+// save stores the job's page. False means that the action must not go on: the
+// ledger is away, or another instance wrote the page and its version is taken.
+func (n *Notifier) save(ctx context.Context, j *job) bool {
+	ok, err := j.page.save(ctx, n.ledger)
+	if err == nil && ok {
+		j.unsaved = false
+		return true
+	}
+	if err == nil {
+		var theirs page
+		if theirs, err = loadPage(ctx, n.ledger, j.page.Incident, j.page.Channel); err == nil {
+			j.page, j.looks, j.unsaved = theirs, 0, false
+			j.notBefore = theirs.othersDone(n.cfg.Timeout)
+			return false
+		}
+	}
+	j.unsaved = true
+	n.ledgerAway(j, err)
+	return false
+}
+
+func (n *Notifier) ledgerAway(j *job, err error) {
+	n.log.Error("delivery ledger not reachable", "incident", j.page.Incident, "err", err)
+	j.notBefore = j.now.Add(firstBackoff)
+}

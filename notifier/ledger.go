@@ -1,0 +1,160 @@
+package notifier
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"callwatch/rules"
+)
+
+// Ledger is where the notifier keeps what it has sent. Values are at most a few
+// kilobytes. Save must be durable when it returns.
+type Ledger interface {
+	// Load returns nil and 0 for a key that does not exist.
+	Load(ctx context.Context, key string) (value []byte, rev uint64, err error)
+	// Save stores value if the key's revision is still rev, 0 for a key that
+	// must not exist yet. ok is false where somebody else was first.
+	Save(ctx context.Context, key string, value []byte, rev uint64) (newRev uint64, ok bool, err error)
+}
+
+// record is the ledger's page for one incident in one channel.
+type record struct {
+	Incident string          `json:"incident"`
+	Channel  string          `json:"channel"`            // as routed: a name or an id
+	ID       string          `json:"id,omitempty"`       // of the channel, once Slack told it
+	MovedTo  string          `json:"movedTo,omitempty"`  // the channel was broken: announced there instead
+	Sent     map[string]sent `json:"sent,omitempty"`     // messages by name
+	Shows    shown           `json:"shows,omitzero"`     // what the root says
+	Severity rules.Severity  `json:"severity,omitempty"` // the highest that was announced
+	Plain    bool            `json:"plain,omitempty"`    // Slack refused the blocks
+	Frozen   bool            `json:"frozen,omitempty"`   // the workspace forbids edits
+	Previous []place         `json:"previous,omitempty"` // roots that somebody deleted
+}
+
+// Names of messages. Each is sent once per incident and channel.
+const (
+	rootName     = "root"
+	openedName   = "opened"
+	resolvedName = "resolved"
+)
+
+// sent is how far one message has come.
+type sent struct {
+	State sentState `json:"state,omitempty"`
+	At    time.Time `json:"at,omitzero"`    // of the first attempt
+	Tried time.Time `json:"tried,omitzero"` // of the latest
+	TS    string    `json:"ts,omitempty"`
+	Error string    `json:"error,omitempty"` // why it was parked
+}
+
+type sentState string
+
+const (
+	unsent     sentState = ""           // not there for certain, whether tried or not
+	attempting sentState = "attempting" // may or may not be there
+	delivered  sentState = "sent"
+	parked     sentState = "parked" // given up; needs a human
+)
+
+// shown is the version of the incident that the root shows.
+type shown struct {
+	Mark  string      `json:"mark"` // state and severity: what must not wait
+	Hash  string      `json:"hash"`
+	Cause rules.Cause `json:"cause"`
+	At    time.Time   `json:"at"`
+}
+
+// mark is the part of an incident that readers act on.
+func mark(in *rules.Incident) string { return string(in.State) + "/" + string(in.Severity) }
+
+// clone lets a delivery change its copy while transitions come in.
+func (r record) clone() record {
+	r.Sent = maps.Clone(r.Sent)
+	if r.Sent == nil {
+		r.Sent = map[string]sent{}
+	}
+	r.Previous = slices.Clone(r.Previous)
+	return r
+}
+
+// lostRoot forgets a root that is gone, so that a new one is posted.
+func (r *record) lostRoot() {
+	r.Previous = append(r.Previous, place{r.ID, r.Sent[rootName].TS})
+	if len(r.Previous) > maxPrevious {
+		r.Previous = slices.Delete(r.Previous, 0, 1)
+	}
+	delete(r.Sent, rootName)
+	r.Shows = shown{}
+}
+
+const maxPrevious = 10
+
+// page is a record with its place in the ledger.
+type page struct {
+	record
+
+	key   string
+	rev   uint64
+	bytes []byte // as stored
+}
+
+// pageKey names the page of an incident in a channel.
+func pageKey(incident, channel string) string {
+	sum := sha256.Sum256([]byte(channel))
+	return incident + "." + hex.EncodeToString(sum[:6])
+}
+
+func loadPage(ctx context.Context, l Ledger, incident, channel string) (page, error) {
+	p := page{key: pageKey(incident, channel)}
+	var err error
+	if p.bytes, p.rev, err = l.Load(ctx, p.key); err != nil {
+		return page{}, fmt.Errorf("load ledger page %s: %w", p.key, err)
+	}
+	if p.bytes != nil {
+		if err := json.Unmarshal(p.bytes, &p.record); err != nil {
+			return page{}, fmt.Errorf("read ledger page %s: %w", p.key, err)
+		}
+	}
+	p.Incident, p.Channel = incident, channel
+	p.record = p.clone()
+	return p, nil
+}
+
+// save stores the page if it changed. It returns false where another instance
+// wrote it in the meantime: load it again.
+func (p *page) save(ctx context.Context, l Ledger) (ok bool, err error) {
+	b, err := json.Marshal(p.record)
+	if err != nil {
+		return false, fmt.Errorf("write ledger page %s: %w", p.key, err)
+	}
+	if string(b) == string(p.bytes) {
+		return true, nil
+	}
+	rev, ok, err := l.Save(ctx, p.key, b, p.rev)
+	if err != nil {
+		return false, fmt.Errorf("save ledger page %s: %w", p.key, err)
+	}
+	if ok {
+		p.bytes, p.rev = b, rev
+	}
+	return ok, nil
+}
+
+// othersDone is when an attempt found in the ledger is over, be it of an
+// instance that is gone or of one that still runs: before that, a look into the
+// channel proves nothing.
+func (p *page) othersDone(timeout time.Duration) time.Time {
+	var end time.Time
+	for _, s := range p.Sent {
+		if s.State == attempting {
+			end = later(end, s.Tried.Add(timeout))
+		}
+	}
+	return end
+}

@@ -1,0 +1,251 @@
+package notifier
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"callwatch/call"
+	"callwatch/notifier/slackfake"
+	"callwatch/rules"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// messages are all kinds of messages an incident makes.
+func messages(w *writer, in *rules.Incident) map[string]message {
+	return map[string]message{
+		"root":      w.root(in),
+		"opening":   w.opening(in),
+		"escalated": w.escalated(in, in.Severity, in.UpdatedAt, "rate above 30 %"),
+		"resolved":  w.resolved(in),
+	}
+}
+
+func TestMessagesAreTheGoldenOnes(t *testing.T) {
+	w := &writer{title: title}
+	o, g, e, r, b := opened(), grown(), escalated(), resolved(), bare()
+	cases := map[string]message{
+		"root-opened":    w.root(&o),
+		"root-grown":     w.root(&g),
+		"root-escalated": w.root(&e),
+		"root-resolved":  w.root(&r),
+		"root-bare":      w.root(&b),
+		"reply-opening":  w.opening(&g),
+		"line-escalated": w.escalated(&e, e.Severity, e.UpdatedAt, "mos (1.94) < 2.5"),
+		"line-resolved":  w.resolved(&r),
+		"trial":          w.trial(t0),
+	}
+	for name, m := range cases {
+		t.Run(name, func(t *testing.T) {
+			var got bytes.Buffer
+			enc := json.NewEncoder(&got)
+			enc.SetEscapeHTML(false)
+			enc.SetIndent("", "  ")
+			if err := enc.Encode(m); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join("testdata", name+".golden.json")
+			if *update {
+				if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(string(want), got.String()); d != "" {
+				t.Errorf("-want +got; write anew with -update\n%s", d)
+			}
+		})
+	}
+}
+
+func TestMOSSaysHowSureItIs(t *testing.T) {
+	w := &writer{title: title}
+	for want, e := range map[string]call.Facts{
+		"3.42 (estimated, G.107, listening only: RTT missing)":                              {MOS: new(3.42), MOSSource: call.Estimated, MOSScope: "listening", MOSMissing: []string{"rttMs"}, Codec: "pcmu", MOSGrounding: "g113"},
+		"3.42 (estimated, G.107, opus values from literature, listening only: RTT missing)": {MOS: new(3.42), MOSSource: call.Estimated, MOSScope: "listening", MOSMissing: []string{"rttMs"}, Codec: "opus", MOSGrounding: "literature"},
+		"3.43 (estimated, G.107, codec and jitter missing)":                                 {MOS: new(3.425001), MOSSource: call.Estimated, MOSScope: "conversational", MOSMissing: []string{"codec", "jitterMs"}},
+		"3.86 (reported by Telnyx)":                                                         {MOS: new(3.86), MOSSource: call.FromProvider},
+		"1.00 (no media received)":                                                          {MOS: new(1.0), MOSSource: call.NoMedia},
+		"":                                                                                  {MOSSource: call.Estimated, MOSMissing: []string{"rttMs"}},
+	} {
+		got := w.mos(&call.Event{Identity: call.Identity{Provider: "telnyx"}, Facts: e})
+		if string(got) != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestNumbersAreMasked(t *testing.T) {
+	for in, want := range map[string]string{
+		"+15551234567":              "+1•••••••67",
+		"+493012345678":             "+49•••••••78",
+		"+35312345678":              "+353•••••••78",
+		"15551234567":               "•••••••67",
+		"sip:+15551234567@sbc.test": "sip:+1•••••••67@sbc.test",
+		"(555) 123-4567":            "(•••••••67",
+		"alice":                     "alice",
+		"911":                       "911",
+		"":                          "",
+		"+1":                        "+1",
+	} {
+		if got := maskNumber(in); got != want {
+			t.Errorf("maskNumber(%q) = %q, want %q", in, got, want)
+		}
+	}
+	e := &call.Event{Facts: call.Facts{From: "15551234567"}}
+	got := maskText(`from ("15551234567") startsWith "+15550000000", packetsReceived (1234567)`, e)
+	if want := `from ("•••••••67") startsWith "+1•••••••00", packetsReceived (1234567)`; got != want {
+		t.Errorf("maskText = %q, want %q", got, want)
+	}
+	w := &writer{showNumbers: true}
+	if got := w.number("+15551234567"); got != "+15551234567" {
+		t.Errorf("configured to show numbers, got %q", got)
+	}
+}
+
+func TestRunbookIsALinkOnlyWhereABrowserIsSafe(t *testing.T) {
+	for in, want := range map[string]string{
+		"https://wiki.example/a?b=1&c=2": "<https://wiki.example/a?b=1&amp;c=2|Runbook>",
+		"https://wiki.example/a|b>c":     "<https://wiki.example/a%7Cb%3Ec|Runbook>",
+		"javascript:alert(1)":            "",
+		"https://user:pw@wiki.example/":  "",
+		"file:///etc/passwd":             "",
+		"wiki.example":                   "",
+		"":                               "",
+	} {
+		if got := runbook(in); string(got) != want {
+			t.Errorf("runbook(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestEscapedIsCutBetweenRunes(t *testing.T) {
+	for _, c := range []struct {
+		in    string
+		limit int
+		want  markup
+	}{
+		{"abc", 3, "abc"},
+		{"abcd", 3, "ab…"},
+		{"a<b", 6, "a&lt;b"},
+		{"a<b", 5, "a…"},
+		{"𝔘𝔘", 3, "𝔘…"},
+		{"a\r\n\tb  c", 10, "a b c"},
+		{"a\xff", 10, "a\uFFFD"},
+		{"`x`", 10, "'x'"},
+		{"@Here", 10, "@\u2060Here"},
+		{"me@home", 10, "me@home"},
+		{"a\u202eb", 10, "ab"},
+		{"ab", 1, "…"},
+	} {
+		if got := escaped(c.in, c.limit); got != c.want {
+			t.Errorf("escaped(%q, %d) = %q, want %q", c.in, c.limit, got, c.want)
+		}
+	}
+}
+
+func FuzzMessage(f *testing.F) {
+	h := hostile()
+	f.Add(h.Summary, "+15551234567", "mos (3.12) < 3.5", "https://wiki.example/|x>", 3.1, 7)
+	f.Add("\xff\x00`", "@channel", "<!here>", "http://a/<>", -1.0, 0)
+	f.Add("&&&&&&&", "sip:<sip:x@y>", "", "", 1e300, 1<<40)
+	f.Fuzz(func(t *testing.T, name, number, text, runbook string, mos float64, n int) {
+		in := resolved()
+		in.Summary, in.Rule, in.Owner, in.RuleError, in.Runbook = name, name, text, text, runbook
+		in.By = []rules.Label{{Name: name, Value: text}}
+		in.Counts = rules.Counts{Matched: n, Judged: n, Unjudged: n}
+		e := badCall(text, mos)
+		e.From, e.To, e.HangupCause, e.Codec, e.Provider, e.Tags = number, name, text, name, name, []string{name, number}
+		e.DurationSec, e.PacketsLost = new(mos), new(int64(n))
+		ev := rules.Evidence{At: t0, Call: e, Conditions: []rules.Condition{{Text: text, Truth: rules.True}, {Text: name, Truth: rules.False}}}
+		in.Opening, in.Worst, in.Latest, in.Resolving = ev, ev, ev, &ev
+		in.Samples = []rules.Evidence{ev, ev}
+		in.Show = []string{"from", "to", "mos", "hangupCause", "codec", "tags", "durationSec", "packetsLost", name}
+		for _, state := range []rules.State{rules.Firing, rules.Resolved} {
+			in.State = state
+			checkSafe(t, &writer{title: title}, &in)
+		}
+	})
+}
+
+func TestHostileIncidentMakesSafeMessages(t *testing.T) {
+	in := hostile()
+	checkSafe(t, &writer{title: title}, &in)
+}
+
+// ours are the only marks that messages may hold: dates and the runbook.
+var ours = regexp.MustCompile(`<!date\^-?\d+\^\{date_short_pretty\} at \{time\}\|[-0-9: UTC]+>|<https?://[^<>|\x60\s]+\|Runbook>`)
+
+// checkSafe demands of every message of the incident: valid JSON within Slack's
+// limits, and no markup in it but ours.
+func checkSafe(t *testing.T, w *writer, in *rules.Incident) {
+	t.Helper()
+	for name, m := range messages(w, in) {
+		var blocks, attachments json.RawMessage
+		var err error
+		if blocks, err = json.Marshal(m.Blocks); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if attachments, err = json.Marshal(m.Attachments); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if problems := slackfake.Validate(m.Text, blocks, attachments); len(problems) > 0 {
+			t.Errorf("%s: %v", name, problems)
+		}
+		if length(m.Text) > limitText || strings.TrimSpace(m.Text) == "" {
+			t.Errorf("%s: text of %d characters", name, length(m.Text))
+		}
+		var texts []string
+		for _, raw := range []json.RawMessage{blocks, attachments} {
+			var v any
+			if err := json.Unmarshal(raw, &v); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			texts = append(texts, stringsIn(v)...)
+		}
+		for _, text := range append(texts, m.Text) {
+			rest := ours.ReplaceAllString(text, "")
+			if strings.ContainsAny(rest, "<>") {
+				t.Errorf("%s: unescaped markup in %.200q", name, rest)
+			}
+			if strings.Contains(strings.NewReplacer("&lt;", "", "&gt;", "", "&amp;", "").Replace(rest), "&") {
+				t.Errorf("%s: broken entity in %.200q", name, rest)
+			}
+			if strings.Count(rest, "`")%2 != 0 {
+				t.Errorf("%s: open code in %.200q", name, rest)
+			}
+			for _, everybody := range []string{"@here", "@channel", "@everyone"} {
+				if strings.Contains(strings.ToLower(rest), everybody) {
+					t.Errorf("%s: mention in %.200q", name, rest)
+				}
+			}
+		}
+	}
+}
+
+func stringsIn(v any) (out []string) {
+	switch v := v.(type) {
+	case string:
+		out = append(out, v)
+	case []any:
+		for _, e := range v {
+			out = append(out, stringsIn(e)...)
+		}
+	case map[string]any:
+		for _, e := range v {
+			out = append(out, stringsIn(e)...)
+		}
+	}
+	return out
+}

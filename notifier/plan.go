@@ -1,0 +1,191 @@
+package notifier
+
+import (
+	"time"
+
+	"callwatch/rules"
+)
+
+// editEvery is how often counts alone change a root.
+const editEvery = 30 * time.Second
+
+// want is what Slack shall show of an incident.
+type want struct {
+	incident rules.Incident
+	cause    rules.Cause
+	lines    []line // named transitions to announce, oldest first
+}
+
+// line is a named transition with the incident as it was then.
+type line struct {
+	name     string
+	step     rules.Step
+	at       time.Time
+	reason   string
+	incident rules.Incident
+}
+
+// lineOf is the thread line that a transition asks for; false for none. An
+// incident reaches a severity once and resolves once, so their names serve as
+// identity: a skipped transition can be made up for, a repeated one is known.
+func lineOf(t *rules.Transition) (line, bool) {
+	l := line{step: t.Step, at: t.At, reason: t.Reason, incident: t.Incident}
+	switch t.Step {
+	case rules.StepEscalated:
+		l.name = escalatedName(t.Incident.Severity)
+	case rules.StepResolved:
+		l.name = resolvedName
+	default:
+		return line{}, false
+	}
+	return l, true
+}
+
+func escalatedName(s rules.Severity) string { return "escalated/" + string(s) }
+
+// wantOf is what one transition asks for.
+func wantOf(t *rules.Transition) want {
+	w := want{incident: t.Incident, cause: t.Cause}
+	if l, ok := lineOf(t); ok {
+		w.lines = []line{l}
+	}
+	return w
+}
+
+// merge takes in what o wants. Only a later incident replaces the one at hand;
+// lines are wanted in any case.
+func (w *want) merge(o want) {
+	if w.incident.ID == "" || o.cause.After(w.cause) {
+		w.incident, w.cause = o.incident, o.cause
+	}
+	for _, l := range o.lines {
+		if !w.has(l.name) {
+			w.lines = append(w.lines, l)
+		}
+	}
+}
+
+func (w *want) has(name string) bool {
+	for i := range w.lines {
+		if w.lines[i].name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// action is one call to Slack that brings it closer to what is wanted.
+type action struct {
+	do   doing
+	line line // of posts and looks; its name is rootName for the root
+	due  time.Time
+	rank rank
+}
+
+type doing string
+
+const (
+	post doing = "post"
+	look doing = "look" // whether an unclear post is there
+	edit doing = "edit" // the root
+)
+
+// rank orders actions that are due at the same time: the lowest goes first.
+type rank int
+
+const (
+	rankResolve rank = iota
+	rankCritical
+	rankNew
+	rankDetail
+	rankCount
+)
+
+// plan lists, in their order, the actions that remain. hash is that of the
+// root's content as wanted. The first action has to be done before the second:
+// a line belongs below a root that shows at least its state.
+func plan(r *record, w *want, hash string) []action {
+	root := r.Sent[rootName]
+	if root.State == parked || r.MovedTo != "" || w.incident.ID == "" {
+		return nil
+	}
+	var acts []action
+	if root.State != delivered {
+		acts = append(acts, send(root, line{name: rootName}, urgency(&w.incident)))
+	}
+	behind := root.State == delivered && !r.Frozen && w.cause.After(r.Shows.Cause) && r.Shows.Hash != hash
+	named := behind && r.Shows.Mark != mark(&w.incident)
+	if named {
+		acts = append(acts, action{do: edit, rank: urgency(&w.incident)})
+	}
+	for _, l := range linesOf(r, w) {
+		if m := r.Sent[l.name]; m.State != delivered && m.State != parked {
+			acts = append(acts, send(m, l, lineRank(l)))
+		}
+	}
+	if behind && !named {
+		acts = append(acts, action{do: edit, due: r.Shows.At.Add(editEvery), rank: rankCount})
+	}
+	if root.State != delivered { // nobody waits for the end of what was never announced
+		for i := range acts {
+			acts[i].rank = max(acts[i].rank, rankCritical)
+		}
+	}
+	return acts
+}
+
+// linesOf are the lines the thread is to have: the opening, those asked for,
+// and those that the incident shows were skipped.
+func linesOf(r *record, w *want) []line {
+	in := &w.incident
+	ls := append([]line{{name: openedName, step: rules.StepOpened, incident: *in}}, w.lines...)
+	if !w.cause.After(r.Shows.Cause) && r.Shows.Mark != mark(in) {
+		return ls // a replay of the past: nothing can be concluded from it
+	}
+	made := line{at: in.UpdatedAt, incident: *in}
+	if r.Severity != "" && in.Severity.Worse(r.Severity) && !w.has(escalatedName(in.Severity)) {
+		made.name, made.step = escalatedName(in.Severity), rules.StepEscalated
+		ls = append(ls, made)
+	}
+	if in.State == rules.Resolved && !w.has(resolvedName) {
+		made.name, made.step = resolvedName, rules.StepResolved
+		ls = append(ls, made)
+	}
+	return ls
+}
+
+// send posts a message, or looks for it first where an attempt ended unclear.
+func send(m sent, l line, r rank) action {
+	if m.State == attempting {
+		return action{do: look, line: l, rank: r}
+	}
+	return action{do: post, line: l, rank: r}
+}
+
+func urgency(in *rules.Incident) rank {
+	switch {
+	case in.State == rules.Resolved:
+		return rankResolve
+	case in.Severity == rules.Critical:
+		return rankCritical
+	default:
+		return rankNew
+	}
+}
+
+func lineRank(l line) rank {
+	if l.step == rules.StepOpened {
+		return rankDetail
+	}
+	return urgency(&l.incident)
+}
+
+// first is the lowest rank among actions: what comes later in a thread lends
+// its urgency to what has to be done before.
+func first(acts []action) rank {
+	lowest := rankCount
+	for _, a := range acts {
+		lowest = min(lowest, a.rank)
+	}
+	return lowest
+}

@@ -1,0 +1,153 @@
+package notifier
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// maxParallel is how many channels are served at the same time.
+const maxParallel = 8
+
+// Run delivers until ctx ends. A call to Slack that has begun is let finish, so
+// that its result is known.
+func (n *Notifier) Run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.wake:
+		case <-timer.C:
+		}
+		pause := time.Minute
+		if due := n.Deliver(ctx); !due.IsZero() {
+			pause = max(0, min(pause, due.Sub(n.now())))
+		}
+		timer.Reset(pause)
+	}
+}
+
+// Deliver makes the calls that are due now and returns when the next one will
+// be, zero for none. It is one turn of Run, for who has a clock of their own.
+func (n *Notifier) Deliver(ctx context.Context) time.Time {
+	for ctx.Err() == nil {
+		jobs, due := n.pick(n.now())
+		if len(jobs) == 0 {
+			return due
+		}
+		var all sync.WaitGroup
+		for _, j := range jobs {
+			all.Go(func() { n.deliver(ctx, j) })
+		}
+		all.Wait()
+	}
+	return time.Time{}
+}
+
+// job is one action at work, with its own copy of the thread's page.
+type job struct {
+	thread *thread
+	lane   *lane
+	act    action
+	page   page
+	want   want
+	now    time.Time
+
+	looks     int
+	notBefore time.Time
+	unsaved   bool
+	moved     *page // where the incident is announced instead
+}
+
+// pick takes what is due: the most urgent action of each channel, the oldest
+// first among equals. It returns when the next one is due where none is.
+func (n *Notifier) pick(now time.Time) (jobs []*job, next time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var ready []*thread
+	for _, th := range n.threads {
+		switch due := n.due(th, now); {
+		case th.busy:
+		case !due.After(now):
+			ready = append(ready, th)
+		case next.IsZero() || due.Before(next):
+			next = due
+		}
+	}
+	slices.SortFunc(ready, func(a, b *thread) int {
+		return cmp.Or(cmp.Compare(first(a.acts), first(b.acts)), cmp.Compare(a.seq, b.seq), cmp.Compare(a.page.key, b.page.key))
+	})
+	for _, th := range ready {
+		due := n.due(th, now) // what went before may have taken the token
+		if l := n.lane(th.page.Channel); !l.busy && !due.After(now) && len(jobs) < maxParallel {
+			jobs = append(jobs, n.take(th, l, now))
+		}
+	}
+	return jobs, next
+}
+
+// due is when the thread's next action may be taken.
+func (n *Notifier) due(th *thread, now time.Time) time.Time {
+	l := n.lane(th.page.Channel)
+	due := later(th.notBefore, l.closed)
+	if len(th.acts) == 0 {
+		return due
+	}
+	due = later(due, th.acts[0].due)
+	switch th.acts[0].do {
+	case post:
+		due = later(due, l.posts.due(now))
+	case edit:
+		due = later(due, n.edits.due(now))
+	}
+	return due
+}
+
+func (n *Notifier) take(th *thread, l *lane, now time.Time) *job {
+	j := &job{thread: th, lane: l, page: th.page, want: th.want, now: now, looks: th.looks, unsaved: th.unsaved}
+	j.page.record = th.page.clone()
+	j.want.lines = slices.Clone(th.want.lines)
+	if len(th.acts) > 0 {
+		j.act = th.acts[0]
+		switch j.act.do {
+		case post:
+			l.posts.take(now)
+		case edit:
+			n.edits.take(now)
+		}
+	}
+	th.busy, l.busy = true, true
+	return j
+}
+
+func (n *Notifier) lane(channel string) *lane {
+	l := n.lanes[channel]
+	if l == nil {
+		l = &lane{
+			posts:  bucket{every: time.Duration(float64(time.Second) / n.cfg.Rate), burst: 1},
+			status: ChannelStatus{Channel: channel},
+		}
+		n.lanes[channel] = l
+	}
+	return l
+}
+
+// finish puts a job's result back and plans anew: transitions may have come in
+// while it was at work.
+func (n *Notifier) finish(j *job) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	th := j.thread
+	th.page, th.looks, th.notBefore, th.unsaved = j.page, j.looks, j.notBefore, j.unsaved
+	th.busy, j.lane.busy = false, false
+	if j.moved != nil {
+		delete(n.threads, th.page.key)
+		n.start(*j.moved, th.seq, th.want)
+		return
+	}
+	n.replan(th)
+}

@@ -1,0 +1,121 @@
+package notifier
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/slack-go/slack"
+
+	"callwatch/rules"
+)
+
+// root is the message in the channel: state and severity at a glance, how many
+// calls since when, the worst of them and why it matched, what to do.
+func (w *writer) root(in *rules.Incident) message {
+	lead := icon(in) + " " + state(in) + ": "
+	m := message{
+		Text:   w.rootText(in),
+		Blocks: []slack.Block{header(lead + w.headline(in, limitHeader-length(lead)))},
+	}
+	worst := worstOf(in)
+	var body []slack.Block
+	if in.State == rules.Resolved {
+		body = append(body, section(lines(limitSection, w.resolvedLine(in), w.goodLine(in)))...)
+	} else {
+		body = append(body, section(w.extent(in))...)
+	}
+	name := markup("Call")
+	if in.Counts.Matched > 1 {
+		name = "Worst call"
+	}
+	body = append(body, w.evidence(name, worst, in.Show)...)
+	body = append(body, section(next(in))...)
+	body = append(body, small(w.footer(in)))
+	m.Attachments = bar(color(in), body...)
+	return m
+}
+
+func (w *writer) rootText(in *rules.Incident) string {
+	name := state(in) + ": " + w.headline(in, 500) + "."
+	if in.State == rules.Resolved {
+		return sentence(name, w.resolvedLine(in))
+	}
+	because := w.because(worstOf(in))
+	switch {
+	case because == "":
+	case in.Counts.Matched > 1:
+		because = "Worst call: " + because + "."
+	default:
+		because = "Matched because " + because + "."
+	}
+	return sentence(name, w.extent(in)+".", because)
+}
+
+// extent says how many calls since when.
+func (w *writer) extent(in *rules.Incident) markup {
+	matched := "*" + calls(in) + "* matched"
+	if in.Counts.Matched <= 1 {
+		return joined(" ", matched, when(in.OpenedAt))
+	}
+	since := joined(" ", matched+" since", when(in.OpenedAt))
+	if latest := when(in.Latest.At); latest != "" {
+		since += ", the latest " + latest
+	}
+	return since
+}
+
+// calls counts the matched calls, among those judged where that says more.
+func calls(in *rules.Incident) markup {
+	n := max(1, in.Counts.Matched)
+	switch {
+	case in.Counts.Judged > n:
+		return markup(strconv.Itoa(n) + " of " + strconv.Itoa(in.Counts.Judged) + " calls")
+	case n == 1:
+		return "1 call"
+	default:
+		return markup(strconv.Itoa(n) + " calls")
+	}
+}
+
+// resolvedLine says when it ended, after how long and how many calls.
+func (w *writer) resolvedLine(in *rules.Incident) markup {
+	line := joined(" ", "Resolved", when(in.ResolvedAt))
+	if !in.ResolvedAt.IsZero() && !in.OpenedAt.IsZero() {
+		line += " after " + lasting(in.ResolvedAt.Sub(in.OpenedAt))
+	}
+	return line + ", " + calls(in) + " matched"
+}
+
+// goodLine is the value that shows that all is well again: the facts the rule
+// looks at, as the latest good call had them.
+func (w *writer) goodLine(in *rules.Incident) markup {
+	if in.Resolving == nil {
+		if in.ResolveAfter > 0 {
+			return "No further match for " + lasting(in.ResolveAfter)
+		}
+		return ""
+	}
+	var values []markup
+	for _, c := range in.Resolving.Conditions {
+		if c.Truth == rules.False {
+			values = append(values, w.text(c.Text, &in.Resolving.Call, 200))
+		}
+	}
+	if f, ok := w.fact(&in.Resolving.Call, "mos"); ok {
+		values = slices.Insert(values, 0, f.label+" "+f.value)
+	}
+	const most = 4
+	good := joined(", ", values[:min(most, len(values))]...)
+	if good == "" {
+		return ""
+	}
+	return joined(": ", joined(" ", "Latest good call", when(in.Resolving.At)), good)
+}
+
+// worstOf is the call to show: the worst where one is kept, else the opening one.
+func worstOf(in *rules.Incident) *rules.Evidence {
+	if in.Worst.Call.CallID == "" && len(in.Worst.Conditions) == 0 {
+		return &in.Opening
+	}
+	return &in.Worst
+}

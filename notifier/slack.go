@@ -1,0 +1,197 @@
+package notifier
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+)
+
+// client speaks to Slack. It retries nothing: what a result means is decided
+// by outcomeOf, and when to try again by the queue.
+type client struct {
+	api   *slack.Client
+	token Token
+
+	mu  sync.Mutex
+	ids map[string]string // channel ids by the name they are configured with
+}
+
+// newClient talks to the API at url, "" for Slack's own.
+func newClient(token Token, url string, timeout time.Duration) *client {
+	if url == "" {
+		url = slack.APIURL
+	}
+	if !strings.HasSuffix(url, "/") {
+		url += "/"
+	}
+	web := &http.Client{
+		Timeout: timeout,
+		// A redirect would carry the token, which is in the form, elsewhere.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return &client{
+		api: slack.New(string(token), slack.OptionAPIURL(url), slack.OptionHTTPClient(web),
+			slack.OptionLog(log.New(io.Discard, "", 0))),
+		token: token,
+		ids:   map[string]string{},
+	}
+}
+
+// place is where a message is.
+type place struct {
+	Channel string `json:"channel"` // id
+	TS      string `json:"ts"`
+}
+
+// tag names a message in its metadata, so that it can be found again.
+type tag struct {
+	incident string
+	name     string
+}
+
+const eventType = "callwatch_incident"
+
+func (t tag) option() slack.MsgOption {
+	return slack.MsgOptionMetadata(slack.SlackMetadata{
+		EventType:    eventType,
+		EventPayload: map[string]any{"incident": t.incident, "transition": t.name},
+	})
+}
+
+func (t tag) on(m *slack.Message) bool {
+	return m.Metadata.EventType == eventType &&
+		m.Metadata.EventPayload["incident"] == t.incident &&
+		m.Metadata.EventPayload["transition"] == t.name
+}
+
+// post sends m to a channel, as a reply where thread is set.
+func (c *client) post(ctx context.Context, channel, thread string, m message, t tag) (place, error) {
+	opts := append(m.options(), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(), t.option())
+	if thread != "" {
+		opts = append(opts, slack.MsgOptionTS(thread))
+		if m.Broadcast {
+			opts = append(opts, slack.MsgOptionBroadcast())
+		}
+	}
+	id, ts, err := c.api.PostMessageContext(ctx, channel, opts...)
+	if err != nil {
+		return place{}, c.token.redact(err)
+	}
+	c.learn(channel, id)
+	return place{id, ts}, nil
+}
+
+// edit replaces the content of a message.
+func (c *client) edit(ctx context.Context, at place, m message, t tag) error {
+	_, _, _, err := c.api.UpdateMessageContext(ctx, at.Channel, at.TS, append(m.options(), t.option())...)
+	return c.token.redact(err)
+}
+
+// options always name blocks and attachments, so that an edit without them
+// clears what was there.
+func (m message) options() []slack.MsgOption {
+	attachments := m.Attachments
+	if attachments == nil {
+		attachments = []slack.Attachment{}
+	}
+	return []slack.MsgOption{
+		slack.MsgOptionText(m.Text, false), // escaped already
+		slack.MsgOptionBlocks(m.Blocks...),
+		slack.MsgOptionAttachments(attachments...),
+		slack.MsgOptionParse(false),
+		slack.MsgOptionLinkNames(false),
+	}
+}
+
+const (
+	pageSize = 200
+	maxPages = 50
+)
+
+// find looks for a message that carries the tag, in the channel or, where
+// thread is set, among its replies, from since on.
+func (c *client) find(ctx context.Context, channel, thread string, t tag, since time.Time) (at place, found bool, err error) {
+	id, err := c.channelID(ctx, channel)
+	if err != nil {
+		return place{}, false, err
+	}
+	oldest := fmt.Sprintf("%d.%06d", since.Unix(), since.Nanosecond()/1000)
+	cursor := ""
+	for range maxPages {
+		var messages []slack.Message
+		messages, cursor, err = c.page(ctx, id, thread, oldest, cursor)
+		if err != nil {
+			return place{}, false, c.token.redact(err)
+		}
+		for i := range messages {
+			if t.on(&messages[i]) {
+				return place{id, messages[i].Timestamp}, true, nil
+			}
+		}
+		if cursor == "" {
+			return place{}, false, nil
+		}
+	}
+	return place{}, false, fmt.Errorf("look for a message: more than %d since %s", pageSize*maxPages, oldest)
+}
+
+func (c *client) page(ctx context.Context, id, thread, oldest, cursor string) ([]slack.Message, string, error) {
+	if thread != "" {
+		messages, _, next, err := c.api.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
+			ChannelID: id, Timestamp: thread, Oldest: oldest, Cursor: cursor, Limit: pageSize, IncludeAllMetadata: true,
+		})
+		return messages, next, err
+	}
+	page, err := c.api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
+		ChannelID: id, Oldest: oldest, Cursor: cursor, Limit: pageSize, IncludeAllMetadata: true,
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return page.Messages, page.ResponseMetaData.NextCursor, nil
+}
+
+// channelID is the id of a channel given by name or id. Posting takes either,
+// looking takes ids only.
+func (c *client) channelID(ctx context.Context, channel string) (string, error) {
+	name, named := strings.CutPrefix(channel, "#")
+	c.mu.Lock()
+	id := c.ids[channel]
+	c.mu.Unlock()
+	if id != "" || !named {
+		return cmp.Or(id, channel), nil
+	}
+	cursor := ""
+	for range maxPages {
+		page, next, err := c.api.GetConversationsContext(ctx, &slack.GetConversationsParameters{
+			Types: []string{"public_channel", "private_channel"}, ExcludeArchived: true, Limit: pageSize, Cursor: cursor,
+		})
+		if err != nil {
+			return "", c.token.redact(err)
+		}
+		for i := range page {
+			c.learn("#"+page[i].Name, page[i].ID)
+			if page[i].Name == name {
+				return page[i].ID, nil
+			}
+		}
+		if cursor = next; cursor == "" {
+			break
+		}
+	}
+	return "", slack.SlackErrorResponse{Err: "channel_not_found"}
+}
+
+func (c *client) learn(channel, id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ids[channel] = id
+}

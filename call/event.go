@@ -58,7 +58,7 @@ type Event struct {
 	Facts
 
 	// Intervals are figures per reporting interval, oldest first, not cumulative.
-	Intervals []Interval `json:"intervals,omitempty" field:"list" doc:"figures per reporting interval: start, end, packetsReceived, packetsLost, packetLossPct, jitterMs, rttMs, mos"`
+	Intervals []Interval `json:"intervals,omitempty" field:"list" doc:"figures per reporting interval: start, end, packetsReceived, packetsLost, packetLossPct, jitterMs, rttMs, concealedPct, jitterBufferMs, packetsDiscarded, rFactor, mos"`
 	// Counters are the cumulative readings behind the packet counters, where the
 	// source counts since the start of a stream: the fold of segments needs them.
 	Counters *Counters `json:"counters,omitempty"`
@@ -100,15 +100,18 @@ func (e *Event) Key() Key { return Key{e.Provider, e.CallID} }
 // Interval is one reporting interval of a call. Counters are differences within
 // the interval, not readings.
 type Interval struct {
-	Start           time.Time `json:"start,omitzero"`
-	End             time.Time `json:"end,omitzero"`
-	PacketsReceived *int64    `json:"packetsReceived,omitempty"`
-	PacketsLost     *int64    `json:"packetsLost,omitempty"`
-	PacketLossPct   *float64  `json:"packetLossPct,omitempty"` // percent, 0..100
-	JitterMs        *float64  `json:"jitterMs,omitempty"`
-	RTTMs           *float64  `json:"rttMs,omitempty"`
-	RFactor         *float64  `json:"rFactor,omitempty"` // 0..100; 0 where an answered call received nothing
-	MOS             *float64  `json:"mos,omitempty"`     // of RFactor, 1..4.5
+	Start            time.Time `json:"start,omitzero"`
+	End              time.Time `json:"end,omitzero"`
+	PacketsReceived  *int64    `json:"packetsReceived,omitempty"`
+	PacketsLost      *int64    `json:"packetsLost,omitempty"`
+	PacketLossPct    *float64  `json:"packetLossPct,omitempty"` // percent, 0..100
+	JitterMs         *float64  `json:"jitterMs,omitempty"`
+	RTTMs            *float64  `json:"rttMs,omitempty"`
+	ConcealedPct     *float64  `json:"concealedPct,omitempty"` // percent, 0..100
+	JitterBufferMs   *float64  `json:"jitterBufferMs,omitempty"`
+	PacketsDiscarded *int64    `json:"packetsDiscarded,omitempty"`
+	RFactor          *float64  `json:"rFactor,omitempty"` // 0..100; 0 where an answered call received nothing
+	MOS              *float64  `json:"mos,omitempty"`     // of RFactor, 1..4.5
 }
 
 // Duration is the length of the interval, 0 where an end is unknown or the ends

@@ -90,3 +90,13 @@ func TestAggregateLeavesOut(t *testing.T) {
 		t.Error(ok, d)
 	}
 }
+
+func TestAggregateLimitOfBad(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for r, want := range map[float64]float64{67.9614: 100, 67.9616: 0} { // MOS 3.5 is R 67.9615
+		a, _ := AggregateIntervals([]Interval{{Start: at, End: at.Add(time.Second), RFactor: &r}})
+		if a.MOSBelow35Pct != want {
+			t.Errorf("R %v: %v %% below 3.5, want %v", r, a.MOSBelow35Pct, want)
+		}
+	}
+}

@@ -168,5 +168,5 @@ func carriesMedia(e *call.Event) bool {
 			return true
 		}
 	}
-	return len(e.Intervals) > 0
+	return false
 }

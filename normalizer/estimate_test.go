@@ -103,7 +103,9 @@ func TestEstimateSaysNothing(t *testing.T) {
 	agent := call.Event{Identity: call.Identity{Kind: call.Ended}, Facts: call.Facts{
 		Answered: new(true), DurationSec: new(60.0), TurnCount: new(int64(4)), Codec: "pcmu",
 	}}
-	for name, e := range map[string]call.Event{"progress": progress, "without media": agent} {
+	empty := agent
+	empty.Intervals = []call.Interval{{Start: answeredAt, End: answeredAt.Add(5 * time.Second)}}
+	for name, e := range map[string]call.Event{"progress": progress, "without media": agent, "empty intervals": empty} {
 		if d := cmp.Diff(quality{}, qualityOf(finished(e, Options{})), cmpopts.EquateEmpty()); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}

@@ -66,16 +66,22 @@ func (e *Event) includesRinging() bool {
 	return e.DurationSec != nil && spans(between(e.StartedAt, e.EndedAt)) && !spans(between(e.AnsweredAt, e.EndedAt))
 }
 
-// deriveAudio needs to know for how long the call was answered: a duration that
-// may include ringing does not tell.
+// TalkSec is how long the call was answered, in seconds; nil where it was not
+// answered or that is not known: a duration that may include ringing does not tell.
+func (e *Event) TalkSec() *float64 {
+	if e.Answered == nil || !*e.Answered || e.includesRinging() && e.AnsweredAt.IsZero() {
+		return nil
+	}
+	return e.DurationSec
+}
+
 func (e *Event) deriveAudio() {
-	answered := e.Answered != nil && *e.Answered && e.DurationSec != nil && *e.DurationSec >= audibleSec
-	if answered && (!e.includesRinging() || !e.AnsweredAt.IsZero()) {
+	if talk := e.TalkSec(); talk != nil && *talk >= audibleSec {
 		if e.NoInboundAudio == nil && e.PacketsReceived != nil {
-			e.NoInboundAudio = new(*e.PacketsReceived == 0)
+			e.NoInboundAudio = new(*e.PacketsReceived == 0 && orZero(e.BytesReceived) == 0)
 		}
 		if e.NoOutboundAudio == nil && e.PacketsSent != nil {
-			e.NoOutboundAudio = new(*e.PacketsSent == 0)
+			e.NoOutboundAudio = new(*e.PacketsSent == 0 && orZero(e.BytesSent) == 0)
 		}
 	}
 	if e.NoInboundAudio != nil && e.NoOutboundAudio != nil {

@@ -58,7 +58,7 @@ type Event struct {
 	Facts
 
 	// Intervals are figures per reporting interval, oldest first, not cumulative.
-	Intervals []Interval `json:"intervals,omitempty" field:"list" doc:"figures per reporting interval: start, end, packetsReceived, packetsLost, packetLossPct, jitterMs, rttMs, mos"`
+	Intervals []Interval `json:"intervals,omitempty" field:"list" doc:"figures per reporting interval: start, end, packetsReceived, packetsLost, packetLossPct, jitterMs, rttMs, concealedPct, jitterBufferMs, packetsDiscarded, rFactor, mos"`
 	// Counters are the cumulative readings behind the packet counters, where the
 	// source counts since the start of a stream: the fold of segments needs them.
 	Counters *Counters `json:"counters,omitempty"`

@@ -7,12 +7,14 @@ import (
 	"strings"
 
 	"callwatch/call"
+	"callwatch/emodel"
 )
 
 // Options are the operator's choices that shape an event.
 type Options struct {
-	Prefer call.Prefer // which MOS a call shows; empty is the provider's
-	Codecs Codecs      // codec table of the estimator; nil is the default one
+	Prefer       call.Prefer  // which MOS a call shows; empty is the provider's
+	Codecs       emodel.Table // codec table of the estimator
+	ExtraDelayMs float64      // one-way delay known to lie beyond the providers' media servers
 }
 
 // Events turns a stored body into normalized events: the provider's mapping,
@@ -50,7 +52,7 @@ func finish(e *call.Event, p Provider, b *Body, o Options, i int) {
 	e.From, e.FromCountry = e164(e.From, e.FromCountry)
 	e.To, e.ToCountry = e164(e.To, e.ToCountry)
 	e.Bound()
-	classifyHangup(e)
+	classifyHangup(e, p.Causes)
 	e.Derive()
 	estimate(e, o)
 	e.Raw = boundRaw(e.Raw)

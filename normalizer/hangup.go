@@ -1,14 +1,134 @@
 package normalizer
 
-import "callwatch/call"
+import (
+	"slices"
+	"strings"
 
-func classifyHangup(e *call.Event) {}
+	"callwatch/call"
+)
 
-// causeName stands in until the table of hangup causes is merged: replace it.
-func causeName(code int64) string {
-	return map[int64]string{
-		16: "NORMAL_CLEARING", 17: "USER_BUSY", 18: "NO_USER_RESPONSE", 19: "NO_ANSWER", 21: "CALL_REJECTED",
-		38: "NETWORK_OUT_OF_ORDER", 41: "NORMAL_TEMPORARY_FAILURE", 487: "ORIGINATOR_CANCEL",
-		802: "ALLOTTED_TIMEOUT", 804: "MEDIA_TIMEOUT",
-	}[code]
+// Cause is what a word for the end of a call means.
+type Cause struct {
+	Class    string   // one of the classes of hangupClass
+	Severity severity // how much it says about a fault
+	// SIP are the responses that tell more than the word, so that their own class
+	// counts where one of them came with it. AnySIP: all of them do.
+	SIP    []int64
+	AnySIP bool
+}
+
+// severity of a hangup cause. From warning on, a cause of a faulty class makes
+// the hangup abnormal.
+type severity int
+
+// Severities of a hangup cause.
+const (
+	harmless severity = iota
+	info
+	warning
+	critical
+)
+
+// Classes of hangup causes.
+const (
+	classNormal   = "normal"   // ended as intended
+	classUser     = "user"     // a person's decision or absence
+	classNumber   = "number"   // wrong or changed
+	classNetwork  = "network"  // route, congestion, timeout, gateway down
+	classConfig   = "config"   // own or peer set-up, capabilities, codecs
+	classAuth     = "auth"     // credentials or permission
+	classMedia    = "media"    // no RTP, SRTP error
+	classPolicy   = "policy"   // limits, blocking, caller identity
+	classInternal = "internal" // protocol or switch error, or unknown
+)
+
+// anyWord is the entry of Provider.Causes for words it does not have.
+const anyWord = "*"
+
+// classifyHangup tells what kind of cause ended the call; words are the provider's
+// own. A class that the mapping set stays.
+func classifyHangup(e *call.Event, words map[string]Cause) {
+	word := strings.ToLower(strings.TrimSpace(e.HangupCause))
+	if row, ok := causeNamed(word); ok && e.HangupCode == nil {
+		e.HangupCode = new(row.code)
+	}
+	if e.HangupClass != "" {
+		return
+	}
+	if cause, ok := causeOf(e, word, words); ok {
+		e.HangupClass = cause.Class
+		e.AbnormalHang = new(cause.abnormal())
+	}
+}
+
+// causeOf is what the first of these says that is known: the provider's word, the
+// switch's name of a cause, its number, the SIP response.
+func causeOf(e *call.Event, word string, words map[string]Cause) (Cause, bool) {
+	response, responded := sipCause(e.SIPCode)
+	if cause, ok := words[word]; ok {
+		if responded && (cause.AnySIP || slices.Contains(cause.SIP, *e.SIPCode)) {
+			return response, true
+		}
+		return cause, true
+	}
+	if row, ok := causeNamed(word); ok {
+		return row.cause(), true
+	}
+	if e.HangupCode != nil {
+		if row, ok := causeNumbered(*e.HangupCode); ok {
+			return row.cause(), true
+		}
+	}
+	if responded || word == "" {
+		return response, responded
+	}
+	cause, ok := words[anyWord]
+	return cause, ok
+}
+
+// abnormal says whether the cause is a fault worth an alert: not what people do,
+// and not causes that say nothing.
+func (c Cause) abnormal() bool {
+	switch c.Class {
+	case classNetwork, classConfig, classAuth, classMedia, classInternal:
+		return c.Severity >= warning
+	default:
+		return false
+	}
+}
+
+// sipCause is what a final SIP response says about the end of a call.
+func sipCause(code *int64) (Cause, bool) {
+	if code == nil {
+		return Cause{}, false
+	}
+	row := func(class string, s severity) (Cause, bool) { return Cause{Class: class, Severity: s}, true }
+	switch *code {
+	case 200:
+		return row(classNormal, harmless)
+	case 480, 486, 487, 600, 603:
+		return row(classUser, harmless)
+	case 607: // unwanted
+		return row(classUser, warning)
+	case 404, 410, 484, 485, 604:
+		return row(classNumber, info)
+	case 408, 481, 482, 483:
+		return row(classNetwork, warning)
+	case 500, 502, 503, 504:
+		return row(classNetwork, critical)
+	case 400, 405, 406, 413, 414, 415, 416, 420, 421, 488, 501, 505, 513, 606:
+		return row(classConfig, warning)
+	case 423: // interval too brief
+		return row(classConfig, info)
+	case 401, 403, 407:
+		return row(classAuth, warning)
+	case 402: // payment required
+		return row(classPolicy, critical)
+	case 428, 429, 437, 438, 608: // caller identity, blocked by analytics
+		return row(classPolicy, warning)
+	case 491: // request pending
+		return row(classInternal, info)
+	default:
+		return Cause{}, false
+	}
 }

@@ -46,6 +46,11 @@ type Provider struct {
 	// these are stored, so none may be a credential.
 	Headers []string
 
+	// Causes are the provider's own words for why a call ended, in lower case,
+	// with what each means; "*" is any other word. nil for a provider that sends
+	// the names or codes of Q.850 and FreeSWITCH, or none.
+	Causes map[string]Cause
+
 	// Verify checks the provider's own signature and returns which of the keys
 	// made it, in a form that can be stored and shown ("signing_key 1"). nil for
 	// a provider that cannot sign. Errors wrap ErrSignature or ErrStale.

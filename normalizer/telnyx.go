@@ -36,6 +36,7 @@ func telnyx() Provider {
 				Doc: "API v2 key, with which call reports are fetched after a call",
 			},
 		},
+		Causes: telnyxCauses(),
 		Supplies: []string{
 			"sessionId", "parentCallId", "connectionId", "agentId", "region", "userAgent", "transport", "tags",
 			"direction", "status", "answered", "from", "to", "startedAt", "ringingAt", "answeredAt", "endedAt",

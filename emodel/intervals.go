@@ -1,0 +1,76 @@
+package emodel
+
+// minPackets is how many expected packets make a loss ratio worth a rating: 2 s
+// of 20 ms packets.
+const minPackets = 100
+
+// Intervals rates the consecutive intervals of one call; nil for an interval
+// without an estimate. An interval whose loss rests on packet counters needs 100
+// expected packets: shorter ones are joined with the following ones until they
+// have them, and each member gets the rating of the group. A rest at the end gets
+// none. Intervals that tell no loss neither join a group nor end it.
+func (t Table) Intervals(ins []Input) []*Estimate {
+	out := make([]*Estimate, len(ins))
+	var (
+		members  []int
+		expected float64
+	)
+	for i, in := range ins {
+		_, basis, ok := in.loss()
+		if !ok {
+			continue
+		}
+		rated := []int{i}
+		if basis == Network {
+			members = append(members, i)
+			if expected += in.expected(); expected < minPackets {
+				continue
+			}
+			in, rated = join(ins, members), members
+			members, expected = nil, 0
+		}
+		if e, ok := t.Estimate(in); ok {
+			for _, m := range rated {
+				out[m] = &e
+			}
+		}
+	}
+	return out
+}
+
+// join makes one interval of several: counters are added up, times averaged over
+// the members that know them.
+func join(ins []Input, members []int) Input {
+	joined := ins[members[0]]
+	if len(members) == 1 {
+		return joined
+	}
+	sum := func(of func(Input) *int64) *int64 {
+		var total int64
+		for _, m := range members {
+			total += max(0, orZero(of(ins[m])))
+		}
+		return &total
+	}
+	mean := func(of func(Input) *float64) *float64 {
+		var total, n float64
+		for _, m := range members {
+			if v := known(of(ins[m])); v != nil {
+				total += *v
+				n++
+			}
+		}
+		if n == 0 {
+			return nil
+		}
+		return new(total / n)
+	}
+	joined.PacketsReceived = sum(func(in Input) *int64 { return in.PacketsReceived })
+	joined.PacketsLost = sum(func(in Input) *int64 { return in.PacketsLost })
+	joined.PacketsDiscarded = sum(func(in Input) *int64 { return in.PacketsDiscarded })
+	joined.JitterMs = mean(func(in Input) *float64 { return in.JitterMs })
+	joined.RTTMs = mean(func(in Input) *float64 { return in.RTTMs })
+	joined.JitterBufferMs = mean(func(in Input) *float64 { return in.JitterBufferMs })
+	joined.BurstRatio = mean(func(in Input) *float64 { return in.BurstRatio })
+	return joined
+}

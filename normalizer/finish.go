@@ -48,10 +48,10 @@ func finish(e *call.Event, p Provider, b *Body, o Options, i int) {
 			e.OccurredAt = b.ReceivedAt
 		}
 	}
+	e.Bound()
 	e.Codec = codecName(e.Codec)
 	e.From, e.FromCountry = e164(e.From, e.FromCountry)
 	e.To, e.ToCountry = e164(e.To, e.ToCountry)
-	e.Bound()
 	classifyHangup(e, p.Causes)
 	e.Derive()
 	estimate(e, o)

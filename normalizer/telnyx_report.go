@@ -26,8 +26,10 @@ func telnyxReport(n node, source Source, fetchedFor string) ([]call.Event, error
 	if e.CallID == "" {
 		return nil, errors.New("call report names no call")
 	}
-	sdk := telnyxSDKOf(n)
-	stats := telnyxStatsOf(n, sdk)
+	stats, err := telnyxStatsOf(n, telnyxSDKOf(n))
+	if err != nil {
+		return nil, err
+	}
 	last := telnyxFinal(n)
 	switch {
 	case source != Pushed:

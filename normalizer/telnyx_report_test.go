@@ -114,6 +114,14 @@ func TestTelnyxIntervalsAreBounded(t *testing.T) {
 	}
 }
 
+func TestTelnyxEntriesAreBounded(t *testing.T) {
+	body := `{"summary":{"callId":"x"},"stats":[` + strings.Repeat("{},", telnyxMaxEntries) + `{}]}`
+	_, err := Events(telnyx(), &Body{Source: Pushed, Bytes: []byte(body), ReceivedAt: testReceivedAt()}, Options{})
+	if err == nil || !strings.Contains(err.Error(), "entries of stats") {
+		t.Error(err)
+	}
+}
+
 func TestRecordsAreBounded(t *testing.T) {
 	page := `{"data":[` + strings.Repeat(`{"id":"a","created_at":"2026-10-30T08:00:00Z"},`, maxRecords) + `{}]}`
 	for _, p := range []Provider{telnyx(), signalwire()} {

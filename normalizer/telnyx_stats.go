@@ -1,6 +1,7 @@
 package normalizer
 
 import (
+	"fmt"
 	"time"
 
 	"callwatch/call"
@@ -10,6 +11,9 @@ const (
 	// telnyxMaxIntervals is four times the SDKs' own limit of a report. Past it
 	// only the totals go on.
 	telnyxMaxIntervals = 1200
+	// telnyxMaxEntries is more than the largest accepted body holds of real
+	// entries of stats.
+	telnyxMaxEntries = 20000
 	// telnyxLateStart is how long after the collector's start the first interval
 	// of a complete report may begin. Later ones continue an earlier chunk.
 	telnyxLateStart = 10 * time.Second
@@ -32,11 +36,14 @@ type telnyxStats struct {
 }
 
 // telnyxStatsOf reads stats, an array of intervals or one object.
-func telnyxStatsOf(n node, sdk telnyxSDK) *telnyxStats {
+func telnyxStatsOf(n node, sdk telnyxSDK) (*telnyxStats, error) {
 	s := &telnyxStats{sdk: sdk}
 	entries := n.at("stats").list()
 	if n.at("stats").isObject() {
 		entries = []node{n.at("stats")}
+	}
+	if len(entries) > telnyxMaxEntries {
+		return nil, fmt.Errorf("%d entries of stats, more than %d", len(entries), telnyxMaxEntries)
 	}
 	s.counters.Stream = sdk.stream
 	if segment := n.at("segment").integer(); segment != nil {
@@ -55,7 +62,7 @@ func telnyxStatsOf(n node, sdk telnyxSDK) *telnyxStats {
 		s.counters.Stream = "sdk"
 	}
 	s.counters.Last, s.counters.Sum, s.counters.Resets = s.tally.Last(), s.tally.Sum(), s.tally.Resets
-	return s
+	return s, nil
 }
 
 // add takes one entry of stats. One that ends before what was already read, or

@@ -80,34 +80,3 @@ func telnyxTeXMLEnd(e *call.Event, n, stats node) {
 	}
 	e.Final = settled(e)
 }
-
-// telnyxDetail maps a detail record, which has times and cost and no quality.
-// Its telnyx_leg_id is the call_leg_id of the webhooks.
-func telnyxDetail(n node) ([]call.Event, error) {
-	e := call.Event{Identity: call.Identity{
-		ID:           recordID(n),
-		Kind:         call.Report,
-		CallID:       n.at("telnyx_leg_id").or(n.at("call_leg_id")).or(n.at("call_id")).or(n.at("id")).text(),
-		SessionID:    n.at("telnyx_session_id").or(n.at("call_session_id")).text(),
-		ConnectionID: n.at("connection_id").text(),
-		Tags:         n.at("tags").texts(),
-	}}
-	if e.CallID == "" {
-		return nil, errors.New("detail record names no call")
-	}
-	switch n.at("record_type").text() {
-	case "webrtc", "webrtc_detail_record":
-		e.Transport = call.WebRTC
-	}
-	e.Direction = telnyxDirection(n.at("direction").text())
-	e.From, e.To = n.at("cli").text(), n.at("cld").text()
-	e.StartedAt = n.at("started_at").time()
-	e.AnsweredAt = n.at("answered_at").time()
-	e.EndedAt = n.at("finished_at").time()
-	e.DurationSec = n.at("call_sec").number()
-	if e.Cost = n.at("cost").number(); e.Cost != nil {
-		e.CostCurrency = n.at("currency").text()
-	}
-	e.Raw = rawOf(n, nil, nil)
-	return []call.Event{e}, nil
-}

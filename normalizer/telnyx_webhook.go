@@ -2,36 +2,9 @@ package normalizer
 
 import (
 	"errors"
-	"maps"
 
 	"callwatch/call"
 )
-
-// telnyxCallEvent maps a record of /call_events and the wrapper of the Voice
-// API: the webhook stands in metadata, bare or as its event or data member.
-// Commands are no events.
-func telnyxCallEvent(n node) ([]call.Event, error) {
-	if n.at("type").text() == "command" {
-		return nil, nil
-	}
-	meta := n.at("metadata")
-	delivery := node{map[string]any{
-		"attempt": meta.at("attempt").v, "delivered_to": meta.at("delivered_to").v, "status": meta.at("status").v,
-	}}
-	event := meta.at("event").or(meta.at("data")).or(meta)
-	if !event.isObject() {
-		return nil, errors.New("call event without its webhook")
-	}
-	whole := map[string]any{"event_type": n.at("name").v, "occurred_at": n.at("event_timestamp").v}
-	if event.at("event_type").text() == "" && !event.at("payload").isObject() {
-		whole["payload"] = event.v // the payload alone
-	}
-	maps.Copy(whole, event.object())
-	payload := map[string]any{"call_leg_id": n.at("call_leg_id").v, "call_session_id": n.at("call_session_id").v}
-	maps.Copy(payload, node{whole["payload"]}.object())
-	whole["payload"] = payload
-	return telnyxWebhook(node{whole}, delivery)
-}
 
 // telnyxWebhook maps one Voice API event: the data object of the envelope, or
 // the flat form. Event types that say nothing about the outcome of a call give

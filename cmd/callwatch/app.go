@@ -166,7 +166,7 @@ func (c *Config) storing(log *slog.Logger) stream.Config {
 
 // normalizing is the configuration of the normalizers.
 func (c *Config) normalizing() normalizer.Options {
-	return normalizer.Options{Prefer: c.MOS, Codecs: c.Codecs}
+	return normalizer.Options{Prefer: c.MOS, Codecs: c.codecs}
 }
 
 // announcing is the configuration of the notifier.

@@ -39,6 +39,8 @@ type Config struct {
 	Providers map[string]map[string]Secret `yaml:"providers"`
 	// Codecs override or extend the estimator's codec table.
 	Codecs map[string]emodel.Codec `yaml:"codecs"`
+
+	codecs emodel.Table // of Codecs, made by check
 }
 
 // NATSConfig says where JetStream is.
@@ -201,6 +203,11 @@ func (c *Config) check() error {
 	if c.Slack.Token != "" && c.Slack.Channel == "" {
 		add("SLACK_CHANNEL", "missing: CALLWATCH_SLACK_TOKEN is set, but no channel to post to")
 	}
+	table, err := emodel.NewTable(c.Codecs)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("codecs: %w", err))
+	}
+	c.codecs = table
 	errs = append(errs, c.checkProviders()...)
 	return errors.Join(errs...)
 }

@@ -132,4 +132,3 @@ func (a *app) summary() string {
 	c := a.console.Snapshot().Counts
 	return fmt.Sprintf("%d webhooks, %d events, %d incidents, %d Slack messages", c.Webhooks, c.Events, c.Incidents, c.Messages)
 }
-

@@ -184,4 +184,3 @@ func totalsLine(t simulate.Totals) string {
 	}
 	return b.String()
 }
-

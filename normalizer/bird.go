@@ -41,6 +41,7 @@ func bird() Provider {
 			"rttMs", "burstRatio", "bytesReceived", "bytesSent", "noInboundAudio",
 			"mos", "mosSource", "mosProvider", "qualityScore", "cost", "costCurrency",
 		},
+		SignsURL:  true,
 		Verify:    verifyBird,
 		Normalize: normalizeBird,
 	}

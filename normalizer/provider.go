@@ -51,6 +51,10 @@ type Provider struct {
 	// the names or codes of Q.850 and FreeSWITCH, or none.
 	Causes map[string]Cause
 
+	// SignsURL says that signatures cover the URL, so that they can only be checked
+	// when it is known under which one the provider calls.
+	SignsURL bool
+
 	// Verify checks the provider's own signature and returns which of the keys
 	// made it, in a form that can be stored and shown ("signing_key 1"). nil for
 	// a provider that cannot sign. Errors wrap ErrSignature or ErrStale.

@@ -45,6 +45,7 @@ func signalwire() Provider {
 			"jitterMaxMs", "rttMs", "rttMaxMs", "remotePacketsLost", "remoteJitterMs",
 			"mos", "mosSource", "mosProvider", "qualityScore", "errorCount", "cost", "costCurrency",
 		},
+		SignsURL:  true,
 		Verify:    verifySignalwire,
 		Normalize: normalizeSignalwire,
 	}

@@ -24,6 +24,9 @@ type Message struct {
 	Edits     int       `json:"edits"`
 	Broadcast bool      `json:"broadcast,omitempty"`
 	Metadata  Metadata  `json:"metadata"`
+
+	Blocks      json.RawMessage `json:"blocks,omitempty"` // as posted
+	Attachments json.RawMessage `json:"attachments,omitempty"`
 }
 
 // Threads is a snapshot of all channels, the threads in the order they began.
@@ -48,6 +51,7 @@ func (s *Server) Threads() []Thread {
 func (m *message) shown() Message {
 	out := Message{
 		TS: m.ts, At: m.posted, Text: plain(m.text), Edits: m.edits, Broadcast: m.broadcast, Metadata: m.metadata,
+		Blocks: m.blocks, Attachments: m.attachments,
 	}
 	lines := blockLines(m.blocks)
 	var as []attachment

@@ -188,3 +188,12 @@ func TestHealth(t *testing.T) {
 		t.Errorf("raw %+v", raw)
 	}
 }
+
+func TestDurabilityReachesTheServer(t *testing.T) {
+	for durability, syncAlways := range map[Durability]bool{"": true, Fsync: true, OS: false} {
+		s := open(t, Config{Durability: durability})
+		if got := s.node.running.Load().JetStreamConfig().SyncAlways; got != syncAlways {
+			t.Errorf("%q: sync always %v", durability, got)
+		}
+	}
+}

@@ -132,7 +132,7 @@ func TestFollowTransitions(t *testing.T) {
 			t.Errorf("got %d, want %d", got, i)
 		}
 	}
-	if err := <-ended; err != failed {
+	if err := <-ended; !errors.Is(err, failed) {
 		t.Errorf("ended with %v", err)
 	}
 }

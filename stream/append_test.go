@@ -45,7 +45,7 @@ func readRecords(t testing.TB, s *Store, from Position, n int) []Record {
 		}
 		return nil
 	}, func(d *Damage) { t.Error(d) })
-	if err != enough {
+	if !errors.Is(err, enough) {
 		t.Fatalf("%d of %d records, then %v", len(got), n, err)
 	}
 	return got

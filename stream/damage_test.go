@@ -96,7 +96,7 @@ func TestKillLosesNothing(t *testing.T) {
 		}
 		return nil
 	}, func(d *Damage) { t.Error(d) })
-	if err != enough {
+	if !errors.Is(err, enough) {
 		t.Fatal(err)
 	}
 	for id, call := range acked {
@@ -187,7 +187,7 @@ func checkDamage(t *testing.T, dir string, frames uint64, bit int) {
 		}
 		return nil
 	}, func(d *Damage) { lost += d.Last - d.First + 1 })
-	if err != enough || read+lost != at.Seq-1 || lost == 0 {
+	if !errors.Is(err, enough) || read+lost != at.Seq-1 || lost == 0 {
 		t.Errorf("bit %d: %d read, %d named as lost of %d: %v", bit, read, lost, at.Seq-1, err)
 	}
 	t.Logf("bit %d: %d read, %d named as lost", bit, read, lost)
@@ -219,7 +219,7 @@ func TestDamagedFrame(t *testing.T) {
 		}
 		return nil
 	}, func(d *Damage) { damage = append(damage, d) })
-	if err != enough || fmt.Sprint(calls) != "[call-1 call-3]" {
+	if !errors.Is(err, enough) || fmt.Sprint(calls) != "[call-1 call-3]" {
 		t.Errorf("read %v, %v", calls, err)
 	}
 	if len(damage) != 1 || damage[0].First != 2 || damage[0].Last != 2 || !errors.Is(damage[0], errFrame) {
@@ -286,7 +286,7 @@ func TestFrameCorpus(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }()
 		b, err := io.ReadAll(io.LimitReader(f, 4<<20))
 		if err != nil {
 			return err

@@ -17,7 +17,7 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	if err := lockFile(f); err != nil {
 		owner, _ := os.ReadFile(f.Name())
-		f.Close()
+		_ = f.Close()
 		return nil, fmt.Errorf("data directory %s is in use by another callwatch (process %s)", dir, strings.TrimSpace(string(owner)))
 	}
 	// The id only serves the message above; the lock is the kernel's.

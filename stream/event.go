@@ -25,9 +25,9 @@ const (
 	headerIndex       = "callwatch-index"
 )
 
-// fewEvents is up to where an fsync each costs less than a batch, which creates
-// and removes a directory.
-const fewEvents = 8
+// fewEvents is up to where an fsync each costs no more than a batch, which takes
+// four and creates and removes a directory.
+const fewEvents = 4
 
 // Event is one normalized event on its way into EVENTS.
 type Event struct {

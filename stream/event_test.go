@@ -41,7 +41,7 @@ func follow(t testing.TB, s *Store, from uint64, n int) []Message {
 		}
 		return nil
 	})
-	if err != enough {
+	if !errors.Is(err, enough) {
 		t.Fatalf("%d of %d messages, then %v", len(got), n, err)
 	}
 	return got
@@ -273,7 +273,7 @@ func BenchmarkFollow(b *testing.B) {
 			}
 			return nil
 		})
-		if err != enough {
+		if !errors.Is(err, enough) {
 			b.Fatal(err)
 		}
 	}

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
+
+const healthWait = 2 * time.Second
 
 // Health is the state of the store.
 type Health struct {
@@ -27,8 +30,11 @@ type StreamState struct {
 	First, Last     uint64 // sequences
 }
 
-// Health asks the server and each stream; a server that does not answer is a cause.
+// Health asks the server and each stream; one that does not answer within two
+// seconds is a cause.
 func (s *Store) Health(ctx context.Context) Health {
+	ctx, cancel := context.WithTimeout(ctx, healthWait)
+	defer cancel()
 	h := Health{Durability: s.durability(), Embedded: s.node != nil, Server: s.nc.ConnectedServerVersion(), URL: s.cfg.URL}
 	blame := func(err error) { h.Causes = append(h.Causes, err.Error()) }
 	if out := s.down.Load(); out != nil {

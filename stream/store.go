@@ -143,7 +143,7 @@ func (s *Store) release() {
 		s.node.stop()
 	}
 	if s.lock != nil {
-		s.lock.Close() // releases the lock
+		_ = s.lock.Close() // releases the lock
 	}
 }
 

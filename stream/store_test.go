@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -132,6 +133,48 @@ func TestExternalServer(t *testing.T) {
 	}
 }
 
+// TestExternalServerGoesAway: webhooks are refused at once while the server is
+// away, and taken again without a hand; readers go on where they were.
+func TestExternalServerGoesAway(t *testing.T) {
+	dir := t.TempDir()
+	host := open(t, Config{Dir: dir, Listen: "127.0.0.1:0"})
+	url := host.Health(t.Context()).URL
+	s := open(t, Config{URL: url})
+	seen := make(chan string, 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		_ = s.Records(ctx, Position{}, func(records []Record) error {
+			for _, r := range records {
+				seen <- r.CallID
+			}
+			return nil
+		}, func(d *Damage) { t.Error(d) })
+	}()
+	if _, err := s.Append(t.Context(), record(1)); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-seen; got != "call-1" {
+		t.Fatal(got)
+	}
+	closeStore(t, host)
+	for range 20 {
+		start := time.Now()
+		_, err := s.Append(t.Context(), record(2))
+		if took := time.Since(start); !errors.Is(err, ErrUnavailable) || took > 2*time.Second {
+			t.Fatalf("%v after %v", err, took)
+		}
+	}
+	if h := s.Health(t.Context()); h.OK {
+		t.Errorf("health %+v", h)
+	}
+	open(t, Config{Dir: dir, Listen: strings.TrimPrefix(url, "nats://")})
+	waitFor(t, func() bool { _, err := s.Append(t.Context(), record(3)); return err == nil })
+	if got := <-seen; got != "call-3" {
+		t.Errorf("read %s", got)
+	}
+}
+
 func TestHealth(t *testing.T) {
 	s := open(t, Config{})
 	if _, err := s.Append(t.Context(), record(1)); err != nil {
@@ -143,5 +186,14 @@ func TestHealth(t *testing.T) {
 	}
 	if raw := h.Streams[0]; raw.Name != "raw" || raw.Messages != 1 || raw.Last != 1 || raw.Bytes == 0 {
 		t.Errorf("raw %+v", raw)
+	}
+}
+
+func TestDurabilityReachesTheServer(t *testing.T) {
+	for durability, syncAlways := range map[Durability]bool{"": true, Fsync: true, OS: false} {
+		s := open(t, Config{Durability: durability})
+		if got := s.node.running.Load().JetStreamConfig().SyncAlways; got != syncAlways {
+			t.Errorf("%q: sync always %v", durability, got)
+		}
 	}
 }

@@ -47,7 +47,7 @@ func (w *writer) facts(e *call.Event, show []string) []fact {
 		}
 	}
 	if e.CallID != "" {
-		out = append(out, fact{"Call", code(e.CallID, maxValue)})
+		out = append(out, fact{"Call ID", code(e.CallID, maxValue)})
 	}
 	return out
 }
@@ -177,6 +177,7 @@ func (w *writer) number(s string) markup {
 
 // text is foreign text that may name the call's numbers.
 func (w *writer) text(s string, e *call.Event, limit int) markup {
+	s = s[:min(len(s), 8*limit)] // more than can be shown
 	if !w.showNumbers {
 		s = maskText(s, e)
 	}

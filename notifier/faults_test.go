@@ -47,6 +47,7 @@ func TestEveryFaultOnEveryCall(t *testing.T) {
 		"limited, bare":  {Status: 429},
 		"500":            {Status: 500},
 		"503, committed": {Status: 503, Commit: true},
+		"500, seen late": {Status: 500, Commit: true, Late: time.Second},
 		"cut":            {Cut: true},
 		"cut, committed": {Cut: true, Commit: true},
 		"late":           {Hang: hang},

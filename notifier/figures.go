@@ -79,9 +79,6 @@ func figure(v float64, unit string) markup {
 // label is a field's name as people write it: packetLossPct is "Packet loss".
 // The unit at its end is shown with the figure.
 func label(f call.Field) markup {
-	if f.Name == "callId" {
-		return "Call"
-	}
 	var words []string
 	for _, w := range splitCamel(f.Name) {
 		words = append(words, acronym(w))

@@ -3,6 +3,8 @@ package notifier
 import (
 	"net/url"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/slack-go/slack"
 
@@ -145,11 +147,16 @@ func runbook(address string) markup {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
 		return ""
 	}
-	safe := strings.NewReplacer("&", "&amp;", "<", "%3C", ">", "%3E", "|", "%7C", "`", "%60").Replace(u.String())
-	if len(safe) > 1000 {
+	safe := strings.NewReplacer("&", "&amp;", "<", "%3C", ">", "%3E", "|", "%7C", "`", "%60", " ", "%20").Replace(u.String())
+	if len(safe) > 1000 || strings.ContainsFunc(safe, notInURL) {
 		return ""
 	}
 	return markup("<" + safe + "|Runbook>")
+}
+
+// notInURL are runes that would end the link or disguise it.
+func notInURL(r rune) bool {
+	return r == utf8.RuneError || unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
 }
 
 // callLine says in one line which call it was.

@@ -118,6 +118,8 @@ func TestRunbookIsALinkOnlyWhereABrowserIsSafe(t *testing.T) {
 	for in, want := range map[string]string{
 		"https://wiki.example/a?b=1&c=2": "<https://wiki.example/a?b=1&amp;c=2|Runbook>",
 		"https://wiki.example/a|b>c":     "<https://wiki.example/a%7Cb%3Ec|Runbook>",
+		"https://wiki.example/?q=a b":    "<https://wiki.example/?q=a%20b|Runbook>",
+		"https://wiki.example/?\u202ea":  "",
 		"javascript:alert(1)":            "",
 		"https://user:pw@wiki.example/":  "",
 		"file:///etc/passwd":             "",
@@ -156,8 +158,7 @@ func TestEscapedIsCutBetweenRunes(t *testing.T) {
 }
 
 func FuzzMessage(f *testing.F) {
-	h := hostile()
-	f.Add(h.Summary, "+15551234567", "mos (3.12) < 3.5", "https://wiki.example/|x>", 3.1, 7)
+	f.Add("<!channel> @here & <@U1|x> `rm` *_~\n> \u202e<https://evil.example|safe> 𝔘", "+15551234567", "mos (3.12) < 3.5", "https://wiki.example/|x>", 3.1, 7)
 	f.Add("\xff\x00`", "@channel", "<!here>", "http://a/<>", -1.0, 0)
 	f.Add("&&&&&&&", "sip:<sip:x@y>", "", "", 1e300, 1<<40)
 	f.Fuzz(func(t *testing.T, name, number, text, runbook string, mos float64, n int) {

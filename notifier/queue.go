@@ -32,7 +32,8 @@ func (n *Notifier) Run(ctx context.Context) {
 }
 
 // Deliver makes the calls that are due now and returns when the next one will
-// be, zero for none. It is one turn of Run, for who has a clock of their own.
+// be, zero for none. It is one turn of Run, for those with a clock of their own;
+// one call at a time.
 func (n *Notifier) Deliver(ctx context.Context) time.Time {
 	for ctx.Err() == nil {
 		jobs, due := n.pick(n.now())

@@ -3,6 +3,8 @@ package notifier
 import (
 	"slices"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/slack-go/slack"
 
@@ -53,7 +55,7 @@ func (w *writer) rootText(in *rules.Incident) string {
 
 // extent says how many calls since when.
 func (w *writer) extent(in *rules.Incident) markup {
-	matched := "*" + calls(in) + "* matched"
+	matched := calls(in) + " matched"
 	if in.Counts.Matched <= 1 {
 		return joined(" ", matched, when(in.OpenedAt))
 	}
@@ -86,8 +88,8 @@ func (w *writer) resolvedLine(in *rules.Incident) markup {
 	return line + ", " + calls(in) + " matched"
 }
 
-// goodLine is the value that shows that all is well again: the facts the rule
-// looks at, as the latest good call had them.
+// goodLine shows that all is well again: the facts that the rule looks at, as
+// the latest good call had them.
 func (w *writer) goodLine(in *rules.Incident) markup {
 	if in.Resolving == nil {
 		if in.ResolveAfter > 0 {
@@ -96,20 +98,31 @@ func (w *writer) goodLine(in *rules.Incident) markup {
 		return ""
 	}
 	var values []markup
-	for _, c := range in.Resolving.Conditions {
-		if c.Truth == rules.False {
-			values = append(values, w.text(c.Text, &in.Resolving.Call, 200))
+	for _, name := range fieldsOf(in.Resolving.Conditions) {
+		if f, ok := w.fact(&in.Resolving.Call, name); ok && len(values) < maxGood {
+			values = append(values, inSentence(f.label)+" "+f.value)
 		}
 	}
-	if f, ok := w.fact(&in.Resolving.Call, "mos"); ok {
-		values = slices.Insert(values, 0, f.label+" "+f.value)
-	}
-	const most = 4
-	good := joined(", ", values[:min(most, len(values))]...)
-	if good == "" {
+	if len(values) == 0 {
 		return ""
 	}
-	return joined(": ", joined(" ", "Latest good call", when(in.Resolving.At)), good)
+	return joined(" ", "Latest good call", when(in.Resolving.At)) + ": " + joined(", ", values...)
+}
+
+const maxGood = 4
+
+// fieldsOf are the words in the conditions that may name fields, each once.
+func fieldsOf(cs []rules.Condition) []string {
+	var names []string
+	for _, c := range cs {
+		words := strings.FieldsFunc(c.Expr, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+		for _, word := range words {
+			if !slices.Contains(names, word) {
+				names = append(names, word)
+			}
+		}
+	}
+	return names
 }
 
 // worstOf is the call to show: the worst where one is kept, else the opening one.

@@ -15,11 +15,11 @@ func (s *Server) history(form url.Values) reply {
 	}
 	var found []*message
 	for _, m := range slices.Backward(c.messages) {
-		if (m.thread == "" || m.broadcast) && within(m, form) {
+		if (m.thread == "" || m.broadcast) && s.listed(m) && within(m, form) {
 			found = append(found, m)
 		}
 	}
-	return listed(found, form)
+	return answer(found, form)
 }
 
 // replies lists a thread, oldest first, the root always among them.
@@ -34,11 +34,11 @@ func (s *Server) replies(form url.Values) reply {
 	}
 	found := []*message{root}
 	for _, m := range c.messages {
-		if m.thread == root.ts && within(m, form) {
+		if m.thread == root.ts && s.listed(m) && within(m, form) {
 			found = append(found, m)
 		}
 	}
-	return listed(found, form)
+	return answer(found, form)
 }
 
 // readable is the channel to read; its id is required.
@@ -63,7 +63,9 @@ func within(m *message, form url.Values) bool {
 	return (oldest == "" || m.ts > oldest) && (latest == "" || m.ts < latest)
 }
 
-func listed(found []*message, form url.Values) reply {
+func (s *Server) listed(m *message) bool { return !m.listed.After(s.cfg.Now()) }
+
+func answer(found []*message, form url.Values) reply {
 	found, cursor := paged(found, form)
 	messages := make([]reply, 0, len(found))
 	for _, m := range found {

@@ -12,6 +12,9 @@ type Fault struct {
 	// Commit carries the call out before it fails: the message is there, and
 	// the client does not learn of it. Without it a fault changes nothing.
 	Commit bool
+	// Late is how long the message stays out of history and replies after it
+	// was posted: Slack's reads may lag behind its writes.
+	Late time.Duration
 
 	Status     int           // HTTP status instead of 200
 	RetryAfter int           // seconds, sent with Status 429 if above 0

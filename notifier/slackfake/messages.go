@@ -31,6 +31,7 @@ type message struct {
 	metadata    Metadata
 	broadcast   bool
 	posted      time.Time
+	listed      time.Time // when history shows it
 	edits       int
 }
 
@@ -139,7 +140,7 @@ func (s *Server) postMessage(call *Call, form url.Values) reply {
 	if m.thread != "" && c.message(m.thread) == nil {
 		return failed("thread_not_found")
 	}
-	m.ts, m.posted = s.stamp(), call.At
+	m.ts, m.posted, m.listed = s.stamp(), call.At, call.At.Add(call.Fault.Late)
 	c.messages = append(c.messages, m)
 	call.Committed = m.ts
 	s.announce()

@@ -69,7 +69,7 @@ func (c *conversation) webhook(kind string, at time.Time, members object) {
 }
 
 func (c *conversation) status() string {
-	if c.fault == agentError {
+	if c.agentFails() {
 		return call.Failed
 	}
 	return c.outcome
@@ -120,9 +120,9 @@ func (c *conversation) record() {
 		"average_agent_latency":       c.average(func(t turn) float64 { return t.llmMs }),
 		"average_synthesizer_latency": c.average(func(t turn) float64 { return t.ttsMs }),
 	}
-	if c.fault == agentError {
+	if c.agentFails() {
 		o["disconnectionReason"] = "system_error"
-		o["callFailureReason"] = c.pick("language model timed out", "speech synthesis unavailable")
+		o["callFailureReason"] = c.word(c.pick("language model timed out", "speech synthesis unavailable"))
 	}
 	c.json(webhook{kind: "call record", callID: c.id, at: c.soon(2, 4), proof: proof{byToken(), byBody()}},
 		object{"status": true, "data": o})

@@ -52,7 +52,7 @@ func tellStatus(n *narrator) {
 }
 
 func (c *butterCall) last() string {
-	if c.fault == agentError {
+	if c.agentFails() {
 		return call.Failed
 	}
 	return c.outcome
@@ -75,10 +75,8 @@ func (c *butterCall) status(status string, at time.Time) {
 		switch {
 		case c.outcome == call.Failed:
 			body["error_code"], body["error_message"] = c.sip, "the call could not be connected"
-		case c.fault == agentError:
-			body["error_code"], body["error_message"] = "LLM_TIMEOUT", "the language model did not answer"
-		case c.fault == hostile:
-			body["error_message"] = c.word("")
+		case c.agentFails():
+			body["error_code"], body["error_message"] = "LLM_TIMEOUT", c.word("the language model did not answer")
 		}
 	}
 	c.json(webhook{kind: kind, callID: c.sid, at: at}, body)
@@ -103,7 +101,7 @@ func (c *butterCall) record() {
 	tokens, characters := 180*len(c.turns), 60*len(c.turns)
 	o := object{
 		"call_sid": c.sid, "trace_id": "trace_" + c.hex(12), "from_number": c.from, "to_number": c.to,
-		"agent_id": "agent_" + c.agent.id, "agent_name": c.agent.name, "call_type": c.direction("inbound", "outbound"),
+		"agent_id": "agent_" + c.agent.id, "agent_name": c.word(c.agent.name), "call_type": c.direction("inbound", "outbound"),
 		"agent_config": object{"llm_model": "example-large", "tts_provider": "example", "stt_provider": "example", "speak_first": true},
 		"status":       c.last(), "transport": c.pick("twilio", "sip", "webrtc"), "recording_enabled": false, "recording_url": nil,
 		"duration_seconds": round(secs, 1), "turn_count": len(c.turns), "total_cost": round(secs/60*8, 2),
@@ -118,9 +116,9 @@ func (c *butterCall) record() {
 		"errors": object{"error_count": 0, "has_fatal_errors": false, "errors": []object{}}, "turns": c.turnList(),
 		"created_at": iso(c.started), "start_time": iso(c.answered), "end_time": iso(c.ended),
 	}
-	if c.fault == agentError {
+	if c.agentFails() {
 		o["errors"] = object{"error_count": 2, "has_fatal_errors": true, "errors": []object{
-			{"type": "LLM_TIMEOUT", "message": "the language model did not answer within 10 s"},
+			{"type": "LLM_TIMEOUT", "message": c.word("the language model did not answer within 10 s")},
 			{"type": "LLM_TIMEOUT", "message": "retry failed"},
 		}}
 	}

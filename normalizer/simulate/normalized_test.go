@@ -176,10 +176,26 @@ func TestGrowingLossShowsDuringTheCall(t *testing.T) {
 
 func TestHostileTrafficIsTakenAsMarked(t *testing.T) {
 	secrets := testSecrets(t)
-	seen := map[Expect]int{}
+	seen, calls := map[Expect]int{}, map[call.Key]*call.Call{}
 	for r := range sequence(t, Options{Seed: 6, Count: 150, Scenario: "hostile", Secrets: secrets}) {
-		normalized(t, &r, secrets.Receive[r.Provider])
+		for _, e := range normalized(t, &r, secrets.Receive[r.Provider]) {
+			if calls[e.Key()] == nil {
+				calls[e.Key()] = &call.Call{}
+			}
+			calls[e.Key()].Fold(&e, call.PreferProvider)
+		}
 		seen[r.Expect]++
+	}
+	alerting := map[string]bool{}
+	for key, c := range calls {
+		if found := symptoms(c); found[lowMOS] || found[agentError] {
+			alerting[key.Provider] = true
+		}
+	}
+	for _, p := range Providers() {
+		if !alerting[p] {
+			t.Errorf("no hostile call of %s would raise an alert", p)
+		}
 	}
 	for _, want := range []Expect{Normalized, Ignored, DeadLetter, Refused} {
 		if seen[want] == 0 {

@@ -156,10 +156,13 @@ func (s *story) spoil() {
 		s.path.lossPct, s.path.grows = s.between(5, 8), true
 	case congestion:
 		s.path.rttMs, s.path.jitterMs = s.between(620, 900), s.between(45, 70)
-	case lowMOS:
+	case lowMOS, hostile: // so that hostile texts get into alerts
 		s.path.lossPct, s.path.jitterMs = s.between(12, 16), s.between(15, 35)
 	}
 }
+
+// agentFails says whether the voice agent's model or speech fails.
+func (s *story) agentFails() bool { return s.fault == agentError || s.fault == hostile }
 
 func (s *story) talkTime() time.Duration {
 	if s.answered.IsZero() {

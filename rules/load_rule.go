@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -208,8 +209,8 @@ func (l *loader) hold(n ast.Node) Hold {
 	}
 	if m := someOf.FindStringSubmatch(s); m != nil {
 		var h Hold
-		fmt.Sscan(m[1], &h.Need)
-		fmt.Sscan(m[2], &h.Of)
+		h.Need, _ = strconv.Atoi(m[1]) // what overflows is beyond maxHold as well
+		h.Of, _ = strconv.Atoi(m[2])
 		if h.Need < 1 || h.Of < h.Need || h.Of > maxHold {
 			l.add(nodeAt(n), "bad-duration", fmt.Sprintf("for: %d of %d cannot be met", h.Need, h.Of), fmt.Sprintf("N of M with 1 <= N <= M <= %d", maxHold))
 			return Hold{}

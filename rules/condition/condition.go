@@ -83,7 +83,7 @@ func Compile(src string, env Env) (*Program, []Problem) {
 		}
 	})
 	if len(p.fields) == 0 {
-		c.warn(root.loc, CodeConstant, "it names no field, so its outcome never changes", "")
+		c.warn(c.whole(), CodeConstant, "it names no field, so its outcome never changes", "")
 	}
 	return p, c.sorted()
 }

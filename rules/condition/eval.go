@@ -41,6 +41,8 @@ func (n *node) judge(f *frame) verdict {
 		return n.args[0].judge(f).not()
 	case n.limits && f.spend(1):
 		return n.limit(f.facts.at(n.args[0].slot), &n.args[1].val)
+	case n.comparison():
+		return n.compare(f)
 	}
 	return n.eval(f).verdict()
 }
@@ -61,6 +63,29 @@ func (n *node) kleene(f *frame, decisive verdict) verdict {
 	}
 	f.err = err
 	return out
+}
+
+// compare judges two operands of any kind.
+func (n *node) compare(f *frame) verdict {
+	a := n.args[0].eval(f)
+	if a.kind == failed {
+		return broken
+	}
+	b := n.args[1].eval(f)
+	switch {
+	case b.kind == failed:
+		return broken
+	case a.kind == unknown || b.kind == unknown:
+		return unsure
+	case n.op == opEqual:
+		return equal(f, &a, &b)
+	case n.op == opNotEqual:
+		return equal(f, &a, &b).not()
+	}
+	if c, ok := order(&a, &b); ok {
+		return judged(n.op.holds(c))
+	}
+	return unsure
 }
 
 // limit compares a field with a literal of the same static type.
@@ -88,7 +113,7 @@ func (n *node) eval(f *frame) value {
 		return *f.facts.at(n.slot)
 	case opElement:
 		return f.elem
-	case opAnd, opOr, opNot:
+	case opAnd, opOr, opNot, opEqual, opNotEqual, opLess, opLessEqual, opGreater, opGreaterEqual:
 		return n.judge(f).value()
 	case opConditional:
 		return n.conditional(f)
@@ -125,7 +150,7 @@ func (n *node) conditional(f *frame) value {
 		return cond.value()
 	}
 	a, b := n.args[1].eval(f), n.args[2].eval(f)
-	if a.known() && b.known() && equal(f, a, b) == yes {
+	if a.known() && b.known() && equal(f, &a, &b) == yes {
 		return a
 	}
 	return value{}
@@ -230,16 +255,6 @@ func (n *node) matches(f *frame, a value) value {
 
 func (n *node) binary(f *frame, a, b value) value {
 	switch n.op {
-	case opEqual:
-		return equal(f, a, b).value()
-	case opNotEqual:
-		return equal(f, a, b).not().value()
-	case opLess, opLessEqual, opGreater, opGreaterEqual:
-		c, ok := order(a, b)
-		if !ok {
-			return value{}
-		}
-		return ofBool(n.op.holds(c))
 	case opSeconds:
 		return ofNumber(float64(a.when-b.when) / 1e9)
 	case opIndex:

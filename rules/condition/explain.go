@@ -122,7 +122,8 @@ func (p *Program) Missing(facts *Facts) []string {
 // missing reports why n cannot be told. Operands that are known have no part in
 // it.
 func (n *node) missing(f *frame, report func(string)) {
-	if n.eval(f).known() || f.steps < 0 {
+	// A list is known even where its elements are not.
+	if n.op != opArray && n.eval(f).known() || f.steps < 0 {
 		return
 	}
 	switch n.op {
@@ -131,7 +132,7 @@ func (n *node) missing(f *frame, report func(string)) {
 		return
 	}
 	found := false
-	tell := func(name string) { found = true; report(name) }
+	tell := func(name string) { found = found || name != ""; report(name) }
 	for i, a := range n.args {
 		if a == nil || n.predicate() && i == 1 {
 			continue

@@ -210,6 +210,8 @@ func nearest(word string, candidates []string) string {
 			best = append(best, scored{name, 100 + len(other)})
 		case distance <= len(low)/3:
 			best = append(best, scored{name, 10 + distance})
+		case len(low) >= 4 && beginsAlmost(other, low):
+			best = append(best, scored{name, 200 + len(other)})
 		case len(low) >= 4 && strings.Contains(other, low), len(other) >= 4 && strings.HasPrefix(low, other):
 			best = append(best, scored{name, 1000 + len(other)})
 		}
@@ -220,6 +222,16 @@ func nearest(word string, candidates []string) string {
 	return slices.MinFunc(best, func(a, b scored) int {
 		return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.name, b.name))
 	}).name
+}
+
+// beginsAlmost says whether a name begins with the word but for one typing error.
+func beginsAlmost(name, word string) bool {
+	for n := len(word) - 1; n <= len(word)+1 && n <= len(name); n++ {
+		if distance(word, name[:n]) == 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // distance is the number of typing errors between two words: letters added, left

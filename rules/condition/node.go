@@ -83,7 +83,7 @@ func (t typ) String() string {
 	case number:
 		return "a number"
 	case text:
-		return "a text"
+		return "text"
 	case instant:
 		return "a time"
 	case list:

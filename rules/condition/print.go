@@ -21,7 +21,6 @@ const (
 	bindsMultiply
 	bindsNegate
 	bindsPower
-	bindsCoalesce
 	bindsPrimary
 )
 
@@ -52,7 +51,7 @@ func (o op) symbol() string {
 
 func (n *node) binds() int {
 	switch n.op {
-	case opConditional:
+	case opConditional, opCoalesce: // expr-lang wants parentheses around ?? beside operators
 		return bindsAny
 	case opOr:
 		return bindsOr
@@ -68,8 +67,6 @@ func (n *node) binds() int {
 		return bindsNegate
 	case opPower:
 		return bindsPower
-	case opCoalesce:
-		return bindsCoalesce
 	}
 	if n.op >= opIsNil && n.op <= opMatches {
 		return bindsCompare
@@ -123,16 +120,25 @@ func (p *printer) node(n *node, within int) {
 
 // operation writes operands around an operator.
 func (p *printer) operation(n *node, symbol string) {
-	strength := n.binds()
 	for i, a := range n.args {
 		if i > 0 {
 			p.WriteString(" " + symbol + " ")
 		}
-		within := strength + 1
-		if i == 0 && strength != bindsCompare && strength != bindsPower {
-			within = strength
-		}
-		p.node(a, within)
+		p.node(a, n.wants(i, a))
+	}
+}
+
+// wants is how strongly an operand must bind to stand without parentheses.
+func (n *node) wants(i int, operand *node) int {
+	switch strength := n.binds(); {
+	case n.op == opCoalesce && operand.op == opCoalesce && i == 0:
+		return bindsAny
+	case n.op == opCoalesce:
+		return bindsPrimary
+	case i == 0 && strength != bindsCompare && strength != bindsPower:
+		return strength
+	default:
+		return strength + 1
 	}
 }
 

@@ -16,7 +16,7 @@ type Leaf struct {
 // shown negated, so that its truth says what made the whole hold: the leaf of
 // `not (mos >= 3.5)` is `mos < 3.5`. Macros show the leaves of their body.
 func (p *Program) Explain(facts *Facts) []Leaf {
-	f := frame{facts: facts, steps: maxSteps}
+	f := frame{facts: facts, steps: explainSteps}
 	var leaves []Leaf
 	p.root.leaves(false, func(n *node, negated bool) {
 		leaves = append(leaves, n.leaf(&f, negated))
@@ -46,7 +46,7 @@ func (n *node) leaf(f *frame, negated bool) Leaf {
 	names, values := printer{}, printer{frame: f}
 	names.leaf(n, negated)
 	values.leaf(n, negated)
-	return Leaf{names.Builder.String(), values.Builder.String(), v.truth()}
+	return Leaf{names.String(), values.String(), v.truth()}
 }
 
 // leaf writes a condition, or its opposite.
@@ -92,7 +92,7 @@ func (p *printer) comparison(n *node, negated bool) {
 	if v.kind == number {
 		text = rounded(v.num, decimalsToSee(v.num, n.args[1].val.num))
 	}
-	p.WriteString(names.Builder.String() + " (" + text + ") " + shown.op.symbol() + " ")
+	p.WriteString(names.String() + " (" + text + ") " + shown.op.symbol() + " ")
 	p.node(n.args[1], bindsPrimary)
 }
 
@@ -109,7 +109,7 @@ func decimalsToSee(v, limit float64) int {
 // Missing names the unknown fields on which an Unknown outcome depends, in
 // source order; none where the outcome is known.
 func (p *Program) Missing(facts *Facts) []string {
-	f := frame{facts: facts, steps: maxSteps}
+	f := frame{facts: facts, steps: explainSteps}
 	var names []string
 	p.root.missing(&f, func(name string) {
 		if name != "" && !slices.Contains(names, name) {
@@ -168,7 +168,7 @@ func (n *node) missingElements(f *frame, report func(string)) {
 // lies, relative to that limit: 0.2 for `mos < 3.5` at 2.8; 0 where none holds.
 // The call with the larger margin is the worse one.
 func (p *Program) Margin(facts *Facts) float64 {
-	f := frame{facts: facts, steps: maxSteps}
+	f := frame{facts: facts, steps: explainSteps}
 	margin := 0.0
 	p.root.leaves(false, func(n *node, negated bool) {
 		margin = max(margin, n.margin(&f, negated))

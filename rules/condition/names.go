@@ -62,8 +62,10 @@ func (c *compiler) checkName(name string) {
 }
 
 func reserved(name string) bool {
-	return slices.Contains([]string{"true", "false", "nil", "not", "and", "or", "in", "let", "if", "else",
-		"contains", "matches", "startsWith", "endsWith"}, name)
+	return slices.Contains([]string{
+		"true", "false", "nil", "not", "and", "or", "in", "let", "if", "else",
+		"contains", "matches", "startsWith", "endsWith",
+	}, name)
 }
 
 // names resolves what an identifier can mean.

@@ -180,7 +180,7 @@ func (c *compiler) arithmetic(out *node, symbol string) *node {
 		return c.made(out)
 	case !c.wantNumber(a, symbol) || !c.wantNumber(b, symbol):
 		return bad(out.loc)
-	case out.op == opRemainder && !(wholeOrDynamic(a) && wholeOrDynamic(b)):
+	case out.op == opRemainder && (!wholeOrDynamic(a) || !wholeOrDynamic(b)):
 		return c.fail(out.loc, CodeType, "% needs whole numbers", "round first, e.g. compare round(x) / 2")
 	case out.op == opDivide || out.op == opPower:
 		out.typ.whole = false
@@ -209,7 +209,7 @@ func (c *compiler) matches(out *node) *node {
 	if size > maxRegexp {
 		return c.fail(b.loc, CodePattern, "the pattern is too large once its repetitions are written out", "use smaller counts in {n,m}")
 	}
-	out.args, out.key, out.re, out.cost = []*node{a}, b.val.text, re, 1+size
+	out.args, out.key, out.re, out.cost = []*node{a}, b.val.text, re, size
 	return c.made(out)
 }
 

@@ -1,13 +1,8 @@
 package condition
 
 import (
-	"math"
 	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
-
-	"callwatch/call"
 )
 
 // Binding strengths, as in expr-lang's grammar.
@@ -35,11 +30,11 @@ type printer struct {
 func (n *node) String() string {
 	var p printer
 	p.node(n, bindsAny)
-	return p.Builder.String()
+	return p.String()
 }
 
 func (o op) symbol() string {
-	return map[op]string{
+	return [opFilter + 1]string{
 		opAnd: "&&", opOr: "||", opCoalesce: "??",
 		opEqual: "==", opNotEqual: "!=", opLess: "<", opLessEqual: "<=", opGreater: ">", opGreaterEqual: ">=",
 		opIn: "in", opContains: "contains", opStartsWith: "startsWith", opEndsWith: "endsWith", opMatches: "matches",
@@ -105,7 +100,11 @@ func (p *printer) node(n *node, within int) {
 		p.node(n.args[2], bindsOr)
 	case opIsNil, opIsKnown:
 		p.node(n.args[0], bindsCompare+1)
-		p.WriteString(map[op]string{opIsNil: " == nil", opIsKnown: " != nil"}[n.op])
+		if n.op == opIsNil {
+			p.WriteString(" == nil")
+		} else {
+			p.WriteString(" != nil")
+		}
 	case opMatches:
 		p.node(n.args[0], bindsCompare+1)
 		p.WriteString(" matches " + strconv.Quote(n.key))
@@ -148,7 +147,7 @@ func (p *printer) call(n *node) {
 	p.WriteByte('(')
 	inner := printer{}
 	inner.list(n.args)
-	p.WriteString(inner.Builder.String())
+	p.WriteString(inner.String())
 	p.WriteByte(')')
 	p.met(n)
 }
@@ -195,7 +194,7 @@ func (p *printer) reference(n *node) {
 		}
 		inner.WriteByte(']')
 	}
-	p.WriteString(inner.Builder.String())
+	p.WriteString(inner.String())
 }
 
 func isName(s string) bool {
@@ -239,71 +238,4 @@ func (p *printer) literal(n *node) {
 	default:
 		p.WriteString(n.val.show(-1))
 	}
-}
-
-const (
-	maxShownText = 80
-	maxShownList = 5
-)
-
-// show is a value as people read it: numbers with at most so many decimals (all
-// of them below 0), texts quoted, times as RFC 3339.
-func (v value) show(decimals int) string {
-	switch v.kind {
-	case boolean:
-		return strconv.FormatBool(v.truth)
-	case number:
-		return rounded(v.num, decimals)
-	case text:
-		return strconv.Quote(shorten(v.text))
-	case instant:
-		return time.Unix(0, v.when).UTC().Format(time.RFC3339)
-	case list:
-		return v.showList(decimals)
-	case object:
-		return "object"
-	case interval:
-		return "interval of " + ofTime(v.ref.(*call.Interval).Start).show(0)
-	case failed:
-		return "error"
-	default:
-		return "unknown"
-	}
-}
-
-func (v value) showList(decimals int) string {
-	n := v.size()
-	if n > 0 && v.at(0).kind == interval {
-		return strconv.Itoa(n) + " intervals"
-	}
-	var parts []string
-	for i := range min(n, maxShownList) {
-		parts = append(parts, v.at(i).show(decimals))
-	}
-	if n > maxShownList {
-		parts = append(parts, "...")
-	}
-	return "[" + strings.Join(parts, ", ") + "]"
-}
-
-func shorten(s string) string {
-	if utf8.RuneCountInString(s) <= maxShownText {
-		return s
-	}
-	return string([]rune(s)[:maxShownText]) + "..."
-}
-
-// rounded writes a number with at most so many decimals and without exponent.
-func rounded(f float64, decimals int) string {
-	if decimals < 0 || f == math.Trunc(f) {
-		return plain(f)
-	}
-	s := strconv.FormatFloat(f, 'f', decimals, 64)
-	if strings.Contains(s, ".") {
-		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
-	}
-	if s == "-0" {
-		return "0"
-	}
-	return s
 }

@@ -91,10 +91,21 @@ func Compile(src string, env Env) (*Program, []Problem) {
 			p.fields = append(p.fields, n.field.Name)
 		}
 	})
+	if p.weighsLength() {
+		c.problems = slices.DeleteFunc(c.problems, func(p Problem) bool { return p.Code == CodePreferLossPct })
+	}
 	if len(p.fields) == 0 {
 		c.warn(c.whole(), CodeConstant, "it names no field, so its outcome never changes", "")
 	}
 	return p, c.sorted()
+}
+
+// weighsLength says whether the expression looks at how long the call was, or at
+// the share of packets lost, itself: then a count of packets is meant.
+func (p *Program) weighsLength() bool {
+	return slices.ContainsFunc(p.fields, func(name string) bool {
+		return name == "durationSec" || name == "packetsReceived" || name == "packetLossPct"
+	})
 }
 
 // Eval judges one call. It allocates nothing unless the expression builds a text

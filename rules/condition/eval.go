@@ -146,7 +146,7 @@ func (n *node) conditional(f *frame) value {
 		return cond.value()
 	}
 	a, b := n.args[1].eval(f), n.args[2].eval(f)
-	if a.known() && b.known() && equal(f, &a, &b) == yes {
+	if equal(f, &a, &b) == yes {
 		return a
 	}
 	return value{}

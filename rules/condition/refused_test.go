@@ -77,6 +77,14 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
+func TestLostPacketsBesideTheLengthAreMeant(t *testing.T) {
+	for _, src := range []string{"packetsLost > 50 && durationSec < 600", "packetLossPct > 5 && packetsLost > 50"} {
+		if p, problems := Compile(src, Env{}); p == nil || len(problems) > 0 {
+			t.Errorf("%s: %v", src, problems)
+		}
+	}
+}
+
 func TestExpressionBounds(t *testing.T) {
 	long := "mos < 3.5 || from == \"" + strings.Repeat("1", maxBytes) + "\""
 	wide := "mos < 3.5" + strings.Repeat(" || mos < 3.5", 250)

@@ -373,6 +373,7 @@ func TestNormalizedText(t *testing.T) {
 		"any(intervals, #.mos < 3) && raw['x'] == 1": "any(intervals, .mos < 3) && raw.x == 1",
 		"any(tags, # in ['a', \"b\"])":               `any(tags, # in ["a", "b"])`,
 		"not (sipCode in 400 .. 499)":                "not (sipCode in 400..499)",
+		"((-2) ?? mos) < 3 && (-2) ** mos > 1":       "((-2) ?? mos) < 3 && (-2) ** mos > 1",
 		"60 * 2 < durationSec":                       "120 < durationSec",
 	} {
 		if got := compile(t, src).String(); got != want {

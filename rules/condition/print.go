@@ -63,6 +63,9 @@ func (n *node) binds() int {
 	case opPower:
 		return bindsPower
 	}
+	if n.op == opLiteral && n.val.num < 0 {
+		return bindsNegate
+	}
 	if n.op >= opIsNil && n.op <= opMatches {
 		return bindsCompare
 	}

@@ -75,8 +75,12 @@ func (l *loader) file(root ast.Node) {
 		key  string
 		read func(ast.Node)
 	}{
-		{"lists", l.readLists}, {"define", l.readMacros}, {"", func(ast.Node) { l.checkNames() }},
-		{"defaults", l.readDefaults}, {"rules", l.readRules}, {"routes", l.readRoutes},
+		{"lists", l.readLists},
+		{"define", l.readMacros},
+		{"", func(ast.Node) { l.checkNames() }},
+		{"defaults", l.readDefaults},
+		{"rules", l.readRules},
+		{"routes", l.readRoutes},
 	} {
 		if n, ok := nodes[part.key]; ok || part.key == "" {
 			part.read(n)

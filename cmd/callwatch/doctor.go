@@ -132,7 +132,7 @@ func diagnoseStore(ctx context.Context, cfg Config) finding {
 	if err != nil {
 		return finding{"store", stateProblem, err.Error()}
 	}
-	defer store.Close(ctx)
+	defer func() { _ = store.Close(ctx) }()
 	h := store.Health(ctx)
 	switch {
 	case !h.OK:
@@ -153,8 +153,7 @@ func diagnoseDataDir(dir string) finding {
 	if err != nil {
 		return finding{"store", stateProblem, err.Error()}
 	}
-	defer os.Remove(name)
-	defer f.Close()
+	defer func() { _ = errors.Join(f.Close(), os.Remove(name)) }()
 	if err := errors.Join(writeOne(f), f.Sync()); err != nil {
 		return finding{"store", stateProblem, err.Error()}
 	}
@@ -222,7 +221,7 @@ func diagnoseClock(ctx context.Context, cfg Config) finding {
 	if err != nil {
 		return finding{"clock", stateWarning, "cannot be compared: Slack does not answer"}
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	theirs, err := http.ParseTime(res.Header.Get("Date"))
 	if err != nil {
 		return finding{"clock", stateWarning, "cannot be compared: Slack's answer has no date"}

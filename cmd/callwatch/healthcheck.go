@@ -27,7 +27,7 @@ func healthcheckCommand() *cobra.Command {
 		if err != nil {
 			return fmt.Errorf("ask %s: %w", target, err)
 		}
-		defer res.Body.Close()
+		defer func() { _ = res.Body.Close() }()
 		if res.StatusCode != http.StatusOK {
 			return problems(fmt.Errorf("%s is not ready: status %d", target, res.StatusCode))
 		}

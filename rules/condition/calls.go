@@ -62,12 +62,12 @@ func (c *compiler) call(name string, args []ast.Node, at file.Location) *node {
 	case opAbs, opRound:
 		out.typ = typ{kind: number, whole: o == opAbs && a.typ.whole}
 		if !c.wantNumber(a, name) {
-			return a
+			return bad(at)
 		}
 	default:
 		out.typ = typ{kind: text}
 		if !c.wantText(a, name) {
-			return a
+			return bad(at)
 		}
 	}
 	return c.made(out)
@@ -119,7 +119,7 @@ func (c *compiler) predicate(out *node, name string, args []ast.Node) *node {
 		if out.op == opCount && l.typ.kind != list && l.typ.kind != dynamic {
 			return c.windowFunction("count(condition)", out.loc)
 		}
-		return c.fail(out.loc, CodeArguments, name+" takes a list and a condition", fmt.Sprintf("e.g. %s(intervals, .mos < 3.5)", name))
+		return c.fail(out.loc, CodeArguments, name+" takes a list and a condition", fmt.Sprintf("e.g. %s(%s, ...); len(%[2]s) counts all elements", name, l))
 	}
 	if l.typ.kind != list && l.typ.kind != dynamic {
 		return c.fail(start(args[0]), CodeType, fmt.Sprintf("%s looks at the elements of a list; %s is %s", name, l, l.typ), "")
@@ -136,7 +136,7 @@ func (c *compiler) predicate(out *node, name string, args []ast.Node) *node {
 	p := c.lower(body.Node)
 	c.closure = nil
 	if !c.wantBool(p, "the condition of "+name) {
-		return &node{op: opNil, typ: typ{kind: invalid}, loc: out.loc}
+		return bad(out.loc)
 	}
 	out.args = []*node{l, p}
 	switch out.op {
@@ -166,7 +166,7 @@ func (c *compiler) extreme(out *node, name string, args []ast.Node) *node {
 		case a.typ.kind == invalid:
 			return a
 		case len(args) == 1 && a.typ.kind != list && a.typ.kind != dynamic:
-			return c.windowFunction(name+" of one value", out.loc)
+			return c.windowFunction(name+" of a single value", out.loc)
 		case elem.kind != number && elem.kind != dynamic:
 			return c.fail(start(arg), CodeType, fmt.Sprintf("%s compares numbers; %s is %s", name, a, a.typ), "")
 		}

@@ -94,6 +94,9 @@ func (n *node) example() string {
 			return left + " > 5"
 		}
 	}
+	if n.op == opDivide {
+		return left + " > 0.1"
+	}
 	return left + " > 30"
 }
 
@@ -120,7 +123,7 @@ func (c *compiler) mismatch(n *node) *node {
 	if a.typ.kind == b.typ.kind {
 		return c.fail(n.loc, CodeType, fmt.Sprintf("%s has no order: %s is %s", n.op.symbol(), a, a.typ), hint)
 	}
-	return c.fail(n.loc, CodeType, fmt.Sprintf("%s is %s and cannot be compared with %s, %s", a, a.typ, b, b.typ), hint)
+	return c.fail(n.loc, CodeType, fmt.Sprintf("%s is %s and %s is %s: they cannot be compared", a, a.typ, b, b.typ), hint)
 }
 
 // lint looks for comparisons with a literal that cannot be meant.
@@ -145,7 +148,7 @@ func (c *compiler) lint(n *node) {
 		if holds {
 			code, verb = CodeAlwaysHolds, "always holds"
 		}
-		c.fail(limit.loc, code, fmt.Sprintf("%s lies within %s: %s %s", f.Name, rangeOf(f), n, verb), rangeHint(field, o, l))
+		c.fail(limit.loc, code, fmt.Sprintf("%s is %s, so %s %s", f.Name, rangeOf(f), n, verb), rangeHint(field, o, l))
 		return
 	}
 	if f.Unit == "ms" && l > 0 && l < 1 {
@@ -153,7 +156,8 @@ func (c *compiler) lint(n *node) {
 			fmt.Sprintf("did you mean %s?", plain(l*1000)))
 	}
 	if field.op == opField && f.Name == "packetsLost" && (o == opGreater || o == opGreaterEqual) {
-		c.lossCount = &field.loc
+		c.warn(field.loc, CodePreferLossPct, "packetsLost grows with the length of the call",
+			"prefer packetLossPct, the share of packets lost")
 	}
 }
 
@@ -194,13 +198,13 @@ func rangeHint(field *node, o op, limit float64) string {
 	}
 }
 
-// rangeOf words the range of a field: 1..5, or 0 and up.
+// rangeOf words the range of a field.
 func rangeOf(f *call.Field) string {
 	switch {
 	case f.Max == nil:
-		return plain(*f.Min) + " and up"
+		return plain(*f.Min) + " or more"
 	case f.Min == nil:
-		return plain(*f.Max) + " and down"
+		return plain(*f.Max) + " or less"
 	default:
 		return plain(*f.Min) + ".." + plain(*f.Max)
 	}

@@ -13,10 +13,12 @@ import (
 // match in the other polarity either.
 
 // equal compares known values.
-func equal(f *frame, a, b value) verdict {
-	a, b = likened(a, b)
+func equal(f *frame, a, b *value) verdict {
 	if a.kind != b.kind {
-		return unsure
+		liken(a, b)
+		if a.kind != b.kind {
+			return unsure
+		}
 	}
 	switch a.kind {
 	case boolean:
@@ -34,7 +36,7 @@ func equal(f *frame, a, b value) verdict {
 	}
 }
 
-func equalLists(f *frame, a, b value) verdict {
+func equalLists(f *frame, a, b *value) verdict {
 	if a.size() != b.size() {
 		return no
 	}
@@ -47,7 +49,7 @@ func equalLists(f *frame, a, b value) verdict {
 		same := unsure
 		// Lists within lists are not compared: the recursion ends here.
 		if x.known() && y.known() && x.kind != list && y.kind != list {
-			same = equal(f, x, y)
+			same = equal(f, &x, &y)
 		}
 		if same == no {
 			return no
@@ -58,10 +60,12 @@ func equalLists(f *frame, a, b value) verdict {
 }
 
 // order compares known values that have an order: negative, 0 or positive.
-func order(a, b value) (int, bool) {
-	a, b = likened(a, b)
+func order(a, b *value) (int, bool) {
 	if a.kind != b.kind {
-		return 0, false
+		liken(a, b)
+		if a.kind != b.kind {
+			return 0, false
+		}
 	}
 	switch a.kind {
 	case number:
@@ -75,16 +79,15 @@ func order(a, b value) (int, bool) {
 	}
 }
 
-// likened reads a text as number or truth value where the other operand is one.
-func likened(a, b value) (value, value) {
+// liken reads a text as number or truth value, in its place, where the other
+// operand is one.
+func liken(a, b *value) {
 	switch {
-	case a.kind == b.kind:
 	case a.kind == text:
-		a = a.readAs(b.kind)
+		*a = a.readAs(b.kind)
 	case b.kind == text:
-		b = b.readAs(a.kind)
+		*b = b.readAs(a.kind)
 	}
-	return a, b
 }
 
 func (v value) readAs(k kind) value {
@@ -188,7 +191,8 @@ func memberOf(f *frame, a, l value) verdict {
 	for i := range l.size() {
 		same := unsure
 		if e := l.at(i); e.known() {
-			same = equal(f, a, e)
+			wanted := a
+			same = equal(f, &wanted, &e)
 		}
 		if same == yes {
 			return yes

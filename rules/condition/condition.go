@@ -8,8 +8,15 @@
 // The grammar, its positions and its syntax errors are expr-lang's. Types,
 // evaluation and explanation are our own, so that Unknown is exact in every
 // position, nothing is allocated per evaluation, and every leaf can say which
-// value it met. On calls where every used field is known the outcome equals
-// that of expr-lang's own machine.
+// value it met.
+//
+// On calls where every used field is known the outcome equals that of
+// expr-lang's own machine, with these exceptions. The difference of two times is
+// a number of seconds. Division by zero, and a result that is no finite number,
+// is an error. An element or member that is not there is unknown. Members of raw
+// compare by type, a text that reads as a number or truth value with those too;
+// any other mixture is unknown. count and filter take the elements for which the
+// condition is True. An empty list or text of a call is an unknown one.
 package condition
 
 import (
@@ -35,6 +42,8 @@ const (
 	maxRange  = 1000
 	maxSteps  = 1 << 20 // nodes visited by one evaluation, long texts counted by their length
 	maxRegexp = 1000    // instructions of a compiled pattern
+
+	explainSteps = 4 * maxSteps // explanations evaluate sub-expressions more than once
 )
 
 // ErrTooLong is the error of an evaluation that was given up after about a
@@ -82,14 +91,22 @@ func Compile(src string, env Env) (*Program, []Problem) {
 			p.fields = append(p.fields, n.field.Name)
 		}
 	})
-	if len(p.fields) == 0 {
-		c.warn(root.loc, CodeConstant, "it names no field, so its outcome never changes", "")
+	if p.weighsLength() {
+		c.problems = slices.DeleteFunc(c.problems, func(p Problem) bool { return p.Code == CodePreferLossPct })
 	}
-	if c.lossCount != nil && !slices.Contains(p.fields, "packetLossPct") && !slices.Contains(p.fields, "mos") {
-		c.warn(*c.lossCount, CodePreferLossPct, "packetsLost grows with the length of the call",
-			"prefer the share: packetLossPct > 5, or both")
+	if len(p.fields) == 0 {
+		c.warn(c.whole(), CodeConstant, "it names no field, so its outcome never changes", "")
 	}
 	return p, c.sorted()
+}
+
+// weighsLength says whether the expression looks at how long the call was, at the
+// share of packets lost or at the quality, itself: then a count of packets is
+// meant.
+func (p *Program) weighsLength() bool {
+	return slices.ContainsFunc(p.fields, func(name string) bool {
+		return name == "durationSec" || name == "packetsReceived" || name == "packetLossPct" || name == "mos"
+	})
 }
 
 // Eval judges one call. It allocates nothing unless the expression builds a text

@@ -2,6 +2,7 @@ package condition
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,6 +118,7 @@ func rich() call.Event {
 	}
 	e.Raw = map[string]any{
 		"score": 7.0, "rtt": "120.5", "word": "abc", "flag": "true", "on": true, "nothing": nil, "odd name": 1.0,
+		"key": "word", "nums": []any{7.0, int64(3)}, "off": "FALSE",
 		"deep": map[string]any{"codes": []any{404.0, "x", "503"}},
 	}
 	return e
@@ -124,8 +126,10 @@ func rich() call.Event {
 
 func TestEvalRich(t *testing.T) {
 	facts := load(rich())
-	env := Env{Lists: map[string][]string{"carriers": {"+4915112345678", "x"}},
-		Macros: map[string]string{"poor": "jitterMs > 30 || rttMs > 500", "share": "packetsLost / packetsReceived", "very_poor": "poor && share > 0.2"}}
+	env := Env{
+		Lists:  map[string][]string{"carriers": {"+4915112345678", "x"}},
+		Macros: map[string]string{"poor": "jitterMs > 30 || rttMs > 500", "share": "packetsLost / packetsReceived", "very_poor": "poor && share > 0.2"},
+	}
 	for src, want := range map[string]Truth{
 		"poor": True, "very_poor": True, "not very_poor": False, "share * 100 > 31": True, "poor && mos > 4": False,
 		"from in carriers": True, "to in carriers": False, "to not in carriers": True,
@@ -154,6 +158,11 @@ func TestEvalRich(t *testing.T) {
 		"raw.rtt * 2 == 241": True, "(raw.absent ?? 3) == 3": True, "\"word\" in raw": True, "\"wrod\" in raw": False,
 		"404 in raw.deep.codes": True, "503 in raw.deep.codes": True, "7 in raw.deep.codes": Unknown, "any(raw.deep.codes, # == \"x\")": True,
 		"raw.word in [\"abc\", \"d\"]": True, "raw.deep > 1": Unknown, "max(raw.score, mos) == 7": True, "len(raw.deep.codes) == 3": True,
+		"min([mos, 5]) < 4": True, "max([1, rttMs]) > 0": Unknown, "max(raw.deep.codes) > 1": Unknown, "max(raw.nums) == 7": True,
+		"min(raw.nums[1:]) == 3": True, "max(raw.none) > 1": Unknown, "raw[raw.key] == \"abc\"": True, "raw[codec] == 1": Unknown,
+		"intervals[len(tags)].jitterMs == 5": True, "(answered ? intervals[0] : intervals[2]).mos > 4": True, "raw.nums == [7, 3]": True,
+		"raw.nums == [7, 4]": False, "raw.nums != [7]": True, "raw.nums == [rttMs, 3]": Unknown, "raw.off == false": True, "raw.word == true": Unknown,
+		"len(raw) > 3": True, "raw.deep == raw.deep": Unknown, "codec[9:12] == \"\"": True, "\"a\" + raw.word == \"aabc\"": True,
 		"len(raw.score) == 1": Unknown, "raw.word < \"abd\"": True, "raw.score == raw.score": True,
 	} {
 		p := compileIn(t, src, env)
@@ -192,16 +201,36 @@ func TestRunTimeErrors(t *testing.T) {
 	}
 }
 
+// Work that grows with the product of list, text and expression is given up, in
+// far less than a second (the limit here is for slow machines under -race).
 func TestEvaluationIsBounded(t *testing.T) {
 	e := rich()
-	long := make([]any, 2000)
+	long := make([]any, 8000)
 	for i := range long {
 		long[i] = float64(i)
 	}
 	e.Raw = map[string]any{"l": long}
-	got := compile(t, "any(raw.l, 3000 in raw.l)").Eval(load(e))
-	if got.Truth != Unknown || got.Err != ErrTooLong {
-		t.Errorf("a list of 2000 searched 2000 times: %v, want ErrTooLong", got)
+	e.ErrorMessage = strings.Repeat("ab", 8000)
+	facts := load(e)
+	for _, src := range []string{
+		"any(raw.l, 9000 in raw.l)",
+		`any(raw.l, errorMessage matches "(a|b|ab){100}c")`,
+		`any(raw.l, errorMessage contains "abababababababababac")`,
+		"any(raw.l, len(errorMessage) == 1)",
+		`any(raw.l, lower(upper(errorMessage)) == "x")`,
+		"errorMessage" + strings.Repeat(" + errorMessage", 240) + ` == "x"`,
+		"any(raw.l, raw.l == [1] || # < 0" + strings.Repeat(" || # ** 2 == 2 && # / 3 == 1 || # % 3 == 5", 20) + ")",
+	} {
+		p := compile(t, src)
+		began := time.Now()
+		if got := p.Eval(facts); got != (Result{Unknown, ErrTooLong}) {
+			t.Errorf("%.60s = %v, want ErrTooLong", src, got)
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("%.60s took %v", src, took)
+		} else {
+			t.Logf("%.60s: %v", src, took)
+		}
 	}
 }
 
@@ -236,7 +265,9 @@ type shown struct {
 }
 
 func TestExplain(t *testing.T) {
-	facts := load(rich())
+	e := rich()
+	e.ErrorMessage, e.HangupCode = strings.Repeat("é", 90), new(int64(0))
+	facts := load(e)
 	env := Env{Macros: map[string]string{"poor": "jitterMs > 30 || rttMs > 500"}, Lists: map[string][]string{"ours": {"+1"}}}
 	for src, want := range map[string][]shown{
 		"packetsLost>50||mos<3.5": {
@@ -260,6 +291,11 @@ func TestExplain(t *testing.T) {
 		"not any(intervals, .mos < 3.5)":      {{"not any(intervals, .mos < 3.5)", "any(intervals, .mos < 3.5) (true)", False}},
 		"raw.deep['x y'] == 1":                {{`raw.deep["x y"] == 1`, `raw.deep["x y"] (unknown) == 1`, Unknown}},
 		"(packetsLost + 1) * 2 > 3":           {{"(packetsLost + 1) * 2 > 3", "(packetsLost (312) + 1) * 2 > 3", True}},
+		`errorMessage == "x"`:                 {{`errorMessage == "x"`, "errorMessage (\"" + strings.Repeat("é", 80) + "...\") == \"x\"", False}},
+		"raw.deep != nil":                     {{"raw.deep != nil", "raw.deep (object) != nil", True}},
+		"intervals == nil":                    {{"intervals == nil", "intervals (3 intervals) == nil", False}},
+		"raw.deep.codes == [1]":               {{"raw.deep.codes == [1]", `raw.deep.codes ([404, "x", "503"]) == [1]`, False}},
+		"packetsLost / hangupCode > 1":        {{"packetsLost / hangupCode > 1", "packetsLost (312) / hangupCode (0) > 1", Unknown}},
 		"'vip' in tags":                       {{`"vip" in tags`, `"vip" in tags (["vip", "eu"])`, True}},
 	} {
 		var got []shown
@@ -268,6 +304,20 @@ func TestExplain(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: leaves (-want +got)\n%s", src, diff)
+		}
+	}
+}
+
+// The leaf of a negation is the comparison that holds exactly where it does not.
+func TestExplainNegations(t *testing.T) {
+	for _, symbol := range []string{"<", "<=", ">", ">=", "==", "!="} {
+		for _, mos := range []float64{3, 3.5, 4} {
+			facts := load(scored(mos))
+			src := "not (mos " + symbol + " 3.5)"
+			leaf := compile(t, src).Explain(facts)[0]
+			if again := compile(t, leaf.Expr).Eval(facts).Truth; strings.Contains(leaf.Expr, "not") || leaf.Truth != again || leaf.Truth != compile(t, src).Eval(facts).Truth {
+				t.Errorf("%s at %v: leaf %v, which is %v", src, mos, leaf, again)
+			}
 		}
 	}
 }
@@ -311,6 +361,34 @@ func TestTree(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, p.Tree(load(rich()))); diff != "" {
 		t.Errorf("tree (-want +got)\n%s", diff)
+	}
+}
+
+// Parentheses stand where they are needed and nowhere else.
+func TestNormalizedText(t *testing.T) {
+	for src, want := range map[string]string{
+		"((mos)<3.50)":                               "mos < 3.5",
+		"mos - (rttMs - jitterMs) > 1":               "mos - (rttMs - jitterMs) > 1",
+		"(mos - rttMs) - jitterMs > 1":               "mos - rttMs - jitterMs > 1",
+		"mos * (rttMs + 1) > (2 ** mos) ** 2":        "mos * (rttMs + 1) > (2 ** mos) ** 2",
+		"-(mos + 1) < (-mos) ** 2":                   "-(mos + 1) < (-mos) ** 2",
+		"answered and (shortCall or mos < 3)":        "answered && (shortCall || mos < 3)",
+		"(answered and shortCall) or mos < 3":        "answered && shortCall || mos < 3",
+		"!(answered && shortCall)":                   "not (answered && shortCall)",
+		"(mos < 3) == answered":                      "(mos < 3) == answered",
+		"(answered ? mos : rttMs) > 1":               "(answered ? mos : rttMs) > 1",
+		"(mos ?? rttMs ?? 1) > 1":                    "(mos ?? rttMs ?? 1) > 1",
+		"(mos ?? (rttMs + 1)) > 1":                   "(mos ?? (rttMs + 1)) > 1",
+		"tags[0] == 'a' && from[:3] != \"b\"":        `tags[0] == "a" && from[:3] != "b"`,
+		"any(intervals, #.mos < 3) && raw['x'] == 1": "any(intervals, .mos < 3) && raw.x == 1",
+		"any(tags, # in ['a', \"b\"])":               `any(tags, # in ["a", "b"])`,
+		"not (sipCode in 400 .. 499)":                "not (sipCode in 400..499)",
+		"((-2) ?? mos) < 3 && (-2) ** mos > 1":       "((-2) ?? mos) < 3 && (-2) ** mos > 1",
+		"60 * 2 < durationSec":                       "120 < durationSec",
+	} {
+		if got := compile(t, src).String(); got != want {
+			t.Errorf("%s\nreads %s\nwant  %s", src, got, want)
+		}
 	}
 }
 

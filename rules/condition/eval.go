@@ -2,11 +2,7 @@ package condition
 
 import (
 	"cmp"
-	"math"
 	"strings"
-	"unicode/utf8"
-
-	"callwatch/call"
 )
 
 // frame is the state of one evaluation.
@@ -41,6 +37,8 @@ func (n *node) judge(f *frame) verdict {
 		return n.args[0].judge(f).not()
 	case n.limits && f.spend(1):
 		return n.limit(f.facts.at(n.args[0].slot), &n.args[1].val)
+	case n.comparison():
+		return n.compare(f)
 	}
 	return n.eval(f).verdict()
 }
@@ -61,6 +59,29 @@ func (n *node) kleene(f *frame, decisive verdict) verdict {
 	}
 	f.err = err
 	return out
+}
+
+// compare judges two operands of any kind.
+func (n *node) compare(f *frame) verdict {
+	a := n.args[0].eval(f)
+	if a.kind == failed {
+		return broken
+	}
+	b := n.args[1].eval(f)
+	switch {
+	case b.kind == failed:
+		return broken
+	case a.kind == unknown || b.kind == unknown:
+		return unsure
+	case n.op == opEqual:
+		return equal(f, &a, &b)
+	case n.op == opNotEqual:
+		return equal(f, &a, &b).not()
+	}
+	if c, ok := order(&a, &b); ok {
+		return judged(n.op.holds(c))
+	}
+	return unsure
 }
 
 // limit compares a field with a literal of the same static type.
@@ -88,7 +109,7 @@ func (n *node) eval(f *frame) value {
 		return *f.facts.at(n.slot)
 	case opElement:
 		return f.elem
-	case opAnd, opOr, opNot:
+	case opAnd, opOr, opNot, opEqual, opNotEqual, opLess, opLessEqual, opGreater, opGreaterEqual:
 		return n.judge(f).value()
 	case opConditional:
 		return n.conditional(f)
@@ -125,7 +146,7 @@ func (n *node) conditional(f *frame) value {
 		return cond.value()
 	}
 	a, b := n.args[1].eval(f), n.args[2].eval(f)
-	if a.known() && b.known() && equal(f, a, b) == yes {
+	if equal(f, &a, &b) == yes {
 		return a
 	}
 	return value{}
@@ -158,141 +179,4 @@ func (n *node) strict(f *frame) value {
 		return n.arithmetic(f, a.number(), b.number())
 	}
 	return n.binary(f, a, b)
-}
-
-func (n *node) unary(f *frame, a value) value {
-	switch n.op {
-	case opMember:
-		if m, ok := a.ref.(map[string]any); ok {
-			return ofJSON(m[n.key])
-		}
-		return value{}
-	case opIntervalMember:
-		return n.read(a.ref.(*call.Interval))
-	case opMatches:
-		return n.matches(f, a)
-	case opLen:
-		return a.length()
-	case opNegate, opAbs, opRound:
-		if a = a.number(); a.kind != number {
-			return a
-		}
-		switch n.op {
-		case opNegate:
-			a.num = -a.num
-		case opAbs:
-			a.num = math.Abs(a.num)
-		default:
-			a.num = math.Round(a.num)
-		}
-		return a
-	}
-	if a.kind != text {
-		return value{}
-	}
-	if !f.spend(len(a.text) / 64) {
-		return f.fail(ErrTooLong)
-	}
-	switch n.op {
-	case opLower:
-		a.text = strings.ToLower(a.text)
-	case opUpper:
-		a.text = strings.ToUpper(a.text)
-	case opTrim:
-		a.text = strings.TrimSpace(a.text)
-	}
-	return a
-}
-
-// length counts characters of a text, elements of a list, members of an object.
-func (v value) length() value {
-	switch v.kind {
-	case text:
-		return ofNumber(float64(utf8.RuneCountInString(v.text)))
-	case list:
-		return ofNumber(float64(v.size()))
-	case object:
-		return ofNumber(float64(len(v.ref.(map[string]any))))
-	default:
-		return value{}
-	}
-}
-
-func (n *node) matches(f *frame, a value) value {
-	if a.kind != text {
-		return value{}
-	}
-	if !f.spend((len(a.text) >> 8) * n.cost) {
-		return f.fail(ErrTooLong)
-	}
-	return ofBool(n.re.MatchString(a.text))
-}
-
-func (n *node) binary(f *frame, a, b value) value {
-	switch n.op {
-	case opEqual:
-		return equal(f, a, b).value()
-	case opNotEqual:
-		return equal(f, a, b).not().value()
-	case opLess, opLessEqual, opGreater, opGreaterEqual:
-		c, ok := order(a, b)
-		if !ok {
-			return value{}
-		}
-		return ofBool(n.op.holds(c))
-	case opSeconds:
-		return ofNumber(float64(a.when-b.when) / 1e9)
-	case opIndex:
-		return index(a, b)
-	}
-	if a.kind != text || b.kind != text {
-		return value{}
-	}
-	if !f.spend((len(a.text) + len(b.text)) / 64) {
-		return f.fail(ErrTooLong)
-	}
-	switch n.op {
-	case opContains:
-		return ofBool(strings.Contains(a.text, b.text))
-	case opStartsWith:
-		return ofBool(strings.HasPrefix(a.text, b.text))
-	case opEndsWith:
-		return ofBool(strings.HasSuffix(a.text, b.text))
-	default: // opConcat
-		return ofText(a.text + b.text)
-	}
-}
-
-// arithmetic on two numbers; texts that read as none arrive as unknown.
-func (n *node) arithmetic(f *frame, a, b value) value {
-	if a.kind != number || b.kind != number {
-		return value{}
-	}
-	x, y := a.num, b.num
-	switch n.op {
-	case opAdd:
-		x += y
-	case opSubtract:
-		x -= y
-	case opMultiply:
-		x *= y
-	case opPower:
-		x = math.Pow(x, y)
-	default:
-		if n.op == opRemainder {
-			x, y = math.Trunc(x), math.Trunc(y)
-		}
-		if y == 0 {
-			return f.fail(n.zero)
-		}
-		if n.op == opDivide {
-			x /= y
-		} else {
-			x = math.Mod(x, y)
-		}
-	}
-	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return f.fail(n.err)
-	}
-	return ofNumber(x)
 }

@@ -18,7 +18,7 @@ type Leaf struct {
 // shown negated, so that its truth says what made the whole hold: the leaf of
 // `not (mos >= 3.5)` is `mos < 3.5`. Macros show the leaves of their body.
 func (p *Program) Explain(facts *Facts) []Leaf {
-	f := frame{facts: facts, steps: maxSteps}
+	f := frame{facts: facts, steps: explainSteps}
 	var leaves []Leaf
 	p.root.leaves(false, func(n *node, negated bool) {
 		leaves = append(leaves, n.leaf(&f, negated))
@@ -48,7 +48,7 @@ func (n *node) leaf(f *frame, negated bool) Leaf {
 	names, values := printer{}, printer{frame: f}
 	names.leaf(n, negated)
 	values.leaf(n, negated)
-	return Leaf{names.Builder.String(), values.Builder.String(), v.truth(), n.met(f)}
+	return Leaf{names.String(), values.String(), v.truth(), n.met(f)}
 }
 
 // met is the number that a comparison holds against its limit.
@@ -109,7 +109,7 @@ func (p *printer) comparison(n *node, negated bool) {
 	if v.kind == number {
 		text = rounded(v.num, decimalsToSee(v.num, n.args[1].val.num))
 	}
-	p.WriteString(names.Builder.String() + " (" + text + ") " + shown.op.symbol() + " ")
+	p.WriteString(names.String() + " (" + text + ") " + shown.op.symbol() + " ")
 	p.node(n.args[1], bindsPrimary)
 }
 
@@ -126,7 +126,7 @@ func decimalsToSee(v, limit float64) int {
 // Missing names the unknown fields on which an Unknown outcome depends, in
 // source order; none where the outcome is known.
 func (p *Program) Missing(facts *Facts) []string {
-	f := frame{facts: facts, steps: maxSteps}
+	f := frame{facts: facts, steps: explainSteps}
 	var names []string
 	p.root.missing(&f, func(name string) {
 		if name != "" && !slices.Contains(names, name) {
@@ -139,7 +139,8 @@ func (p *Program) Missing(facts *Facts) []string {
 // missing reports why n cannot be told. Operands that are known have no part in
 // it.
 func (n *node) missing(f *frame, report func(string)) {
-	if n.eval(f).known() || f.steps < 0 {
+	// A list is known even where its elements are not.
+	if n.op != opArray && n.eval(f).known() || f.steps < 0 {
 		return
 	}
 	switch n.op {
@@ -148,7 +149,7 @@ func (n *node) missing(f *frame, report func(string)) {
 		return
 	}
 	found := false
-	tell := func(name string) { found = true; report(name) }
+	tell := func(name string) { found = found || name != ""; report(name) }
 	for i, a := range n.args {
 		if a == nil || n.predicate() && i == 1 {
 			continue
@@ -184,7 +185,7 @@ func (n *node) missingElements(f *frame, report func(string)) {
 // lies, relative to that limit: 0.2 for `mos < 3.5` at 2.8; 0 where none holds.
 // The call with the larger margin is the worse one.
 func (p *Program) Margin(facts *Facts) float64 {
-	f := frame{facts: facts, steps: maxSteps}
+	f := frame{facts: facts, steps: explainSteps}
 	margin := 0.0
 	p.root.leaves(false, func(n *node, negated bool) {
 		margin = max(margin, n.margin(&f, negated))

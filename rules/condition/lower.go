@@ -122,7 +122,7 @@ func (c *compiler) member(n *ast.MemberNode) *node {
 	key := c.lower(n.Property)
 	at := n.Location()
 	if base.typ.kind == invalid || key.typ.kind == invalid {
-		return &node{op: opNil, typ: typ{kind: invalid}, loc: at}
+		return bad(at)
 	}
 	name := ""
 	if key.isLiteral() && key.typ.kind == text {

@@ -63,8 +63,10 @@ func (c *compiler) checkName(name string) {
 }
 
 func reserved(name string) bool {
-	return slices.Contains([]string{"true", "false", "nil", "not", "and", "or", "in", "let", "if", "else",
-		"contains", "matches", "startsWith", "endsWith"}, name)
+	return slices.Contains([]string{
+		"true", "false", "nil", "not", "and", "or", "in", "let", "if", "else",
+		"contains", "matches", "startsWith", "endsWith",
+	}, name)
 }
 
 // names resolves what an identifier can mean.
@@ -212,7 +214,7 @@ func nearest(word string, candidates []string) string {
 	low := strings.ToLower(word)
 	for _, name := range candidates {
 		other := strings.ToLower(name)
-		distance := min(distance(low, other), distance(low, withoutUnit(other)))
+		distance := distance(low, other)
 		switch {
 		case other == low:
 			best = append(best, scored{name, 0})
@@ -222,6 +224,8 @@ func nearest(word string, candidates []string) string {
 			best = append(best, scored{name, 100 + len(other)})
 		case distance <= len(low)/3:
 			best = append(best, scored{name, 10 + distance})
+		case len(low) >= 4 && beginsAlmost(other, low):
+			best = append(best, scored{name, 200 + len(other)})
 		case len(low) >= 4 && strings.Contains(other, low), len(other) >= 4 && strings.HasPrefix(low, other):
 			best = append(best, scored{name, 1000 + len(other)})
 		}
@@ -234,15 +238,14 @@ func nearest(word string, candidates []string) string {
 	}).name
 }
 
-// withoutUnit is a field's name without the unit at its end, which is easily
-// forgotten.
-func withoutUnit(name string) string {
-	for _, unit := range []string{"ms", "pct", "sec"} {
-		if stem, ok := strings.CutSuffix(name, unit); ok && len(stem) > 2 {
-			return stem
+// beginsAlmost says whether a name begins with the word but for one typing error.
+func beginsAlmost(name, word string) bool {
+	for n := len(word) - 1; n <= len(word)+1 && n <= len(name); n++ {
+		if distance(word, name[:n]) == 1 {
+			return true
 		}
 	}
-	return name
+	return false
 }
 
 // distance is the number of typing errors between two words: letters added, left

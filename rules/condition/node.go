@@ -83,7 +83,7 @@ func (t typ) String() string {
 	case number:
 		return "a number"
 	case text:
-		return "a text"
+		return "text"
 	case instant:
 		return "a time"
 	case list:
@@ -111,7 +111,7 @@ type node struct {
 	key    string      // members, opMatches: the pattern
 	read   func(*call.Interval) value
 	re     *regexp.Regexp // opMatches
-	cost   int            // opMatches: steps per 256 bytes
+	cost   int            // opMatches: instructions of the pattern
 	macro  string         // name of the macro this is the body of
 	limits bool           // a comparison of a number or text field with a literal
 	err    *EvalError     // what an operator that can fail reports

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"strings"
 
 	"github.com/expr-lang/expr/ast"
 )
@@ -22,12 +23,18 @@ func (c *compiler) unary(n *ast.UnaryNode) *node {
 	at := n.Location()
 	switch n.Operator {
 	case "!", "not":
-		if c.wantBool(a, "the operand of not") && a.op == opNot {
+		switch {
+		case !c.wantBool(a, "the operand of not"):
+			return bad(at)
+		case a.op == opNot:
 			return a.args[0]
 		}
 		return c.made(&node{op: opNot, args: []*node{a}, typ: typ{kind: boolean}, loc: at})
 	default:
-		if !c.wantNumber(a, n.Operator) || n.Operator == "+" {
+		switch {
+		case !c.wantNumber(a, n.Operator):
+			return bad(at)
+		case n.Operator == "+":
 			return a
 		}
 		return c.made(&node{op: opNegate, args: []*node{a}, typ: typ{kind: number, whole: a.typ.whole}, loc: at})
@@ -39,13 +46,13 @@ func (c *compiler) binary(n *ast.BinaryNode) *node {
 		return c.span(n)
 	}
 	out := &node{op: binaryOps()[n.Operator], typ: typ{kind: boolean}, loc: n.Location()}
-	a, b := c.operands(n)
+	a, b := c.operands(n, out)
 	out.args = []*node{a, b}
 	if out.op == opAnd || out.op == opOr {
 		return c.logic(out)
 	}
 	if a.typ.kind == invalid || b.typ.kind == invalid {
-		return &node{op: opNil, typ: typ{kind: invalid}, loc: out.loc}
+		return bad(out.loc)
 	}
 	switch out.op {
 	case opCoalesce:
@@ -63,15 +70,15 @@ func (c *compiler) binary(n *ast.BinaryNode) *node {
 	default:
 		return c.arithmetic(out, n.Operator)
 	}
-	return &node{op: opNil, typ: typ{kind: invalid}, loc: out.loc}
+	return bad(out.loc)
 }
 
 // operands lowers both sides. A bare word compared with a text field is a text
 // whose quotes were forgotten.
-func (c *compiler) operands(n *ast.BinaryNode) (a, b *node) {
+func (c *compiler) operands(n *ast.BinaryNode, out *node) (a, b *node) {
 	a = c.lower(n.Left)
 	word, ok := n.Right.(*ast.IdentifierNode)
-	if ok && a.op == opField && a.typ.kind == text && !c.names.has(c.env, word.Value) {
+	if ok && out.comparison() && a.op == opField && a.typ.kind == text && !c.names.has(c.env, word.Value) {
 		hint := fmt.Sprintf("texts need quotes: %q", word.Value)
 		if meant := nearest(word.Value, a.field.Enum); meant != "" {
 			hint = fmt.Sprintf("texts need quotes: %q", meant)
@@ -172,8 +179,8 @@ func (c *compiler) arithmetic(out *node, symbol string) *node {
 		out.op, out.typ = opConcat, typ{kind: text}
 		return c.made(out)
 	case !c.wantNumber(a, symbol) || !c.wantNumber(b, symbol):
-		return &node{op: opNil, typ: typ{kind: invalid}, loc: out.loc}
-	case out.op == opRemainder && !(wholeOrDynamic(a) && wholeOrDynamic(b)):
+		return bad(out.loc)
+	case out.op == opRemainder && (!wholeOrDynamic(a) || !wholeOrDynamic(b)):
 		return c.fail(out.loc, CodeType, "% needs whole numbers", "round first, e.g. compare round(x) / 2")
 	case out.op == opDivide || out.op == opPower:
 		out.typ.whole = false
@@ -189,20 +196,20 @@ func wholeOrDynamic(n *node) bool { return n.typ.whole || n.typ.kind == dynamic 
 func (c *compiler) matches(out *node) *node {
 	a, b := out.args[0], out.args[1]
 	if !c.wantText(a, "matches") {
-		return &node{op: opNil, typ: typ{kind: invalid}, loc: out.loc}
+		return bad(out.loc)
 	}
 	if !b.isLiteral() || b.typ.kind != text {
 		return c.fail(out.loc, CodePattern, "the pattern after matches must be a quoted text", `e.g. to matches "^\\+49"`)
 	}
 	re, err := regexp.Compile(b.val.text)
 	if err != nil {
-		return c.fail(b.loc, CodePattern, err.Error(), "patterns are RE2: no look-around, no back-references")
+		return c.fail(b.loc, CodePattern, strings.TrimPrefix(err.Error(), "error parsing regexp: "), "patterns are RE2: no look-around, no back-references")
 	}
 	size := patternSize(b.val.text)
 	if size > maxRegexp {
 		return c.fail(b.loc, CodePattern, "the pattern is too large once its repetitions are written out", "use smaller counts in {n,m}")
 	}
-	out.args, out.key, out.re, out.cost = []*node{a}, b.val.text, re, 1+size
+	out.args, out.key, out.re, out.cost = []*node{a}, b.val.text, re, size
 	return c.made(out)
 }
 
@@ -247,7 +254,7 @@ func (c *compiler) span(n *ast.BinaryNode) *node {
 	at := n.Location()
 	switch {
 	case lo.typ.kind == invalid || hi.typ.kind == invalid:
-		return &node{op: opNil, typ: typ{kind: invalid}, loc: at}
+		return bad(at)
 	case !lo.isLiteral() || !hi.isLiteral() || !lo.typ.whole || !hi.typ.whole:
 		return c.fail(at, CodeRange, "the bounds of a range are whole numbers written out", "e.g. sipCode in 500..599; else compare with >= and <=")
 	case lo.val.num > hi.val.num:

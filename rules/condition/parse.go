@@ -15,14 +15,13 @@ import (
 
 // compiler checks one expression and turns its syntax tree into nodes.
 type compiler struct {
-	src       string
-	env       Env
-	names     *names
-	problems  []Problem
-	count     int            // nodes so far, macros expanded
-	macros    []string       // being expanded, outermost first
-	closure   *closure       // the predicate being compiled, nil outside
-	lossCount *file.Location // a limit on packetsLost
+	src      string
+	env      Env
+	names    *names
+	problems []Problem
+	count    int      // nodes so far, macros expanded
+	macros   []string // being expanded, outermost first
+	closure  *closure // the predicate being compiled, nil outside
 }
 
 // closure is the list whose elements a predicate looks at.
@@ -89,8 +88,15 @@ func (c *compiler) syntax(err error) {
 	}
 	token := regexp.MustCompile(`(?:Operator|Identifier|Number|String|Bracket|Bytes)\((".*")\)`)
 	message = token.ReplaceAllString(message, "$1")
-	message = strings.ReplaceAll(message, "token EOF", "end")
-	c.fail(at, CodeSyntax, message, syntaxHint(message))
+	message = strings.NewReplacer("token EOF", "end", "token ", "").Replace(message)
+	hint := syntaxHint(message)
+	switch {
+	case strings.Contains(message, "coalesce"):
+		message = "?? cannot stand beside another operator without parentheses"
+	case strings.Contains(message, "unexpected end") && strings.Count(c.src, "(") > strings.Count(c.src, ")"):
+		hint = "a parenthesis is not closed"
+	}
+	c.fail(at, CodeSyntax, message, hint)
 }
 
 func syntaxHint(message string) string {
@@ -104,8 +110,8 @@ func syntaxHint(message string) string {
 		{`"=>"`, "write >="},
 		{`"=<"`, "write <="},
 		{`"<>"`, "write !="},
-		{`coalesce expressions`, "put parentheses around it, e.g. (mos ?? 5) < 3.5"},
-		{"unexpected end", "something is missing at the end"},
+		{`coalesce expressions`, "e.g. (mos ?? 5) < 3.5"},
+		{"unexpected end", "an operand is missing"},
 		{"literal not terminated", "close the quotes"},
 	} {
 		if strings.Contains(message, h.part) {

@@ -1,13 +1,8 @@
 package condition
 
 import (
-	"math"
 	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
-
-	"callwatch/call"
 )
 
 // Binding strengths, as in expr-lang's grammar.
@@ -21,7 +16,6 @@ const (
 	bindsMultiply
 	bindsNegate
 	bindsPower
-	bindsCoalesce
 	bindsPrimary
 )
 
@@ -36,11 +30,11 @@ type printer struct {
 func (n *node) String() string {
 	var p printer
 	p.node(n, bindsAny)
-	return p.Builder.String()
+	return p.String()
 }
 
 func (o op) symbol() string {
-	return map[op]string{
+	return [opFilter + 1]string{
 		opAnd: "&&", opOr: "||", opCoalesce: "??",
 		opEqual: "==", opNotEqual: "!=", opLess: "<", opLessEqual: "<=", opGreater: ">", opGreaterEqual: ">=",
 		opIn: "in", opContains: "contains", opStartsWith: "startsWith", opEndsWith: "endsWith", opMatches: "matches",
@@ -52,7 +46,7 @@ func (o op) symbol() string {
 
 func (n *node) binds() int {
 	switch n.op {
-	case opConditional:
+	case opConditional, opCoalesce: // expr-lang wants parentheses around ?? beside operators
 		return bindsAny
 	case opOr:
 		return bindsOr
@@ -68,8 +62,9 @@ func (n *node) binds() int {
 		return bindsNegate
 	case opPower:
 		return bindsPower
-	case opCoalesce:
-		return bindsCoalesce
+	}
+	if n.op == opLiteral && n.val.num < 0 {
+		return bindsNegate
 	}
 	if n.op >= opIsNil && n.op <= opMatches {
 		return bindsCompare
@@ -108,7 +103,11 @@ func (p *printer) node(n *node, within int) {
 		p.node(n.args[2], bindsOr)
 	case opIsNil, opIsKnown:
 		p.node(n.args[0], bindsCompare+1)
-		p.WriteString(map[op]string{opIsNil: " == nil", opIsKnown: " != nil"}[n.op])
+		if n.op == opIsNil {
+			p.WriteString(" == nil")
+		} else {
+			p.WriteString(" != nil")
+		}
 	case opMatches:
 		p.node(n.args[0], bindsCompare+1)
 		p.WriteString(" matches " + strconv.Quote(n.key))
@@ -123,16 +122,25 @@ func (p *printer) node(n *node, within int) {
 
 // operation writes operands around an operator.
 func (p *printer) operation(n *node, symbol string) {
-	strength := n.binds()
 	for i, a := range n.args {
 		if i > 0 {
 			p.WriteString(" " + symbol + " ")
 		}
-		within := strength + 1
-		if i == 0 && strength != bindsCompare && strength != bindsPower {
-			within = strength
-		}
-		p.node(a, within)
+		p.node(a, n.wants(i, a))
+	}
+}
+
+// wants is how strongly an operand must bind to stand without parentheses.
+func (n *node) wants(i int, operand *node) int {
+	switch strength := n.binds(); {
+	case n.op == opCoalesce && operand.op == opCoalesce && i == 0:
+		return bindsAny
+	case n.op == opCoalesce:
+		return bindsPrimary
+	case i == 0 && strength != bindsCompare && strength != bindsPower:
+		return strength
+	default:
+		return strength + 1
 	}
 }
 
@@ -142,7 +150,7 @@ func (p *printer) call(n *node) {
 	p.WriteByte('(')
 	inner := printer{}
 	inner.list(n.args)
-	p.WriteString(inner.Builder.String())
+	p.WriteString(inner.String())
 	p.WriteByte(')')
 	p.met(n)
 }
@@ -189,7 +197,7 @@ func (p *printer) reference(n *node) {
 		}
 		inner.WriteByte(']')
 	}
-	p.WriteString(inner.Builder.String())
+	p.WriteString(inner.String())
 }
 
 func isName(s string) bool {
@@ -233,71 +241,4 @@ func (p *printer) literal(n *node) {
 	default:
 		p.WriteString(n.val.show(-1))
 	}
-}
-
-const (
-	maxShownText = 80
-	maxShownList = 5
-)
-
-// show is a value as people read it: numbers with at most so many decimals (all
-// of them below 0), texts quoted, times as RFC 3339.
-func (v value) show(decimals int) string {
-	switch v.kind {
-	case boolean:
-		return strconv.FormatBool(v.truth)
-	case number:
-		return rounded(v.num, decimals)
-	case text:
-		return strconv.Quote(shorten(v.text))
-	case instant:
-		return time.Unix(0, v.when).UTC().Format(time.RFC3339)
-	case list:
-		return v.showList(decimals)
-	case object:
-		return "object"
-	case interval:
-		return "interval of " + ofTime(v.ref.(*call.Interval).Start).show(0)
-	case failed:
-		return "error"
-	default:
-		return "unknown"
-	}
-}
-
-func (v value) showList(decimals int) string {
-	n := v.size()
-	if n > 0 && v.at(0).kind == interval {
-		return strconv.Itoa(n) + " intervals"
-	}
-	var parts []string
-	for i := range min(n, maxShownList) {
-		parts = append(parts, v.at(i).show(decimals))
-	}
-	if n > maxShownList {
-		parts = append(parts, "...")
-	}
-	return "[" + strings.Join(parts, ", ") + "]"
-}
-
-func shorten(s string) string {
-	if utf8.RuneCountInString(s) <= maxShownText {
-		return s
-	}
-	return string([]rune(s)[:maxShownText]) + "..."
-}
-
-// rounded writes a number with at most so many decimals and without exponent.
-func rounded(f float64, decimals int) string {
-	if decimals < 0 || f == math.Trunc(f) {
-		return plain(f)
-	}
-	s := strconv.FormatFloat(f, 'f', decimals, 64)
-	if strings.Contains(s, ".") {
-		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
-	}
-	if s == "-0" {
-		return "0"
-	}
-	return s
 }

@@ -86,8 +86,12 @@ func (c *compiler) report(at file.Location, s Severity, code Code, message, hint
 
 func (c *compiler) fail(at file.Location, code Code, message, hint string) *node {
 	c.report(at, Error, code, message, hint)
-	return &node{op: opNil, typ: typ{kind: invalid}, loc: at}
+	return bad(at)
 }
+
+// bad stands for an expression whose problem was reported: nothing more is said
+// about what it is part of.
+func bad(at file.Location) *node { return &node{op: opNil, typ: typ{kind: invalid}, loc: at} }
 
 func (c *compiler) warn(at file.Location, code Code, message, hint string) {
 	c.report(at, Warning, code, message, hint)

@@ -16,7 +16,7 @@ type Node struct {
 // The condition of a predicate has no value of its own: it is judged once per
 // element.
 func (p *Program) Tree(facts *Facts) Node {
-	f := frame{facts: facts, steps: maxSteps}
+	f := frame{facts: facts, steps: explainSteps}
 	return p.root.tree(&f)
 }
 

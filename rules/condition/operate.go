@@ -1,0 +1,139 @@
+package condition
+
+import (
+	"math"
+	"strings"
+	"unicode/utf8"
+
+	"callwatch/call"
+)
+
+func (n *node) unary(f *frame, a value) value {
+	switch n.op {
+	case opMember:
+		if m, ok := a.ref.(map[string]any); ok {
+			return ofJSON(m[n.key])
+		}
+		return value{}
+	case opIntervalMember:
+		return n.read(a.ref.(*call.Interval))
+	case opMatches:
+		return n.matches(f, a)
+	case opLen:
+		return a.length(f)
+	case opNegate, opAbs, opRound:
+		if a = a.number(); a.kind != number {
+			return a
+		}
+		switch n.op {
+		case opNegate:
+			a.num = -a.num
+		case opAbs:
+			a.num = math.Abs(a.num)
+		default:
+			a.num = math.Round(a.num)
+		}
+		return a
+	}
+	if a.kind != text {
+		return value{}
+	}
+	if !f.spend(len(a.text) / 16) {
+		return f.fail(ErrTooLong)
+	}
+	switch n.op {
+	case opLower:
+		a.text = strings.ToLower(a.text)
+	case opUpper:
+		a.text = strings.ToUpper(a.text)
+	case opTrim:
+		a.text = strings.TrimSpace(a.text)
+	}
+	return a
+}
+
+// length counts characters of a text, elements of a list, members of an object.
+func (v value) length(f *frame) value {
+	switch v.kind {
+	case text:
+		if !f.spend(len(v.text) / 64) {
+			return f.fail(ErrTooLong)
+		}
+		return ofNumber(float64(utf8.RuneCountInString(v.text)))
+	case list:
+		return ofNumber(float64(v.size()))
+	case object:
+		return ofNumber(float64(len(v.ref.(map[string]any))))
+	default:
+		return value{}
+	}
+}
+
+func (n *node) matches(f *frame, a value) value {
+	if a.kind != text {
+		return value{}
+	}
+	if !f.spend(len(a.text) * n.cost / 32) {
+		return f.fail(ErrTooLong)
+	}
+	return ofBool(n.re.MatchString(a.text))
+}
+
+func (n *node) binary(f *frame, a, b value) value {
+	switch n.op {
+	case opSeconds:
+		return ofNumber(float64(a.when-b.when) / 1e9)
+	case opIndex:
+		return index(a, b)
+	}
+	if a.kind != text || b.kind != text {
+		return value{}
+	}
+	if !f.spend((len(a.text) + len(b.text)) / 16) {
+		return f.fail(ErrTooLong)
+	}
+	switch n.op {
+	case opContains:
+		return ofBool(strings.Contains(a.text, b.text))
+	case opStartsWith:
+		return ofBool(strings.HasPrefix(a.text, b.text))
+	case opEndsWith:
+		return ofBool(strings.HasSuffix(a.text, b.text))
+	default: // opConcat
+		return ofText(a.text + b.text)
+	}
+}
+
+// arithmetic on two numbers; texts that read as none arrive as unknown.
+func (n *node) arithmetic(f *frame, a, b value) value {
+	if a.kind != number || b.kind != number {
+		return value{}
+	}
+	x, y := a.num, b.num
+	switch n.op {
+	case opAdd:
+		x += y
+	case opSubtract:
+		x -= y
+	case opMultiply:
+		x *= y
+	case opPower:
+		x = math.Pow(x, y)
+	default:
+		if n.op == opRemainder {
+			x, y = math.Trunc(x), math.Trunc(y)
+		}
+		if y == 0 {
+			return f.fail(n.zero)
+		}
+		if n.op == opDivide {
+			x /= y
+		} else {
+			x = math.Mod(x, y)
+		}
+	}
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return f.fail(n.err)
+	}
+	return ofNumber(x)
+}

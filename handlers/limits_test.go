@@ -70,24 +70,40 @@ func sendReaderOrCut(t *testing.T, url string, body io.Reader) int {
 // TestInFlight: bodies held while the store works count; what goes beyond is
 // told to come back, and is taken once there is room.
 func TestInFlight(t *testing.T) {
-	entered, free := make(chan struct{}, 8), make(chan struct{})
+	entered, free := make(chan struct{}, 16), make(chan struct{})
 	base := serve(t, handlers.Config{
 		Limits:   handlers.Limits{Body: 40 << 10, InFlight: 80 << 10},
-		Timeouts: handlers.Timeouts{Store: time.Minute},
-		Store: func(context.Context, normalizer.Body) (string, error) {
+		Timeouts: handlers.Timeouts{Store: 5 * time.Second},
+		Store: func(ctx context.Context, _ normalizer.Body) (string, error) {
 			entered <- struct{}{}
-			<-free
-			return "raw-1", nil
+			select {
+			case <-free:
+			case <-ctx.Done():
+			}
+			return "raw-1", ctx.Err()
 		},
 	})
 	hook := base + "/webhooks/signing"
 	body := strings.Repeat("x", 40<<10)
+	tooLarge := func() {
+		t.Helper()
+		packed := gzipped(t, strings.Repeat("x", 41<<10))
+		if got := send(t, "POST", hook, packed, map[string]string{"Content-Type": "application/json", "Content-Encoding": "gzip"}); got.status != 413 {
+			t.Errorf("too large: %d", got.status)
+		}
+	}
+	for range 5 { // must not leave more room than there was
+		tooLarge()
+	}
 	first := make(chan answer, 1)
 	go func() { first <- send(t, "POST", hook, body, signed(hook, body)) }()
 	<-entered
 
 	if got := send(t, "POST", hook, body, signed(hook, body)); got.status != 503 || got.header.Get("Retry-After") == "" {
 		t.Errorf("beyond the limit: %d", got.status)
+	}
+	if len(entered) > 0 {
+		t.Error("the store was reached beyond the limit")
 	}
 	close(free)
 	if got := <-first; got.status != 200 {
@@ -97,9 +113,7 @@ func TestInFlight(t *testing.T) {
 		if got := send(t, "POST", hook, body, signed(hook, body)); got.status != 200 {
 			t.Errorf("once there is room: %d", got.status)
 		}
-		if got := send(t, "POST", hook, gzipped(t, strings.Repeat("x", 41<<10)), map[string]string{"Content-Type": "application/json", "Content-Encoding": "gzip"}); got.status != 413 {
-			t.Errorf("too large: %d", got.status)
-		}
+		tooLarge()
 	}
 }
 

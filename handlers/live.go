@@ -85,9 +85,6 @@ func (c *console) stream(ec echo.Context) error {
 
 	w := ec.Response()
 	conn := http.NewResponseController(w)
-	if err := conn.SetReadDeadline(time.Time{}); err != nil { // the request is read: its deadline would end the stream
-		return fmt.Errorf("open console stream: %w", err)
-	}
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	w.Header().Set("X-Accel-Buffering", "no")
 	ctx := ec.Request().Context()

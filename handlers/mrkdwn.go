@@ -97,8 +97,19 @@ func plain(out []span, s string, style span) []span {
 	if s == "" {
 		return out
 	}
-	style.Text = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(s)
+	style.Text = plainText(s)
 	return append(out, style)
+}
+
+// plainText is text as Slack shows it where markup means nothing: entities are
+// characters, and the names of emoji that our messages use are pictures.
+func plainText(s string) string {
+	return strings.NewReplacer(
+		"&lt;", "<", "&gt;", ">", "&amp;", "&",
+		":red_circle:", "🔴", ":large_yellow_circle:", "🟡", ":large_blue_circle:", "🔵",
+		":white_check_mark:", "✅", ":arrow_up:", "⬆️", ":small_red_triangle:", "🔺", ":grey_question:", "❔",
+		":warning:", "⚠️", ":book:", "📖", ":test_tube:", "🧪",
+	).Replace(s)
 }
 
 // special is what stands between angle brackets: a link, a moment, a mention.

@@ -22,6 +22,7 @@ const (
 // escapes all of it.
 func viewFuncs() template.FuncMap {
 	return template.FuncMap{
+		"plain":  plainText,
 		"clock":  func(t time.Time) string { return t.UTC().Format("15:04:05") },
 		"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 		"when":   eventTime,

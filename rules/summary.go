@@ -107,9 +107,8 @@ func (r *Rule) summarize(in *Incident) string {
 			return s
 		}
 	}
-	held := in.Latest.Held()
 	what := "a call matched"
-	if len(held) > 0 {
+	if held := telling(in.Latest.Conditions); len(held) > 0 {
 		what = strings.Join(held, ", ")
 	}
 	var on []string
@@ -122,6 +121,21 @@ func (r *Rule) summarize(in *Incident) string {
 		return what
 	}
 	return what + " on " + strings.Join(on, ", ")
+}
+
+// telling are the conditions that held, one for each value met: of `mos < 3.5`
+// and `mos < 3` the first says enough.
+func telling(conditions []Condition) []string {
+	var texts []string
+	seen := map[string]bool{}
+	for _, c := range conditions {
+		value, _, _ := strings.Cut(c.Text, ") ")
+		if c.Truth == True && !seen[value] {
+			seen[value] = true
+			texts = append(texts, c.Text)
+		}
+	}
+	return texts
 }
 
 func summaryFacts(in *Incident) SummaryFacts {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"testing"
 
@@ -30,4 +31,8 @@ func TestScripts(t *testing.T) {
 			return os.WriteFile(e.WorkDir+"/shipped.yaml", rules, 0o644)
 		},
 	})
+}
+
+func testLogger(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 }

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	pullWait      = 30 * time.Second // one pull stays open this long
-	pullHeartbeat = time.Second      // two missed ones: the connection or the server is gone
+	pullWait      = 5 * time.Second // one pull stays open this long
+	pullHeartbeat = time.Second     // two missed ones: the connection or the server is gone
 	reopenWait    = 200 * time.Millisecond
 	orphanAge     = time.Minute // the server drops a reader's state after that
 )
@@ -26,6 +26,7 @@ type cursor struct {
 	batch    int      // messages asked for at once; bounds the memory held
 	toEnd    bool     // stop at the end instead of waiting for more
 	last     bool     // only the last message of each subject
+	stuckAt  uint64   // where the server had messages and delivered none
 
 	// deliver takes one message, and says in more whether another is at hand.
 	deliver func(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error
@@ -92,9 +93,28 @@ func (c *cursor) follow(ctx context.Context) (done bool, err error) {
 	}
 	var delivered uint64
 	for {
+		before := delivered
 		if done, err = c.pull(ctx, consumer, &delivered); done || err != nil {
 			return done, err
 		}
+		if delivered == before && len(c.subjects) == 0 && !c.last {
+			c.checkStuck(ctx)
+		}
+	}
+}
+
+// checkStuck notices a server that stores messages it cannot find: one flipped
+// bit in a sequence makes it so until its next start, when it reads all blocks.
+func (c *cursor) checkStuck(ctx context.Context) {
+	st, err := c.store.js.Stream(ctx, c.stream)
+	if err != nil || st.CachedInfo().State.LastSeq < c.next || c.stuckAt == max(c.next, 1) {
+		return
+	}
+	c.stuckAt = max(c.next, 1) // once: a start that does not help is not repeated
+	c.store.log.Error("stream is stuck", "stream", c.stream, "next", c.next, "last", st.CachedInfo().State.LastSeq)
+	select {
+	case c.store.stuck <- struct{}{}:
+	default:
 	}
 }
 
@@ -109,9 +129,11 @@ func (c *cursor) drop(consumer string) {
 
 // pull delivers up to one batch.
 func (c *cursor) pull(ctx context.Context, consumer jetstream.Consumer, delivered *uint64) (done bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, pullWait)
+	// The pull's deadline is its own: a caller's, if near, leaves no time for heartbeats.
+	pull, cancel := context.WithTimeout(context.WithoutCancel(ctx), pullWait)
 	defer cancel()
-	batch, err := consumer.Fetch(c.batch, jetstream.FetchContext(ctx), jetstream.FetchHeartbeat(pullHeartbeat))
+	defer context.AfterFunc(ctx, cancel)()
+	batch, err := consumer.Fetch(c.batch, jetstream.FetchContext(pull), jetstream.FetchHeartbeat(pullHeartbeat))
 	if err != nil {
 		return false, err
 	}

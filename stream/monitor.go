@@ -35,6 +35,8 @@ func (s *Store) monitor() {
 	for {
 		select {
 		case <-tick.C:
+		case <-s.stuck:
+			s.restart()
 		case <-s.closed.Done():
 			return
 		}
@@ -47,7 +49,7 @@ func (s *Store) monitor() {
 			continue
 		}
 		s.refuse(err)
-		if failed++; failed >= restartAfter && s.node != nil && !errors.Is(err, ErrFull) {
+		if failed++; failed >= restartAfter && !errors.Is(err, ErrFull) {
 			s.restart()
 			failed = 0
 		}
@@ -92,6 +94,9 @@ func (s *Store) probe(flags byte) error {
 }
 
 func (s *Store) restart() {
+	if s.node == nil {
+		return // an external server is its operator's
+	}
 	s.log.Warn("embedded NATS server is started again")
 	if err := s.node.restart(); err != nil {
 		s.log.Error("embedded NATS server", "err", err)

@@ -67,6 +67,7 @@ type Store struct {
 
 	closed context.Context
 	close  context.CancelFunc
+	stuck  chan struct{} // a reader asks for a restart of the embedded server
 	idle   chan struct{} // closed when the monitor has ended
 }
 
@@ -77,7 +78,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, log: cfg.Log, idle: make(chan struct{})}
+	s := &Store{cfg: cfg, log: cfg.Log, stuck: make(chan struct{}, 1), idle: make(chan struct{})}
 	if s.codec, err = newCodec(); err != nil {
 		return nil, err
 	}

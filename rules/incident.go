@@ -44,6 +44,13 @@ const (
 	StepUpdated   Step = "updated"   // more calls matched; at most one every 30 s
 	StepEscalated Step = "escalated" // a higher severity holds
 	StepResolved  Step = "resolved"
+
+	StepReminded       Step = "reminded"       // still open, and nobody has acknowledged it
+	StepAcknowledged   Step = "acknowledged"   // a person has taken it
+	StepUnacknowledged Step = "unacknowledged" // and given it back
+	StepSilenced       Step = "silenced"       // a silence covers it: nothing is said until it ends, but the resolve
+	StepUnsilenced     Step = "unsilenced"     // the silence has ended, the incident has not
+	StepAdopted        Step = "adopted"        // it belongs to the thread of another incident from now on
 )
 
 // Mode of a rule.
@@ -111,8 +118,68 @@ type Incident struct {
 	Resolving *Evidence  `json:"resolving,omitempty"` // the latest call that was judged good, once resolved
 	Samples   []Evidence `json:"samples,omitempty"`   // worst calls first, at most the rule's `samples`
 
+	Acknowledged *Mark    `json:"acknowledged,omitempty"`
+	Silence      *Silence `json:"silence,omitempty"` // the one that covers it now
+
+	// Of rules over windows; absent for rules about single calls.
+	Values *Values `json:"values,omitempty"`
+	Trend  []Point `json:"trend,omitempty"` // of Values.Name, oldest first, at most 20
+	Top    []Share `json:"top,omitempty"`   // where the matching calls are, most first, at most 10
+
+	Parent  string    `json:"parent,omitempty"`  // id of the incident that adopted this one
+	Adopted []Adopted `json:"adopted,omitempty"` // incidents that this one adopted
+
 	ResolveAfter time.Duration `json:"resolveAfter,omitempty"` // in force when it opened
 	RuleError    string        `json:"ruleError,omitempty"`    // the rule is unhealthy: its latest run-time error
+}
+
+// Mark is who did something to an incident, and when.
+type Mark struct {
+	By string    `json:"by"` // as the person is called in Slack, or on the command line
+	At time.Time `json:"at"`
+}
+
+// Silence keeps incidents from being announced for a time. They are evaluated
+// and recorded all the same.
+type Silence struct {
+	ID      string    `json:"id"`
+	Match   string    `json:"match"` // condition on incidents, as in routes
+	Until   time.Time `json:"until"`
+	By      string    `json:"by,omitempty"`
+	Comment string    `json:"comment,omitempty"`
+}
+
+// Values are what the leading figure of a window rule was in the life of an
+// incident.
+type Values struct {
+	Name      string   `json:"name"`  // "rate(mos < 3.5)"
+	Share     bool     `json:"share"` // a share of 0..1, to be shown in percent
+	Opening   float64  `json:"opening"`
+	Latest    float64  `json:"latest"`
+	Worst     float64  `json:"worst"`
+	Resolving *float64 `json:"resolving,omitempty"`
+}
+
+// Point is one value of a trend.
+type Point struct {
+	At    time.Time `json:"at"`
+	Value float64   `json:"value"`
+}
+
+// Share is how many calls with one value of a field matched.
+type Share struct {
+	Field   string `json:"field"`
+	Value   string `json:"value"`
+	Matched int    `json:"matched"`
+	Judged  int    `json:"judged"`
+}
+
+// Adopted names an incident in the list of the one that adopted it.
+type Adopted struct {
+	ID       string    `json:"id"`
+	Rule     string    `json:"rule"`
+	Summary  string    `json:"summary"`
+	OpenedAt time.Time `json:"openedAt"`
 }
 
 // Counts are the calls an incident or rule has seen.

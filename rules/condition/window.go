@@ -279,15 +279,21 @@ func (l Limit) Holds(v float64) bool {
 func (l Limit) Below() bool { return l.op == opLess || l.op == opLessEqual }
 
 // Lead is the figure that the program is about: the first that is compared with
-// a number, else the first that is named. The limit belongs to it where limited.
+// a number, else the first on the left of a comparison, else the first named; -1
+// for none. The limit tells the direction, and where limited the number as well.
 func (p *Program) Lead() (slot int, limit Limit, limited bool) {
 	slot = -1
+	compared := false
 	p.root.each(func(n *node) {
-		if l, ok := n.limitOf(); ok && l.slot >= 0 && !limited {
+		l, ok := n.limitOf()
+		switch {
+		case limited:
+		case ok && l.slot >= 0:
 			slot, limit, limited = l.slot, l, true
-		}
-		if n.op == opFigure && slot < 0 {
-			slot = n.slot
+		case n.comparison() && n.args[0].op == opFigure && !compared:
+			slot, limit, compared = n.args[0].slot, Limit{Of: n.args[0].key, Op: n.op.symbol(), op: n.op, slot: n.args[0].slot}, true
+		case n.op == opFigure && slot < 0:
+			slot, limit.slot = n.slot, n.slot
 		}
 	})
 	return slot, limit, limited

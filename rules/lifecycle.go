@@ -52,8 +52,12 @@ func (k keyState) step(r *Rule, in signal, at time.Time) (keyState, Step, string
 
 // passing is what time alone does to an open incident.
 func (k keyState) passing(r *Rule, at time.Time) (keyState, Step, string) {
+	reminds := !k.RemindAt.IsZero() && !at.Before(k.RemindAt)
+	if reminds && k.quiet(r, at) {
+		k.RemindAt, reminds = at.Add(k.RemindIn), false
+	}
 	switch {
-	case !k.RemindAt.IsZero() && !at.Before(k.RemindAt):
+	case reminds:
 		return k.remind(r, at)
 	case !k.UpdateAt.IsZero() && !at.Before(k.UpdateAt):
 		k.UpdateAt = time.Time{}

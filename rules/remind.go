@@ -38,15 +38,16 @@ func (k *keyState) remindFrom(r *Rule, at time.Time) {
 	}
 }
 
+// quiet says whether nobody is to be reminded of the incident now.
+func (k *keyState) quiet(r *Rule, at time.Time) bool {
+	in := k.Incident
+	return in.Acknowledged != nil || in.Silence != nil || in.Parent != "" || !r.Active.Covers(at)
+}
+
 // remind tells again of an incident that nobody has taken, less and less often.
 func (k keyState) remind(r *Rule, at time.Time) (keyState, Step, string) {
-	in := k.Incident
-	if in.Acknowledged != nil || in.Silence != nil || in.Parent != "" || !r.Active.Covers(at) {
-		k.RemindAt = at.Add(k.RemindIn)
-		return k, "", ""
-	}
 	k.RemindIn = min(2*k.RemindIn, max(r.RepeatMax, r.Repeat))
 	k.RemindAt, k.UpdateAt = at.Add(k.RemindIn), time.Time{}
 	k.change(func(i *Incident) { i.UpdatedAt = at })
-	return k, StepReminded, fmt.Sprintf("open for %s", shortDuration(at.Sub(in.OpenedAt)))
+	return k, StepReminded, fmt.Sprintf("open for %s", shortDuration(at.Sub(k.Incident.OpenedAt)))
 }

@@ -72,7 +72,7 @@ func start(t *testing.T, dir, rules, slackURL string, secrets simulate.Secrets) 
 		if err != nil {
 			return false
 		}
-		defer res.Body.Close()
+		defer func() { _ = res.Body.Close() }()
 		return res.StatusCode == http.StatusOK
 	})
 	return p
@@ -103,7 +103,7 @@ func (p *process) metric(name string) string {
 	if err != nil {
 		return ""
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	b, _ := io.ReadAll(res.Body)
 	for line := range strings.Lines(string(b)) {
 		if value, ok := strings.CutPrefix(line, name+" "); ok {
@@ -119,7 +119,7 @@ func freeAddress(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().String()
 }
 
@@ -314,7 +314,7 @@ func TestBadInput(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer res.Body.Close()
+		defer func() { _ = res.Body.Close() }()
 		b, _ := io.ReadAll(res.Body)
 		return res.StatusCode, string(b)
 	}
@@ -378,7 +378,7 @@ func TestDevConsole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	var answer struct{ Status, ID string }
 	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || answer.Status != "accepted" || answer.ID == "" {
 		t.Errorf("answer %+v, %v", answer, err)
@@ -391,7 +391,7 @@ func TestDevConsole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer page.Body.Close()
+	defer func() { _ = page.Body.Close() }()
 	html, _ := io.ReadAll(page.Body)
 	if !bytes.Contains(html, []byte("call-failures")) || bytes.Contains(html, []byte("<b>no route")) {
 		t.Errorf("page lacks the incident, or holds a provider's markup:\n%s", html)

@@ -25,4 +25,3 @@ func ParseDuration(s string) (time.Duration, error) {
 	}
 	return v, nil
 }
-

@@ -96,8 +96,7 @@ func (p *process) kill() {
 	}
 }
 
-// eventsStored is how many events the process says it has published since it
-// began.
+// metric is one sample of /metrics, "" where there is none.
 func (p *process) metric(name string) string {
 	res, err := http.Get(p.base + "/metrics")
 	if err != nil {
@@ -208,17 +207,14 @@ func (p *process) send(requests iter.Seq[simulate.Request]) simulate.Totals {
 	return totals
 }
 
-// settled waits until everything accepted was judged and announced: the number
-// of messages no longer changes while the process says nothing is pending.
-func (p *process) settled(slack *slackfake.Server) {
+// settled waits until everything accepted was normalized, judged and announced.
+func (p *process) settled() {
 	p.t.Helper()
-	last, since := -1, time.Now()
-	eventually(p.t, "Slack is quiet", func() bool {
-		if n := len(slack.Calls()); n != last {
-			last, since = n, time.Now()
-		}
-		return time.Since(since) > 1500*time.Millisecond
-	})
+	for _, stage := range []string{"normalize", "judge", "announce"} {
+		eventually(p.t, stage+" has nothing left to do", func() bool {
+			return p.metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0"
+		})
+	}
 }
 
 // A signed webhook in, exact Slack calls out, once: although callwatch is killed
@@ -231,7 +227,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 	calm, calmURL := fakeSlackServer(t)
 	undisturbed := start(t, t.TempDir(), writeRules(t, badCallRule), calmURL, secrets)
 	undisturbed.send(slices.Values(requests))
-	undisturbed.settled(calm)
+	undisturbed.settled()
 	undisturbed.kill()
 	want := openedThreads(calm)
 	if len(want) < 5 {
@@ -248,7 +244,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 	}
 	p := start(t, dir, rules, slackURL, secrets)
 	p.send(slices.Values(requests[:step])) // the provider sends some again
-	p.settled(slack)
+	p.settled()
 
 	for incident, n := range rootsByIncident(slack) {
 		if n != 1 {
@@ -273,7 +269,7 @@ func TestOneCallToTheWord(t *testing.T) {
 	for range 3 { // retries of the provider
 		p.send(slices.Values([]simulate.Request{request}))
 	}
-	p.settled(slack)
+	p.settled()
 
 	threads := slack.Threads()
 	if len(threads) != 1 || len(threads[0].Replies) != 1 {

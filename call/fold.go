@@ -15,7 +15,7 @@ type Call struct {
 
 	Events  int               `json:"events"`            // events folded, duplicates left out
 	Streams map[string]Stream `json:"streams,omitempty"` // running totals of cumulative counters
-	Scores  map[string]Score  `json:"scores,omitempty"`  // by mosSource: the latest of each
+	Scores  []Score           `json:"scores,omitempty"`  // the latest of each mosSource
 	Seen    []string          `json:"seen,omitempty"`    // ids of the latest events, oldest first
 	Latest  stamp             `json:"latest"`            // of the event that spoke last
 	Sources sources           `json:"sources"`           // where each field's value came from

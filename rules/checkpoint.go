@@ -14,7 +14,7 @@ import (
 
 // checkpointVersion changes when older checkpoints can no longer be read. One
 // that cannot be read is no loss: the events are replayed instead.
-const checkpointVersion = 1
+const checkpointVersion = 2
 
 // checkpoint is the engine's state as it is stored.
 type checkpoint struct {

@@ -43,6 +43,7 @@ type Engine struct {
 	values   []float64       // behind windows
 	readings []reading
 	merged   merged
+	scratch  []byte
 	sampled  condition.Facts // samples of a window
 }
 

@@ -69,7 +69,7 @@ func (g *Engine) countIn(i int, r *Rule, cs *callState) {
 		health.Late++
 		return
 	}
-	k := g.key(i, keyOf(r.labels(g.seen)))
+	k := g.keyOfCall(i, g.seen)
 	if k == nil {
 		return
 	}
@@ -240,7 +240,6 @@ func (g *Engine) judgement(i int, r *Rule, k *keyState) judgement {
 		j.value = g.values[w.lead.figure]
 	}
 	j.counts = b.blamed(w, calls)
-	j.evidence = func() Evidence { return g.windowEvidence(r, k.Key, j.severity) }
 	switch {
 	case calls == 0 && w.NoData == NoDataResolve:
 		j.clear, j.reason = true, "no call in "+w.String()
@@ -257,6 +256,10 @@ func (g *Engine) judgement(i int, r *Rule, k *keyState) judgement {
 		if w.Resolve != nil {
 			j.clear = g.evalWindow(i, r, w.Resolve) == condition.True
 		}
+	}
+	if j.evidence == nil && (j.truth == condition.True || k.Incident != nil) {
+		severity := j.severity
+		j.evidence = func() Evidence { return g.windowEvidence(r, k.Key, severity) }
 	}
 	return j
 }

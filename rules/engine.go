@@ -44,6 +44,7 @@ type Engine struct {
 	readings []reading
 	merged   merged
 	scratch  []byte
+	totals   totals
 	sampled  condition.Facts // samples of a window
 }
 

@@ -187,7 +187,7 @@ func (g *Engine) judgeWindow(i int, r *Rule, k *keyState) {
 	if w.Calls == 0 {
 		s.Buckets.advance(&w.shape, w.shape.at(now))
 	}
-	_, some := s.Buckets.oldest(&w.shape)
+	some := !s.Buckets.empty(&w.shape)
 	if k.Incident == nil && !now.Before(k.Seen.Add(seenFor)) || k.Incident == nil && !some && w.NoData != NoDataAlert {
 		k.Window, k.Seen, k.LookAt, k.PendingTill = nil, time.Time{}, time.Time{}, time.Time{}
 		g.signal(r, k.Key, signal{})
@@ -225,13 +225,14 @@ func (s *windowState) follow(value float64, now time.Time) {
 func (g *Engine) judgement(i int, r *Rule, k *keyState) judgement {
 	w, b := r.Window, k.Window.Buckets
 	j := judgement{truth: condition.Unknown, value: math.NaN()}
-	calls := b.count(&w.shape, 0, false)
+	g.totals.addUp(&w.shape, b)
+	calls := g.totals.now[0]
 	g.values = g.values[:0]
 	for at := range w.Figures.All {
 		f := &w.Figures.All[at]
-		v := b.figure(&w.shape, f, &g.merged)
-		if f.Prev && b.count(&w.shape, 0, true) < w.MinCalls {
-			v = math.NaN()
+		v := math.NaN()
+		if !f.Prev || g.totals.before[0] >= w.MinCalls {
+			v = b.figure(&w.shape, f, &g.totals, &g.merged)
 		}
 		g.values = append(g.values, v)
 	}
@@ -239,7 +240,7 @@ func (g *Engine) judgement(i int, r *Rule, k *keyState) judgement {
 	if len(g.values) > 0 && calls > 0 {
 		j.value = g.values[w.lead.figure]
 	}
-	j.counts = b.blamed(w, calls)
+	j.counts = g.totals.blamed(w)
 	switch {
 	case calls == 0 && w.NoData == NoDataResolve:
 		j.clear, j.reason = true, "no call in "+w.String()
@@ -282,15 +283,16 @@ func (g *Engine) windowSeverity(i int, r *Rule) Severity {
 }
 
 // blamed are the calls in the window by what the leading figure makes of them.
-func (b *buckets) blamed(w *Window, calls int) Counts {
+func (t *totals) blamed(w *Window) Counts {
+	calls := t.now[0]
 	if w.lead.arg < 0 {
 		return Counts{Matched: calls, Judged: calls}
 	}
 	a := &w.shape.args[w.lead.arg]
-	c := Counts{Judged: b.count(&w.shape, a.known, false)}
+	c := Counts{Judged: t.now[a.known]}
 	c.Matched, c.Unjudged = c.Judged, calls-c.Judged
 	if a.met >= 0 {
-		c.Matched = b.count(&w.shape, a.met, false)
+		c.Matched = t.now[a.met]
 	}
 	return c
 }

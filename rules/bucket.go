@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,10 +11,13 @@ import (
 	"callwatch/rules/condition"
 )
 
-// A window slides in steps of about a thirtieth of its length: calls are added
-// up in buckets of that length, so that what a key takes does not grow with its
-// calls.
-const windowSteps = 30
+// A window slides in steps of about a thirtieth of its length, a twentieth where
+// the window before is kept as well: calls are added up in buckets of that length,
+// so that what a key takes does not grow with its calls.
+const (
+	windowSteps     = 30
+	windowStepsPrev = 20
+)
 
 // shape is how the figures of a rule are kept: the same for all of its keys.
 type shape struct {
@@ -38,14 +42,21 @@ type argShape struct {
 
 func shapeOf(w *Window) shape {
 	s := shape{counts: 1}
+	prev := slices.ContainsFunc(w.Figures.All, func(f condition.Figure) bool { return f.Prev })
+	steps := windowSteps
+	if prev {
+		steps = windowStepsPrev
+	}
 	if w.Calls > 0 {
-		s.calls = (w.Calls + windowSteps - 1) / windowSteps
+		s.calls = (w.Calls + steps - 1) / steps
 		s.steps = (w.Calls + s.calls - 1) / s.calls
 	} else {
-		s.width = max((w.Over/windowSteps + time.Second - 1).Truncate(time.Second), time.Second)
+		s.width = max((w.Over/time.Duration(steps) + time.Second - 1).Truncate(time.Second), time.Second)
 		s.steps = int((w.Over + s.width - 1) / s.width)
 	}
-	s.ring = s.steps
+	if s.ring = s.steps; prev {
+		s.ring = 2 * s.steps
+	}
 	take := func(place, n *int) {
 		if *place < 0 {
 			*place = *n
@@ -60,9 +71,6 @@ func shapeOf(w *Window) shape {
 	text := []string{w.String(), w.lead.limit.Op, fmt.Sprint(w.lead.limit.Number)}
 	for _, f := range w.Figures.All {
 		text = append(text, f.Name)
-		if f.Prev {
-			s.ring = 2 * s.steps
-		}
 		if f.Arg < 0 {
 			continue
 		}

@@ -16,14 +16,20 @@ type windowState struct {
 	Buckets *buckets   `json:"buckets"`
 	Recent  []call.Key `json:"recent,omitempty"`  // latest calls counted
 	Bad     []call.Key `json:"bad,omitempty"`     // latest calls that are to blame
-	Trend   []Point    `json:"trend,omitempty"`   // of the leading figure
+	Trend   []figureAt `json:"trend,omitempty"`   // of the leading figure
 	TrendAt int64      `json:"trendAt,omitempty"` // newest bucket at its last point
 }
 
+// figureAt is a point of a trend; At is in seconds since 1970.
+type figureAt struct {
+	At    int64   `json:"t"`
+	Value float64 `json:"v"`
+}
+
 const (
-	recentCalls = 12
+	recentCalls = 8
 	badCalls    = 8
-	trendPoints = 20
+	trendPoints = 12
 	trendSteps  = 3 // buckets between two points
 )
 
@@ -81,7 +87,7 @@ func (g *Engine) countIn(i int, r *Rule, cs *callState) {
 	k.Seen = g.st.Now
 	k.Window = k.Window.add(r.Window, at, g.st.Now, readings)
 	known, met := r.Window.blames(readings)
-	k.Window.remember(cs.Call.Key(), met)
+	k.Window.remember(cs.Call.Key(), met && r.Window.lead.tells())
 	health.Counts.add(known, met)
 	if met {
 		health.LastMatch = g.st.Now
@@ -219,7 +225,7 @@ func (s *windowState) follow(value float64, now time.Time) {
 		return
 	}
 	s.TrendAt = s.Buckets.Head
-	s.Trend = pushBounded(s.Trend, Point{At: now, Value: value}, trendPoints)
+	s.Trend = pushBounded(s.Trend, figureAt{now.Unix(), value}, trendPoints)
 }
 
 func (g *Engine) judgement(i int, r *Rule, k *keyState) judgement {

@@ -69,6 +69,9 @@ type lead struct {
 	bound  bool // limit is about the figure
 }
 
+// tells says whether single calls can be told to be to blame.
+func (l *lead) tells() bool { return l.arg >= 0 && (l.cond || l.bound) }
+
 func leadOf(w *Window, when *condition.Program) lead {
 	l := lead{arg: -1}
 	l.figure, l.limit, l.bound = when.Lead()

@@ -92,3 +92,17 @@ func leadOf(w *Window, when *condition.Program) lead {
 // ofCalls says whether the rule's incidents gather single calls: they resolve
 // when no further one matches.
 func (r *Rule) ofCalls() bool { return r.Window == nil && r.Absent == 0 }
+
+// kind tells rules apart whose states have nothing in common.
+func (r *Rule) kind() string {
+	switch {
+	case r.Window != nil:
+		return "window"
+	case r.Absent > 0:
+		return "absent"
+	case r.New != nil:
+		return "new " + r.New.Field.Name
+	default:
+		return "call"
+	}
+}

@@ -265,18 +265,6 @@ func (g *Engine) emit(step Step, reason string, in Incident) {
 	})
 }
 
-// await sees to it that the key is looked at when its next deadline comes. A
-// deadline that moves later keeps its place in the queue, so that a busy key
-// has one entry there, not one for each match.
-func (g *Engine) await(k *keyState) {
-	due := k.due(g.st.Now)
-	if due.IsZero() || !k.queued.IsZero() && !due.Before(k.queued) {
-		return
-	}
-	k.queued = due
-	g.due.push(deadline{at: due, rule: k.Rule, key: k.Key})
-}
-
 // Incidents are the open incidents, oldest first.
 func (g *Engine) Incidents() []Incident {
 	var open []Incident

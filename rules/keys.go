@@ -65,6 +65,18 @@ func (g *Engine) leave(k *keyState) {
 	g.live[g.indexed[k.Rule]]--
 }
 
+// await sees to it that the key is looked at when its next deadline comes. A
+// deadline that moves later keeps its place in the queue, so that a busy key
+// has one entry there, not one for each match.
+func (g *Engine) await(k *keyState) {
+	due := k.due(g.st.Now)
+	if due.IsZero() || !k.queued.IsZero() && !due.Before(k.queued) {
+		return
+	}
+	k.queued = due
+	g.due.push(deadline{at: due, rule: k.Rule, key: k.Key})
+}
+
 // idle says whether nothing of the key need be remembered.
 func (k *keyState) idle(now time.Time) bool {
 	return k.Incident == nil && !now.Before(k.QuietTill) && !now.Before(k.CalmAt) &&

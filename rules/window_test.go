@@ -318,3 +318,12 @@ func TestReloadOfWindows(t *testing.T) {
 		t.Errorf("%s: %s", last.Step, last.Reason)
 	}
 }
+
+// A window longer than a key is missed keeps its calls all the same.
+func TestLongWindow(t *testing.T) {
+	f := newFeed(t, "rules: [{name: low, over: 20d, min_calls: 4, when: rate(mos < 3.5) > 0.5}]").calls(2, time.Hour, mos(2))
+	f.wait(10*24*time.Hour).calls(2, time.Hour, mos(2))
+	if diff := cmp.Diff([]string{"low opened"}, f.names()); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,143 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"callwatch/rules/condition"
+)
+
+// A window slides in steps of about a thirtieth of its length, a twentieth where
+// the window before is kept as well: calls are added up in buckets of that length,
+// so that what a key takes does not grow with its calls.
+const (
+	windowSteps     = 30
+	windowStepsPrev = 20
+)
+
+// shape is how the figures of a rule are kept: the same for all of its keys.
+type shape struct {
+	steps    int           // buckets of one window
+	ring     int           // buckets kept: twice as many where prev is asked for
+	width    time.Duration // of a bucket, or
+	calls    int           // calls of a bucket
+	counts   int           // per bucket
+	sums     int           // per bucket
+	sketches int           // per bucket
+	sets     int           // per key
+	args     []argShape
+	digest   string // of all that the numbers of a checkpoint depend on
+}
+
+// argShape says where the numbers of one argument stand; -1 for nowhere.
+type argShape struct {
+	known, met     int // in counts: calls for which it is known, calls that meet the condition
+	sum, low, high int // in sums
+	sketch, set    int
+}
+
+func shapeOf(w *Window) shape {
+	s := shape{counts: 1}
+	prev := slices.ContainsFunc(w.Figures.All, func(f condition.Figure) bool { return f.Prev })
+	steps := windowSteps
+	if prev {
+		steps = windowStepsPrev
+	}
+	if w.Calls > 0 {
+		s.calls = (w.Calls + steps - 1) / steps
+		s.steps = (w.Calls + s.calls - 1) / s.calls
+	} else {
+		s.width = max((w.Over/time.Duration(steps) + time.Second - 1).Truncate(time.Second), time.Second)
+		s.steps = int((w.Over + s.width - 1) / s.width)
+	}
+	if s.ring = s.steps; prev {
+		s.ring = 2 * s.steps
+	}
+	take := func(place, n *int) {
+		if *place < 0 {
+			*place = *n
+			*n++
+		}
+	}
+	for range w.Figures.Args {
+		a := argShape{-1, -1, -1, -1, -1, -1, -1}
+		take(&a.known, &s.counts)
+		s.args = append(s.args, a)
+	}
+	text := []string{w.String(), w.lead.limit.Op, fmt.Sprint(w.lead.limit.Number)}
+	for _, f := range w.Figures.All {
+		text = append(text, f.Name)
+		if f.Arg < 0 {
+			continue
+		}
+		switch a := &s.args[f.Arg]; f.Func {
+		case "count", "rate":
+			take(&a.met, &s.counts)
+		case "avg", "sum":
+			take(&a.sum, &s.sums)
+		case "min":
+			take(&a.low, &s.sums)
+		case "max":
+			take(&a.high, &s.sums)
+		case "distinct":
+			take(&a.set, &s.sets)
+		default:
+			take(&a.sketch, &s.sketches)
+		}
+	}
+	if w.lead.arg >= 0 && w.lead.bound {
+		take(&s.args[w.lead.arg].met, &s.counts)
+	}
+	s.digest = digest([]byte(strings.Join(text, "\x00")))
+	return s
+}
+
+// at is the number of the bucket for a time.
+func (s *shape) at(t time.Time) int64 {
+	return floorDiv(t.UnixNano(), int64(s.width))
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+// end is when the bucket of a number is over.
+func (s *shape) end(number int64) time.Time {
+	return time.Unix(0, (number+1)*int64(s.width)).UTC()
+}
+
+func (s *shape) place(number int64) int {
+	return int(number - floorDiv(number, int64(s.ring))*int64(s.ring))
+}
+
+// places are those of the window's buckets in the ring, oldest first.
+func (s *shape) places(head int64, prev bool) func(func(int) bool) {
+	if prev {
+		head -= int64(s.steps)
+	}
+	return func(yield func(int) bool) {
+		p := s.place(head - int64(s.steps) + 1)
+		for range s.steps {
+			if !yield(p) {
+				return
+			}
+			if p++; p == s.ring {
+				p = 0
+			}
+		}
+	}
+}
+
+// shape names how the rule's windows are kept; "" for a rule without.
+func (r *Rule) shape() string {
+	if r.Window == nil {
+		return ""
+	}
+	return r.Window.shape.digest
+}

@@ -43,7 +43,15 @@ func (g *Engine) judgeWindow(i int, r *Rule, k *keyState) {
 	if w.Calls == 0 && some {
 		k.LookAt = earlier(k.LookAt, w.shape.end(s.Buckets.Head))
 	}
-	g.signal(r, k.Key, signal{window: &j})
+	if k.Incident == nil && j.truth != condition.True { // as nearly always
+		if j.truth == condition.False {
+			k.PendingTill = time.Time{}
+		}
+		g.leave(k)
+		return
+	}
+	told := j // the judgement itself stays off the heap
+	g.signal(r, k.Key, signal{window: &told})
 }
 
 // forgets says whether a window is of no more use, so long after its latest call.

@@ -155,7 +155,7 @@ type SuggestionGroup struct {
 	Calls       int          `json:"calls"`
 	Known       int          `json:"known"` // calls that report the field
 	Percentiles []Percentile `json:"percentiles"`
-	Thresholds  []Threshold  `json:"thresholds"`
+	Thresholds  []Threshold  `json:"thresholds"` // of at most half of the calls
 }
 
 // Percentile is the smallest value that at least P percent of the calls do not
@@ -174,8 +174,7 @@ type Threshold struct {
 
 var (
 	percentiles = []float64{0, 1, 5, 10, 25, 50, 75, 90, 95, 99, 99.9, 100}
-	lowTails    = []float64{1, 5, 10, 25}
-	highTails   = []float64{75, 90, 95, 99, 99.9}
+	tails       = []float64{0.1, 1, 5, 10, 25, 75, 90, 95, 99, 99.9}
 )
 
 // Report takes all calls as final and tells of them.
@@ -206,7 +205,18 @@ func (g *group) report(field string) SuggestionGroup {
 	for _, p := range percentiles {
 		out.Percentiles = append(out.Percentiles, Percentile{p, g.percentile(values, p)})
 	}
-	out.Thresholds = append(g.tails(values, field, "<", lowTails), g.tails(values, field, ">", highTails)...)
+	for _, op := range []string{"<", ">"} {
+		before := 0
+		for _, limit := range g.limits(values) {
+			n := g.beyond(values, op, limit)
+			if n > 0 && n != before && 2*n <= g.known {
+				out.Thresholds = append(out.Thresholds, Threshold{
+					Condition: fmt.Sprintf("%s %s %s", field, op, textOf(limit)), Calls: n, Share: float64(n) / float64(g.known),
+				})
+			}
+			before = n
+		}
+	}
 	return out
 }
 
@@ -220,22 +230,32 @@ func (g *group) percentile(values []float64, p float64) float64 {
 	return values[len(values)-1]
 }
 
-// tails are conditions at percentiles, rounded to two digits as a person would
-// write them, with the calls on the far side.
-func (g *group) tails(values []float64, field, op string, at []float64) []Threshold {
-	var out []Threshold
-	for _, p := range at {
-		limit := digits(g.percentile(values, p), 2)
-		t := Threshold{Condition: fmt.Sprintf("%s %s %s", field, op, textOf(limit))}
-		for _, v := range values {
-			if compareNumbers(v, op, limit) {
-				t.Calls += g.counts[v]
-			}
-		}
-		t.Share = float64(t.Calls) / float64(g.known)
-		if t.Calls > 0 && !slices.ContainsFunc(out, func(o Threshold) bool { return o.Condition == t.Condition }) {
-			out = append(out, t)
+// limits are round numbers worth a look, smallest first: the tails, and even
+// steps over the whole range.
+func (g *group) limits(values []float64) []float64 {
+	var out []float64
+	for _, p := range tails {
+		out = append(out, digits(g.percentile(values, p), 2))
+	}
+	least, most := values[0], values[len(values)-1]
+	if step := digits((most-least)/limitSteps, 1); step > 0 {
+		for n := math.Ceil(least / step); n*step <= most && len(out) < 3*limitSteps; n++ {
+			out = append(out, digits(n*step, 3))
 		}
 	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+const limitSteps = 8
+
+// beyond counts the calls on the far side of a limit.
+func (g *group) beyond(values []float64, op string, limit float64) int {
+	n := 0
+	for _, v := range values {
+		if compareNumbers(v, op, limit) {
+			n += g.counts[v]
+		}
+	}
+	return n
 }

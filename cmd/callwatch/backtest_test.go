@@ -225,7 +225,7 @@ const eventsFile = "testdata/backtest/events.ndjson"
 // To the word, for a person and for a program.
 func TestBacktestOutput(t *testing.T) {
 	if *update {
-		if err := os.WriteFile(eventsFile, fixture(t, 40, 0.05), 0o644); err != nil {
+		if err := os.WriteFile(eventsFile, fixture(t, 24, 0.05), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -412,10 +412,10 @@ func storeEvents(b *testing.B, cfg Config, lines []byte) {
 		b.Fatal(err)
 	}
 	var batch []stream.Event
-	n := uint64(0)
+	n := 0
 	for line := range bytes.Lines(lines) {
 		n++
-		batch = append(batch, stream.Event{Provider: "acme", Kind: "ended", ID: "x", Raw: stream.Position{Seq: n}, Data: bytes.TrimSpace(line)})
+		batch = append(batch, stream.Event{Provider: "acme", Kind: "ended", ID: "x", Raw: stream.Position{Seq: 1, Index: n}, Data: bytes.TrimSpace(line)})
 		if len(batch) == 1000 {
 			if err := store.PublishEvents(b.Context(), batch); err != nil {
 				b.Fatal(err)

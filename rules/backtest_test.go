@@ -86,8 +86,11 @@ func TestBacktestTime(t *testing.T) {
 	set := compileSet(t, "rules:\n  - name: low\n    when: mos < 3\n    resolve_after: 10m\n    cooldown: 10m\n")
 	b := NewBacktest(set, BacktestOptions{})
 	b.Event(t0, callOf("a", 2))
-	b.Event(t0.Add(15*time.Minute), callOf("b", 2)) // resolved at 10, quiet until 20
-	made := b.Event(t0.Add(65*time.Minute), callOf("c", 2))
+	made := b.Event(t0.Add(15*time.Minute), callOf("b", 2)) // resolved at 10, quiet until 20
+	if len(made) != 1 || made[0].Step != StepResolved || made[0].Cause.Seq >= b.trial.seq {
+		t.Errorf("no tick made the incident resolve before the second call: %+v", made)
+	}
+	made = b.Event(t0.Add(65*time.Minute), callOf("c", 2))
 	if len(made) != 1 || made[0].Step != StepOpened {
 		t.Errorf("at the third call: %+v", made)
 	}

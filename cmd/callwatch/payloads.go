@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"callwatch/call"
@@ -106,7 +108,7 @@ func (s *source) findPayloads() ([]payload, error) {
 	if err != nil {
 		return nil, usage(fmt.Errorf("--payloads: %w", err))
 	}
-	for name := range unknown {
+	for _, name := range slices.Sorted(maps.Keys(unknown)) {
 		s.log.Warn("not the name of a provider: passed over", "entry", filepath.Join(root, name))
 	}
 	if len(files) == 0 {

@@ -142,7 +142,10 @@ func (s *windowState) add(w *Window, at, now time.Time, readings []reading) *win
 		s = &windowState{Buckets: newBuckets(shape, head)}
 	}
 	s.Buckets.advance(shape, head)
-	number := min(shape.at(at), head)
+	number := head
+	if at.Before(now) { // clocks of providers run ahead
+		number = shape.at(at)
+	}
 	if number <= head-int64(shape.steps) {
 		number = head
 	}

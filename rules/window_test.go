@@ -327,3 +327,33 @@ func TestLongWindow(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestFewCallsAreWarnedOf(t *testing.T) {
+	for yaml, want := range map[string]int{
+		"rules: [{name: low, over: 15m, when: rate(mos < 3.5) > 0.5}]":                                    1,
+		"rules: [{name: low, over: 15m, when: rate(mos < 3.5) > 0.5, min_calls: 20}]":                     0,
+		"rules: [{name: low, over: 15m, when: count(mos < 3.5) > 5}]":                                     0,
+		"defaults: {min_calls: 5}\nrules: [{name: low, over: 15m, when: rate(mos < 3.5) > 0.5}]":          0,
+		"defaults: {min_calls: 5}\nrules: [{name: low, when: mos < 3.5}, {name: gone, absent: 1h}]":       0,
+		"defaults: {severity: {critical: mos < 2}}\nrules: [{name: low, over: 1h, when: avg(mos) < 3.5}]": 0,
+		"define: {bad: mos < 3.5}\nrules: [{name: low, over: 1h, min_calls: 9, when: rate(bad) > 0.1}]":   0,
+		"rules: [{name: low, over: 1h, min_calls: 0, when: rate(answered) < 0.1}]":                        0,
+	} {
+		set, problems := Load("rules.yaml", []byte(yaml))
+		if set == nil || len(problems) != want {
+			t.Errorf("%s: %v, want %d warnings", yaml, problems, want)
+		}
+	}
+}
+
+// The clock of a provider that runs ahead, or is of another age, breaks nothing.
+func TestTimesOutOfThisWorld(t *testing.T) {
+	f := newFeed(t, "rules: [{name: low, over: 15m, min_calls: 2, when: rate(mos < 3.5) > 0.5}]")
+	for i, at := range []time.Time{time.Unix(1<<55, 0), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC), time.Unix(-1<<55, 0)} {
+		e := ended(fmt.Sprint(i), func(e *call.Event) { mos(2)(e); e.EndedAt, e.Final = at, true })
+		f.event(e).wait(time.Second)
+	}
+	if h := f.engine.Healths()[0]; h.Late != 2 || h.Counts.Matched != 2 || len(f.out) != 1 {
+		t.Errorf("health %+v, want two calls counted now and two late", h)
+	}
+}

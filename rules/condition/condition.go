@@ -5,6 +5,10 @@
 // `x == nil`, `x != nil` and `x ?? d` ask about the knowledge itself and are
 // never Unknown for it. Only True matches.
 //
+// Expressions about windows of calls are the same language over figures such as
+// `rate(mos < 3.5)`: CompileWindow lifts those out of the syntax tree, their
+// arguments being programs about single calls.
+//
 // The grammar, its positions and its syntax errors are expr-lang's. Types,
 // evaluation and explanation are our own, so that Unknown is exact in every
 // position, nothing is allocated per evaluation, and every leaf can say which

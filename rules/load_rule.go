@@ -72,6 +72,7 @@ func (l *loader) readRule(n ast.Node) *Rule {
 	known["where"] = func(n ast.Node) { r.Where = l.program(n, "where", l.env) }
 	known["except"] = func(n ast.Node) { r.Except = l.exceptions(n) }
 	known["for"] = func(n ast.Node) { r.For = l.hold(n) }
+	known["tests"] = func(n ast.Node) { r.Tests = l.cases(n) }
 	before, present := len(l.problems), map[string]bool{}
 	for key, read := range known {
 		known[key] = func(n ast.Node) { present[key] = true; read(n) }
@@ -86,6 +87,7 @@ func (l *loader) readRule(n ast.Node) *Rule {
 	if r.Name == "" {
 		return nil
 	}
+	named(r.Tests, r.Name)
 	r.by = nil
 	for _, name := range r.By {
 		f, _ := call.Lookup(name)

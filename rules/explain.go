@@ -66,7 +66,7 @@ func (r *Rule) explain(facts *condition.Facts, kind call.Kind) Explanation {
 	x.levels(r, facts, when)
 	switch {
 	case !r.wakes(kind):
-		x.hold("on", "a "+string(kind)+" event does not wake the rule")
+		x.hold("on", "events of kind "+string(kind)+" do not wake the rule")
 	case where == False:
 		x.hold("where", "the rule is not about this call")
 	case where == Unknown:

@@ -34,7 +34,7 @@ func Load(name string, src []byte) (*Set, Problems) {
 		return nil, d.problems
 	}
 	d, root := parseDocument(name, src)
-	l := &loader{document: d, set: &Set{Digest: digest(src)}, named: map[string]func(condition.Problem) pos{}}
+	l := newLoader(d, digest(src))
 	if root != nil {
 		l.file(root)
 	}
@@ -57,6 +57,10 @@ type loader struct {
 	env      condition.Env
 	defaults Rule
 	named    map[string]func(condition.Problem) pos // where the problems of a macro or list are
+}
+
+func newLoader(d *document, digest string) *loader {
+	return &loader{document: d, set: &Set{Digest: digest}, named: map[string]func(condition.Problem) pos{}}
 }
 
 // file reads the top level. Macros, lists and defaults are read first, wherever

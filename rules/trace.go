@@ -42,6 +42,12 @@ func NewTrace(set *Set, o Options) *Trace {
 	return &Trace{engine: NewEngine(set, o), calls: map[call.Key]*traced{}}
 }
 
+// Only limits the explanations to one rule; false where there is none of the name.
+func (t *Trace) Only(rule string) bool {
+	t.only = rule
+	return t.engine.set.rule(rule) != nil
+}
+
 // Apply folds an event that came at a point in stream time.
 func (t *Trace) Apply(at time.Time, e *call.Event) {
 	t.Transitions = append(t.Transitions, t.engine.Apply(t.engine.Seq()+1, at, e)...)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 
@@ -67,18 +68,15 @@ func labelsText(labels []rules.Label) string {
 // printTree prints a condition and those it is made of, one a line, with the
 // values that a condition compares behind it.
 func printTree(w io.Writer, indent, label string, t *rules.Tree) {
-	text := t.Expr
-	if t.Macro != "" {
-		text += "  (" + t.Macro + ")"
-	}
+	text := prefix(label) + prefix(t.Macro) + t.Expr
 	values := operands(t)
 	if t.Error != "" {
 		values = append(values, "error: "+t.Error)
 	}
 	if len(values) > 0 {
-		text += "   with " + strings.Join(values, ", ")
+		text += "   (" + strings.Join(values, ", ") + ")"
 	}
-	fmt.Fprintf(w, "%s%-7s  %s%s\n", indent, cmp.Or(string(t.Truth), "error"), prefix(label), printable(text))
+	fmt.Fprintf(w, "%s%-7s  %s\n", indent, cmp.Or(string(t.Truth), "error"), printable(text))
 	for i := range t.Children {
 		if c := &t.Children[i]; c.Truth != "" {
 			printTree(w, indent+"  ", "", c)
@@ -113,7 +111,7 @@ func valueText(v any) string {
 	case nil:
 		return "unknown"
 	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64)
+		return strconv.FormatFloat(math.Round(v*10_000)/10_000, 'f', -1, 64)
 	case string:
 		return strconv.Quote(v)
 	case []call.Interval:

@@ -1,0 +1,119 @@
+package rules
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"callwatch/call"
+)
+
+func endedCall(id string, mos float64) *call.Event {
+	return &call.Event{
+		Identity: call.Identity{ID: id, Provider: "example", CallID: id, Kind: call.Ended},
+		Facts:    call.Facts{MOS: new(mos), MOSSource: call.FromProvider, DurationSec: new(60.0)},
+	}
+}
+
+func explainOne(t *testing.T, rule string, feed func(*Trace)) Explanation {
+	t.Helper()
+	trace := NewTrace(compileSet(t, "rules:\n  - name: one\n    "+rule), Options{})
+	feed(trace)
+	calls := trace.Calls()
+	return calls[len(calls)-1].Rules[0]
+}
+
+func TestExplanations(t *testing.T) {
+	one := func(mos float64) func(*Trace) {
+		return func(x *Trace) { x.Apply(t0, endedCall("a", mos)) }
+	}
+	for _, c := range []struct {
+		name, rule string
+		feed       func(*Trace)
+		verdict    Verdict
+		held       []Reason
+		missing    []string
+	}{
+		{"matched", "when: mos < 3.5", one(3), VerdictMatched, nil, nil},
+		{"not matched", "when: mos < 3.5", one(4), VerdictNotMatched, nil, nil},
+		{"unjudged", "when: mos > 4 || jitterMs > 3", one(3), VerdictUnjudged, nil, []string{"jitterMs"}},
+		{"unjudged by where", "when: mos < 3.5\n    where: rttMs > 3", one(3), VerdictUnjudged, nil, []string{"rttMs"}},
+		{"left out by where", "when: mos < 3.5\n    where: durationSec > 90", one(3), VerdictNotConcerned, []Reason{{"where", "the rule is not about this call"}}, nil},
+		{"left out by an exception", "when: mos < 3.5\n    except: {short: durationSec < 90}", one(3), VerdictNotConcerned, []Reason{{"except", "the exception short holds"}}, nil},
+		{"left out by on", "when: mos < 3.5\n    on: [stats]", one(3), VerdictNotConcerned, []Reason{{"on", "events of kind ended do not wake the rule"}}, nil},
+		{"held by for", "when: mos < 3.5\n    for: 5m", func(x *Trace) { one(3)(x); x.Wait(t0.Add(4 * time.Minute)) }, VerdictMatched, []Reason{{"for", "has held for 0s, must hold for 5m"}}, nil},
+		{"held for long enough", "when: mos < 3.5\n    for: 5m", func(x *Trace) { one(3)(x); x.Wait(t0.Add(5 * time.Minute)) }, VerdictMatched, nil, nil},
+		{"held by a share of events", "when: mos < 3.5\n    for: 2 of 3", one(3), VerdictMatched, []Reason{{"for", "held in 1 of the latest 1 events, must hold in 2 of 3"}}, nil},
+		{"shadow", "when: mos < 3.5\n    mode: shadow", one(3), VerdictMatched, []Reason{{"mode", "the rule is in shadow mode: recorded, nothing is sent"}}, nil},
+		{"off", "when: mos < 3.5\n    mode: \"off\"", one(3), VerdictMatched, []Reason{{"mode", "the rule is off"}}, nil},
+		{"cooldown", "when: mos < 3.5\n    resolve_after: 1m\n    cooldown: 10m", func(x *Trace) {
+			one(3)(x)
+			x.Wait(t0.Add(2 * time.Minute))
+			x.Apply(t0.Add(3*time.Minute), endedCall("b", 3))
+		}, VerdictMatched, []Reason{{"cooldown", "an incident was resolved a short while ago: no new one before 2026-11-01T12:11:00Z"}}, nil},
+		{"a match stays one when the call gets better", "when: mos < 3.5", func(x *Trace) {
+			one(3)(x)
+			better := endedCall("a", 4)
+			better.ID, better.Kind = "a2", call.Report
+			x.Apply(t0.Add(time.Minute), better)
+		}, VerdictMatched, nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x := explainOne(t, c.rule, c.feed)
+			if x.Verdict != c.verdict {
+				t.Errorf("verdict %s, want %s", x.Verdict, c.verdict)
+			}
+			if diff := cmp.Diff(c.held, x.HeldBack); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(c.missing, x.Missing); diff != "" {
+				t.Error(diff)
+			}
+			alerted := c.verdict == VerdictMatched && (len(c.held) == 0 || c.name == "shadow")
+			if (x.Incident != "") != alerted {
+				t.Errorf("incident %q, want one: %v", x.Incident, alerted)
+			}
+		})
+	}
+}
+
+// The tree has every sub-expression; an unknown value is absent.
+func TestExplanationTree(t *testing.T) {
+	x := explainOne(t, "when: mos < 3.5 || jitterMs > 30\n    severity: {critical: mos < 2, warning: mos < 3.5}", func(x *Trace) { x.Apply(t0, endedCall("a", 3)) })
+	want := []Part{
+		{"when", True, Tree{Expr: "mos < 3.5 || jitterMs > 30", Truth: True, Children: []Tree{
+			{Expr: "mos < 3.5", Truth: True, Children: []Tree{{Expr: "mos", Value: 3.0}}},
+			{Expr: "jitterMs > 30", Truth: Unknown, Children: []Tree{{Expr: "jitterMs"}}},
+		}}},
+		{"severity critical", False, Tree{Expr: "mos < 2", Truth: False, Children: []Tree{{Expr: "mos", Value: 3.0}}}},
+		{"severity warning", True, Tree{Expr: "mos < 3.5", Truth: True, Children: []Tree{{Expr: "mos", Value: 3.0}}}},
+	}
+	if diff := cmp.Diff(want, x.Parts); diff != "" {
+		t.Error(diff)
+	}
+	if x.Severity != Warning {
+		t.Errorf("severity %s", x.Severity)
+	}
+}
+
+// What is explained as matched is what the engine matched, rule by rule.
+func TestExplanationAgreesWithEngine(t *testing.T) {
+	set, _, err := LoadFile("../rules.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for mos := 1.0; mos <= 4.5; mos += 0.5 {
+		trace := NewTrace(set, Options{})
+		trace.Apply(t0, endedCall("a", mos))
+		open := map[string]bool{}
+		for _, in := range trace.engine.Incidents() {
+			open[in.Rule] = true
+		}
+		for _, x := range trace.Calls()[0].Rules {
+			if (x.Verdict == VerdictMatched) != open[x.Rule] {
+				t.Errorf("mos %v: %s is %s, incident open: %v", mos, x.Rule, x.Verdict, open[x.Rule])
+			}
+		}
+	}
+}

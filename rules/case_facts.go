@@ -101,35 +101,3 @@ func (l *loader) time(n ast.Node, f call.Field) (any, bool) {
 	l.add(nodeAt(n), "bad-time", fmt.Sprintf("%s is no point in time: %q", f.Name, s), "2026-01-05T12:00:00Z, or -10m before the event")
 	return nil, false
 }
-
-// anything is a value as JSON has it.
-func (l *loader) anything(n ast.Node) any {
-	n, ok := l.plain(n)
-	if !ok {
-		return nil
-	}
-	switch s := n.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
-		m := map[string]any{}
-		l.entries(n, "value", func(key string, _ pos, value ast.Node) { m[key] = l.anything(value) })
-		return m
-	case *ast.SequenceNode:
-		list := []any{}
-		for _, e := range s.Values {
-			list = append(list, l.anything(e))
-		}
-		return list
-	case *ast.BoolNode:
-		return s.Value
-	case *ast.IntegerNode, *ast.FloatNode:
-		text, _ := l.text(n, "value")
-		if v, err := strconv.ParseFloat(text, 64); err == nil && math.Abs(v) <= maxFigure {
-			return v
-		}
-		return text
-	case *ast.NullNode, nil:
-		return nil
-	}
-	s, _ := l.text(n, "value")
-	return s
-}

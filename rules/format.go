@@ -1,18 +1,17 @@
 package rules
 
 import (
-	"bytes"
 	"reflect"
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 )
 
 // Format puts the keys of a rules file into their usual order. Comments move with
 // the key they stand above; everything else stays as it was written. Keys that
-// are not known come last. A file that is no YAML gives problems.
+// are not known come last. A file that is no YAML, or more of it than rules files
+// may be, gives problems.
 func Format(name string, src []byte) ([]byte, Problems) {
 	text := strings.ReplaceAll(string(src), "\r\n", "\n")
 	d, root := parseDocument(name, []byte(text))
@@ -20,21 +19,17 @@ func Format(name string, src []byte) ([]byte, Problems) {
 		return nil, d.problems
 	}
 	f := formatter{lines: strings.Split(strings.TrimRight(text, "\n"), "\n")}
+	before := d.anything(root)
+	if d.problems.Errors() {
+		return nil, d.problems
+	}
 	out := []byte(strings.Join(f.file(root), "\n") + "\n")
-	if !sameValue(src, out) {
+	again, root := parseDocument(name, out)
+	if again.problems.Errors() || !reflect.DeepEqual(before, again.anything(root)) {
 		d.add(pos{1, 1}, "not-formatted", "this file cannot be put in order without changing its meaning", "write each rule and its keys on lines of their own")
 		return nil, d.problems
 	}
 	return out, d.problems
-}
-
-// sameValue says whether two files say the same.
-func sameValue(a, b []byte) bool {
-	var x, y any
-	if yaml.Unmarshal(a, &x) != nil || yaml.Unmarshal(b, &y) != nil {
-		return bytes.Equal(a, b)
-	}
-	return reflect.DeepEqual(x, y)
 }
 
 // keyOrder is the order of keys in each mapping that is put in order. A list's

@@ -1,12 +1,14 @@
 package rules
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -83,8 +85,12 @@ func TestFormatKeepsEverything(t *testing.T) {
 		if problems.Errors() {
 			t.Fatalf("%v\n%s", problems, src)
 		}
-		if !sameValue([]byte(src), got) {
-			t.Fatalf("another meaning:\n%s\n%s", src, got)
+		var before, after any
+		if err := errors.Join(yaml.Unmarshal([]byte(src), &before), yaml.Unmarshal(got, &after)); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before, after); diff != "" {
+			t.Fatalf("another meaning: %s\n%s\n%s", diff, src, got)
 		}
 		if diff := cmp.Diff(comments(src), comments(string(got))); diff != "" {
 			t.Fatalf("comments: %s\n%s\n%s", diff, src, got)

@@ -63,7 +63,7 @@ func (x *Runner) Run(c *Case) CaseResult {
 	t.only = c.Rule
 	if x.Coverage != nil {
 		x.Coverage.tested(r)
-		t.observe = x.Coverage.observe
+		t.coverage = x.Coverage
 	}
 	last, err := x.feed(t, r, c)
 	if err != nil {
@@ -71,6 +71,10 @@ func (x *Runner) Run(c *Case) CaseResult {
 		return res
 	}
 	res.Failed = t.check(r, &c.Expect)
+	if x.Coverage != nil && r.When == nil {
+		in, _ := t.incident(r, nil)
+		x.Coverage.ended(r, t.state(r, in, nil))
+	}
 	if res.Passed = len(res.Failed) == 0; !res.Passed {
 		for _, call := range t.Calls() {
 			if slices.Contains(last, call.Call.Key()) {
@@ -206,7 +210,7 @@ func (t *Trace) check(r *Rule, want *Expect) (failed []Mismatch) {
 			failed = append(failed, Mismatch{what, want, cmp.Or(got, "none")})
 		}
 	}
-	expect("state", string(want.State), string(t.state(r, in)))
+	expect("state", string(want.State), string(t.state(r, in, want.By)))
 	if in == nil {
 		in = &Incident{}
 	}
@@ -235,15 +239,7 @@ func (t *Trace) check(r *Rule, want *Expect) (failed []Mismatch) {
 // incident is the rule's latest incident with the labels, nil where there was
 // none, and how many were opened.
 func (t *Trace) incident(r *Rule, by map[string]string) (in *Incident, opened int) {
-	fits := func(i *Incident) bool {
-		n := 0
-		for _, l := range i.By {
-			if v, ok := by[l.Name]; ok && v == l.Value {
-				n++
-			}
-		}
-		return i.Rule == r.Name && n == len(by)
-	}
+	fits := func(i *Incident) bool { return i.Rule == r.Name && labelled(i.By, by) }
 	for i := range t.Transitions {
 		if tr := &t.Transitions[i]; fits(&tr.Incident) {
 			in = &tr.Incident
@@ -286,13 +282,15 @@ func labelText(by map[string]string) string {
 
 func (t *Trace) counts(r *Rule) Counts { return t.engine.st.Rules[t.engine.indexed[r.Name]].Counts }
 
-func (t *Trace) state(r *Rule, in *Incident) CaseState {
+func (t *Trace) state(r *Rule, in *Incident, by map[string]string) CaseState {
 	counts := t.counts(r)
 	switch {
 	case in != nil && in.State == Firing:
 		return CaseFiring
 	case in != nil:
 		return CaseResolved
+	case r.Window != nil || r.Absent > 0:
+		return t.keyState(r, by)
 	case t.pending(r):
 		return CasePending
 	case counts.Judged > 0:

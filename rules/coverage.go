@@ -86,9 +86,21 @@ func (r *Rule) eachPart(visit func(name string, p *condition.Program)) {
 	for _, x := range r.Except {
 		visit("except "+x.Name, x.When)
 	}
-	visit("when", r.When)
+	if r.Window != nil {
+		for _, a := range r.Window.Figures.Args {
+			if p := a.Program(); p != nil {
+				visit(partOfCall, p)
+			}
+		}
+	}
+	if r.When != nil {
+		visit("when", r.When)
+	}
 	for _, l := range r.Ladder {
 		visit("severity "+string(l.Severity), l.When)
+	}
+	if r.Window != nil && r.Window.Resolve != nil {
+		visit("resolve", r.Window.Resolve)
 	}
 }
 
@@ -122,11 +134,42 @@ func (c *Coverage) observe(r *Rule, facts *condition.Facts) {
 			return
 		}
 	}
-	judged := []*condition.Program{r.When}
-	for _, l := range r.Ladder {
-		judged = append(judged, l.When)
+	switch {
+	case r.PerCall():
+		c.judged(r, facts)
+	case r.Window != nil:
+		for _, a := range r.Window.Figures.Args {
+			if p := a.Program(); p != nil {
+				rc.count(facts, p)
+			}
+		}
 	}
-	rc.When.add(rc.count(facts, judged...))
+}
+
+// judged counts what the rule's condition makes of the facts of a call, or of
+// the figures of a window.
+func (c *Coverage) judged(r *Rule, facts *condition.Facts) {
+	programs := []*condition.Program{r.When}
+	for _, l := range r.Ladder {
+		programs = append(programs, l.When)
+	}
+	if r.Window != nil && r.Window.Resolve != nil {
+		programs = append(programs, r.Window.Resolve)
+	}
+	rc := c.of(r)
+	rc.When.add(rc.count(facts, programs...))
+}
+
+// ended counts how a case of a rule without a condition ended.
+func (c *Coverage) ended(r *Rule, s CaseState) {
+	truth := Unknown
+	switch s {
+	case CaseFiring, CaseResolved:
+		truth = True
+	case CaseInactive:
+		truth = False
+	}
+	c.of(r).When.add(truth)
 }
 
 // count adds the outcome of each leaf of some programs, once where several have

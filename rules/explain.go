@@ -35,14 +35,14 @@ type Explanation struct {
 
 // Reason is one thing that kept a rule from alerting.
 type Reason struct {
-	By   string `json:"by"` // on, where, except, for, cooldown or mode
+	By   string `json:"by"` // on, where, except, settle, min_calls, for, active, cooldown or mode
 	Text string `json:"text"`
 }
 
 // Part is one expression of a rule with the value of every sub-expression.
 type Part struct {
-	Name  string `json:"name"` // where, "except NAME", when or "severity LEVEL"
-	Truth Truth  `json:"truth"`
+	Name  string `json:"name"`            // where, "except NAME", "of the call", when, resolve or "severity LEVEL"
+	Truth Truth  `json:"truth,omitempty"` // absent for a value
 	Tree  Tree   `json:"tree"`
 }
 
@@ -50,9 +50,10 @@ type Part struct {
 // value is absent.
 type Tree = condition.Node
 
-// explain is what the rule's expressions make of the facts.
+// explain is what the rule makes of the facts of one call. What windows and keys
+// make of it is for the trace to add.
 func (r *Rule) explain(facts *condition.Facts, kind call.Kind) Explanation {
-	x := Explanation{Rule: r.Name, Verdict: VerdictNotConcerned}
+	x := Explanation{Rule: r.Name, Verdict: VerdictNotConcerned, Parts: []Part{}}
 	where, excepted := True, ""
 	if r.Where != nil {
 		where = x.part("where", r.Where, facts)
@@ -62,10 +63,15 @@ func (r *Rule) explain(facts *condition.Facts, kind call.Kind) Explanation {
 			excepted = e.Name
 		}
 	}
-	when := x.part("when", r.When, facts)
-	x.levels(r, facts, when)
+	when := Unknown
+	if r.PerCall() {
+		when = x.part("when", r.When, facts)
+		x.levels(r, facts, when)
+	} else {
+		x.arguments(r, facts)
+	}
 	switch {
-	case !r.wakes(kind):
+	case !r.wakes(kind) && r.Window == nil:
 		x.hold("on", "events of kind "+string(kind)+" do not wake the rule")
 	case where == False:
 		x.hold("where", "the rule is not about this call")
@@ -73,18 +79,46 @@ func (r *Rule) explain(facts *condition.Facts, kind call.Kind) Explanation {
 		x.Verdict, x.Missing = VerdictUnjudged, r.Where.Missing(facts)
 	case excepted != "":
 		x.hold("except", "the exception "+excepted+" holds")
-	case when == Unknown:
-		x.Verdict, x.Missing = VerdictUnjudged, r.When.Missing(facts)
 	case when == True:
 		x.Verdict = VerdictMatched
-	default:
+	case when == False:
 		x.Verdict = VerdictNotMatched
+	default:
+		x.Verdict = VerdictUnjudged
+		if r.PerCall() {
+			x.Missing = r.When.Missing(facts)
+		}
 	}
 	if x.Verdict != VerdictMatched {
 		x.Severity = ""
 	}
 	return x
 }
+
+// arguments adds what a window asks of each call, with what this one says.
+func (x *Explanation) arguments(r *Rule, facts *condition.Facts) {
+	if r.Window == nil {
+		return
+	}
+	for _, a := range r.Window.Figures.Args {
+		if p := a.Program(); p != nil {
+			x.part(partOfCall, p, facts)
+			continue
+		}
+		tree := Tree{Expr: a.Text}
+		if v, known, err := a.Number(facts); err != nil {
+			tree.Error = err.Error()
+		} else if known {
+			tree.Value = v
+		} else if text, known, _ := a.Value(facts); known {
+			tree.Value = text
+		}
+		x.Parts = append(x.Parts, Part{Name: partOfCall, Tree: tree})
+	}
+}
+
+// partOfCall is the name of what a window asks of each of its calls.
+const partOfCall = "of the call"
 
 func (x *Explanation) part(name string, p *condition.Program, facts *condition.Facts) Truth {
 	res := p.Eval(facts)

@@ -9,7 +9,7 @@ import (
 	"callwatch/call"
 )
 
-func endedCall(id string, mos float64) *call.Event {
+func endedWith(id string, mos float64) *call.Event {
 	return &call.Event{
 		Identity: call.Identity{ID: id, Provider: "example", CallID: id, Kind: call.Ended},
 		Facts:    call.Facts{MOS: new(mos), MOSSource: call.FromProvider, DurationSec: new(60.0)},
@@ -26,7 +26,7 @@ func explainOne(t *testing.T, rule string, feed func(*Trace)) Explanation {
 
 func TestExplanations(t *testing.T) {
 	one := func(mos float64) func(*Trace) {
-		return func(x *Trace) { x.Apply(t0, endedCall("a", mos)) }
+		return func(x *Trace) { x.Apply(t0, endedWith("a", mos)) }
 	}
 	for _, c := range []struct {
 		name, rule string
@@ -50,11 +50,11 @@ func TestExplanations(t *testing.T) {
 		{"cooldown", "when: mos < 3.5\n    resolve_after: 1m\n    cooldown: 10m", func(x *Trace) {
 			one(3)(x)
 			x.Wait(t0.Add(2 * time.Minute))
-			x.Apply(t0.Add(3*time.Minute), endedCall("b", 3))
+			x.Apply(t0.Add(3*time.Minute), endedWith("b", 3))
 		}, VerdictMatched, []Reason{{"cooldown", "an incident was resolved a short while ago: no new one before 2026-11-01T12:11:00Z"}}, nil},
 		{"a match stays one when the call gets better", "when: mos < 3.5", func(x *Trace) {
 			one(3)(x)
-			better := endedCall("a", 4)
+			better := endedWith("a", 4)
 			better.ID, better.Kind = "a2", call.Report
 			x.Apply(t0.Add(time.Minute), better)
 		}, VerdictMatched, nil, nil},
@@ -80,7 +80,7 @@ func TestExplanations(t *testing.T) {
 
 // The tree has every sub-expression; an unknown value is absent.
 func TestExplanationTree(t *testing.T) {
-	x := explainOne(t, "when: mos < 3.5 || jitterMs > 30\n    severity: {critical: mos < 2, warning: mos < 3.5}", func(x *Trace) { x.Apply(t0, endedCall("a", 3)) })
+	x := explainOne(t, "when: mos < 3.5 || jitterMs > 30\n    severity: {critical: mos < 2, warning: mos < 3.5}", func(x *Trace) { x.Apply(t0, endedWith("a", 3)) })
 	want := []Part{
 		{"when", True, Tree{Expr: "mos < 3.5 || jitterMs > 30", Truth: True, Children: []Tree{
 			{Expr: "mos < 3.5", Truth: True, Children: []Tree{{Expr: "mos", Value: 3.0}}},
@@ -105,7 +105,7 @@ func TestExplanationAgreesWithEngine(t *testing.T) {
 	}
 	for mos := 1.0; mos <= 4.5; mos += 0.5 {
 		trace := NewTrace(set, Options{})
-		trace.Apply(t0, endedCall("a", mos))
+		trace.Apply(t0, endedWith("a", mos))
 		open := map[string]bool{}
 		for _, in := range trace.engine.Incidents() {
 			open[in.Rule] = true

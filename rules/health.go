@@ -11,7 +11,10 @@ type Health struct {
 	LastMatch time.Time `json:"lastMatch,omitzero"`
 	Errors    int       `json:"errors,omitempty"`
 	LastError string    `json:"lastError,omitempty"`
-	Open      int       `json:"open"` // incidents
+	Open      int       `json:"open"`               // incidents
+	Keys      int       `json:"keys"`               // live keys
+	Overflow  int       `json:"overflow,omitempty"` // calls left out because max_keys was reached
+	Late      int       `json:"late,omitempty"`     // calls that windows left out because they came too late
 }
 
 // Healths tells of every rule, in the order of the file.
@@ -28,6 +31,7 @@ func (g *Engine) Healths() []Health {
 		out[i] = Health{
 			Rule: r.Name, Mode: r.Mode, Severity: r.Severity, Counts: s.Counts,
 			LastMatch: s.LastMatch, Errors: s.Errors, LastError: s.LastError, Open: open[r.Name],
+			Keys: g.live[i], Overflow: s.Overflow, Late: s.Late,
 		}
 	}
 	return out

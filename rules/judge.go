@@ -12,6 +12,14 @@ import (
 
 // judge looks at one call with one rule and acts on the outcome.
 func (g *Engine) judge(i int, r *Rule, cs *callState) {
+	switch {
+	case r.Absent > 0:
+		g.saw(i, r)
+		return
+	case r.New != nil:
+		g.judgeNew(i, r, cs)
+		return
+	}
 	truth, severity, concerned := g.evaluate(i, r)
 	if !concerned {
 		return
@@ -149,8 +157,13 @@ func (g *Engine) settle(i int, r *Rule, cs *callState, to outcome, severity Seve
 
 // evidence is the call as known now with every condition and the value it met.
 func (g *Engine) evidence(r *Rule, e *call.Event, severity Severity) Evidence {
-	ev := Evidence{At: g.st.Now, Severity: severity, Call: e.Clone(), Margin: r.When.Margin(&g.facts)}
+	ev := Evidence{At: g.st.Now, Severity: severity, Call: e.Clone()}
 	ev.Call.Raw, ev.Call.Intervals, ev.Call.Counters = nil, nil, nil
+	if r.New != nil {
+		ev.Conditions = []Condition{r.New.leaf(e)}
+		return ev
+	}
+	ev.Margin = r.When.Margin(&g.facts)
 	programs := []*condition.Program{r.When}
 	if len(r.Ladder) > 0 && severity != "" {
 		if _, level := g.severity(r); level != nil {

@@ -19,6 +19,7 @@ rules:
     when: mos < 3.5
     route: {slack: "#a"}
     severity: {critical: mos < 2}
+    active: {days: mon-fri}
     tests:
       - name: specimen
         given: [{call: {mos: 3}}]
@@ -85,7 +86,7 @@ func mappingNames() map[string]string {
 func objectSchema(what string, taken map[string][]string) (schemaNode, error) {
 	properties := schemaNode{}
 	for _, key := range taken[what] {
-		s, ok := shapes()[what][key]
+		s, ok := schemaKeys()[what][key]
 		if !ok {
 			return nil, fmt.Errorf("the schema does not describe the key %s of %s", key, what)
 		}
@@ -116,7 +117,7 @@ func required(what string) []string {
 	return nil
 }
 
-func (s shape) schema() schemaNode {
+func (s keyShape) schema() schemaNode {
 	out := maps.Clone(s.node)
 	out["description"] = s.doc
 	return out

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,9 +37,15 @@ func TestSchemaIsCheckedIn(t *testing.T) {
 	}
 }
 
-// Each mapping of the loader has a name in the schema.
+// Each mapping of the loader has a name in the schema, and each rule key that is
+// described is one the loader takes.
 func TestSchemaNamesEveryMapping(t *testing.T) {
 	taken := keysTaken()
+	for key := range schemaKeys()["a rule"] {
+		if !slices.Contains(taken["a rule"], key) {
+			t.Errorf("the loader does not take %s", key)
+		}
+	}
 	for what := range taken {
 		if mappingNames()[what] == "" {
 			t.Errorf("%s is not in the schema", what)

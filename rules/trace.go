@@ -20,8 +20,8 @@ type Trace struct {
 	// Transitions are those that the events and the passing of time have made.
 	Transitions []Transition
 
-	only    string // the one rule that is of interest; "" is all of them
-	observe func(r *Rule, facts *condition.Facts)
+	only     string    // the one rule that is of interest; "" is all of them
+	coverage *Coverage // nil: not wanted
 }
 
 // traced is what the rules made of one call so far.
@@ -72,20 +72,24 @@ func (t *Trace) Apply(at time.Time, e *call.Event) {
 		}
 		t.explain(i, r, cs, tr, view, e.Kind)
 	}
+	t.observeWindows()
 }
 
 // explain keeps the explanation of one rule up to date. An event that does not
 // wake the rule says nothing new about it.
 func (t *Trace) explain(i int, r *Rule, cs *callState, tr *traced, view *call.Event, kind call.Kind) {
 	t.facts.Load(view)
-	if r.wakes(kind) && t.observe != nil {
-		t.observe(r, &t.facts)
+	if t.coverage != nil && (r.Window == nil && r.wakes(kind) || r.Window != nil && cs.ended()) {
+		t.coverage.observe(r, &t.facts)
 	}
 	if _, have := tr.rules[i]; have && !r.wakes(kind) && cs.Outcomes[i] != matched {
 		return
 	}
 	x := r.explain(&t.facts, kind)
 	x.At, x.By = t.engine.st.Now, r.labels(view)
+	if r.New != nil {
+		t.novelty(i, r, cs, &x)
+	}
 	if x.Verdict == VerdictMatched {
 		t.dispose(i, r, cs, &x)
 	}
@@ -102,12 +106,19 @@ func (t *Trace) dispose(i int, r *Rule, cs *callState, x *Explanation) {
 		x.hold("for", r.waiting(cs.Holds, i, t.engine.st.Now))
 		return
 	}
-	k := t.engine.st.Keys[ruleKey{r.Name, keyOf(x.By)}]
+	t.announced(r, t.engine.st.Keys[ruleKey{r.Name, keyOf(x.By)}], x)
+}
+
+// announced tells which incident a match belongs to, or why there is none.
+func (t *Trace) announced(r *Rule, k *keyState, x *Explanation) {
+	now := t.engine.st.Now
 	switch {
 	case k != nil && k.Incident != nil:
 		x.Incident, x.Slack = k.Incident.ID, k.Incident.Slack
-	case k != nil && t.engine.st.Now.Before(k.QuietTill):
+	case k != nil && now.Before(k.QuietTill):
 		x.hold("cooldown", "an incident was resolved a short while ago: no new one before "+k.QuietTill.Format(time.RFC3339))
+	case !r.Active.Covers(now):
+		x.hold("active", "outside the hours in which incidents open")
 	}
 	if r.Mode == Shadow {
 		x.hold("mode", "the rule is in shadow mode: recorded, nothing is sent")
@@ -150,6 +161,7 @@ func (t *Trace) Wait(until time.Time) {
 
 func (t *Trace) tick(at time.Time) {
 	t.Transitions = append(t.Transitions, t.engine.Tick(t.engine.Seq()+1, at)...)
+	t.observeWindows()
 	for key, tr := range t.calls {
 		cs := t.engine.st.Calls[key]
 		if cs == nil {
@@ -169,10 +181,13 @@ func (t *Trace) Calls() []CallExplanation {
 	for _, key := range t.order {
 		tr := t.calls[key]
 		x := CallExplanation{Call: *tr.latest, Rules: []Explanation{}}
-		for i := range t.engine.set.Rules {
-			if e, ok := tr.rules[i]; ok {
-				x.Rules = append(x.Rules, e)
+		for i, r := range t.engine.set.Rules {
+			e, ok := tr.rules[i]
+			if !ok {
+				continue
 			}
+			t.ofKey(i, r, t.engine.st.Calls[key], &e)
+			x.Rules = append(x.Rules, e)
 		}
 		out = append(out, x)
 	}

@@ -52,7 +52,9 @@ func verdictText(x *rules.Explanation) string {
 	case rules.VerdictMatched:
 		return "MATCHED, " + string(x.Severity)
 	case rules.VerdictUnjudged:
-		return "unjudged: unknown " + cmp.Or(strings.Join(x.Missing, ", "), "value")
+		if len(x.Missing) > 0 {
+			return "unjudged: unknown " + strings.Join(x.Missing, ", ")
+		}
 	}
 	return strings.ReplaceAll(string(x.Verdict), "-", " ")
 }
@@ -76,7 +78,10 @@ func printTree(w io.Writer, indent, label string, t *rules.Tree) {
 	if len(values) > 0 {
 		text += "   (" + strings.Join(values, ", ") + ")"
 	}
-	fmt.Fprintf(w, "%s%-7s  %s\n", indent, cmp.Or(string(t.Truth), "error"), printable(text))
+	if t.Truth == "" && t.Error == "" {
+		text += " = " + valueText(t.Value)
+	}
+	fmt.Fprintf(w, "%s%-7s  %s\n", indent, t.Truth, printable(text))
 	for i := range t.Children {
 		if c := &t.Children[i]; c.Truth != "" {
 			printTree(w, indent+"  ", "", c)
@@ -91,6 +96,10 @@ func prefix(label string) string {
 	return label + ": "
 }
 
+// longOperand is the length from which the only operand of a condition is not
+// written a second time.
+const longOperand = 24
+
 // operands are the values in a condition, those they are computed from behind
 // them.
 func operands(t *rules.Tree) []string {
@@ -100,7 +109,11 @@ func operands(t *rules.Tree) []string {
 		if c.Truth != "" {
 			continue
 		}
-		out = append(out, c.Expr+" = "+cmp.Or(c.Error, valueText(c.Value)))
+		name := c.Expr + " "
+		if len(t.Children) == 1 && len(c.Expr) > longOperand {
+			name = "" // it stands in front, and there is no other
+		}
+		out = append(out, name+"= "+cmp.Or(c.Error, valueText(c.Value)))
 		out = append(out, operands(c)...)
 	}
 	return out

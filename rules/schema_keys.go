@@ -2,9 +2,9 @@ package rules
 
 import "callwatch/call"
 
-// shape is the form of one key's value, for editors and the schema: what the
+// keyShape is the form of one key's value, for editors and the schema: what the
 // reader of that key takes.
-type shape struct {
+type keyShape struct {
 	node schemaNode
 	doc  string
 }
@@ -63,11 +63,11 @@ func fieldsNode(fit func(call.Field) bool) schemaNode {
 	return wordsNode(names...)
 }
 
-// shapes describe each key of each mapping. Which of them there are is the
+// schemaKeys describe each key of each mapping. Which of them there are is the
 // loader's to say.
-func shapes() map[string]map[string]shape {
-	rule := ruleShapes()
-	return map[string]map[string]shape{
+func schemaKeys() map[string]map[string]keyShape {
+	rule := ruleSchemaKeys()
+	return map[string]map[string]keyShape{
 		"a rules file": {
 			"define":   {mapNode(conditionNode()), "conditions by name, to be used in other conditions"},
 			"lists":    {mapNode(textsNode()), "lists of texts by name, as in: from in us_carriers"},
@@ -99,14 +99,14 @@ func shapes() map[string]map[string]shape {
 			"days":  {textsNode(), "days of the week: mon-fri, or [mon, wed]"},
 			"tz":    {textNode(), "time zone: Europe/Berlin"},
 		},
-		"a test":          testShapes(),
-		"a step of given": givenShapes(),
-		"expect":          expectShapes(),
+		"a test":          testSchemaKeys(),
+		"a step of given": givenSchemaKeys(),
+		"expect":          expectSchemaKeys(),
 	}
 }
 
-func ruleShapes() map[string]shape {
-	return map[string]shape{
+func ruleSchemaKeys() map[string]keyShape {
+	return map[string]keyShape{
 		"name":    {schemaNode{"type": []string{"string", "integer"}, "pattern": ruleName.String()}, "name: lower case letters, digits, - and _"},
 		"summary": {textNode(), "template of the incident's one sentence: .Rule .Severity .By .Value .Call .Counts .Since; pct num dur mask"},
 		"runbook": {schemaNode{"type": "string", "pattern": "^https?://."}, "web address of what to do"},
@@ -146,8 +146,8 @@ func ruleShapes() map[string]shape {
 	}
 }
 
-func testShapes() map[string]shape {
-	return map[string]shape{
+func testSchemaKeys() map[string]keyShape {
+	return map[string]keyShape{
 		"name":    {textNode(), "what it shows"},
 		"given":   {listNode("given"), "events, in their order"},
 		"advance": {durationNode(), "time that passes after them"},
@@ -155,8 +155,8 @@ func testShapes() map[string]shape {
 	}
 }
 
-func givenShapes() map[string]shape {
-	return map[string]shape{
+func givenSchemaKeys() map[string]keyShape {
+	return map[string]keyShape{
 		"repeat":   {integerNode(1, maxRepeat), "how often; each is a call of its own unless callId is given"},
 		"every":    {durationNode(), "time from each event to the next one (1s)"},
 		"after":    {durationNode(), "time since the event before"},
@@ -168,8 +168,8 @@ func givenShapes() map[string]shape {
 	}
 }
 
-func expectShapes() map[string]shape {
-	return map[string]shape{
+func expectSchemaKeys() map[string]keyShape {
+	return map[string]keyShape{
 		"state":     {wordNode(caseStates()...), "where the rule stands; none: no call concerned it"},
 		"severity":  {wordNode(severityNames()...), "of the incident"},
 		"by":        {mapNode(textNode()), "values of by: which incident is meant"},

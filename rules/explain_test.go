@@ -117,3 +117,93 @@ func TestExplanationAgreesWithEngine(t *testing.T) {
 		}
 	}
 }
+
+// Over a window, what the call says comes before what the window makes of it.
+func TestWindowExplanations(t *testing.T) {
+	const rule = "over: 10m\n    min_calls: 3\n    where: durationSec > 5\n    when: rate(mos < 3.5) > 0.5\n    for: 5m\n    resolve: rate(mos < 3.5) < 0.2"
+	bad := func(n int, settled bool) func(*Trace) {
+		return func(x *Trace) {
+			for i := range n {
+				e := endedWith(string(rune('a'+i)), 3)
+				e.Final = settled
+				x.Apply(t0.Add(time.Duration(i)*time.Second), e)
+			}
+		}
+	}
+	wait := func(feed func(*Trace), d time.Duration) func(*Trace) {
+		return func(x *Trace) { feed(x); x.Wait(t0.Add(d)) }
+	}
+	for _, c := range []struct {
+		name    string
+		feed    func(*Trace)
+		verdict Verdict
+		held    []Reason
+		parts   []string
+	}{
+		{"few calls", bad(2, true), VerdictUnjudged, []Reason{{"min_calls", "2 calls in the window, judged from 3 on"}}, []string{"where", "of the call", "when"}},
+		{"waits for a report", bad(3, false), VerdictUnjudged, []Reason{{"settle", "not counted yet: the call is not over, or may be reported on for 2m"}}, []string{"where", "of the call"}},
+		{"has not held long enough", bad(3, true), VerdictMatched, []Reason{{"for", "must hold for 5m, 5m more"}}, []string{"where", "of the call", "when"}},
+		{"fires", wait(bad(3, true), 6*time.Minute), VerdictMatched, nil, []string{"where", "of the call", "when", "resolve"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x := explainOne(t, rule, c.feed)
+			if x.Verdict != c.verdict {
+				t.Errorf("verdict %s, want %s", x.Verdict, c.verdict)
+			}
+			if diff := cmp.Diff(c.held, x.HeldBack); diff != "" {
+				t.Error(diff)
+			}
+			var parts []string
+			for _, p := range x.Parts {
+				parts = append(parts, p.Name)
+			}
+			if diff := cmp.Diff(c.parts, parts); diff != "" {
+				t.Error(diff)
+			}
+			if (x.Incident != "") != (c.name == "fires") {
+				t.Errorf("incident %q", x.Incident)
+			}
+		})
+	}
+}
+
+func TestAbsenceAndNoveltyExplanations(t *testing.T) {
+	one := func(x *Trace) { x.Apply(t0, endedWith("a", 3)) }
+	later := func(d time.Duration) func(*Trace) { return func(x *Trace) { one(x); x.Wait(t0.Add(d)) } }
+	value := func(id, codec string, at time.Time) func(*Trace) {
+		return func(x *Trace) {
+			e := endedWith(id, 3)
+			e.Codec = codec
+			x.Apply(at, e)
+		}
+	}
+	for _, c := range []struct {
+		name, rule string
+		feed       func(*Trace)
+		verdict    Verdict
+		held       []Reason
+		missing    []string
+	}{
+		{"calls come", "absent: 30m", later(10 * time.Minute), VerdictNotMatched, []Reason{{"absent", "the latest call came 10m ago, alerts after 30m"}}, nil},
+		{"none came", "absent: 30m", later(31 * time.Minute), VerdictMatched, nil, nil},
+		{"nothing to compare", "new: codec\n    learn: 1h", one, VerdictUnjudged, nil, []string{"codec"}},
+		{"still learning", "new: codec\n    learn: 1h", value("a", "pcmu", t0), VerdictNotMatched, nil, nil},
+		{"a new value", "new: codec\n    learn: 1h", func(x *Trace) {
+			value("a", "pcmu", t0)(x)
+			value("b", "opus", t0.Add(2*time.Hour))(x)
+		}, VerdictMatched, nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x := explainOne(t, c.rule, c.feed)
+			if x.Verdict != c.verdict {
+				t.Errorf("verdict %s, want %s", x.Verdict, c.verdict)
+			}
+			if diff := cmp.Diff(c.held, x.HeldBack); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(c.missing, x.Missing); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

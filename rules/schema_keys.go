@@ -129,8 +129,10 @@ func ruleSchemaKeys() map[string]keyShape {
 		"resolve":       {conditionNode(), "when a window is well again (not when)"},
 		"resolve_after": {durationNode(), "how long without a match until the incident is resolved (30m)"},
 		"no_data":       {wordNode("keep", "resolve", "alert"), "what an empty window does to an open incident"},
-		"severity": {schemaNode{"anyOf": []schemaNode{wordNode(severityNames()...), refNode("ladder")}},
-			"critical, warning or info; or a condition for each, of which the highest that holds counts"},
+		"severity": {
+			schemaNode{"anyOf": []schemaNode{wordNode(severityNames()...), refNode("ladder")}},
+			"critical, warning or info; or a condition for each, of which the highest that holds counts",
+		},
 		"cooldown":   {durationNode(), "no new incident of the key so soon after a resolve"},
 		"repeat":     {durationNode(), "reminder while the incident is open"},
 		"repeat_max": {durationNode(), "reminders double up to this"},

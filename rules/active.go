@@ -68,11 +68,18 @@ func (h *Hours) start(t time.Time, days int) time.Time {
 	y, m, d := t.Date()
 	start := time.Date(y, m, d+days, h.From/60, h.From%60, 0, 0, h.Zone)
 	weekday := time.Date(y, m, d+days, 12, 0, 0, 0, h.Zone).Weekday()
-	for range 120 {
-		if h.Covers(start) || !h.Days[weekday] {
-			break
+	if !h.Days[weekday] || start.Hour()*60+start.Minute() == h.From {
+		return start
+	}
+	for range 120 { // the clock skips that minute
+		switch {
+		case !h.Covers(start):
+			start = start.Add(time.Minute)
+		case h.Covers(start.Add(-time.Minute)):
+			start = start.Add(-time.Minute)
+		default:
+			return start
 		}
-		start = start.Add(time.Minute)
 	}
 	return start
 }

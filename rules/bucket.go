@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,10 +11,13 @@ import (
 	"callwatch/rules/condition"
 )
 
-// A window slides in steps of about a thirtieth of its length: calls are added
-// up in buckets of that length, so that what a key takes does not grow with its
-// calls.
-const windowSteps = 30
+// A window slides in steps of about a thirtieth of its length, a twentieth where
+// the window before is kept as well: calls are added up in buckets of that length,
+// so that what a key takes does not grow with its calls.
+const (
+	windowSteps     = 30
+	windowStepsPrev = 20
+)
 
 // shape is how the figures of a rule are kept: the same for all of its keys.
 type shape struct {
@@ -38,14 +42,21 @@ type argShape struct {
 
 func shapeOf(w *Window) shape {
 	s := shape{counts: 1}
+	prev := slices.ContainsFunc(w.Figures.All, func(f condition.Figure) bool { return f.Prev })
+	steps := windowSteps
+	if prev {
+		steps = windowStepsPrev
+	}
 	if w.Calls > 0 {
-		s.calls = (w.Calls + windowSteps - 1) / windowSteps
+		s.calls = (w.Calls + steps - 1) / steps
 		s.steps = (w.Calls + s.calls - 1) / s.calls
 	} else {
-		s.width = max((w.Over/windowSteps + time.Second - 1).Truncate(time.Second), time.Second)
+		s.width = max((w.Over/time.Duration(steps) + time.Second - 1).Truncate(time.Second), time.Second)
 		s.steps = int((w.Over + s.width - 1) / s.width)
 	}
-	s.ring = s.steps
+	if s.ring = s.steps; prev {
+		s.ring = 2 * s.steps
+	}
 	take := func(place, n *int) {
 		if *place < 0 {
 			*place = *n
@@ -60,9 +71,6 @@ func shapeOf(w *Window) shape {
 	text := []string{w.String(), w.lead.limit.Op, fmt.Sprint(w.lead.limit.Number)}
 	for _, f := range w.Figures.All {
 		text = append(text, f.Name)
-		if f.Prev {
-			s.ring = 2 * s.steps
-		}
 		if f.Arg < 0 {
 			continue
 		}
@@ -194,24 +202,48 @@ func (b *buckets) add(s *shape, number int64, readings []reading) {
 	}
 }
 
-// count adds up one of the counts over the window, or over the one before.
-func (b *buckets) count(s *shape, at int, prev bool) int {
-	n := 0
-	for number := range s.numbers(b.Head, prev) {
-		n += int(b.Counts[s.place(number)*s.counts+at])
+// totals are the counts of a window, and of the one before where it is asked
+// for, added up.
+type totals struct{ now, before []int }
+
+func (t *totals) of(f *condition.Figure) []int {
+	if f.Prev {
+		return t.before
 	}
-	return n
+	return t.now
 }
 
-// numbers are those of the window's buckets, oldest first.
-func (s *shape) numbers(head int64, prev bool) func(func(int64) bool) {
+// addUp takes the place of what was added up before.
+func (t *totals) addUp(s *shape, b *buckets) {
+	t.now = b.addUp(s, t.now, false)
+	if t.before = t.before[:0]; s.ring > s.steps {
+		t.before = b.addUp(s, t.before, true)
+	}
+}
+
+func (b *buckets) addUp(s *shape, sums []int, prev bool) []int {
+	sums = append(sums[:0], make([]int, s.counts)...)
+	for p := range s.places(b.Head, prev) {
+		for i, n := range b.Counts[p*s.counts : (p+1)*s.counts] {
+			sums[i] += int(n)
+		}
+	}
+	return sums
+}
+
+// places are those of the window's buckets in the ring, oldest first.
+func (s *shape) places(head int64, prev bool) func(func(int) bool) {
 	if prev {
 		head -= int64(s.steps)
 	}
-	return func(yield func(int64) bool) {
-		for n := head - int64(s.steps) + 1; n <= head; n++ {
-			if !yield(n) {
+	return func(yield func(int) bool) {
+		p := s.place(head - int64(s.steps) + 1)
+		for range s.steps {
+			if !yield(p) {
 				return
+			}
+			if p++; p == s.ring {
+				p = 0
 			}
 		}
 	}
@@ -219,13 +251,14 @@ func (s *shape) numbers(head int64, prev bool) func(func(int64) bool) {
 
 // figure is one figure of the window; NaN where it is unknown: of calls of which
 // nothing is known, or of no call where that has no answer.
-func (b *buckets) figure(s *shape, f *condition.Figure, m *merged) float64 {
-	calls := b.count(s, 0, f.Prev)
+func (b *buckets) figure(s *shape, f *condition.Figure, t *totals, m *merged) float64 {
+	counts := t.of(f)
+	calls := counts[0]
 	if f.Arg < 0 {
 		return float64(calls)
 	}
 	a := &s.args[f.Arg]
-	known := b.count(s, a.known, f.Prev)
+	known := counts[a.known]
 	if known == 0 {
 		if calls == 0 && (f.Func == "count" || f.Func == "sum" || f.Func == "distinct") {
 			return 0
@@ -234,9 +267,9 @@ func (b *buckets) figure(s *shape, f *condition.Figure, m *merged) float64 {
 	}
 	switch f.Func {
 	case "count":
-		return float64(b.count(s, a.met, f.Prev))
+		return float64(counts[a.met])
 	case "rate":
-		return float64(b.count(s, a.met, f.Prev)) / float64(known)
+		return float64(counts[a.met]) / float64(known)
 	case "sum":
 		return b.fold(s, a, a.sum, f.Prev, add)
 	case "avg":
@@ -248,8 +281,8 @@ func (b *buckets) figure(s *shape, f *condition.Figure, m *merged) float64 {
 	case "distinct":
 		return b.distinct(s, a, f.Prev)
 	}
-	for number := range s.numbers(b.Head, f.Prev) {
-		m.add(b.Sketches[s.place(number)*s.sketches+a.sketch])
+	for p := range s.places(b.Head, f.Prev) {
+		m.add(b.Sketches[p*s.sketches+a.sketch])
 	}
 	return m.quantile(percentile(f.Func))
 }
@@ -273,8 +306,7 @@ func percentile(function string) float64 {
 // fold joins one of the sums over the buckets in which the argument is known.
 func (b *buckets) fold(s *shape, a *argShape, at int, prev bool, join func(a, b float64) float64) float64 {
 	out, first := 0.0, true
-	for number := range s.numbers(b.Head, prev) {
-		p := s.place(number)
+	for p := range s.places(b.Head, prev) {
 		if b.Counts[p*s.counts+a.known] == 0 {
 			continue
 		}
@@ -289,21 +321,25 @@ func (b *buckets) fold(s *shape, a *argShape, at int, prev bool, join func(a, b 
 
 func (b *buckets) distinct(s *shape, a *argShape, prev bool) float64 {
 	mask := uint64(0)
-	for number := range s.numbers(b.Head, prev) {
-		mask |= 1 << s.place(number)
+	for p := range s.places(b.Head, prev) {
+		mask |= 1 << p
 	}
 	return b.Sets[a.set].count(mask)
 }
 
-// oldest is the number of the oldest bucket with a call; false where the ring is
-// empty.
-func (b *buckets) oldest(s *shape) (int64, bool) {
-	for n := b.Head - int64(s.ring) + 1; n <= b.Head; n++ {
-		if b.Counts[s.place(n)*s.counts] > 0 {
-			return n, true
+// empty says whether no bucket of the ring has a call.
+func (b *buckets) empty(s *shape) bool {
+	for p := s.place(b.Head) * s.counts; p >= 0; p -= s.counts { // most often the newest has one
+		if b.Counts[p] > 0 {
+			return false
 		}
 	}
-	return 0, false
+	for p := 0; p < len(b.Counts); p += s.counts {
+		if b.Counts[p] > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // read asks the arguments of a rule about the call in facts.

@@ -14,7 +14,7 @@ import (
 
 // checkpointVersion changes when older checkpoints can no longer be read. One
 // that cannot be read is no loss: the events are replayed instead.
-const checkpointVersion = 1
+const checkpointVersion = 2
 
 // checkpoint is the engine's state as it is stored.
 type checkpoint struct {
@@ -31,6 +31,7 @@ type checkpoint struct {
 type checkpointRule struct {
 	Name  string   `json:"name"`
 	By    []string `json:"by"`
+	Kind  string   `json:"kind"`
 	Shape string   `json:"shape,omitempty"` // of the window
 	ruleState
 }
@@ -53,7 +54,7 @@ func (g *Engine) Checkpoint() ([]byte, error) {
 		Recent: packHashes(g.st.Seen.Recent), Older: packHashes(g.st.Seen.Older),
 	}
 	for i, r := range g.set.Rules {
-		c.Rules = append(c.Rules, checkpointRule{Name: r.Name, By: r.By, Shape: r.shape(), ruleState: *g.st.Rules[i]})
+		c.Rules = append(c.Rules, checkpointRule{Name: r.Name, By: r.By, Kind: r.kind(), Shape: r.shape(), ruleState: *g.st.Rules[i]})
 	}
 	for _, k := range g.st.Keys {
 		c.Keys = append(c.Keys, k)
@@ -109,12 +110,12 @@ func Restore(set *Set, o Options, data []byte) (*Engine, error) {
 }
 
 // places tells where each rule of the checkpoint stands in the set: -1 for one
-// that is gone or groups by other fields now.
+// that is gone, groups by other fields or is of another kind now.
 func (g *Engine) places(old []checkpointRule) []int {
 	place := make([]int, len(old))
 	for i, r := range old {
 		place[i] = -1
-		if j, ok := g.indexed[r.Name]; ok && slices.Equal(g.set.Rules[j].By, r.By) {
+		if j, ok := g.indexed[r.Name]; ok && slices.Equal(g.set.Rules[j].By, r.By) && g.set.Rules[j].kind() == r.Kind {
 			place[i] = j
 		}
 	}

@@ -43,6 +43,8 @@ type Engine struct {
 	values   []float64       // behind windows
 	readings []reading
 	merged   merged
+	scratch  []byte
+	totals   totals
 	sampled  condition.Facts // samples of a window
 }
 

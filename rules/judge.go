@@ -136,13 +136,14 @@ func (g *Engine) settle(i int, r *Rule, cs *callState, to outcome, severity Seve
 	switch to {
 	case unjudged:
 		health.Counts.Unjudged++
-		g.signal(r, keyOf(r.labels(e)), signal{unknown: true})
+		if k := g.open(r, e); k != nil {
+			g.signal(r, k.Key, signal{unknown: true})
+		}
 	case good:
 		health.Counts.Judged++
-		key := keyOf(r.labels(e))
-		if k := g.st.Keys[ruleKey{r.Name, key}]; k != nil && k.Incident != nil {
+		if k := g.open(r, e); k != nil {
 			ev := g.evidence(r, e, "")
-			g.signal(r, key, signal{good: &ev})
+			g.signal(r, k.Key, signal{good: &ev})
 		}
 	case matched:
 		if from != good {
@@ -153,6 +154,15 @@ func (g *Engine) settle(i int, r *Rule, cs *callState, to outcome, severity Seve
 		ev := g.evidence(r, e, severity)
 		g.signal(r, keyOf(r.labels(e)), signal{match: &ev, again: from == good})
 	}
+}
+
+// open is the key of the call where it has an open incident; nil for none.
+func (g *Engine) open(r *Rule, e *call.Event) *keyState {
+	g.scratch = r.appendKey(g.scratch[:0], e)
+	if k := g.st.Keys[ruleKey{r.Name, string(g.scratch)}]; k != nil && k.Incident != nil {
+		return k
+	}
+	return nil
 }
 
 // evidence is the call as known now with every condition and the value it met.

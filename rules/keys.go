@@ -2,6 +2,7 @@ package rules
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,6 +24,34 @@ func (g *Engine) key(i int, key string) *keyState {
 	g.st.Keys[ruleKey{r.Name, key}] = k
 	g.live[i]++
 	return k
+}
+
+// keyOfCall is key for the key that a call belongs to.
+func (g *Engine) keyOfCall(i int, e *call.Event) *keyState {
+	r := g.set.Rules[i]
+	g.scratch = r.appendKey(g.scratch[:0], e)
+	if k := g.st.Keys[ruleKey{r.Name, string(g.scratch)}]; k != nil {
+		return k
+	}
+	return g.key(i, string(g.scratch))
+}
+
+// appendKey writes the key of a call, the values of its labels joined.
+func (r *Rule) appendKey(b []byte, e *call.Event) []byte {
+	for i := range r.by {
+		if i > 0 {
+			b = append(b, 0)
+		}
+		f := &r.by[i]
+		if s, ok := f.Text(e); ok {
+			b = append(b, s...)
+		} else if n, ok := f.Number(e); ok {
+			b = strconv.AppendInt(b, int64(n), 10)
+		} else if t, ok := f.Truth(e); ok {
+			b = strconv.AppendBool(b, t)
+		}
+	}
+	return b
 }
 
 // leave forgets a key that holds nothing any more, or sees to it that it is

@@ -3,7 +3,6 @@ package rules
 import (
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"callwatch/rules/condition"
@@ -108,10 +107,14 @@ func (k *keyState) stale() bool {
 }
 
 func (k *keyState) trend() []Point {
-	if k.Window == nil {
+	if k.Window == nil || len(k.Window.Trend) == 0 {
 		return nil
 	}
-	return slices.Clone(k.Window.Trend)
+	points := make([]Point, len(k.Window.Trend))
+	for i, p := range k.Window.Trend {
+		points[i] = Point{At: time.Unix(p.At, 0).UTC(), Value: p.Value}
+	}
+	return points
 }
 
 // values begins to follow the leading figure; nil where it is unknown.

@@ -43,7 +43,7 @@ func (g *Engine) judgeNew(i int, r *Rule, cs *callState) {
 		g.settle(i, r, cs, unjudged, "")
 		return
 	}
-	k := g.key(i, keyOf(r.labels(g.seen)))
+	k := g.keyOfCall(i, g.seen)
 	if k == nil {
 		return
 	}

@@ -63,7 +63,11 @@ func (g *Engine) gatherSamples(r *Rule, k *keyState) {
 		return
 	}
 	var samples []Evidence
-	for _, key := range k.Window.Bad {
+	blamed := k.Window.Bad
+	if !r.Window.lead.tells() {
+		blamed = k.Window.Recent
+	}
+	for _, key := range blamed {
 		if cs := g.st.Calls[key]; cs != nil && g.inWindow(r, cs) {
 			g.sampled.Load(&cs.Call.Event)
 			samples = r.sample(samples, r.blame(&cs.Call.Event, &g.sampled, g.st.Now))

@@ -16,14 +16,20 @@ type windowState struct {
 	Buckets *buckets   `json:"buckets"`
 	Recent  []call.Key `json:"recent,omitempty"`  // latest calls counted
 	Bad     []call.Key `json:"bad,omitempty"`     // latest calls that are to blame
-	Trend   []Point    `json:"trend,omitempty"`   // of the leading figure
+	Trend   []figureAt `json:"trend,omitempty"`   // of the leading figure
 	TrendAt int64      `json:"trendAt,omitempty"` // newest bucket at its last point
 }
 
+// figureAt is a point of a trend; At is in seconds since 1970.
+type figureAt struct {
+	At    int64   `json:"t"`
+	Value float64 `json:"v"`
+}
+
 const (
-	recentCalls = 12
+	recentCalls = 8
 	badCalls    = 8
-	trendPoints = 20
+	trendPoints = 12
 	trendSteps  = 3 // buckets between two points
 )
 
@@ -69,7 +75,7 @@ func (g *Engine) countIn(i int, r *Rule, cs *callState) {
 		health.Late++
 		return
 	}
-	k := g.key(i, keyOf(r.labels(g.seen)))
+	k := g.keyOfCall(i, g.seen)
 	if k == nil {
 		return
 	}
@@ -81,7 +87,7 @@ func (g *Engine) countIn(i int, r *Rule, cs *callState) {
 	k.Seen = g.st.Now
 	k.Window = k.Window.add(r.Window, at, g.st.Now, readings)
 	known, met := r.Window.blames(readings)
-	k.Window.remember(cs.Call.Key(), met)
+	k.Window.remember(cs.Call.Key(), met && r.Window.lead.tells())
 	health.Counts.add(known, met)
 	if met {
 		health.LastMatch = g.st.Now
@@ -187,7 +193,7 @@ func (g *Engine) judgeWindow(i int, r *Rule, k *keyState) {
 	if w.Calls == 0 {
 		s.Buckets.advance(&w.shape, w.shape.at(now))
 	}
-	_, some := s.Buckets.oldest(&w.shape)
+	some := !s.Buckets.empty(&w.shape)
 	if k.Incident == nil && !now.Before(k.Seen.Add(seenFor)) || k.Incident == nil && !some && w.NoData != NoDataAlert {
 		k.Window, k.Seen, k.LookAt, k.PendingTill = nil, time.Time{}, time.Time{}, time.Time{}
 		g.signal(r, k.Key, signal{})
@@ -219,19 +225,20 @@ func (s *windowState) follow(value float64, now time.Time) {
 		return
 	}
 	s.TrendAt = s.Buckets.Head
-	s.Trend = pushBounded(s.Trend, Point{At: now, Value: value}, trendPoints)
+	s.Trend = pushBounded(s.Trend, figureAt{now.Unix(), value}, trendPoints)
 }
 
 func (g *Engine) judgement(i int, r *Rule, k *keyState) judgement {
 	w, b := r.Window, k.Window.Buckets
 	j := judgement{truth: condition.Unknown, value: math.NaN()}
-	calls := b.count(&w.shape, 0, false)
+	g.totals.addUp(&w.shape, b)
+	calls := g.totals.now[0]
 	g.values = g.values[:0]
 	for at := range w.Figures.All {
 		f := &w.Figures.All[at]
-		v := b.figure(&w.shape, f, &g.merged)
-		if f.Prev && b.count(&w.shape, 0, true) < w.MinCalls {
-			v = math.NaN()
+		v := math.NaN()
+		if !f.Prev || g.totals.before[0] >= w.MinCalls {
+			v = b.figure(&w.shape, f, &g.totals, &g.merged)
 		}
 		g.values = append(g.values, v)
 	}
@@ -239,8 +246,7 @@ func (g *Engine) judgement(i int, r *Rule, k *keyState) judgement {
 	if len(g.values) > 0 && calls > 0 {
 		j.value = g.values[w.lead.figure]
 	}
-	j.counts = b.blamed(w, calls)
-	j.evidence = func() Evidence { return g.windowEvidence(r, k.Key, j.severity) }
+	j.counts = g.totals.blamed(w)
 	switch {
 	case calls == 0 && w.NoData == NoDataResolve:
 		j.clear, j.reason = true, "no call in "+w.String()
@@ -257,6 +263,10 @@ func (g *Engine) judgement(i int, r *Rule, k *keyState) judgement {
 		if w.Resolve != nil {
 			j.clear = g.evalWindow(i, r, w.Resolve) == condition.True
 		}
+	}
+	if j.evidence == nil && (j.truth == condition.True || k.Incident != nil) {
+		severity := j.severity
+		j.evidence = func() Evidence { return g.windowEvidence(r, k.Key, severity) }
 	}
 	return j
 }
@@ -279,15 +289,16 @@ func (g *Engine) windowSeverity(i int, r *Rule) Severity {
 }
 
 // blamed are the calls in the window by what the leading figure makes of them.
-func (b *buckets) blamed(w *Window, calls int) Counts {
+func (t *totals) blamed(w *Window) Counts {
+	calls := t.now[0]
 	if w.lead.arg < 0 {
 		return Counts{Matched: calls, Judged: calls}
 	}
 	a := &w.shape.args[w.lead.arg]
-	c := Counts{Judged: b.count(&w.shape, a.known, false)}
+	c := Counts{Judged: t.now[a.known]}
 	c.Matched, c.Unjudged = c.Judged, calls-c.Judged
 	if a.met >= 0 {
-		c.Matched = b.count(&w.shape, a.met, false)
+		c.Matched = t.now[a.met]
 	}
 	return c
 }

@@ -187,6 +187,8 @@ func TestFiguresAgainstNaive(t *testing.T) {
 				all = append(all, c)
 			}
 			var m merged
+			var sums totals
+			sums.addUp(&w.shape, s.Buckets)
 			for i := range w.Figures.All {
 				f := &w.Figures.All[i]
 				from := s.Buckets.Head - int64(w.shape.steps)
@@ -204,7 +206,7 @@ func TestFiguresAgainstNaive(t *testing.T) {
 				if f.Arg >= 0 {
 					arg = w.Figures.Args[f.Arg].Text
 				}
-				want, got := naive(f.Func, arg, in), s.Buckets.figure(&w.shape, f, &m)
+				want, got := naive(f.Func, arg, in), s.Buckets.figure(&w.shape, f, &sums, &m)
 				allowed := 1e-9
 				if f.Func[0] == 'p' {
 					allowed = 0.005 + 1e-9

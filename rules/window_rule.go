@@ -69,6 +69,9 @@ type lead struct {
 	bound  bool // limit is about the figure
 }
 
+// tells says whether single calls can be told to be to blame.
+func (l *lead) tells() bool { return l.arg >= 0 && (l.cond || l.bound) }
+
 func leadOf(w *Window, when *condition.Program) lead {
 	l := lead{arg: -1}
 	l.figure, l.limit, l.bound = when.Lead()
@@ -89,3 +92,17 @@ func leadOf(w *Window, when *condition.Program) lead {
 // ofCalls says whether the rule's incidents gather single calls: they resolve
 // when no further one matches.
 func (r *Rule) ofCalls() bool { return r.Window == nil && r.Absent == 0 }
+
+// kind tells rules apart whose states have nothing in common.
+func (r *Rule) kind() string {
+	switch {
+	case r.Window != nil:
+		return "window"
+	case r.Absent > 0:
+		return "absent"
+	case r.New != nil:
+		return "new " + r.New.Field.Name
+	default:
+		return "call"
+	}
+}

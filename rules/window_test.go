@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -283,5 +284,37 @@ func TestKeysAreBounded(t *testing.T) {
 	}
 	if h := f.engine.Healths()[0]; h.Keys != 3 || h.Overflow != 2 || h.Open != 3 {
 		t.Errorf("health %+v, want three keys and two calls left out", h)
+	}
+}
+
+// A window that is asked other questions starts anew; its incident lives on. A
+// rule of another kind begins afresh.
+func TestReloadOfWindows(t *testing.T) {
+	const rule = "rules: [{name: low, resolve_after: 1m, min_calls: 2, over: %s, when: rate(mos < 3.5) > 0.5}]"
+	f := newFeed(t, fmt.Sprintf(rule, "15m")).calls(2, time.Second, mos(2))
+	reload := func(yaml string) {
+		t.Helper()
+		data, err := f.engine.Checkpoint()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.engine, err = Restore(compileSet(t, yaml), Options{}, data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reload(fmt.Sprintf(rule, "10m"))
+	f.calls(1, time.Second, mos(4)).wait(2 * time.Minute)
+	if diff := cmp.Diff([]string{"low opened"}, f.names()); diff != "" {
+		t.Fatal(diff)
+	}
+	f.calls(2, time.Second, mos(4)).wait(time.Minute)
+	if diff := cmp.Diff([]string{"low opened", "low resolved"}, f.names()); diff != "" {
+		t.Fatal(diff)
+	}
+	f.calls(9, time.Second, mos(2))
+	reload("rules: [{name: low, when: mos < 1.5}]")
+	f.wait(time.Second)
+	if last := f.out[len(f.out)-1]; last.Step != StepResolved || last.Reason != "the rule was removed or regrouped" {
+		t.Errorf("%s: %s", last.Step, last.Reason)
 	}
 }

@@ -1,0 +1,83 @@
+package rules
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func hoursOf(t testing.TB, active string) *Hours {
+	return &compileSet(t, "rules: [{name: a, when: mos < 3.5, active: "+active+"}]").Rules[0].Active
+}
+
+func TestActiveHours(t *testing.T) {
+	const office = `{hours: "08:00-20:00", days: mon-fri, tz: Europe/Berlin}`
+	const night = `{hours: "22:00-06:00", days: [fri, sat], tz: America/New_York}`
+	for _, c := range []struct {
+		hours, at string
+		covers    bool
+		since     string // "" for none
+		next      string
+	}{
+		{office, "2026-10-23T18:00:00Z", false, "", "2026-10-26T07:00:00Z"}, // clocks go back between
+		{office, "2026-10-23T17:59:59Z", true, "2026-10-23T06:00:00Z", "2026-10-26T07:00:00Z"},
+		{office, "2026-03-27T19:00:00Z", false, "", "2026-03-30T06:00:00Z"}, // and forward
+		{night, "2026-11-21T02:59:00Z", false, "", "2026-11-21T03:00:00Z"},
+		{night, "2026-11-22T10:59:00Z", true, "2026-11-22T03:00:00Z", "2026-11-28T03:00:00Z"},
+		{night, "2026-11-23T04:00:00Z", false, "", "2026-11-28T03:00:00Z"},
+		{`{days: mon-fri}`, "2026-11-18T12:00:00Z", true, "2026-11-16T00:00:00Z", "2026-11-23T00:00:00Z"},
+		{`{tz: UTC}`, "2026-11-18T12:00:00Z", true, "", ""},
+		{`{hours: "02:30-05:00", tz: Europe/Berlin}`, "2026-03-29T00:45:00Z", false, "", "2026-03-29T01:00:00Z"}, // that day has no 02:30
+	} {
+		h, at := hoursOf(t, c.hours), moment(t, c.at)
+		if h.Covers(at) != c.covers || !h.Since(at).Equal(moment(t, c.since)) || !h.Next(at).Equal(moment(t, c.next)) {
+			t.Errorf("%s at %s: %v since %s, next %s; want %v, %s, %s", c.hours, c.at, h.Covers(at), h.Since(at), h.Next(at), c.covers, c.since, c.next)
+		}
+	}
+}
+
+func moment(t *testing.T, s string) time.Time {
+	if s == "" {
+		return time.Time{}
+	}
+	at, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// The hours begin where they cover a minute and not the one before, and nothing
+// begins between now and Next.
+func TestActiveHoursAgainstMinutes(t *testing.T) {
+	sets := []*Hours{
+		hoursOf(t, `{hours: "02:15-03:10", tz: Europe/Berlin}`), hoursOf(t, `{hours: "22:00-02:30", days: [sat], tz: Europe/Berlin}`),
+		hoursOf(t, `{hours: "00:00-24:00", days: sun, tz: America/New_York}`), hoursOf(t, `{hours: "23:45-00:15", days: mon-sat, tz: Australia/Lord_Howe}`),
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		h := rapid.SampledFrom(sets).Draw(t, "hours")
+		at := time.Date(2026, time.Month(rapid.SampledFrom([]int{3, 4, 10, 11}).Draw(t, "month")), rapid.IntRange(1, 30).Draw(t, "day"), 0, rapid.IntRange(0, 1440).Draw(t, "minute"), 0, 0, time.UTC)
+		next := h.Next(at)
+		for m := at.Add(time.Minute); m.Before(next); m = m.Add(time.Minute) {
+			if h.Covers(m) && !h.Covers(m.Add(-time.Minute)) && m.Sub(h.start(m.In(h.Zone), 0)).Abs() < 30*time.Second {
+				t.Fatalf("at %s the next hours begin %s, but they do at %s", at, next, m)
+			}
+		}
+		if !h.Covers(next) || h.Covers(next.Add(-time.Minute)) {
+			t.Fatalf("nothing begins at %s", next)
+		}
+	})
+}
+
+func TestOutsideOfTheHoursNothingOpens(t *testing.T) {
+	f := newFeed(t, `rules: [{name: low, when: mos < 3.5, active: {hours: "13:00-14:00"}, resolve_after: 2h}]`)
+	f.calls(1, 0, mos(2))
+	if len(f.out) != 0 {
+		t.Fatal("opened at noon")
+	}
+	f.wait(time.Hour).calls(1, 0, mos(2)).wait(90*time.Minute).calls(1, 0, mos(2))
+	if got := f.engine.Incidents(); len(got) != 1 || got[0].Counts.Matched != 2 {
+		t.Errorf("%v: a call joins an open incident at any hour", f.steps())
+	}
+}

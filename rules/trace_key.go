@@ -72,7 +72,7 @@ func (t *Trace) window(i int, r *Rule, k *keyState, x *Explanation) {
 		x.Verdict = VerdictNotMatched
 	default:
 		x.Verdict = VerdictUnjudged
-		if calls := k.Window.Buckets.count(&r.Window.shape, 0, false); calls < r.Window.MinCalls {
+		if calls := t.engine.totals.now[0]; calls < r.Window.MinCalls {
 			x.hold("min_calls", fmt.Sprintf("%d calls in the window, judged from %d on", calls, r.Window.MinCalls))
 		}
 	}

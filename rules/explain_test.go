@@ -207,3 +207,29 @@ func TestAbsenceAndNoveltyExplanations(t *testing.T) {
 		})
 	}
 }
+
+// An incident that another one adopted says so.
+func TestExplanationOfAdopted(t *testing.T) {
+	set := compileSet(t, `
+rules:
+  - name: single
+    when: mos < 3.5
+  - name: share
+    over: 10m
+    min_calls: 2
+    when: rate(mos < 3.5) > 0.5
+    adopts: [single]
+`)
+	trace := NewTrace(set, Options{})
+	for i, id := range []string{"a", "b", "c"} {
+		e := endedWith(id, 3)
+		e.Final = true
+		trace.Apply(t0.Add(time.Duration(i)*time.Second), e)
+	}
+	calls := trace.Calls()
+	share := calls[2].Rules[1]
+	want := []Reason{{"adopts", "told in the thread of incident " + share.Incident}}
+	if diff := cmp.Diff(want, calls[2].Rules[0].HeldBack); diff != "" || share.Incident == "" {
+		t.Errorf("%s\n%+v", diff, share)
+	}
+}

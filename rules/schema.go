@@ -26,6 +26,8 @@ rules:
         expect: {state: none}
 routes:
   - slack: "#a"
+silences:
+  - match: rule == "specimen"
 `
 
 // schemaNode is a part of a JSON Schema.

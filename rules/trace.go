@@ -115,6 +115,7 @@ func (t *Trace) announced(r *Rule, k *keyState, x *Explanation) {
 	switch {
 	case k != nil && k.Incident != nil:
 		x.Incident, x.Slack = k.Incident.ID, k.Incident.Slack
+		x.unannounced(k.Incident)
 	case k != nil && now.Before(k.QuietTill):
 		x.hold("cooldown", "an incident was resolved a short while ago: no new one before "+k.QuietTill.Format(time.RFC3339))
 	case !r.Active.Covers(now):
@@ -122,6 +123,16 @@ func (t *Trace) announced(r *Rule, k *keyState, x *Explanation) {
 	}
 	if r.Mode == Shadow {
 		x.hold("mode", "the rule is in shadow mode: recorded, nothing is sent")
+	}
+}
+
+// unannounced tells why an incident says nothing of its own.
+func (x *Explanation) unannounced(in *Incident) {
+	if in.Silence != nil {
+		x.hold("silence", fmt.Sprintf("silenced until %s where %s", in.Silence.Until.Format(time.RFC3339), in.Silence.Match))
+	}
+	if in.Parent != "" {
+		x.hold("adopts", "told in the thread of incident "+in.Parent)
 	}
 }
 

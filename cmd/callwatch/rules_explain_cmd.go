@@ -33,9 +33,10 @@ and each of rules is
   verdict   matched, not-matched, unjudged or not-concerned
   severity  of a match
   missing   unknown fields that an unjudged outcome depends on
-  heldBack  [{by, text}]: on, where, except, for, cooldown or mode
-  parts     [{name, truth, tree}]: where, "except NAME", when, "severity LEVEL"; tree is {expr, macro, truth,
-            value, error, children}; truth is true, false or unknown, an unknown value is absent
+  heldBack  [{by, text}]: on, where, except, settle, min_calls, absent, for, active, cooldown, silence, adopts, mode
+  parts     [{name, truth, tree}]: where, "except NAME", "of the call" (what a window asks of it), when,
+            "severity LEVEL", resolve; tree is {expr, macro, truth, value, error, children}; truth is true,
+            false or unknown, an unknown value is absent
   at, by, incident, slack, error`
 
 func rulesExplainCommand(s *settings) *cobra.Command {

@@ -26,6 +26,9 @@ type checkpoint struct {
 	Calls   []checkpointCall `json:"calls"`
 	Recent  []byte           `json:"recent"` // hashes of event ids, eight bytes each
 	Older   []byte           `json:"older"`
+
+	Silences []silencer `json:"silences,omitempty"`
+	Reported []string   `json:"reported,omitempty"`
 }
 
 type checkpointRule struct {
@@ -47,6 +50,7 @@ func (g *Engine) Checkpoint() ([]byte, error) {
 	c := checkpoint{
 		Version: checkpointVersion, Now: g.st.Now, Seq: g.st.Seq,
 		Recent: packHashes(g.st.Seen.Recent), Older: packHashes(g.st.Seen.Older),
+		Silences: g.st.Silences, Reported: g.st.Reported,
 	}
 	for i, r := range g.set.Rules {
 		c.Rules = append(c.Rules, checkpointRule{Name: r.Name, By: r.By, ruleState: *g.st.Rules[i]})
@@ -100,6 +104,14 @@ func Restore(set *Set, o Options, data []byte) (*Engine, error) {
 	for _, k := range c.Keys {
 		g.restoreKey(k, c.Rules, place)
 	}
+	for _, s := range c.Silences {
+		if s.match, _ = compileMatch(s.Match); s.match != nil {
+			g.st.Silences = append(g.st.Silences, s)
+		}
+	}
+	g.st.Reported = c.Reported
+	g.awaitFields()
+	g.restored = true
 	return g, nil
 }
 

@@ -26,16 +26,18 @@ const (
 // never looks at a clock: live running, restart, replay and tests are the same
 // fold over the same events. It is not safe for concurrent use.
 type Engine struct {
-	set     *Set
-	opt     Options
-	st      state
-	due     deadlines
-	expiry  expiry
-	facts   condition.Facts
-	seen    *call.Event // what facts were loaded from
-	out     []Transition
-	indexed map[string]int // place of each rule in the set
-	orphans []keyState     // open incidents of rules that are no more
+	set      *Set
+	opt      Options
+	st       state
+	due      deadlines
+	expiry   expiry
+	facts    condition.Facts
+	seen     *call.Event // what facts were loaded from
+	out      []Transition
+	indexed  map[string]int // place of each rule in the set
+	orphans  []keyState     // open incidents of rules that are no more
+	restored bool           // and had no input since
+	awaited  []call.Field   // fields that rules read and no event has had
 }
 
 // NewEngine is an engine without a past.
@@ -57,6 +59,7 @@ func NewEngine(set *Set, o Options) *Engine {
 		g.indexed[r.Name] = i
 		g.st.Rules = append(g.st.Rules, &ruleState{})
 	}
+	g.awaitFields()
 	return g
 }
 
@@ -73,6 +76,7 @@ func (g *Engine) Apply(seq uint64, at time.Time, e *call.Event) []Transition {
 	if g.st.Seen.add(e.ID) {
 		return g.out
 	}
+	g.noteFields(e)
 	cs := g.callOf(e.Key())
 	changed := cs.Call.Fold(e, g.opt.Prefer)
 	cs.Touched = g.st.Now
@@ -135,7 +139,7 @@ func (g *Engine) begin(seq uint64, at time.Time) bool {
 		g.expired(d)
 	}
 	g.st.Now = later(g.st.Now, at)
-	g.closeOrphans()
+	g.settleRestored()
 	for _, k := range g.expiry.expired(g.st.Now, g.opt) {
 		if cs := g.st.Calls[k.key]; cs != nil && cs.Touched.Equal(k.touched) {
 			delete(g.st.Calls, k.key)
@@ -170,6 +174,7 @@ func (g *Engine) expired(d deadline) {
 		k.queued = time.Time{}
 	}
 	g.signal(r, d.key, signal{})
+	g.cover(g.st.Keys[ruleKey{d.rule, d.key}], "")
 }
 
 func later(a, b time.Time) time.Time {
@@ -206,10 +211,13 @@ func (g *Engine) signal(r *Rule, key string, in signal) {
 	*k = next
 	if step != "" {
 		if step == StepOpened {
-			k.change(func(i *Incident) { i.Slack = g.set.channels(r, i) })
+			k.change(func(i *Incident) { i.Slack, i.Silence = g.set.channels(r, i), g.silence(i) })
 		}
 		k.change(func(i *Incident) { i.RuleError = g.st.Rules[g.indexed[r.Name]].LastError })
 		g.emit(step, reason, *k.Incident)
+	}
+	if step == StepEscalated {
+		g.cover(k, "it escalated")
 	}
 	if step == StepResolved {
 		k.Incident = nil

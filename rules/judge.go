@@ -141,7 +141,7 @@ func (g *Engine) settle(i int, r *Rule, cs *callState, to outcome, severity Seve
 			health.Counts.Judged++
 		}
 		health.Counts.Matched++
-		health.LastMatch = g.st.Now
+		health.matchAt(g.st.Now)
 		ev := g.evidence(r, e, severity)
 		g.signal(r, keyOf(r.labels(e)), signal{match: &ev, again: from == good})
 	}

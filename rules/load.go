@@ -69,6 +69,7 @@ func (l *loader) file(root ast.Node) {
 	l.mapping(root, "a rules file", keys{
 		"define": hold("define"), "lists": hold("lists"), "defaults": hold("defaults"),
 		"rules": hold("rules"), "routes": hold("routes"),
+		"silences": hold("silences"),
 	})
 	l.defaults = ruleDefaults()
 	for _, part := range []struct {
@@ -81,6 +82,7 @@ func (l *loader) file(root ast.Node) {
 		{"defaults", l.readDefaults},
 		{"rules", l.readRules},
 		{"routes", l.readRoutes},
+		{"silences", l.readSilences},
 	} {
 		if n, ok := nodes[part.key]; ok || part.key == "" {
 			part.read(n)

@@ -34,7 +34,7 @@ func Load(name string, src []byte) (*Set, Problems) {
 		return nil, d.problems
 	}
 	d, root := parseDocument(name, src)
-	l := &loader{document: d, set: &Set{Digest: digest(src)}, named: map[string]func(condition.Problem) pos{}}
+	l := &loader{document: d, set: &Set{Digest: Digest(src)}, named: map[string]func(condition.Problem) pos{}}
 	if root != nil {
 		l.file(root)
 	}
@@ -45,7 +45,8 @@ func Load(name string, src []byte) (*Set, Problems) {
 	return l.set, d.problems
 }
 
-func digest(src []byte) string {
+// Digest names the content of a rules file.
+func Digest(src []byte) string {
 	sum := sha256.Sum256(src)
 	return hex.EncodeToString(sum[:8])
 }

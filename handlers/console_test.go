@@ -74,8 +74,7 @@ func hostilePage() handlers.Page {
 		{Type: hostile, Items: []string{hostile}, Buttons: []string{hostile}},
 	}, Attachments: []handlers.Attachment{{Color: `#123456" onload="x`}}}
 	return handlers.Page{
-		Notice: "the file has <1> error",
-		Mode:   hostile, Events: []call.Event{e},
+		Mode: hostile, Events: []call.Event{e},
 		Incidents: []rules.Incident{{
 			ID: hostile, Rule: hostile, Summary: hostile, State: rules.State(hostile), Severity: rules.Severity(hostile),
 			By:     []rules.Label{{Name: hostile, Value: hostile}},

@@ -27,6 +27,7 @@ type checkpoint struct {
 	Recent  []byte           `json:"recent"` // hashes of event ids, eight bytes each
 	Older   []byte           `json:"older"`
 
+	Orphans  []keyState `json:"orphans,omitempty"` // of rules that were gone when it was restored, not closed yet
 	Silences []silencer `json:"silences,omitempty"`
 	Reported []string   `json:"reported,omitempty"`
 }
@@ -50,7 +51,7 @@ func (g *Engine) Checkpoint() ([]byte, error) {
 	c := checkpoint{
 		Version: checkpointVersion, Now: g.st.Now, Seq: g.st.Seq,
 		Recent: packHashes(g.st.Seen.Recent), Older: packHashes(g.st.Seen.Older),
-		Silences: g.st.Silences, Reported: g.st.Reported,
+		Orphans: g.orphans, Silences: g.st.Silences, Reported: g.st.Reported,
 	}
 	for i, r := range g.set.Rules {
 		c.Rules = append(c.Rules, checkpointRule{Name: r.Name, By: r.By, ruleState: *g.st.Rules[i]})
@@ -104,6 +105,7 @@ func Restore(set *Set, o Options, data []byte) (*Engine, error) {
 	for _, k := range c.Keys {
 		g.restoreKey(k, c.Rules, place)
 	}
+	g.orphans = append(g.orphans, c.Orphans...)
 	for _, s := range c.Silences {
 		if s.match, _ = compileMatch(s.Match); s.match != nil {
 			g.st.Silences = append(g.st.Silences, s)

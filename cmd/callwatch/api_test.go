@@ -274,7 +274,7 @@ func TestKilledAfterAReload(t *testing.T) {
 	p.kill()
 	p = start(t, dir, path, slackURL, secrets)
 	failedCall(t, p.base, token, "call_2")
-	p.settled(slack)
+	p.settled()
 	if threads := slack.Threads(); len(threads) != 1 || p.metric(`callwatch_rule_calls{outcome="matched",rule="failed"}`) != "1" {
 		t.Errorf("%d threads, want one with the second call: %+v", len(threads), threads)
 	}

@@ -36,7 +36,7 @@ func (a *app) order(ctx context.Context, set *rules.Set) {
 
 // takeOrder swaps the engine's rules between two messages. The checkpoint is
 // stored first: a restart judges nothing by the new rules that the old ones
-// judged. An order remains until it could be taken.
+// judged. An order remains until it could be taken, and the engine is the same.
 func (a *app) takeOrder(ctx context.Context, engine *rules.Engine) (*rules.Engine, error) {
 	j := a.judging
 	j.mu.Lock()
@@ -47,10 +47,10 @@ func (a *app) takeOrder(ctx context.Context, engine *rules.Engine) (*rules.Engin
 	}
 	next, checkpoint, err := engine.Swap(o.set)
 	if err != nil {
-		return nil, err
+		return engine, err
 	}
 	if err := a.saveCheckpoint(ctx, engine.Seq(), checkpoint); err != nil {
-		return nil, err
+		return engine, err
 	}
 	j.mu.Lock()
 	j.engine, j.set = next, o.set

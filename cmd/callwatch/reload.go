@@ -173,7 +173,9 @@ func (f *ruleFile) refuse(digest string, problems rules.Problems, reason string)
 		f.log.Error("rules not reloaded, those in force stay", "err", reason)
 	}
 	for _, p := range problems {
-		f.log.Error("rules not reloaded, those in force stay", "problem", p.String())
+		if p.IsError() {
+			f.log.Error("rules not reloaded, those in force stay", "problem", p.String())
+		}
 	}
 }
 

@@ -26,18 +26,19 @@ const (
 // never looks at a clock: live running, restart, replay and tests are the same
 // fold over the same events. It is not safe for concurrent use.
 type Engine struct {
-	set      *Set
-	opt      Options
-	st       state
-	due      deadlines
-	expiry   expiry
-	facts    condition.Facts
-	seen     *call.Event // what facts were loaded from
-	out      []Transition
-	indexed  map[string]int // place of each rule in the set
-	orphans  []keyState     // open incidents of rules that are no more
-	restored bool           // and had no input since
-	awaited  []call.Field   // fields that rules read and no event has had
+	restored bool         // and had no input since
+	awaited  []call.Field // fields that rules read and no event has had
+
+	set     *Set
+	opt     Options
+	st      state
+	due     deadlines
+	expiry  expiry
+	facts   condition.Facts
+	seen    *call.Event // what facts were loaded from
+	out     []Transition
+	indexed map[string]int // place of each rule in the set
+	orphans []keyState     // open incidents of rules that are no more
 }
 
 // NewEngine is an engine without a past.
@@ -137,6 +138,7 @@ func (g *Engine) begin(seq uint64, at time.Time) bool {
 		}
 		g.st.Now = later(g.st.Now, d.at)
 		g.expired(d)
+		g.cover(g.st.Keys[ruleKey{d.rule, d.key}], "")
 	}
 	g.st.Now = later(g.st.Now, at)
 	g.settleRestored()
@@ -174,7 +176,6 @@ func (g *Engine) expired(d deadline) {
 		k.queued = time.Time{}
 	}
 	g.signal(r, d.key, signal{})
-	g.cover(g.st.Keys[ruleKey{d.rule, d.key}], "")
 }
 
 func later(a, b time.Time) time.Time {

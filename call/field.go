@@ -34,6 +34,7 @@ type Field struct {
 
 	fold  foldRule
 	index []int // within Event
+	slot  slot
 }
 
 type foldRule string
@@ -60,15 +61,15 @@ func Lookup(name string) (Field, bool) {
 }
 
 var fieldTable = sync.OnceValue(func() []Field {
-	return appendFields(nil, reflect.TypeFor[Event](), nil)
+	return appendFields(nil, reflect.TypeFor[Event](), nil, 0)
 })
 
-func appendFields(fields []Field, t reflect.Type, parent []int) []Field {
+func appendFields(fields []Field, t reflect.Type, parent []int, offset uintptr) []Field {
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		index := append(append([]int(nil), parent...), i)
 		if sf.Anonymous {
-			fields = appendFields(fields, sf.Type, index)
+			fields = appendFields(fields, sf.Type, index, offset+sf.Offset)
 			continue
 		}
 		doc := sf.Tag.Get("doc")
@@ -78,7 +79,7 @@ func appendFields(fields []Field, t reflect.Type, parent []int) []Field {
 		name, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
 		f := Field{
 			Name: name, Type: typeOf(sf), Unit: sf.Tag.Get("unit"), Doc: doc,
-			fold: foldRule(sf.Tag.Get("fold")), index: index,
+			fold: foldRule(sf.Tag.Get("fold")), index: index, slot: slot{offset + sf.Offset, formOf(sf.Type)},
 		}
 		if enum := sf.Tag.Get("enum"); enum != "" {
 			f.Enum = strings.Split(enum, ",")
@@ -156,60 +157,57 @@ func (f *Field) Value(e *Event) any {
 // Number is a numeric field of e without allocating; false where it is unknown
 // or not a number.
 func (f *Field) Number(e *Event) (float64, bool) {
-	v := f.of(e)
-	if v.Kind() != reflect.Pointer || v.IsNil() {
-		return 0, false
+	switch f.slot.form {
+	case formFloat:
+		if v := *at[*float64](f.slot, e); v != nil {
+			return *v, true
+		}
+	case formWhole:
+		if v := *at[*int64](f.slot, e); v != nil {
+			return float64(*v), true
+		}
 	}
-	switch v = v.Elem(); v.Kind() {
-	case reflect.Float64:
-		return v.Float(), true
-	case reflect.Int64:
-		return float64(v.Int()), true
-	default:
-		return 0, false
-	}
+	return 0, false
 }
 
 // Text is a text field of e; false where it is unknown or not a text.
 func (f *Field) Text(e *Event) (string, bool) {
-	v := f.of(e)
-	if v.Kind() != reflect.String || v.Len() == 0 {
+	if f.slot.form != formText {
 		return "", false
 	}
-	return v.String(), true
+	v := *at[string](f.slot, e)
+	return v, v != ""
 }
 
 // Truth is a truth value of e; false twice where it is unknown or no truth value.
 func (f *Field) Truth(e *Event) (value, ok bool) {
-	v := f.of(e)
-	if v.Kind() == reflect.Pointer {
-		if v.IsNil() {
-			return false, false
+	switch f.slot.form {
+	case formPlain:
+		return *at[bool](f.slot, e), true
+	case formBool:
+		if v := *at[*bool](f.slot, e); v != nil {
+			return *v, true
 		}
-		v = v.Elem()
 	}
-	if v.Kind() != reflect.Bool {
-		return false, false
-	}
-	return v.Bool(), true
+	return false, false
 }
 
 // Time is a time field of e without allocating; the zero time where it is
 // unknown or not a time.
 func (f *Field) Time(e *Event) time.Time {
-	if t, ok := f.of(e).Addr().Interface().(*time.Time); ok {
-		return *t
+	if f.slot.form != formTime {
+		return time.Time{}
 	}
-	return time.Time{}
+	return *at[time.Time](f.slot, e)
 }
 
 // Texts is a list of texts of e, not copied; nil where it is unknown or not
 // such a list.
 func (f *Field) Texts(e *Event) []string {
-	if l, ok := f.of(e).Addr().Interface().(*[]string); ok {
-		return *l
+	if f.slot.form != formTexts {
+		return nil
 	}
-	return nil
+	return *at[[]string](f.slot, e)
 }
 
 func (f *Field) of(e *Event) reflect.Value {

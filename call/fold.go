@@ -15,7 +15,7 @@ type Call struct {
 
 	Events  int               `json:"events"`            // events folded, duplicates left out
 	Streams map[string]Stream `json:"streams,omitempty"` // running totals of cumulative counters
-	Scores  map[string]Score  `json:"scores,omitempty"`  // by mosSource: the latest of each
+	Scores  []Score           `json:"scores,omitempty"`  // the latest of each mosSource
 	Seen    []string          `json:"seen,omitempty"`    // ids of the latest events, oldest first
 	Latest  stamp             `json:"latest"`            // of the event that spoke last
 	Sources sources           `json:"sources"`           // where each field's value came from
@@ -83,8 +83,7 @@ func (c *Call) foldFacts(e *Event, st stamp) (changed bool) {
 		if f.fold == foldOwn || f.fold == foldMOS || f.fold == foldSum && e.Counters != nil {
 			continue
 		}
-		from := f.of(e)
-		if !known(from) {
+		if !f.slot.known(e) {
 			continue
 		}
 		order := rank
@@ -94,9 +93,8 @@ func (c *Call) foldFacts(e *Event, st stamp) (changed bool) {
 		if source, ok := c.Sources.of(i); ok && st.older(source, order) {
 			continue
 		}
-		to := f.of(&c.Event)
-		changed = changed || !known(to) || !sameFact(from, to)
-		to.Set(from)
+		changed = changed || !f.slot.same(e, &c.Event)
+		f.slot.copy(&c.Event, e)
 		c.Sources.Of[i] = place
 	}
 	if !c.AnsweredAt.IsZero() {
@@ -110,24 +108,14 @@ func (c *Call) With(e *Event) *Event {
 	seen := c.Clone()
 	table := fieldTable()
 	for i := range table {
-		if from := table[i].of(e); known(from) {
-			table[i].of(&seen).Set(from)
+		f := &table[i]
+		if f.slot.known(e) {
+			f.slot.copy(&seen, e)
+		} else if from := f.of(e); f.slot.form == formOther && known(from) {
+			f.of(&seen).Set(from)
 		}
 	}
 	return &seen
-}
-
-func sameFact(a, b reflect.Value) bool {
-	switch {
-	case a.Kind() == reflect.Pointer:
-		return a.Elem().Equal(b.Elem())
-	case a.Kind() == reflect.Slice:
-		return reflect.DeepEqual(a.Interface(), b.Interface())
-	case a.Type() == reflect.TypeFor[time.Time]():
-		return a.Interface().(time.Time).Equal(b.Interface().(time.Time))
-	default:
-		return a.Equal(b)
-	}
 }
 
 // foldCounters adds what a report of cumulative counters brings. A report that

@@ -1,5 +1,7 @@
 package call
 
+import "slices"
+
 // Prefer decides which MOS a call shows where several are known.
 type Prefer string
 
@@ -11,6 +13,7 @@ const (
 
 // Score is a MOS with what belongs to it.
 type Score struct {
+	Source    string   `json:"source"` // as in mosSource
 	MOS       float64  `json:"mos"`
 	Scope     string   `json:"scope,omitempty"`
 	Grounding string   `json:"grounding,omitempty"`
@@ -27,37 +30,50 @@ func (c *Call) foldMOS(e *Event, st stamp, prefer Prefer) bool {
 		}
 		return false
 	}
-	if have, ok := c.Scores[e.MOSSource]; ok && st.older(have.Stamp, rank) {
+	have := scoreOf(c.Scores, e.MOSSource)
+	if have != nil && st.older(have.Stamp, rank) {
 		return false
-	}
-	if c.Scores == nil {
-		c.Scores = map[string]Score{}
 	}
 	mos := *e.MOS
 	if e.MOSSource == Estimated && c.MOSEstimate != nil {
 		mos = *c.MOSEstimate // of all intervals, not of this event's alone
 	}
-	c.Scores[e.MOSSource] = Score{mos, e.MOSScope, e.MOSGrounding, e.MOSMissing, st}
-	source := prefer.choose(c.Scores)
-	won := c.Scores[source]
-	changed := c.MOS == nil || *c.MOS != won.MOS || c.MOSSource != source
-	c.MOS, c.MOSSource = &won.MOS, source
+	score := Score{e.MOSSource, mos, e.MOSScope, e.MOSGrounding, e.MOSMissing, st}
+	if have != nil {
+		*have = score
+	} else {
+		c.Scores = append(c.Scores, score)
+	}
+	won := prefer.choose(c.Scores)
+	changed := c.MOS == nil || *c.MOS != won.MOS || c.MOSSource != won.Source
+	c.MOS, c.MOSSource = new(won.MOS), won.Source
 	c.MOSScope, c.MOSGrounding, c.MOSMissing = won.Scope, won.Grounding, won.Missing
 	return changed
 }
 
-// choose is the source whose score is shown. There is at least one.
-func (p Prefer) choose(scores map[string]Score) string {
-	order := []string{FromProvider, Estimated, NoMedia}
-	if p == PreferEstimate {
-		order = []string{Estimated, NoMedia, FromProvider}
+// scoreOf is the score of a source; nil for none.
+func scoreOf(scores []Score, source string) *Score {
+	i := slices.IndexFunc(scores, func(s Score) bool { return s.Source == source })
+	if i < 0 {
+		return nil
 	}
-	won := ""
+	return &scores[i]
+}
+
+// choose is the score that is shown. There is at least one.
+func (p Prefer) choose(scores []Score) *Score {
+	order := [...]string{FromProvider, Estimated, NoMedia}
+	if p == PreferEstimate {
+		order = [...]string{Estimated, NoMedia, FromProvider}
+	}
+	var won *Score
 	for _, source := range order {
-		s, ok := scores[source]
-		if ok && (won == "" || p == PreferWorst && s.MOS < scores[won].MOS) {
-			won = source
+		if s := scoreOf(scores, source); s != nil && (won == nil || p == PreferWorst && s.MOS < won.MOS) {
+			won = s
 		}
+	}
+	if won == nil {
+		return &scores[0]
 	}
 	return won
 }

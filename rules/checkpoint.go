@@ -14,7 +14,7 @@ import (
 
 // checkpointVersion changes when older checkpoints can no longer be read. One
 // that cannot be read is no loss: the events are replayed instead.
-const checkpointVersion = 1
+const checkpointVersion = 2
 
 // checkpoint is the engine's state as it is stored.
 type checkpoint struct {
@@ -33,8 +33,9 @@ type checkpoint struct {
 }
 
 type checkpointRule struct {
-	Name string   `json:"name"`
-	By   []string `json:"by"`
+	Name  string   `json:"name"`
+	By    []string `json:"by"`
+	Shape string   `json:"shape,omitempty"` // of the window
 	ruleState
 }
 
@@ -43,6 +44,9 @@ type checkpointCall struct {
 	Touched  time.Time  `json:"touched"`
 	Outcomes []byte     `json:"outcomes"` // by the rule's place in Rules
 	Holds    []callHold `json:"holds,omitempty"`
+	Ended    time.Time  `json:"ended,omitzero"`
+	EndedSeq uint64     `json:"endedSeq,omitempty"`
+	Settled  bool       `json:"settled,omitempty"`
 }
 
 // Checkpoint is the engine's whole state. An engine restored from it continues
@@ -54,7 +58,7 @@ func (g *Engine) Checkpoint() ([]byte, error) {
 		Orphans: g.orphans, Silences: g.st.Silences, Reported: g.st.Reported,
 	}
 	for i, r := range g.set.Rules {
-		c.Rules = append(c.Rules, checkpointRule{Name: r.Name, By: r.By, ruleState: *g.st.Rules[i]})
+		c.Rules = append(c.Rules, checkpointRule{Name: r.Name, By: r.By, Shape: r.shape(), ruleState: *g.st.Rules[i]})
 	}
 	for _, k := range g.st.Keys {
 		c.Keys = append(c.Keys, k)
@@ -63,7 +67,7 @@ func (g *Engine) Checkpoint() ([]byte, error) {
 		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Key, b.Key))
 	})
 	for _, cs := range g.st.Calls {
-		cc := checkpointCall{Call: cs.Call, Touched: cs.Touched, Holds: cs.Holds}
+		cc := checkpointCall{Call: cs.Call, Touched: cs.Touched, Holds: cs.Holds, Ended: cs.Ended, EndedSeq: cs.EndedSeq, Settled: cs.Settled}
 		for _, o := range cs.Outcomes {
 			cc.Outcomes = append(cc.Outcomes, byte(o))
 		}
@@ -102,6 +106,7 @@ func Restore(set *Set, o Options, data []byte) (*Engine, error) {
 	for _, cc := range c.Calls {
 		g.restoreCall(cc, place)
 	}
+	g.restoreSettling()
 	for _, k := range c.Keys {
 		g.restoreKey(k, c.Rules, place)
 	}
@@ -133,6 +138,7 @@ func (g *Engine) places(old []checkpointRule) []int {
 func (g *Engine) restoreCall(cc checkpointCall, place []int) {
 	cs := g.callOf(cc.Call.Key())
 	cs.Call, cs.Touched = cc.Call, cc.Touched
+	cs.Ended, cs.EndedSeq, cs.Settled = cc.Ended, cc.EndedSeq, cc.Settled
 	for i, o := range cc.Outcomes {
 		if i < len(place) && place[i] >= 0 {
 			cs.Outcomes[place[i]] = outcome(o)
@@ -154,7 +160,11 @@ func (g *Engine) restoreCall(cc checkpointCall, place []int) {
 func (g *Engine) restoreKey(k *keyState, old []checkpointRule, place []int) {
 	i := slices.IndexFunc(old, func(r checkpointRule) bool { return r.Name == k.Rule })
 	if i >= 0 && place[i] >= 0 {
+		if r := g.set.Rules[place[i]]; old[i].Shape != r.shape() {
+			k.Window, k.Seen, k.LookAt = nil, time.Time{}, time.Time{}
+		}
 		g.st.Keys[ruleKey{k.Rule, k.Key}] = k
+		g.live[place[i]]++
 		g.await(k)
 		return
 	}

@@ -33,6 +33,9 @@ func (d *deadlines) pop(now time.Time) (deadline, bool) {
 	return heap.Pop(&d.h).(deadline), true
 }
 
+// before says whether a deadline comes before t.
+func (d *deadlines) before(t time.Time) bool { return len(d.h) > 0 && d.h[0].at.Before(t) }
+
 func (d *deadlines) next() time.Time {
 	if len(d.h) == 0 {
 		return time.Time{}

@@ -39,6 +39,16 @@ type Engine struct {
 	out     []Transition
 	indexed map[string]int // place of each rule in the set
 	orphans []keyState     // open incidents of rules that are no more
+
+	settling settling
+	live     []int           // keys of each rule
+	windows  condition.Facts // figures of the window being judged
+	values   []float64       // behind windows
+	readings []reading
+	merged   merged
+	scratch  []byte
+	totals   totals
+	sampled  condition.Facts // samples of a window
 }
 
 // NewEngine is an engine without a past.
@@ -61,6 +71,7 @@ func NewEngine(set *Set, o Options) *Engine {
 		g.st.Rules = append(g.st.Rules, &ruleState{})
 	}
 	g.awaitFields()
+	g.settling, g.live = settlingOf(set), make([]int, len(set.Rules))
 	return g
 }
 
@@ -83,6 +94,7 @@ func (g *Engine) Apply(seq uint64, at time.Time, e *call.Event) []Transition {
 	cs.Touched = g.st.Now
 	g.expiry.touch(e.Key(), g.st.Now, cs.ended())
 	g.judgeAll(cs, e, changed)
+	g.noticeEnd(cs)
 	return g.out
 }
 
@@ -122,7 +134,10 @@ func (g *Engine) Tick(seq uint64, at time.Time) []Transition {
 
 // NextDeadline is when time alone will change something next; zero for never.
 // Whoever feeds the engine sees to it that a tick follows then.
-func (g *Engine) NextDeadline() time.Time { return g.due.next() }
+func (g *Engine) NextDeadline() time.Time {
+	_, settles := g.settling.next()
+	return earlier(g.due.next(), settles)
+}
 
 // begin moves stream time on and lets everything happen that was due by then.
 func (g *Engine) begin(seq uint64, at time.Time) bool {
@@ -132,6 +147,11 @@ func (g *Engine) begin(seq uint64, at time.Time) bool {
 	g.st.Seq, g.out = seq, nil
 	at = at.UTC().Round(0)
 	for {
+		if q, due := g.settling.next(); q != nil && !due.After(at) && !g.due.before(due) {
+			g.st.Now = later(g.st.Now, due)
+			g.settleNext(q)
+			continue
+		}
 		d, ok := g.due.pop(at)
 		if !ok {
 			break
@@ -172,10 +192,21 @@ func (g *Engine) expired(d deadline) {
 		}
 		return
 	}
-	if k := g.st.Keys[ruleKey{d.rule, d.key}]; k != nil && k.queued.Equal(d.at) {
+	k := g.st.Keys[ruleKey{d.rule, d.key}]
+	if k == nil {
+		return
+	}
+	if k.queued.Equal(d.at) {
 		k.queued = time.Time{}
 	}
-	g.signal(r, d.key, signal{})
+	switch {
+	case r.Window != nil:
+		g.judgeWindow(i, r, k)
+	case r.Absent > 0:
+		g.judgeAbsence(r, k)
+	default:
+		g.signal(r, d.key, signal{})
+	}
 }
 
 func later(a, b time.Time) time.Time {
@@ -205,14 +236,22 @@ func (g *Engine) signal(r *Rule, key string, in signal) {
 		if in.match == nil {
 			return
 		}
-		k = &keyState{Rule: r.Name, Key: key}
-		g.st.Keys[ruleKey{r.Name, key}] = k
+		if k = g.key(g.indexed[r.Name], key); k == nil {
+			return
+		}
 	}
 	next, step, reason := k.step(r, in, g.st.Now)
 	*k = next
+	var adopted []*keyState
 	if step != "" {
 		if step == StepOpened {
-			k.change(func(i *Incident) { i.Slack, i.Silence = g.set.channels(r, i), g.silence(i) })
+			g.st.Rules[g.indexed[r.Name]].Opened++
+			k.change(func(i *Incident) { i.Slack, i.Silence = g.set.channels(r, i), g.silenceOf(i) })
+			g.gatherSamples(r, k)
+			adopted = g.adopt(r, k)
+		}
+		if v := k.Incident.Values; v != nil {
+			k.Told = v.Latest
 		}
 		k.change(func(i *Incident) { i.RuleError = g.st.Rules[g.indexed[r.Name]].LastError })
 		g.emit(step, reason, *k.Incident)
@@ -220,14 +259,13 @@ func (g *Engine) signal(r *Rule, key string, in signal) {
 	if step == StepEscalated {
 		g.cover(k, "it escalated")
 	}
+	for _, child := range adopted {
+		g.emit(StepAdopted, "belongs to "+r.Name, *child.Incident)
+	}
 	if step == StepResolved {
 		k.Incident = nil
 	}
-	if k.Incident == nil && !g.st.Now.Before(k.QuietTill) {
-		delete(g.st.Keys, ruleKey{r.Name, key})
-		return
-	}
-	g.await(k)
+	g.leave(k)
 }
 
 func (g *Engine) emit(step Step, reason string, in Incident) {

@@ -3,6 +3,7 @@ package rules
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -368,14 +369,18 @@ func BenchmarkApplyShippedRules(b *testing.B) {
 	}
 	g := NewEngine(set, Options{})
 	seq := uint64(0)
-	for b.Loop() {
+	var e call.Event
+	b.ReportAllocs()
+	for b.Loop() { // ten calls a second: some 36,000 are kept
 		seq++
-		e := ended(fmt.Sprint(seq), func(e *call.Event) {
+		at := t0.Add(time.Duration(seq) * 100 * time.Millisecond)
+		e = ended(strconv.FormatUint(seq, 10), func(e *call.Event) {
 			mos(4.2)(e)
 			lost(3)(e)
+			e.Direction, e.Answered, e.EndedAt, e.Final = call.Outbound, new(true), at, true
 			e.DurationSec, e.PacketsReceived, e.JitterMs, e.SIPCode = new(60.0), new(int64(3000)), new(4.5), new(int64(200))
 		})
-		g.Apply(seq, t0.Add(time.Duration(seq)*time.Millisecond), &e)
+		g.Apply(seq, at, &e)
 	}
 }
 

@@ -17,11 +17,14 @@ type Health struct {
 	UnjudgedShare float64   `json:"unjudgedShare"`
 	MatchedDay    int       `json:"matchedDay"` // calls in the last 24 hours, to the hour
 	LastMatch     time.Time `json:"lastMatch,omitzero"`
-	NeverFired    bool      `json:"neverFired,omitempty"` // since the state began
+	NeverFired    bool      `json:"neverFired,omitempty"` // opened no incident since the state began
 	Errors        int       `json:"errors,omitempty"`
 	LastError     string    `json:"lastError,omitempty"`
 	Unreported    []string  `json:"unreported,omitempty"` // fields it reads that no event has had
 	Open          int       `json:"open"`                 // incidents
+	Keys          int       `json:"keys"`                 // live keys
+	Overflow      int       `json:"overflow,omitempty"`   // calls left out because max_keys was reached
+	Late          int       `json:"late,omitempty"`       // calls that windows left out because they came too late
 }
 
 // Healths tells of every rule, in the order of the file.
@@ -37,8 +40,9 @@ func (g *Engine) Healths() []Health {
 		s := g.st.Rules[i]
 		out[i] = Health{
 			Rule: r.Name, Mode: r.Mode, Severity: r.Severity, Counts: s.Counts, UnjudgedShare: s.Counts.UnjudgedShare(),
-			MatchedDay: s.matchedSince(g.st.Now.Add(-24 * time.Hour)), LastMatch: s.LastMatch, NeverFired: s.LastMatch.IsZero(),
+			MatchedDay: s.matchedSince(g.st.Now.Add(-24 * time.Hour)), LastMatch: s.LastMatch, NeverFired: s.Opened == 0,
 			Errors: s.Errors, LastError: s.LastError, Unreported: g.unreported(r), Open: open[r.Name],
+			Keys: g.live[i], Overflow: s.Overflow, Late: s.Late,
 		}
 	}
 	return out
@@ -77,25 +81,28 @@ func (s *ruleState) matchedSince(t time.Time) (n int) {
 // fieldsRead are the fields of calls that the rule's conditions name.
 func (r *Rule) fieldsRead() []string {
 	var names []string
-	add := func(p *condition.Program) {
-		if p == nil {
-			return
-		}
-		for _, name := range p.Fields() {
-			if !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-		}
-	}
-	add(r.Where)
+	programs := []*condition.Program{r.Where, r.When}
 	for _, x := range r.Except {
-		add(x.When)
+		programs = append(programs, x.When)
 	}
-	add(r.When)
 	for _, l := range r.Ladder {
-		add(l.When)
+		programs = append(programs, l.When)
 	}
-	return names
+	for _, p := range programs {
+		if p != nil {
+			names = append(names, p.Fields()...)
+		}
+	}
+	if r.Window != nil {
+		for _, a := range r.Window.Figures.Args {
+			names = append(names, a.Fields()...)
+		}
+	}
+	if r.New != nil {
+		names = append(names, r.New.Field.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // awaitFields lists the fields that have not been reported yet, so that events

@@ -8,6 +8,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+func TestHealthOfAWindow(t *testing.T) {
+	f := newFeed(t, "rules:\n  - {name: share, over: 15m, when: rate(mos < 3.5) > 0.1 || avg(jitterMs) > 30}\n").event(ended("1", mos(4)))
+	if diff := cmp.Diff([]string{"jitterMs"}, f.engine.Healths()[0].Unreported); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestHealth(t *testing.T) {
 	f := newFeed(t, `rules:
   - {name: bad-call, when: packetsLost > 50 || mos < 3.5}

@@ -12,6 +12,14 @@ import (
 
 // judge looks at one call with one rule and acts on the outcome.
 func (g *Engine) judge(i int, r *Rule, cs *callState) {
+	switch {
+	case r.Absent > 0:
+		g.saw(i, r)
+		return
+	case r.New != nil:
+		g.judgeNew(i, r, cs)
+		return
+	}
 	truth, severity, concerned := g.evaluate(i, r)
 	if !concerned {
 		return
@@ -128,13 +136,14 @@ func (g *Engine) settle(i int, r *Rule, cs *callState, to outcome, severity Seve
 	switch to {
 	case unjudged:
 		health.Counts.Unjudged++
-		g.signal(r, keyOf(r.labels(e)), signal{unknown: true})
+		if k := g.open(r, e); k != nil {
+			g.signal(r, k.Key, signal{unknown: true})
+		}
 	case good:
 		health.Counts.Judged++
-		key := keyOf(r.labels(e))
-		if k := g.st.Keys[ruleKey{r.Name, key}]; k != nil && k.Incident != nil {
+		if k := g.open(r, e); k != nil {
 			ev := g.evidence(r, e, "")
-			g.signal(r, key, signal{good: &ev})
+			g.signal(r, k.Key, signal{good: &ev})
 		}
 	case matched:
 		if from != good {
@@ -147,10 +156,24 @@ func (g *Engine) settle(i int, r *Rule, cs *callState, to outcome, severity Seve
 	}
 }
 
+// open is the key of the call where it has an open incident; nil for none.
+func (g *Engine) open(r *Rule, e *call.Event) *keyState {
+	g.scratch = r.appendKey(g.scratch[:0], e)
+	if k := g.st.Keys[ruleKey{r.Name, string(g.scratch)}]; k != nil && k.Incident != nil {
+		return k
+	}
+	return nil
+}
+
 // evidence is the call as known now with every condition and the value it met.
 func (g *Engine) evidence(r *Rule, e *call.Event, severity Severity) Evidence {
-	ev := Evidence{At: g.st.Now, Severity: severity, Call: e.Clone(), Margin: r.When.Margin(&g.facts)}
+	ev := Evidence{At: g.st.Now, Severity: severity, Call: e.Clone()}
 	ev.Call.Raw, ev.Call.Intervals, ev.Call.Counters = nil, nil, nil
+	if r.New != nil {
+		ev.Conditions = []Condition{r.New.leaf(e)}
+		return ev
+	}
+	ev.Margin = r.When.Margin(&g.facts)
 	programs := []*condition.Program{r.When}
 	if len(r.Ladder) > 0 && severity != "" {
 		if _, level := g.severity(r); level != nil {

@@ -12,11 +12,12 @@ const gather = 30 * time.Second
 
 // signal is what can happen to the state of one key.
 type signal struct {
-	match   *Evidence // a call matched
-	again   bool      // and had been judged good before
-	good    *Evidence // a call was judged good
-	unknown bool      // a call could not be judged
-	close   string    // the rule is no more: why
+	match   *Evidence  // a call matched
+	again   bool       // and had been judged good before
+	good    *Evidence  // a call was judged good
+	unknown bool       // a call could not be judged
+	window  *judgement // a window or an absence was judged
+	close   string     // the rule is no more: why
 }
 
 // step decides what a signal, or the passing of time when the signal is empty,
@@ -26,9 +27,11 @@ func (k keyState) step(r *Rule, in signal, at time.Time) (keyState, Step, string
 	switch {
 	case in.close != "" && k.Incident != nil:
 		return k.resolve(r, at, in.close)
+	case in.window != nil:
+		return k.judged(r, in.window, at)
 	case in.match != nil && k.Incident != nil:
 		return k.join(r, in, at)
-	case in.match != nil && at.Before(k.QuietTill):
+	case in.match != nil && (at.Before(k.QuietTill) || !r.Active.Covers(at)):
 		return k, "", ""
 	case in.match != nil:
 		return k.open(r, *in.match, at)
@@ -41,14 +44,35 @@ func (k keyState) step(r *Rule, in signal, at time.Time) (keyState, Step, string
 	case in.unknown:
 		k.change(func(i *Incident) { i.Counts.Unjudged++ })
 		return k.gatherFrom(at), "", ""
-	case !k.ResolveAt.IsZero() && !at.Before(k.ResolveAt):
-		return k.resolve(r, at, fmt.Sprintf("no further match for %s", shortDuration(r.ResolveAfter)))
+	case !k.ResolveAt.IsZero() && !at.Before(k.ResolveAt) && r.ofCalls():
+		return k.resolve(r, at, fmt.Sprintf("no further match for %s", shortDuration(k.Incident.ResolveAfter)))
+	}
+	return k.passing(r, at)
+}
+
+// passing is what time alone does to an open incident.
+func (k keyState) passing(r *Rule, at time.Time) (keyState, Step, string) {
+	reminds := !k.RemindAt.IsZero() && !at.Before(k.RemindAt)
+	if reminds && k.quiet(r, at) {
+		k.RemindAt, reminds = at.Add(k.RemindIn), false
+	}
+	switch {
+	case reminds:
+		return k.remind(r, at)
 	case !k.UpdateAt.IsZero() && !at.Before(k.UpdateAt):
 		k.UpdateAt = time.Time{}
 		k.change(func(i *Incident) { i.UpdatedAt = at })
-		return k, StepUpdated, fmt.Sprintf("%d calls matched", k.Incident.Counts.Matched)
+		return k, StepUpdated, r.progress(k.Incident)
 	}
 	return k, "", ""
+}
+
+// progress is the reason of an update.
+func (r *Rule) progress(in *Incident) string {
+	if v := in.Values; v != nil {
+		return fmt.Sprintf("%s is %s", v.Name, shortNumber(v.Latest))
+	}
+	return fmt.Sprintf("%d calls matched", in.Counts.Matched)
 }
 
 // change replaces the incident by a changed copy: transitions hold the earlier
@@ -67,19 +91,21 @@ func (k keyState) gatherFrom(at time.Time) keyState {
 }
 
 func (k keyState) open(r *Rule, e Evidence, at time.Time) (keyState, Step, string) {
+	resolveAfter, note := k.settleDown(r, at)
 	k.Incident = &Incident{
-		Rule: r.Name, By: r.labels(&e.Call), State: Firing, Severity: e.Severity, Mode: r.Mode,
+		Rule: r.Name, By: r.labelsOf(k.Key), State: Firing, Severity: e.Severity, Mode: r.Mode,
 		OpenedAt: at, UpdatedAt: at,
 		Runbook: r.Runbook, Owner: r.Owner, Labels: r.Labels, Show: r.Show,
 		Counts:  Counts{Matched: 1, Judged: 1},
 		Opening: e, Latest: e, Worst: e,
-		ResolveAfter: r.ResolveAfter,
+		ResolveAfter: resolveAfter,
 	}
 	k.Incident.ID = incidentID(k.Incident)
 	k.Incident.Samples = r.sample(nil, e)
 	k.Incident.Summary = r.summarize(k.Incident)
-	k.ResolveAt, k.UpdateAt, k.LastGood = at.Add(r.ResolveAfter), time.Time{}, nil
-	return k, StepOpened, ""
+	k.ResolveAt, k.UpdateAt, k.LastGood = at.Add(resolveAfter), time.Time{}, nil
+	k.remindFrom(r, at)
+	return k, StepOpened, note
 }
 
 // join takes a further match into the open incident.
@@ -101,9 +127,10 @@ func (k keyState) join(r *Rule, in signal, at time.Time) (keyState, Step, string
 		i.Samples = r.sample(i.Samples, e)
 		i.Summary = r.summarize(i)
 	})
-	k.ResolveAt = at.Add(r.ResolveAfter)
+	k.ResolveAt = at.Add(k.Incident.ResolveAfter)
 	if k.Incident.Severity != before {
 		k.UpdateAt = time.Time{}
+		k.remindFrom(r, at)
 		return k, StepEscalated, fmt.Sprintf("from %s to %s", before, k.Incident.Severity)
 	}
 	return k.gatherFrom(at), "", ""
@@ -114,7 +141,7 @@ func (k keyState) resolve(r *Rule, at time.Time, reason string) (keyState, Step,
 		i.State, i.ResolvedAt, i.UpdatedAt = Resolved, at, at
 		i.Resolving = k.LastGood
 	})
-	k.ResolveAt, k.UpdateAt, k.LastGood = time.Time{}, time.Time{}, nil
+	k.ResolveAt, k.UpdateAt, k.RemindAt, k.LastGood, k.Tally = time.Time{}, time.Time{}, time.Time{}, nil, nil
 	k.QuietTill = at.Add(r.Cooldown)
 	return k, StepResolved, reason
 }

@@ -57,7 +57,10 @@ type loader struct {
 	set      *Set
 	env      condition.Env
 	defaults Rule
+	figures  *condition.Figures                     // of the rule being read, where it is about a window
 	named    map[string]func(condition.Problem) pos // where the problems of a macro or list are
+
+	adoptions []adoption
 }
 
 // file reads the top level. Macros, lists and defaults are read first, wherever
@@ -149,9 +152,25 @@ func (l *loader) program(n ast.Node, what string, env condition.Env) *condition.
 	if !ok {
 		return nil
 	}
-	program, problems := condition.Compile(src, env)
+	program, problems := l.compile(src, env)
 	for _, p := range problems {
 		l.report(l.place(n, src, p.Line, p.Column), string(p.Severity), string(p.Code), p.Message, p.Hint)
 	}
 	return program
+}
+
+func (l *loader) compile(src string, env condition.Env) (*condition.Program, []condition.Problem) {
+	if l.figures != nil {
+		return condition.CompileWindow(src, env, l.figures)
+	}
+	return condition.Compile(src, env)
+}
+
+// single compiles a condition about single calls, also within a rule about a
+// window.
+func (l *loader) single(n ast.Node, what string) *condition.Program {
+	figures := l.figures
+	defer func() { l.figures = figures }()
+	l.figures = nil
+	return l.program(n, what, l.env)
 }

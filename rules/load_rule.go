@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -17,7 +18,7 @@ import (
 
 // ruleKeys are the keys of a rule that defaults may set as well.
 func (l *loader) ruleKeys(r *Rule) keys {
-	return keys{
+	known := keys{
 		"owner":         func(n ast.Node) { r.Owner, _ = l.text(n, "owner") },
 		"runbook":       func(n ast.Node) { r.Runbook = l.webAddress(n, "runbook") },
 		"labels":        func(n ast.Node) { r.Labels = l.labelMap(n, r.Labels) },
@@ -35,6 +36,9 @@ func (l *loader) ruleKeys(r *Rule) keys {
 			r.Mode = Mode(mode)
 		},
 	}
+	maps.Copy(known, l.windowKeys(r))
+	maps.Copy(known, l.lifeKeys(r))
+	return known
 }
 
 func (l *loader) readDefaults(n ast.Node) {
@@ -55,6 +59,7 @@ func (l *loader) readRules(n ast.Node) {
 		named[r.Name] = r.Line
 		l.set.Rules = append(l.set.Rules, r)
 	})
+	l.checkAdoptions()
 	if len(named) == 0 && len(l.problems) == 0 {
 		l.add(nodeAt(n), "no-rules", "the list of rules is empty", "")
 	}
@@ -66,23 +71,43 @@ func (l *loader) readRule(n ast.Node) *Rule {
 	r.Labels = maps.Clone(r.Labels)
 	r.Ladder = slices.Clone(r.Ladder)
 	r.Line = nodeAt(n).line
+	window, novelty := *r.Window, newness{Learn: defaultLearn}
+	r.Window = &window
+	if hasKey(n, "over") {
+		l.figures = &window.Figures
+		if r.Ladder != nil {
+			r.Ladder = nil // the levels of the defaults are about single calls
+		}
+	}
 	known := l.ruleKeys(&r)
 	known["name"] = func(n ast.Node) { r.Name, r.at = l.name(n), nodeAt(n) }
 	known["when"] = func(n ast.Node) { r.When = l.program(n, "when", l.env) }
-	known["where"] = func(n ast.Node) { r.Where = l.program(n, "where", l.env) }
+	known["where"] = func(n ast.Node) { r.Where = l.single(n, "where") }
 	known["except"] = func(n ast.Node) { r.Except = l.exceptions(n) }
 	known["for"] = func(n ast.Node) { r.For = l.hold(n) }
-	before, present := len(l.problems), map[string]bool{}
+	known["over"] = func(n ast.Node) { l.over(n, r.Window) }
+	known["resolve"] = func(n ast.Node) {
+		if l.figures != nil { // else it is reported as out of place
+			r.Window.Resolve = l.program(n, "resolve", l.env)
+		}
+	}
+	known["absent"] = func(n ast.Node) { r.Absent = l.durationIn(n, "absent", time.Minute, seenFor) }
+	known["new"] = func(n ast.Node) { novelty.Field = l.newValue(n) }
+	known["learn"] = func(n ast.Node) { novelty.Learn = l.durationIn(n, "learn", 0, maxOver) }
+	known["adopts"] = func(n ast.Node) { r.Adopts = l.adopts(n, &r) }
+	before, present := len(l.problems), map[string]ast.Node{}
 	for key, read := range known {
-		known[key] = func(n ast.Node) { present[key] = true; read(n) }
+		known[key] = func(n ast.Node) { present[key] = n; read(n) }
 	}
 	l.mapping(n, "a rule", known)
-	if !present["name"] {
+	l.figures = nil
+	if present["name"] == nil {
 		l.add(nodeAt(n), "no-name", "a rule needs a name", "add name: and a short word in kebab-case")
 	}
-	if !present["when"] && len(l.problems) == before {
+	if present["when"] == nil && present["absent"] == nil && present["new"] == nil && len(l.problems) == before {
 		l.add(nodeAt(n), "empty-condition", fmt.Sprintf("rule %q has no condition", r.Name), "add when: and an expression such as mos < 3.5")
 	}
+	l.finish(n, &r, novelty, present)
 	if r.Name == "" {
 		return nil
 	}
@@ -192,7 +217,7 @@ func (l *loader) severity(n ast.Node, r *Rule) {
 func (l *loader) exceptions(n ast.Node) []Exception {
 	var out []Exception
 	l.entries(n, "except", func(key string, _ pos, value ast.Node) {
-		if p := l.program(value, "except "+key, l.env); p != nil {
+		if p := l.single(value, "except "+key); p != nil {
 			out = append(out, Exception{Name: key, When: p})
 		}
 	})

@@ -233,7 +233,9 @@ func TestActionsRefused(t *testing.T) {
 func TestMarksSurviveRestartAnywhere(t *testing.T) {
 	set := compileSet(t, `rules:
   - {name: low, when: mos < 3.5, severity: {critical: mos < 2, warning: mos < 3.5}, by: [direction], resolve_after: 3m, cooldown: 1m}
-  - {name: lossy, when: packetsLost > 50, by: [], resolve_after: 2m}
+  - {name: lossy, when: packetsLost > 50, by: [], resolve_after: 2m, repeat: 1m}
+  - {name: share, over: 2m, when: rate(mos < 3.5) > 0.3, severity: {critical: rate(mos < 3.5) > 0.8, warning: rate(mos < 3.5) > 0.3}, settle: 10s, by: [direction], resolve_after: 30s, repeat: 1m, adopts: [low]}
+  - {name: quiet, absent: 1m, by: [direction]}
 silences:
   - {match: direction == "inbound" && severity == "warning", until: 2026-11-01T12:05:00Z}
 `)

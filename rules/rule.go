@@ -17,7 +17,8 @@ type Set struct {
 	silences []silencer
 }
 
-// Rule is one compiled rule about single calls.
+// Rule is one compiled rule: about single calls, or about what Window, Absent or
+// New say.
 type Rule struct {
 	Name    string
 	Owner   string
@@ -28,8 +29,13 @@ type Rule struct {
 	On     []call.Kind // event kinds that wake it
 	Where  *condition.Program
 	Except []Exception
-	When   *condition.Program
-	By     []string // fields of the key
+	When   *condition.Program // on the figures of Window where there is one; nil beside Absent and New
+	By     []string           // fields of the key
+
+	Window *Window       // nil for rules without `over`
+	Absent time.Duration // how long a key must be without a call; 0 for other rules
+	New    *Novelty      // nil for rules without `new`
+	Adopts []string      // rules whose incidents join those of this one
 
 	Severity Severity // of the lowest level
 	Ladder   []Level  // most severe first; empty for a single severity
@@ -37,6 +43,10 @@ type Rule struct {
 	For          Hold
 	ResolveAfter time.Duration
 	Cooldown     time.Duration
+	Repeat       time.Duration // until the first reminder; 0 for none
+	RepeatMax    time.Duration // the longest time between reminders
+	Active       Hours         // when incidents may open
+	MaxKeys      int           // bound on live keys
 
 	Slack   []string // channels of its own; none: the routes decide
 	Show    []string // fields listed for each sample call
@@ -45,8 +55,9 @@ type Rule struct {
 
 	Line int // in the file
 
-	by []call.Field
-	at pos // of the name, in the file
+	by        []call.Field
+	adoptedBy []string
+	at        pos // of the name, in the file
 }
 
 // Exception is a named reason not to judge a call.
@@ -87,6 +98,8 @@ func ruleDefaults() Rule {
 		Severity: Warning, By: []string{"provider"},
 		On:           []call.Kind{call.Stats, call.Ended, call.Report},
 		ResolveAfter: defaultResolveAfter, Samples: defaultSamples, Mode: Active,
+		RepeatMax: defaultRepeatMax, MaxKeys: defaultMaxKeys,
+		Window: &Window{Settle: defaultSettle, Grace: defaultGrace, NoData: NoDataKeep},
 	}
 }
 

@@ -10,7 +10,7 @@ func TestShippedRules(t *testing.T) {
 	for _, p := range problems {
 		t.Error(p)
 	}
-	if set == nil || len(set.Rules) < 9 {
+	if set == nil || len(set.Rules) < 16 {
 		t.Fatalf("set %+v", set)
 	}
 }

@@ -25,6 +25,10 @@ type callState struct {
 	Touched  time.Time  // stream time of the latest event
 	Outcomes []outcome  // by the rule's place in the set
 	Holds    []callHold // of the rules with `for`, where it has begun
+
+	Ended    time.Time // stream time at which the end was stored; zero before
+	EndedSeq uint64
+	Settled  bool // nothing more is expected: every window has counted it
 }
 
 // callHold is how far the `for` of one rule has come on one call.
@@ -42,6 +46,7 @@ const (
 	unjudged                // the outcome depends on an unknown field
 	good                    // judged: did not match
 	matched                 // matched, once and for all
+	counted                 // taken into the window of the rule, if that concerns it
 )
 
 // hold is the state of the rule's `for` on the call, made when it is missing.
@@ -71,13 +76,26 @@ type keyState struct {
 	QuietTill time.Time `json:"quietTill,omitzero"` // cooldown: no new incident before
 	LastGood  *Evidence `json:"lastGood,omitempty"` // latest call judged good while the incident is open
 
+	PendingTill time.Time     `json:"pendingTill,omitzero"` // a window's condition holds; when its `for` is over
+	Tally       []Share       `json:"tally,omitempty"`      // what Incident.Top is taken from
+	Told        float64       `json:"told,omitempty"`       // latest value of the leading figure in a transition
+	LookAt      time.Time     `json:"lookAt,omitzero"`      // when the window or absence is to be judged again
+	RemindAt    time.Time     `json:"remindAt,omitzero"`
+	RemindIn    time.Duration `json:"remindIn,omitempty"` // until the reminder after that
+	Openings    []time.Time   `json:"openings,omitempty"` // within the latest hour
+	CalmAt      time.Time     `json:"calmAt,omitzero"`    // when the openings are forgotten
+
+	Window *windowState `json:"window,omitempty"`
+	Seen   time.Time    `json:"seen,omitzero"` // latest call, of rules about absence
+	Known  *knownValues `json:"known,omitempty"`
+
 	queued time.Time // deadline that is waiting for the key
 }
 
 // due is when time alone will change something for the key; zero for never.
 func (k *keyState) due(now time.Time) time.Time {
 	var next time.Time
-	for _, t := range []time.Time{k.ResolveAt, k.UpdateAt, k.QuietTill, k.silencedTill()} {
+	for _, t := range [...]time.Time{k.ResolveAt, k.UpdateAt, k.QuietTill, k.LookAt, k.RemindAt, k.CalmAt, k.PendingTill, k.silencedTill()} {
 		if t.After(now) && (next.IsZero() || t.Before(next)) {
 			next = t
 		}
@@ -89,9 +107,12 @@ func (k *keyState) due(now time.Time) time.Time {
 type ruleState struct {
 	Counts    Counts    `json:"counts"`
 	LastMatch time.Time `json:"lastMatch,omitzero"`
-	Hours     []hour    `json:"hours,omitempty"` // with matches, oldest first
+	Opened    int       `json:"opened,omitempty"` // incidents
+	Hours     []hour    `json:"hours,omitempty"`  // with matches, oldest first
 	LastError string    `json:"lastError,omitempty"`
 	Errors    int       `json:"errors,omitempty"`
+	Late      int       `json:"late,omitempty"`     // calls that came too late for their window
+	Overflow  int       `json:"overflow,omitempty"` // calls of keys beyond max_keys
 }
 
 // key joins labels so that no two lists of labels give the same text.

@@ -111,6 +111,9 @@ func (r *Rule) summarize(in *Incident) string {
 	if held := telling(in.Latest.Conditions); len(held) > 0 {
 		what = strings.Join(held, ", ")
 	}
+	if r.Window != nil {
+		what += " over " + r.Window.String()
+	}
 	var on []string
 	for _, l := range in.By {
 		if l.Value != "" {

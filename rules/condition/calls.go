@@ -26,7 +26,23 @@ func windowFunctions() []string {
 	return []string{"calls", "rate", "avg", "sum", "p50", "p90", "p95", "p99", "distinct", "prev"}
 }
 
+// lifted says whether a call asks the window: min and max of one value do, those
+// of several compare figures.
+func (c *compiler) lifted(name string, args []ast.Node) bool {
+	switch name {
+	case "count":
+		return true
+	case "min", "max":
+		return len(args) == 1
+	default:
+		return slices.Contains(windowFunctions(), name)
+	}
+}
+
 func (c *compiler) windowFunction(name string, at file.Location) *node {
+	if c.inArgument {
+		return c.fail(at, CodeNestedWindow, name+" cannot stand within another window function", "each asks about single calls")
+	}
 	return c.fail(at, CodeWindowFunction, name+" looks at many calls: only in rules with over",
 		"add `over: 15m` to the rule, or judge the single call")
 }
@@ -37,6 +53,8 @@ func (c *compiler) call(name string, args []ast.Node, at file.Location) *node {
 	switch {
 	case name == "date":
 		return c.date(args, at)
+	case c.ofWindow() && c.lifted(name, args):
+		return c.figure(name, args, at)
 	case slices.Contains(windowFunctions(), name):
 		return c.windowFunction(name, at)
 	case !ok:

@@ -189,6 +189,8 @@ func settledByRange(f *call.Field, o op, limit float64) (holds, settled bool) {
 func rangeHint(field *node, o op, limit float64) string {
 	f := field.field
 	switch tenth := limit / 10; {
+	case field.op == opFigure && f.Max != nil && *f.Max == 1 && limit > 1 && limit <= 100:
+		return fmt.Sprintf("shares are 0..1: write %s for %s %%", plain(limit/100), plain(limit))
 	case o == opGreaterEqual && f.Min != nil && limit == *f.Min, o == opLessEqual && f.Max != nil && limit == *f.Max:
 		return fmt.Sprintf("to ask whether it is known, write %s != nil", field)
 	case f.Max != nil && limit > *f.Max && (f.Min == nil || tenth >= *f.Min) && tenth <= *f.Max:

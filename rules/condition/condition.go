@@ -85,12 +85,7 @@ func Compile(src string, env Env) (*Program, []Problem) {
 	if c.failed() {
 		return nil, c.sorted()
 	}
-	p := &Program{root: root}
-	root.each(func(n *node) {
-		if n.op == opField && !slices.Contains(p.fields, n.field.Name) {
-			p.fields = append(p.fields, n.field.Name)
-		}
-	})
+	p := programOf(root)
 	if p.weighsLength() {
 		c.problems = slices.DeleteFunc(c.problems, func(p Problem) bool { return p.Code == CodePreferLossPct })
 	}
@@ -98,6 +93,16 @@ func Compile(src string, env Env) (*Program, []Problem) {
 		c.warn(c.whole(), CodeConstant, "it names no field, so its outcome never changes", "")
 	}
 	return p, c.sorted()
+}
+
+func programOf(root *node) *Program {
+	p := &Program{root: root}
+	root.each(func(n *node) {
+		if n.op == opField && !slices.Contains(p.fields, n.field.Name) {
+			p.fields = append(p.fields, n.field.Name)
+		}
+	})
+	return p
 }
 
 // weighsLength says whether the expression looks at how long the call was, at the

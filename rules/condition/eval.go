@@ -107,6 +107,8 @@ func (n *node) eval(f *frame) value {
 		return value{}
 	case opField:
 		return *f.facts.at(n.slot)
+	case opFigure:
+		return f.facts.figure(n.slot)
 	case opElement:
 		return f.elem
 	case opAnd, opOr, opNot, opEqual, opNotEqual, opLess, opLessEqual, opGreater, opGreaterEqual:

@@ -144,7 +144,7 @@ func (n *node) missing(f *frame, report func(string)) {
 		return
 	}
 	switch n.op {
-	case opField, opMember, opIntervalMember, opIndex:
+	case opField, opFigure, opMember, opIntervalMember, opIndex:
 		report(n.path())
 		return
 	}

@@ -13,6 +13,8 @@ type Facts struct {
 	filled []bool
 	lists  [][]string
 	none   value
+
+	figures []float64 // of a window; NaN is unknown
 }
 
 // Load takes the facts of e in place of those held before. It reads e only when
@@ -24,7 +26,7 @@ func (f *Facts) Load(e *call.Event) {
 		f.filled = make([]bool, len(f.fields))
 		f.lists = make([][]string, len(f.fields))
 	}
-	f.event = e
+	f.event, f.figures = e, nil
 	f.slots, f.filled = f.slots[:len(f.fields)], f.filled[:len(f.fields)]
 	clear(f.filled)
 }
@@ -38,6 +40,14 @@ func (f *Facts) at(slot int) *value {
 		f.slots[slot], f.filled[slot] = f.read(slot, f.event), true
 	}
 	return &f.slots[slot]
+}
+
+// figure is one number told of the window.
+func (f *Facts) figure(slot int) value {
+	if slot >= len(f.figures) {
+		return f.none
+	}
+	return finite(f.figures[slot])
 }
 
 // LoadExtra gives the values of Env.Extra, in its order, after Load; "" is

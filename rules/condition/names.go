@@ -121,6 +121,9 @@ func fieldType(f call.Field) typ {
 func (c *compiler) identifier(n *ast.IdentifierNode) *node {
 	if slot, ok := c.names.fields[n.Value]; ok {
 		field := &c.names.table[slot]
+		if c.ofWindow() {
+			return c.oneCall(n.Value, fieldType(*field), n.Location())
+		}
 		return c.made(&node{op: opField, slot: slot, field: field, typ: fieldType(*field), loc: n.Location()})
 	}
 	if texts, ok := c.env.Lists[n.Value]; ok {
@@ -143,6 +146,7 @@ func (c *compiler) expand(name, src string, at file.Location) *node {
 	}
 	m := &compiler{src: src, env: c.env, names: c.names, count: c.count}
 	m.macros = append(slices.Clone(c.macros), name)
+	m.figures, m.inArgument = c.figures, c.inArgument
 	if c.closure != nil {
 		m.closure = &closure{elem: typ{kind: invalid}} // no closure within, no element of the one outside
 	}
@@ -157,6 +161,9 @@ func (c *compiler) expand(name, src string, at file.Location) *node {
 		if p.Code == CodeTooComplex {
 			return c.tooComplex(at)
 		}
+		if p.Code == CodeOneCall {
+			return c.fail(at, p.Code, name+" is about one call; the window has many", "e.g. rate("+name+")")
+		}
 		if p.Code == CodeMacroCycle {
 			return c.fail(at, CodeMacroCycle, p.Message, "")
 		}
@@ -169,6 +176,9 @@ func (c *compiler) expand(name, src string, at file.Location) *node {
 
 func (c *compiler) unknownName(name string, at file.Location) *node {
 	if name == "calls" {
+		if c.ofWindow() {
+			return c.figure(name, nil, at)
+		}
 		return c.windowFunction(name, at)
 	}
 	hint := c.suggest(name)

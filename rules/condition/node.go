@@ -15,6 +15,7 @@ const (
 	opLiteral op = iota
 	opNil
 	opField
+	opFigure         // a number told of a window
 	opElement        // the element of a predicate: # or the start of .mos
 	opMember         // args[0].key of raw
 	opIntervalMember // args[0].key of an interval
@@ -106,7 +107,7 @@ type node struct {
 	args   []*node
 	loc    file.Location
 	val    value       // opLiteral
-	slot   int         // opField
+	slot   int         // opField, opFigure
 	field  *call.Field // row of the field table behind a field or a member of an interval
 	key    string      // members, opMatches: the pattern
 	read   func(*call.Interval) value
@@ -141,6 +142,8 @@ func (n *node) path() string {
 	switch n.op {
 	case opField:
 		return n.field.Name
+	case opFigure:
+		return n.key
 	case opMember, opIntervalMember:
 		if base := n.args[0].path(); base != "" {
 			return base + "." + n.key

@@ -22,6 +22,9 @@ type compiler struct {
 	count    int      // nodes so far, macros expanded
 	macros   []string // being expanded, outermost first
 	closure  *closure // the predicate being compiled, nil outside
+
+	figures    *Figures // of rules over windows, nil elsewhere
+	inArgument bool     // of a window function: it is about one call
 }
 
 // closure is the list whose elements a predicate looks at.

@@ -82,7 +82,7 @@ func (p *printer) node(n *node, within int) {
 	switch n.op {
 	case opLiteral, opNil:
 		p.literal(n)
-	case opField, opElement, opMember, opIntervalMember, opIndex, opSlice:
+	case opField, opFigure, opElement, opMember, opIntervalMember, opIndex, opSlice:
 		p.reference(n)
 		p.met(n)
 	case opArray:
@@ -170,6 +170,8 @@ func (p *printer) reference(n *node) {
 	switch n.op {
 	case opField:
 		p.WriteString(n.field.Name)
+	case opFigure:
+		p.WriteString(n.key)
 	case opElement:
 		p.WriteByte('#')
 	case opMember, opIntervalMember:

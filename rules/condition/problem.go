@@ -28,6 +28,8 @@ const (
 	CodeUnknownField     Code = "unknown-field"
 	CodeUnknownFunction  Code = "unknown-function"
 	CodeWindowFunction   Code = "window-function"
+	CodeOneCall          Code = "one-call"
+	CodeNestedWindow     Code = "nested-window"
 	CodeArguments        Code = "wrong-arguments"
 	CodeType             Code = "type-mismatch"
 	CodeNotBoolean       Code = "not-boolean"

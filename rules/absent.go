@@ -1,0 +1,74 @@
+package rules
+
+import (
+	"math"
+	"time"
+
+	"callwatch/rules/condition"
+)
+
+// seenFor is how long after its latest call a key is missed, and remembered.
+const seenFor = 7 * 24 * time.Hour
+
+// saw notes a call of a rule about absence.
+func (g *Engine) saw(i int, r *Rule) {
+	switch concerned, unknown := g.concerns(i, r); {
+	case unknown:
+		g.st.Rules[i].Counts.Unjudged++
+		return
+	case !concerned:
+		return
+	}
+	k := g.keyOfCall(i, g.seen)
+	if k == nil {
+		return
+	}
+	k.Seen = g.st.Now
+	g.judgeAbsence(r, k)
+}
+
+// judgeAbsence looks whether a key has been without a call for too long. Time
+// outside the active hours does not count.
+func (g *Engine) judgeAbsence(r *Rule, k *keyState) {
+	now := g.st.Now
+	if k.Incident == nil && now.Before(k.Seen.Add(r.Absent)) {
+		k.LookAt = k.Seen.Add(r.Absent)
+		g.leave(k)
+		return
+	}
+	missed := later(k.Seen, r.Active.Since(now)).Add(r.Absent)
+	j := judgement{truth: condition.False, value: math.NaN(), severity: r.Severity}
+	j.evidence = func() Evidence { return g.silence(r, k.Key, "calls", shortDuration(now.Sub(k.Seen))) }
+	switch {
+	case k.Seen.IsZero() || k.Incident == nil && !now.Before(k.Seen.Add(seenFor)):
+		k.Seen, k.LookAt = time.Time{}, time.Time{}
+		g.signal(r, k.Key, signal{})
+		return
+	case k.Incident != nil && !now.Before(k.Seen.Add(seenFor)):
+		k.Seen, k.LookAt = time.Time{}, time.Time{}
+		g.signal(r, k.Key, signal{close: "not missed any more: no call for " + shortDuration(seenFor)})
+		return
+	case k.Incident != nil:
+		j.clear = now.Before(k.Seen.Add(r.Absent))
+		if j.truth = condition.True; j.clear {
+			j.truth = condition.False
+		}
+		k.LookAt = earlier(nonPast(k.Seen.Add(r.Absent), now), k.Seen.Add(seenFor))
+	case !r.Active.Covers(now):
+		k.LookAt = earlier(r.Active.Next(now), k.Seen.Add(seenFor))
+	case now.Before(missed):
+		k.LookAt = missed
+	default:
+		j.truth = condition.True
+		k.LookAt = earlier(r.Active.Next(now), k.Seen.Add(seenFor))
+	}
+	g.signal(r, k.Key, signal{window: &j})
+}
+
+// nonPast is t where it lies ahead.
+func nonPast(t, now time.Time) time.Time {
+	if t.After(now) {
+		return t
+	}
+	return time.Time{}
+}

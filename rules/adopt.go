@@ -1,0 +1,44 @@
+package rules
+
+import "slices"
+
+// maxAdopted bounds the incidents that one lists as its own.
+const maxAdopted = 50
+
+// adopt joins incidents about the same key: the one that just opened takes those
+// of the rules it adopts, or is taken by one that adopts its rule. It returns
+// the keys whose incidents were taken.
+func (g *Engine) adopt(r *Rule, k *keyState) []*keyState {
+	var taken []*keyState
+	for _, name := range r.Adopts {
+		child := g.st.Keys[ruleKey{name, k.Key}]
+		if child == nil || child.Incident == nil || child.Incident.Parent != "" {
+			continue
+		}
+		child.change(func(i *Incident) { i.Parent, i.UpdatedAt = k.Incident.ID, g.st.Now })
+		k.list(child.Incident)
+		taken = append(taken, child)
+	}
+	for _, name := range r.adoptedBy {
+		parent := g.st.Keys[ruleKey{name, k.Key}]
+		if parent == nil || parent.Incident == nil {
+			continue
+		}
+		k.change(func(i *Incident) { i.Parent = parent.Incident.ID })
+		parent.list(k.Incident)
+		*parent = parent.gatherFrom(g.st.Now)
+		g.await(parent)
+		break
+	}
+	return taken
+}
+
+// list names an incident among those adopted.
+func (k *keyState) list(child *Incident) {
+	if len(k.Incident.Adopted) >= maxAdopted {
+		return
+	}
+	k.change(func(i *Incident) {
+		i.Adopted = append(slices.Clip(i.Adopted), Adopted{ID: child.ID, Rule: child.Rule, Summary: child.Summary, OpenedAt: child.OpenedAt})
+	})
+}

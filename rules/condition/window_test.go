@@ -1,0 +1,124 @@
+package condition
+
+import (
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestWindowFunctionsAreLifted(t *testing.T) {
+	var figures Figures
+	env := Env{Macros: map[string]string{"poor": "packetLossPct > 10 || rttMs > 500"}}
+	src := "rate(mos < 3.5 || poor) > 0.1 && (avg(mos) < prev(avg(mos)) - 0.3 || calls >= 10 && p95(rttMs / 2) > 400 && min(mos) < 2)"
+	p, problems := CompileWindow(src, env, &figures)
+	if p == nil || len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	var names []string
+	for _, f := range figures.All {
+		names = append(names, f.Name)
+	}
+	want := []string{"rate(mos < 3.5 || (packetLossPct > 10 || rttMs > 500))", "avg(mos)", "prev(avg(mos))", "calls", "p95(rttMs / 2)", "min(mos)"}
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Error(diff)
+	}
+	if len(figures.Args) != 3 {
+		t.Errorf("%d arguments, want 3: mos is asked for twice", len(figures.Args))
+	}
+	unknown := math.NaN()
+	for _, c := range []struct {
+		values []float64
+		want   Truth
+	}{
+		{[]float64{0.25, 3.2, 4, 5, 100, 3}, True},
+		{[]float64{0.25, 3.9, 4, 5, 100, 1}, False},
+		{[]float64{unknown, 3.2, 4, 5, 100, 1}, Unknown},
+		{[]float64{0.05, unknown, unknown, 5, 100, 1}, False},
+		{[]float64{0.25, unknown, unknown, 10, 500, 1}, True},
+	} {
+		var facts Facts
+		facts.LoadFigures(c.values)
+		if got := p.Eval(&facts).Truth; got != c.want {
+			t.Errorf("%v: %s, want %s", c.values, got, c.want)
+		}
+	}
+}
+
+func TestWindowLeavesShowTheirFigures(t *testing.T) {
+	var figures Figures
+	p, problems := CompileWindow("rate(mos < 3.5) > 0.1 and avg(mos) < prev(avg(mos))", Env{}, &figures)
+	if p == nil {
+		t.Fatal(problems)
+	}
+	var facts Facts
+	facts.LoadFigures([]float64{0.25, 3.254, math.NaN()})
+	var texts []string
+	for _, l := range p.Explain(&facts) {
+		texts = append(texts, l.Text)
+	}
+	want := []string{"rate(mos < 3.5) (0.25) > 0.1", "avg(mos) (3.25) < prev(avg(mos)) (unknown)"}
+	if diff := cmp.Diff(want, texts); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"prev(avg(mos))"}, p.Missing(&facts)); diff != "" {
+		t.Error(diff)
+	}
+	if slot, limit, ok := p.Lead(); slot != 0 || !ok || limit.Number != 0.1 || limit.Op != ">" {
+		t.Errorf("lead %d, %+v, %v", slot, limit, ok)
+	}
+}
+
+func TestWindowProblems(t *testing.T) {
+	for src, code := range map[string]Code{
+		"mos < 3.5":                         CodeOneCall,
+		"rate(mos < 3.5) > 10":              CodeNeverHolds,
+		"avg(mos) < 35":                     CodeAlwaysHolds,
+		"avg(mos) > 35":                     CodeNeverHolds,
+		"rate(mos) > 0.1":                   CodeNotBoolean,
+		"avg(codec) > 1":                    CodeType,
+		"rate(rate(mos < 3.5) > 0.1) > 0.1": CodeNestedWindow,
+		"prev(0.3) > 1":                     CodeArguments,
+		"prev(prev(calls)) > 1":             CodeArguments,
+		"rate(moss < 3) > 0.1":              CodeUnknownField,
+		"poor":                              CodeOneCall,
+		"calls":                             CodeNotBoolean,
+		"avg() > 1":                         CodeArguments,
+		"distinct(intervals) > 1":           CodeType,
+		"sum(1) > 3":                        CodeType,
+	} {
+		p, problems := CompileWindow(src, Env{Macros: map[string]string{"poor": "rttMs > 500"}}, &Figures{})
+		if p != nil || len(problems) == 0 || problems[0].Code != code {
+			t.Errorf("%s: %v, want %s", src, problems, code)
+		}
+	}
+}
+
+func TestLimitsOfLevels(t *testing.T) {
+	limit := func(src string) Limit {
+		p, problems := CompileWindow(src, Env{}, &Figures{})
+		if p == nil {
+			t.Fatal(problems)
+		}
+		l, _ := p.Limit()
+		return l
+	}
+	for _, c := range []struct {
+		a, b              string
+		implies, excludes bool
+	}{
+		{"avg(mos) < 3", "avg(mos) < 3.5", true, false},
+		{"avg(mos) < 3.5", "avg(mos) < 3", false, false},
+		{"avg(mos) < 3", "avg(mos) > 3", false, true},
+		{"avg(mos) <= 3", "avg(mos) >= 3", false, false},
+		{"avg(mos) > 4", "3.5 > avg(mos)", false, true},
+		{"calls == 0", "calls < 5", true, false},
+		{"calls == 6", "calls < 5", false, true},
+		{"avg(mos) < 3", "min(mos) < 3.5", false, false},
+	} {
+		a, b := limit(c.a), limit(c.b)
+		if a.Implies(b) != c.implies || a.Excludes(b) != c.excludes || b.Excludes(a) != c.excludes {
+			t.Errorf("%s, %s: implies %v, excludes %v", c.a, c.b, a.Implies(b), a.Excludes(b))
+		}
+	}
+}

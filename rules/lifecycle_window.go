@@ -1,0 +1,151 @@
+package rules
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"callwatch/rules/condition"
+)
+
+// judged decides what a judgement of a window, or of an absence, does to its key.
+func (k keyState) judged(r *Rule, j *judgement, at time.Time) (keyState, Step, string) {
+	if k.Incident != nil {
+		return k.rejudged(r, j, at)
+	}
+	switch {
+	case j.truth == condition.Unknown: // what could not be told neither adds nor interrupts
+		return k, "", ""
+	case j.truth == condition.False || !r.Active.Covers(at) || at.Before(k.QuietTill):
+		k.PendingTill = time.Time{}
+		return k, "", ""
+	case k.PendingTill.IsZero():
+		k.PendingTill = at.Add(r.For.Duration)
+	}
+	if at.Before(k.PendingTill) {
+		return k, "", ""
+	}
+	e := j.evidence()
+	k, step, note := k.open(r, e, at)
+	k.PendingTill, k.ResolveAt = time.Time{}, time.Time{}
+	k.change(func(i *Incident) {
+		i.Counts = j.counts
+		i.Values = r.values(j.value)
+		i.Trend = k.trend()
+		i.Summary = r.summarize(i)
+	})
+	return k, step, joined(j.told(r, &e), note)
+}
+
+// rejudged decides on an incident that is open.
+func (k keyState) rejudged(r *Rule, j *judgement, at time.Time) (keyState, Step, string) {
+	before := k.Incident.Severity
+	k = k.follow(r, j)
+	switch {
+	case j.truth == condition.True:
+		k.ResolveAt = time.Time{}
+	case j.clear && k.ResolveAt.IsZero():
+		k.ResolveAt = at.Add(k.Incident.ResolveAfter)
+	case j.truth == condition.False && !j.clear:
+		k.ResolveAt = time.Time{}
+	}
+	switch {
+	case j.clear && !k.ResolveAt.IsZero() && !at.Before(k.ResolveAt):
+		if r.Window != nil {
+			e := j.evidence()
+			k.LastGood = &e
+		}
+		if v := k.Incident.Values; v != nil && !math.IsNaN(j.value) {
+			k.change(func(i *Incident) { resolving := *v; resolving.Resolving = new(j.value); i.Values = &resolving })
+		}
+		return k.resolve(r, at, resolveReason(r, j, k.Incident))
+	case k.Incident.Severity != before:
+		k.UpdateAt = time.Time{}
+		k.remindFrom(r, at)
+		k.change(func(i *Incident) { i.UpdatedAt = at })
+		return k, StepEscalated, fmt.Sprintf("from %s to %s", before, k.Incident.Severity)
+	case k.stale():
+		k = k.gatherFrom(at)
+	}
+	return k.passing(r, at)
+}
+
+// follow brings the incident's figures up to date.
+func (k keyState) follow(r *Rule, j *judgement) keyState {
+	v, holds := k.Incident.Values, j.truth == condition.True
+	same := v == nil || math.IsNaN(j.value) || v.Latest == j.value
+	if same && !(holds && j.severity.Worse(k.Incident.Severity)) {
+		return k
+	}
+	k.change(func(i *Incident) {
+		if !same {
+			next := *v
+			if next.Latest = j.value; r.Window.lead.worse(j.value, v.Worst) {
+				next.Worst = j.value
+			}
+			i.Values, i.Trend = &next, k.trend()
+		}
+		if !holds {
+			return
+		}
+		i.Latest = j.evidence()
+		if worse(i.Latest, i.Worst) {
+			i.Worst = i.Latest
+		}
+		if j.severity.Worse(i.Severity) {
+			i.Severity = j.severity
+		}
+		i.Summary = r.summarize(i)
+	})
+	return k
+}
+
+// stale says whether the incident has figures that were not told yet.
+func (k *keyState) stale() bool {
+	v := k.Incident.Values
+	return v != nil && v.Latest != k.Told
+}
+
+func (k *keyState) trend() []Point {
+	if k.Window == nil {
+		return nil
+	}
+	return slices.Clone(k.Window.Trend)
+}
+
+// values begins to follow the leading figure; nil where it is unknown.
+func (r *Rule) values(v float64) *Values {
+	if r.Window == nil || math.IsNaN(v) || len(r.Window.Figures.All) == 0 {
+		return nil
+	}
+	f := &r.Window.Figures.All[r.Window.lead.figure]
+	return &Values{Name: f.Name, Share: f.Share(), Opening: v, Latest: v, Worst: v}
+}
+
+// worse says whether one value of the leading figure is further on the side of
+// the limit that alerts.
+func (l *lead) worse(a, b float64) bool {
+	if l.limit.Below() {
+		return a < b
+	}
+	return a > b
+}
+
+func resolveReason(r *Rule, j *judgement, in *Incident) string {
+	switch {
+	case j.reason != "":
+		return j.reason
+	case r.Absent > 0:
+		return fmt.Sprintf("calls again for %s", shortDuration(in.ResolveAfter))
+	default:
+		return fmt.Sprintf("clear for %s", shortDuration(in.ResolveAfter))
+	}
+}
+
+func joined(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; " + b
+}

@@ -1,0 +1,86 @@
+package rules
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// active reads the hours of a rule.
+func (l *loader) active(n ast.Node) Hours {
+	h := Hours{To: dayMinutes, Days: everyDay(), Zone: time.UTC}
+	l.mapping(n, "active", keys{
+		"hours": func(n ast.Node) { l.hours(n, &h) },
+		"days":  func(n ast.Node) { h.Days = l.days(n) },
+		"tz": func(n ast.Node) {
+			name, ok := l.text(n, "tz")
+			if !ok {
+				return
+			}
+			zone, err := time.LoadLocation(name)
+			if err != nil || name == "Local" || name == "" {
+				l.add(nodeAt(n), "unknown-zone", fmt.Sprintf("there is no time zone %q", name), "by name, such as Europe/Berlin, America/New_York or UTC")
+				return
+			}
+			h.Zone = zone
+		},
+	})
+	return h
+}
+
+var dayHours = regexp.MustCompile(`^\s*(\d\d?):(\d\d)\s*-\s*(\d\d?):(\d\d)\s*$`)
+
+func (l *loader) hours(n ast.Node, h *Hours) {
+	s, ok := l.text(n, "hours")
+	if !ok {
+		return
+	}
+	minutes := [2]int{}
+	m := dayHours.FindStringSubmatch(s)
+	for i := range minutes {
+		if m == nil {
+			break
+		}
+		hour, _ := strconv.Atoi(m[1+2*i])
+		minute, _ := strconv.Atoi(m[2+2*i])
+		if minutes[i] = 60*hour + minute; hour > 24 || minute > 59 || minutes[i] > dayMinutes {
+			m = nil
+		}
+	}
+	if m == nil || minutes[0] == minutes[1] || minutes[0] == dayMinutes {
+		l.add(nodeAt(n), "bad-hours", fmt.Sprintf("%q are no hours of a day", s), `in quotes, such as "07:00-22:00"; "22:00-06:00" goes over midnight`)
+		return
+	}
+	h.From, h.To = minutes[0], minutes[1]
+}
+
+// days reads mon-fri, a list of days, or both: mon-thu, sat.
+func (l *loader) days(n ast.Node) [weekDays]bool {
+	var days [weekDays]bool
+	names := []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
+	for _, s := range l.texts(n, "days") {
+		for part := range strings.SplitSeq(s, ",") {
+			first, last, span := strings.Cut(strings.ToLower(strings.TrimSpace(part)), "-")
+			if !span {
+				last = first
+			}
+			from, to := slices.Index(names, strings.TrimSpace(first)), slices.Index(names, strings.TrimSpace(last))
+			if from < 0 || to < 0 {
+				l.add(nodeAt(n), "bad-days", fmt.Sprintf("%q are no days of the week", s), "mon, tue, wed, thu, fri, sat, sun; such as mon-fri or [mon, wed]")
+				return everyDay()
+			}
+			for d := from; ; d = (d + 1) % weekDays {
+				days[d] = true
+				if d == to {
+					break
+				}
+			}
+		}
+	}
+	return days
+}

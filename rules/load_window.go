@@ -1,0 +1,254 @@
+package rules
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"callwatch/call"
+	"callwatch/rules/condition"
+)
+
+const (
+	minOver      = 10 * time.Second
+	maxOver      = 31 * 24 * time.Hour
+	maxOverCalls = 100_000
+	maxSettle    = 30 * time.Minute // calls are kept longer than that
+)
+
+// windowKeys are those of windows that defaults may set as well.
+func (l *loader) windowKeys(r *Rule) keys {
+	return keys{
+		"min_calls": func(n ast.Node) { r.Window.MinCalls, _ = l.integer(n, "min_calls", 0, maxOverCalls) },
+		"settle":    func(n ast.Node) { r.Window.Settle = l.durationIn(n, "settle", 0, maxSettle) },
+		"grace":     func(n ast.Node) { r.Window.Grace = l.durationIn(n, "grace", 0, 24*time.Hour) },
+		"no_data": func(n ast.Node) {
+			s, ok := l.word(n, "no_data", string(NoDataKeep), string(NoDataResolve), string(NoDataAlert))
+			if ok {
+				r.Window.NoData = NoData(s)
+			}
+		},
+	}
+}
+
+// lifeKeys are the keys about the life of incidents, of any rule.
+func (l *loader) lifeKeys(r *Rule) keys {
+	return keys{
+		"repeat":     func(n ast.Node) { r.Repeat = l.durationIn(n, "repeat", time.Minute, maxOver) },
+		"repeat_max": func(n ast.Node) { r.RepeatMax = l.durationIn(n, "repeat_max", time.Minute, maxOver) },
+		"active":     func(n ast.Node) { r.Active = l.active(n) },
+		"max_keys":   func(n ast.Node) { r.MaxKeys, _ = l.integer(n, "max_keys", 1, 1_000_000) },
+	}
+}
+
+func (l *loader) durationIn(n ast.Node, what string, lo, hi time.Duration) time.Duration {
+	d, ok := l.duration(n, what)
+	if ok && (d < lo || d > hi) {
+		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("%s must be from %s to %s", what, shortDuration(lo), shortDuration(hi)), "")
+		return lo
+	}
+	return d
+}
+
+var someCalls = regexp.MustCompile(`^\s*(\d+)\s+calls?\s*$`)
+
+// over is a duration or "200 calls".
+func (l *loader) over(n ast.Node, w *Window) {
+	s, ok := l.text(n, "over")
+	if !ok {
+		return
+	}
+	if m := someCalls.FindStringSubmatch(s); m != nil {
+		if w.Calls, _ = strconv.Atoi(m[1]); w.Calls < 1 || w.Calls > maxOverCalls {
+			l.add(nodeAt(n), "bad-duration", fmt.Sprintf("over: %s cannot be", s), fmt.Sprintf("1 to %d calls", maxOverCalls))
+			w.Calls = 1
+		}
+		return
+	}
+	d, err := ParseDuration(s)
+	if err != nil {
+		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("over is neither a duration nor a number of calls: %q", s), `such as 15m, or "200 calls"`)
+		return
+	}
+	if d < minOver || d > maxOver {
+		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("over must be from %s to %s", shortDuration(minOver), shortDuration(maxOver)), "")
+		d = minOver
+	}
+	w.Over = d
+}
+
+// ofWindows are the keys that mean something over windows only.
+func ofWindows() []string { return []string{"min_calls", "resolve", "settle", "grace", "no_data"} }
+
+// kindOfRule reports keys that do not go together. A rule is about single calls
+// (when), windows (over and when), absence (absent) or new values (new).
+func (l *loader) kindOfRule(r *Rule, present map[string]ast.Node) {
+	has := func(key string) bool { return present[key] != nil }
+	conflict := func(key, message, hint string) {
+		l.add(nodeAt(present[key]), "wrong-key", message, hint)
+	}
+	for _, pair := range [][2]string{{"when", "absent"}, {"when", "new"}, {"absent", "new"}, {"over", "absent"}, {"over", "new"}} {
+		if has(pair[0]) && has(pair[1]) {
+			conflict(pair[1], fmt.Sprintf("a rule has %s or %s, not both", pair[0], pair[1]), "make two rules of it")
+			return
+		}
+	}
+	if has("over") && r.Window != nil {
+		if has("on") {
+			conflict("on", "a window counts settled calls, whatever event settled them: on has no meaning", "leave it out, or say with where which calls count")
+		}
+		if r.For.Need > 0 {
+			conflict("for", "over a window, for is a duration", "such as for: 5m")
+		}
+	} else {
+		for _, key := range ofWindows() {
+			if has(key) {
+				conflict(key, fmt.Sprintf("%s belongs to a rule with over", key), "add over: 15m, or leave it out")
+			}
+		}
+	}
+	if has("for") && (has("absent") || has("new")) {
+		conflict("for", "for belongs to a rule with when", "")
+	}
+	if has("learn") && !has("new") {
+		conflict("learn", "learn belongs to a rule with new", "add new: and a field")
+	}
+	if has("adopts") && !has("over") && !has("absent") {
+		conflict("adopts", "only a rule with over or absent adopts the incidents of others", "")
+	}
+	if r.RepeatMax > 0 && r.Repeat > r.RepeatMax && has("repeat_max") {
+		conflict("repeat_max", fmt.Sprintf("repeat_max is shorter than repeat (%s)", shortDuration(r.Repeat)), "")
+	}
+	if ladder, ok := present["severity"].(*ast.MappingNode); ok && r.When != nil {
+		l.deadLevels(ladder, r)
+	}
+	if r.Window != nil && r.Window.MinCalls == 0 && !has("min_calls") && slices.ContainsFunc(r.Window.Figures.All, func(f condition.Figure) bool { return f.Share() }) {
+		l.report(nodeAt(present["over"]), problemWarning, "few-calls", "the share of very few calls says little: one bad call alone is 100 %", "add min_calls: 20")
+	}
+}
+
+// deadLevels reports levels of a ladder that no window or call can reach.
+func (l *loader) deadLevels(ladder *ast.MappingNode, r *Rule) {
+	places := map[Severity]pos{}
+	for _, v := range ladder.Values {
+		places[Severity(v.Key.GetToken().Value)] = at(v.Key.GetToken())
+	}
+	when, single := r.When.Limit()
+	for i, level := range r.Ladder {
+		limit, ok := level.When.Limit()
+		if !ok {
+			continue
+		}
+		if single && limit.Excludes(when) {
+			l.add(places[level.Severity], "dead-level", fmt.Sprintf("severity %s can never be: %s excludes %s", level.Severity, level.When, r.When), "each level narrows when")
+		}
+		for _, above := range r.Ladder[:i] {
+			if higher, ok := above.When.Limit(); ok && limit.Implies(higher) {
+				l.add(places[level.Severity], "dead-level", fmt.Sprintf("severity %s can never be: where %s holds, %s holds as well (%s)", level.Severity, level.When, above.When, above.Severity), "the more severe level needs the further limit")
+				break
+			}
+		}
+	}
+}
+
+// newValue is the field whose new values are told.
+func (l *loader) newValue(n ast.Node) *call.Field {
+	names := l.fields(n, "new", groupable)
+	if len(names) != 1 {
+		if len(names) > 1 {
+			l.add(nodeAt(n), "wrong-type", "new is one field", "make a rule for each")
+		}
+		return nil
+	}
+	f, _ := call.Lookup(names[0])
+	return &f
+}
+
+// adoption holds a rule's `adopts` until all rules are read.
+type adoption struct {
+	rule *Rule
+	name string
+	at   pos
+}
+
+func (l *loader) adopts(n ast.Node, r *Rule) []string {
+	names := l.texts(n, "adopts")
+	places := []ast.Node{n}
+	if seq, ok := n.(*ast.SequenceNode); ok {
+		places = seq.Values
+	}
+	for i, name := range names {
+		l.adoptions = append(l.adoptions, adoption{r, name, nodeAt(places[min(i, len(places)-1)])})
+	}
+	return names
+}
+
+// checkAdoptions looks at `adopts` once all rules are known.
+func (l *loader) checkAdoptions() {
+	byName := map[string]*Rule{}
+	var names []string
+	for _, r := range l.set.Rules {
+		byName[r.Name] = r
+		names = append(names, r.Name)
+	}
+	for _, a := range l.adoptions {
+		child := byName[a.name]
+		switch {
+		case child == nil:
+			hint := ""
+			if near := condition.Nearest(a.name, names); near != "" {
+				hint = "did you mean " + near + "?"
+			}
+			l.add(a.at, "unknown-rule", fmt.Sprintf("adopts: there is no rule %q", a.name), hint)
+		case child.Name == a.rule.Name || !child.PerCall():
+			l.add(a.at, "wrong-adoption", fmt.Sprintf("%s cannot be adopted: it is not about single calls", a.name), "")
+		case !slices.Equal(child.By, a.rule.By):
+			l.add(a.at, "wrong-adoption", fmt.Sprintf("%s groups by %s, %s by %s: their incidents have no key in common", a.name, strings.Join(child.By, ", "), a.rule.Name, strings.Join(a.rule.By, ", ")), "give both rules the same by")
+		default:
+			child.adoptedBy = append(child.adoptedBy, a.rule.Name)
+		}
+	}
+}
+
+// newness is what a rule says about new values, as it is read.
+type newness struct {
+	Field *call.Field
+	Learn time.Duration
+}
+
+// hasKey says whether a mapping has a key, before it is read.
+func hasKey(n ast.Node, key string) bool {
+	m, ok := n.(*ast.MappingNode)
+	return ok && slices.ContainsFunc(m.Values, func(v *ast.MappingValueNode) bool { return v.Key.GetToken().Value == key })
+}
+
+// finish makes of what was read the one kind of rule it is.
+func (l *loader) finish(n ast.Node, r *Rule, novelty newness, present map[string]ast.Node) {
+	before := len(l.problems)
+	if present["over"] == nil {
+		r.Window = nil
+	}
+	if novelty.Field != nil {
+		r.New = &Novelty{*novelty.Field, novelty.Learn}
+	}
+	l.kindOfRule(r, present)
+	if len(l.problems) > before && Problems(l.problems[before:]).Errors() {
+		return
+	}
+	switch {
+	case r.Window != nil:
+		r.On = nil
+		if r.When != nil {
+			r.Window.lead = leadOf(r.Window, r.When)
+			r.Window.shape = shapeOf(r.Window)
+		}
+	case r.Absent > 0 && present["on"] == nil:
+		// A report tells of a call that was seen before.
+		r.On = []call.Kind{call.Progress, call.Stats, call.Ended}
+	}
+}

@@ -1,0 +1,91 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	"callwatch/call"
+	"callwatch/rules/condition"
+)
+
+// Window is what a rule with `over` judges: the settled calls of one key within
+// the latest stretch of time, or the latest so many of them.
+type Window struct {
+	Over     time.Duration // 0 where Calls is set
+	Calls    int
+	MinCalls int // fewer: unjudged, neither fires nor resolves
+	Settle   time.Duration
+	Grace    time.Duration // calls whose end was stored later than that after it are counted as late
+	NoData   NoData
+	Resolve  *condition.Program // nil: resolves where When does not hold
+
+	Figures condition.Figures // what When, Resolve and the ladder ask
+
+	lead  lead
+	shape shape
+}
+
+// NoData is what becomes of a key whose window has no call.
+type NoData string
+
+const (
+	NoDataKeep    NoData = "keep"    // an open incident stays open
+	NoDataResolve NoData = "resolve" // it resolves
+	NoDataAlert   NoData = "alert"   // one is opened
+)
+
+// Novelty tells of values that were never seen before for a key.
+type Novelty struct {
+	Field call.Field
+	Learn time.Duration // from the first call of a key: nothing is new as long
+}
+
+const (
+	defaultSettle    = 2 * time.Minute
+	defaultGrace     = 5 * time.Minute
+	defaultLearn     = 7 * 24 * time.Hour
+	defaultRepeatMax = 24 * time.Hour
+	defaultMaxKeys   = 10_000
+)
+
+// PerCall says whether the rule judges single calls with When.
+func (r *Rule) PerCall() bool { return r.Window == nil && r.Absent == 0 && r.New == nil }
+
+// String says in a few words what the window is.
+func (w *Window) String() string {
+	if w.Calls > 0 {
+		return fmt.Sprintf("%d calls", w.Calls)
+	}
+	return shortDuration(w.Over)
+}
+
+// lead is the figure that an incident of the rule is told by, and how it finds
+// the calls that are to blame.
+type lead struct {
+	figure int
+	arg    int // -1: every call counts the same
+	cond   bool
+	limit  condition.Limit
+	bound  bool // limit is about the figure
+}
+
+func leadOf(w *Window, when *condition.Program) lead {
+	l := lead{arg: -1}
+	l.figure, l.limit, l.bound = when.Lead()
+	if l.figure < 0 {
+		l.figure = 0
+		return l
+	}
+	f := w.Figures.All[l.figure]
+	if l.arg = f.Arg; l.arg >= 0 {
+		l.cond = w.Figures.Args[l.arg].Cond
+	}
+	if f.Func == "sum" || f.Func == "distinct" {
+		l.arg = -1
+	}
+	return l
+}
+
+// ofCalls says whether the rule's incidents gather single calls: they resolve
+// when no further one matches.
+func (r *Rule) ofCalls() bool { return r.Window == nil && r.Absent == 0 }

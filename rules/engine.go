@@ -212,7 +212,7 @@ func (g *Engine) signal(r *Rule, key string, in signal) {
 	*k = next
 	if step != "" {
 		if step == StepOpened {
-			k.change(func(i *Incident) { i.Slack, i.Silence = g.set.channels(r, i), g.silence(i) })
+			k.change(func(i *Incident) { i.Slack, i.Silence = g.set.channels(r, i), g.silenceOf(i) })
 		}
 		k.change(func(i *Incident) { i.RuleError = g.st.Rules[g.indexed[r.Name]].LastError })
 		g.emit(step, reason, *k.Incident)

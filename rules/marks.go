@@ -178,8 +178,8 @@ func (g *Engine) forgetSilences() {
 // that ends first at the front.
 func (g *Engine) Silences() []Silence { return live(g.st.Now, g.set.silences, g.st.Silences) }
 
-// silence is what covers an incident now; nil for nothing.
-func (g *Engine) silence(in *Incident) *Silence {
+// silenceOf is what covers an incident now; nil for nothing.
+func (g *Engine) silenceOf(in *Incident) *Silence {
 	if len(g.set.silences) == 0 && len(g.st.Silences) == 0 {
 		return nil
 	}
@@ -208,7 +208,7 @@ func (g *Engine) cover(k *keyState, why string) {
 	if k == nil || k.Incident == nil {
 		return
 	}
-	had, has := k.Incident.Silence, g.silence(k.Incident)
+	had, has := k.Incident.Silence, g.silenceOf(k.Incident)
 	step := StepSilenced
 	switch {
 	case had == nil && has == nil:

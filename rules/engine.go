@@ -212,6 +212,7 @@ func (g *Engine) signal(r *Rule, key string, in signal) {
 	*k = next
 	if step != "" {
 		if step == StepOpened {
+			g.st.Rules[g.indexed[r.Name]].Opened++
 			k.change(func(i *Incident) { i.Slack, i.Silence = g.set.channels(r, i), g.silenceOf(i) })
 		}
 		k.change(func(i *Incident) { i.RuleError = g.st.Rules[g.indexed[r.Name]].LastError })

@@ -17,7 +17,7 @@ type Health struct {
 	UnjudgedShare float64   `json:"unjudgedShare"`
 	MatchedDay    int       `json:"matchedDay"` // calls in the last 24 hours, to the hour
 	LastMatch     time.Time `json:"lastMatch,omitzero"`
-	NeverFired    bool      `json:"neverFired,omitempty"` // since the state began
+	NeverFired    bool      `json:"neverFired,omitempty"` // opened no incident since the state began
 	Errors        int       `json:"errors,omitempty"`
 	LastError     string    `json:"lastError,omitempty"`
 	Unreported    []string  `json:"unreported,omitempty"` // fields it reads that no event has had
@@ -37,7 +37,7 @@ func (g *Engine) Healths() []Health {
 		s := g.st.Rules[i]
 		out[i] = Health{
 			Rule: r.Name, Mode: r.Mode, Severity: r.Severity, Counts: s.Counts, UnjudgedShare: s.Counts.UnjudgedShare(),
-			MatchedDay: s.matchedSince(g.st.Now.Add(-24 * time.Hour)), LastMatch: s.LastMatch, NeverFired: s.LastMatch.IsZero(),
+			MatchedDay: s.matchedSince(g.st.Now.Add(-24 * time.Hour)), LastMatch: s.LastMatch, NeverFired: s.Opened == 0,
 			Errors: s.Errors, LastError: s.LastError, Unreported: g.unreported(r), Open: open[r.Name],
 		}
 	}

@@ -89,7 +89,8 @@ func (k *keyState) due(now time.Time) time.Time {
 type ruleState struct {
 	Counts    Counts    `json:"counts"`
 	LastMatch time.Time `json:"lastMatch,omitzero"`
-	Hours     []hour    `json:"hours,omitempty"` // with matches, oldest first
+	Opened    int       `json:"opened,omitempty"` // incidents
+	Hours     []hour    `json:"hours,omitempty"`  // with matches, oldest first
 	LastError string    `json:"lastError,omitempty"`
 	Errors    int       `json:"errors,omitempty"`
 }

@@ -77,25 +77,20 @@ func (s *ruleState) matchedSince(t time.Time) (n int) {
 // fieldsRead are the fields of calls that the rule's conditions name.
 func (r *Rule) fieldsRead() []string {
 	var names []string
-	add := func(p *condition.Program) {
-		if p == nil {
-			return
-		}
-		for _, name := range p.Fields() {
-			if !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-		}
-	}
-	add(r.Where)
+	programs := []*condition.Program{r.Where, r.When}
 	for _, x := range r.Except {
-		add(x.When)
+		programs = append(programs, x.When)
 	}
-	add(r.When)
 	for _, l := range r.Ladder {
-		add(l.When)
+		programs = append(programs, l.When)
 	}
-	return names
+	for _, p := range programs {
+		if p != nil {
+			names = append(names, p.Fields()...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // awaitFields lists the fields that have not been reported yet, so that events

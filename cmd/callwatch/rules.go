@@ -12,8 +12,7 @@ import (
 
 func rulesCommand(s *settings) *cobra.Command {
 	c := &cobra.Command{Use: "rules", Short: "Check and explain rules", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(rulesCheckCommand(s))
-	c.AddCommand(rulesListCommand(s), rulesReloadCommand(s))
+	c.AddCommand(rulesCheckCommand(s), rulesSuggestCommand(s), rulesListCommand(s), rulesReloadCommand(s))
 	return c
 }
 

@@ -206,7 +206,7 @@ func (g *Engine) signal(r *Rule, key string, in signal) {
 	*k = next
 	if step != "" {
 		if step == StepOpened {
-			k.change(func(i *Incident) { i.Slack = g.set.channels(r, i) })
+			k.change(func(i *Incident) { i.Slack, i.Outputs = g.set.receivers(r, i) })
 		}
 		k.change(func(i *Incident) { i.RuleError = g.st.Rules[g.indexed[r.Name]].LastError })
 		g.emit(step, reason, *k.Incident)

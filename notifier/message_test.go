@@ -126,8 +126,10 @@ func TestRunbookIsALinkOnlyWhereABrowserIsSafe(t *testing.T) {
 		"wiki.example":                   "",
 		"":                               "",
 	} {
-		if got := runbook(in); string(got) != want {
-			t.Errorf("runbook(%q) = %q, want %q", in, got, want)
+		w := &writer{}
+		got := strings.TrimPrefix(string(w.links(&rules.Incident{Runbook: in})), ":book: ")
+		if got != want {
+			t.Errorf("links of runbook %q = %q, want %q", in, got, want)
 		}
 	}
 }

@@ -32,6 +32,8 @@ type Config struct {
 	// a listener on loopback: requests for another host are refused.
 	Dev bool
 
+	Interactions Interactions // answers POST /slack/interactions; nil: no such route
+
 	Console Console                             // feed of the page at / in Dev; nil for none
 	Ready   func(ctx context.Context) Readiness // nil: always ready
 	Version any                                 // answered as JSON by /version

@@ -52,7 +52,7 @@ func TestCorpusSignalwire(t *testing.T) {
 		"32_relay_call_state_answered.json": {events: 1, kind: call.Progress, values: map[string]any{
 			"to": "+15550100002", "answeredAt": "2019-05-22T15:36:44.79576Z",
 		}},
-		"35_relay_jsonrpc_frame.json":     {events: 0},
+		"35_relay_jsonrpc_frame.json":     {events: 1, kind: call.Progress},
 		"37_swml_inbound_call_fetch.json": {events: 0},
 		"40_compat_rest_call_openapi_examples.json": {events: 1, kind: call.Report, source: Fetched, values: map[string]any{
 			"mos": 4.5, "rttMs": 50, "rttMaxMs": 100, "remoteJitterMs": 5, "remotePacketsLost": 0, "sipCode": 200,

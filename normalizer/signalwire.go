@@ -175,11 +175,14 @@ func normalizeSignalwire(b *Body) ([]call.Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	if n.at("jsonrpc").text() != "" {
+		n = n.at("params") // a frame of the Relay connection, relayed: it wraps the event
+	}
 	switch {
 	case n.at("CallSid").text() != "":
 		return signalwireCXML(n)
-	case n.at("jsonrpc").text() != "" || n.at("call").isObject():
-		return nil, nil // frames of a client's own connection; a fetch of a SWML document
+	case n.at("call").isObject() || !n.isObject() && !n.isList():
+		return nil, nil // the fetch of a SWML document; a frame without an event
 	case n.at("event_type").text() != "":
 		return signalwireState(n)
 	default:

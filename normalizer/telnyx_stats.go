@@ -191,4 +191,20 @@ func (s *telnyxStats) fill(e *call.Event) {
 	e.BytesReceived, e.BytesSent = sum.BytesReceived, sum.BytesSent
 	e.RemotePacketsLost = call.Clamped(sum.RemoteLost)
 	e.Counters = &s.counters
+	if s.continued {
+		e.PacketLossPct = ownLoss(s.intervals)
+	}
+}
+
+// ownLoss is the share of packets lost within the intervals of one segment: its
+// counters also hold what was lost before.
+func ownLoss(intervals []call.Interval) *float64 {
+	var received, lost int64
+	for _, iv := range intervals {
+		if iv.PacketsReceived != nil && iv.PacketsLost != nil {
+			received += *iv.PacketsReceived
+			lost += *iv.PacketsLost
+		}
+	}
+	return call.LossPct(&received, &lost)
 }

@@ -269,26 +269,6 @@ func (d *document) duration(n ast.Node, what string) (time.Duration, bool) {
 	return v, true
 }
 
-// ParseDuration reads 30s, 1h30m, 7d and 2w: Go's durations, and days and weeks
-// of 24 hours. Negative ones are refused.
-func ParseDuration(s string) (time.Duration, error) {
-	if n := len(s); n > 1 && (s[n-1] == 'd' || s[n-1] == 'w') {
-		days, err := strconv.ParseFloat(s[:n-1], 64)
-		if s[n-1] == 'w' {
-			days *= 7
-		}
-		if err != nil || days < 0 || days > 36500 {
-			return 0, fmt.Errorf("parse duration %q", s)
-		}
-		return time.Duration(days * float64(24*time.Hour)), nil
-	}
-	v, err := time.ParseDuration(s)
-	if err != nil || v < 0 {
-		return 0, fmt.Errorf("parse duration %q", s)
-	}
-	return v, nil
-}
-
 // integer is a whole number within bounds.
 func (d *document) integer(n ast.Node, what string, lo, hi int) (int, bool) {
 	s, ok := d.text(n, what)
@@ -302,54 +282,3 @@ func (d *document) integer(n ast.Node, what string, lo, hi int) (int, bool) {
 	}
 	return v, true
 }
-
-// place maps a place within a scalar's value back into the file: the n-th
-// character that is not white space there is the n-th one here, whether the
-// scalar is plain, quoted, folded or a block.
-func (d *document) place(n ast.Node, value string, line, column int) pos {
-	count := solidBefore(value, line, column)
-	start := nodeAt(n)
-	skip := 0
-	switch s := n.(type) {
-	case *ast.LiteralNode:
-		start = pos{at(s.Start).line + 1, 1}
-	case *ast.StringNode:
-		if t := s.Token.Type; t == token.SingleQuoteType || t == token.DoubleQuoteType {
-			skip = 1
-		}
-	}
-	for l := start.line; l <= len(d.lines); l++ {
-		for c, r := range []rune(d.lines[l-1]) {
-			if l == start.line && c+1 < start.column || isSpace(r) {
-				continue
-			}
-			if skip > 0 {
-				skip--
-				continue
-			}
-			if count == 0 {
-				return pos{l, c + 1}
-			}
-			count--
-		}
-	}
-	return nodeAt(n)
-}
-
-// solidBefore counts the characters before a place that are not white space.
-func solidBefore(value string, line, column int) int {
-	count := 0
-	for l, text := range strings.Split(value, "\n") {
-		for c, r := range []rune(text) {
-			if l+1 == line && c+1 >= column || l+1 > line {
-				return count
-			}
-			if !isSpace(r) {
-				count++
-			}
-		}
-	}
-	return count
-}
-
-func isSpace(r rune) bool { return r == ' ' || r == '\t' || r == '\r' || r == '\n' }

@@ -107,11 +107,15 @@ func (c *cursor) follow(ctx context.Context) (done bool, err error) {
 // bit in a sequence makes it so until its next start, when it reads all blocks.
 func (c *cursor) checkStuck(ctx context.Context) {
 	st, err := c.store.js.Stream(ctx, c.stream)
-	if err != nil || st.CachedInfo().State.LastSeq < c.next || c.stuckAt == max(c.next, 1) {
+	if err != nil {
 		return
 	}
-	c.stuckAt = max(c.next, 1) // once: a start that does not help is not repeated
-	c.store.log.Error("stream is stuck", "stream", c.stream, "next", c.next, "last", st.CachedInfo().State.LastSeq)
+	state, next := st.CachedInfo().State, max(c.next, 1)
+	if state.Msgs == 0 || state.LastSeq < next || c.stuckAt == next {
+		return // nothing is there to be found
+	}
+	c.stuckAt = next // once: a start that does not help is not repeated
+	c.store.log.Error("stream is stuck", "stream", c.stream, "next", c.next, "last", state.LastSeq)
 	select {
 	case c.store.stuck <- struct{}{}:
 	default:

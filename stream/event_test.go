@@ -283,3 +283,40 @@ func BenchmarkFollow(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N*stored)/b.Elapsed().Seconds(), "events/s")
 }
+
+// A reader that waits at the end of a stream, or at the start of an empty or
+// emptied one, is not stuck: the server must not be started again for it.
+func TestWaitingIsNotStuck(t *testing.T) {
+	s := open(t, Config{})
+	c := &cursor{store: s, stream: eventStream}
+	stuck := func(state string, want bool) {
+		t.Helper()
+		c.stuckAt = 0
+		c.checkStuck(t.Context())
+		select {
+		case <-s.stuck:
+			if !want {
+				t.Errorf("%s: taken for stuck", state)
+			}
+		default:
+			if want {
+				t.Errorf("%s: not noticed", state)
+			}
+		}
+	}
+	stuck("nothing was ever stored", false)
+	if err := s.PublishTick(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	c.next = 2
+	stuck("all is read", false)
+	stream, err := s.js.Stream(t.Context(), eventStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.next = 1
+	if err := stream.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	stuck("what was stored is removed", false)
+}

@@ -13,7 +13,7 @@ import (
 // kill it run it as a process of its own.
 func TestMain(m *testing.M) {
 	if os.Getenv("CALLWATCH_TEST_RUN") == "1" {
-		os.Unsetenv("CALLWATCH_TEST_RUN")
+		_ = os.Unsetenv("CALLWATCH_TEST_RUN")
 		os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 	}
 	testscript.Main(m, map[string]func(){"callwatch": main})

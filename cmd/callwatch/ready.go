@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"strings"
+	"time"
 
 	"callwatch/handlers"
 	"callwatch/rules"
@@ -47,4 +48,20 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 		add("slack", handlers.Passing, "")
 	}
 	return r
+}
+
+// backlog is what each stage has still to work on, in messages of its stream.
+func (a *app) backlog() map[string]uint64 {
+	ctx, done := context.WithTimeout(context.Background(), 2*time.Second)
+	defer done()
+	last := map[string]uint64{}
+	for _, s := range a.store.Health(ctx).Streams {
+		last[s.Name] = s.Last
+	}
+	behind := func(stream string, at uint64) uint64 { return last[stream] - min(at, last[stream]) }
+	return map[string]uint64{
+		"normalize": behind("raw", a.stats.normalizedSeq.Load()),
+		"judge":     behind("events", a.stats.judgedSeq.Load()),
+		"announce":  behind("alerts", max(a.stats.announcedSeq.Load(), a.notifier.Status().Settled)),
+	}
 }

@@ -22,6 +22,7 @@ func (a *app) announce(ctx context.Context) error {
 		return fmt.Errorf("read the delivery ledger: %w", err)
 	}
 	settled, _ := strconv.ParseUint(string(value), 10, 64)
+	a.stats.announcedSeq.Store(settled)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go a.noteSettled(ctx, settled, rev)

@@ -48,6 +48,7 @@ func (a *app) judge(ctx context.Context) error {
 	a.judging.engine = engine
 	a.judging.mu.Unlock()
 
+	a.stats.judgedSeq.Store(engine.Seq())
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go a.tick(ctx)

@@ -24,6 +24,7 @@ func (a *app) normalize(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("find the last event: %w", err)
 	}
+	a.stats.normalizedSeq.Store(last.Seq)
 	return a.store.Records(ctx, last, func(records []stream.Record) error {
 		var events []stream.Event
 		for i := range records {
@@ -40,7 +41,7 @@ func (a *app) normalize(ctx context.Context) error {
 		if err := a.store.PublishEvents(ctx, events); err != nil {
 			return fmt.Errorf("publish events: %w", err)
 		}
-		a.stats.normalized(len(events))
+		a.stats.normalized(records[len(records)-1].At.Seq, len(events))
 		return nil
 	}, func(d *stream.Damage) {
 		a.stats.damaged.Add(1)

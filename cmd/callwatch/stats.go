@@ -30,7 +30,10 @@ type stats struct {
 	events    atomic.Int64
 	incidents atomic.Int64
 	damaged   atomic.Int64
-	judgedSeq atomic.Uint64
+
+	normalizedSeq atomic.Uint64 // frame of RAW
+	judgedSeq     atomic.Uint64 // event or tick
+	announcedSeq  atomic.Uint64 // transition, at the start of the stage
 }
 
 func newStats() *stats {
@@ -69,9 +72,6 @@ func newStats() *stats {
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "callwatch_damaged_total", Help: "Stored frames and events that could not be read.",
 		}, func() float64 { return float64(s.damaged.Load()) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "callwatch_judged_sequence", Help: "Place in the event stream up to which rules have judged.",
-		}, func() float64 { return float64(s.judgedSeq.Load()) }),
 	)
 	return s
 }
@@ -86,7 +86,11 @@ func (s *stats) webhook(o handlers.Observation) {
 	}
 }
 
-func (s *stats) normalized(events int)      { s.events.Add(int64(events)) }
+func (s *stats) normalized(frame uint64, events int) {
+	s.events.Add(int64(events))
+	s.normalizedSeq.Store(frame)
+}
+
 func (s *stats) deadLetter(provider string) { s.dead.WithLabelValues(provider).Inc() }
 func (s *stats) ignored(provider string)    { s.passedOver.WithLabelValues(provider).Inc() }
 
@@ -135,13 +139,17 @@ func pendingDesc() *desc {
 	return prometheus.NewDesc("callwatch_notifications_pending", "Incidents whose messages are not what they should be yet, by channel.", []string{"channel"}, nil)
 }
 
+func backlogDesc() *desc {
+	return prometheus.NewDesc("callwatch_backlog_messages", "Stored messages that a stage has still to work on: frames of webhooks to normalize, events to judge, transitions to announce.", []string{"stage"}, nil)
+}
+
 func brokenDesc() *desc {
 	return prometheus.NewDesc("callwatch_receiver_broken", "1 where the channel takes nothing from us.", []string{"channel"}, nil)
 }
 
 // Describe names the metrics.
 func (l *liveCollector) Describe(ch chan<- *desc) {
-	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), openDesc(), callsDesc(), pendingDesc(), brokenDesc()} {
+	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), openDesc(), callsDesc(), pendingDesc(), brokenDesc(), backlogDesc()} {
 		ch <- d
 	}
 }
@@ -162,6 +170,9 @@ func (l *liveCollector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(ruleErrorsDesc(), prometheus.CounterValue, float64(h.Errors), h.Rule)
 	}
 	gauge(callsDesc(), float64(calls))
+	for stage, n := range l.a.backlog() {
+		gauge(backlogDesc(), float64(n), stage)
+	}
 	for _, c := range l.a.notifier.Status().Channels {
 		gauge(pendingDesc(), float64(c.Pending), c.Channel)
 		broken := 0.0

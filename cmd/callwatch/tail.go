@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -45,7 +47,9 @@ func eventsTailCommand(s *settings) *cobra.Command {
 		if ctx.Err() != nil {
 			err = nil
 		}
-		return errors.Join(err, store.Close(c.Context()))
+		closing, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer done()
+		return errors.Join(err, store.Close(closing))
 	}
 	return c
 }

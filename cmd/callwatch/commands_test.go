@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// command runs callwatch in this process.
+func command(t *testing.T, ctx context.Context, environ []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = run(ctx, args, environ, strings.NewReader(""), &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func TestNotifyTest(t *testing.T) {
+	slack, url := fakeSlackServer(t)
+	environ := []string{"CALLWATCH_SLACK_TOKEN=xoxb-test", "CALLWATCH_SLACK_CHANNEL=#voice", "CALLWATCH_SLACK_API_URL=" + url}
+	code, out, errs := command(t, t.Context(), environ, "notify", "test")
+	if code != exitFine || !strings.Contains(out, "posted to #voice") {
+		t.Errorf("exit %d, %q, %q", code, out, errs)
+	}
+	if threads := slack.Threads(); len(threads) != 1 || !strings.Contains(strings.ToLower(threads[0].Root.Text), "test") {
+		t.Errorf("posted %+v, want one message that says it is a test", threads)
+	}
+
+	wrong := append(environ, "CALLWATCH_SLACK_TOKEN=xoxb-wrong")
+	code, out, errs = command(t, t.Context(), wrong, "notify", "test")
+	if code != exitProblems || !strings.Contains(errs, "invalid_auth") || strings.Contains(out+errs, "xoxb") {
+		t.Errorf("wrong token: exit %d, %q, %q", code, out, errs)
+	}
+	code, _, errs = command(t, t.Context(), nil, "notify", "test")
+	if code != exitUsage || !strings.Contains(errs, "CALLWATCH_SLACK_TOKEN is not set") {
+		t.Errorf("no token: exit %d, %q", code, errs)
+	}
+}
+
+func TestDoctorWithSlack(t *testing.T) {
+	_, url := fakeSlackServer(t)
+	environ := []string{
+		"CALLWATCH_SLACK_TOKEN=xoxb-test", "CALLWATCH_SLACK_CHANNEL=#voice", "CALLWATCH_SLACK_API_URL=" + url,
+		"CALLWATCH_DATA_DIR=" + t.TempDir(), "CALLWATCH_BIRD_SIGNING_KEY=key", "CALLWATCH_RULES=../../rules.yaml",
+	}
+	code, out, errs := command(t, t.Context(), environ, "doctor")
+	if code != exitFine {
+		t.Fatalf("exit %d\n%s%s", code, out, errs)
+	}
+	for _, want := range []string{"ok       slack", "ok       clock", "warning  bird         signatures cover the URL: set CALLWATCH_PUBLIC_URL", "ok       rules"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the doctor does not say %q:\n%s", want, out)
+		}
+	}
+}
+
+// Another program subscribes to a running callwatch: here, events tail.
+func TestTailOfARunningCallwatch(t *testing.T) {
+	cfg := defaultConfig()
+	cfg.DataDir, cfg.Listen, cfg.NATS.Listen = t.TempDir(), "127.0.0.1:0", freeAddress(t)
+	a, err := newApp(t.Context(), cfg, devMode, testLogger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.run(ctx) }()
+
+	body := `{"call_sid":"call_0123456789ab","status":"completed","duration":45,"timestamp":"2026-11-01T12:00:45Z","error_code":null,"error_message":null}`
+	res, err := http.Post("http://"+a.server.Addr().String()+"/webhooks/butter", "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	tailing, enough := context.WithTimeout(t.Context(), 20*time.Second)
+	defer enough()
+	seen := &watched{want: `"callId":"call_0123456789ab"`, found: enough}
+	code := run(tailing, []string{"events", "tail", "--nats-url", "nats://" + cfg.NATS.Listen, "-o", "ndjson"}, nil, nil, seen, seen)
+	if code != exitFine || !seen.ok {
+		t.Errorf("exit %d, tail printed %q", code, seen.buf.String())
+	}
+
+	// The store is held by the running process: a second one is told so.
+	code, _, errs := command(t, t.Context(), nil, "events", "tail", "--data-dir", cfg.DataDir)
+	if code != exitRuntime || !strings.Contains(errs, "in use by another callwatch") {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// watched is an output that calls found once a text has been written to it.
+type watched struct {
+	buf   bytes.Buffer
+	want  string
+	found func()
+	ok    bool
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.buf.Write(p)
+	if strings.Contains(w.buf.String(), w.want) {
+		w.ok = true
+		w.found()
+	}
+	return len(p), nil
+}
+
+// No secret of the configuration shows in what is printed about it.
+func TestSecretsDoNotShow(t *testing.T) {
+	environ := []string{
+		"CALLWATCH_SLACK_TOKEN=xoxb-hunter2", "CALLWATCH_SLACK_CHANNEL=#voice", "CALLWATCH_SLACK_API_URL=http://127.0.0.1:1/",
+		"CALLWATCH_BUTTER_URL_TOKEN=hunter2", "CALLWATCH_ATOMS_SIGNING_SECRET=hunter2", "CALLWATCH_ADMIN_TOKEN=hunter2",
+		"CALLWATCH_DATA_DIR=" + t.TempDir(),
+	}
+	cfg, err := readConfig("", environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	l, err := logger(&log, "debug", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Info("configuration", "config", cfg, "slack", cfg.Slack, "token", cfg.AdminToken, "providers", cfg.Providers)
+	_, out, errs := command(t, t.Context(), environ, "doctor")
+	for where, text := range map[string]string{"log": log.String(), "doctor": out + errs} {
+		if strings.Contains(text, "hunter2") {
+			t.Errorf("%s shows a secret:\n%s", where, text)
+		}
+	}
+}

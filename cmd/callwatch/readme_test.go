@@ -1,0 +1,85 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"callwatch/call"
+	"callwatch/normalizer"
+)
+
+var update = flag.Bool("update", false, "rewrite the generated parts of README.md")
+
+// The tables of README.md come from the field table and the provider registry.
+func TestReadmeTables(t *testing.T) {
+	const file = "../../README.md"
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(b)
+	for part, table := range map[string]string{"fields": fieldReference(), "providers": providerReference()} {
+		if got, err = replacePart(got, part, table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(string(b), got); diff != "" {
+		t.Errorf("README.md is not as generated; run go test ./cmd/callwatch -run Readme -update\n%s", diff)
+	}
+}
+
+func replacePart(doc, part, content string) (string, error) {
+	open, end := "<!-- "+part+" -->\n", "<!-- /"+part+" -->"
+	before, rest, ok := strings.Cut(doc, open)
+	_, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		return "", fmt.Errorf("README.md has no part %q", part)
+	}
+	return before + open + content + end + after, nil
+}
+
+func fieldReference() string {
+	var b strings.Builder
+	b.WriteString("| field | type | unit | | reported by |\n| --- | --- | --- | --- | --- |\n")
+	for _, f := range call.Fields() {
+		doc := f.Doc
+		if len(f.Enum) > 0 {
+			doc += ": " + strings.Join(f.Enum, ", ")
+		}
+		var by []string
+		for _, p := range normalizer.Providers() {
+			if slices.Contains(p.Supplies, f.Name) {
+				by = append(by, p.Name)
+			}
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", f.Name, f.Type, f.Unit, doc, strings.Join(by, ", "))
+	}
+	return b.String()
+}
+
+func providerReference() string {
+	var b strings.Builder
+	b.WriteString("| variable | for | |\n| --- | --- | --- |\n")
+	for _, p := range normalizer.Providers() {
+		for _, s := range p.Settings {
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", p.EnvName(s.Name), s.Use, s.Doc)
+		}
+	}
+	common := normalizer.Provider{}.AllSettings()
+	for _, s := range common {
+		fmt.Fprintf(&b, "| `CALLWATCH_<PROVIDER>_%s` | %s | %s |\n", s.Name, s.Use, s.Doc)
+	}
+	return b.String()
+}

@@ -21,18 +21,17 @@ func (c *Clicks) Listen(ctx context.Context, app Token, url string) error {
 		slack.OptionHTTPClient(&http.Client{Timeout: defaultTimeout}), slack.OptionLog(log.New(io.Discard, "", 0)))
 	socket := socketmode.New(api, socketmode.OptionLog(log.New(io.Discard, "", 0)), socketmode.OptionReadLimit(4<<20))
 	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- socket.RunContext(ctx) }()
 	for {
 		select {
 		case err := <-ended:
-			stop()
 			return app.redact(fmt.Errorf("Slack Socket Mode: %w", err)) //nolint:staticcheck // a name
 		case e := <-socket.Events:
 			c.event(ctx, socket, e)
 		case <-ctx.Done():
-			stop()
-			<-ended
+			_ = <-ended // because ctx has
 			return ctx.Err()
 		}
 	}

@@ -236,7 +236,10 @@ func stringsIn(v any) (out []string) {
 			out = append(out, stringsIn(e)...)
 		}
 	case map[string]any:
-		for _, e := range v {
+		for k, e := range v {
+			if address, ok := e.(string); ok && k == "url" { // of a button: no markup, its & stands for itself
+				e = strings.ReplaceAll(address, "&", "")
+			}
 			out = append(out, stringsIn(e)...)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 // messages are all kinds of messages an incident makes.
 func messages(w *writer, in *rules.Incident) map[string]message {
+	storm := stormOf(w, in).messages(w)
 	return map[string]message{
 		"root":      w.root(in),
 		"opening":   w.opening(in),
@@ -23,9 +24,9 @@ func messages(w *writer, in *rules.Incident) map[string]message {
 		"silenced":  w.said(&line{step: rules.StepSilenced, incident: *in}),
 		"reminded":  w.said(&line{step: rules.StepReminded, at: in.UpdatedAt, incident: *in}),
 		"sparkline": w.rootWithSparkline(in),
-		"storm":     stormOf(w, in).messages(w)[0],
-		"storm end": stormOf(w, in).messages(w)[1],
-		"list":      stormOf(w, in).messages(w)[2],
+		"storm":     storm[0],
+		"storm end": storm[1],
+		"list":      storm[2],
 		"escalated": w.escalated(in, in.Severity, in.UpdatedAt, "rate above 30 %"),
 		"resolved":  w.resolved(in),
 	}

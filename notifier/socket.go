@@ -31,8 +31,7 @@ func (c *Clicks) Listen(ctx context.Context, app Token, url string) error {
 		case e := <-socket.Events:
 			c.event(ctx, socket, e)
 		case <-ctx.Done():
-			_ = <-ended // because ctx has
-			return ctx.Err()
+			return errors.Join(ctx.Err(), <-ended)
 		}
 	}
 }

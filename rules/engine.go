@@ -15,6 +15,10 @@ type Options struct {
 	// EndedFor and OpenFor are how long a call is kept after its latest event,
 	// once it has ended and before: later events start it anew.
 	EndedFor, OpenFor time.Duration
+
+	// Matched is told of each match as it happens, also of those that a cooldown
+	// keeps from opening an incident; nil for nobody. It must not keep e.Call.
+	Matched func(r *Rule, e *Evidence)
 }
 
 const (

@@ -143,6 +143,9 @@ func (g *Engine) settle(i int, r *Rule, cs *callState, to outcome, severity Seve
 		health.Counts.Matched++
 		health.LastMatch = g.st.Now
 		ev := g.evidence(r, e, severity)
+		if g.opt.Matched != nil {
+			g.opt.Matched(r, &ev)
+		}
 		g.signal(r, keyOf(r.labels(e)), signal{match: &ev, again: from == good})
 	}
 }

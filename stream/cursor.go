@@ -21,12 +21,13 @@ const (
 type cursor struct {
 	store    *Store
 	stream   string
-	subjects []string // nil: all
-	next     uint64   // sequence to read next
-	batch    int      // messages asked for at once; bounds the memory held
-	toEnd    bool     // stop at the end instead of waiting for more
-	last     bool     // only the last message of each subject
-	stuckAt  uint64   // where the server had messages and delivered none
+	subjects []string  // nil: all
+	next     uint64    // sequence to read next
+	since    time.Time // with next 0: begin with what was stored at or after it
+	batch    int       // messages asked for at once; bounds the memory held
+	toEnd    bool      // stop at the end instead of waiting for more
+	last     bool      // only the last message of each subject
+	stuckAt  uint64    // where the server had messages and delivered none
 
 	// deliver takes one message, and says in more whether another is at hand.
 	deliver func(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error
@@ -74,6 +75,9 @@ func (c *cursor) follow(ctx context.Context) (done bool, err error) {
 		InactiveThreshold: orphanAge,
 		MemoryStorage:     true,
 		Replicas:          1,
+	}
+	if c.next == 0 && !c.since.IsZero() {
+		config.DeliverPolicy, config.OptStartSeq, config.OptStartTime = jetstream.DeliverByStartTimePolicy, 0, &c.since
 	}
 	if c.last {
 		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverLastPerSubjectPolicy, 0

@@ -11,7 +11,7 @@ import (
 
 func rulesCommand(s *settings) *cobra.Command {
 	c := &cobra.Command{Use: "rules", Short: "Check and explain rules", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(rulesCheckCommand(s))
+	c.AddCommand(rulesCheckCommand(s), rulesSuggestCommand(s))
 	return c
 }
 

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"callwatch/rules"
+)
+
+// shownCalls is how many calls of a list a person is shown.
+const shownCalls = 5
+
+func printBacktest(w io.Writer, o output, r *rules.BacktestReport) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	switch o {
+	case asJSON:
+		enc.SetIndent("", "  ")
+		return enc.Encode(r)
+	case ndjson:
+		for i := range r.Rules {
+			if err := enc.Encode(&r.Rules[i]); err != nil {
+				return err
+			}
+		}
+		totals := *r
+		totals.Rules = nil
+		return enc.Encode(struct {
+			rules.BacktestReport
+			Rules any `json:"rules,omitempty"` // one line each, above
+		}{totals, nil})
+	}
+	return backtestTable(w, r)
+}
+
+func backtestTable(w io.Writer, r *rules.BacktestReport) error {
+	fmt.Fprintf(w, "%s events of %s calls", grouped(r.Events), grouped(r.Calls))
+	if !r.From.IsZero() {
+		fmt.Fprintf(w, ", %s to %s", clock(r.From), clock(r.To))
+	}
+	fmt.Fprint(w, "\n\n")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	head := "RULE\tMATCHED\tJUDGED\tUNJUDGED\tINCIDENTS\tMESSAGES\t"
+	if r.Baseline != nil {
+		head += "CAUGHT\tMISSED\t"
+	}
+	fmt.Fprintln(t, head+"BUSIEST HOUR\tTOP KEY")
+	for i := range r.Rules {
+		fmt.Fprintln(t, backtestRow(&r.Rules[i], r.Baseline != nil))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\n%s and %s in Slack", plural(r.Incidents, "incident"), plural(r.Messages, "message"))
+	if b := r.Baseline; b != nil {
+		fmt.Fprintf(w, "; the baseline: %s and %s", plural(b.Incidents, "incident"), plural(b.Messages, "message"))
+	}
+	fmt.Fprintln(w)
+	for i := range r.Rules {
+		rule := &r.Rules[i]
+		if rule.LastError != "" {
+			fmt.Fprintf(w, "\n%s: latest error: %v\n", rule.Name, printable(rule.LastError))
+		}
+		if r.Baseline == nil {
+			listCalls(w, rule.Name+": calls that matched", rule.Calls, rule.CallsOmitted)
+			continue
+		}
+		listCalls(w, rule.Name+": newly caught", rule.Caught, rule.CaughtOmitted)
+		listCalls(w, rule.Name+": no longer caught", rule.Missed, rule.MissedOmitted)
+	}
+	return nil
+}
+
+func backtestRow(r *rules.BacktestRule, compared bool) string {
+	name := r.Name
+	switch {
+	case r.Removed:
+		name += " (removed)"
+	case r.Mode != rules.Active:
+		name += " (" + string(r.Mode) + ")"
+	}
+	cells := []string{name}
+	numbers := []int{r.Matched, r.Judged, r.Unjudged, r.Incidents, r.Messages}
+	if compared {
+		numbers = append(numbers, len(r.Caught)+r.CaughtOmitted, len(r.Missed)+r.MissedOmitted)
+	}
+	for _, n := range numbers {
+		cells = append(cells, grouped(n))
+	}
+	busiest, top := "", ""
+	if b := r.BusiestHour; b != nil {
+		busiest = fmt.Sprintf("%s (%s)", clock(b.Start), plural(b.Messages, "message"))
+	}
+	if len(r.TopKeys) > 0 {
+		top = keyText(r.TopKeys[0].By)
+	}
+	return strings.Join(append(cells, busiest, top), "\t")
+}
+
+func listCalls(w io.Writer, title string, list []rules.CallMatch, omitted int) {
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s\n", title)
+	for _, c := range list[:min(len(list), shownCalls)] {
+		fmt.Fprintf(w, "  %s  %-8s  %s %v  %v\n", clock(c.At), c.Severity, c.Provider, printable(c.CallID), printable(strings.Join(c.Held, ", ")))
+	}
+	if more := len(list) + omitted - shownCalls; more > 0 {
+		fmt.Fprintf(w, "  and %s more\n", grouped(more))
+	}
+}
+
+func keyText(by []rules.Label) string {
+	var values []string
+	for _, l := range by {
+		if l.Value == "" {
+			l.Value = "unknown"
+		}
+		values = append(values, fmt.Sprint(printable(l.Value)))
+	}
+	return strings.Join(values, ", ")
+}
+
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
+
+func plural(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return grouped(n) + " " + thing
+}
+
+// grouped is a number with commas between thousands.
+func grouped(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

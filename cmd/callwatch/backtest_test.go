@@ -1,0 +1,440 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"callwatch"
+	"callwatch/normalizer"
+	"callwatch/normalizer/simulate"
+	"callwatch/rules"
+	"callwatch/stream"
+)
+
+const liveRules = `rules:
+  - name: bad-call
+    when: packetsLost > 50 || mos < 3.5
+    severity: {critical: mos < 3, warning: packetsLost > 50 || mos < 3.5}
+    resolve_after: 2s
+    cooldown: 1s
+  - name: failed
+    when: sipCode >= 500
+    by: [provider, sipCode]
+    resolve_after: 1s
+  - name: unheard
+    when: oneWayAudio
+    resolve_after: 3s
+    mode: shadow
+`
+
+// What serve did with webhooks is what backtest says of its store, to the
+// transition and to the Slack message.
+func TestBacktestEqualsServe(t *testing.T) {
+	secrets := testSecrets(t)
+	slack, slackURL := fakeSlackServer(t)
+	cfg := demoConfig(t.TempDir(), "127.0.0.1:0", secrets)
+	cfg.Rules = writeRules(t, liveRules)
+	cfg.Slack = SlackConfig{Token: "xoxb-test", Channel: "#voice", APIURL: slackURL, Rate: 200}
+	serveUntilResolved(t, cfg, traffic(t, secrets, 80))
+
+	src := &source{flags: &sourceFlags{}, cfg: &cfg, log: testLogger(t)}
+	plan, err := planBacktest(&cfg, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made []rules.Transition
+	test := rules.NewBacktest(plan.set, plan.options)
+	err = src.each(t.Context(), func(m moment) error {
+		if m.event == nil {
+			made = append(made, test.Tick(m.at)...)
+		} else {
+			made = append(made, test.Event(m.at, m.event)...)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := storedTransitions(t, cfg)
+	if len(want) < 10 {
+		t.Fatalf("only %d transitions to compare", len(want))
+	}
+	for i := range made {
+		made[i].Cause = rules.Cause{}
+	}
+	if diff := gocmp.Diff(asText(t, want), asText(t, made)); diff != "" {
+		t.Errorf("serve and backtest differ (-serve +backtest):\n%s", diff)
+	}
+	posted := 0
+	for _, thread := range slack.Threads() {
+		posted += 1 + len(thread.Replies)
+	}
+	if got := test.Report().Messages; got != posted {
+		t.Errorf("backtest counts %d messages, serve posted %d", got, posted)
+	}
+}
+
+// serveUntilResolved takes the requests, waits until every incident they open is
+// resolved and told, and stops.
+func serveUntilResolved(t *testing.T, cfg Config, requests []simulate.Request) {
+	t.Helper()
+	a, err := newApp(t.Context(), cfg, serving, testLogger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.run(ctx) }()
+	p := &process{t: t, base: "http://" + a.server.Addr().String()}
+	p.send(slices.Values(requests))
+	p.settled()
+	eventually(t, "all incidents are resolved", func() bool {
+		open := -1
+		a.judging.look(func(g *rules.Engine) { open = len(g.Incidents()) })
+		return open == 0
+	})
+	p.settled()
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func storedTransitions(t *testing.T, cfg Config) []rules.Transition {
+	t.Helper()
+	store, err := stream.Open(t.Context(), cfg.storing(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := store.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	last, err := store.LastTransitions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []rules.Transition
+	for _, l := range last {
+		history, err := store.History(t.Context(), l.Rule, l.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, st := range history {
+			var tr rules.Transition
+			if err := json.Unmarshal(st.Data, &tr); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, tr)
+		}
+	}
+	slices.SortFunc(all, func(a, b rules.Transition) int {
+		return cmp.Or(cmp.Compare(a.Cause.Seq, b.Cause.Seq), cmp.Compare(a.Cause.Index, b.Cause.Index))
+	})
+	for i := range all {
+		all[i].Cause = rules.Cause{}
+	}
+	return all
+}
+
+func asText(t *testing.T, list []rules.Transition) []string {
+	t.Helper()
+	var out []string
+	for i := range list {
+		b, err := json.Marshal(list[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, string(b))
+	}
+	return out
+}
+
+// fixture is what a few simulated calls of every provider become.
+func fixture(t testing.TB, calls int, rate float64) []byte {
+	t.Helper()
+	start := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+	secrets, err := simulate.Generate(rand.NewChaCha8([32]byte{7}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	share := 0.3
+	requests, err := simulate.Traffic(simulate.Options{Seed: 7, Count: calls, Rate: rate, Bad: &share, Start: start, Secrets: secrets})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	for r := range requests {
+		p, _ := normalizer.Find(r.Provider)
+		events, err := normalizer.Events(p, &normalizer.Body{
+			Provider: p.Name, Source: normalizer.Pushed, ContentType: r.Header.Get("Content-Type"), Bytes: r.Body,
+			ReceivedAt: start.Add(r.At).Truncate(time.Millisecond),
+		}, normalizer.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range events {
+			line, err := events[i].JSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			out.Write(append(line, '\n'))
+		}
+	}
+	return out.Bytes()
+}
+
+// callwatchSays runs callwatch in this process.
+func callwatchSays(t testing.TB, stdin io.Reader, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, err bytes.Buffer
+	code = run(t.Context(), args, nil, stdin, &out, &err)
+	return out.String(), err.String(), code
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata/backtest", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", name, diff)
+	}
+}
+
+const eventsFile = "testdata/backtest/events.ndjson"
+
+// To the word, for a person and for a program.
+func TestBacktestOutput(t *testing.T) {
+	if *update {
+		if err := os.WriteFile(eventsFile, fixture(t, 24, 0.05), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	with := []string{"backtest", "--events", eventsFile, "--rules", "testdata/backtest/rules.yaml"}
+	for name, more := range map[string][]string{
+		"report.txt":      nil,
+		"report.json":     {"-o", "json"},
+		"report.ndjson":   {"-o", "ndjson"},
+		"compared.txt":    {"--baseline", "testdata/backtest/baseline.yaml"},
+		"compared.ndjson": {"--baseline", "testdata/backtest/baseline.yaml", "-o", "ndjson"},
+	} {
+		stdout, stderr, code := callwatchSays(t, nil, slices.Concat(with, more)...)
+		if code != exitFine || stderr != "" {
+			t.Errorf("%s: exit %d: %s", name, code, stderr)
+		}
+		golden(t, name, stdout)
+	}
+	stdout, stderr, code := callwatchSays(t, nil, "rules", "suggest", "mos", "--by", "provider", "--events", eventsFile)
+	if code != exitFine || stderr != "" {
+		t.Errorf("suggest: exit %d: %s", code, stderr)
+	}
+	golden(t, "suggest.txt", stdout)
+}
+
+// The same events give the same report, however they are packed and whatever
+// order a small file has.
+func TestBacktestSources(t *testing.T) {
+	plain, err := os.ReadFile(eventsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(plain)), "\n")
+	shuffled := slices.Clone(lines)
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write(plain); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	with := []string{"backtest", "--rules", "testdata/backtest/rules.yaml", "-o", "json", "--events", "-"}
+	want, _, _ := callwatchSays(t, bytes.NewReader(plain), with...)
+	for name, in := range map[string]string{
+		"gzip": packed.String(), "array": " [" + strings.Join(lines, ",\n") + "]\n",
+		"no last newline": strings.Join(lines, "\n"), "blank lines": "\n" + strings.Join(lines, "\r\n\n"),
+		"shuffled": strings.Join(shuffled, "\n"),
+	} {
+		got, stderr, code := callwatchSays(t, strings.NewReader(in), with...)
+		if code != exitFine || got != want {
+			t.Errorf("%s: exit %d %s\n%s", name, code, stderr, gocmp.Diff(want, got))
+		}
+	}
+
+	for name, in := range map[string]string{
+		"line 3: no event":                         strings.Join(slices.Concat(lines[:2], []string{"{}"}, lines[3:]), "\n"),
+		"element 2: no event: kind is missing":     "[" + lines[0] + `,{"provider":"x","callId":"y"}]`,
+		"the array does not end":                   "[" + lines[0],
+		"unexpected EOF":                           packed.String()[:packed.Len()/2],
+		"line 1 is longer":                         `{"provider":"` + strings.Repeat("x", maxLine+blockSize),
+		`kind is "over", not progress`:             `{"kind":"over","provider":"x","callId":"y"}`,
+		"provider and callId name the call":        `{"kind":"ended","provider":"x"}`,
+		"unpack":                                   "\x1f\x8bnothing",
+		"line 1: no event: json: cannot unmarshal": `{"kind":"ended","provider":"x","callId":"y","mos":"good"}`,
+	} {
+		stdout, stderr, code := callwatchSays(t, strings.NewReader(in), with...)
+		if code != exitProblems || !strings.Contains(stderr, name) || stdout != "" {
+			t.Errorf("%s: exit %d, says %q and prints %q", name, code, stderr, stdout)
+		}
+	}
+}
+
+// Raw bodies give what their events give.
+func TestBacktestPayloads(t *testing.T) {
+	dir := t.TempDir()
+	for name, body := range map[string]string{
+		"bird/1.json":     `{"event":"voice.outbound","service":"channels","payload":{"id":"leg-1","channelId":"c1","status":"completed","direction":"outgoing","duration":40,"updatedAt":"2026-11-02T09:00:40Z","mediaMetrics":{"mos":3.12}}}`,
+		"bird/broken":     `{"event":`,
+		"bird/.hidden":    `{"event":`,
+		"nobody/1.json":   `{}`,
+		"bird/sub/2.json": `{"event":"voice.outbound","service":"channels","payload":{"id":"leg-2","channelId":"c1","status":"completed","direction":"outgoing","duration":40,"updatedAt":"2026-11-02T09:10:40Z","mediaMetrics":{"mos":4.2}}}`,
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(body), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	with := []string{"backtest", "--rules", "testdata/backtest/rules.yaml", "-o", "json"}
+	stdout, stderr, code := callwatchSays(t, nil, append(with, "--payloads", dir)...)
+	var report rules.BacktestReport
+	if err := json.Unmarshal([]byte(stdout), &report); err != nil {
+		t.Fatal(err)
+	}
+	if code != exitFine || report.Events != 2 || report.Calls != 2 || report.Rules[0].Matched != 1 {
+		t.Errorf("exit %d: %+v", code, report)
+	}
+	for _, part := range []string{"bird/broken", "nobody"} {
+		if !strings.Contains(stderr, part) {
+			t.Errorf("nothing is said of %s: %s", part, stderr)
+		}
+	}
+	if strings.Contains(stderr, "hidden") {
+		t.Errorf("a hidden file was read: %s", stderr)
+	}
+	alone, _, code := callwatchSays(t, nil, append(with, "--payloads", filepath.Join(dir, "bird/sub"), "--provider", "bird")...)
+	if code != exitFine || !strings.Contains(alone, `"events": 1,`) {
+		t.Errorf("exit %d: %s", code, alone)
+	}
+}
+
+// A longer file is not held in memory: what is out of order is told.
+func TestLongFileOutOfOrder(t *testing.T) {
+	var told bytes.Buffer
+	var times []time.Time
+	q := sequence{
+		fn:  func(m moment) error { times = append(times, m.at); return nil },
+		log: slog.New(slog.NewTextHandler(&told, nil)),
+	}
+	at := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+	for i := range sortable + 10 {
+		m := moment{at: at.Add(time.Duration(i) * time.Second)}
+		switch i {
+		case sortable + 5:
+			m.at = at
+		case sortable + 6:
+			m.at = time.Time{}
+		}
+		if err := q.take(m); err != nil {
+			t.Fatal(err)
+		}
+		if len(q.held) > sortable {
+			t.Fatalf("%d events are held", len(q.held))
+		}
+	}
+	if err := q.end(); err != nil {
+		t.Fatal(err)
+	}
+	if len(times) != sortable+10 || !times[sortable+5].Equal(at) || !times[sortable+6].Equal(times[sortable+4]) {
+		t.Errorf("%d events came", len(times))
+	}
+	for _, part := range []string{"outOfOrder=1", "too many events", "tell no time", "events=1"} {
+		if !strings.Contains(told.String(), part) {
+			t.Errorf("%q is not told:\n%s", part, told.String())
+		}
+	}
+}
+
+// BenchmarkBacktest is events a second through the shipped rules, from a file
+// and from the store.
+func BenchmarkBacktest(b *testing.B) {
+	events := fixture(b, 20_000, 20)
+	file := filepath.Join(b.TempDir(), "events.ndjson")
+	if err := os.WriteFile(file, events, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	cfg := defaultConfig()
+	cfg.DataDir = filepath.Join(b.TempDir(), "data")
+	storeEvents(b, cfg, events)
+	set, _ := rules.Load("rules.yaml", callwatch.Rules)
+	for name, flags := range map[string]sourceFlags{"file": {events: file}, "store": {}} {
+		b.Run(name, func(b *testing.B) {
+			total := 0
+			for b.Loop() {
+				src := &source{flags: &flags, cfg: &cfg, log: slog.New(slog.DiscardHandler)}
+				report, err := (&backtestPlan{set: set}).run(b.Context(), src)
+				if err != nil {
+					b.Fatal(err)
+				}
+				total += report.Events
+			}
+			b.ReportMetric(float64(total)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
+
+func storeEvents(b *testing.B, cfg Config, lines []byte) {
+	b.Helper()
+	store, err := stream.Open(b.Context(), cfg.storing(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, _, _, err := store.LastPublished(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	var batch []stream.Event
+	n := 0
+	for line := range bytes.Lines(lines) {
+		n++
+		batch = append(batch, stream.Event{Provider: "acme", Kind: "ended", ID: "x", Raw: stream.Position{Seq: 1, Index: n}, Data: bytes.TrimSpace(line)})
+		if len(batch) == 1000 {
+			if err := store.PublishEvents(b.Context(), batch); err != nil {
+				b.Fatal(err)
+			}
+			batch = batch[:0]
+		}
+	}
+	if err := store.PublishEvents(b.Context(), batch); err != nil {
+		b.Fatal(err)
+	}
+	if err := store.Close(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+}

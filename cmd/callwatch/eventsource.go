@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"callwatch/call"
+	"callwatch/stream"
+)
+
+// moment is one step of stream time: an event, or a tick where there is none.
+type moment struct {
+	at    time.Time
+	event *call.Event
+}
+
+// sourceFlags say where past events come from.
+type sourceFlags struct {
+	events, payloads, provider string
+	since, until               string
+}
+
+func (f *sourceFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.events, "events", "", "read events from this file instead of the store: NDJSON or a JSON array, plain or gzip; - for standard input")
+	c.Flags().StringVar(&f.payloads, "payloads", "", "read the providers' bodies in this folder instead, through the normalizer; sub-folders are named after providers")
+	c.Flags().StringVar(&f.provider, "provider", "", "whose bodies all of --payloads are: "+strings.Join(providerNames(), ", "))
+	c.Flags().StringVar(&f.since, "since", "", "leave out what was stored before: a time, a date, or how long ago (7d, 12h)")
+	c.Flags().StringVar(&f.until, "until", "", "leave out what was stored from then on")
+}
+
+const sourceHelp = "Past events come from the store: the data directory of a callwatch that is stopped, or --nats-url of one that runs\n" +
+	"with --nats-listen. Or they come from a file, or from a folder of raw bodies. Events of a file count at the time they\n" +
+	"were received, else at which the call ended, else at which they occurred; the clock on the wall is never asked.\n" +
+	"With --since, calls and incidents that began before are not known."
+
+// source reads past events in their order.
+type source struct {
+	flags    *sourceFlags
+	cfg      *Config
+	stdin    io.Reader
+	log      *slog.Logger
+	raw      bool // decode the providers' own members too
+	from, to time.Time
+	progress *progress
+
+	unreadable int // stored events, as serve passes over them
+}
+
+// newSource checks the flags. now is what --since 7d counts from.
+func newSource(c *cobra.Command, f *sourceFlags, cfg *Config, now time.Time) (*source, error) {
+	s := &source{flags: f, cfg: cfg, stdin: c.InOrStdin(), raw: true}
+	s.log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	var err error
+	if s.from, err = parseMoment(f.since, now); err != nil {
+		return nil, usage(fmt.Errorf("--since: %w", err))
+	}
+	if s.to, err = parseMoment(f.until, now); err != nil {
+		return nil, usage(fmt.Errorf("--until: %w", err))
+	}
+	switch {
+	case f.events != "" && f.payloads != "":
+		return nil, usage(errors.New("--events and --payloads: give one of them"))
+	case f.provider != "" && f.payloads == "":
+		return nil, usage(errors.New("--provider belongs to --payloads"))
+	case !s.to.IsZero() && s.to.Before(s.from):
+		return nil, usage(errors.New("--until is before --since"))
+	}
+	s.progress = newProgress(c.ErrOrStderr())
+	return s, nil
+}
+
+// errUntil ends reading at --until.
+var errUntil = errors.New("the end that was asked for")
+
+// each hands in all events of the source, and ticks where they were stored.
+func (s *source) each(ctx context.Context, fn func(moment) error) error {
+	defer s.progress.end()
+	bounded := func(m moment) error {
+		switch {
+		case m.at.Before(s.from):
+			return nil
+		case !s.to.IsZero() && !m.at.Before(s.to) && s.fromStore():
+			return errUntil
+		case !s.to.IsZero() && !m.at.Before(s.to):
+			return nil // a later one may be earlier
+		}
+		return fn(m)
+	}
+	var err error
+	switch {
+	case s.flags.events != "":
+		err = s.eachOfFile(ctx, bounded)
+	case s.flags.payloads != "":
+		err = s.eachOfPayloads(ctx, bounded)
+	default:
+		err = s.eachStored(ctx, bounded)
+	}
+	if errors.Is(err, errUntil) {
+		return nil
+	}
+	return err
+}
+
+func (s *source) fromStore() bool { return s.flags.events == "" && s.flags.payloads == "" }
+
+const storedAtOnce = 256
+
+// eachStored reads the store. An event that cannot be read is passed over, as
+// serve does.
+func (s *source) eachStored(ctx context.Context, fn func(moment) error) (err error) {
+	if s.cfg.NATS.URL == "" {
+		if _, err := os.Stat(s.cfg.DataDir); err != nil {
+			return usage(fmt.Errorf("no stored events: %w; give --data-dir, --nats-url, --events or --payloads", err))
+		}
+	}
+	store, err := stream.Open(ctx, s.cfg.storing(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		return fmt.Errorf("%w (a running callwatch shares its events with --nats-listen, read here by --nats-url)", err)
+	}
+	defer func() { err = errors.Join(err, store.Close(context.WithoutCancel(ctx))) }()
+	read := func(ctx context.Context, put func([]stream.Message) error) error {
+		var batch []stream.Message
+		var total uint64
+		err := store.StoredEvents(ctx, s.from, func(m stream.Message, left uint64) error {
+			total = max(total, left)
+			if batch = append(batch, m); len(batch) < storedAtOnce {
+				return nil
+			}
+			s.progress.at(int64(total-left), int64(total))
+			full := batch
+			batch = make([]stream.Message, 0, storedAtOnce)
+			return put(full)
+		})
+		if err != nil || len(batch) == 0 {
+			return err
+		}
+		return put(batch)
+	}
+	return inOrder(ctx, read, s.decodeStored, func(ms []moment) error {
+		for _, m := range ms {
+			if m.event != nil && m.event.Provider == "" {
+				s.unreadable++
+				continue
+			}
+			if err := fn(m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *source) decodeStored(batch []stream.Message) ([]moment, error) {
+	out := make([]moment, len(batch))
+	for i := range batch {
+		out[i].at = batch[i].Time
+		if batch[i].Tick {
+			continue
+		}
+		e := &call.Event{}
+		if decodeEvent(batch[i].Data, s.raw, e) != nil {
+			*e = call.Event{} // without a provider: unreadable
+		}
+		out[i].event = e
+	}
+	return out, nil
+}
+
+// parseMoment reads a time, a date (UTC), or how long before now; "" is the zero
+// time.
+func parseMoment(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04", time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseFloat(days, 64); err == nil && n >= 0 && n < 36500 {
+			return now.Add(-time.Duration(n * 24 * float64(time.Hour))).UTC(), nil
+		}
+	}
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return now.Add(-d).UTC(), nil
+	}
+	return time.Time{}, fmt.Errorf("%q is neither a time (2026-11-02T09:00:00Z), a date, nor how long ago (7d, 12h)", text)
+}

@@ -177,3 +177,24 @@ func TestMemberOfAStormIsLiftedWhenItIsReminded(t *testing.T) {
 		t.Errorf("%d threads after a reminder, want one more than %d", n, before)
 	}
 }
+
+func TestStormGoesOnUntilItIsCalm(t *testing.T) {
+	s := stormScene(t)
+	for i := range 12 {
+		s.handle(rules.StepOpened, nthIncident(i, 0))
+	}
+	for i, after := range []time.Duration{9 * time.Minute, 18 * time.Minute} {
+		s.until(t0.Add(after))
+		s.handle(rules.StepOpened, nthIncident(20+i, after))
+	}
+	s.until(t0.Add(27 * time.Minute))
+	if ths := s.fake.Threads(); len(ths) != 1 || !strings.Contains(ths[0].Root.Shown, "Storm: 14 incidents") {
+		t.Errorf("want one storm of 14 incidents:\n%s", s.everything())
+	}
+	s.until(t0.Add(29 * time.Minute))
+	s.handle(rules.StepOpened, nthIncident(30, 29*time.Minute))
+	s.drain()
+	if ths := s.fake.Threads(); len(ths) != 2 || !strings.Contains(ths[0].Root.Shown, "Storm over: 14 incidents") {
+		t.Errorf("want the storm over, and the next incident by itself:\n%s", s.everything())
+	}
+}

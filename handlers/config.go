@@ -32,7 +32,9 @@ type Config struct {
 	// a listener on loopback: requests for another host are refused.
 	Dev bool
 
-	API     *API                                // nil: no /api
+	API          *API         // nil: no /api
+	Interactions Interactions // answers POST /slack/interactions; nil: no such route
+
 	Console Console                             // feed of the page at / in Dev; nil for none
 	Ready   func(ctx context.Context) Readiness // nil: always ready
 	Version any                                 // answered as JSON by /version

@@ -34,6 +34,9 @@ func New(c Config) http.Handler {
 
 	e.POST("/webhooks/:provider", a.webhook)
 	e.POST("/webhooks/:provider/:token", a.webhook)
+	if a.Interactions != nil {
+		e.POST("/slack/interactions", a.interaction)
+	}
 	read := []string{http.MethodGet, http.MethodHead}
 	e.Match(read, "/livez", livez)
 	e.Match(read, "/readyz", a.readyz)

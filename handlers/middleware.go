@@ -82,7 +82,7 @@ func secureHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 func (a *app) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
 	protection := http.NewCrossOriginProtection()
 	return func(c echo.Context) error {
-		if isWebhook(c) && !a.Dev {
+		if (isWebhook(c) || c.Path() == "/slack/interactions") && !a.Dev {
 			return next(c)
 		}
 		if err := protection.Check(c.Request()); err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -35,6 +36,8 @@ func (n *Notifier) deliver(ctx context.Context, j *job) {
 		n.edit(ctx, j)
 	case look:
 		n.look(ctx, j)
+	case push:
+		n.push(ctx, j)
 	}
 }
 
@@ -76,6 +79,9 @@ func (n *Notifier) arrived(ctx context.Context, j *job, at place) {
 	j.page.ID = at.Channel
 	if l.step == rules.StepEscalated && l.incident.Severity.Worse(j.page.Severity) {
 		j.page.Severity = l.incident.Severity
+	}
+	if to, ok := adoptedTo(l.name); ok {
+		j.page.Adopted = max(j.page.Adopted, to)
 	}
 	j.looks = 0
 	n.succeeded(j, func(c *ChannelStatus) { c.Posted++ })
@@ -129,29 +135,42 @@ func forbidden(o outcome, err error) bool {
 
 // content renders the message of a post.
 func (n *Notifier) content(j *job) message {
-	var m message
-	switch l := j.act.line; {
-	case l.name == rootName:
+	l := &j.act.line
+	if l.name == rootName {
 		return n.root(&j.page, &j.want)
+	}
+	return j.page.without(n.line(l, j.want.storm))
+}
+
+// line renders one reply.
+func (n *Notifier) line(l *line, storm *stormView) message {
+	switch {
+	case l.step == stepListed:
+		return n.writer.stormList(l)
+	case l.step == rules.StepResolved && storm != nil:
+		return n.writer.stormOver(storm, &l.incident)
 	case l.step == rules.StepOpened:
-		m = n.writer.opening(&l.incident)
+		return n.writer.opening(&l.incident)
 	case l.step == rules.StepEscalated:
-		m = n.writer.escalated(&l.incident, l.incident.Severity, l.at, l.reason)
+		return n.writer.escalated(&l.incident, l.incident.Severity, l.at, l.reason)
 	case l.step == rules.StepResolved:
-		m = n.writer.resolved(&l.incident)
+		return n.writer.resolved(&l.incident)
+	case l.step == rules.StepAdopted:
+		return n.writer.adopted(l)
+	default:
+		return n.writer.said(l)
 	}
-	if j.page.Plain {
-		return m.plain()
-	}
-	return m
 }
 
 func (n *Notifier) root(p *page, w *want) message {
-	m := n.writer.root(&w.incident)
-	if p.Plain {
-		return m.plain()
+	if w.storm != nil {
+		return p.without(n.writer.storm(w.storm, &w.incident))
 	}
-	return m
+	m := n.writer.root(&w.incident)
+	if slices.Contains(p.Without, chartID) {
+		m = n.writer.rootWithSparkline(&w.incident)
+	}
+	return p.without(m)
 }
 
 // hash tells contents of a root apart.

@@ -119,3 +119,9 @@ func lines(limit int, ls ...markup) markup {
 	}
 	return joined("\n", out, rest)
 }
+
+// plainText is m for places where Slack reads no markup, and for other receivers:
+// entities are decoded.
+func plainText(m markup) string {
+	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(string(m))
+}

@@ -13,7 +13,7 @@ func (n *Notifier) failed(ctx context.Context, j *job, o outcome, after time.Dur
 	}
 	switch o {
 	case wait:
-		n.shut(j, func(l *lane) { l.close(j.now.Add(after)) })
+		n.limited(j, j.now.Add(after))
 	case refused:
 		n.shut(j, func(l *lane) { l.backOff(j.now) })
 	case unclear:
@@ -42,19 +42,6 @@ func (n *Notifier) failed(ctx context.Context, j *job, o outcome, after time.Dur
 	}
 }
 
-// simplify gives up the blocks of a thread, then the message.
-func (n *Notifier) simplify(ctx context.Context, j *job, err error) {
-	switch {
-	case !j.page.Plain:
-		j.page.Plain = true
-	case j.act.do == edit:
-		j.page.Frozen = true
-	default:
-		n.park(j, j.act.line.name, err)
-	}
-	n.save(ctx, j)
-}
-
 // move has the incident announced in another channel. Nothing is lost if we
 // stop in between: the transition is not settled, and the page says where to go.
 func (n *Notifier) move(ctx context.Context, j *job, channel string) {
@@ -74,20 +61,33 @@ func (n *Notifier) move(ctx context.Context, j *job, channel string) {
 func (n *Notifier) hold(ctx context.Context, j *job, err error) {
 	in := &j.want.incident
 	if still := later(in.OpenedAt, in.UpdatedAt); !still.IsZero() && j.now.Sub(still) > giveUpAfter {
-		n.park(j, rootName, err)
+		n.giveUp(j, rootName, err)
 		n.save(ctx, j)
 		return
 	}
 	n.shut(j, func(l *lane) { l.close(j.now.Add(holdFor)) })
 }
 
-// park gives a message up, visibly.
-func (n *Notifier) park(j *job, name string, err error) {
+// giveUp parks a message, visibly.
+func (n *Notifier) giveUp(j *job, name string, err error) {
 	s := j.page.Sent[name]
 	s.State, s.Error = parked, brief(err)
 	j.page.Sent[name] = s
 	n.log.Error("message given up", "incident", j.page.Incident, "channel", j.page.Channel, "message", name, "err", brief(err))
 	n.shut(j, func(l *lane) { l.status.Parked++ })
+}
+
+// limited closes what Slack limits: posts by channel, everything else for all
+// channels at once.
+func (n *Notifier) limited(j *job, until time.Time) {
+	n.shut(j, func(l *lane) {
+		if j.act.do == post {
+			l.close(until)
+			return
+		}
+		n.gates[j.act.do] = later(n.gates[j.act.do], until)
+		l.status.RetryAt = n.gates[j.act.do]
+	})
 }
 
 // shut changes the lane of a job.

@@ -400,11 +400,11 @@ func TestTokenIsNowhere(t *testing.T) {
 	s.fake.SetFault(nil)
 	_, err := s.n.Test(t.Context(), "#nowhere")
 	s.fake.Revoke("invalid_auth")
-	_, err2 := s.n.Check(t.Context())
+	_, err2 := s.n.Check(t.Context(), false)
 	printed := fmt.Sprintf("%v %+v %#v", s.cfg, s.cfg, s.cfg)
 	s.cfg.APIURL = "http://127.0.0.1:1/" + token + "/" // an error with the token in it
 	s.restart()
-	_, err3 := s.n.Check(t.Context())
+	_, err3 := s.n.Check(t.Context(), false)
 	s.handle(rules.StepOpened, bare())
 	s.n.Deliver(t.Context())
 	st, err4 := json.Marshal(s.n.Status())

@@ -100,6 +100,14 @@ func hostile() rules.Incident {
 		in.Worst.Conditions = append(in.Worst.Conditions, rules.Condition{Text: nasty, Truth: rules.True})
 	}
 	in.Opening, in.Latest = in.Worst, in.Worst
+	in.Values = &rules.Values{Name: nasty, Share: true}
+	in.Top = []rules.Share{{Field: nasty, Value: nasty, Matched: 1 << 60, Judged: 1}, {Field: "to", Value: nasty}}
+	in.Silence = &rules.Silence{By: nasty, Comment: nasty}
+	in.Acknowledged = &rules.Mark{By: nasty}
+	for i := range 40 {
+		in.Trend = append(in.Trend, rules.Point{At: t0.Add(time.Duration(i) * time.Second), Value: float64(i)})
+		in.Adopted = append(in.Adopted, rules.Adopted{ID: nasty, Rule: nasty, Summary: nasty})
+	}
 	for range 20 {
 		in.Samples = append(in.Samples, in.Worst)
 	}

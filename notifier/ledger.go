@@ -32,7 +32,10 @@ type record struct {
 	Sent     map[string]sent `json:"sent,omitempty"`     // messages by name
 	Shows    shown           `json:"shows,omitzero"`     // what the root says
 	Severity rules.Severity  `json:"severity,omitempty"` // the highest that was announced
-	Plain    bool            `json:"plain,omitempty"`    // Slack refused the blocks
+	Adopted  int             `json:"adopted,omitempty"`  // how many adopted incidents the thread names
+	Storm    *membership     `json:"storm,omitempty"`    // told there, not in a thread of its own
+	Without  []string        `json:"without,omitempty"`  // blocks that Slack refused, by their ids
+	Plain    bool            `json:"plain,omitempty"`    // Slack refused blocks altogether
 	Frozen   bool            `json:"frozen,omitempty"`   // the workspace forbids edits
 	Previous []place         `json:"previous,omitempty"` // roots that somebody deleted
 }
@@ -71,7 +74,19 @@ type shown struct {
 }
 
 // mark is the part of an incident that readers act on.
-func mark(in *rules.Incident) string { return string(in.State) + "/" + string(in.Severity) }
+func mark(in *rules.Incident) string {
+	m := string(in.State) + "/" + string(in.Severity)
+	if in.Acknowledged != nil {
+		m += "/acknowledged by " + in.Acknowledged.By
+	}
+	if in.Silence != nil {
+		m += "/silenced until " + in.Silence.Until.UTC().Format(time.RFC3339)
+	}
+	if in.Parent != "" {
+		m += "/adopted by " + in.Parent
+	}
+	return m
+}
 
 // clone lets a delivery change its copy while transitions come in.
 func (r record) clone() record {
@@ -79,7 +94,7 @@ func (r record) clone() record {
 	if r.Sent == nil {
 		r.Sent = map[string]sent{}
 	}
-	r.Previous = slices.Clone(r.Previous)
+	r.Previous, r.Without = slices.Clone(r.Previous), slices.Clone(r.Without)
 	return r
 }
 

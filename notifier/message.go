@@ -16,6 +16,8 @@ import (
 type writer struct {
 	title       func(provider string) string
 	showNumbers bool
+	buttons     bool
+	console     string // its address; "" for none
 }
 
 // message is what Slack is to show, in one of two forms: with blocks, or, where
@@ -55,12 +57,21 @@ func (w *writer) headline(in *rules.Incident, limit int) markup {
 	return w.text(name, &in.Opening.Call, limit)
 }
 
-// state of an incident in a word: its severity while it fires.
+// state of an incident in a word or two: its severity while it fires, and who
+// cares.
 func state(in *rules.Incident) markup {
-	if in.State == rules.Resolved {
+	switch {
+	case in.State == rules.Resolved:
 		return "Resolved"
+	case in.Parent != "":
+		return severityName(in.Severity) + ", part of another incident"
+	case in.Silence != nil:
+		return severityName(in.Severity) + ", silenced"
+	case in.Acknowledged != nil:
+		return severityName(in.Severity) + ", acknowledged"
+	default:
+		return severityName(in.Severity)
 	}
-	return severityName(in.Severity)
 }
 
 func severityName(s rules.Severity) markup {
@@ -76,8 +87,13 @@ func severityName(s rules.Severity) markup {
 
 // color of the bar beside the message.
 func color(in *rules.Incident) string {
-	if in.State == rules.Resolved {
+	switch {
+	case in.State == rules.Resolved:
 		return "#2EB67D"
+	case quiet(in):
+		return "#DDDDDD"
+	case in.Acknowledged != nil:
+		return "#DAA038"
 	}
 	switch in.Severity {
 	case rules.Critical:
@@ -90,8 +106,15 @@ func color(in *rules.Incident) string {
 }
 
 func icon(in *rules.Incident) markup {
-	if in.State == rules.Resolved {
+	switch {
+	case in.State == rules.Resolved:
 		return ":white_check_mark:"
+	case in.Parent != "":
+		return ":link:"
+	case in.Silence != nil:
+		return ":no_bell:"
+	case in.Acknowledged != nil:
+		return ":eyes:"
 	}
 	switch in.Severity {
 	case rules.Critical:
@@ -129,29 +152,27 @@ func atLeast(pct float64) markup {
 	return number(pct, 1)
 }
 
-// next says what to do: the runbook, and what happens by itself.
-func next(in *rules.Incident) markup {
-	var parts []markup
-	if link := runbook(in.Runbook); link != "" {
-		parts = append(parts, ":book: "+link)
-	}
-	if in.State == rules.Firing && in.ResolveAfter > 0 {
+// next says what to do: the links, and what happens by itself.
+func (w *writer) next(in *rules.Incident) markup {
+	parts := []markup{w.links(in)}
+	if in.State == rules.Firing && in.ResolveAfter > 0 && in.Parent == "" {
 		parts = append(parts, "Resolves by itself "+lasting(in.ResolveAfter)+" after the last match")
 	}
 	return joined("  ·  ", parts...)
 }
 
-// runbook is a link where the address is one that a browser opens safely.
-func runbook(address string) markup {
+// safeURL is an address as far as a browser opens it safely and Slack takes it;
+// "" for others.
+func safeURL(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
 		return ""
 	}
-	safe := strings.NewReplacer("&", "&amp;", "<", "%3C", ">", "%3E", "|", "%7C", "`", "%60", " ", "%20").Replace(u.String())
+	safe := strings.NewReplacer("<", "%3C", ">", "%3E", "|", "%7C", "`", "%60", " ", "%20").Replace(u.String())
 	if len(safe) > 1000 || strings.ContainsFunc(safe, notInURL) {
 		return ""
 	}
-	return markup("<" + safe + "|Runbook>")
+	return safe
 }
 
 // notInURL are runes that would end the link or disguise it.
@@ -205,14 +226,18 @@ func (w *writer) because(ev *rules.Evidence) markup {
 	return joined(", ", held...)
 }
 
-// evidence shows a call in full: which, its facts, and why it matched.
+// evidence shows a call in full: which, its facts, and why it matched. Of a
+// window there may be no call, only conditions.
 func (w *writer) evidence(name markup, ev *rules.Evidence, show []string) []slack.Block {
-	blocks := section(joined(" ", "*"+name+":*", w.callLine(&ev.Call)))
+	var blocks []slack.Block
+	if who := w.callLine(&ev.Call); who != "" {
+		blocks = section("call", "*"+name+":* "+who)
+	}
 	if fs := w.facts(&ev.Call, show); len(fs) > 0 {
-		blocks = append(blocks, fields(fs))
+		blocks = append(blocks, fields("facts", fs))
 	}
 	if cs := w.conditions(ev); len(cs) > 0 {
-		blocks = append(blocks, section(lines(limitSection, append([]markup{"*Matched because*"}, cs...)...))...)
+		blocks = append(blocks, section("because", lines(limitSection, append([]markup{"*Matched because*"}, cs...)...))...)
 	}
 	return blocks
 }

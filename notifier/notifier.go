@@ -5,7 +5,8 @@
 //
 // Handle notes what is wanted, a pure function plans the calls that are missing
 // (plan.go), and Run makes them as the limits of Slack allow (queue.go). What was
-// sent is kept in a ledger, so that nothing is sent twice (ledger.go).
+// sent is kept in a ledger, so that nothing is sent twice (ledger.go). Other
+// receivers go through the same queue (sink.go).
 package notifier
 
 import (
@@ -13,43 +14,35 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
 	"callwatch/rules"
 )
 
-// Config is what an operator sets, and what the notifier needs from others.
-type Config struct {
-	Token       Token         // bot token; empty: incidents are logged only
-	APIURL      string        // "" for Slack's own
-	Channel     string        // for incidents without a route and for those whose channel is broken; name with # or id
-	Rate        float64       // posts per second and channel; 0 for 1
-	Timeout     time.Duration // of one call to Slack; 0 for 10 s
-	ShowNumbers bool          // show phone numbers in full
-	// Title is a provider's name as people write it; nil shows it as it is.
-	Title func(provider string) string
-}
-
-// Notifier delivers incidents to Slack. Its methods may be called concurrently.
+// Notifier delivers incidents to Slack and other outputs. Its methods may be
+// called concurrently.
 type Notifier struct {
 	cfg    Config
-	slack  *client // nil: not configured
+	slack  *client // nil: no token
+	sinks  map[string]sink
 	writer writer
 	ledger Ledger
 	now    func() time.Time
 	log    *slog.Logger
 	wake   chan struct{}
 
+	noting sync.Mutex // one decision about storms at a time; before mu
+
 	mu      sync.Mutex
 	threads map[string]*thread // with something to deliver, by page key
 	lanes   map[string]*lane   // by channel
 	edits   bucket
-	handled uint64 // stream sequence
+	gates   map[doing]time.Time // closed by Slack for all channels
+	handled uint64              // stream sequence
 }
 
-// thread is an incident in a channel that Slack does not show as wanted yet.
+// thread is an incident at a receiver that does not show it as wanted yet.
 type thread struct {
 	page page
 	want want
@@ -61,13 +54,11 @@ type thread struct {
 	looks     int
 	notBefore time.Time
 	unsaved   bool // the ledger did not take what happened last
-}
 
-const (
-	defaultTimeout = 10 * time.Second
-	editsEvery     = 1200 * time.Millisecond // chat.update allows some fifty a minute
-	editsBurst     = 5
-)
+	sink   sink   // nil: Slack's threads
+	latest uint64 // stream sequence handed in last
+	storm  *storm // whose thread this is; nil for that of an incident
+}
 
 // New makes a notifier that keeps its records in ledger. now is the clock.
 func New(cfg Config, ledger Ledger, now func() time.Time, log *slog.Logger) *Notifier {
@@ -77,27 +68,35 @@ func New(cfg Config, ledger Ledger, now func() time.Time, log *slog.Logger) *Not
 	}
 	n := &Notifier{
 		cfg: cfg, ledger: ledger, now: now, log: log,
-		writer:  writer{title: cfg.Title, showNumbers: cfg.ShowNumbers},
+		writer:  writer{title: cfg.Title, showNumbers: cfg.ShowNumbers, buttons: cfg.Buttons, console: cfg.ConsoleURL},
 		wake:    make(chan struct{}, 1),
 		threads: map[string]*thread{},
 		lanes:   map[string]*lane{},
 		edits:   bucket{every: editsEvery, burst: editsBurst},
+		gates:   map[doing]time.Time{},
 	}
 	if cfg.Token != "" {
 		n.slack = newClient(cfg.Token, cfg.APIURL, cfg.Timeout)
 	}
+	n.sinks = n.openSinks()
 	return n
 }
 
 // Handle notes what a transition asks for and returns; Run delivers it. seq is
 // the transition's place in its stream, from 1 on. Handling a transition again
 // changes nothing, skipping one loses no more than what it alone said. An error
-// means that the ledger could not be read: hand the transition in again.
+// means that the ledger could not be read or written: hand the transition in
+// again.
 func (n *Notifier) Handle(ctx context.Context, seq uint64, t rules.Transition) error {
-	w := wantOf(&t)
-	for _, channel := range n.channels(&t) {
-		if err := n.note(ctx, seq, channel, w); err != nil {
+	to := n.receivers(&t)
+	for _, channel := range to.channels {
+		if err := n.note(ctx, seq, channel, &t, wantOf(&t)); err != nil {
 			return fmt.Errorf("notify incident %s: %w", t.Incident.ID, err)
+		}
+	}
+	for _, name := range to.sinks {
+		if err := n.note(ctx, seq, name, &t, n.sinks[name].want(&t)); err != nil {
+			return fmt.Errorf("notify %s of incident %s: %w", name, t.Incident.ID, err)
 		}
 	}
 	n.mu.Lock()
@@ -107,32 +106,11 @@ func (n *Notifier) Handle(ctx context.Context, seq uint64, t rules.Transition) e
 	return nil
 }
 
-// channels are those that the transition goes to, each once.
-func (n *Notifier) channels(t *rules.Transition) []string {
-	in := &t.Incident
-	if in.Mode == rules.Shadow || in.Mode == rules.Off {
-		return nil
-	}
-	var out []string
-	for _, c := range in.Slack {
-		if c != "" && !slices.Contains(out, c) {
-			out = append(out, c)
-		}
-	}
-	if len(out) == 0 && n.cfg.Channel != "" {
-		out = []string{n.cfg.Channel}
-	}
-	if n.slack == nil || len(out) == 0 {
-		n.log.Info("incident not sent: no Slack channel", "incident", in.ID, "rule", in.Rule,
-			"step", string(t.Step), "severity", string(in.Severity))
-		return nil
-	}
-	return out
-}
-
-// note makes the thread of w's incident in a channel want w too.
-func (n *Notifier) note(ctx context.Context, seq uint64, channel string, w want) error {
-	if n.join(pageKey(w.incident.ID, channel), seq, w) {
+// note makes the thread of w's incident at a receiver want w too.
+func (n *Notifier) note(ctx context.Context, seq uint64, channel string, t *rules.Transition, w want) error {
+	n.noting.Lock()
+	defer n.noting.Unlock()
+	if n.join(pageKey(w.incident.ID, channel), seq, t, w) {
 		return nil
 	}
 	p, err := loadPage(ctx, n.ledger, w.incident.ID, channel)
@@ -140,10 +118,16 @@ func (n *Notifier) note(ctx context.Context, seq uint64, channel string, w want)
 		return err
 	}
 	if p.MovedTo != "" {
-		if n.join(pageKey(w.incident.ID, p.MovedTo), seq, w) {
+		if n.join(pageKey(w.incident.ID, p.MovedTo), seq, t, w) {
 			return nil
 		}
 		if p, err = loadPage(ctx, n.ledger, w.incident.ID, p.MovedTo); err != nil {
+			return err
+		}
+	}
+	if n.sinks[p.Channel] == nil {
+		told, err := n.inStorm(ctx, seq, p, t, &w)
+		if err != nil || told {
 			return err
 		}
 	}
@@ -154,35 +138,43 @@ func (n *Notifier) note(ctx context.Context, seq uint64, channel string, w want)
 }
 
 // join adds w to a thread that has something to deliver already; false for none.
-func (n *Notifier) join(key string, seq uint64, w want) bool {
+func (n *Notifier) join(key string, seq uint64, t *rules.Transition, w want) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	th := n.threads[key]
 	if th == nil {
 		return false
 	}
-	th.seq = min(th.seq, seq)
-	th.want.merge(w)
-	n.replan(th)
+	if st := n.lane(th.page.Channel).storm; st != nil && th.page.Storm != nil && th.page.Storm.ID == st.id {
+		n.takeIn(st, th.page.Storm.Place, t)
+	}
+	n.add(th, seq, w)
 	return true
 }
 
 // start makes the thread of page p want w. Where another call has started it in
 // the meantime that one stays: it may be further. n.mu is held.
-func (n *Notifier) start(p page, seq uint64, w want) {
+func (n *Notifier) start(p page, seq uint64, w want) *thread {
 	th := n.threads[p.key]
 	if th == nil {
 		p.MovedTo = "" // one move is enough, also where the default channel has changed
-		th = &thread{page: p, seq: seq, notBefore: p.othersDone(n.cfg.Timeout)}
+		th = &thread{page: p, seq: seq, notBefore: p.othersDone(n.cfg.Timeout), sink: n.sinks[p.Channel]}
 		n.threads[p.key] = th
 	}
-	th.seq = min(th.seq, seq)
+	n.add(th, seq, w)
+	return th
+}
+
+func (n *Notifier) add(th *thread, seq uint64, w want) {
+	th.seq, th.latest = min(th.seq, seq), max(th.latest, seq)
 	th.want.merge(w)
 	n.replan(th)
 }
 
 // Settled is the stream sequence up to which everything is delivered or given
 // up: after a restart, hand in the transitions behind it. 0 before the first.
+// What a storm tells and what is to be sent again and again is not settled
+// before it is over.
 func (n *Notifier) Settled() uint64 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -195,11 +187,19 @@ func (n *Notifier) Settled() uint64 {
 
 // replan works out what a thread still needs, and forgets it if that is nothing.
 func (n *Notifier) replan(th *thread) {
-	if th.busy {
+	switch {
+	case th.busy:
 		return // finish does it
+	case th.sink != nil:
+		th.acts = pushes(&th.page.record, &th.want, th.sink.again())
+		if len(th.acts) == 0 || th.acts[0].line.step == stepAgain {
+			th.seq = th.latest
+		}
+	default:
+		th.acts = plan(&th.page.record, &th.want, hash(n.root(&th.page, &th.want)))
 	}
-	th.acts = plan(&th.page.record, &th.want, hash(n.root(&th.page, &th.want)))
-	if len(th.acts) == 0 && !th.unsaved {
+	running := th.storm != nil && !th.storm.over
+	if len(th.acts) == 0 && !th.unsaved && !running {
 		delete(n.threads, th.page.key)
 	}
 }

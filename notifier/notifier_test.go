@@ -170,7 +170,7 @@ func TestWithoutSlackIncidentsAreLogged(t *testing.T) {
 	if !strings.Contains(s.log.String(), "incident=bad-call-1") {
 		t.Errorf("log does not name the incident:\n%s", s.log.String())
 	}
-	if _, err := s.n.Check(t.Context()); !errors.Is(err, ErrNotConfigured) {
+	if _, err := s.n.Check(t.Context(), false); !errors.Is(err, ErrNotConfigured) {
 		t.Errorf("Check: %v", err)
 	}
 	if _, err := s.n.Test(t.Context(), ""); !errors.Is(err, ErrNotConfigured) {
@@ -188,7 +188,7 @@ func TestTrialAndCheck(t *testing.T) {
 	if th.Channel != "#other" || !strings.Contains(th.Root.Shown, "Test message") {
 		t.Errorf("thread %+v", th)
 	}
-	who, err := s.n.Check(t.Context())
+	who, err := s.n.Check(t.Context(), false)
 	if err != nil || who.Team != "callwatch" {
 		t.Errorf("account %+v, error %v", who, err)
 	}

@@ -38,10 +38,13 @@ func outcomeOf(err error) (o outcome, after time.Duration) {
 		status  slack.StatusCodeError
 		answer  slack.SlackErrorResponse
 		dial    *net.OpError
+		output  *statusError
 	)
 	switch {
 	case err == nil:
 		return done, 0
+	case errors.As(err, &output):
+		return output.outcome()
 	case errors.As(err, &limited):
 		return wait, min(max(limited.RetryAfter, leastWait), mostWait)
 	case errors.As(err, &status):

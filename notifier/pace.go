@@ -30,6 +30,9 @@ type lane struct {
 	failures int       // in a row
 	busy     bool
 	status   ChannelStatus
+
+	fresh, critical arrivals // new incidents, and the critical ones told by themselves in a storm
+	storm           *storm   // that is on; nil for none
 }
 
 const (

@@ -9,55 +9,22 @@ import (
 // editEvery is how often counts alone change a root.
 const editEvery = 30 * time.Second
 
-// want is what Slack shall show of an incident.
+// want is what a receiver shall show of an incident.
 type want struct {
 	incident rules.Incident
 	cause    rules.Cause
 	lines    []line // named transitions to announce, oldest first
-}
-
-// line is a named transition with the incident as it was then.
-type line struct {
-	name     string
-	step     rules.Step
-	at       time.Time
-	reason   string
-	incident rules.Incident
-}
-
-// lineOf is the thread line that a transition asks for; false for none. An
-// incident reaches a severity once and resolves once, so their names serve as
-// identity: a skipped transition can be made up for, a repeated one is known.
-func lineOf(t *rules.Transition) (line, bool) {
-	l := line{step: t.Step, at: t.At, reason: t.Reason, incident: t.Incident}
-	switch t.Step {
-	case rules.StepEscalated:
-		l.name = escalatedName(t.Incident.Severity)
-	case rules.StepResolved:
-		l.name = resolvedName
-	default:
-		return line{}, false
-	}
-	return l, true
-}
-
-func escalatedName(s rules.Severity) string { return "escalated/" + string(s) }
-
-// wantOf is what one transition asks for.
-func wantOf(t *rules.Transition) want {
-	w := want{incident: t.Incident, cause: t.Cause}
-	if l, ok := lineOf(t); ok {
-		w.lines = []line{l}
-	}
-	return w
+	storm    *stormView
+	lift     bool // out of the storm it was told in: it deserves a thread now
 }
 
 // merge takes in what o wants. Only a later incident replaces the one at hand;
 // lines are wanted in any case.
 func (w *want) merge(o want) {
 	if w.incident.ID == "" || o.cause.After(w.cause) {
-		w.incident, w.cause = o.incident, o.cause
+		w.incident, w.cause, w.storm = o.incident, o.cause, o.storm
 	}
+	w.lift = w.lift || o.lift
 	for _, l := range o.lines {
 		if !w.has(l.name) {
 			w.lines = append(w.lines, l)
@@ -74,10 +41,10 @@ func (w *want) has(name string) bool {
 	return false
 }
 
-// action is one call to Slack that brings it closer to what is wanted.
+// action is one call to a receiver that brings it closer to what is wanted.
 type action struct {
 	do   doing
-	line line // of posts and looks; its name is rootName for the root
+	line line // of posts, looks and pushes; its name is rootName for the root
 	due  time.Time
 	rank rank
 }
@@ -88,6 +55,7 @@ const (
 	post doing = "post"
 	look doing = "look" // whether an unclear post is there
 	edit doing = "edit" // the root
+	push doing = "push" // to an output, which takes the same thing twice
 )
 
 // rank orders actions that are due at the same time: the lowest goes first.
@@ -106,7 +74,7 @@ const (
 // a line belongs below a root that shows at least its state.
 func plan(r *record, w *want, hash string) []action {
 	root := r.Sent[rootName]
-	if root.State == parked || r.MovedTo != "" || w.incident.ID == "" {
+	if root.State == parked || r.MovedTo != "" || w.incident.ID == "" || unannounced(r, w) {
 		return nil
 	}
 	var acts []action
@@ -123,7 +91,7 @@ func plan(r *record, w *want, hash string) []action {
 			acts = append(acts, send(m, l, lineRank(l)))
 		}
 	}
-	if behind && !named {
+	if behind && !named && w.incident.Silence == nil {
 		acts = append(acts, action{do: edit, due: r.Shows.At.Add(editEvery), rank: rankCount})
 	}
 	if root.State != delivered { // nobody waits for the end of what was never announced
@@ -134,20 +102,42 @@ func plan(r *record, w *want, hash string) []action {
 	return acts
 }
 
+// unannounced says whether the incident has no thread of its own and shall have
+// none: silenced, adopted or told in a storm before its root was posted.
+func unannounced(r *record, w *want) bool {
+	if r.Sent[rootName].State != unsent {
+		return false
+	}
+	in := &w.incident
+	return in.Silence != nil || in.Parent != "" || r.Storm != nil && !w.lift
+}
+
 // linesOf are the lines the thread is to have: the opening, those asked for,
-// and those that the incident shows were skipped.
+// the incidents adopted, and what the incident shows was skipped.
 func linesOf(r *record, w *want) []line {
 	in := &w.incident
-	ls := append([]line{{name: openedName, step: rules.StepOpened, incident: *in}}, w.lines...)
+	if w.storm != nil {
+		return w.lines
+	}
+	var ls []line
+	if !quiet(in) {
+		ls = append(ls, line{name: openedName, step: rules.StepOpened, incident: *in})
+	}
+	ls = append(ls, w.lines...)
 	if !w.cause.After(r.Shows.Cause) && r.Shows.Mark != mark(in) {
 		return ls // a replay of the past: nothing can be concluded from it
 	}
-	made := line{at: in.UpdatedAt, incident: *in}
-	if r.Severity != "" && in.Severity.Worse(r.Severity) && !w.has(escalatedName(in.Severity)) {
-		made.name, made.step = escalatedName(in.Severity), rules.StepEscalated
-		ls = append(ls, made)
+	made := line{at: in.UpdatedAt, cause: w.cause, incident: *in}
+	if !quiet(in) {
+		if l, ok := adoptedLine(r, made); ok {
+			ls = append(ls, l)
+		}
+		if r.Severity != "" && in.Severity.Worse(r.Severity) && !w.has(escalatedName(in.Severity)) {
+			made.name, made.step = escalatedName(in.Severity), rules.StepEscalated
+			ls = append(ls, made)
+		}
 	}
-	if in.State == rules.Resolved && !w.has(resolvedName) {
+	if in.State == rules.Resolved && in.Parent == "" && !w.has(resolvedName) {
 		made.name, made.step = resolvedName, rules.StepResolved
 		ls = append(ls, made)
 	}
@@ -174,7 +164,8 @@ func urgency(in *rules.Incident) rank {
 }
 
 func lineRank(l line) rank {
-	if l.step == rules.StepOpened {
+	switch l.step {
+	case rules.StepOpened, rules.StepAdopted, stepListed:
 		return rankDetail
 	}
 	return urgency(&l.incident)

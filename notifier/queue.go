@@ -69,6 +69,7 @@ type job struct {
 func (n *Notifier) pick(now time.Time) (jobs []*job, next time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	next = n.endStorms(now)
 	var ready []*thread
 	for _, th := range n.threads {
 		switch due := n.due(th, now); {
@@ -96,17 +97,23 @@ func (n *Notifier) due(th *thread, now time.Time) time.Time {
 	l := n.lane(th.page.Channel)
 	due := later(th.notBefore, l.closed)
 	if len(th.acts) == 0 {
-		return due
+		if th.unsaved {
+			return due
+		}
+		return never(now) // a storm that nothing is to be told of now
 	}
 	due = later(due, th.acts[0].due)
 	switch th.acts[0].do {
-	case post:
+	case post, push:
 		due = later(due, l.posts.due(now))
 	case edit:
 		due = later(due, n.edits.due(now))
 	}
-	return due
+	return later(due, n.gates[th.acts[0].do])
 }
+
+// never is later than anything that will be asked for.
+func never(now time.Time) time.Time { return now.Add(1000 * time.Hour) }
 
 func (n *Notifier) take(th *thread, l *lane, now time.Time) *job {
 	j := &job{thread: th, lane: l, page: th.page, want: th.want, now: now, looks: th.looks, unsaved: th.unsaved}
@@ -115,7 +122,7 @@ func (n *Notifier) take(th *thread, l *lane, now time.Time) *job {
 	if len(th.acts) > 0 {
 		j.act = th.acts[0]
 		switch j.act.do {
-		case post:
+		case post, push:
 			l.posts.take(now)
 		case edit:
 			n.edits.take(now)
@@ -128,8 +135,12 @@ func (n *Notifier) take(th *thread, l *lane, now time.Time) *job {
 func (n *Notifier) lane(channel string) *lane {
 	l := n.lanes[channel]
 	if l == nil {
+		every := time.Duration(float64(time.Second) / n.cfg.Rate)
+		if s := n.sinks[channel]; s != nil {
+			every = s.every()
+		}
 		l = &lane{
-			posts:  bucket{every: time.Duration(float64(time.Second) / n.cfg.Rate), burst: 1},
+			posts:  bucket{every: every, burst: 1},
 			status: ChannelStatus{Channel: channel},
 		}
 		n.lanes[channel] = l
@@ -147,7 +158,10 @@ func (n *Notifier) finish(j *job) {
 	th.busy, j.lane.busy = false, false
 	if j.moved != nil {
 		delete(n.threads, th.page.key)
-		n.start(*j.moved, th.seq, th.want)
+		moved := n.start(*j.moved, th.seq, th.want)
+		if moved.storm = th.storm; th.storm != nil {
+			th.storm.thread = moved
+		}
 		return
 	}
 	n.replan(th)

@@ -1,7 +1,10 @@
 package notifier
 
 import (
+	"cmp"
 	"time"
+
+	"github.com/slack-go/slack"
 
 	"callwatch/rules"
 )
@@ -15,22 +18,34 @@ func (w *writer) opening(in *rules.Incident) message {
 	if because != "" {
 		because = ": " + because
 	}
-	name := joined(" ", "Opened", when(in.OpenedAt), "by this call")
-	body := w.evidence(name, &in.Opening, in.Show)
-	body = append(body, section(w.samples(in))...)
+	name := joined(" ", "Opened", when(in.OpenedAt))
+	var body []slack.Block
+	if v := in.Values; v != nil {
+		body = section("opening", "*"+name+":* "+code(v.Name, 120)+" was "+amount(v, v.Opening))
+	}
+	body = append(body, w.evidence(name+" by this call", &in.Opening, in.Show)...)
+	body = append(body, section("samples", w.samples(in))...)
+	if len(body) == 0 {
+		body = section("opening", "*"+name+"*")
+	}
+	if in.Opening.Call.CallID != "" {
+		name += " by this call"
+	}
 	return message{
 		Text:        sentence(name + because),
+		Blocks:      w.table(in),
 		Attachments: bar(openingColor(in), body...),
 	}
 }
 
+// openingSeverity is the one it opened with.
+func openingSeverity(in *rules.Incident) rules.Severity {
+	return cmp.Or(in.Opening.Severity, in.Severity)
+}
+
 // openingColor is that of the severity it opened with.
 func openingColor(in *rules.Incident) string {
-	at := rules.Incident{State: rules.Firing, Severity: in.Severity}
-	if in.Opening.Severity != "" {
-		at.Severity = in.Opening.Severity
-	}
-	return color(&at)
+	return color(&rules.Incident{State: rules.Firing, Severity: openingSeverity(in)})
 }
 
 // samples are the other calls, a line each.
@@ -60,7 +75,7 @@ func (w *writer) escalated(in *rules.Incident, to rules.Severity, at time.Time, 
 	line := joined("; ", joined(": ", "*"+head+"*", why), calls(in)+" so far")
 	return message{
 		Text:      sentence(w.headline(in, 500)+":", joined(": ", inSentence(head), why)+".", calls(in)+" so far"),
-		Blocks:    section(":arrow_up: " + line),
+		Blocks:    section("line", ":arrow_up: "+line),
 		Broadcast: true,
 	}
 }
@@ -69,8 +84,8 @@ func (w *writer) escalated(in *rules.Incident, to rules.Severity, at time.Time, 
 func (w *writer) resolved(in *rules.Incident) message {
 	good := w.goodLine(in)
 	return message{
-		Text:   sentence(w.headline(in, 500)+":", inSentence(w.resolvedLine(in))+".", good),
-		Blocks: section(lines(limitSection, ":white_check_mark: *"+w.resolvedLine(in)+"*", good)),
+		Text:   sentence(w.headline(in, 500)+":", inSentence(w.resolvedLine(in))+".", stop(w.valueLine(in)), good),
+		Blocks: section("line", lines(limitSection, ":white_check_mark: *"+w.resolvedLine(in)+"*", w.valueLine(in), good)),
 	}
 }
 
@@ -79,6 +94,6 @@ func (w *writer) trial(at time.Time) message {
 	const text = "Test message from callwatch: alerts reach this channel. Nothing is wrong, nobody needs to act"
 	return message{
 		Text:   text + ".",
-		Blocks: section(":test_tube: " + text + joined(" ", ".", when(at))),
+		Blocks: section("line", ":test_tube: "+text+joined(" ", ".", when(at))),
 	}
 }

@@ -17,22 +17,23 @@ func (w *writer) root(in *rules.Incident) message {
 	lead := icon(in) + " " + state(in) + ": "
 	m := message{
 		Text:   w.rootText(in),
-		Blocks: []slack.Block{header(lead + w.headline(in, limitHeader-length(lead)))},
+		Blocks: append([]slack.Block{header(lead + w.headline(in, limitHeader-length(lead)))}, chart(in)...),
 	}
-	worst := worstOf(in)
 	var body []slack.Block
 	if in.State == rules.Resolved {
-		body = append(body, section(lines(limitSection, w.resolvedLine(in), w.goodLine(in)))...)
+		body = section("extent", lines(limitSection, w.resolvedLine(in), w.valueLine(in), w.goodLine(in)))
 	} else {
-		body = append(body, section(w.extent(in))...)
+		body = section("extent", lines(limitSection, w.extent(in), w.valueLine(in)))
 	}
+	body = append(body, section("standing", w.standing(in))...)
 	name := markup("Call")
 	if in.Counts.Matched > 1 {
 		name = "Worst call"
 	}
-	body = append(body, w.evidence(name, worst, in.Show)...)
-	body = append(body, section(next(in))...)
-	body = append(body, small(w.footer(in)))
+	body = append(body, w.evidence(name, worstOf(in), in.Show)...)
+	body = append(body, section("next", w.next(in))...)
+	body = append(body, w.actions(in)...)
+	body = append(body, small("footer", w.footer(in)))
 	m.Attachments = bar(color(in), body...)
 	return m
 }
@@ -50,8 +51,19 @@ func (w *writer) rootText(in *rules.Incident) string {
 	default:
 		because = "Matched because " + because + "."
 	}
-	return sentence(name, w.extent(in)+".", because)
+	return sentence(name, w.extent(in)+".", stop(w.valueLine(in)), because)
 }
+
+// stop ends a part of a sentence, if there is one.
+func stop(m markup) markup {
+	if m == "" {
+		return ""
+	}
+	return m + "."
+}
+
+// extentPlain is extent without the marks for dates, for readers outside Slack.
+func (w *writer) extentPlain(in *rules.Incident) markup { return calls(in) + " matched" }
 
 // extent says how many calls since when.
 func (w *writer) extent(in *rules.Incident) markup {

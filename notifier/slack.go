@@ -26,23 +26,25 @@ type client struct {
 
 // newClient talks to the API at url, "" for Slack's own.
 func newClient(token Token, url string, timeout time.Duration) *client {
-	if url == "" {
-		url = slack.APIURL
-	}
-	if !strings.HasSuffix(url, "/") {
-		url += "/"
-	}
 	web := &http.Client{
 		Timeout: timeout,
 		// A redirect would carry the token, which is in the form, elsewhere.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return &client{
-		api: slack.New(string(token), slack.OptionAPIURL(url), slack.OptionHTTPClient(web),
+		api: slack.New(string(token), slack.OptionAPIURL(apiURL(url)), slack.OptionHTTPClient(web),
 			slack.OptionLog(log.New(io.Discard, "", 0))),
 		token: token,
 		ids:   map[string]string{},
 	}
+}
+
+// apiURL is the base address of the API, "" for Slack's own.
+func apiURL(url string) string {
+	if url == "" {
+		url = slack.APIURL
+	}
+	return strings.TrimRight(url, "/") + "/"
 }
 
 // place is where a message is.

@@ -250,7 +250,7 @@ func (g *Engine) signal(r *Rule, key string, in signal) {
 	if step != "" {
 		if step == StepOpened {
 			g.st.Rules[g.indexed[r.Name]].Opened++
-			k.change(func(i *Incident) { i.Slack, i.Silence = g.set.channels(r, i), g.silenceOf(i) })
+			k.change(func(i *Incident) { i.Slack, i.Outputs = g.set.receivers(r, i); i.Silence = g.silenceOf(i) })
 			g.gatherSamples(r, k)
 			adopted = g.adopt(r, k)
 		}

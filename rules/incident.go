@@ -108,8 +108,9 @@ type Incident struct {
 	Runbook string            `json:"runbook,omitempty"`
 	Owner   string            `json:"owner,omitempty"`
 	Labels  map[string]string `json:"labels,omitempty"`
-	Slack   []string          `json:"slack,omitempty"` // channels it is routed to; none: the configured default
-	Show    []string          `json:"show,omitempty"`  // fields listed for each sample call
+	Slack   []string          `json:"slack,omitempty"`   // channels it is routed to; none, and no outputs: the configured default
+	Outputs []string          `json:"outputs,omitempty"` // configured outputs it is routed to, beside Slack
+	Show    []string          `json:"show,omitempty"`    // fields listed for each sample call
 
 	Counts    Counts     `json:"counts"`
 	Opening   Evidence   `json:"opening"`             // what opened it, never changed

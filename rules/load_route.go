@@ -7,14 +7,19 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// slackChannel is a channel by name or by id.
-var slackChannel = regexp.MustCompile(`^(#[\p{Ll}\p{N}\p{Lo}_-]{1,80}|[CGD][A-Z0-9]{6,20})$`)
+var (
+	// slackChannel is a channel by name or by id.
+	slackChannel = regexp.MustCompile(`^(#[\p{Ll}\p{N}\p{Lo}_-]{1,80}|[CGD][A-Z0-9]{6,20})$`)
+	outputName   = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,39}$`)
+)
 
-// route is where one rule's incidents go.
-func (l *loader) route(n ast.Node) []string {
-	var slack []string
-	l.mapping(n, "route", keys{"slack": func(n ast.Node) { slack = l.channels(n) }})
-	return slack
+// readRoute reads where one rule's incidents go.
+func (l *loader) readRoute(n ast.Node, r *Rule) {
+	r.Slack, r.Outputs = nil, nil // an inherited route is replaced as a whole
+	l.mapping(n, "route", keys{
+		"slack":   func(n ast.Node) { r.Slack = l.channels(n) },
+		"outputs": func(n ast.Node) { r.Outputs = l.outputs(n) },
+	})
 }
 
 func (l *loader) channels(n ast.Node) []string {
@@ -29,6 +34,37 @@ func (l *loader) channels(n ast.Node) []string {
 	return out
 }
 
+// outputs are names under `outputs` of callwatch.yaml; whether they exist there
+// is checked where both are known.
+func (l *loader) outputs(n ast.Node) []string {
+	var out []string
+	for _, s := range l.texts(n, "outputs") {
+		if !outputName.MatchString(s) {
+			l.add(nodeAt(n), "bad-output", fmt.Sprintf("%q is not the name of an output", s), "a name under outputs: in callwatch.yaml, in lower case")
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// storm reads `off` or {new: 10, within: 60s}.
+func (l *loader) storm(n ast.Node) *Storm {
+	s := &Storm{}
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+	default:
+		_, _ = l.word(n, "storm", "off")
+		return s
+	}
+	*s = UsualStorm()
+	l.mapping(n, "storm", keys{
+		"new":    func(n ast.Node) { s.New, _ = l.integer(n, "new", 1, 1000) },
+		"within": func(n ast.Node) { s.Within, _ = l.duration(n, "within") },
+	})
+	return s
+}
+
 // readRoutes reads the list that decides for rules without a route.
 func (l *loader) readRoutes(n ast.Node) {
 	open := true
@@ -40,10 +76,12 @@ func (l *loader) readRoutes(n ast.Node) {
 		l.mapping(n, "a route", keys{
 			"match":    func(n ast.Node) { r.Match = l.program(n, "match", alertEnv(l.env)) },
 			"slack":    func(n ast.Node) { r.Slack = l.channels(n) },
+			"outputs":  func(n ast.Node) { r.Outputs = l.outputs(n) },
+			"storm":    func(n ast.Node) { r.Storm = l.storm(n) },
 			"continue": func(n ast.Node) { s, _ := l.word(n, "continue", "true", "false"); r.Continue = s == "true" },
 		})
-		if len(r.Slack) == 0 {
-			l.add(nodeAt(n), "empty-route", "a route needs a channel", `add slack: "#channel"`)
+		if len(r.Slack) == 0 && len(r.Outputs) == 0 {
+			l.add(nodeAt(n), "empty-route", "a route needs a channel or an output", `add slack: "#channel" or outputs: [name]`)
 		}
 		open = open && (r.Match != nil || r.Continue)
 		l.set.Routes = append(l.set.Routes, r)

@@ -30,7 +30,7 @@ func (l *loader) ruleKeys(r *Rule) keys {
 		"cooldown":      func(n ast.Node) { r.Cooldown, _ = l.duration(n, "cooldown") },
 		"show":          func(n ast.Node) { r.Show = l.fields(n, "show", showable) },
 		"samples":       func(n ast.Node) { r.Samples, _ = l.integer(n, "samples", 0, maxSamples) },
-		"route":         func(n ast.Node) { r.Slack = l.route(n) },
+		"route":         func(n ast.Node) { l.readRoute(n, r) },
 		"mode": func(n ast.Node) {
 			mode, _ := l.word(n, "mode", string(Active), string(Shadow), string(Off))
 			r.Mode = Mode(mode)

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,24 +15,66 @@ func alertEnv(env condition.Env) condition.Env {
 	return env
 }
 
-// channels are where an incident is announced: the rule's own route, else the
-// first of the file's routes that matches, and those after it while they say so.
-func (s *Set) channels(r *Rule, in *Incident) []string {
-	if len(r.Slack) > 0 {
-		return r.Slack
+// receivers are where an incident is announced, channels of Slack and other
+// outputs: the rule's own route, else the first of the file's routes that
+// matches, and those after it while they say so.
+func (s *Set) receivers(r *Rule, in *Incident) (slack, outputs []string) {
+	if len(r.Slack) > 0 || len(r.Outputs) > 0 {
+		return r.Slack, r.Outputs
 	}
 	facts := factsOf(in)
-	var out []string
 	for _, route := range s.Routes {
 		if route.Match != nil && route.Match.Eval(facts).Truth != condition.True {
 			continue
 		}
-		out = append(out, route.Slack...)
+		slack, outputs = append(slack, route.Slack...), append(outputs, route.Outputs...)
 		if !route.Continue {
 			break
 		}
 	}
-	return out
+	return slack, outputs
+}
+
+// UsualStorm is what holds for channels of which no route says otherwise.
+func UsualStorm() Storm { return Storm{New: 10, Within: time.Minute} }
+
+// Storms are the channels with a storm of their own.
+func (s *Set) Storms() map[string]Storm {
+	storms := map[string]Storm{}
+	for _, r := range s.Routes {
+		for _, c := range r.Slack {
+			if r.Storm != nil {
+				storms[c] = *r.Storm
+			}
+		}
+	}
+	return storms
+}
+
+// OutputNames are the outputs that the file names, each once, sorted.
+func (s *Set) OutputNames() []string {
+	var names []string
+	for _, r := range s.Rules {
+		names = append(names, r.Outputs...)
+	}
+	for _, r := range s.Routes {
+		names = append(names, r.Outputs...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Channels are the channels of Slack that the file names, each once, sorted.
+func (s *Set) Channels() []string {
+	var names []string
+	for _, r := range s.Rules {
+		names = append(names, r.Slack...)
+	}
+	for _, r := range s.Routes {
+		names = append(names, r.Slack...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // textOf is a field's value as it stands in a key.

@@ -48,7 +48,8 @@ type Rule struct {
 	Active       Hours         // when incidents may open
 	MaxKeys      int           // bound on live keys
 
-	Slack   []string // channels of its own; none: the routes decide
+	Slack   []string // channels of its own; none of these two: the routes decide
+	Outputs []string // outputs of its own, by the names they are configured with
 	Show    []string // fields listed for each sample call
 	Samples int
 	Mode    Mode
@@ -85,7 +86,16 @@ type Hold struct {
 type Route struct {
 	Match    *condition.Program // nil matches all
 	Slack    []string
-	Continue bool // later routes are tried as well
+	Outputs  []string
+	Storm    *Storm // of its channels; nil: the usual one
+	Continue bool   // later routes are tried as well
+}
+
+// Storm is when a channel sees one rolling message instead of single ones: more
+// than New incidents within a time. New 0 is never.
+type Storm struct {
+	New    int
+	Within time.Duration
 }
 
 const (

@@ -53,8 +53,11 @@ func (t *Transition) says(quiet bool) bool {
 }
 
 // channelCount is the number of channels an incident goes to: those it is
-// routed to, else the configured one.
+// routed to, else the configured one, unless it goes to other outputs only.
 func channelCount(in *Incident) int {
+	if len(in.Slack) == 0 && len(in.Outputs) > 0 {
+		return 0
+	}
 	names := slices.Compact(slices.Sorted(slices.Values(in.Slack)))
 	return max(1, len(names))
 }

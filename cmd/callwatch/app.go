@@ -68,7 +68,10 @@ func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app,
 			}
 		}
 	}
-	a.notifier = notifier.New(a.cfg.announcing(), a.ledger, time.Now, log)
+	for _, name := range a.cfg.unknownOutputs(set) {
+		log.Warn("the rules name an output that is not configured", "output", name)
+	}
+	a.notifier = notifier.New(a.cfg.announcing(set), a.ledger, time.Now, log)
 	a.judging = &judging{set: set, opt: rules.Options{Prefer: cfg.MOS}}
 	file.swap = a.order
 	a.stats.registry.MustRegister(file.metrics()...)
@@ -84,10 +87,14 @@ func (a *app) run(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var stages sync.WaitGroup
-	for name, stage := range map[string]func(context.Context) error{
+	all := map[string]func(context.Context) error{
 		"normalize": a.normalize, "judge": a.judge, "announce": a.announce,
 		"deliver": func(ctx context.Context) error { a.notifier.Run(ctx); return ctx.Err() },
-	} {
+	}
+	if a.cfg.Slack.buttons() && a.cfg.Slack.AppToken != "" {
+		all["listen"] = a.listen
+	}
+	for name, stage := range all {
 		stages.Go(func() { keep(work, a.log.With("stage", name), stage) })
 	}
 	if a.console != nil && a.console.slack != nil {
@@ -150,14 +157,6 @@ func (c *Config) normalizing() normalizer.Options {
 	return normalizer.Options{Prefer: c.MOS, Codecs: c.codecs}
 }
 
-// announcing is the configuration of the notifier.
-func (c *Config) announcing() notifier.Config {
-	return notifier.Config{
-		Token: notifier.Token(c.Slack.Token.Reveal()), APIURL: c.Slack.APIURL, Channel: c.Slack.Channel,
-		Rate: c.Slack.Rate, ShowNumbers: c.Slack.ShowNumbers, Title: providerTitle,
-	}
-}
-
 func providerTitle(name string) string {
 	if p, ok := normalizer.Find(name); ok && p.Title != "" {
 		return p.Title
@@ -173,6 +172,9 @@ func (a *app) handling() handlers.Config {
 		Log: a.log, Limits: handlers.Limits{Body: maxBody},
 	}
 	c.API = a.api()
+	if clicks := a.clicks(); clicks != nil && a.cfg.Slack.SigningSecret != "" {
+		c.Interactions = clicks.Interactions
+	}
 	if a.console != nil {
 		c.Console = a.console
 	}

@@ -40,7 +40,7 @@ func TestNotifyTest(t *testing.T) {
 }
 
 func TestDoctorWithSlack(t *testing.T) {
-	_, url := fakeSlackServer(t)
+	_, url := fakeSlackServer(t, "#voice")
 	environ := []string{
 		"CALLWATCH_SLACK_TOKEN=xoxb-test", "CALLWATCH_SLACK_CHANNEL=#voice", "CALLWATCH_SLACK_API_URL=" + url,
 		"CALLWATCH_DATA_DIR=" + t.TempDir(), "CALLWATCH_BIRD_SIGNING_KEY=key", "CALLWATCH_RULES=../../rules.yaml",
@@ -53,6 +53,12 @@ func TestDoctorWithSlack(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("the doctor does not say %q:\n%s", want, out)
 		}
+	}
+
+	gone := append(environ, "CALLWATCH_SLACK_CHANNEL=#gone")
+	code, out, _ = command(t, t.Context(), gone, "doctor")
+	if code != exitProblems || !strings.Contains(out, "problem  slack        channel #gone takes no messages: channel_not_found") {
+		t.Errorf("a channel that is not there: exit %d\n%s", code, out)
 	}
 }
 

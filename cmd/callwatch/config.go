@@ -34,6 +34,10 @@ type Config struct {
 	NATS       NATSConfig  `envPrefix:"NATS_" yaml:"nats"`
 	Durability string      `env:"DURABILITY" yaml:"durability"`
 	Slack      SlackConfig `envPrefix:"SLACK_" yaml:"slack"`
+	ConsoleURL string      `env:"CONSOLE_URL" yaml:"console_url"` // where readers of messages find the console
+
+	// Outputs are the receivers beside Slack, by the names that routes use.
+	Outputs map[string]OutputConfig `yaml:"outputs"`
 
 	// Providers are the registry's settings by provider and setting name.
 	Providers map[string]map[string]Secret `yaml:"providers"`
@@ -61,6 +65,7 @@ type SlackConfig struct {
 	APIURL        string  `env:"API_URL" yaml:"api_url"`
 	Rate          float64 `env:"RATE" yaml:"rate"` // posts per second and channel
 	ShowNumbers   bool    `env:"SHOW_NUMBERS" yaml:"show_numbers"`
+	Groups        string  `env:"GROUPS" yaml:"groups"` // ids of the user groups that may use the buttons, comma-separated
 }
 
 func defaultConfig() Config {
@@ -208,6 +213,7 @@ func (c *Config) check() error {
 		errs = append(errs, fmt.Errorf("codecs: %w", err))
 	}
 	c.codecs = table
+	errs = append(errs, c.checkOutputs()...)
 	errs = append(errs, c.checkProviders()...)
 	return errors.Join(errs...)
 }

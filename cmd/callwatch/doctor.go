@@ -88,6 +88,7 @@ func diagnose(ctx context.Context, cfg Config, environ []string) []finding {
 	found = append(found, diagnoseStore(ctx, cfg))
 	found = append(found, diagnoseProviders(cfg)...)
 	found = append(found, diagnoseSlack(ctx, cfg)...)
+	found = append(found, diagnoseOutputs(cfg)...)
 	return found
 }
 
@@ -194,8 +195,10 @@ func diagnoseProviders(cfg Config) []finding {
 }
 
 func diagnoseSlack(ctx context.Context, cfg Config) []finding {
-	account, err := cfg.slack().Check(ctx)
+	account, err := cfg.slack().Check(ctx, cfg.Slack.Groups != "")
 	switch {
+	case errors.Is(err, notifier.ErrNotConfigured) && cfg.Slack.WebhookURL != "":
+		return []finding{{"slack", stateWarning, "incoming webhook only: opening and resolve as single messages, no edits, threads or buttons; set CALLWATCH_SLACK_TOKEN"}}
 	case errors.Is(err, notifier.ErrNotConfigured):
 		return []finding{{"slack", stateWarning, "CALLWATCH_SLACK_TOKEN is not set: incidents are only logged"}}
 	case err != nil:
@@ -203,10 +206,8 @@ func diagnoseSlack(ctx context.Context, cfg Config) []finding {
 	case len(account.Missing) > 0:
 		return []finding{{"slack", stateProblem, "the token lacks the scopes " + strings.Join(account.Missing, ", ")}, diagnoseClock(ctx, cfg)}
 	}
-	return []finding{
-		{"slack", stateOK, fmt.Sprintf("token of %s in %s, posting to %s", account.User, account.Team, cfg.Slack.Channel)},
-		diagnoseClock(ctx, cfg),
-	}
+	found := []finding{{"slack", stateOK, fmt.Sprintf("token of %s in %s, posting to %s", account.User, account.Team, cfg.Slack.Channel)}}
+	return append(append(found, diagnoseChannels(ctx, cfg)...), diagnoseButtons(cfg), diagnoseClock(ctx, cfg))
 }
 
 // diagnoseClock compares our clock with that of Slack's answers: signatures are

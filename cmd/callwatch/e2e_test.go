@@ -133,9 +133,9 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func fakeSlackServer(t *testing.T) (*slackfake.Server, string) {
+func fakeSlackServer(t *testing.T, channels ...string) (*slackfake.Server, string) {
 	t.Helper()
-	slack := slackfake.New(slackfake.Config{Now: time.Now, Token: "xoxb-test"})
+	slack := slackfake.New(slackfake.Config{Now: time.Now, Channels: channels, Token: "xoxb-test"})
 	srv := httptest.NewServer(slack)
 	t.Cleanup(srv.Close)
 	return slack, srv.URL + "/api/"

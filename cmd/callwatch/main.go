@@ -91,7 +91,7 @@ func rootCommand(environ []string) *cobra.Command {
 	settings.addFlags(root)
 	root.AddCommand(
 		serveCommand(settings), demoCommand(settings), simulateCommand(settings),
-		rulesCommand(settings), backtestCommand(settings), eventsCommand(settings), notifyCommand(settings),
+		rulesCommand(settings), backtestCommand(settings), eventsCommand(settings), notifyCommand(settings), slackCommand(settings),
 		incidentsCommand(settings), silenceCommand(settings),
 		doctorCommand(settings), healthcheckCommand(), versionCommand(),
 	)

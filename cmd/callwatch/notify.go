@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,10 +21,11 @@ func notifyCommand(s *settings) *cobra.Command {
 
 func notifyTestCommand(s *settings) *cobra.Command {
 	return &cobra.Command{
-		Use:   "test [CHANNEL]",
-		Short: "Post a message marked as a test to Slack",
-		Long:  "Post a message marked as a test, to the configured channel or to the one given (#name or id).",
-		Args:  cobra.MaximumNArgs(1),
+		Use:   "test [CHANNEL|OUTPUT]",
+		Short: "Send a message marked as a test",
+		Long: "Send a message marked as a test: to the configured channel, to the one given (#name or id), or to an output by\n" +
+			"its name in callwatch.yaml.",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg, err := s.load(c)
 			if err != nil {
@@ -42,7 +44,10 @@ func notifyTestCommand(s *settings) *cobra.Command {
 			case err != nil:
 				return problems(fmt.Errorf("post to %s: %w", channel, err))
 			}
-			fmt.Fprintf(c.OutOrStdout(), "posted to %s: %s\n", channel, link)
+			if link != "" {
+				link = ": " + link
+			}
+			fmt.Fprintf(c.OutOrStdout(), "posted to %s%s\n", cmp.Or(channel, "the incoming webhook"), link)
 			return nil
 		},
 	}
@@ -50,5 +55,5 @@ func notifyTestCommand(s *settings) *cobra.Command {
 
 // slack is a notifier for single calls: it keeps no record of what it sent.
 func (c *Config) slack() *notifier.Notifier {
-	return notifier.New(c.announcing(), nil, time.Now, slog.New(slog.DiscardHandler))
+	return notifier.New(c.announcing(nil), nil, time.Now, slog.New(slog.DiscardHandler))
 }

@@ -42,9 +42,11 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 	status := a.notifier.Status()
 	switch {
 	case !status.Configured:
-		add("slack", handlers.Degraded, "no token: incidents are only logged")
+		add("slack", handlers.Degraded, "no token and no output: incidents are only logged")
 	case status.Broken():
-		add("slack", handlers.Degraded, "a channel takes nothing")
+		add("slack", handlers.Degraded, "take nothing: "+strings.Join(status.BrokenNames(), ", "))
+	case status.Degraded:
+		add("slack", handlers.Degraded, "incoming webhook only: no edits, threads or buttons")
 	default:
 		add("slack", handlers.Passing, "")
 	}

@@ -19,6 +19,7 @@ type Fault struct {
 	Status     int           // HTTP status instead of 200
 	RetryAfter int           // seconds, sent with Status 429 if above 0
 	Error      string        // Slack's error in an answer 200
+	Detail     string        // what response_metadata says about Error
 	Cut        bool          // close the connection without an answer
 	Hang       time.Duration // answer only after this long, or never if the client leaves before
 }
@@ -46,7 +47,11 @@ func (f Fault) write(w http.ResponseWriter, r *http.Request, body reply) {
 		}
 		http.Error(w, "<html>"+http.StatusText(f.Status)+"</html>", f.Status)
 	case f.Error != "":
-		write(w, http.StatusOK, failed(f.Error))
+		answer := failed(f.Error)
+		if f.Detail != "" {
+			answer["response_metadata"] = reply{"messages": []string{f.Detail}}
+		}
+		write(w, http.StatusOK, answer)
 	default:
 		write(w, http.StatusOK, body)
 	}

@@ -48,6 +48,10 @@ type Server struct {
 	calls    []Call
 	revoked  string // error for every call, "" for none
 	changed  chan struct{}
+
+	groups    map[string][]string // members of user groups
+	socket    *socket             // the app in Socket Mode; nil for none
+	envelopes int
 }
 
 // maxCalls bounds what is recorded.
@@ -99,6 +103,10 @@ func failed(err string) reply { return reply{"ok": false, "error": err} }
 
 // ServeHTTP answers one API call.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == socketPath {
+		s.serveSocket(w, r)
+		return
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, 4<<20)
 	if err := r.ParseForm(); err != nil {
 		write(w, http.StatusOK, failed("invalid_form_data"))
@@ -144,10 +152,12 @@ func recorded(method string, form url.Values) Call {
 }
 
 func (s *Server) run(c *Call, r *http.Request) reply {
-	if err := s.authError(r); err != "" {
+	if err := s.authError(r); err != "" && c.Method != "apps.connections.open" { // it has a token of its own
 		return failed(err)
 	}
 	switch c.Method {
+	case "apps.connections.open":
+		return s.openConnection(r)
 	case "auth.test":
 		return reply{
 			"ok": true, "url": "https://callwatch.slack.example/", "team": "callwatch", "user": "callwatch",
@@ -167,6 +177,8 @@ func (s *Server) run(c *Call, r *http.Request) reply {
 		return s.replies(r.Form)
 	case "conversations.list":
 		return s.list(r.Form)
+	case "usergroups.users.list":
+		return s.groupMembers(r.Form)
 	case "conversations.info":
 		return s.info(c)
 	default:

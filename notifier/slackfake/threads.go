@@ -77,6 +77,7 @@ func blockLines(raw json.RawMessage) []string {
 		if b.Text != nil {
 			lines = append(lines, plain(b.Text.Text))
 		}
+		lines = append(lines, b.drawn()...)
 		for _, f := range b.Fields {
 			lines = append(lines, "  "+strings.ReplaceAll(plain(f.Text), "\n", ": "))
 		}
@@ -86,7 +87,28 @@ func blockLines(raw json.RawMessage) []string {
 			if json.Unmarshal(e.Text, &label) != nil && json.Unmarshal(e.Text, &t) == nil {
 				label = "[" + t.Text + "]"
 			}
+			if e.Placeholder != nil {
+				label = "[" + e.Placeholder.Text + " ▾]"
+			}
 			lines = append(lines, plain(label))
+		}
+	}
+	return lines
+}
+
+// drawn is a chart or table in text.
+func (b *block) drawn() []string {
+	var lines []string
+	switch b.Type {
+	case "data_visualization":
+		lines = append(lines, "[chart: "+b.Title+"]")
+	case "table":
+		for _, row := range b.Rows {
+			var cells []string
+			for _, c := range row {
+				cells = append(cells, plain(c.Text))
+			}
+			lines = append(lines, strings.Join(cells, " | "))
 		}
 	}
 	return lines
@@ -116,6 +138,7 @@ func plain(s string) string {
 		"&lt;", "<", "&gt;", ">", "&amp;", "&", "`", "",
 		":red_circle:", "🔴", ":large_yellow_circle:", "🟡", ":large_blue_circle:", "🔵", ":white_check_mark:", "✅",
 		":small_red_triangle:", "🔺", ":grey_question:", "❔", ":arrow_up:", "⬆️", ":book:", "📖", ":warning:", "⚠️",
-		":test_tube:", "🧪",
+		":test_tube:", "🧪", ":eyes:", "👀", ":no_bell:", "🔕", ":bell:", "🔔", ":link:", "🔗", ":alarm_clock:", "⏰",
+		":leftwards_arrow_with_hook:", "↩️", ":mag:", "🔍", ":tornado:", "🌪️",
 	).Replace(s)
 }

@@ -19,6 +19,10 @@ const (
 	maxButton     = 75
 	maxButtonURL  = 3000
 	maxAttachment = 100
+
+	maxBlockID     = 255
+	maxActionID    = 255
+	maxButtonValue = 2000
 )
 
 type textObject struct {
@@ -28,16 +32,30 @@ type textObject struct {
 
 type block struct {
 	Type     string       `json:"type"`
+	ID       string       `json:"block_id"`
 	Text     *textObject  `json:"text"`
 	Fields   []textObject `json:"fields"`
 	Elements []element    `json:"elements"`
+
+	Title string   `json:"title"` // of a chart
+	Chart chart    `json:"chart"`
+	Rows  [][]cell `json:"rows"` // of a table
 }
 
-// element of a context or actions block: a text, or a button with one.
+// element of a context or actions block: a text, or a control with one.
 type element struct {
-	Type string          `json:"type"`
-	Text json.RawMessage `json:"text"`
-	URL  string          `json:"url"`
+	Type        string          `json:"type"`
+	ActionID    string          `json:"action_id"`
+	Value       string          `json:"value"`
+	Text        json.RawMessage `json:"text"`
+	URL         string          `json:"url"`
+	Placeholder *textObject     `json:"placeholder"`
+	Options     []option        `json:"options"`
+}
+
+type option struct {
+	Text  *textObject `json:"text"`
+	Value string      `json:"value"`
 }
 
 type attachment struct {
@@ -82,13 +100,28 @@ func checkBlocks(at string, raw json.RawMessage) []string {
 	if len(bs) > maxBlocks {
 		problems = append(problems, fmt.Sprintf("%s: %d blocks, at most %d", at, len(bs), maxBlocks))
 	}
+	ids, tables := map[string]bool{}, 0
 	for i := range bs {
 		for _, p := range bs[i].problems() {
-			problems = append(problems, fmt.Sprintf("%s/%d: %s", at, i, p))
+			problems = append(problems, pointed(p, fmt.Sprintf("%s/%d", at, i)))
 		}
+		if id := bs[i].ID; id != "" && (ids[id] || length(id) > maxBlockID) {
+			problems = append(problems, pointed(fmt.Sprintf("block_id %q is too long or there twice", id), fmt.Sprintf("%s/%d", at, i)))
+		} else {
+			ids[id] = true
+		}
+		if bs[i].Type == "table" {
+			tables++
+		}
+	}
+	if tables > 1 {
+		problems = append(problems, "only_one_table_allowed")
 	}
 	return problems
 }
+
+// pointed is a problem as Slack words it, with the place at its end.
+func pointed(problem, at string) string { return "[ERROR] " + problem + " [json-pointer:" + at + "]" }
 
 func (b *block) problems() []string {
 	switch b.Type {
@@ -113,6 +146,10 @@ func (b *block) problems() []string {
 		return b.elementProblems()
 	case "divider":
 		return nil
+	case "data_visualization":
+		return b.chartProblems()
+	case "table":
+		return b.tableProblems()
 	default:
 		return []string{fmt.Sprintf("unsupported type: %q", b.Type)}
 	}
@@ -123,7 +160,18 @@ func (b *block) elementProblems() []string {
 	if n := len(b.Elements); n == 0 || n > maxElements {
 		ps = append(ps, fmt.Sprintf("%d elements, 1 to %d", n, maxElements))
 	}
+	actions := map[string]bool{}
 	for _, e := range b.Elements {
+		if b.Type == "actions" {
+			if e.ActionID != "" && actions[e.ActionID] || len(e.ActionID) > maxActionID {
+				ps = append(ps, fmt.Sprintf("action_id %q is too long or there twice", e.ActionID))
+			}
+			actions[e.ActionID] = true
+		}
+		if e.Type == "static_select" {
+			ps = append(ps, e.menuProblems()...)
+			continue
+		}
 		if e.Type != "button" {
 			var t textObject
 			if err := json.Unmarshal(e.Text, &t.Text); err != nil {
@@ -140,6 +188,9 @@ func (b *block) elementProblems() []string {
 			continue
 		}
 		ps = append(ps, t.problems("plain_text", maxButton)...)
+		if length(e.Value) > maxButtonValue {
+			ps = append(ps, "button: value too long")
+		}
 		if length(e.URL) > maxButtonURL {
 			ps = append(ps, "button: url too long")
 		}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"callwatch/notifier"
+	"callwatch/rules"
+)
+
+// clicks answers the buttons in Slack; nil where no way for clicks is configured.
+func (a *app) clicks() *notifier.Clicks {
+	slack := a.cfg.Slack
+	if !slack.buttons() {
+		return nil
+	}
+	c := &notifier.Clicks{
+		Secret: notifier.Token(slack.SigningSecret.Reveal()), Act: a.act, Now: time.Now, Log: a.log,
+		Web: &http.Client{Timeout: 2 * time.Second},
+	}
+	if groups := splitList(Secret(slack.Groups)); len(groups) > 0 {
+		c.Allow = a.notifier.AllowGroups(groups)
+	}
+	return c
+}
+
+// buttons says whether clicks can reach us.
+func (c *SlackConfig) buttons() bool {
+	return c.Token != "" && (c.SigningSecret != "" || c.AppToken != "")
+}
+
+// actWait is how long a click waits to see its effect: Slack waits three seconds
+// for the answer.
+const actWait = 1500 * time.Millisecond
+
+// act carries out what somebody clicked. It is stored when act returns, and
+// nothing is done twice when Slack delivers a click again.
+func (a *app) act(ctx context.Context, click notifier.Action) error {
+	action := rules.Action{By: click.By.Name, Incident: click.Incident}
+	switch click.Kind {
+	case notifier.Ack:
+		action.Do = rules.Acknowledge
+	case notifier.Unack:
+		action.Do = rules.Unacknowledge
+	case notifier.Silence:
+		in, ok := a.openIncident(click.Incident)
+		if !ok {
+			return fmt.Errorf("silence %s: the incident is not open", click.Incident)
+		}
+		action = rules.Action{Do: rules.AddSilence, By: click.By.Name, Silence: &rules.Silence{
+			ID: "slack-" + click.ID, Match: rules.MatchFor(&in), Until: click.At.Add(click.For), By: click.By.Name,
+			Comment: "silenced in Slack",
+		}}
+	default:
+		return fmt.Errorf("there is no action %q", click.Kind)
+	}
+	ctx, stop := context.WithTimeout(ctx, actWait)
+	defer stop()
+	_, err := a.mark(ctx, action)
+	return err
+}
+
+func (a *app) openIncident(id string) (in rules.Incident, ok bool) {
+	a.judging.look(func(g *rules.Engine) {
+		for _, open := range g.Incidents() {
+			if open.ID == id {
+				in, ok = open, true
+			}
+		}
+	})
+	return in, ok
+}
+
+// listen takes clicks by Socket Mode.
+func (a *app) listen(ctx context.Context) error {
+	return a.clicks().Listen(ctx, notifier.Token(a.cfg.Slack.AppToken.Reveal()), a.cfg.Slack.APIURL)
+}

@@ -1,0 +1,139 @@
+package notifier
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"callwatch/rules"
+)
+
+var update = flag.Bool("update", false, "write the golden files and docs/slack.md anew")
+
+// kind is a kind of message with an example.
+type kind struct {
+	file, title string
+	m           message
+}
+
+func kinds() []kind {
+	w := &writer{title: title}
+	buttons := &writer{title: title, buttons: true, console: "https://callwatch.example.com"}
+	o, g, e, r, b := opened(), grown(), escalated(), resolved(), bare()
+	a, s, c, win, over := acknowledged(), silenced(), adoptedChild(), window(), windowResolved()
+	step := func(step rules.Step, in rules.Incident) message {
+		return w.said(&line{step: step, at: t0.Add(30 * time.Minute), incident: in})
+	}
+	storm := stormOf(w, &o).messages(w)
+	return []kind{
+		{"root-opened", "Root: opened", w.root(&o)},
+		{"root-grown", "Root: more calls matched", w.root(&g)},
+		{"root-buttons", "Root with buttons and a console", buttons.root(&g)},
+		{"root-escalated", "Root: escalated", w.root(&e)},
+		{"root-acknowledged", "Root: acknowledged", buttons.root(&a)},
+		{"root-silenced", "Root: silenced", w.root(&s)},
+		{"root-adopted", "Root: adopted by another incident", w.root(&c)},
+		{"root-resolved", "Root: resolved", w.root(&r)},
+		{"root-bare", "Root: as little as can be known", w.root(&b)},
+		{"root-window", "Root of a rule over windows, with its trend", w.root(&win)},
+		{"root-window-sparkline", "The same where Slack refuses the chart", w.rootWithSparkline(&win)},
+		{"root-window-resolved", "The same, resolved", w.root(&over)},
+		{"reply-opening", "First reply: the values at opening", w.opening(&g)},
+		{"reply-opening-window", "First reply of a rule over windows", w.opening(&win)},
+		{"line-escalated", "Line: escalated (also shown in the channel)", w.escalated(&e, e.Severity, e.UpdatedAt, "mos (1.94) < 2.5")},
+		{"line-acknowledged", "Line: acknowledged", step(rules.StepAcknowledged, a)},
+		{"line-unacknowledged", "Line: un-acknowledged", step(rules.StepUnacknowledged, g)},
+		{"line-silenced", "Line: silenced", step(rules.StepSilenced, s)},
+		{"line-unsilenced", "Line: the silence has ended", step(rules.StepUnsilenced, g)},
+		{"line-reminded", "Line: reminded", step(rules.StepReminded, g)},
+		{"line-adopted", "Line: adopted incidents", w.adopted(&line{to: 2, incident: win})},
+		{"line-resolved", "Line: resolved", w.resolved(&r)},
+		{"storm", "Storm: the rolling message", storm[0]},
+		{"storm-list", "Storm: the list of its incidents, a hundred a message", storm[2]},
+		{"storm-over", "Storm: the summary", storm[1]},
+		{"trial", "Test message", w.trial(t0)},
+	}
+}
+
+func encoded(m any) ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	err := enc.Encode(m)
+	// Attachments marshal themselves, with < and > escaped.
+	return []byte(strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(out.String())), err
+}
+
+func TestMessagesAreTheGoldenOnes(t *testing.T) {
+	for _, k := range kinds() {
+		t.Run(k.file, func(t *testing.T) {
+			got, err := encoded(k.m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, filepath.Join("testdata", k.file+".golden.json"), got)
+		})
+	}
+}
+
+// TestDocsShowEveryMessage keeps docs/slack.md in step with the messages: what
+// stands above its examples is written by hand.
+func TestDocsShowEveryMessage(t *testing.T) {
+	file := filepath.Join("..", "docs", "slack.md")
+	old, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const mark = "<!-- below: written by go test ./notifier -update -->\n"
+	text, _, ok := strings.Cut(string(old), mark)
+	if !ok {
+		t.Fatal("docs/slack.md lacks the mark of its generated part")
+	}
+	var out bytes.Buffer
+	out.WriteString(text + mark)
+	for _, k := range kinds() {
+		body, err := encoded(k.m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compact, err := json.Marshal(map[string]any{"blocks": k.m.Blocks, "attachments": k.m.Attachments})
+		if err != nil {
+			t.Fatal(err)
+		}
+		link := "https://app.slack.com/block-kit-builder/#" + url.PathEscape(string(compact))
+		fmt.Fprintf(&out, "\n### %s\n\n[Block Kit Builder](%s)\n\n<details><summary>%s</summary>\n\n```json\n%s```\n\n</details>\n",
+			k.title, link, firstLine(k.m.Text), body)
+	}
+	golden(t, file, out.Bytes())
+}
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	return strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(ours.ReplaceAllString(s, "…"))
+}
+
+func golden(t *testing.T, file string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), string(got)); d != "" {
+		t.Errorf("-want +got; write anew with -update\n%s", d)
+	}
+}

@@ -1,0 +1,224 @@
+package notifier
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"callwatch/notifier/slackfake"
+	"callwatch/rules"
+)
+
+const signing = "8f742231b10e8888abcd99yyyzzz85a5"
+
+func ana() slackfake.User { return slackfake.User{ID: "U0ANA", Name: "ana"} }
+
+// clicks takes every action into *took.
+func clicks(now func() time.Time, took *[]Action) *Clicks {
+	return &Clicks{
+		Secret: signing, Now: now, Log: slog.New(slog.DiscardHandler),
+		Act: func(_ context.Context, a Action) error {
+			*took = append(*took, a)
+			return nil
+		},
+	}
+}
+
+// TestSlackSignature has the example of Slack's documentation.
+func TestSlackSignature(t *testing.T) {
+	body := []byte("token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c")
+	at := time.Unix(1531420618, 0)
+	header := func(stamp, signature string) http.Header {
+		h := http.Header{}
+		h.Set("X-Slack-Request-Timestamp", stamp)
+		h.Set("X-Slack-Signature", signature)
+		return h
+	}
+	const good = "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"
+	for name, c := range map[string]struct {
+		h    http.Header
+		now  time.Time
+		want error
+	}{
+		"right":                {header("1531420618", good), at.Add(5 * time.Minute), nil},
+		"from the future":      {header("1531420618", good), at.Add(-5 * time.Minute), nil},
+		"too old":              {header("1531420618", good), at.Add(5*time.Minute + time.Second), ErrExpired},
+		"too far ahead":        {header("1531420618", good), at.Add(-5*time.Minute - time.Second), ErrExpired},
+		"another time":         {header("1531420619", good), at, ErrSignature},
+		"another version":      {header("1531420618", "v1"+good[2:]), at, ErrSignature},
+		"cut off":              {header("1531420618", good[:40]), at, ErrSignature},
+		"not hexadecimal":      {header("1531420618", "v0=zz"), at, ErrSignature},
+		"nothing":              {http.Header{}, at, ErrSignature},
+		"time is not a number": {header("yesterday", good), at, ErrSignature},
+	} {
+		if err := VerifySlack(signing, c.now, c.h, body); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+	if err := VerifySlack("", at, header("1531420618", good), body); !errors.Is(err, ErrSignature) {
+		t.Errorf("without a secret: %v", err)
+	}
+}
+
+func TestButtonsBecomeActions(t *testing.T) {
+	s := newScene(t, channel)
+	s.cfg.Buttons = true
+	s.restart()
+	s.handle(rules.StepOpened, opened())
+	s.drain()
+	var took []Action
+	c := clicks(s.clock.now, &took)
+	root := s.one().Root.TS
+	press := func(action string, option int) int {
+		t.Helper()
+		payload, err := s.fake.Press(root, action, option, ana())
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, body := slackfake.Request(signing, s.clock.now(), payload)
+		status, _ := c.Interactions(t.Context(), h, body)
+		if again, _ := c.Interactions(t.Context(), h, body); again != status {
+			t.Errorf("the same request again: %d, then %d", status, again)
+		}
+		return status
+	}
+	for _, p := range []struct {
+		action string
+		option int
+	}{{actionAck, 0}, {actionSilence, 0}, {actionSilence, 1}, {actionSilence, 2}, {actionRunbook, 0}} {
+		if status := press(p.action, p.option); status != 200 {
+			t.Errorf("%s: status %d", p.action, status)
+		}
+	}
+	var got []Action
+	for i, a := range took {
+		if a.ID == "" || a.At.IsZero() {
+			t.Errorf("action without id or time: %+v", a)
+		}
+		if i%2 == 1 && a.ID != took[i-1].ID {
+			t.Error("the same click has two ids")
+		}
+		if i%2 == 0 {
+			a.ID, a.At = "", time.Time{}
+			got = append(got, a)
+		}
+	}
+	by := Person{"U0ANA", "ana"}
+	want := []Action{
+		{Incident: "bad-call-1", Kind: Ack, By: by},
+		{Incident: "bad-call-1", Kind: Silence, For: time.Hour, By: by},
+		{Incident: "bad-call-1", Kind: Silence, For: 4 * time.Hour, By: by},
+		{Incident: "bad-call-1", Kind: Silence, For: 24 * time.Hour, By: by},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}
+
+func TestInteractionAnswers(t *testing.T) {
+	now := func() time.Time { return t0 }
+	good := []byte(`{"type":"block_actions","user":{"id":"U1","name":"ben"},"actions":[{"action_id":"callwatch_ack","value":"inc","action_ts":"1.2"}]}`)
+	for name, c := range map[string]struct {
+		payload string
+		change  func(*Clicks)
+		status  int
+		acts    int
+	}{
+		"good":                  {string(good), nil, 200, 1},
+		"allowed":               {string(good), func(c *Clicks) { c.Allow = allow(true, nil) }, 200, 1},
+		"not allowed":           {string(good), func(c *Clicks) { c.Allow = allow(false, nil) }, 200, 0},
+		"nobody knows":          {string(good), func(c *Clicks) { c.Allow = allow(false, errors.New("away")) }, 503, 0},
+		"wrong secret":          {string(good), func(c *Clicks) { c.Secret = "other" }, 401, 0},
+		"no secret":             {string(good), func(c *Clicks) { c.Secret = "" }, 401, 0},
+		"store is away":         {string(good), func(c *Clicks) { c.Act = func(context.Context, Action) error { return errors.New("away") } }, 503, 0},
+		"no JSON":               {"nope", nil, 400, 0},
+		"another kind":          {`{"type":"view_submission"}`, nil, 200, 0},
+		"somebody else's":       {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"x","value":"inc"}]}`, nil, 200, 0},
+		"no incident":           {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"callwatch_ack"}]}`, nil, 400, 0},
+		"silence without end":   {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"callwatch_silence","selected_option":{"value":"9999h inc"}}]}`, nil, 400, 0},
+		"silence without start": {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"callwatch_silence","selected_option":{"value":"-1h inc"}}]}`, nil, 400, 0},
+	} {
+		var took []Action
+		clicks := clicks(now, &took)
+		if c.change != nil {
+			c.change(clicks)
+		}
+		h, body := slackfake.Request(signing, t0, []byte(c.payload))
+		status, _ := clicks.Interactions(t.Context(), h, body)
+		if status != c.status || len(took) != c.acts {
+			t.Errorf("%s: status %d and %d actions, want %d and %d", name, status, len(took), c.status, c.acts)
+		}
+	}
+}
+
+func allow(ok bool, err error) Allow {
+	return func(context.Context, string) (bool, error) { return ok, err }
+}
+
+func TestGroupsDecideWhoMayAct(t *testing.T) {
+	s := newScene(t, channel)
+	s.fake.SetGroup("S1", "U1")
+	s.fake.SetGroup("S2", "U2")
+	may := s.n.AllowGroups([]string{"S1", "S2"})
+	for user, want := range map[string]bool{"U1": true, "U2": true, "U3": false} {
+		if got, err := may(t.Context(), user); got != want || err != nil {
+			t.Errorf("%s: %v, %v; want %v", user, got, err, want)
+		}
+	}
+	if n := s.count("usergroups.users.list"); n != 2 {
+		t.Errorf("%d questions to Slack, want one a group", n)
+	}
+	s.clock.to(t0.Add(time.Hour))
+	s.fake.Revoke("token_revoked")
+	if got, err := may(t.Context(), "U2"); !got || err != nil {
+		t.Errorf("Slack is away: %v, %v; those known stay allowed", got, err)
+	}
+	if got, err := may(t.Context(), "U3"); got || err == nil {
+		t.Errorf("Slack is away: %v, %v; nobody else is", got, err)
+	}
+}
+
+func TestSocketModeTakesClicks(t *testing.T) {
+	fake := slackfake.New(slackfake.Config{Now: time.Now, Token: token})
+	server := httptest.NewServer(fake)
+	t.Cleanup(server.Close)
+	var took []Action
+	c := clicks(time.Now, &took)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Listen(ctx, "xapp-1", server.URL+"/api/") }()
+	for {
+		changed := fake.Changed()
+		if fake.Connected() {
+			break
+		}
+		<-changed
+	}
+	payload := []byte(`{"type":"block_actions","user":{"id":"U1","username":"ana"},"actions":[{"action_id":"callwatch_unack","value":"inc","action_ts":"1.2"}]}`)
+	if err := fake.Deliver(t.Context(), payload); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("Listen: %v", err)
+	}
+	if len(took) != 1 || took[0].Kind != Unack || took[0].By.Name != "ana" || took[0].Incident != "inc" {
+		t.Errorf("took %+v", took)
+	}
+}
+
+func FuzzInteraction(f *testing.F) {
+	f.Add([]byte(`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"callwatch_silence","selected_option":{"value":"1h inc"}}]}`))
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		a, _, err := actionOf(payload)
+		if err == nil && (a.Incident == "" || len(a.Incident) > maxIncidentName || a.By.ID == "" || a.For < 0 || a.For > maxSilence || a.Kind == "") {
+			t.Errorf("action %+v", a)
+		}
+	})
+}

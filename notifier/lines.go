@@ -1,0 +1,96 @@
+package notifier
+
+import (
+	"callwatch/rules"
+)
+
+// said is the thread line of a step that changes who cares, not what happens.
+func (w *writer) said(l *line) message {
+	var icon, text, more markup
+	in := &l.incident
+	switch l.step {
+	case rules.StepAcknowledged:
+		icon, text = ":eyes:", acknowledgedLine(in)
+	case rules.StepUnacknowledged:
+		icon, text, more = ":leftwards_arrow_with_hook:", joined(" ", "No longer acknowledged", when(l.at)), w.text(l.reason, &in.Latest.Call, 300)
+	case rules.StepSilenced:
+		icon, text = ":no_bell:", w.silencedLine(in)
+	case rules.StepUnsilenced:
+		icon, text = ":bell:", joined(" ", "The silence has ended", when(l.at))
+		more = "The incident has not: " + calls(in) + " matched so far"
+	case rules.StepReminded:
+		icon, text = ":alarm_clock:", joined(" ", "Still open", when(l.at))
+		if !in.OpenedAt.IsZero() && l.at.After(in.OpenedAt) {
+			text += ", for " + lasting(l.at.Sub(in.OpenedAt))
+		}
+		more = joined(". ", inSentence(w.extent(in)), w.valueLine(in), "Nobody has acknowledged it")
+	}
+	return message{
+		Text:   sentence(w.headline(in, 500)+":", inSentence(text)+".", more),
+		Blocks: section("line", lines(limitSection, icon+" *"+text+"*", more)),
+	}
+}
+
+func acknowledgedLine(in *rules.Incident) markup {
+	if in.Acknowledged == nil {
+		return "Acknowledged"
+	}
+	return joined(" ", "Acknowledged by "+person(in.Acknowledged.By), when(in.Acknowledged.At))
+}
+
+func person(name string) markup {
+	if p := escaped(name, 80); p != "" {
+		return p
+	}
+	return "somebody"
+}
+
+func (w *writer) silencedLine(in *rules.Incident) markup {
+	s := in.Silence
+	if s == nil {
+		return "Silenced"
+	}
+	text := joined(" ", "Silenced until", when(s.Until))
+	if s.By != "" {
+		text += " by " + person(s.By)
+	}
+	if s.Comment != "" {
+		text += ": " + w.text(s.Comment, &in.Latest.Call, 300)
+	}
+	return text
+}
+
+// adopted names the incidents that belong to this thread from now on.
+func (w *writer) adopted(l *line) message {
+	part := l.incident.Adopted[min(l.from, len(l.incident.Adopted)):min(l.to, len(l.incident.Adopted))]
+	head := count(len(part), "incident") + " joined this thread"
+	var ls []markup
+	for _, a := range part {
+		ls = append(ls, joined("  ·  ", "• "+w.text(a.Summary, &l.incident.Latest.Call, 200), escaped(a.Rule, 60), when(a.OpenedAt), code(a.ID, 60)))
+	}
+	return message{
+		Text:   sentence(w.headline(&l.incident, 500)+":", head),
+		Blocks: section("adopted", lines(limitSection, append([]markup{":link: *" + head + "*"}, ls...)...)),
+	}
+}
+
+// standing says who takes care of the incident, and where it goes on.
+func (w *writer) standing(in *rules.Incident) markup {
+	var ls []markup
+	if in.Parent != "" {
+		ls = append(ls, ":link: Belongs to incident "+code(in.Parent, 60)+": its thread tells how it goes on")
+	}
+	if in.State == rules.Firing && in.Silence != nil {
+		ls = append(ls, ":no_bell: "+w.silencedLine(in))
+	}
+	if in.Acknowledged != nil {
+		ls = append(ls, ":eyes: "+acknowledgedLine(in))
+	}
+	if n := len(in.Adopted); n > 0 {
+		ls = append(ls, ":link: "+count(n, "further incident")+" belong here, see the thread")
+		if n == 1 {
+			ls[len(ls)-1] = ":link: 1 further incident belongs here, see the thread"
+		}
+	}
+	return lines(limitSection, ls...)
+}

@@ -1,0 +1,216 @@
+package notifier
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"callwatch/notifier/slackfake"
+	"callwatch/rules"
+)
+
+// taken is one request that a receiver took or refused.
+type taken struct {
+	at     time.Time
+	path   string
+	header http.Header
+	body   []byte
+	status int
+}
+
+// receiver records requests and answers as the list of statuses says, 200 after
+// its end.
+type receiver struct {
+	mu       sync.Mutex
+	requests []taken
+	statuses []int
+	now      func() time.Time
+}
+
+func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	body, _ := io.ReadAll(req.Body)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	status := http.StatusOK
+	if len(r.statuses) > 0 {
+		status, r.statuses = r.statuses[0], r.statuses[1:]
+	}
+	r.requests = append(r.requests, taken{r.now(), req.URL.Path, req.Header, body, status})
+	w.WriteHeader(status)
+}
+
+// outputScene has one output, and incidents routed to it.
+func outputScene(t *testing.T, output func(url string) Output, statuses ...int) (*scene, *receiver) {
+	s := newScene(t, channel)
+	r := &receiver{statuses: statuses, now: s.clock.now}
+	server := httptest.NewServer(r)
+	t.Cleanup(server.Close)
+	s.cfg.Outputs = map[string]Output{"ops": output(server.URL)}
+	s.restart()
+	return s, r
+}
+
+func routed(in rules.Incident) rules.Incident {
+	in.Outputs = []string{"ops"}
+	return in
+}
+
+// TestStandardWebhooksSignature has the example of the specification's libraries.
+func TestStandardWebhooksSignature(t *testing.T) {
+	h := standardHeaders("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek",
+		time.Unix(1614265330, 0), []byte(`{"test": 2432232314}`))
+	if got, want := h.Get("Webhook-Signature"), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="; got != want {
+		t.Errorf("signature %s, want %s", got, want)
+	}
+}
+
+func TestWebhookGetsEveryStepInOrder(t *testing.T) {
+	s, r := outputScene(t, func(url string) Output { return Output{Webhook: Token(url + "/hook"), Secret: "s3cret"} }, 500, 429, 200, 503)
+	s.handle(rules.StepOpened, routed(opened()))
+	s.handle(rules.StepEscalated, routed(escalated()))
+	s.drain()
+	settled := s.n.Settled()
+	s.restart()
+	s.replay(settled)
+	s.handle(rules.StepResolved, routed(resolved()))
+	s.drain()
+	var types []string
+	ids := map[string]string{}
+	for _, q := range r.requests {
+		var m struct {
+			Type string
+			Data rules.Transition
+		}
+		if err := json.Unmarshal(q.body, &m); err != nil {
+			t.Fatal(err)
+		}
+		id := q.header.Get("Webhook-Id")
+		if first, ok := ids[m.Type]; ok && first != id {
+			t.Errorf("%s was sent as %s and %s", m.Type, first, id)
+		}
+		ids[m.Type] = id
+		if want := standardHeaders("s3cret", id, q.at, q.body).Get("Webhook-Signature"); q.header.Get("Webhook-Signature") != want {
+			t.Errorf("wrong signature of %s", m.Type)
+		}
+		if m.Data.Incident.ID != "bad-call-1" {
+			t.Errorf("incident %q", m.Data.Incident.ID)
+		}
+		if q.status == 200 {
+			types = append(types, m.Type)
+		}
+	}
+	if got, want := strings.Join(types, " "), "incident.opened incident.escalated incident.resolved"; got != want {
+		t.Errorf("taken: %s, want %s", got, want)
+	}
+	if len(r.requests) != 6 {
+		t.Errorf("%d requests, want 3 and 3 repetitions", len(r.requests))
+	}
+	if len(s.fake.Calls()) != 0 {
+		t.Error("sent to Slack as well, though the route names no channel")
+	}
+}
+
+func TestRefusedWebhookIsGivenUpAndTheNextIsSent(t *testing.T) {
+	s, r := outputScene(t, func(url string) Output { return Output{Webhook: Token(url)} }, 400)
+	s.handle(rules.StepOpened, routed(opened()))
+	s.handle(rules.StepResolved, routed(resolved()))
+	s.drain()
+	if len(r.requests) != 2 || s.n.Status().Channels[0].Parked != 1 {
+		t.Errorf("%d requests, status %+v", len(r.requests), s.n.Status())
+	}
+}
+
+func TestUnreachableOutputIsShownAndCatchesUp(t *testing.T) {
+	s, r := outputScene(t, func(url string) Output { return Output{Webhook: Token(url + "/very-secret-path")} }, 404)
+	s.handle(rules.StepOpened, routed(opened()))
+	s.until(t0.Add(10 * time.Second))
+	if st := s.n.Status(); !st.Broken() || st.Settled != 0 {
+		t.Errorf("status %+v, want it broken and not settled", st)
+	}
+	s.drain()
+	if st := s.n.Status(); st.Broken() || st.Settled != 1 || len(r.requests) != 2 {
+		t.Errorf("status %+v after %d requests", st, len(r.requests))
+	}
+	if strings.Contains(s.log.String(), "very-secret-path") {
+		t.Error("the address is in the log")
+	}
+}
+
+func TestAlertFiresUntilItIsResolved(t *testing.T) {
+	s, r := outputScene(t, func(url string) Output { return Output{Alertmanager: Token(url + "/")} })
+	s.handle(rules.StepOpened, routed(opened()))
+	s.until(t0.Add(150 * time.Second))
+	settled := s.n.Settled()
+	s.restart() // who is open must be sent on after a restart
+	s.replay(settled)
+	s.until(t0.Add(330 * time.Second))
+	over := routed(resolved())
+	over.ResolvedAt = t0.Add(330 * time.Second)
+	s.handle(rules.StepResolved, over)
+	s.drain()
+	var alerts []alert
+	for _, q := range r.requests {
+		var as []alert
+		if err := json.Unmarshal(q.body, &as); err != nil || len(as) != 1 || q.path != "/api/v2/alerts" {
+			t.Fatalf("%s: %s: %v", q.path, q.body, err)
+		}
+		a := as[0]
+		if a.Labels["alertname"] != "bad-call" || a.Labels["severity"] != "warning" || a.Labels["provider"] != "telnyx" || !a.StartsAt.Equal(t0) {
+			t.Errorf("alert %+v", a)
+		}
+		if len(alerts) > 0 && len(a.Labels) != len(alerts[0].Labels) {
+			t.Error("the labels, an alert's identity, have changed")
+		}
+		alerts = append(alerts, a)
+	}
+	if len(alerts) < 6 || len(alerts) > 8 {
+		t.Errorf("%d alerts in six minutes, want one a minute and the resolve", len(alerts))
+	}
+	for i, a := range alerts {
+		if open := a.EndsAt.After(r.requests[i].at.Add(time.Minute)); open != (i < len(alerts)-1) {
+			t.Errorf("alert %d ends %s, sent at %s", i, a.EndsAt, r.requests[i].at)
+		}
+	}
+	if st := s.n.Status(); st.Settled != 2 || st.Pending != 0 {
+		t.Errorf("status %+v, want all settled", st)
+	}
+}
+
+func TestIncomingWebhookPostsOpeningAndResolve(t *testing.T) {
+	s := newScene(t, channel)
+	r := &receiver{now: s.clock.now, statuses: []int{500}}
+	server := httptest.NewServer(r)
+	t.Cleanup(server.Close)
+	s.cfg.Token, s.cfg.WebhookURL, s.cfg.Buttons = "", Token(server.URL), true
+	s.restart()
+	s.handle(rules.StepOpened, opened())
+	s.handle(rules.StepUpdated, grown())
+	s.handle(rules.StepEscalated, escalated())
+	s.handle(rules.StepResolved, resolved())
+	s.drain()
+	var got []string
+	for _, q := range r.requests {
+		var m struct {
+			Text                string
+			Blocks, Attachments json.RawMessage
+		}
+		if err := json.Unmarshal(q.body, &m); err != nil {
+			t.Fatal(err)
+		}
+		if ps := slackfake.Validate(m.Text, m.Blocks, m.Attachments); len(ps) > 0 || strings.Contains(string(m.Attachments), "actions") {
+			t.Errorf("%v in %s", ps, q.body)
+		}
+		got = append(got, strings.SplitN(m.Text, ":", 2)[0])
+	}
+	if strings.Join(got, " ") != "Warning Warning Resolved" {
+		t.Errorf("posted %v, want the opening twice for the 500, and the resolve", got)
+	}
+	if !s.n.Status().Degraded {
+		t.Error("status does not say that this is the degraded mode")
+	}
+}

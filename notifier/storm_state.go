@@ -1,0 +1,194 @@
+package notifier
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"callwatch/call"
+	"callwatch/rules"
+)
+
+const (
+	listSize    = 100  // incidents in one message of the list
+	maxListed   = 5000 // further ones are counted: the log and the API have them
+	maxShared   = 200  // values counted per field
+	sharedLeast = 0.8  // of the incidents have it: they share it
+	topRules    = 10
+)
+
+// storm is many new incidents in one channel, told by one message. All but id
+// and channel is guarded by the notifier's lock.
+type storm struct {
+	id, channel string
+	thread      *thread
+	first       uint64    // stream sequence of the first member
+	since       time.Time // when it began, in stream time
+	calm        time.Time // when the latest new incident came
+	ended       time.Time
+	over        bool
+
+	members []member // by place
+	lines   []line   // of the list, those that are complete
+	total   int
+	open    int
+	worst   rules.Severity
+	rules   map[string]int
+	shared  map[string]map[string]int // incidents by field and value
+	cause   rules.Cause               // of the latest member's transition
+}
+
+// member is an incident of a storm.
+type member struct {
+	id, rule string
+	text     markup // its line in the list
+	open     bool
+}
+
+func newStorm(id, channel string, first uint64, since, now time.Time) *storm {
+	return &storm{
+		id: id, channel: channel, first: first, since: since, calm: now,
+		rules: map[string]int{}, shared: map[string]map[string]int{},
+	}
+}
+
+// put takes the transition of the member at a place in.
+func (st *storm) put(place int, t *rules.Transition, w *writer) {
+	in := &t.Incident
+	for len(st.members) <= place {
+		st.members = append(st.members, member{})
+	}
+	m := &st.members[place]
+	if m.id == "" {
+		*m = member{id: in.ID, rule: in.Rule, text: w.stormEntry(in), open: true}
+		st.total++
+		st.open++
+		st.rules[in.Rule]++
+		st.share(in)
+	}
+	if open := in.State == rules.Firing; open != m.open && (m.open || t.Cause.After(st.cause)) {
+		st.open += map[bool]int{true: 1, false: -1}[open]
+		m.open = open
+	}
+	if in.Severity.Worse(st.worst) {
+		st.worst = in.Severity
+	}
+	if in.OpenedAt.Before(st.since) {
+		st.since = in.OpenedAt
+	}
+	if t.Cause.After(st.cause) {
+		st.cause = t.Cause
+	}
+	st.list(false)
+}
+
+// share counts what the storm's incidents have in common.
+func (st *storm) share(in *rules.Incident) {
+	for _, name := range sharedFields() {
+		f, ok := call.Lookup(name)
+		if !ok {
+			continue
+		}
+		v, ok := f.Text(&in.Opening.Call)
+		if !ok || v == "" {
+			continue
+		}
+		counts := st.shared[name]
+		if counts == nil {
+			counts = map[string]int{}
+			st.shared[name] = counts
+		}
+		if _, known := counts[v]; known || len(counts) < maxShared {
+			counts[v]++
+		}
+	}
+}
+
+func sharedFields() []string {
+	return []string{
+		"provider", "connectionId", "agentId", "campaignId", "region", "codec", "fromCountry", "toCountry",
+		"direction", "hangupCause",
+	}
+}
+
+// list makes lines of the members that fill one, and of the rest at the end.
+func (st *storm) list(rest bool) {
+	for {
+		from := len(st.lines) * listSize
+		to := min(from+listSize, len(st.members), maxListed)
+		if from >= to || to-from < listSize && !rest {
+			return
+		}
+		var entries []markup
+		for _, m := range st.members[from:to] {
+			if m.text != "" {
+				entries = append(entries, m.text)
+			} else if !rest {
+				return // a replay has not come to it yet
+			}
+		}
+		st.lines = append(st.lines, line{name: "list/" + strconv.Itoa(len(st.lines)+1), step: stepListed, from: from + 1, to: to, listed: entries})
+	}
+}
+
+// stormView is a storm as its messages show it.
+type stormView struct {
+	total, open  int
+	since, ended time.Time
+	rules        []ruleCount // most first
+	moreRules    int
+	shared       []sharedValue
+	listed       int
+}
+
+type ruleCount struct {
+	rule string
+	n    int
+}
+
+type sharedValue struct {
+	field, value string
+	n            int
+}
+
+// want is what the storm's thread shall show now.
+func (st *storm) want() want {
+	v := &stormView{total: st.total, open: st.open, since: st.since, ended: st.ended, shared: st.common()}
+	for _, rule := range slices.Sorted(maps.Keys(st.rules)) {
+		v.rules = append(v.rules, ruleCount{rule, st.rules[rule]})
+	}
+	slices.SortStableFunc(v.rules, func(a, b ruleCount) int { return cmp.Compare(b.n, a.n) })
+	v.moreRules = max(0, len(v.rules)-topRules)
+	v.rules = v.rules[:len(v.rules)-v.moreRules]
+	w := want{
+		incident: rules.Incident{ID: st.id, Rule: "storm", State: rules.Firing, Severity: st.worst, OpenedAt: st.since, UpdatedAt: st.calm},
+		cause:    st.cause, storm: v,
+	}
+	if st.over {
+		st.list(true)
+		w.incident.State, w.incident.ResolvedAt = rules.Resolved, st.ended
+		w.cause.Index = math.MaxInt
+	}
+	v.listed = min(len(st.members), maxListed)
+	w.lines = slices.Clip(st.lines)
+	if st.over {
+		w.lines = append(w.lines, line{name: resolvedName, step: rules.StepResolved, at: st.ended, incident: w.incident})
+	}
+	return w
+}
+
+// common are the values that most incidents share.
+func (st *storm) common() []sharedValue {
+	var out []sharedValue
+	for _, field := range sharedFields() {
+		for _, value := range slices.Sorted(maps.Keys(st.shared[field])) {
+			if n := st.shared[field][value]; float64(n) >= sharedLeast*float64(st.total) && n > 1 {
+				out = append(out, sharedValue{field, value, n})
+			}
+		}
+	}
+	return out
+}

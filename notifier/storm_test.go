@@ -1,0 +1,200 @@
+package notifier
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"callwatch/rules"
+)
+
+// nth is one of many incidents, opened a time after t0.
+func nthIncident(i int, after time.Duration) rules.Incident {
+	in := opened()
+	in.ID, in.Rule = fmt.Sprintf("inc_%016x", i), fmt.Sprintf("rule-%d", i%3)
+	in.By = []rules.Label{{Name: "connectionId", Value: fmt.Sprintf("conn-%d", i)}}
+	in.OpenedAt, in.UpdatedAt = t0.Add(after), t0.Add(after)
+	return in
+}
+
+func stormScene(t *testing.T) *scene {
+	s := newScene(t, channel)
+	s.cfg.Storm = rules.UsualStorm()
+	s.restart()
+	return s
+}
+
+// everything is all that the channel shows.
+func (s *scene) everything() string {
+	var b strings.Builder
+	for _, th := range s.fake.Threads() {
+		b.WriteString(th.Root.Shown + "\n" + fmt.Sprint(th.Root.Metadata.EventPayload) + "\n")
+		for _, r := range th.Replies {
+			b.WriteString(r.Shown + "\n")
+		}
+	}
+	return b.String()
+}
+
+func TestStormOf2000Incidents(t *testing.T) {
+	const many = 2000
+	s := stormScene(t)
+	for i := range many {
+		after := time.Duration(i) * time.Minute / many
+		s.until(t0.Add(after))
+		s.handle(rules.StepOpened, nthIncident(i, after))
+	}
+	calls := len(s.fake.Calls())
+	if calls > 70 {
+		t.Errorf("%d calls in the storm's minute", calls)
+	}
+	s.until(t0.Add(5 * time.Minute))
+	if st := s.n.Status(); st.Channels[0].Storm == "" || st.Settled >= s.seq {
+		t.Errorf("status %+v, want a storm that is not settled", st)
+	}
+	for i := range 1500 {
+		in := nthIncident(i, 0)
+		in.State, in.ResolvedAt = rules.Resolved, t0.Add(6*time.Minute)
+		s.handle(rules.StepResolved, in)
+	}
+	s.drain()
+	s.wantPaced()
+	threads := s.fake.Threads()
+	if len(threads) > 5 {
+		t.Errorf("%d threads, want a few from before the storm and the storm", len(threads))
+	}
+	all, log := s.everything(), s.log.String()
+	lost := 0
+	for i := range many {
+		id := fmt.Sprintf("inc_%016x", i)
+		if n := strings.Count(all, "• "+id) + strings.Count(all, id+" rule-") + strings.Count(all, "incident:"+id); n != 1 {
+			lost++
+		}
+		if own := strings.Contains(all, "incident:"+id); !own && !strings.Contains(log, "incident="+id) {
+			t.Errorf("%s is not in the log", id)
+		}
+	}
+	if lost > 0 {
+		t.Errorf("%d incidents are not told exactly once", lost)
+	}
+	root := threads[len(threads)-1].Root.Shown
+	for _, want := range []string{"Storm over: ", "still open", "rule-0", "provider Telnyx (100 %)"} {
+		if !strings.Contains(root, want) {
+			t.Errorf("the storm's message lacks %q:\n%s", want, root)
+		}
+	}
+	if st := s.n.Status(); st.Pending != 0 || st.Settled != s.seq || st.Channels[0].Parked != 0 {
+		t.Errorf("status %+v, want all settled and nothing parked", st)
+	}
+}
+
+func TestStormSurvivesRestarts(t *testing.T) {
+	s := stormScene(t)
+	for i := range 250 {
+		after := time.Duration(i) * 100 * time.Millisecond
+		s.until(t0.Add(after))
+		s.handle(rules.StepOpened, nthIncident(i, after))
+		if i%60 == 59 {
+			settled := s.n.Settled()
+			s.restart()
+			s.replay(settled)
+		}
+	}
+	s.drain()
+	all := s.everything()
+	for i := range 250 {
+		id := fmt.Sprintf("inc_%016x", i)
+		if n := strings.Count(all, id+" rule-") + strings.Count(all, "incident:"+id); n != 1 {
+			t.Errorf("%s is told %d times", id, n)
+		}
+	}
+	if n := strings.Count(all, "Storm over"); n != 1 {
+		t.Errorf("%d storms, want one", n)
+	}
+	calls := len(s.fake.Calls())
+	s.restart()
+	s.replay(0)
+	s.drain()
+	if n := len(s.fake.Calls()) - calls; n != 0 {
+		t.Errorf("%d calls after a replay of all", n)
+	}
+}
+
+func TestCriticalBypassesAStorm(t *testing.T) {
+	s := stormScene(t)
+	for i := range 30 {
+		s.handle(rules.StepOpened, nthIncident(i, 0))
+	}
+	in := nthIncident(99, 0)
+	in.Severity = rules.Critical
+	s.handle(rules.StepOpened, in)
+	worse := nthIncident(20, 0) // a member that becomes critical
+	worse.Severity = rules.Critical
+	s.handle(rules.StepEscalated, worse)
+	s.until(t0.Add(2 * time.Minute))
+	all := s.everything()
+	for _, id := range []string{in.ID, worse.ID} {
+		if !strings.Contains(all, "incident:"+id) {
+			t.Errorf("%s has no thread of its own", id)
+		}
+	}
+	if n := len(s.fake.Threads()); n != 3 {
+		t.Errorf("%d threads, want the storm's and two critical ones", n)
+	}
+}
+
+func TestStormIsOffWhereARouteSaysSo(t *testing.T) {
+	s := stormScene(t)
+	s.cfg.Storms = map[string]rules.Storm{channel: {}}
+	s.restart()
+	for i := range 30 {
+		s.handle(rules.StepOpened, nthIncident(i, 0))
+	}
+	s.drain()
+	if n := len(s.fake.Threads()); n != 30 {
+		t.Errorf("%d threads, want 30", n)
+	}
+}
+
+func TestMemberOfAStormIsLiftedWhenItIsReminded(t *testing.T) {
+	s := stormScene(t)
+	for i := range 12 {
+		s.handle(rules.StepOpened, nthIncident(i, 0))
+	}
+	s.drain()
+	before := len(s.fake.Threads())
+	in := nthIncident(11, 0)
+	in.UpdatedAt = s.clock.now()
+	s.handle(rules.StepUpdated, in)
+	s.drain()
+	if n := len(s.fake.Threads()); n != before {
+		t.Errorf("%d threads after an update, want %d", n, before)
+	}
+	s.handle(rules.StepReminded, in)
+	s.drain()
+	if n := len(s.fake.Threads()); n != before+1 {
+		t.Errorf("%d threads after a reminder, want one more than %d", n, before)
+	}
+}
+
+func TestStormGoesOnUntilItIsCalm(t *testing.T) {
+	s := stormScene(t)
+	for i := range 12 {
+		s.handle(rules.StepOpened, nthIncident(i, 0))
+	}
+	for i, after := range []time.Duration{9 * time.Minute, 18 * time.Minute} {
+		s.until(t0.Add(after))
+		s.handle(rules.StepOpened, nthIncident(20+i, after))
+	}
+	s.until(t0.Add(27 * time.Minute))
+	if ths := s.fake.Threads(); len(ths) != 1 || !strings.Contains(ths[0].Root.Shown, "Storm: 14 incidents") {
+		t.Errorf("want one storm of 14 incidents:\n%s", s.everything())
+	}
+	s.until(t0.Add(29 * time.Minute))
+	s.handle(rules.StepOpened, nthIncident(30, 29*time.Minute))
+	s.drain()
+	if ths := s.fake.Threads(); len(ths) != 2 || !strings.Contains(ths[0].Root.Shown, "Storm over: 14 incidents") {
+		t.Errorf("want the storm over, and the next incident by itself:\n%s", s.everything())
+	}
+}

@@ -1,0 +1,152 @@
+package notifier
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/slack-go/slack"
+
+	"callwatch/call"
+	"callwatch/rules"
+)
+
+const (
+	maxPoints = 20 // of a chart, Slack's limit
+	maxTop    = 10 // rows of a table
+	chartID   = "trend"
+	tableID   = "top"
+)
+
+// amount shows a value of a window rule.
+func amount(v *rules.Values, x float64) markup {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return "unknown"
+	}
+	if v.Share {
+		return number(100*x, 1) + " %"
+	}
+	return number(x, 2)
+}
+
+// valueLine says what the leading figure of a window rule is and was.
+func (w *writer) valueLine(in *rules.Incident) markup {
+	v := in.Values
+	if v == nil {
+		return ""
+	}
+	name := code(v.Name, 120)
+	if in.State == rules.Resolved {
+		line := name + ": " + amount(v, v.Worst) + " at worst"
+		if v.Resolving != nil {
+			line = name + ": back to " + amount(v, *v.Resolving) + ", " + amount(v, v.Worst) + " at worst"
+		}
+		return line
+	}
+	return name + ": now " + amount(v, v.Latest) + ", at worst " + amount(v, v.Worst) + ", " + amount(v, v.Opening) + " when it opened"
+}
+
+// points are those of the trend that can be drawn, the latest twenty.
+func points(in *rules.Incident) []rules.Point {
+	var ps []rules.Point
+	for _, p := range in.Trend {
+		if !p.At.IsZero() && !math.IsNaN(p.Value) && !math.IsInf(p.Value, 0) {
+			ps = append(ps, p)
+		}
+	}
+	return ps[max(0, len(ps)-maxPoints):]
+}
+
+// sparkline draws the trend in eight heights; "" for less than two points. It
+// stands in for the chart where Slack refuses that.
+func sparkline(in *rules.Incident) markup {
+	ps := points(in)
+	if len(ps) < 2 {
+		return ""
+	}
+	least, most := ps[0].Value, ps[0].Value
+	for _, p := range ps {
+		least, most = min(least, p.Value), max(most, p.Value)
+	}
+	var bars []rune
+	for _, p := range ps {
+		height := 0
+		if most > least {
+			height = int((p.Value - least) / (most - least) * 7.999)
+		}
+		bars = append(bars, []rune("▁▂▃▄▅▆▇█")[min(max(height, 0), 7)])
+	}
+	return markup("`" + string(bars) + "`")
+}
+
+// chart draws the trend as a line; none for less than two points.
+func chart(in *rules.Incident) []slack.Block {
+	ps := points(in)
+	if len(ps) < 2 || in.Values == nil {
+		return nil
+	}
+	layout := "15:04"
+	if ps[len(ps)-1].At.Sub(ps[0].At).Hours() >= 24 {
+		layout = "Jan 2 15:04"
+	}
+	seen := map[string]int{}
+	var categories []string
+	var data []slack.DataVisualizationDataPoint
+	for _, p := range ps {
+		label := p.At.UTC().Format(layout)
+		if seen[label]++; seen[label] > 1 { // Slack wants each label once
+			label += " #" + strconv.Itoa(seen[label])
+		}
+		value := p.Value
+		if in.Values.Share {
+			value = math.Round(value*10000) / 100
+		}
+		categories = append(categories, label)
+		data = append(data, slack.NewDataVisualizationDataPoint(label, value))
+	}
+	axis := slack.NewDataVisualizationAxisConfig(categories...).WithXLabel("Time in UTC")
+	if in.Values.Share {
+		axis = axis.WithYLabel("%")
+	}
+	line := slack.NewDataVisualizationLineChart(axis, slack.NewDataVisualizationDataSeries("value", data...))
+	return []slack.Block{&slack.DataVisualizationBlock{
+		Type: slack.MBTDataVisualization, BlockID: chartID, Title: "Trend of the value the rule looks at", Chart: line,
+	}}
+}
+
+func escapedOr(s string, limit int, other markup) markup {
+	if e := escaped(s, limit); e != "" {
+		return e
+	}
+	return other
+}
+
+// table lists where most of the matching calls are.
+func (w *writer) table(in *rules.Incident) []slack.Block {
+	if len(in.Top) == 0 {
+		return nil
+	}
+	t := slack.NewTableBlock(tableID).WithColumnSettings(
+		slack.ColumnSetting{Align: slack.ColumnAlignmentLeft}, slack.ColumnSetting{Align: slack.ColumnAlignmentLeft, IsWrapped: true},
+		slack.ColumnSetting{Align: slack.ColumnAlignmentRight}, slack.ColumnSetting{Align: slack.ColumnAlignmentRight})
+	cell := func(m markup) slack.TableCell { return slack.NewTableRawTextCell(string(m)) }
+	t.AddRow(cell("Where"), cell("Value"), cell("Matched"), cell("Share"))
+	for _, s := range in.Top[:min(len(in.Top), maxTop)] {
+		name := escapedOr(s.Field, 60, "field")
+		if f, ok := call.Lookup(s.Field); ok {
+			name = label(f)
+		}
+		value := w.text(s.Value, &in.Opening.Call, 100)
+		if s.Field == "from" || s.Field == "to" {
+			value = w.number(s.Value)
+		}
+		if value == "" {
+			value = "unknown"
+		}
+		share := markup("–")
+		if s.Judged > 0 {
+			share = number(100*float64(s.Matched)/float64(s.Judged), 1) + " %"
+		}
+		t.AddRow(cell(name), cell(value), cell(markup(strconv.Itoa(s.Matched)+" of "+strconv.Itoa(s.Judged))), cell(share))
+	}
+	return []slack.Block{t}
+}

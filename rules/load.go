@@ -34,7 +34,7 @@ func Load(name string, src []byte) (*Set, Problems) {
 		return nil, d.problems
 	}
 	d, root := parseDocument(name, src)
-	l := &loader{document: d, set: &Set{Digest: digest(src)}, named: map[string]func(condition.Problem) pos{}}
+	l := newLoader(d, digest(src))
 	if root != nil {
 		l.file(root)
 	}
@@ -60,6 +60,10 @@ type loader struct {
 	named    map[string]func(condition.Problem) pos // where the problems of a macro or list are
 
 	adoptions []adoption
+}
+
+func newLoader(d *document, digest string) *loader {
+	return &loader{document: d, set: &Set{Digest: digest}, named: map[string]func(condition.Problem) pos{}}
 }
 
 // file reads the top level. Macros, lists and defaults are read first, wherever

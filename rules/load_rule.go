@@ -85,6 +85,7 @@ func (l *loader) readRule(n ast.Node) *Rule {
 	known["where"] = func(n ast.Node) { r.Where = l.single(n, "where") }
 	known["except"] = func(n ast.Node) { r.Except = l.exceptions(n) }
 	known["for"] = func(n ast.Node) { r.For = l.hold(n) }
+	known["tests"] = func(n ast.Node) { r.Tests = l.cases(n) }
 	known["over"] = func(n ast.Node) { l.over(n, r.Window) }
 	known["resolve"] = func(n ast.Node) {
 		if l.figures != nil { // else it is reported as out of place
@@ -111,6 +112,7 @@ func (l *loader) readRule(n ast.Node) *Rule {
 	if r.Name == "" {
 		return nil
 	}
+	named(r.Tests, r.Name)
 	r.by = nil
 	for _, name := range r.By {
 		f, _ := call.Lookup(name)

@@ -51,6 +51,8 @@ type Rule struct {
 	Samples int
 	Mode    Mode
 
+	Tests []Case
+
 	Line int // in the file
 
 	by        []call.Field

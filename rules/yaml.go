@@ -23,6 +23,7 @@ type document struct {
 	file     string
 	lines    []string
 	problems Problems
+	visited  func(what string, known keys) // told of each mapping that is read; nil for nobody
 }
 
 // pos is a place in a file, 1-based.
@@ -93,6 +94,9 @@ type keys map[string]func(value ast.Node)
 
 // mapping reads a mapping by its keys. Unknown and repeated keys are problems.
 func (d *document) mapping(n ast.Node, what string, known keys) {
+	if d.visited != nil {
+		d.visited(what, known)
+	}
 	d.entries(n, what, func(key string, keyAt pos, value ast.Node) {
 		read, ok := known[key]
 		if !ok {

@@ -10,8 +10,8 @@ import (
 )
 
 func rulesCommand(s *settings) *cobra.Command {
-	c := &cobra.Command{Use: "rules", Short: "Check and explain rules", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(rulesCheckCommand(s), rulesSuggestCommand(s))
+	c := &cobra.Command{Use: "rules", Short: "Check, test, explain and suggest rules", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(rulesCheckCommand(s), rulesTestCommand(s), rulesExplainCommand(s), rulesSchemaCommand(), rulesFmtCommand(), rulesLsCommand(s), rulesSuggestCommand(s))
 	return c
 }
 

@@ -1,0 +1,263 @@
+package rules
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"callwatch/call"
+	"callwatch/rules/condition"
+)
+
+// Suite is a set of rules with the cases that test it.
+type Suite struct {
+	Set   *Set
+	Cases []Case
+}
+
+// LoadSuite reads the cases of a rules file, or of a file of its own that names
+// the rules it tests:
+//
+//	rules: rules.yaml
+//	tests:
+//	  low-mos:
+//	    - name: ...
+//
+// With an error among the problems the suite is nil.
+func LoadSuite(path string) (*Suite, Problems, error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read tests: %w", err)
+	}
+	if len(src) <= maxFile {
+		d, root := parseDocument(path, src)
+		l := &loader{document: d}
+		if rulesAt, ok := l.testsOnly(root); ok {
+			return l.suite(root, rulesAt)
+		}
+	}
+	set, problems := Load(path, src)
+	if set == nil {
+		return nil, problems, nil
+	}
+	s := &Suite{Set: set}
+	for _, r := range set.Rules {
+		s.Cases = append(s.Cases, r.Tests...)
+	}
+	return s, problems, nil
+}
+
+// testsOnly finds the name of a rules file where other files have their rules.
+func (l *loader) testsOnly(root ast.Node) (n ast.Node, ok bool) {
+	var values []*ast.MappingValueNode
+	switch m := root.(type) {
+	case *ast.MappingNode:
+		values = m.Values
+	case *ast.MappingValueNode:
+		values = []*ast.MappingValueNode{m}
+	}
+	for _, v := range values {
+		if v.Key.GetToken().Value == "rules" {
+			_, ok = v.Value.(*ast.StringNode)
+			return v.Value, ok
+		}
+	}
+	return nil, false
+}
+
+func (l *loader) suite(root, rulesAt ast.Node) (*Suite, Problems, error) {
+	name, _ := l.text(rulesAt, "rules")
+	set, problems, err := LoadFile(filepath.Join(filepath.Dir(l.document.file), name))
+	if err != nil {
+		l.add(nodeAt(rulesAt), "no-file", err.Error(), "the path is relative to this file")
+	}
+	s := &Suite{Set: set}
+	l.mapping(root, "a test file", keys{
+		"rules": func(ast.Node) {},
+		"tests": func(n ast.Node) {
+			l.entries(n, "tests", func(rule string, at pos, value ast.Node) {
+				if set != nil && set.rule(rule) == nil {
+					l.add(at, "unknown-rule", fmt.Sprintf("there is no rule %q in %s", rule, name), near(rule, set.names()))
+				}
+				s.Cases = append(s.Cases, named(l.cases(value), rule)...)
+			})
+		},
+	})
+	l.problems.sort()
+	if problems = append(problems, l.problems...); problems.Errors() {
+		return nil, problems, nil
+	}
+	return s, problems, nil
+}
+
+func near(word string, names []string) string {
+	if n := condition.Nearest(word, names); n != "" {
+		return "did you mean " + n + "?"
+	}
+	return ""
+}
+
+func (s *Set) names() []string {
+	var out []string
+	for _, r := range s.Rules {
+		out = append(out, r.Name)
+	}
+	return out
+}
+
+func (s *Set) rule(name string) *Rule {
+	for _, r := range s.Rules {
+		if r.Name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// named gives cases the rule they are about.
+func named(cases []Case, rule string) []Case {
+	for i := range cases {
+		cases[i].Rule = rule
+	}
+	return cases
+}
+
+// cases reads `tests`.
+func (l *loader) cases(n ast.Node) []Case {
+	var out []Case
+	seen := map[string]bool{}
+	l.list(n, "tests", func(n ast.Node) {
+		c := Case{File: l.document.file, Line: nodeAt(n).line}
+		present := present{}
+		l.mapping(n, "a test", present.noting(keys{
+			"name":    func(n ast.Node) { c.Name, _ = l.text(n, "name") },
+			"given":   func(n ast.Node) { l.list(n, "given", func(n ast.Node) { c.Given = append(c.Given, l.given(n)) }) },
+			"advance": func(n ast.Node) { c.Advance, _ = l.duration(n, "advance") },
+			"expect":  func(n ast.Node) { c.Expect = l.expect(n) },
+		}))
+		for _, key := range []string{"name", "expect"} {
+			if !present[key] {
+				l.add(nodeAt(n), "no-"+key, "a test needs "+key+":", "")
+			}
+		}
+		if seen[c.Name] && c.Name != "" {
+			l.add(nodeAt(n), "duplicate-name", fmt.Sprintf("a test named %q stands here already", c.Name), "")
+		}
+		seen[c.Name] = true
+		out = append(out, c)
+	})
+	return out
+}
+
+func (l *loader) given(n ast.Node) Given {
+	g := Given{Repeat: 1, Every: defaultEvery}
+	present := present{}
+	l.mapping(n, "a step of given", present.noting(keys{
+		"repeat":   func(n ast.Node) { g.Repeat, _ = l.integer(n, "repeat", 1, maxRepeat) },
+		"every":    func(n ast.Node) { g.Every, _ = l.duration(n, "every") },
+		"after":    func(n ast.Node) { g.After = l.span(n, "after") },
+		"at":       func(n ast.Node) { l.moment(n, &g) },
+		"kind":     func(n ast.Node) { g.Kind = l.kind(n) },
+		"call":     func(n ast.Node) { g.Facts = l.facts(n) },
+		"payload":  func(n ast.Node) { g.Payload, _ = l.text(n, "payload") },
+		"provider": func(n ast.Node) { g.Provider, _ = l.text(n, "provider") },
+	}))
+	switch {
+	case present["payload"] && (present["call"] || present["kind"]):
+		l.add(nodeAt(n), "bad-step", "a payload says itself what the call was", "leave out call and kind, or payload")
+	case present["payload"] != present["provider"]:
+		l.add(nodeAt(n), "bad-step", "payload and provider belong together", `such as {payload: bad.json, provider: NAME}; the provider of a call stands in call:`)
+	case present["at"] && present["after"]:
+		l.add(nodeAt(n), "bad-step", "a step has at or after, not both", "")
+	}
+	return g
+}
+
+func (l *loader) span(n ast.Node, what string) *time.Duration {
+	d, ok := l.duration(n, what)
+	if !ok {
+		return nil
+	}
+	return &d
+}
+
+func (l *loader) moment(n ast.Node, g *Given) {
+	s, ok := l.text(n, "at")
+	if !ok {
+		return
+	}
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		g.AtDay = t.UTC()
+		return
+	}
+	d, err := ParseDuration(s)
+	if err != nil {
+		l.add(nodeAt(n), "bad-time", fmt.Sprintf("at is no point in time: %q", s), "a time since the start such as 5m, or 2026-01-05T12:00:00Z")
+		return
+	}
+	g.At = &d
+}
+
+func (l *loader) kind(n ast.Node) call.Kind {
+	s, _ := l.word(n, "kind", kindNames()...)
+	return call.Kind(s)
+}
+
+func (l *loader) expect(n ast.Node) (x Expect) {
+	present, before := present{}, len(l.problems)
+	l.mapping(n, "expect", present.noting(keys{
+		"state": func(n ast.Node) {
+			s, _ := l.word(n, "state", caseStates()...)
+			x.State = CaseState(s)
+		},
+		"severity": func(n ast.Node) {
+			s, _ := l.word(n, "severity", severityNames()...)
+			x.Severity = Severity(s)
+		},
+		"by": func(n ast.Node) {
+			x.By = map[string]string{}
+			l.entries(n, "by", func(key string, _ pos, value ast.Node) { x.By[key], _ = l.text(value, "by "+key) })
+		},
+		"matched":   func(n ast.Node) { x.Matched = l.number(n, "matched") },
+		"incidents": func(n ast.Node) { x.Incidents = l.number(n, "incidents") },
+		"held":      func(n ast.Node) { x.Held = l.texts(n, "held") },
+	}))
+	if len(present) == 0 && len(l.problems) == before {
+		l.add(nodeAt(n), "empty-expect", "the test expects nothing", "add state: and one of "+strings.Join(caseStates(), ", "))
+	}
+	return x
+}
+
+func (l *loader) number(n ast.Node, what string) *int {
+	v, ok := l.integer(n, what, 0, 1_000_000)
+	if !ok {
+		return nil
+	}
+	return &v
+}
+
+func kindNames() []string {
+	return []string{string(call.Progress), string(call.Stats), string(call.Ended), string(call.Report)}
+}
+
+func severityNames() []string {
+	var names []string
+	for _, s := range Severities() {
+		names = append(names, string(s))
+	}
+	return names
+}
+
+// present remembers which keys of a mapping were there.
+type present map[string]bool
+
+func (p present) noting(known keys) keys {
+	for key, read := range known {
+		known[key] = func(n ast.Node) { p[key] = true; read(n) }
+	}
+	return known
+}

@@ -1,0 +1,201 @@
+package rules
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"callwatch/call"
+)
+
+// Normalize turns a provider's payload, read from a file, into events.
+type Normalize func(provider, file string, body []byte, receivedAt time.Time) ([]call.Event, error)
+
+// maxPayload bounds a payload of a case in bytes.
+const maxPayload = 4 << 20
+
+// Runner runs cases.
+type Runner struct {
+	Set       *Set
+	Options   Options
+	Normalize Normalize // nil: cases with payloads fail
+	Coverage  *Coverage // nil: not wanted
+}
+
+// CaseResult is how a case went.
+type CaseResult struct {
+	File   string     `json:"file"`
+	Line   int        `json:"line"`
+	Rule   string     `json:"rule"`
+	Name   string     `json:"name"`
+	Passed bool       `json:"passed"`
+	Failed []Mismatch `json:"failed,omitempty"` // expectations that were not met
+	Error  string     `json:"error,omitempty"`  // the case could not be run
+	// Calls explain what the rule made of the last call of each step, where the
+	// case failed.
+	Calls []CallExplanation `json:"calls,omitempty"`
+}
+
+// Mismatch is one expectation and what came of it.
+type Mismatch struct {
+	What string `json:"what"`
+	Want string `json:"want"`
+	Got  string `json:"got"`
+}
+
+// Run runs one case on an engine of its own, with all rules of the set. A rule
+// that is off is tested as if it were not.
+func (x *Runner) Run(c *Case) CaseResult {
+	res := CaseResult{File: c.File, Line: c.Line, Rule: c.Rule, Name: c.Name}
+	set, r := x.Set.enabled(c.Rule)
+	if r == nil {
+		res.Error = fmt.Sprintf("there is no rule %q", c.Rule)
+		return res
+	}
+	t := NewTrace(set, x.Options)
+	t.only = c.Rule
+	if x.Coverage != nil {
+		x.Coverage.tested(r)
+		t.coverage = x.Coverage
+	}
+	last, err := x.feed(t, r, c)
+	if err != nil {
+		res.Error = err.Error()
+		return res
+	}
+	res.Failed = t.check(r, &c.Expect)
+	if x.Coverage != nil && r.When == nil {
+		in, _ := t.incident(r, nil)
+		x.Coverage.ended(r, t.state(r, in, nil))
+	}
+	if res.Passed = len(res.Failed) == 0; !res.Passed {
+		for _, call := range t.Calls() {
+			if slices.Contains(last, call.Call.Key()) {
+				res.Calls = append(res.Calls, call)
+			}
+		}
+	}
+	return res
+}
+
+// enabled is the set with one rule that is not off.
+func (s *Set) enabled(name string) (*Set, *Rule) {
+	i := slices.IndexFunc(s.Rules, func(r *Rule) bool { return r.Name == name })
+	if i < 0 {
+		return s, nil
+	}
+	if s.Rules[i].Mode != Off {
+		return s, s.Rules[i]
+	}
+	set, r := *s, *s.Rules[i]
+	r.Mode = Active
+	set.Rules = slices.Clone(s.Rules)
+	set.Rules[i] = &r
+	return &set, &r
+}
+
+// feed plays the steps of a case and names the last call of each.
+func (x *Runner) feed(t *Trace, r *Rule, c *Case) (last []call.Key, err error) {
+	start, err := x.start(c)
+	if err != nil {
+		return nil, err
+	}
+	now := start
+	var every time.Duration // from the last event to the next; zero before the first
+	for i := range c.Given {
+		g := &c.Given[i]
+		at := g.begin(start, now, every)
+		if at.Before(now) {
+			return nil, fmt.Errorf("step %d is to come before the one above it: time does not go back", i+1)
+		}
+		for n := range g.Repeat {
+			now = at.Add(time.Duration(n) * g.Every)
+			events, err := x.events(c, r, i, n, now)
+			if err != nil {
+				return nil, fmt.Errorf("step %d: %w", i+1, err)
+			}
+			t.Wait(now)
+			for j := range events {
+				t.Apply(now, &events[j])
+				if n == g.Repeat-1 {
+					last = append(last, events[j].Key())
+				}
+			}
+		}
+		every = g.Every
+	}
+	t.Wait(now.Add(c.Advance))
+	return last, nil
+}
+
+func (g *Given) begin(start, now time.Time, every time.Duration) time.Time {
+	switch {
+	case !g.AtDay.IsZero():
+		return g.AtDay
+	case g.At != nil:
+		return start.Add(*g.At)
+	case g.After != nil:
+		return now.Add(*g.After)
+	default:
+		return now.Add(every)
+	}
+}
+
+// start is when a case begins: at the time its first step names, or that its
+// first payload tells of.
+func (x *Runner) start(c *Case) (time.Time, error) {
+	if len(c.Given) == 0 {
+		return caseStart, nil
+	}
+	first := &c.Given[0]
+	if !first.AtDay.IsZero() || first.Payload == "" {
+		return cmp.Or(first.AtDay, caseStart), nil
+	}
+	events, err := x.payload(c, first, caseStart)
+	if err != nil {
+		return caseStart, fmt.Errorf("step 1: %w", err)
+	}
+	var at time.Time
+	for i := range events {
+		at = later(later(at, events[i].OccurredAt), events[i].EndedAt)
+	}
+	return cmp.Or(at, caseStart), nil
+}
+
+func (x *Runner) events(c *Case, r *Rule, step, n int, at time.Time) ([]call.Event, error) {
+	g := &c.Given[step]
+	if g.Payload != "" {
+		return x.payload(c, g, at)
+	}
+	e, err := g.event(r, step, n, at)
+	if err != nil {
+		return nil, err
+	}
+	return []call.Event{*e}, nil
+}
+
+func (x *Runner) payload(c *Case, g *Given, at time.Time) ([]call.Event, error) {
+	if x.Normalize == nil {
+		return nil, errors.New("payloads cannot be normalized here")
+	}
+	path := filepath.Join(filepath.Dir(c.File), g.Payload)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read payload: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	body, err := io.ReadAll(io.LimitReader(f, maxPayload+1))
+	if err != nil || len(body) > maxPayload {
+		return nil, fmt.Errorf("read payload %s: %w", path, cmp.Or(err, fmt.Errorf("larger than %d bytes", maxPayload)))
+	}
+	events, err := x.Normalize(g.Provider, path, body, at)
+	if err != nil {
+		return nil, fmt.Errorf("normalize %s: %w", path, err)
+	}
+	return events, nil
+}

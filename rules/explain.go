@@ -1,0 +1,148 @@
+package rules
+
+import (
+	"time"
+
+	"callwatch/call"
+	"callwatch/rules/condition"
+)
+
+// Verdict is what a rule's conditions make of a call.
+type Verdict string
+
+const (
+	VerdictMatched      Verdict = "matched"
+	VerdictNotMatched   Verdict = "not-matched"
+	VerdictUnjudged     Verdict = "unjudged"      // it depends on an unknown field
+	VerdictNotConcerned Verdict = "not-concerned" // where, except or on leave the call out
+)
+
+// Explanation is what one rule made of one call, and why it did or did not
+// alert.
+type Explanation struct {
+	Rule     string    `json:"rule"`
+	At       time.Time `json:"at"` // stream time it is about: when the call matched, else its latest event that woke the rule
+	Verdict  Verdict   `json:"verdict"`
+	Severity Severity  `json:"severity,omitempty"` // of a match
+	Missing  []string  `json:"missing,omitempty"`  // unknown fields that an unjudged outcome depends on
+	HeldBack []Reason  `json:"heldBack,omitempty"` // why there was no alert
+	Parts    []Part    `json:"parts"`              // in the order in which they are judged
+	By       []Label   `json:"by,omitempty"`       // the incident's key
+	Incident string    `json:"incident,omitempty"` // id of the incident that the match opened or joined
+	Slack    []string  `json:"slack,omitempty"`    // its channels; none: the configured default
+	Error    string    `json:"error,omitempty"`    // run-time error of the rule
+}
+
+// Reason is one thing that kept a rule from alerting.
+type Reason struct {
+	By   string `json:"by"` // on, where, except, settle, min_calls, absent, for, active, cooldown, silence, adopts or mode
+	Text string `json:"text"`
+}
+
+// Part is one expression of a rule with the value of every sub-expression.
+type Part struct {
+	Name  string `json:"name"`            // where, "except NAME", "of the call", when, resolve or "severity LEVEL"
+	Truth Truth  `json:"truth,omitempty"` // absent for a value
+	Tree  Tree   `json:"tree"`
+}
+
+// Tree is a sub-expression with the value it met and its operands. An unknown
+// value is absent.
+type Tree = condition.Node
+
+// explain is what the rule makes of the facts of one call. What windows and keys
+// make of it is for the trace to add.
+func (r *Rule) explain(facts *condition.Facts, kind call.Kind) Explanation {
+	x := Explanation{Rule: r.Name, Verdict: VerdictNotConcerned, Parts: []Part{}}
+	where, excepted := True, ""
+	if r.Where != nil {
+		where = x.part("where", r.Where, facts)
+	}
+	for _, e := range r.Except {
+		if x.part("except "+e.Name, e.When, facts) == True && excepted == "" {
+			excepted = e.Name
+		}
+	}
+	when := Unknown
+	if r.PerCall() {
+		when = x.part("when", r.When, facts)
+		x.levels(r, facts, when)
+	} else {
+		x.arguments(r, facts)
+	}
+	switch {
+	case !r.wakes(kind) && r.Window == nil:
+		x.hold("on", "events of kind "+string(kind)+" do not wake the rule")
+	case where == False:
+		x.hold("where", "the rule is not about this call")
+	case where == Unknown:
+		x.Verdict, x.Missing = VerdictUnjudged, r.Where.Missing(facts)
+	case excepted != "":
+		x.hold("except", "the exception "+excepted+" holds")
+	case when == True:
+		x.Verdict = VerdictMatched
+	case when == False:
+		x.Verdict = VerdictNotMatched
+	default:
+		x.Verdict = VerdictUnjudged
+		if r.PerCall() {
+			x.Missing = r.When.Missing(facts)
+		}
+	}
+	if x.Verdict != VerdictMatched {
+		x.Severity = ""
+	}
+	return x
+}
+
+// arguments adds what a window asks of each call, with what this one says.
+func (x *Explanation) arguments(r *Rule, facts *condition.Facts) {
+	if r.Window == nil {
+		return
+	}
+	for _, a := range r.Window.Figures.Args {
+		if p := a.Program(); p != nil {
+			x.part(partOfCall, p, facts)
+			continue
+		}
+		tree := Tree{Expr: a.Text}
+		if v, known, err := a.Number(facts); err != nil {
+			tree.Error = err.Error()
+		} else if known {
+			tree.Value = v
+		} else if text, known, _ := a.Value(facts); known {
+			tree.Value = text
+		}
+		x.Parts = append(x.Parts, Part{Name: partOfCall, Tree: tree})
+	}
+}
+
+// partOfCall is the name of what a window asks of each of its calls.
+const partOfCall = "of the call"
+
+func (x *Explanation) part(name string, p *condition.Program, facts *condition.Facts) Truth {
+	res := p.Eval(facts)
+	if res.Err != nil && x.Error == "" {
+		x.Error = name + ": " + res.Err.Error()
+	}
+	x.Parts = append(x.Parts, Part{Name: name, Truth: res.Truth, Tree: p.Tree(facts)})
+	return res.Truth
+}
+
+// levels adds the severity ladder, as far as it was gone down.
+func (x *Explanation) levels(r *Rule, facts *condition.Facts, when Truth) {
+	x.Severity = r.Severity
+	if when != True {
+		return
+	}
+	for _, l := range r.Ladder {
+		if x.part("severity "+string(l.Severity), l.When, facts) == True {
+			x.Severity = l.Severity
+			return
+		}
+	}
+}
+
+func (x *Explanation) hold(by, text string) {
+	x.HeldBack = append(x.HeldBack, Reason{By: by, Text: text})
+}

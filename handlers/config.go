@@ -32,6 +32,7 @@ type Config struct {
 	// a listener on loopback: requests for another host are refused.
 	Dev bool
 
+	API     *API                                // nil: no /api
 	Console Console                             // feed of the page at / in Dev; nil for none
 	Ready   func(ctx context.Context) Readiness // nil: always ready
 	Version any                                 // answered as JSON by /version

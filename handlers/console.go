@@ -20,6 +20,7 @@ type Console interface {
 // Page is what the console shows, newest first.
 type Page struct {
 	Mode      string // "demo" or "dev"
+	Notice    string // something that an operator has to mend; "" for nothing
 	Counts    Counts
 	Events    []call.Event
 	Incidents []rules.Incident

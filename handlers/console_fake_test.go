@@ -96,6 +96,7 @@ func samplePage() handlers.Page {
 	done := message(3*time.Second, "Slow agent answers on atoms: resolved")
 	done.Attachments = []handlers.Attachment{{Color: "#2EB67D", Blocks: []handlers.Block{{Type: "section", Text: "`turnLatencyP95Ms (2410) &gt; 2000`"}}}}
 	return handlers.Page{
+		Notice: "the file has <1> error",
 		Mode:   "demo",
 		Counts: handlers.Counts{Webhooks: 1284, Events: 1301, Incidents: 2, Messages: 9},
 		Events: events,

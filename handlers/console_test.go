@@ -39,6 +39,7 @@ func TestPage(t *testing.T) {
 		`6.4 %`, `3 pkt`, `1840 ms`, `<code>mos (3.12) &lt; 3.5</code>`, `12 matched of 40 judged`,
 		`<a href="https://example.com/i/1" target="_blank" rel="noopener noreferrer">12 calls</a>`,
 		`fill="#D40E0D"`, `<time datetime="2026-03-01T12:00:09Z">12:00:09 UTC</time>`, `2 replies`,
+		`<dt>rules</dt><dd>the file has &lt;1&gt; error</dd>`,
 	} {
 		if !strings.Contains(got.body, want) {
 			t.Errorf("page lacks %s", want)

@@ -41,6 +41,9 @@ func New(c Config) http.Handler {
 	if a.Metrics != nil {
 		e.Match(read, "/metrics", echo.WrapHandler(a.Metrics))
 	}
+	if a.API != nil {
+		a.routeAPI(e)
+	}
 	if a.Dev && a.Console != nil {
 		a.routeConsole(e)
 	} else {

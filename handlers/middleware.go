@@ -86,7 +86,7 @@ func (a *app) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
 			return next(c)
 		}
 		if err := protection.Check(c.Request()); err != nil {
-			return &problem{http.StatusForbidden, "Cross-origin request", "Requests from other sites are refused."}
+			return &problem{status: http.StatusForbidden, title: "Cross-origin request", detail: "Requests from other sites are refused."}
 		}
 		return next(c)
 	}
@@ -97,7 +97,7 @@ func (a *app) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
 func (a *app) localHost(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if a.Dev && !isLoopback(c.Request().Host) {
-			return &problem{http.StatusMisdirectedRequest, "Wrong host", "In development only localhost is served."}
+			return &problem{status: http.StatusMisdirectedRequest, title: "Wrong host", detail: "In development only localhost is served."}
 		}
 		return next(c)
 	}

@@ -6,17 +6,20 @@ import (
 	"net/http"
 
 	"github.com/labstack/echo/v4"
+
+	"callwatch/rules"
 )
 
 // retryAfter is how many seconds a sender is asked to wait after a 503.
 const retryAfter = "5"
 
-// problem is an error answer as of RFC 9457. Its texts are constants: nothing of
-// a request is repeated in it.
+// problem is an error answer as of RFC 9457. Its texts are constants for
+// everybody but those who have a token: nothing of a request is repeated in it.
 type problem struct {
-	status int
-	title  string
-	detail string
+	status   int
+	title    string
+	detail   string
+	problems rules.Problems // of a condition or rules file
 }
 
 func (p *problem) Error() string { return p.title }
@@ -31,12 +34,12 @@ func problemOf(err error) *problem {
 	if errors.As(err, &he) {
 		switch he.Code {
 		case http.StatusNotFound:
-			return &problem{he.Code, "Not found", "Nothing is served under this path."}
+			return &problem{status: he.Code, title: "Not found", detail: "Nothing is served under this path."}
 		case http.StatusMethodNotAllowed:
-			return &problem{he.Code, "Method not allowed", "The Allow header lists what this path accepts."}
+			return &problem{status: he.Code, title: "Method not allowed", detail: "The Allow header lists what this path accepts."}
 		}
 	}
-	return &problem{http.StatusInternalServerError, "Internal error", "The request failed. The log has the cause under the request id."}
+	return &problem{status: http.StatusInternalServerError, title: "Internal error", detail: "The request failed. The log has the cause under the request id."}
 }
 
 // answerError writes the problem of an error unless an answer has begun.
@@ -48,17 +51,20 @@ func answerError(err error, c echo.Context) {
 	h := c.Response().Header()
 	switch p.status {
 	case http.StatusUnauthorized:
-		h.Set("WWW-Authenticate", `Basic realm="callwatch"`) // the URL token may come as its password
+		if h.Get("WWW-Authenticate") == "" {
+			h.Set("WWW-Authenticate", `Basic realm="callwatch"`) // the URL token may come as its password
+		}
 	case http.StatusUnsupportedMediaType:
 		h.Set("Accept-Encoding", "gzip, deflate")
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", retryAfter)
 	}
 	body, _ := json.Marshal(struct {
-		Type   string `json:"type"`
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail"`
-	}{"about:blank", p.title, p.status, p.detail})
+		Type     string         `json:"type"`
+		Title    string         `json:"title"`
+		Status   int            `json:"status"`
+		Detail   string         `json:"detail"`
+		Problems rules.Problems `json:"problems,omitempty"`
+	}{"about:blank", p.title, p.status, p.detail, p.problems})
 	_ = c.Blob(p.status, "application/problem+json", body) // the client is gone: nothing left to tell
 }

@@ -44,7 +44,7 @@ func (t *Trace) check(r *Rule, want *Expect) (failed []Mismatch) {
 // incident is the rule's latest incident with the labels, nil where there was
 // none, and how many were opened.
 func (t *Trace) incident(r *Rule, by map[string]string) (in *Incident, opened int) {
-	fits := func(i *Incident) bool { return i.Rule == r.Name && labelled(i.By, by) }
+	fits := func(i *Incident) bool { return i.Rule == r.Name && hasLabels(i.By, by) }
 	for i := range t.Transitions {
 		if tr := &t.Transitions[i]; fits(&tr.Incident) {
 			in = &tr.Incident

@@ -26,6 +26,10 @@ type checkpoint struct {
 	Calls   []checkpointCall `json:"calls"`
 	Recent  []byte           `json:"recent"` // hashes of event ids, eight bytes each
 	Older   []byte           `json:"older"`
+
+	Orphans  []keyState `json:"orphans,omitempty"` // of rules that were gone when it was restored, not closed yet
+	Silences []silencer `json:"silences,omitempty"`
+	Reported []string   `json:"reported,omitempty"`
 }
 
 type checkpointRule struct {
@@ -52,6 +56,7 @@ func (g *Engine) Checkpoint() ([]byte, error) {
 	c := checkpoint{
 		Version: checkpointVersion, Now: g.st.Now, Seq: g.st.Seq,
 		Recent: packHashes(g.st.Seen.Recent), Older: packHashes(g.st.Seen.Older),
+		Orphans: g.orphans, Silences: g.st.Silences, Reported: g.st.Reported,
 	}
 	for i, r := range g.set.Rules {
 		c.Rules = append(c.Rules, checkpointRule{Name: r.Name, By: r.By, Kind: r.kind(), Shape: r.shape(), ruleState: *g.st.Rules[i]})
@@ -106,6 +111,15 @@ func Restore(set *Set, o Options, data []byte) (*Engine, error) {
 	for _, k := range c.Keys {
 		g.restoreKey(k, c.Rules, place)
 	}
+	g.orphans = append(g.orphans, c.Orphans...)
+	for _, s := range c.Silences {
+		if s.match, _ = compileMatch(s.Match); s.match != nil {
+			g.st.Silences = append(g.st.Silences, s)
+		}
+	}
+	g.st.Reported = c.Reported
+	g.awaitFields()
+	g.restored = true
 	return g, nil
 }
 

@@ -14,7 +14,7 @@ func ParseDuration(s string) (time.Duration, error) {
 		if s[n-1] == 'w' {
 			days *= 7
 		}
-		if err != nil || days < 0 || days > 36500 {
+		if err != nil || !(days >= 0 && days <= 36500) { // NaN is neither
 			return 0, fmt.Errorf("parse duration %q", s)
 		}
 		return time.Duration(days * float64(24*time.Hour)), nil

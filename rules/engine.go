@@ -30,6 +30,9 @@ const (
 // never looks at a clock: live running, restart, replay and tests are the same
 // fold over the same events. It is not safe for concurrent use.
 type Engine struct {
+	restored bool         // and had no input since
+	awaited  []call.Field // fields that rules read and no event has had
+
 	set     *Set
 	opt     Options
 	st      state
@@ -71,6 +74,7 @@ func NewEngine(set *Set, o Options) *Engine {
 		g.indexed[r.Name] = i
 		g.st.Rules = append(g.st.Rules, &ruleState{})
 	}
+	g.awaitFields()
 	g.settling, g.live = settlingOf(set), make([]int, len(set.Rules))
 	return g
 }
@@ -88,6 +92,7 @@ func (g *Engine) Apply(seq uint64, at time.Time, e *call.Event) []Transition {
 	if g.st.Seen.add(e.ID) {
 		return g.out
 	}
+	g.noteFields(e)
 	cs := g.callOf(e.Key())
 	changed := cs.Call.Fold(e, g.opt.Prefer)
 	cs.Touched = g.st.Now
@@ -157,9 +162,10 @@ func (g *Engine) begin(seq uint64, at time.Time) bool {
 		}
 		g.st.Now = later(g.st.Now, d.at)
 		g.expired(d)
+		g.cover(g.st.Keys[ruleKey{d.rule, d.key}], "")
 	}
 	g.st.Now = later(g.st.Now, at)
-	g.closeOrphans()
+	g.settleRestored()
 	for _, k := range g.expiry.expired(g.st.Now, g.opt) {
 		if cs := g.st.Calls[k.key]; cs != nil && cs.Touched.Equal(k.touched) {
 			delete(g.st.Calls, k.key)
@@ -243,7 +249,8 @@ func (g *Engine) signal(r *Rule, key string, in signal) {
 	var adopted []*keyState
 	if step != "" {
 		if step == StepOpened {
-			k.change(func(i *Incident) { i.Slack = g.set.channels(r, i) })
+			g.st.Rules[g.indexed[r.Name]].Opened++
+			k.change(func(i *Incident) { i.Slack, i.Silence = g.set.channels(r, i), g.silenceOf(i) })
 			g.gatherSamples(r, k)
 			adopted = g.adopt(r, k)
 		}
@@ -252,6 +259,9 @@ func (g *Engine) signal(r *Rule, key string, in signal) {
 		}
 		k.change(func(i *Incident) { i.RuleError = g.st.Rules[g.indexed[r.Name]].LastError })
 		g.emit(step, reason, *k.Incident)
+	}
+	if step == StepEscalated {
+		g.cover(k, "it escalated")
 	}
 	for _, child := range adopted {
 		g.emit(StepAdopted, "belongs to "+r.Name, *child.Incident)

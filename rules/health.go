@@ -1,20 +1,30 @@
 package rules
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"callwatch/call"
+	"callwatch/rules/condition"
+)
 
 // Health is how one rule is doing.
 type Health struct {
-	Rule      string    `json:"rule"`
-	Mode      Mode      `json:"mode"`
-	Severity  Severity  `json:"severity"`
-	Counts    Counts    `json:"counts"` // calls, since the state began
-	LastMatch time.Time `json:"lastMatch,omitzero"`
-	Errors    int       `json:"errors,omitempty"`
-	LastError string    `json:"lastError,omitempty"`
-	Open      int       `json:"open"`               // incidents
-	Keys      int       `json:"keys"`               // live keys
-	Overflow  int       `json:"overflow,omitempty"` // calls left out because max_keys was reached
-	Late      int       `json:"late,omitempty"`     // calls that windows left out because they came too late
+	Rule          string    `json:"rule"`
+	Mode          Mode      `json:"mode"`
+	Severity      Severity  `json:"severity"`
+	Counts        Counts    `json:"counts"` // calls, since the state began
+	UnjudgedShare float64   `json:"unjudgedShare"`
+	MatchedDay    int       `json:"matchedDay"` // calls in the last 24 hours, to the hour
+	LastMatch     time.Time `json:"lastMatch,omitzero"`
+	NeverFired    bool      `json:"neverFired,omitempty"` // opened no incident since the state began
+	Errors        int       `json:"errors,omitempty"`
+	LastError     string    `json:"lastError,omitempty"`
+	Unreported    []string  `json:"unreported,omitempty"` // fields it reads that no event has had
+	Open          int       `json:"open"`                 // incidents
+	Keys          int       `json:"keys"`                 // live keys
+	Overflow      int       `json:"overflow,omitempty"`   // calls left out because max_keys was reached
+	Late          int       `json:"late,omitempty"`       // calls that windows left out because they came too late
 }
 
 // Healths tells of every rule, in the order of the file.
@@ -29,8 +39,9 @@ func (g *Engine) Healths() []Health {
 	for i, r := range g.set.Rules {
 		s := g.st.Rules[i]
 		out[i] = Health{
-			Rule: r.Name, Mode: r.Mode, Severity: r.Severity, Counts: s.Counts,
-			LastMatch: s.LastMatch, Errors: s.Errors, LastError: s.LastError, Open: open[r.Name],
+			Rule: r.Name, Mode: r.Mode, Severity: r.Severity, Counts: s.Counts, UnjudgedShare: s.Counts.UnjudgedShare(),
+			MatchedDay: s.matchedSince(g.st.Now.Add(-24 * time.Hour)), LastMatch: s.LastMatch, NeverFired: s.Opened == 0,
+			Errors: s.Errors, LastError: s.LastError, Unreported: g.unreported(r), Open: open[r.Name],
 			Keys: g.live[i], Overflow: s.Overflow, Late: s.Late,
 		}
 	}
@@ -39,3 +50,96 @@ func (g *Engine) Healths() []Health {
 
 // Calls is the number of calls that are kept.
 func (g *Engine) Calls() int { return len(g.st.Calls) }
+
+// hour is how many calls matched in one hour of stream time.
+type hour struct {
+	From    time.Time `json:"from"`
+	Matched int       `json:"matched"`
+}
+
+// matchAt counts a match.
+func (s *ruleState) matchAt(now time.Time) {
+	s.LastMatch = now
+	from := now.Truncate(time.Hour)
+	if n := len(s.Hours); n > 0 && s.Hours[n-1].From.Equal(from) {
+		s.Hours[n-1].Matched++
+		return
+	}
+	s.Hours = slices.DeleteFunc(s.Hours, func(h hour) bool { return h.From.Before(from.Add(-24 * time.Hour)) })
+	s.Hours = append(s.Hours, hour{from, 1})
+}
+
+func (s *ruleState) matchedSince(t time.Time) (n int) {
+	for _, h := range s.Hours {
+		if h.From.After(t) {
+			n += h.Matched
+		}
+	}
+	return n
+}
+
+// fieldsRead are the fields of calls that the rule's conditions name.
+func (r *Rule) fieldsRead() []string {
+	var names []string
+	programs := []*condition.Program{r.Where, r.When}
+	for _, x := range r.Except {
+		programs = append(programs, x.When)
+	}
+	for _, l := range r.Ladder {
+		programs = append(programs, l.When)
+	}
+	for _, p := range programs {
+		if p != nil {
+			names = append(names, p.Fields()...)
+		}
+	}
+	if r.Window != nil {
+		for _, a := range r.Window.Figures.Args {
+			names = append(names, a.Fields()...)
+		}
+	}
+	if r.New != nil {
+		names = append(names, r.New.Field.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// awaitFields lists the fields that have not been reported yet, so that events
+// are looked at for those only.
+func (g *Engine) awaitFields() {
+	g.awaited = nil
+	for _, r := range g.set.Rules {
+		for _, name := range r.fieldsRead() {
+			f, ok := call.Lookup(name)
+			listed := slices.ContainsFunc(g.awaited, func(o call.Field) bool { return o.Name == name })
+			if ok && !listed && !slices.Contains(g.st.Reported, name) {
+				g.awaited = append(g.awaited, f)
+			}
+		}
+	}
+}
+
+// noteFields takes notice of the fields that an event has.
+func (g *Engine) noteFields(e *call.Event) {
+	g.awaited = slices.DeleteFunc(g.awaited, func(f call.Field) bool {
+		if f.Value(e) == nil {
+			return false
+		}
+		g.st.Reported = append(g.st.Reported, f.Name)
+		return true
+	})
+}
+
+// unreported are the fields the rule reads that no event has had, once there
+// were events.
+func (g *Engine) unreported(r *Rule) []string {
+	if len(g.st.Seen.Recent) == 0 {
+		return nil
+	}
+	names := slices.DeleteFunc(r.fieldsRead(), func(name string) bool { return slices.Contains(g.st.Reported, name) })
+	if len(names) == 0 {
+		return nil
+	}
+	return names
+}

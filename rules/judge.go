@@ -150,7 +150,7 @@ func (g *Engine) settle(i int, r *Rule, cs *callState, to outcome, severity Seve
 			health.Counts.Judged++
 		}
 		health.Counts.Matched++
-		health.LastMatch = g.st.Now
+		health.matchAt(g.st.Now)
 		ev := g.evidence(r, e, severity)
 		if g.opt.Matched != nil {
 			g.opt.Matched(r, &ev)

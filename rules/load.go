@@ -34,7 +34,7 @@ func Load(name string, src []byte) (*Set, Problems) {
 		return nil, d.problems
 	}
 	d, root := parseDocument(name, src)
-	l := newLoader(d, digest(src))
+	l := newLoader(d, Digest(src))
 	if root != nil {
 		l.file(root)
 	}
@@ -45,7 +45,8 @@ func Load(name string, src []byte) (*Set, Problems) {
 	return l.set, d.problems
 }
 
-func digest(src []byte) string {
+// Digest names the content of a rules file.
+func Digest(src []byte) string {
 	sum := sha256.Sum256(src)
 	return hex.EncodeToString(sum[:8])
 }
@@ -76,6 +77,7 @@ func (l *loader) file(root ast.Node) {
 	l.mapping(root, "a rules file", keys{
 		"define": hold("define"), "lists": hold("lists"), "defaults": hold("defaults"),
 		"rules": hold("rules"), "routes": hold("routes"),
+		"silences": hold("silences"),
 	})
 	l.defaults = ruleDefaults()
 	for _, part := range []struct {
@@ -88,6 +90,7 @@ func (l *loader) file(root ast.Node) {
 		{"defaults", l.readDefaults},
 		{"rules", l.readRules},
 		{"routes", l.readRoutes},
+		{"silences", l.readSilences},
 	} {
 		if n, ok := nodes[part.key]; ok || part.key == "" {
 			part.read(n)

@@ -7,10 +7,10 @@ import (
 	"callwatch/rules/condition"
 )
 
-// alertEnv is the environment of conditions on incidents: the fields of the
-// latest call, and what LoadExtra is given in channels.
+// alertEnv is the environment of conditions on incidents: the fields of the call
+// that opened it, and what LoadExtra is given in factsOf.
 func alertEnv(env condition.Env) condition.Env {
-	env.Extra = []string{"rule", "severity", "owner"}
+	env.Extra = []string{"rule", "severity", "owner", "incident"}
 	return env
 }
 
@@ -20,12 +20,10 @@ func (s *Set) channels(r *Rule, in *Incident) []string {
 	if len(r.Slack) > 0 {
 		return r.Slack
 	}
-	var facts condition.Facts
-	facts.Load(&in.Latest.Call)
-	facts.LoadExtra(in.Rule, string(in.Severity), in.Owner)
+	facts := factsOf(in)
 	var out []string
 	for _, route := range s.Routes {
-		if route.Match != nil && route.Match.Eval(&facts).Truth != condition.True {
+		if route.Match != nil && route.Match.Eval(facts).Truth != condition.True {
 			continue
 		}
 		out = append(out, route.Slack...)

@@ -13,6 +13,8 @@ type Set struct {
 	Rules  []*Rule
 	Routes []Route
 	Digest string // of the file's content
+
+	silences []silencer
 }
 
 // Rule is one compiled rule: about single calls, or about what Window, Absent or

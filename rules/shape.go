@@ -90,7 +90,7 @@ func shapeOf(w *Window) shape {
 	if w.lead.arg >= 0 && w.lead.bound {
 		take(&s.args[w.lead.arg].met, &s.counts)
 	}
-	s.digest = digest([]byte(strings.Join(text, "\x00")))
+	s.digest = Digest([]byte(strings.Join(text, "\x00")))
 	return s
 }
 

@@ -14,6 +14,9 @@ type state struct {
 	Keys  map[ruleKey]*keyState
 	Rules []*ruleState // by the rule's place in the set
 	Seen  memory
+
+	Silences []silencer // made at run time
+	Reported []string   // fields that rules read and events have had
 }
 
 // callState is a call and what the rules have made of it so far.
@@ -92,7 +95,7 @@ type keyState struct {
 // due is when time alone will change something for the key; zero for never.
 func (k *keyState) due(now time.Time) time.Time {
 	var next time.Time
-	for _, t := range [...]time.Time{k.ResolveAt, k.UpdateAt, k.QuietTill, k.LookAt, k.RemindAt, k.CalmAt, k.PendingTill} {
+	for _, t := range [...]time.Time{k.ResolveAt, k.UpdateAt, k.QuietTill, k.LookAt, k.RemindAt, k.CalmAt, k.PendingTill, k.silencedTill()} {
 		if t.After(now) && (next.IsZero() || t.Before(next)) {
 			next = t
 		}
@@ -104,6 +107,8 @@ func (k *keyState) due(now time.Time) time.Time {
 type ruleState struct {
 	Counts    Counts    `json:"counts"`
 	LastMatch time.Time `json:"lastMatch,omitzero"`
+	Opened    int       `json:"opened,omitempty"` // incidents
+	Hours     []hour    `json:"hours,omitempty"`  // with matches, oldest first
 	LastError string    `json:"lastError,omitempty"`
 	Errors    int       `json:"errors,omitempty"`
 	Late      int       `json:"late,omitempty"`     // calls that came too late for their window

@@ -106,7 +106,7 @@ func (t *Trace) keyState(r *Rule, by map[string]string) CaseState {
 		state = CaseUnjudged
 	}
 	for key, k := range t.engine.st.Keys {
-		if key.Rule != r.Name || !labelled(r.labelsOf(key.Key), by) {
+		if key.Rule != r.Name || !hasLabels(r.labelsOf(key.Key), by) {
 			continue
 		}
 		switch {
@@ -124,8 +124,8 @@ func (t *Trace) keyState(r *Rule, by map[string]string) CaseState {
 	return state
 }
 
-// labelled says whether labels have all the values that are asked for.
-func labelled(labels []Label, by map[string]string) bool {
+// hasLabels says whether labels have all the values that are asked for.
+func hasLabels(labels []Label, by map[string]string) bool {
 	n := 0
 	for _, l := range labels {
 		if v, ok := by[l.Name]; ok && v == l.Value {

@@ -76,7 +76,7 @@ func (g *Engine) countIn(i int, r *Rule, cs *callState) {
 	k.Window.remember(cs.Call.Key(), met && r.Window.lead.tells())
 	health.Counts.add(known, met)
 	if met {
-		health.LastMatch = g.st.Now
+		health.matchAt(g.st.Now)
 	}
 	if k.Incident != nil {
 		k.addToIncident(g, r, known, met)

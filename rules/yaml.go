@@ -62,6 +62,11 @@ func (d *document) add(p pos, code, message, hint string) {
 }
 
 func (d *document) report(p pos, severity, code, message, hint string) {
+	d.problems = append(d.problems, d.problem(p, severity, code, message, hint))
+}
+
+// problem is one that is not reported yet.
+func (d *document) problem(p pos, severity, code, message, hint string) Problem {
 	problem := Problem{
 		File: d.file, Line: max(p.line, 1), Column: max(p.column, 1),
 		Severity: severity, Code: code, Message: message, Hint: hint,
@@ -69,7 +74,7 @@ func (d *document) report(p pos, severity, code, message, hint string) {
 	if problem.Line <= len(d.lines) {
 		problem.Source = strings.TrimRight(d.lines[problem.Line-1], "\r")
 	}
-	d.problems = append(d.problems, problem)
+	return problem
 }
 
 func at(t *token.Token) pos {

@@ -110,6 +110,17 @@ func (s *Store) PublishTick(ctx context.Context, at time.Time) error {
 	return nil
 }
 
+// PublishMark stores in EVENTS what a person did to an incident, and returns its
+// sequence: the rule engine finds it there between the events, so that a replay
+// sees the same. data is the caller's own form of it.
+func (s *Store) PublishMark(ctx context.Context, data []byte) (seq uint64, err error) {
+	ack, err := s.js.PublishMsg(ctx, &nats.Msg{Subject: markSubject, Data: data})
+	if err != nil {
+		return 0, fmt.Errorf("publish mark: %w", classify(err))
+	}
+	return ack.Sequence, nil
+}
+
 // batchOf is how many of events go into one publish.
 func (s *Store) batchOf(events []Event) int {
 	size := 0

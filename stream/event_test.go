@@ -96,6 +96,31 @@ func TestPublishEvents(t *testing.T) {
 	}
 }
 
+func TestMarksStandAmongEvents(t *testing.T) {
+	s := open(t, Config{})
+	if _, _, _, err := s.LastPublished(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	all := events(2)
+	if err := s.PublishEvents(t.Context(), all[:1]); err != nil {
+		t.Fatal(err)
+	}
+	seq, err := s.PublishMark(t.Context(), []byte(`{"do":"acknowledge"}`))
+	if err != nil || seq != 2 {
+		t.Fatalf("mark at %d, %v", seq, err)
+	}
+	if err := s.PublishEvents(t.Context(), all[1:]); err != nil {
+		t.Fatalf("events after a mark: %v", err)
+	}
+	got := follow(t, s, 0, 3)
+	if m := got[1]; !m.Mark || m.Tick || string(m.Data) != `{"do":"acknowledge"}` || m.Seq != seq || m.ID() != "" {
+		t.Errorf("mark %+v", m)
+	}
+	if got[0].Mark || got[2].Mark {
+		t.Error("an event is taken for a mark")
+	}
+}
+
 func TestEventsAreCloudEvents(t *testing.T) {
 	s := open(t, Config{Listen: "127.0.0.1:0"})
 	if _, _, _, err := s.LastPublished(t.Context()); err != nil {

@@ -12,18 +12,19 @@ import (
 
 const messagesAtOnce = 2000
 
-// Message is one stored event or tick.
+// Message is one stored event, tick or mark.
 type Message struct {
 	Seq     uint64    // in EVENTS
 	Time    time.Time // when it was stored: the rule engine's time
 	Tick    bool      // a tick has no event
+	Mark    bool      // neither has a mark
 	Subject string
-	Data    []byte // the event as JSON; of a tick, its time
+	Data    []byte // the event as JSON; of a tick, its time; of a mark, what PublishMark was given
 
 	header nats.Header
 }
 
-// ID is the event's id, "" of a tick.
+// ID is the event's id, "" of a tick or mark.
 func (m *Message) ID() string { return unescapeHeader(m.header.Get(headerID)) }
 
 // CallID is the call the event is about, "" when unknown.
@@ -53,14 +54,14 @@ func (m *Message) parts() (provider, kind string) {
 	return provider, kind
 }
 
-// Follow reads EVENTS, ticks included, from a sequence on (0: from the start):
+// Follow reads EVENTS, ticks and marks included, from a sequence on (0: from the start):
 // what is stored, then what comes, in order, until ctx ends or fn fails; it
 // returns their error.
 func (s *Store) Follow(ctx context.Context, from uint64, fn func(Message) error) error {
 	return s.follow(ctx, from, nil, fn)
 }
 
-// Filter chooses events by provider and kind; "" means any. Ticks are left out.
+// Filter chooses events by provider and kind; "" means any. Ticks and marks are left out.
 type Filter struct{ Provider, Kind string }
 
 func (f Filter) subject() string {
@@ -98,7 +99,7 @@ func (s *Store) follow(ctx context.Context, from uint64, subjects []string, fn f
 
 func newMessage(m jetstream.Msg, meta *jetstream.MsgMetadata) Message {
 	return Message{
-		Seq: meta.Sequence.Stream, Time: meta.Timestamp.UTC(), Tick: m.Subject() == tickSubject,
+		Seq: meta.Sequence.Stream, Time: meta.Timestamp.UTC(), Tick: m.Subject() == tickSubject, Mark: m.Subject() == markSubject,
 		Subject: m.Subject(), Data: m.Data(), header: m.Headers(),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ const (
 	rawSubject        = "callwatch.raw"
 	eventPrefix       = "callwatch.event."
 	tickSubject       = "callwatch.tick"
+	markSubject       = "callwatch.mark"
 	alertPrefix       = "callwatch.alert."
 	deadPrefix        = "callwatch.dead."
 	checkpointPrefix  = "callwatch.checkpoint."
@@ -120,7 +122,7 @@ func (s *Store) ensureStreams(ctx context.Context) error {
 		// What was answered 200 is never pushed out by newer webhooks: full is refused.
 		{&s.raw, jetstream.StreamConfig{Name: rawStream, Subjects: []string{rawSubject}, Discard: jetstream.DiscardNew, MaxAge: keep.Raw, MaxBytes: s.share(45), AllowDirect: true}},
 		// Events can be made again from RAW.
-		{&s.events, jetstream.StreamConfig{Name: eventStream, Subjects: []string{eventPrefix + ">", tickSubject}, MaxAge: keep.Events, MaxBytes: s.share(40), AllowAtomicPublish: true}},
+		{&s.events, jetstream.StreamConfig{Name: eventStream, Subjects: []string{eventPrefix + ">", tickSubject, markSubject}, MaxAge: keep.Events, MaxBytes: s.share(40), AllowAtomicPublish: true}},
 		{&s.alerts, jetstream.StreamConfig{Name: alertStream, Subjects: []string{alertPrefix + ">"}, Discard: jetstream.DiscardNew, MaxAge: keep.Alerts, MaxBytes: -1}},
 		{&s.dead, jetstream.StreamConfig{Name: deadStream, Subjects: []string{deadPrefix + ">"}, MaxMsgsPerSubject: 1, MaxAge: keep.DeadLetters, MaxBytes: s.share(5)}},
 		{&s.checkpoints, jetstream.StreamConfig{Name: checkpointStream, Subjects: []string{checkpointPrefix + ">"}, Discard: jetstream.DiscardNew, MaxBytes: -1, AllowDirect: true}},
@@ -145,7 +147,8 @@ func (s *Store) ensure(ctx context.Context, config jetstream.StreamConfig) (jets
 	if err != nil {
 		return nil, err
 	}
-	if had := st.CachedInfo().Config; had.MaxAge == config.MaxAge && had.MaxBytes == config.MaxBytes && had.Replicas == config.Replicas {
+	if had := st.CachedInfo().Config; had.MaxAge == config.MaxAge && had.MaxBytes == config.MaxBytes && had.Replicas == config.Replicas &&
+		slices.Equal(had.Subjects, config.Subjects) {
 		return st, nil
 	}
 	return s.js.UpdateStream(ctx, config)

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
-	"callwatch"
 	"callwatch/handlers"
 	"callwatch/normalizer"
 	"callwatch/notifier"
@@ -30,7 +28,7 @@ type app struct {
 	dev      bool
 	log      *slog.Logger
 	store    *stream.Store
-	set      *rules.Set
+	rules    *ruleFile
 	notifier *notifier.Notifier
 	ledger   *stream.Bucket
 	server   *handlers.Server
@@ -50,11 +48,11 @@ const (
 
 // newApp opens everything and takes no webhook yet.
 func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app, error) {
-	set, err := loadRules(cfg.Rules, log)
+	file, set, err := openRules(cfg.Rules, log)
 	if err != nil {
 		return nil, err
 	}
-	a := &app{cfg: cfg, dev: mode != serving, log: log, set: set, stats: newStats()}
+	a := &app{cfg: cfg, dev: mode != serving, log: log, rules: file, stats: newStats()}
 	if a.store, err = stream.Open(ctx, cfg.storing(log)); err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
@@ -62,7 +60,8 @@ func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app,
 		return nil, errors.Join(fmt.Errorf("open the delivery ledger: %w", err), a.store.Close(ctx))
 	}
 	if a.dev {
-		a.console = newConsole(string(mode), a.stats)
+		a.console = newConsole(string(mode), a.stats, file)
+		file.changed = a.console.refresh
 		if cfg.Slack.Token == "" {
 			if err := a.useFakeSlack(); err != nil {
 				return nil, errors.Join(err, a.store.Close(ctx))
@@ -71,6 +70,8 @@ func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app,
 	}
 	a.notifier = notifier.New(a.cfg.announcing(), a.ledger, time.Now, log)
 	a.judging = &judging{set: set, opt: rules.Options{Prefer: cfg.MOS}}
+	file.swap = a.order
+	a.stats.registry.MustRegister(file.metrics()...)
 	if a.server, err = handlers.Listen(cfg.Listen, a.handling()); err != nil {
 		return nil, errors.Join(usage(fmt.Errorf("%sLISTEN: %w", envPrefix, err)), a.store.Close(ctx))
 	}
@@ -92,6 +93,7 @@ func (a *app) run(ctx context.Context) error {
 	if a.console != nil && a.console.slack != nil {
 		go a.console.watch(work.Done())
 	}
+	stages.Go(func() { a.rules.watch(work) })
 	served := make(chan error, 1)
 	go func() { served <- a.server.Serve() }()
 
@@ -135,27 +137,6 @@ func keep(ctx context.Context, log *slog.Logger, stage func(context.Context) err
 	}
 }
 
-// loadRules compiles the rules file. Where the default one does not exist the
-// shipped rules are used.
-func loadRules(path string, log *slog.Logger) (*rules.Set, error) {
-	src, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) && path == defaultConfig().Rules {
-		path, src, err = "shipped rules.yaml", callwatch.Rules, nil
-		log.Info("no rules.yaml here: the shipped rules are used")
-	}
-	if err != nil {
-		return nil, usage(fmt.Errorf("read rules: %w", err))
-	}
-	set, problems := rules.Load(path, src)
-	if problems.Errors() {
-		return nil, usage(problems)
-	}
-	for _, p := range problems {
-		log.Warn("rules file", "problem", p.String())
-	}
-	return set, nil
-}
-
 // storing is the configuration of the store.
 func (c *Config) storing(log *slog.Logger) stream.Config {
 	return stream.Config{
@@ -191,6 +172,7 @@ func (a *app) handling() handlers.Config {
 		Ready: a.ready, Version: buildVersion(), Metrics: a.metrics(), Observe: a.stats.webhook,
 		Log: a.log, Limits: handlers.Limits{Body: maxBody},
 	}
+	c.API = a.api()
 	if a.console != nil {
 		c.Console = a.console
 	}

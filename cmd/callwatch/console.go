@@ -20,6 +20,7 @@ type console struct {
 	mode  string
 	stats *stats
 	slack *fakeSlack // nil when a real Slack is configured
+	rules *ruleFile
 
 	mu        sync.Mutex
 	events    []call.Event     // oldest first
@@ -27,8 +28,8 @@ type console struct {
 	changed   chan struct{}
 }
 
-func newConsole(mode string, s *stats) *console {
-	return &console{mode: mode, stats: s, changed: make(chan struct{})}
+func newConsole(mode string, s *stats, f *ruleFile) *console {
+	return &console{mode: mode, stats: s, rules: f, changed: make(chan struct{})}
 }
 
 func (c *console) event(e call.Event) {
@@ -61,6 +62,13 @@ func (c *console) touch() {
 	c.changed = make(chan struct{})
 }
 
+// refresh has the waiting pages ask for a snapshot.
+func (c *console) refresh() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.touch()
+}
+
 // Changed is closed at the next change.
 func (c *console) Changed() <-chan struct{} {
 	c.mu.Lock()
@@ -72,7 +80,7 @@ func (c *console) Changed() <-chan struct{} {
 func (c *console) Snapshot() handlers.Page {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := handlers.Page{Mode: c.mode, Events: newestFirst(c.events), Incidents: newestFirst(c.incidents)}
+	p := handlers.Page{Mode: c.mode, Notice: c.rules.Status().Trouble(), Events: newestFirst(c.events), Incidents: newestFirst(c.incidents)}
 	p.Counts = handlers.Counts{
 		Webhooks: c.stats.accepted.Load(), Events: c.stats.events.Load(), Incidents: c.stats.incidents.Load(),
 	}
@@ -98,9 +106,7 @@ func (c *console) watch(done <-chan struct{}) {
 		case <-done:
 			return
 		case <-changed:
-			c.mu.Lock()
-			c.touch()
-			c.mu.Unlock()
+			c.refresh()
 		}
 		time.Sleep(50 * time.Millisecond) // several messages make one change
 	}

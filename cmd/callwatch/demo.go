@@ -74,7 +74,7 @@ func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFl
 	}
 	out := c.OutOrStdout()
 	base := "http://" + a.server.Addr().String()
-	fmt.Fprintf(out, "callwatch demo: simulated calls of %d providers, judged by %d rules\nconsole: %s/\n", len(simulate.Providers()), len(a.set.Rules), base)
+	fmt.Fprintf(out, "callwatch demo: simulated calls of %d providers, judged by %d rules\nconsole: %s/\n", len(simulate.Providers()), a.rules.Status().Rules, base)
 
 	options, err := flags.options(secrets, time.Now())
 	if err != nil {

@@ -92,6 +92,7 @@ func rootCommand(environ []string) *cobra.Command {
 	root.AddCommand(
 		serveCommand(settings), demoCommand(settings), simulateCommand(settings),
 		rulesCommand(settings), backtestCommand(settings), eventsCommand(settings), notifyCommand(settings),
+		incidentsCommand(settings), silenceCommand(settings),
 		doctorCommand(settings), healthcheckCommand(), versionCommand(),
 	)
 	usageErrors(root)

@@ -36,6 +36,9 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 	} else {
 		add("rules", handlers.Passing, "")
 	}
+	if f := a.rulesFile(); f.Refused() {
+		add("rules-file", handlers.Degraded, f.Trouble())
+	}
 	status := a.notifier.Status()
 	switch {
 	case !status.Configured:

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +12,7 @@ import (
 
 func rulesCommand(s *settings) *cobra.Command {
 	c := &cobra.Command{Use: "rules", Short: "Check, test, explain and suggest rules", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(rulesCheckCommand(s), rulesTestCommand(s), rulesExplainCommand(s), rulesSchemaCommand(), rulesFmtCommand(), rulesLsCommand(s), rulesSuggestCommand(s))
+	c.AddCommand(rulesCheckCommand(s), rulesTestCommand(s), rulesExplainCommand(s), rulesSchemaCommand(), rulesFmtCommand(), rulesListCommand(s), rulesReloadCommand(s), rulesSuggestCommand(s))
 	return c
 }
 
@@ -43,6 +44,7 @@ func rulesCheckCommand(s *settings) *cobra.Command {
 			all = append(all, found...)
 			if set != nil {
 				count += len(set.Rules)
+				all = append(all, set.Expired(time.Now())...)
 			}
 		}
 		if err := printProblems(c, *o, all); err != nil {

@@ -58,7 +58,7 @@ func rulesExplainCommand(s *settings) *cobra.Command {
 		if _, known := normalizer.Find(provider); provider != "" && !known {
 			return usage(fmt.Errorf("--provider: %q is none of %v", provider, providerNames()))
 		}
-		set, err := loadRules(cfg.Rules, slog.New(slog.DiscardHandler))
+		_, set, _, err := readRules(cfg.Rules, slog.New(slog.DiscardHandler))
 		if err != nil {
 			return err
 		}
@@ -166,7 +166,7 @@ func storedCall(ctx context.Context, cfg *Config, id, provider string) ([]arriva
 	}
 	var found []arrival
 	err = store.StoredEvents(ctx, time.Time{}, func(m stream.Message, _ uint64) error {
-		if m.Tick || m.CallID() != id || provider != "" && m.Provider() != provider {
+		if m.Tick || m.Mark || m.CallID() != id || provider != "" && m.Provider() != provider {
 			return nil
 		}
 		x := arrival{at: m.Time}

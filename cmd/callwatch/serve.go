@@ -46,7 +46,7 @@ func serveCommand(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		log.Info("callwatch takes webhooks", "address", a.server.Addr().String(), "rules", len(a.set.Rules), "providers", a.openProviders())
+		log.Info("callwatch takes webhooks", "address", a.server.Addr().String(), "rules", a.rules.Status().Rules, "providers", a.openProviders())
 		if dev {
 			fmt.Fprintf(c.OutOrStdout(), "console: http://%s/\n", a.server.Addr())
 		}

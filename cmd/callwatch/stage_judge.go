@@ -22,11 +22,13 @@ const (
 
 // judging is the engine with what others may read of it while it works.
 type judging struct {
-	set *rules.Set
+	arrivals
 	opt rules.Options
 
-	mu     sync.Mutex
-	engine *rules.Engine // nil until the stage has begun
+	mu      sync.Mutex
+	set     *rules.Set
+	engine  *rules.Engine // nil until the stage has begun
+	ordered *ordered      // nil: the engine has the rules that are wanted
 }
 
 func (j *judging) look(f func(*rules.Engine)) {
@@ -35,6 +37,13 @@ func (j *judging) look(f func(*rules.Engine)) {
 	if j.engine != nil {
 		f(j.engine)
 	}
+}
+
+// inForce are the rules the engine has, or is to begin with.
+func (j *judging) inForce() *rules.Set {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.set
 }
 
 // judge folds events into transitions and stores those. It begins at the last
@@ -54,9 +63,14 @@ func (a *app) judge(ctx context.Context) error {
 	go a.tick(ctx)
 	saved, savedAt := engine.Seq(), time.Now()
 	err = a.store.Follow(ctx, engine.Seq()+1, func(m stream.Message) error {
+		var err error
+		if engine, err = a.takeOrder(ctx, engine); err != nil {
+			return err
+		}
 		if err := a.judgeOne(ctx, engine, m); err != nil {
 			return err
 		}
+		a.judging.reached(m.Seq)
 		if m.Seq-saved < checkpointEvents && time.Since(savedAt) < checkpointEvery {
 			return nil
 		}
@@ -73,24 +87,34 @@ func (a *app) judge(ctx context.Context) error {
 
 func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Message) error {
 	var e call.Event
-	if !m.Tick {
-		if err := json.Unmarshal(m.Data, &e); err != nil {
-			a.log.Error("stored event cannot be read", "seq", m.Seq, "err", err)
-			a.stats.damaged.Add(1)
-			return nil
-		}
+	var action rules.Action
+	var err error
+	switch {
+	case m.Mark:
+		action, err = rules.ParseAction(m.Data)
+	case !m.Tick:
+		err = json.Unmarshal(m.Data, &e)
+	}
+	if err != nil {
+		a.log.Error("stored event cannot be read", "seq", m.Seq, "err", err)
+		a.stats.damaged.Add(1)
+		return nil
 	}
 	begun := time.Now()
 	a.judging.mu.Lock()
 	var made []rules.Transition
-	if m.Tick {
+	switch {
+	case m.Tick:
 		made = engine.Tick(m.Seq, m.Time)
-	} else {
+	case m.Mark:
+		made = engine.Mark(m.Seq, m.Time, action)
+	default:
 		made = engine.Apply(m.Seq, m.Time, &e)
 	}
 	a.judging.mu.Unlock()
-	a.stats.judged(m.Tick, time.Since(begun), m.Seq)
-	if a.console != nil && !m.Tick {
+	event := !m.Tick && !m.Mark
+	a.stats.judged(!event, time.Since(begun), m.Seq)
+	if a.console != nil && event {
 		a.console.event(e)
 	}
 	for _, t := range made {
@@ -145,12 +169,13 @@ func (a *app) tick(ctx context.Context) {
 // is none that can be read: then all stored events are judged again.
 func (a *app) restoreEngine(ctx context.Context) (*rules.Engine, error) {
 	var engine *rules.Engine
+	set := a.judging.inForce()
 	_, err := a.store.LoadCheckpoint(ctx, checkpointName, func(_ uint64, r io.Reader) error {
 		data, err := io.ReadAll(r)
 		if err != nil {
 			return err
 		}
-		engine, err = rules.Restore(a.judging.set, a.judging.opt, data)
+		engine, err = rules.Restore(set, a.judging.opt, data)
 		return err
 	})
 	switch {
@@ -162,7 +187,7 @@ func (a *app) restoreEngine(ctx context.Context) (*rules.Engine, error) {
 		engine = nil
 	}
 	if engine == nil {
-		engine = rules.NewEngine(a.judging.set, a.judging.opt)
+		engine = rules.NewEngine(set, a.judging.opt)
 	}
 	return engine, nil
 }
@@ -172,12 +197,5 @@ func (a *app) saveEngine(ctx context.Context, engine *rules.Engine) error {
 	if err != nil {
 		return err
 	}
-	err = a.store.SaveCheckpoint(ctx, checkpointName, engine.Seq(), func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("save checkpoint: %w", err)
-	}
-	return nil
+	return a.saveCheckpoint(ctx, engine.Seq(), data)
 }

@@ -36,6 +36,17 @@ type Argument struct {
 	root *node
 }
 
+// Fields are the names of the fields the argument reads, in source order.
+func (a *Argument) Fields() []string {
+	var names []string
+	a.root.each(func(n *node) {
+		if n.op == opField && !slices.Contains(names, n.field.Name) {
+			names = append(names, n.field.Name)
+		}
+	})
+	return names
+}
+
 // Judge tells whether a call meets the condition.
 func (a *Argument) Judge(facts *Facts) Result {
 	f := frame{facts: facts, steps: maxSteps}

@@ -1,0 +1,333 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"callwatch/handlers"
+	"callwatch/normalizer"
+	"callwatch/rules"
+)
+
+const (
+	adminToken  = "adm1n-token"
+	butterToken = "but-tok"
+)
+
+// running starts callwatch in this process with its API open.
+func running(t *testing.T, change func(*Config)) (*app, string) {
+	t.Helper()
+	cfg := defaultConfig()
+	cfg.DataDir, cfg.Listen, cfg.AdminToken = t.TempDir(), "127.0.0.1:0", adminToken
+	cfg.Providers = map[string]map[string]Secret{"butter": {"url_token": butterToken}}
+	change(&cfg)
+	a, err := newApp(t.Context(), cfg, serving, testLogger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- a.run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return a, "http://" + a.server.Addr().String()
+}
+
+// failedCall sends the webhook of a call that failed.
+func failedCall(t *testing.T, base, token, id string) {
+	t.Helper()
+	body := fmt.Sprintf(`{"call_sid":%q,"status":"failed","duration":0,"timestamp":"2026-11-01T12:00:45Z","error_code":503,"error_message":"no route"}`, id)
+	res, err := http.Post(base+"/webhooks/butter/"+token, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		b, _ := io.ReadAll(res.Body)
+		t.Fatalf("webhook answered %d %s", res.StatusCode, b)
+	}
+}
+
+// typed runs a command against a running callwatch, as a person would.
+func typed(t *testing.T, base string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	environ := []string{"CALLWATCH_ADMIN_TOKEN=" + adminToken, "USER=ada"}
+	code = run(t.Context(), append(args, "--url", base), environ, nil, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func listed(t *testing.T, base string) []rules.Incident {
+	t.Helper()
+	code, out, errs := typed(t, base, "incidents", "ls", "-o", "json", "--state", "all")
+	var found []rules.Incident
+	if err := json.Unmarshal([]byte(out), &found); code != 0 || err != nil {
+		t.Fatalf("incidents ls: exit %d, %v\n%s%s", code, err, out, errs)
+	}
+	return found
+}
+
+const failedRule = "rules:\n  - name: call-failures\n    when: status == \"failed\"\n    by: [provider, callId]\n"
+
+// steps are the stored transitions of one incident.
+func (a *app) steps(t *testing.T, in *rules.Incident) string {
+	t.Helper()
+	history, err := a.store.History(t.Context(), in.Rule, in.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var steps []string
+	for _, h := range history {
+		var tr rules.Transition
+		if err := json.Unmarshal(h.Data, &tr); err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, strings.TrimSpace(string(tr.Step)+" "+tr.Reason))
+	}
+	return strings.Join(steps, ", ")
+}
+
+// What is done on the command line is an input of the engine: it survives a
+// restart, and a restart without a checkpoint.
+func TestMarksFromTheCommandLine(t *testing.T) {
+	dir, path := t.TempDir(), writeRules(t, failedRule)
+	configure := func(c *Config) { c.DataDir, c.Rules = dir, path }
+	var id, silence string
+	t.Run("made", func(t *testing.T) {
+		a, base := running(t, configure)
+		failedCall(t, base, butterToken, "call_1")
+		eventually(t, "the incident is open", func() bool { return len(listed(t, base)) == 1 })
+		id = listed(t, base)[0].ID
+		for range 2 {
+			if code, out, errs := typed(t, base, "incidents", "ack", id); code != 0 || !strings.Contains(out, id+" is acknowledged") {
+				t.Fatalf("ack: exit %d\n%s%s", code, out, errs)
+			}
+		}
+		code, out, errs := typed(t, base, "silence", "add", "--incident", id, "--for", "1h", "--comment", "planned", "-o", "json")
+		var made rules.Silence
+		if err := json.Unmarshal([]byte(out), &made); code != 0 || err != nil {
+			t.Fatalf("silence add: exit %d, %v\n%s%s", code, err, out, errs)
+		}
+		silence = made.ID
+		if want := `rule == "call-failures" && provider == "butter" && callId == "call_1"`; made.Match != want || made.By != "ada" {
+			t.Errorf("silence %+v, want match %s by ada", made, want)
+		}
+		in := listed(t, base)[0]
+		if in.Acknowledged == nil || in.Acknowledged.By != "ada" || in.Silence == nil || in.Silence.Comment != "planned" {
+			t.Errorf("acknowledged %+v, silence %+v", in.Acknowledged, in.Silence)
+		}
+		until := made.Until.Format(time.RFC3339)
+		if got, want := a.steps(t, &in), "opened, acknowledged by ada, silenced until "+until+" by ada: planned"; got != want {
+			t.Errorf("steps %q, want %q", got, want)
+		}
+	})
+	t.Run("after a restart", func(t *testing.T) {
+		_, base := running(t, configure)
+		eventually(t, "the silence is in force", func() bool {
+			_, out, _ := typed(t, base, "silence", "ls")
+			return strings.Contains(out, silence) && strings.Contains(out, "planned")
+		})
+		if code, out, errs := typed(t, base, "incidents", "unack", id); code != 0 || !strings.Contains(out, id+" is silenced") {
+			t.Errorf("unack: exit %d\n%s%s", code, out, errs)
+		}
+		if code, out, errs := typed(t, base, "silence", "expire", silence); code != 0 {
+			t.Errorf("expire: exit %d\n%s%s", code, out, errs)
+		}
+		code, out, _ := typed(t, base, "incidents", "show", id)
+		if code != 0 || !strings.Contains(out, "firing, warning") || strings.Contains(out, "silence") || strings.Contains(out, "acknowledged") {
+			t.Errorf("show: exit %d\n%s", code, out)
+		}
+		for name, c := range map[string]struct {
+			args []string
+			code int
+			says string
+		}{
+			"unknown incident":      {[]string{"incidents", "ack", "inc_none"}, exitProblems, "no such incident"},
+			"unknown silence":       {[]string{"silence", "expire", "sil_none"}, exitProblems, "no such silence"},
+			"silence of gibberish":  {[]string{"silence", "add", "rul == 1", "--for", "1h"}, exitProblems, "did you mean rule?"},
+			"neither for nor until": {[]string{"silence", "add", `rule == "a"`}, exitUsage, "--for or --until"},
+		} {
+			if code, _, errs := typed(t, base, c.args...); code != c.code || !strings.Contains(errs, c.says) {
+				t.Errorf("%s: exit %d, want %d with %q:\n%s", name, code, c.code, c.says, errs)
+			}
+		}
+		var out2, errs bytes.Buffer
+		if code := run(t.Context(), []string{"incidents", "ls", "--url", base}, []string{"CALLWATCH_ADMIN_TOKEN=wrong"}, nil, &out2, &errs); code != exitUsage {
+			t.Errorf("with a wrong token: exit %d\n%s", code, &errs)
+		}
+	})
+}
+
+func (a *app) reloaded(t *testing.T, digest string) func() bool {
+	return func() bool {
+		f := a.rulesFile()
+		return f.Digest == digest && !f.Refused() && !f.Pending
+	}
+}
+
+// The file is followed when it changes in place, by replacement, and on SIGHUP;
+// with a mistake in it the rules stay and everybody is told.
+func TestRulesFollowTheirFile(t *testing.T) {
+	path := writeRules(t, failedRule)
+	a, base := running(t, func(c *Config) { c.Rules = path })
+	failedCall(t, base, butterToken, "call_1")
+	eventually(t, "the incident is open", func() bool { return len(listed(t, base)) == 1 })
+
+	other := failedRule + "  - {name: low-mos, when: mos < 3.5}\n"
+	replace := func(content string) {
+		t.Helper()
+		if err := errors.Join(os.WriteFile(path+".new", []byte(content), 0o600), os.Rename(path+".new", path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace(other)
+	eventually(t, "the replaced file is in force", a.reloaded(t, rules.Digest([]byte(other))))
+	if in := listed(t, base); len(in) != 1 || in[0].State != rules.Firing {
+		t.Errorf("incidents after a reload that left their rule alone: %+v", in)
+	}
+
+	wrong := strings.ReplaceAll(other, "mos <", "moss <")
+	if err := os.WriteFile(path, []byte(wrong), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the mistake is noticed", func() bool { return a.rulesFile().Refused() })
+	code, out, errs := typed(t, base, "rules", "reload")
+	if code != exitProblems || !strings.Contains(errs, "did you mean mos?") {
+		t.Errorf("rules reload: exit %d\n%s%s", code, out, errs)
+	}
+	if ready := a.ready(t.Context()); !ready.Ready() || !hasCheck(ready, "rules-file", "the rules file has 1 error; the rules in force stay") {
+		t.Errorf("readiness: %+v", ready)
+	}
+	code, out, errs = typed(t, base, "rules", "ls")
+	if code != 0 || !strings.Contains(out, "low-mos") || !strings.Contains(out, "not reported by any provider: mos; never fired") || !strings.Contains(errs, "the rules in force stay") {
+		t.Errorf("rules ls: exit %d\n%s%s", code, out, errs)
+	}
+	if got := metric(t, base, "callwatch_rules_file_in_force"); got != "0" {
+		t.Errorf("callwatch_rules_file_in_force %s", got)
+	}
+
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the missing file is noticed", func() bool { return strings.Contains(a.rulesFile().Error, "cannot be read") })
+	gone := "rules:\n  - {name: low-mos, when: mos < 3.5}\n"
+	replace(gone)
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the file is in force again", a.reloaded(t, rules.Digest([]byte(gone))))
+	eventually(t, "the incident of the removed rule is closed", func() bool {
+		in := listed(t, base)
+		return len(in) == 1 && in[0].State == rules.Resolved
+	})
+	if got := metric(t, base, "callwatch_rules_file_in_force"); got != "1" {
+		t.Errorf("callwatch_rules_file_in_force %s", got)
+	}
+}
+
+func metric(t *testing.T, base, name string) string {
+	t.Helper()
+	return (&process{t: t, base: base}).metric(name)
+}
+
+func hasCheck(r handlers.Readiness, name, cause string) bool {
+	for _, c := range r.Checks {
+		if c.Name == name && c.Cause == cause {
+			return true
+		}
+	}
+	return false
+}
+
+// What the old rules judged is not judged again by the new ones, even if callwatch
+// is killed right after it took them.
+func TestKilledAfterAReload(t *testing.T) {
+	secrets := testSecrets(t)
+	slack, slackURL := fakeSlackServer(t)
+	token := secrets.Receive["butter"][normalizer.URLToken][0]
+	dir, path := t.TempDir(), writeRules(t, "rules:\n  - {name: failed, when: sipCode > 600}\n")
+	p := start(t, dir, path, slackURL, secrets)
+	failedCall(t, p.base, token, "call_1")
+	eventually(t, "the call is judged", func() bool {
+		return p.metric(`callwatch_rule_calls{outcome="judged",rule="failed"}`) == "1"
+	})
+	if err := os.WriteFile(path, []byte("rules:\n  - {name: failed, when: sipCode > 500}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the new rules are in force", func() bool {
+		return p.metric(`callwatch_rules_reloads_total{outcome="loaded"}`) == "1"
+	})
+	p.kill()
+	p = start(t, dir, path, slackURL, secrets)
+	failedCall(t, p.base, token, "call_2")
+	p.settled()
+	if threads := slack.Threads(); len(threads) != 1 || p.metric(`callwatch_rule_calls{outcome="matched",rule="failed"}`) != "1" {
+		t.Errorf("%d threads, want one with the second call: %+v", len(threads), threads)
+	}
+}
+
+// A thousand reloads under load, half of them invalid: every call is judged once,
+// and the incident that was open lives through all of them.
+func TestThousandReloads(t *testing.T) {
+	perProvider := strings.Replace(failedRule, ", callId", "", 1)
+	path := writeRules(t, perProvider)
+	a, base := running(t, func(c *Config) { c.Rules = path })
+	const reloads, callsEach = 1000, 4 // a call for every four reloads
+	more, sent := make(chan int, reloads), make(chan struct{})
+	go func() {
+		defer close(sent)
+		for i := range more {
+			failedCall(t, base, butterToken, fmt.Sprintf("call_%d", i))
+		}
+	}()
+	for i := range reloads {
+		if i%callsEach == 0 {
+			more <- i
+		}
+		content := fmt.Sprintf("%s# %d\n", perProvider, i)
+		if i%2 == 1 {
+			content += "  - {name: broken, when: moss < 3}\n"
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.rules.reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if f := a.rulesFile(); f.Refused() != (i%2 == 1) || f.Rules != 1 || f.Pending {
+			t.Fatalf("reload %d: %+v", i, f)
+		}
+	}
+	close(more)
+	<-sent
+	const calls = reloads / callsEach
+	var counts rules.Counts
+	eventually(t, "every call is judged", func() bool {
+		a.judging.look(func(g *rules.Engine) { counts = g.Healths()[0].Counts })
+		return counts.Judged >= calls
+	})
+	if want := (rules.Counts{Matched: calls, Judged: calls}); counts != want {
+		t.Errorf("counts %+v, want %+v", counts, want)
+	}
+	in := a.api().Open()
+	if len(in) != 1 || in[0].Counts.Matched != calls {
+		t.Fatalf("open incidents: %+v", in)
+	}
+	if got := a.steps(t, &in[0]); strings.Count(got, "opened") != 1 || strings.Contains(got, "resolved") {
+		t.Errorf("steps %s", got)
+	}
+}

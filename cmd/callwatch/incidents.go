@@ -1,0 +1,171 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"callwatch/rules"
+)
+
+func incidentsCommand(s *settings) *cobra.Command {
+	c := &cobra.Command{
+		Use: "incidents", Short: "List, show and acknowledge incidents of a running callwatch", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(incidentsListCommand(s), incidentsShowCommand(s),
+		acknowledgeCommand(s, "ack", "Acknowledge incidents: no reminders while somebody has them"),
+		acknowledgeCommand(s, "unack", "Give acknowledged incidents back"))
+	return c
+}
+
+func incidentsListCommand(s *settings) *cobra.Command {
+	var state string
+	c := &cobra.Command{
+		Use: "ls", Short: "List incidents, newest first", Args: cobra.NoArgs,
+		Long: "List incidents, newest first. Of resolved ones the last of every rule and key is listed.",
+	}
+	c.Flags().StringVar(&state, "state", "open", "open, resolved or all")
+	o := addOutput(c)
+	connect := addRemote(c, s)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		query, ok := map[string]string{"open": "?state=open", "resolved": "?state=resolved", "all": ""}[state]
+		if !ok {
+			return usage(fmt.Errorf("--state: %q is none of open, resolved, all", state))
+		}
+		r, err := connect(c)
+		if err != nil {
+			return err
+		}
+		var answer struct{ Incidents []rules.Incident }
+		if err := r.ask(c.Context(), http.MethodGet, "/incidents"+query, nil, &answer); err != nil {
+			return err
+		}
+		return printAll(c.OutOrStdout(), *o, answer.Incidents, func(w io.Writer) error { return incidentTable(w, answer.Incidents, state) })
+	}
+	return c
+}
+
+func incidentTable(w io.Writer, list []rules.Incident, state string) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(w, strings.TrimSpace(strings.TrimPrefix("no "+state, "no all")+" incidents"))
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tSEVERITY\tSTATE\tOPENED\tCALLS\tSUMMARY")
+	for i := range list {
+		in := &list[i]
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", in.ID, in.Severity, standing(in), localTime(in.OpenedAt), in.Counts.Matched, printableText(in.Summary))
+	}
+	return t.Flush()
+}
+
+// standing is an incident's state with its marks, in one word.
+func standing(in *rules.Incident) string {
+	switch {
+	case in.State == rules.Resolved:
+		return string(in.State)
+	case in.Silence != nil:
+		return "silenced"
+	case in.Acknowledged != nil:
+		return "acknowledged"
+	case in.Mode == rules.Shadow:
+		return "shadow"
+	}
+	return string(in.State)
+}
+
+func localTime(t time.Time) string { return t.Local().Format(time.DateTime) }
+
+func incidentsShowCommand(s *settings) *cobra.Command {
+	c := &cobra.Command{Use: "show ID", Short: "Show one incident", Args: cobra.ExactArgs(1)}
+	o := addOutput(c)
+	connect := addRemote(c, s)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		r, err := connect(c)
+		if err != nil {
+			return err
+		}
+		var in rules.Incident
+		if err := r.ask(c.Context(), http.MethodGet, "/incidents/"+url.PathEscape(args[0]), nil, &in); err != nil {
+			return err
+		}
+		return printOne(c.OutOrStdout(), *o, in, func(w io.Writer) error { return incidentPage(w, &in) })
+	}
+	return c
+}
+
+func incidentPage(w io.Writer, in *rules.Incident) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		if text := printableText(fmt.Sprintf(format, args...)); text != "" {
+			fmt.Fprintf(t, "%s\t%s\n", name, text)
+		}
+	}
+	row("incident", "%s", in.ID)
+	row("summary", "%s", in.Summary)
+	row("state", "%s, %s", standing(in), in.Severity)
+	row("rule", "%s", in.Rule)
+	for _, l := range in.By {
+		row("  "+l.Name, "%s", cmp.Or(l.Value, "unknown"))
+	}
+	row("opened", "%s", localTime(in.OpenedAt))
+	if !in.ResolvedAt.IsZero() {
+		row("resolved", "%s, after %s", localTime(in.ResolvedAt), in.ResolvedAt.Sub(in.OpenedAt).Round(time.Second))
+	}
+	row("calls", "%d matched of %d judged, %d unjudged", in.Counts.Matched, in.Counts.Judged, in.Counts.Unjudged)
+	row("because", "%s", strings.Join(in.Worst.Held(), ", "))
+	row("worst call", "%s", in.Worst.Call.CallID)
+	if m := in.Acknowledged; m != nil {
+		row("acknowledged", "by %s, %s", m.By, localTime(m.At))
+	}
+	if q := in.Silence; q != nil {
+		row("silence", "%s until %s: %s", q.ID, localTime(q.Until), q.Match)
+	}
+	row("runbook", "%s", in.Runbook)
+	row("owner", "%s", in.Owner)
+	row("rule error", "%s", in.RuleError)
+	return t.Flush()
+}
+
+// acknowledgeCommand is both ack and unack.
+func acknowledgeCommand(s *settings, do, short string) *cobra.Command {
+	var by string
+	c := &cobra.Command{Use: do + " ID...", Short: short, Args: cobra.MinimumNArgs(1)}
+	c.Flags().StringVar(&by, "by", "", "who does it (default: the user of this machine)")
+	o := addOutput(c)
+	connect := addRemote(c, s)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		r, err := connect(c)
+		if err != nil {
+			return err
+		}
+		var errs []error
+		done := []rules.Incident{}
+		for _, id := range args {
+			var in rules.Incident
+			request := map[string]string{"by": cmp.Or(by, s.person())}
+			if err := r.ask(c.Context(), http.MethodPost, "/incidents/"+url.PathEscape(id)+"/"+do, request, &in); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			done = append(done, in)
+		}
+		err = printAll(c.OutOrStdout(), *o, done, func(w io.Writer) error {
+			for i := range done {
+				fmt.Fprintf(w, "%s is %s: %s\n", done[i].ID, standing(&done[i]), printableText(done[i].Summary))
+			}
+			return nil
+		})
+		return errors.Join(append(errs, err)...)
+	}
+	return c
+}

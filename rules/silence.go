@@ -1,0 +1,201 @@
+package rules
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"callwatch/call"
+	"callwatch/rules/condition"
+)
+
+// filePrefix begins the ids of silences that stand in the rules file.
+const filePrefix = "file_"
+
+// InFile says whether the silence stands in the rules file: only there can it be
+// ended early.
+func (s *Silence) InFile() bool { return strings.HasPrefix(s.ID, filePrefix) }
+
+// silencer is a silence with its compiled condition.
+type silencer struct {
+	Silence
+	Ended bool `json:"ended,omitempty"` // by hand; kept until its time, so that the same silence does not come again
+
+	match   *condition.Program
+	expired Problem // of one in the rules file, for when it is over
+}
+
+// covers says whether the silence keeps an incident from being announced.
+func (s *silencer) covers(facts *condition.Facts, at time.Time) bool {
+	return s.live(at) && s.match.Eval(facts).Truth == condition.True
+}
+
+func (s *silencer) live(at time.Time) bool { return !s.Ended && at.Before(s.Until) }
+
+// silencedBy is the silence among several that covers the incident for longest;
+// nil for none. Silences see the incident as it opened, with the severity it has
+// now, so that nothing but a new silence, an end or an escalation changes the
+// answer.
+func silencedBy(in *Incident, at time.Time, lists ...[]silencer) *Silence {
+	var longest *silencer
+	facts := factsOf(in)
+	for _, list := range lists {
+		for i := range list {
+			s := &list[i]
+			if s.covers(facts, at) && (longest == nil || s.after(longest)) {
+				longest = s
+			}
+		}
+	}
+	if longest == nil {
+		return nil
+	}
+	found := longest.Silence
+	return &found
+}
+
+func (s *silencer) after(o *silencer) bool {
+	return cmp.Or(s.Until.Compare(o.Until), cmp.Compare(s.ID, o.ID)) > 0
+}
+
+// Silenced is the silence of the rules file that covers an incident, nil for none.
+func (s *Set) Silenced(in *Incident, at time.Time) *Silence {
+	return silencedBy(in, at, s.silences)
+}
+
+// Expired are warnings about silences of the rules file that are over.
+func (s *Set) Expired(at time.Time) Problems {
+	var over Problems
+	for i := range s.silences {
+		if !s.silences[i].live(at) {
+			over = append(over, s.silences[i].expired)
+		}
+	}
+	return over
+}
+
+// factsOf are what conditions on incidents see.
+func factsOf(in *Incident) *condition.Facts {
+	e := labelled(in.Opening.Call, in.By)
+	facts := &condition.Facts{}
+	facts.Load(&e)
+	facts.LoadExtra(in.Rule, string(in.Severity), in.Owner, in.ID)
+	return facts
+}
+
+// labelled is the call with the fields of a key: an incident about calls that
+// did not come has no call to take them from.
+func labelled(e call.Event, by []Label) call.Event {
+	known := map[string]json.RawMessage{}
+	for _, l := range by {
+		f, ok := call.Lookup(l.Name)
+		switch {
+		case !ok || l.Value == "":
+		case f.Type == call.Text:
+			known[l.Name], _ = json.Marshal(l.Value)
+		default:
+			known[l.Name] = json.RawMessage(l.Value)
+		}
+	}
+	if b, err := json.Marshal(known); err == nil {
+		_ = json.Unmarshal(b, &e) // what does not fit stays as it was
+	}
+	return e
+}
+
+// MatchFor is the condition of a silence for one incident and those that open
+// for its rule and key later.
+func MatchFor(in *Incident) string {
+	parts := []string{"rule == " + strconv.Quote(in.Rule)}
+	for _, l := range in.By {
+		f, _ := call.Lookup(l.Name)
+		switch {
+		case l.Value == "":
+			parts = append(parts, l.Name+" == nil")
+		case f.Type == call.Text:
+			parts = append(parts, l.Name+" == "+strconv.Quote(l.Value))
+		default:
+			parts = append(parts, l.Name+" == "+l.Value)
+		}
+	}
+	match := strings.Join(parts, " && ")
+	if _, problems := compileMatch(match); problems.Errors() {
+		return "incident == " + strconv.Quote(in.ID)
+	}
+	return match
+}
+
+// compileMatch compiles the condition of a silence made at run time. It knows no
+// macros and lists: it means the same whatever becomes of the rules file.
+func compileMatch(src string) (*condition.Program, Problems) {
+	d := &document{file: "match", lines: strings.Split(src, "\n")}
+	program, problems := condition.Compile(src, alertEnv(condition.Env{}))
+	for _, p := range problems {
+		d.report(pos{p.Line, p.Column}, string(p.Severity), string(p.Code), p.Message, p.Hint)
+	}
+	return program, d.problems
+}
+
+// readSilences reads the silences of the rules file.
+func (l *loader) readSilences(n ast.Node) {
+	l.list(n, "silences", func(n ast.Node) {
+		var s silencer
+		before := len(l.problems)
+		l.mapping(n, "a silence", keys{
+			"match":   func(n ast.Node) { s.match = l.program(n, "match", alertEnv(l.env)) },
+			"until":   func(n ast.Node) { s.Until = l.instant(n, "until") },
+			"comment": func(n ast.Node) { s.Comment, _ = l.text(n, "comment") },
+		})
+		switch {
+		case l.problems[before:].Errors():
+			return
+		case s.match == nil:
+			l.add(nodeAt(n), "empty-condition", "a silence needs a condition", `add match: and a condition on incidents, such as rule == "no-calls"`)
+			return
+		case s.Until.IsZero():
+			l.add(nodeAt(n), "no-end", "a silence needs an end", "add until: and a time such as 2026-12-01T06:00:00Z")
+			return
+		}
+		s.Match = s.match.String() // macros expanded: it is shown without the file
+		sum := sha256.Sum256([]byte(s.Match + "\x00" + s.Until.UTC().Format(time.RFC3339)))
+		s.ID = filePrefix + hex.EncodeToString(sum[:6])
+		s.expired = l.problem(nodeAt(n), problemWarning, "expired-silence", "this silence ended at "+s.Until.UTC().Format(time.RFC3339), "remove it")
+		l.set.silences = append(l.set.silences, s)
+	})
+}
+
+// instant is a time with its zone; zero after a problem.
+func (d *document) instant(n ast.Node, what string) time.Time {
+	s, ok := d.text(n, what)
+	if !ok {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		d.add(nodeAt(n), "bad-time", fmt.Sprintf("%s is not a time: %q", what, s), "date, time and zone, such as 2026-12-01T06:00:00Z")
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+// live are the silences that are in force, the one that ends first at the front.
+func live(at time.Time, lists ...[]silencer) []Silence {
+	found := []Silence{}
+	for _, list := range lists {
+		for i := range list {
+			if list[i].live(at) {
+				found = append(found, list[i].Silence)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b Silence) int { return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.ID, b.ID)) })
+	return found
+}

@@ -8,7 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// StoredEvents reads the events and ticks that were stored at or after since
+// StoredEvents reads the events, ticks and marks that were stored at or after since
 // (zero: from the first), in order, and ends behind the last one or with fn's
 // error. left is how many more there are.
 func (s *Store) StoredEvents(ctx context.Context, since time.Time, fn func(m Message, left uint64) error) error {

@@ -392,6 +392,7 @@ func BenchmarkRules(b *testing.B) {
 	}
 	g := NewEngine(compileSet(b, yaml), Options{})
 	seq := uint64(0)
+	b.ReportAllocs()
 	for b.Loop() {
 		seq++
 		e := ended("one", func(e *call.Event) { mos(4.2)(e); lost(int64(seq % 100))(e); e.ID = fmt.Sprint(seq) })

@@ -48,7 +48,7 @@ func keyOrder(key string) []string {
 	case "severity":
 		return severityNames()
 	case "routes":
-		return []string{"match", "slack", "continue"}
+		return []string{"match", "slack", "outputs", "storm", "continue"}
 	case "silences":
 		return []string{"match", "until", "comment"}
 	case "tests":

@@ -17,7 +17,7 @@ defaults: {severity: warning}
 rules:
   - name: specimen
     when: mos < 3.5
-    route: {slack: "#a"}
+    route: {slack: "#a", outputs: a}
     severity: {critical: mos < 2}
     active: {days: mon-fri}
     tests:
@@ -26,6 +26,7 @@ rules:
         expect: {state: none}
 routes:
   - slack: "#a"
+    storm: {new: 10}
 silences:
   - match: rule == "specimen"
 `
@@ -79,7 +80,7 @@ func keysTaken() map[string][]string {
 func mappingNames() map[string]string {
 	return map[string]string{
 		"a rules file": "file", "defaults": "defaults", "a rule": "rule", "severity": "ladder",
-		"route": "ruleRoute", "a route": "route", "a silence": "silence", "active": "active",
+		"route": "ruleRoute", "a route": "route", "storm": "storm", "a silence": "silence", "active": "active",
 		"a test": "test", "a step of given": "given", "expect": "expect",
 	}
 }
@@ -109,8 +110,6 @@ func required(what string) []string {
 	switch what {
 	case "a rule":
 		return []string{"name"}
-	case "a route":
-		return []string{"slack"}
 	case "a silence":
 		return []string{"match", "until"}
 	case "a test":

@@ -52,6 +52,12 @@ func channelsNode() schemaNode {
 	return schemaNode{"anyOf": []schemaNode{channel, {"type": "array", "items": channel}}}
 }
 
+// outputsNode are names of outputs.
+func outputsNode() schemaNode {
+	name := schemaNode{"type": "string", "pattern": outputName.String()}
+	return schemaNode{"anyOf": []schemaNode{name, {"type": "array", "items": name}}}
+}
+
 // fieldsNode are names out of the field table.
 func fieldsNode(fit func(call.Field) bool) schemaNode {
 	var names []string
@@ -83,8 +89,17 @@ func schemaKeys() map[string]map[string]keyShape {
 			"warning":  {conditionNode(), "when it is a warning"},
 			"info":     {conditionNode(), "when it is for information"},
 		},
-		"route": {"slack": {channelsNode(), `channel or channels: "#voice-oncall" or an id`}},
+		"route": {
+			"slack":   {channelsNode(), `channel or channels: "#voice-oncall" or an id`},
+			"outputs": {outputsNode(), "outputs by their names in callwatch.yaml"},
+		},
+		"storm": {
+			"new":    {integerNode(1, 1000), "more new incidents than this in a channel make a storm (10)"},
+			"within": {durationNode(), "in this time (60s)"},
+		},
 		"a route": {
+			"outputs":  {outputsNode(), "outputs by their names in callwatch.yaml"},
+			"storm":    {schemaNode{"anyOf": []schemaNode{wordNode("off"), refNode("storm")}}, "off, or when many new incidents share one message"},
 			"match":    {conditionNode(), "condition on incidents: rule, severity, owner and the fields of the latest call; absent: all"},
 			"slack":    {channelsNode(), `channel or channels: "#voice-oncall" or an id`},
 			"continue": {schemaNode{"type": "boolean"}, "go on with the routes below"},

@@ -27,7 +27,7 @@ func (c *Clicks) Listen(ctx context.Context, app Token, url string) error {
 	for {
 		select {
 		case err := <-ended:
-			return app.redact(fmt.Errorf("Slack Socket Mode: %w", err)) //nolint:staticcheck // a name
+			return app.redact(fmt.Errorf("listen by Socket Mode: %w", err))
 		case e := <-socket.Events:
 			c.event(ctx, socket, e)
 		case <-ctx.Done():

@@ -19,6 +19,7 @@ const checkpointVersion = 2
 // checkpoint is the engine's state as it is stored.
 type checkpoint struct {
 	Version int              `json:"version"`
+	Set     string           `json:"set"` // digest of the rules file
 	Now     time.Time        `json:"now"`
 	Seq     uint64           `json:"seq"`
 	Rules   []checkpointRule `json:"rules"`
@@ -54,7 +55,7 @@ type checkpointCall struct {
 // as if it had never stopped.
 func (g *Engine) Checkpoint() ([]byte, error) {
 	c := checkpoint{
-		Version: checkpointVersion, Now: g.st.Now, Seq: g.st.Seq,
+		Version: checkpointVersion, Set: g.set.Digest, Now: g.st.Now, Seq: g.st.Seq,
 		Recent: packHashes(g.st.Seen.Recent), Older: packHashes(g.st.Seen.Older),
 		Orphans: g.orphans, Silences: g.st.Silences, Reported: g.st.Reported,
 	}
@@ -102,6 +103,7 @@ func Restore(set *Set, o Options, data []byte) (*Engine, error) {
 	for i, to := range place {
 		if to >= 0 {
 			*g.st.Rules[to] = c.Rules[i].ruleState
+			g.st.Rules[to].Disabled = g.st.Rules[to].Disabled && c.Set == set.Digest
 		}
 	}
 	for _, cc := range c.Calls {

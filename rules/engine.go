@@ -19,6 +19,10 @@ type Options struct {
 	// Matched is told of each match as it happens, also of those that a cooldown
 	// keeps from opening an incident; nil for nobody. It must not keep e.Call.
 	Matched func(r *Rule, e *Evidence)
+
+	// Clock tells how much time has passed, to find rules that are too slow; nil:
+	// they are not looked for. It has no influence on what the engine does.
+	Clock func() time.Duration
 }
 
 const (
@@ -53,6 +57,7 @@ type Engine struct {
 	scratch  []byte
 	totals   totals
 	sampled  condition.Facts // samples of a window
+	watch    stopwatch
 }
 
 // NewEngine is an engine without a past.
@@ -68,7 +73,8 @@ func NewEngine(set *Set, o Options) *Engine {
 	}
 	g := &Engine{
 		set: set, opt: o, indexed: map[string]int{},
-		st: state{Calls: map[call.Key]*callState{}, Keys: map[ruleKey]*keyState{}},
+		st:    state{Calls: map[call.Key]*callState{}, Keys: map[ruleKey]*keyState{}},
+		watch: stopwatch{clock: o.Clock},
 	}
 	for i, r := range set.Rules {
 		g.indexed[r.Name] = i
@@ -106,13 +112,15 @@ func (g *Engine) Apply(seq uint64, at time.Time, e *call.Event) []Transition {
 // "N of M" takes each event as a sample, also one that says the same again, and
 // sees what the event itself says over what is known of the call.
 func (g *Engine) judgeAll(cs *callState, e *call.Event, changed bool) {
+	g.watch.begin()
+	defer g.watch.end()
 	for _, samples := range []bool{false, true} {
 		if !changed && !samples {
 			continue
 		}
 		loaded := false
 		for i, r := range g.set.Rules {
-			if r.Mode == Off || cs.Outcomes[i] == matched || r.For.Need > 0 != samples || !r.wakes(e.Kind) {
+			if r.Mode == Off || g.st.Rules[i].Disabled || cs.Outcomes[i] == matched || r.For.Need > 0 != samples || !r.wakes(e.Kind) {
 				continue
 			}
 			if !loaded {
@@ -124,6 +132,7 @@ func (g *Engine) judgeAll(cs *callState, e *call.Event, changed bool) {
 				loaded = true
 			}
 			g.judge(i, r, cs)
+			g.watch.lap(i)
 		}
 	}
 }

@@ -18,6 +18,7 @@ type Health struct {
 	MatchedDay    int       `json:"matchedDay"` // calls in the last 24 hours, to the hour
 	LastMatch     time.Time `json:"lastMatch,omitzero"`
 	NeverFired    bool      `json:"neverFired,omitempty"` // opened no incident since the state began
+	Disabled      bool      `json:"disabled,omitempty"`   // until the rules file changes: it was too slow
 	Errors        int       `json:"errors,omitempty"`
 	LastError     string    `json:"lastError,omitempty"`
 	Unreported    []string  `json:"unreported,omitempty"` // fields it reads that no event has had
@@ -41,7 +42,7 @@ func (g *Engine) Healths() []Health {
 		out[i] = Health{
 			Rule: r.Name, Mode: r.Mode, Severity: r.Severity, Counts: s.Counts, UnjudgedShare: s.Counts.UnjudgedShare(),
 			MatchedDay: s.matchedSince(g.st.Now.Add(-24 * time.Hour)), LastMatch: s.LastMatch, NeverFired: s.Opened == 0,
-			Errors: s.Errors, LastError: s.LastError, Unreported: g.unreported(r), Open: open[r.Name],
+			Disabled: s.Disabled, Errors: s.Errors, LastError: s.LastError, Unreported: g.unreported(r), Open: open[r.Name],
 			Keys: g.live[i], Overflow: s.Overflow, Late: s.Late,
 		}
 	}

@@ -22,6 +22,7 @@ const (
 	Unacknowledge Doing = "unacknowledge"
 	AddSilence    Doing = "silence"
 	ExpireSilence Doing = "expire"
+	DisableRule   Doing = "disable" // of callwatch itself: the rule is too slow
 )
 
 // Action is something a person does to incidents. It is an input of the fold
@@ -31,6 +32,7 @@ type Action struct {
 	By       string   `json:"by"`                 // who, as people know them; at most 200 bytes
 	Incident string   `json:"incident,omitempty"` // id, to acknowledge and unacknowledge
 	Silence  *Silence `json:"silence,omitempty"`  // to add; to expire, only its id counts
+	Rule     string   `json:"rule,omitempty"`     // to disable
 }
 
 const (
@@ -84,6 +86,11 @@ func (a Action) Check() error {
 			return nil
 		}
 		return a.Silence.check()
+	case DisableRule:
+		if !ruleName.MatchString(a.Rule) {
+			return errors.New("the rule must be named")
+		}
+		return nil
 	default:
 		return fmt.Errorf("%.40q is none of %s, %s, %s, %s", a.Do, Acknowledge, Unacknowledge, AddSilence, ExpireSilence)
 	}
@@ -119,6 +126,8 @@ func (g *Engine) Mark(seq uint64, at time.Time, a Action) []Transition {
 		g.addSilence(a)
 	case ExpireSilence:
 		g.expireSilence(a)
+	case DisableRule:
+		g.disable(a.Rule)
 	}
 	return g.out
 }

@@ -93,7 +93,8 @@ func (g *Engine) settleNext(q *settleQueue) {
 }
 
 // restoreSettling queues the calls of a checkpoint again. A call that a queue was
-// through with has been counted by all of its rules.
+// through with has been counted by all of its rules; one that ended with the last
+// event is still to come, also where the queue waits for nothing.
 func (g *Engine) restoreSettling() {
 	var waiting []*callState
 	for _, cs := range g.st.Calls {
@@ -105,7 +106,7 @@ func (g *Engine) restoreSettling() {
 	for _, cs := range waiting {
 		for i := range g.settling {
 			q := &g.settling[i]
-			if cs.Ended.Add(q.wait).After(g.st.Now) {
+			if cs.Ended.Add(q.wait).After(g.st.Now) || cs.EndedSeq == g.st.Seq {
 				q.calls = append(q.calls, endedCall{cs.Call.Key(), cs.Ended})
 			}
 		}

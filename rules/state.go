@@ -113,6 +113,7 @@ type ruleState struct {
 	Errors    int       `json:"errors,omitempty"`
 	Late      int       `json:"late,omitempty"`     // calls that came too late for their window
 	Overflow  int       `json:"overflow,omitempty"` // calls of keys beyond max_keys
+	Disabled  bool      `json:"disabled,omitempty"` // until the rules file changes: it was too slow
 }
 
 // key joins labels so that no two lists of labels give the same text.

@@ -33,8 +33,10 @@ const (
 // count takes a settled call into the windows of rules that have not counted it.
 func (g *Engine) count(rules []int, cs *callState) {
 	loaded := false
+	g.watch.begin()
+	defer g.watch.end()
 	for _, i := range rules {
-		if cs.Outcomes[i] != unseen {
+		if cs.Outcomes[i] != unseen || g.st.Rules[i].Disabled {
 			continue
 		}
 		if !loaded {
@@ -44,6 +46,7 @@ func (g *Engine) count(rules []int, cs *callState) {
 		}
 		cs.Outcomes[i] = counted
 		g.countIn(i, g.set.Rules[i], cs)
+		g.watch.lap(i)
 	}
 }
 

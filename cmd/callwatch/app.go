@@ -72,7 +72,8 @@ func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app,
 		log.Warn("the rules name an output that is not configured", "output", name)
 	}
 	a.notifier = notifier.New(a.cfg.announcing(set), a.ledger, time.Now, log)
-	a.judging = &judging{set: set, opt: rules.Options{Prefer: cfg.MOS}}
+	begun := time.Now()
+	a.judging = &judging{set: set, opt: rules.Options{Prefer: cfg.MOS, Clock: func() time.Duration { return time.Since(begun) }}}
 	file.swap = a.order
 	a.stats.registry.MustRegister(file.metrics()...)
 	if a.server, err = handlers.Listen(cfg.Listen, a.handling()); err != nil {

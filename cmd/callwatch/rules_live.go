@@ -55,6 +55,9 @@ func ruleTable(w io.Writer, list []rules.Health) error {
 // ruleNotes is what to look at, the worst first.
 func ruleNotes(h *rules.Health) string {
 	var notes []string
+	if h.Disabled {
+		notes = append(notes, "disabled")
+	}
 	if h.Errors > 0 {
 		notes = append(notes, fmt.Sprintf("%d errors, the last: %s", h.Errors, h.LastError))
 	}

@@ -111,7 +111,11 @@ func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Messa
 	default:
 		made = engine.Apply(m.Seq, m.Time, &e)
 	}
+	slow := engine.Slow()
 	a.judging.mu.Unlock()
+	if err := a.disableSlow(ctx, slow); err != nil {
+		return err
+	}
 	event := !m.Tick && !m.Mark
 	a.stats.judged(!event, time.Since(begun), m.Seq)
 	if a.console != nil && event {
@@ -120,6 +124,22 @@ func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Messa
 	for _, t := range made {
 		if err := a.keepTransition(ctx, t); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// disableSlow stores that rules are to be disabled: the engine finds it among the
+// events, so that a replay disables them at the same place.
+func (a *app) disableSlow(ctx context.Context, names []string) error {
+	for _, name := range names {
+		a.log.Error("rule is too slow and will be disabled", "rule", name)
+		data, err := rules.Action{Do: rules.DisableRule, By: "callwatch", Rule: name}.JSON()
+		if err == nil {
+			_, err = a.store.PublishMark(ctx, data)
+		}
+		if err != nil {
+			return fmt.Errorf("disable rule %s: %w", name, err)
 		}
 	}
 	return nil

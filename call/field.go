@@ -154,6 +154,9 @@ func (f *Field) Value(e *Event) any {
 	return v.Interface()
 }
 
+// Known says whether the field of e holds a fact.
+func (f *Field) Known(e *Event) bool { return known(f.of(e)) }
+
 // Number is a numeric field of e without allocating; false where it is unknown
 // or not a number.
 func (f *Field) Number(e *Event) (float64, bool) {

@@ -266,7 +266,12 @@ func (g *Engine) signal(r *Rule, key string, in signal) {
 		if v := k.Incident.Values; v != nil {
 			k.Told = v.Latest
 		}
-		k.change(func(i *Incident) { i.RuleError = g.st.Rules[g.indexed[r.Name]].LastError })
+		k.change(func(i *Incident) {
+			i.RuleError = g.st.Rules[g.indexed[r.Name]].LastError
+			if i.Values == nil {
+				i.Summary = r.summarize(i)
+			}
+		})
 		g.emit(step, reason, *k.Incident)
 	}
 	if step == StepEscalated {

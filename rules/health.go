@@ -123,13 +123,12 @@ func (g *Engine) awaitFields() {
 
 // noteFields takes notice of the fields that an event has.
 func (g *Engine) noteFields(e *call.Event) {
-	g.awaited = slices.DeleteFunc(g.awaited, func(f call.Field) bool {
-		if f.Value(e) == nil {
-			return false
+	for i := len(g.awaited) - 1; i >= 0; i-- {
+		if f := &g.awaited[i]; f.Known(e) {
+			g.st.Reported = append(g.st.Reported, f.Name)
+			g.awaited = slices.Delete(g.awaited, i, i+1)
 		}
-		g.st.Reported = append(g.st.Reported, f.Name)
-		return true
-	})
+	}
 }
 
 // unreported are the fields the rule reads that no event has had, once there

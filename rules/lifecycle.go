@@ -125,7 +125,6 @@ func (k keyState) join(r *Rule, in signal, at time.Time) (keyState, Step, string
 			i.Severity = e.Severity
 		}
 		i.Samples = r.sample(i.Samples, e)
-		i.Summary = r.summarize(i)
 	})
 	k.ResolveAt = at.Add(k.Incident.ResolveAfter)
 	if k.Incident.Severity != before {

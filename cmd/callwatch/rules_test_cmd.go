@@ -23,7 +23,7 @@ const rulesTestLong = `Run the tests that stand under the rules of a rules file 
         given:                 # events, one second apart unless every, after or at says otherwise
           - {call: {mos: 2.9, durationSec: 60}}
           - {repeat: 5, every: 20s, kind: stats, call: {mos: 4.2}}
-          - {payload: bad.json, provider: telnyx}   # a raw body, through the real normalizer
+          - {payload: bad.json, provider: NAME}     # a raw body, through the real normalizer
         advance: 6m            # time that passes afterwards
         expect: {state: firing, severity: critical, by: {provider: example}, matched: 1, incidents: 1,
                  held: ["mos (2.9) < 3.5"]}

@@ -1,0 +1,52 @@
+package rules
+
+// signal lets one key take a step, and records the transition it makes.
+func (g *Engine) signal(r *Rule, key string, in signal) {
+	k := g.st.Keys[ruleKey{r.Name, key}]
+	if k == nil {
+		if in.match == nil {
+			return
+		}
+		if k = g.key(g.indexed[r.Name], key); k == nil {
+			return
+		}
+	}
+	next, step, reason := k.step(r, in, g.st.Now)
+	*k = next
+	var adopted []*keyState
+	if step != "" {
+		if step == StepOpened {
+			g.st.Rules[g.indexed[r.Name]].Opened++
+			k.change(func(i *Incident) { i.Slack, i.Outputs = g.set.receivers(r, i); i.Silence = g.silenceOf(i) })
+			g.gatherSamples(r, k)
+			adopted = g.adopt(r, k)
+		}
+		if v := k.Incident.Values; v != nil {
+			k.Told = v.Latest
+		}
+		k.change(func(i *Incident) {
+			i.RuleError = g.st.Rules[g.indexed[r.Name]].LastError
+			if i.Values == nil {
+				i.Summary = r.summarize(i)
+			}
+		})
+		g.emit(step, reason, *k.Incident)
+	}
+	if step == StepEscalated {
+		g.cover(k, "it escalated")
+	}
+	for _, child := range adopted {
+		g.emit(StepAdopted, "belongs to "+r.Name, *child.Incident)
+	}
+	if step == StepResolved {
+		k.Incident = nil
+	}
+	g.leave(k)
+}
+
+func (g *Engine) emit(step Step, reason string, in Incident) {
+	g.out = append(g.out, Transition{
+		Step: step, At: g.st.Now, Cause: Cause{Seq: g.st.Seq, Index: len(g.out)},
+		Reason: reason, Incident: in,
+	})
+}

@@ -127,6 +127,10 @@ func ruleErrorsDesc() *desc {
 	return prometheus.NewDesc("callwatch_rule_errors_total", "Run-time errors by rule.", []string{"rule"}, nil)
 }
 
+func disabledDesc() *desc {
+	return prometheus.NewDesc("callwatch_rule_disabled", "1 where the rule was too slow and is disabled until the rules file changes.", []string{"rule"}, nil)
+}
+
 func openDesc() *desc {
 	return prometheus.NewDesc("callwatch_incidents_open", "Open incidents by rule.", []string{"rule"}, nil)
 }
@@ -149,7 +153,7 @@ func brokenDesc() *desc {
 
 // Describe names the metrics.
 func (l *liveCollector) Describe(ch chan<- *desc) {
-	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), openDesc(), callsDesc(), pendingDesc(), brokenDesc(), backlogDesc()} {
+	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), brokenDesc(), backlogDesc()} {
 		ch <- d
 	}
 }
@@ -167,6 +171,11 @@ func (l *liveCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(ruleCallsDesc(), float64(h.Counts.Judged), h.Rule, "judged")
 		gauge(ruleCallsDesc(), float64(h.Counts.Unjudged), h.Rule, "unjudged")
 		gauge(openDesc(), float64(h.Open), h.Rule)
+		disabled := 0.0
+		if h.Disabled {
+			disabled = 1
+		}
+		gauge(disabledDesc(), disabled, h.Rule)
 		ch <- prometheus.MustNewConstMetric(ruleErrorsDesc(), prometheus.CounterValue, float64(h.Errors), h.Rule)
 	}
 	gauge(callsDesc(), float64(calls))

@@ -13,7 +13,7 @@ import (
 // are not known come last. A file that is no YAML, or more of it than rules files
 // may be, gives problems.
 func Format(name string, src []byte) ([]byte, Problems) {
-	text := strings.ReplaceAll(string(src), "\r\n", "\n")
+	text := oneLineBreak(string(src))
 	d, root := parseDocument(name, []byte(text))
 	if d.problems.Errors() {
 		return nil, d.problems

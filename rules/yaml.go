@@ -31,6 +31,7 @@ type pos struct{ line, column int }
 
 // parseDocument reads the file's mapping; nil where it is no mapping or no YAML.
 func parseDocument(file string, src []byte) (*document, ast.Node) {
+	src = []byte(oneLineBreak(string(src)))
 	d := &document{file: file, lines: strings.Split(string(src), "\n")}
 	src = d.withoutTags(src)
 	f, err := parser.ParseBytes(src, 0, parser.AllowDuplicateMapKey())
@@ -46,6 +47,12 @@ func parseDocument(file string, src []byte) (*document, ast.Node) {
 		d.add(at(f.Docs[1].Start), "several-documents", "only one YAML document per file", "put the rules into one list or into another file")
 	}
 	return d, f.Docs[0].Body
+}
+
+// oneLineBreak writes every line break that YAML knows as a line feed, so that
+// lines are counted as the parser counts them.
+func oneLineBreak(s string) string {
+	return strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
 }
 
 func (d *document) syntaxError(err error) {

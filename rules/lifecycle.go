@@ -21,7 +21,7 @@ type signal struct {
 }
 
 // step decides what a signal, or the passing of time when the signal is empty,
-// does to one key. It knows nothing else: the same state, signal and time give the same
+// does to one key. It is pure: the same state, signal and time give the same
 // state and the same transition; "" is none.
 func (k keyState) step(r *Rule, in signal, at time.Time) (keyState, Step, string) {
 	switch {
@@ -75,9 +75,13 @@ func (r *Rule) progress(in *Incident) string {
 	return fmt.Sprintf("%d calls matched", in.Counts.Matched)
 }
 
-// change changes the incident in place: transitions hold copies of it, and a
-// state that has taken a step is used up.
-func (k *keyState) change(f func(*Incident)) { f(k.Incident) }
+// change replaces the incident by a changed copy: transitions hold the earlier
+// ones.
+func (k *keyState) change(f func(*Incident)) {
+	in := *k.Incident
+	f(&in)
+	k.Incident = &in
+}
 
 func (k keyState) gatherFrom(at time.Time) keyState {
 	if k.UpdateAt.IsZero() {

@@ -64,6 +64,9 @@ type Provider struct {
 	// of reports. A kind that is known to be of no interest gives none. An error
 	// means the body cannot be understood; it never stops at a single odd member.
 	Normalize func(b *Body) ([]call.Event, error)
+
+	// REST is how reports are fetched; nil where nothing can be.
+	REST *REST
 }
 
 // Setting is one thing an operator configures for a provider. Its environment

@@ -1,0 +1,173 @@
+// Package backend is what people and programs can see of a running callwatch and
+// do with it: the seam between the API and the console on one side and whoever
+// runs the stages on the other.
+package backend
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"callwatch/call"
+	"callwatch/rules"
+)
+
+// ErrNotFound says that there is no such call, body, incident or dead letter, or
+// that it is no longer stored.
+var ErrNotFound = errors.New("not found")
+
+// History is what is stored. Its functions may be called by many requests at
+// once; each is bounded in time and memory whatever is stored.
+type History struct {
+	// Events reads stored events, newest first.
+	Events func(ctx context.Context, q EventQuery) (EventPage, error)
+	// Follow hands in the events that pass the query's filter from a sequence on
+	// (q.After, excluded): those stored, then those that come, until ctx ends or
+	// fn fails.
+	Follow func(ctx context.Context, q EventQuery, fn func(StoredEvent) error) error
+	// Call is everything stored about one call; ErrNotFound.
+	Call func(ctx context.Context, k call.Key) (CallHistory, error)
+	// Explain is what each rule in force made of the call; ErrNotFound.
+	Explain func(ctx context.Context, k call.Key) (rules.CallExplanation, error)
+	// Try judges a call by an expression that is no rule yet. What is wrong with
+	// the expression are rules.Problems; ErrNotFound is about the call.
+	Try func(ctx context.Context, expr string, k call.Key) (rules.Explanation, error)
+	// Backtest runs rules over the stored events and says how it went. progress
+	// may be nil.
+	Backtest func(ctx context.Context, q BacktestQuery, progress func(done, total uint64)) (rules.BacktestReport, error)
+	// Body is a stored body by its raw id; ErrNotFound.
+	Body func(ctx context.Context, rawID string) (Body, error)
+	// Incident is one incident with its transitions, oldest first; ErrNotFound.
+	Incident func(ctx context.Context, id string) (IncidentHistory, error)
+	// DeadLetters are the bodies that could not be normalized, newest first.
+	DeadLetters func(ctx context.Context, limit int) ([]DeadLetter, error)
+	// Replay normalizes dead letters again, all of them when ids is nil.
+	Replay func(ctx context.Context, ids []string) (Replayed, error)
+	// Status is how callwatch itself is.
+	Status func(ctx context.Context) Status
+}
+
+// EventQuery chooses stored events. Zero values choose all.
+type EventQuery struct {
+	Provider string
+	Kind     call.Kind
+	Filter   string    // expression of the rule language, judged on each event by itself
+	Before   uint64    // sequence, excluded: the next page of a list
+	After    uint64    // sequence, excluded: where following goes on
+	Since    time.Time // stored at or after
+	Limit    int       // events; 0: 50
+}
+
+// StoredEvent is an event with its place and time in the event stream.
+type StoredEvent struct {
+	Seq   uint64     `json:"seq"`
+	At    time.Time  `json:"storedAt"`
+	Event call.Event `json:"event"`
+}
+
+// EventPage is a part of a list of events.
+type EventPage struct {
+	Events []StoredEvent `json:"events"`
+	// Next is the Before of the next page; 0: this was the last. A page may hold
+	// fewer events than asked for, or none, and still have a next one: reading
+	// stops after a bounded number of events that do not pass the filter.
+	Next uint64 `json:"next,omitempty"`
+	// Scanned is how many stored events were looked at.
+	Scanned int `json:"scanned"`
+}
+
+// CallHistory is everything stored about one call.
+type CallHistory struct {
+	Call      call.Event       `json:"call"` // the fold of its events
+	Events    []StoredEvent    `json:"events"`
+	Incidents []rules.Incident `json:"incidents"` // that name it, newest first
+}
+
+// Body is a body as it was received or fetched.
+type Body struct {
+	RawID       string    `json:"rawId"`
+	Provider    string    `json:"provider"`
+	Source      string    `json:"source"` // webhook, fetch, import
+	ContentType string    `json:"contentType"`
+	ReceivedAt  time.Time `json:"receivedAt"`
+	Bytes       []byte    `json:"-"`
+}
+
+// IncidentHistory is an incident and how it came to where it is.
+type IncidentHistory struct {
+	Incident    rules.Incident     `json:"incident"`
+	Transitions []rules.Transition `json:"transitions"`
+	Thread      string             `json:"thread,omitempty"` // address of its Slack thread, when known
+}
+
+// DeadLetter is a body that could not be normalized.
+type DeadLetter struct {
+	RawID    string    `json:"rawId"`
+	Provider string    `json:"provider"`
+	Kind     string    `json:"kind"`  // of failure, one word
+	Error    string    `json:"error"` // one sentence
+	Time     time.Time `json:"time"`
+}
+
+// Replayed is how normalizing dead letters again went.
+type Replayed struct {
+	Tried  int `json:"tried"`
+	Mended int `json:"mended"` // now normalized, or known to be of no interest
+	Failed int `json:"failed"` // still dead letters
+}
+
+// BacktestQuery says what to run over which stored events.
+type BacktestQuery struct {
+	Rules string    // content of a rules file; "": the rules in force
+	Since time.Time // stored at or after; zero: all
+	// Baseline compares with the rules in force.
+	Baseline bool
+}
+
+// Status is how callwatch itself is.
+type Status struct {
+	Version    json.RawMessage  `json:"version"`
+	Started    time.Time        `json:"started"`
+	Durability string           `json:"durability"`
+	Ready      bool             `json:"ready"`
+	Checks     []Check          `json:"checks"`
+	Providers  []ProviderStatus `json:"providers"`
+	Streams    []StreamStatus   `json:"streams"`
+	Judged     uint64           `json:"judged"`  // sequence in the event stream
+	Backlog    uint64           `json:"backlog"` // events that wait to be judged
+	Dead       uint64           `json:"deadLetters"`
+	Receivers  []Receiver       `json:"receivers"`
+}
+
+// Check is one thing readiness looks at.
+type Check struct {
+	Name  string `json:"name"`
+	State string `json:"state"` // passing, degraded, failing
+	Cause string `json:"cause,omitempty"`
+}
+
+// ProviderStatus is what is known of one provider's webhooks since the start.
+type ProviderStatus struct {
+	Name     string    `json:"name"`
+	Title    string    `json:"title"`
+	Verifies bool      `json:"verifies"` // a verification secret is set
+	Fetches  bool      `json:"fetches"`  // REST credentials are set
+	Accepted uint64    `json:"accepted"`
+	Refused  uint64    `json:"refused"`
+	LastSeen time.Time `json:"lastSeen,omitzero"`
+	Trouble  string    `json:"trouble,omitempty"` // of fetching: credential refused, provider down
+}
+
+// StreamStatus is what a stream of the store holds.
+type StreamStatus struct {
+	Name     string `json:"name"`
+	Messages uint64 `json:"messages"`
+	Bytes    uint64 `json:"bytes"`
+}
+
+// Receiver is where alerts go, and whether they arrive.
+type Receiver struct {
+	Name   string `json:"name"`
+	Broken string `json:"broken,omitempty"` // why
+}

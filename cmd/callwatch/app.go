@@ -104,12 +104,16 @@ func (a *app) run(ctx context.Context) error {
 	stages.Go(func() { a.rules.watch(work) })
 	served := make(chan error, 1)
 	go func() { served <- a.server.Serve() }()
+	taking, end := context.WithCancel(ctx)
+	defer end()
+	stages.Go(func() { a.tellSystemd(taking) })
 
 	var failed error
 	select {
 	case <-ctx.Done():
 	case failed = <-served:
 	}
+	end()
 	closing, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer done()
 	err := a.server.Shutdown(closing)

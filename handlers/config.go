@@ -77,6 +77,7 @@ type Observation struct {
 	Key      string        // which key verified it, "" for none
 	Bytes    int           // size of the body as far as it was read, inflated
 	Took     time.Duration // from the header to the decision
+	ID       string        // of the stored body, "" for none
 }
 
 func (c Config) withDefaults() Config {

@@ -35,6 +35,7 @@ type app struct {
 	console  *console // nil outside development
 	stats    *stats
 	judging  *judging
+	traces   *traces // nil: nobody asked for them
 }
 
 // mode is how callwatch runs.
@@ -53,6 +54,9 @@ func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app,
 		return nil, err
 	}
 	a := &app{cfg: cfg, dev: mode != serving, log: log, rules: file, stats: newStats()}
+	if a.traces, err = newTraces(ctx); err != nil {
+		return nil, err
+	}
 	if a.store, err = stream.Open(ctx, cfg.storing(log)); err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
@@ -71,7 +75,9 @@ func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app,
 	for _, name := range a.cfg.unknownOutputs(set) {
 		log.Warn("the rules name an output that is not configured", "output", name)
 	}
-	a.notifier = notifier.New(a.cfg.announcing(set), a.ledger, time.Now, log)
+	announcing := a.cfg.announcing(set)
+	announcing.Observe = a.sent
+	a.notifier = notifier.New(announcing, a.ledger, time.Now, log)
 	begun := time.Now()
 	a.judging = &judging{set: set, opt: rules.Options{Prefer: cfg.MOS, Clock: func() time.Duration { return time.Since(begun) }}}
 	file.swap = a.order
@@ -122,7 +128,7 @@ func (a *app) run(ctx context.Context) error {
 	if a.console != nil && a.console.slack != nil {
 		a.console.slack.close()
 	}
-	return errors.Join(failed, err, a.store.Close(closing))
+	return errors.Join(failed, err, a.store.Close(closing), a.traces.close(closing))
 }
 
 // keep runs a stage until ctx ends. A stage that fails begins anew from what is
@@ -173,7 +179,7 @@ func providerTitle(name string) string {
 func (a *app) handling() handlers.Config {
 	c := handlers.Config{
 		Store: a.keepBody, PublicURL: a.cfg.PublicURL, Dev: a.dev,
-		Ready: a.ready, Version: buildVersion(), Metrics: a.metrics(), Observe: a.stats.webhook,
+		Ready: a.ready, Version: buildVersion(), Metrics: a.metrics(), Observe: a.taken,
 		Log: a.log, Limits: handlers.Limits{Body: maxBody},
 	}
 	c.API = a.api()

@@ -118,6 +118,9 @@ func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Messa
 	}
 	event := !m.Tick && !m.Mark
 	a.stats.judged(!event, time.Since(begun), m.Seq)
+	if event {
+		a.traceJudged(&e, begun, made)
+	}
 	if a.console != nil && event {
 		a.console.event(e)
 	}

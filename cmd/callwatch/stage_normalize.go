@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
 
 	"callwatch/call"
 	"callwatch/normalizer"
@@ -52,7 +55,9 @@ func (a *app) normalize(ctx context.Context) error {
 // eventsOf normalizes one record. What cannot be normalized becomes a dead
 // letter: it is ours now, a retry by the provider would not help.
 func (a *app) eventsOf(ctx context.Context, r *stream.Record) ([]stream.Event, error) {
+	begun := time.Now()
 	events, err := a.safeEvents(r)
+	a.traces.span(r.ID(), "normalize", "", begun, time.Now(), err, attribute.String("callwatch.provider", r.Provider))
 	if err != nil {
 		a.stats.deadLetter(r.Provider)
 		a.log.Warn("webhook cannot be normalized", "provider", r.Provider, "raw", r.ID(), "err", err)

@@ -19,7 +19,7 @@ type drawing struct {
 	Lines  []string
 	Dots   []dot
 	Grid   []gridline // horizontal, with their values
-	Ticks  []tick // below the chart
+	Ticks  []tick     // below the chart
 }
 
 type dot struct{ X, Y string }

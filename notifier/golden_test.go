@@ -33,7 +33,7 @@ func kinds() []kind {
 	step := func(step rules.Step, in rules.Incident) message {
 		return w.said(&line{step: step, at: t0.Add(30 * time.Minute), incident: in})
 	}
-	storm := stormOf(w, &o).messages(w)
+	storm := stormOf(w, &o, fullList).messages(w)
 	return []kind{
 		{"root-opened", "Root: opened", w.root(&o)},
 		{"root-grown", "Root: more calls matched", w.root(&g)},

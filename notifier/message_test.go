@@ -28,6 +28,7 @@ func messages(w *writer, in *rules.Incident, many int) map[string]message {
 		"storm":     storm[0],
 		"storm end": storm[1],
 		"list":      storm[2],
+		"storm was": storm[3],
 		"escalated": w.escalated(in, in.Severity, in.UpdatedAt, "rate above 30 %"),
 		"resolved":  w.resolved(in),
 	}
@@ -44,12 +45,13 @@ func stormOf(w *writer, in *rules.Incident, many int) *storm {
 	return st
 }
 
-// messages are the storm's root, its summary and the first part of its list.
+// messages are the storm's root, its summary, the first part of its list, and
+// the root at the end.
 func (st *storm) messages(w *writer) []message {
 	running := st.want()
 	st.over, st.ended = true, t0.Add(20*time.Minute)
 	over := st.want()
-	return []message{w.storm(running.storm, &running.incident), w.stormOver(over.storm, &over.incident), w.stormList(&over.lines[0])}
+	return []message{w.storm(running.storm, &running.incident), w.stormOver(over.storm, &over.incident), w.stormList(&over.lines[0]), w.storm(over.storm, &over.incident)}
 }
 
 func TestMOSSaysHowSureItIs(t *testing.T) {

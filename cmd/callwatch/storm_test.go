@@ -141,4 +141,3 @@ func replies(th slackfake.Thread) string {
 	}
 	return b.String()
 }
-

@@ -77,9 +77,9 @@ func TestStormIsFoundEverywhere(t *testing.T) {
 		}
 		return ids
 	}
-	eventually(t, "the API has all of them open", func() bool { return len(list("open")) == many })
 	told := func() int { return strings.Count(book.String(), `msg="incident told in a storm"`) }
-	eventually(t, "the storm has its members", func() bool { return told() >= many-20 })
+	within(t, 3*time.Minute, "the storm has its members", func() bool { return told() >= many-20 })
+	within(t, 3*time.Minute, "the API has all of them open", func() bool { return len(list("open")) == many })
 
 	ahead.Store(int64(11 * time.Minute))
 	var one string

@@ -188,6 +188,9 @@ func (a *app) handling() handlers.Config {
 	}
 	if a.console != nil {
 		c.Console = a.console
+		if a.console.slack != nil {
+			c.Press = a.press
+		}
 	}
 	for _, p := range normalizer.Providers() {
 		c.Providers = append(c.Providers, handlers.Provider{Provider: p, Keys: a.cfg.keys(p)})

@@ -213,9 +213,5 @@ func (a *app) restoreEngine(ctx context.Context) (*rules.Engine, error) {
 }
 
 func (a *app) saveEngine(ctx context.Context, engine *rules.Engine) error {
-	data, err := engine.Checkpoint()
-	if err != nil {
-		return err
-	}
-	return a.saveCheckpoint(ctx, engine.Seq(), data)
+	return a.saveCheckpoint(ctx, engine.Seq(), engine.WriteCheckpoint)
 }

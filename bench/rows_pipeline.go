@@ -83,9 +83,8 @@ func (s *slackWatch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasSuffix(r.URL.Path, "/chat.postMessage") {
 		at := time.Now()
 		if err := r.ParseForm(); err == nil && r.Form.Get("thread_ts") == "" {
-			s.note(at, r.Form.Get("blocks")+r.Form.Get("text")+r.Form.Get("attachments")+r.Form.Get("metadata"))
+			s.note(at, r.Form.Encode())
 		}
-		r.Body = http.NoBody
 	}
 	s.fake.ServeHTTP(w, r)
 }
@@ -112,7 +111,8 @@ const latencyRules = `rules:
     when: mos < 3.5
     by: [callId]
     severity: critical
-    slack: "#bench"
+routes:
+  - {slack: ["#bench"], storm: off}
 `
 
 func latency(ctx context.Context, o *options) error {

@@ -24,11 +24,8 @@ func memory(ctx context.Context, o *options) error {
 		return err
 	}
 	var numbers atomic.Uint64
-	fill := load{addr: p.addr, conns: o.conns, make: ended(small, 0, time.Now()), next: func() uint64 { return numbers.Add(1) }}
-	for err == nil && numbers.Load() < calls {
-		_, err = fill.run(ctx, time.Second)
-	}
-	if err == nil {
+	l := load{addr: p.addr, conns: 50, rate: rate, make: ended(small, 0, time.Now()), next: func() uint64 { return numbers.Add(1) }}
+	if _, err = l.run(ctx, calls/rate*time.Second+2*time.Second); err == nil { // as fast as the row is about, not faster
 		err = p.judged(ctx, calls)
 	}
 	if err != nil {
@@ -38,12 +35,10 @@ func memory(ctx context.Context, o *options) error {
 	if err != nil {
 		return errors.Join(err, p.stop())
 	}
-	steady := fill
-	steady.rate, steady.conns = rate, 50
 	most := p.resident()
 	over := make(chan error, 1)
 	go func() {
-		_, err := steady.run(ctx, o.each*time.Duration(o.rounds))
+		_, err := l.run(ctx, o.each*time.Duration(o.rounds))
 		over <- err
 	}()
 	for running := true; running; {
@@ -63,8 +58,8 @@ func memory(ctx context.Context, o *options) error {
 	return nil
 }
 
-// fill stores events until there are so many.
-func fill(ctx context.Context, o *options, p *process, numbers *atomic.Uint64, want int) error {
+// store stores events until there are so many.
+func store(ctx context.Context, o *options, p *process, numbers *atomic.Uint64, want int) error {
 	l := load{addr: p.addr, conns: o.conns, make: ended(small, 1000, time.Now()), next: func() uint64 { return numbers.Add(1) }}
 	for numbers.Load() < uint64(want) {
 		if _, err := l.run(ctx, time.Second); err != nil {
@@ -87,7 +82,7 @@ func start(ctx context.Context, o *options) error {
 	time.Sleep(o.each)
 	idle := float64(p.cpu()-before) / float64(time.Since(at))
 	var numbers atomic.Uint64
-	err = fill(ctx, o, p, &numbers, o.events)
+	err = store(ctx, o, p, &numbers, o.events)
 	if err = errors.Join(err, p.stop()); err != nil {
 		return err
 	}
@@ -118,7 +113,7 @@ func flat(ctx context.Context, o *options) error {
 	fmt.Fprintln(o.out, "| stored events | judged a second | CPU an event |\n| --- | --- | --- |")
 	var costs []float64
 	for want := 10_000; want <= o.events && err == nil; want *= 10 {
-		if err = fill(ctx, o, p, &numbers, want); err != nil {
+		if err = store(ctx, o, p, &numbers, want); err != nil {
 			break
 		}
 		stored, spent, begun := numbers.Load(), p.cpu(), time.Now()

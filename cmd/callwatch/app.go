@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -108,6 +109,9 @@ func (a *app) run(ctx context.Context) error {
 		go a.console.watch(work.Done())
 	}
 	stages.Go(func() { a.rules.watch(work) })
+	if os.Getenv("GOGC") == "" {
+		go paceGC(work)
+	}
 	served := make(chan error, 1)
 	go func() { served <- a.server.Serve() }()
 	taking, end := context.WithCancel(ctx)

@@ -93,7 +93,7 @@ func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Messa
 	case m.Mark:
 		action, err = rules.ParseAction(m.Data)
 	case !m.Tick:
-		err = json.Unmarshal(m.Data, &e)
+		err = decodeEvent(m.Data, true, &e)
 	}
 	if err != nil {
 		a.log.Error("stored event cannot be read", "seq", m.Seq, "err", err)
@@ -216,9 +216,5 @@ func (a *app) restoreEngine(ctx context.Context) (*rules.Engine, error) {
 }
 
 func (a *app) saveEngine(ctx context.Context, engine *rules.Engine) error {
-	data, err := engine.Checkpoint()
-	if err != nil {
-		return err
-	}
-	return a.saveCheckpoint(ctx, engine.Seq(), data)
+	return a.saveCheckpoint(ctx, engine.Seq(), engine.WriteCheckpoint)
 }

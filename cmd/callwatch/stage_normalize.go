@@ -2,7 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -29,18 +34,14 @@ func (a *app) normalize(ctx context.Context) error {
 	}
 	a.stats.normalizedSeq.Store(last.Seq)
 	return a.store.Records(ctx, last, func(records []stream.Record) error {
-		var events []stream.Event
-		for i := range records {
-			r := &records[i]
-			made, err := a.eventsOf(ctx, r)
-			if err != nil {
-				return err
-			}
-			if any && r.At == last {
-				made = made[min(len(made), index+1):]
-			}
-			events = append(events, made...)
+		made, err := a.eventsOfAll(ctx, records)
+		if err != nil {
+			return err
 		}
+		if any && records[0].At == last {
+			made[0] = made[0][min(len(made[0]), index+1):]
+		}
+		events := slices.Concat(made...)
 		if err := a.store.PublishEvents(ctx, events); err != nil {
 			return fmt.Errorf("publish events: %w", err)
 		}
@@ -50,6 +51,24 @@ func (a *app) normalize(ctx context.Context) error {
 		a.stats.damaged.Add(1)
 		a.log.Error("stored webhooks cannot be read", "first", d.First, "last", d.Last, "err", d.Err)
 	})
+}
+
+// eventsOfAll normalizes records, on as many processors as there are; the events
+// of each stand at its place.
+func (a *app) eventsOfAll(ctx context.Context, records []stream.Record) ([][]stream.Event, error) {
+	made := make([][]stream.Event, len(records))
+	errs := make([]error, len(records))
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(records)) {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(records); i = int(next.Add(1)) - 1 {
+				made[i], errs[i] = a.eventsOf(ctx, &records[i])
+			}
+		})
+	}
+	group.Wait()
+	return made, errors.Join(errs...)
 }
 
 // eventsOf normalizes one record. What cannot be normalized becomes a dead

@@ -244,8 +244,12 @@ func TestBatch(t *testing.T) {
 	if got := len(f.api.Requests()); got != 2 {
 		t.Errorf("%d requests for 131 calls, want 2", got)
 	}
-	asks[0].Path, asks[0].CallID = "/conversation/x", ""
-	if answers, err = f.client.DoAll(context.Background(), asks[:3]); err != nil || answers[0].Outcome != fetch.NotYet || answers[2].Outcome != fetch.Ready {
+	odd := normalizer.Ask{Path: "/conversation/x"}
+	answers, err = f.client.DoAll(context.Background(), []normalizer.Ask{odd, asks[1], asks[2], asks[1]})
+	if err != nil || answers[0].Outcome != fetch.NotYet || answers[2].Outcome != fetch.Ready || answers[3].Outcome != fetch.Ready {
 		t.Errorf("with one that cannot be joined: %v, %+v", err, answers)
+	}
+	if got := len(f.api.Requests()) - 2; got != 3 {
+		t.Errorf("%d requests, want one for two calls, and two alone", got)
 	}
 }

@@ -36,6 +36,8 @@ type app struct {
 	console  *console // nil outside development
 	stats    *stats
 	judging  *judging
+	history  *history
+	started  time.Time
 	traces   *traces // nil: nobody asked for them
 }
 
@@ -83,6 +85,7 @@ func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app,
 	a.judging = &judging{set: set, opt: rules.Options{Prefer: cfg.MOS, Clock: func() time.Duration { return time.Since(begun) }}}
 	file.swap = a.order
 	a.stats.registry.MustRegister(file.metrics()...)
+	a.history, a.started = newHistory(a), begun.UTC()
 	if a.server, err = handlers.Listen(cfg.Listen, a.handling()); err != nil {
 		return nil, errors.Join(usage(fmt.Errorf("%sLISTEN: %w", envPrefix, err)), a.store.Close(ctx))
 	}
@@ -97,6 +100,7 @@ func (a *app) run(ctx context.Context) error {
 	var stages sync.WaitGroup
 	all := map[string]func(context.Context) error{
 		"normalize": a.normalize, "judge": a.judge, "announce": a.announce,
+		"index-events": a.history.indexEvents, "index-incidents": a.history.indexIncidents,
 		"deliver": func(ctx context.Context) error { a.notifier.Run(ctx); return ctx.Err() },
 	}
 	if a.cfg.Slack.buttons() && a.cfg.Slack.AppToken != "" {

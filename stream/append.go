@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -88,6 +89,7 @@ type committer struct {
 	once     sync.Once
 
 	payload, frame []byte
+	frames         atomic.Uint64 // written
 }
 
 func newCommitter(s *Store) *committer {
@@ -196,6 +198,7 @@ func (c *committer) publish(frame []*waiter) (uint64, error) {
 	defer cancel()
 	ack, err := c.store.js.PublishMsg(ctx, &nats.Msg{Subject: rawSubject, Data: c.frame})
 	if err == nil {
+		c.frames.Add(1)
 		return ack.Sequence, nil
 	}
 	err = classify(err)

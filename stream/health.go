@@ -21,6 +21,7 @@ type Health struct {
 	URL        string // where other programs connect, "" when the embedded server has no listener
 	FreeDisk   uint64 // bytes below the data directory; 0 when external
 	Streams    []StreamState
+	Flaws      []Flaw // damage found in the files since the start, oldest first
 }
 
 // StreamState is what a stream holds.
@@ -44,6 +45,9 @@ func (s *Store) Health(ctx context.Context) Health {
 	}
 	if s.node != nil {
 		h.URL = s.node.clientURL()
+		if found := s.node.flaws.Load(); found != nil {
+			h.Flaws = *found
+		}
 		h.FreeDisk, _ = freeDisk(s.cfg.Dir) // trouble reports its error
 		if err := s.node.health(); err != nil {
 			blame(err)

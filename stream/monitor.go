@@ -14,6 +14,9 @@ const (
 	// restartAfter this many failed checks in a row the embedded server is
 	// started again: after a write error its streams stay stuck until then.
 	restartAfter = 2
+	// probeAfter this many checks without a frame one is written that is empty: a
+	// store that takes no writes shall show before the next webhook finds out.
+	probeAfter = 30
 )
 
 // outage is why webhooks are refused.
@@ -26,12 +29,20 @@ func (s *Store) refuse(err error) {
 	}
 }
 
+// watch is what the monitor remembers from one check to the next.
+type watch struct {
+	failed int               // checks in a row
+	quiet  int               // checks in a row without a write
+	frames uint64            // written at the check before
+	marks  map[string]uint64 // as noted
+}
+
 // monitor notices trouble before a webhook does, and its end.
 func (s *Store) monitor() {
 	defer close(s.idle)
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
-	failed := 0
+	var w watch
 	for {
 		select {
 		case <-tick.C:
@@ -40,30 +51,48 @@ func (s *Store) monitor() {
 		case <-s.closed.Done():
 			return
 		}
-		err := s.check()
+		err := s.check(&w)
 		if err == nil {
-			failed = 0
+			w.failed = 0
 			if s.down.Swap(nil) != nil {
 				s.log.Info("webhooks are taken again")
 			}
 			continue
 		}
 		s.refuse(err)
-		if failed++; failed >= restartAfter && !errors.Is(err, ErrFull) {
+		if w.failed++; w.failed >= restartAfter && !errors.Is(err, ErrFull) {
 			s.restart()
-			failed = 0
+			w.failed = 0
 		}
 	}
 }
 
-func (s *Store) check() error {
+func (s *Store) check(w *watch) error {
 	if err := s.trouble(); err != nil {
 		return err
 	}
-	if s.down.Load() == nil {
+	if s.node != nil {
+		if err := s.node.health(); err != nil {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}
+	if frames := s.committer.frames.Load(); frames != w.frames {
+		w.frames, w.quiet = frames, 0
+	}
+	if w.quiet++; s.down.Load() != nil || w.quiet > probeAfter {
+		w.quiet = 0
+		if err := s.probe(0); err != nil {
+			return err
+		}
+	}
+	if s.node == nil {
 		return nil
 	}
-	return s.probe(0)
+	var err error
+	if w.marks, err = s.node.writeMarks(w.marks); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
 }
 
 // trouble is a reason to refuse webhooks that shows without writing.

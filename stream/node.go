@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -22,6 +23,7 @@ type node struct {
 	opts    *server.Options
 	log     *slog.Logger
 	running atomic.Pointer[server.Server]
+	flaws   atomic.Pointer[[]Flaw] // found and dealt with at starts
 }
 
 func startNode(cfg Config) (*node, error) {
@@ -61,6 +63,16 @@ func startNode(cfg Config) (*node, error) {
 }
 
 func (n *node) start() error {
+	found, err := mendStreams(n.opts.StoreDir, n.log)
+	if err != nil {
+		return err
+	}
+	if len(found) > 0 {
+		if had := n.flaws.Load(); had != nil {
+			found = append(slices.Clip(*had), found...)
+		}
+		n.flaws.Store(&found)
+	}
 	opts := n.opts.Clone()
 	srv, err := server.NewServer(opts)
 	if err != nil {

@@ -8,6 +8,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -131,6 +132,10 @@ func (s *Store) Close(ctx context.Context) error {
 	err := s.committer.drain(ctx)
 	s.close()
 	<-s.idle
+	if s.node != nil {
+		_, markErr := s.node.writeMarks(nil)
+		err = errors.Join(err, markErr)
+	}
 	s.release()
 	return err
 }

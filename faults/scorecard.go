@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+)
+
+// row is one line of the scorecard.
+type row struct {
+	number  int
+	name    string
+	fault   string
+	promise string // the number to reach
+	root    bool   // needs privileges
+	long    bool   // left out of `all -short`
+	run     func(*trial) error
+}
+
+// scorecard are all rows in their order.
+func scorecard() []row {
+	return []row{
+		{number: 1, name: "kill9", fault: "kill -9 under load, Slack faulty", promise: "0 lost, 0 announced twice", run: kill9},
+	}
+}
+
+// trial is one run of a row.
+type trial struct {
+	context.Context
+	settings
+	row    row
+	out    io.Writer
+	dir    string // of all its files
+	counts []string
+}
+
+var errSkipped = errors.New("skipped")
+
+// skip ends a row that cannot run here, with the reason.
+func skip(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", errSkipped, fmt.Sprintf(format, args...))
+}
+
+// say tells what is being done.
+func (t *trial) say(format string, args ...any) {
+	fmt.Fprintf(t.out, "%s  %s\n", t.row.name, fmt.Sprintf(format, args...))
+}
+
+// count adds a figure of the row's own to its last line.
+func (t *trial) count(format string, args ...any) {
+	t.counts = append(t.counts, fmt.Sprintf(format, args...))
+}
+
+// times is how often to make the fault: as asked for, else the row's number.
+func (t *trial) times(short, full int) int {
+	switch {
+	case t.cycles > 0:
+		return t.cycles
+	case t.short:
+		return short
+	default:
+		return full
+	}
+}
+
+// span is how long to go on: as asked for, else the row's own time.
+func (t *trial) span(short, full time.Duration) time.Duration {
+	switch {
+	case t.length > 0:
+		return t.length
+	case t.short:
+		return short
+	default:
+		return full
+	}
+}
+
+// perform runs a row and prints its last line. A row that is skipped is no error.
+func perform(ctx context.Context, r row, o settings, all bool, out io.Writer) (err error) {
+	t := &trial{Context: ctx, settings: o, row: r, out: out}
+	begun := time.Now()
+	t.say("seed %d, mutation %s", o.seed, o.mutate)
+	switch {
+	case o.short && all && r.root:
+		err = skip("needs root; run it alone")
+	case o.short && all && r.long:
+		err = skip("takes minutes; run it alone")
+	case r.root && os.Geteuid() != 0:
+		err = skip("needs root")
+	default:
+		err = t.inDirectory(r.run)
+	}
+	verdict := "reached"
+	switch {
+	case errors.Is(err, errSkipped):
+		t.say("%v", err)
+		return nil
+	case err != nil:
+		verdict = "NOT REACHED: " + err.Error()
+	}
+	figures := strings.Join(t.counts, ", ")
+	t.say("%s  (%s, %s)", figures, verdict, time.Since(begun).Round(100*time.Millisecond))
+	if o.record != "" {
+		if err := record(o, r, figures, err == nil, begun); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (t *trial) inDirectory(run func(*trial) error) error {
+	dir, err := os.MkdirTemp("", "faults-"+t.row.name+"-")
+	if err != nil {
+		return err
+	}
+	t.dir = dir
+	if t.keep {
+		t.say("files are kept in %s", dir)
+	} else {
+		defer func() { _ = os.RemoveAll(dir) }()
+	}
+	return run(t)
+}
+
+// record appends a result to a file: row, number, date, seed, mutation, verdict,
+// command and figures, separated by tabs.
+func record(o settings, r row, figures string, reached bool, at time.Time) error {
+	f, err := os.OpenFile(o.record, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	verdict := map[bool]string{true: "reached", false: "not reached"}[reached]
+	_, err = fmt.Fprintln(f, strings.Join([]string{
+		fmt.Sprint(r.number), r.name, at.UTC().Format(time.DateOnly), fmt.Sprint(o.seed), string(o.mutate), verdict, o.command(r), figures,
+	}, "\t"))
+	return errors.Join(err, f.Close())
+}
+
+// command is what makes this run again.
+func (o settings) command(r row) string {
+	c := fmt.Sprintf("go run ./faults %s -seed %d", r.name, o.seed)
+	if o.cycles > 0 {
+		c += fmt.Sprintf(" -cycles %d", o.cycles)
+	}
+	if o.length > 0 {
+		c += fmt.Sprintf(" -for %s", o.length)
+	}
+	if o.short {
+		c += " -short"
+	}
+	if o.mutate != unchanged {
+		c += " -mutate " + string(o.mutate)
+	}
+	return c
+}

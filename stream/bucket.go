@@ -25,18 +25,20 @@ type Bucket struct {
 
 // Bucket opens the bucket of that name (letters, digits, - and _), or creates it.
 func (s *Store) Bucket(ctx context.Context, name string) (*Bucket, error) {
-	ctx, cancel := context.WithTimeout(ctx, setupWait)
-	defer cancel()
 	want := jetstream.KeyValueConfig{
 		Bucket: bucketPrefix + name, History: 1, Replicas: s.cfg.Replicas, Storage: jetstream.FileStorage, LimitMarkerTTL: markerAge,
 	}
-	kv, err := s.js.KeyValue(ctx, want.Bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = s.js.CreateOrUpdateKeyValue(ctx, want)
-	}
-	if err == nil {
-		err = s.moreCopies(ctx, "KV_"+want.Bucket)
-	}
+	var kv jetstream.KeyValue
+	err := s.settle(ctx, func(ctx context.Context) (err error) {
+		kv, err = s.js.KeyValue(ctx, want.Bucket)
+		if errors.Is(err, jetstream.ErrBucketNotFound) {
+			kv, err = s.js.CreateOrUpdateKeyValue(ctx, want)
+		}
+		if err != nil {
+			return err
+		}
+		return s.moreCopies(ctx, "KV_"+want.Bucket)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", name, replicasError(s.cfg.Replicas, classify(err)))
 	}

@@ -19,6 +19,8 @@ const (
 	// and its successor in the cluster is there within seconds.
 	externalWait = 4 * time.Second
 	openAgain    = time.Second
+	createTries  = 5
+	createWait   = 2 * time.Second
 
 	oldestServer      = "2.12" // the first with atomic batches
 	oldestServerMajor = 2
@@ -59,6 +61,25 @@ func (s *Store) requestWait() time.Duration {
 		return setupWait
 	}
 	return externalWait
+}
+
+// settle runs fn, which looks for something on the server and creates it where
+// it is not there. Of two replicas that create the same at once a cluster
+// answers one only; the other finds it when it looks again.
+func (s *Store) settle(ctx context.Context, fn func(context.Context) error) error {
+	if s.node != nil {
+		ctx, cancel := context.WithTimeout(ctx, setupWait)
+		defer cancel()
+		return fn(ctx)
+	}
+	for try := 1; ; try++ {
+		once, cancel := context.WithTimeout(ctx, createWait)
+		err := fn(once)
+		cancel()
+		if err == nil || try == createTries || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+	}
 }
 
 func (s *Store) connect() error {

@@ -53,9 +53,15 @@ func (s *Store) ensureStreams(ctx context.Context) error {
 
 // ensure creates a stream, or changes of the one there what we set: its other
 // settings are its operator's. Copies become more, never fewer.
-func (s *Store) ensure(ctx context.Context, want jetstream.StreamConfig) (jetstream.Stream, error) {
-	ctx, cancel := context.WithTimeout(ctx, setupWait)
-	defer cancel()
+func (s *Store) ensure(ctx context.Context, want jetstream.StreamConfig) (st jetstream.Stream, err error) {
+	err = s.settle(ctx, func(ctx context.Context) error {
+		st, err = s.ensureOnce(ctx, want)
+		return err
+	})
+	return st, err
+}
+
+func (s *Store) ensureOnce(ctx context.Context, want jetstream.StreamConfig) (jetstream.Stream, error) {
 	st, err := s.js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		st, err = s.js.CreateOrUpdateStream(ctx, want)

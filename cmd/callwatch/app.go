@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"callwatch/handlers"
@@ -29,12 +30,15 @@ type app struct {
 	log      *slog.Logger
 	store    *stream.Store
 	rules    *ruleFile
-	notifier *notifier.Notifier
+	roles    *roles
+	notifier atomic.Pointer[notifier.Notifier] // the one at work, or the last
 	ledger   *stream.Bucket
 	server   *handlers.Server
 	console  *console // nil outside development
 	stats    *stats
 	judging  *judging
+
+	announcing notifier.Config
 }
 
 // mode is how callwatch runs.
@@ -52,8 +56,10 @@ func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app,
 	if err != nil {
 		return nil, err
 	}
-	a := &app{cfg: cfg, dev: mode != serving, log: log, rules: file, stats: newStats()}
-	if a.store, err = stream.Open(ctx, cfg.storing(log)); err != nil {
+	a := &app{cfg: cfg, dev: mode != serving, log: log, rules: file, roles: newRoles(), stats: newStats()}
+	storing := cfg.storing(log)
+	storing.Patience = openPatience
+	if a.store, err = stream.Open(ctx, storing); err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	if a.ledger, err = a.store.Bucket(ctx, "notifier"); err != nil {
@@ -71,11 +77,13 @@ func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app,
 	for _, name := range a.cfg.unknownOutputs(set) {
 		log.Warn("the rules name an output that is not configured", "output", name)
 	}
-	a.notifier = notifier.New(a.cfg.announcing(set), a.ledger, time.Now, log)
+	a.announcing = a.cfg.announcing(set)
+	a.notifier.Store(notifier.New(a.announcing, a.ledger, time.Now, log))
 	begun := time.Now()
 	a.judging = &judging{set: set, opt: rules.Options{Prefer: cfg.MOS, Clock: func() time.Duration { return time.Since(begun) }}}
 	file.swap = a.order
 	a.stats.registry.MustRegister(file.metrics()...)
+	a.stats.registry.MustRegister(a.roles.held)
 	if a.server, err = handlers.Listen(cfg.Listen, a.handling()); err != nil {
 		return nil, errors.Join(usage(fmt.Errorf("%sLISTEN: %w", envPrefix, err)), a.store.Close(ctx))
 	}
@@ -89,8 +97,7 @@ func (a *app) run(ctx context.Context) error {
 	defer stop()
 	var stages sync.WaitGroup
 	all := map[string]func(context.Context) error{
-		"normalize": a.normalize, "judge": a.judge, "announce": a.announce,
-		"deliver": func(ctx context.Context) error { a.notifier.Run(ctx); return ctx.Err() },
+		"normalize": a.leading(normalizeRole, a.normalize), "judge": a.judge, "announce": a.leading(announceRole, a.announce),
 	}
 	if a.cfg.Slack.buttons() && a.cfg.Slack.AppToken != "" {
 		all["listen"] = a.listen
@@ -128,7 +135,7 @@ func (a *app) run(ctx context.Context) error {
 // keep runs a stage until ctx ends. A stage that fails begins anew from what is
 // stored, after a pause that grows while it goes on failing.
 func keep(ctx context.Context, log *slog.Logger, stage func(context.Context) error) {
-	const shortest, longest = 200 * time.Millisecond, 15 * time.Second
+	const shortest, longest = 200 * time.Millisecond, 3 * time.Second
 	pause := shortest
 	for {
 		begun := time.Now()
@@ -153,7 +160,7 @@ func keep(ctx context.Context, log *slog.Logger, stage func(context.Context) err
 func (c *Config) storing(log *slog.Logger) stream.Config {
 	return stream.Config{
 		Dir: c.DataDir, Listen: c.NATS.Listen, Durability: stream.Durability(c.Durability),
-		URL: c.NATS.URL, CredsFile: c.NATS.Creds, Replicas: c.NATS.Replicas, Log: log,
+		URL: c.NATS.URL, CredsFile: c.NATS.Creds, CAFile: c.NATS.CA, CertFile: c.NATS.Cert, KeyFile: c.NATS.Key, Replicas: c.NATS.Replicas, Log: log,
 	}
 }
 

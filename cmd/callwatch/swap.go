@@ -63,6 +63,9 @@ func (a *app) takeOrder(ctx context.Context, engine *rules.Engine) (*rules.Engin
 }
 
 func (a *app) saveCheckpoint(ctx context.Context, seq uint64, data []byte) error {
+	if !a.judging.storing {
+		return nil
+	}
 	err := a.store.SaveCheckpoint(ctx, checkpointName, seq, func(w io.Writer) error {
 		_, err := w.Write(data)
 		return err

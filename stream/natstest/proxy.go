@@ -130,4 +130,3 @@ func (p *proxy) close() {
 		close(p.gate)
 	}
 }
-

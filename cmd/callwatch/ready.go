@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -15,12 +16,15 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 	add := func(name string, state handlers.State, cause string) {
 		r.Checks = append(r.Checks, handlers.Check{Name: name, State: state, Cause: cause})
 	}
-	if h := a.store.Health(ctx); h.OK {
+	h := a.store.Health(ctx)
+	if h.OK {
 		add("store", handlers.Passing, "durability "+string(h.Durability))
 	} else {
 		add("store", handlers.Failing, strings.Join(h.Causes, "; "))
 	}
-	if n := a.stats.damaged.Load(); n > 0 {
+	if n := len(h.Flaws); n > 0 {
+		add("integrity", handlers.Degraded, fmt.Sprintf("%d damaged places found in the store; the latest: %v", n, h.Flaws[n-1].Error()))
+	} else if n := a.stats.damaged.Load(); n > 0 {
 		add("integrity", handlers.Degraded, "stored webhooks or events could not be read; see the log")
 	}
 	var broken []string

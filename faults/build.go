@@ -18,6 +18,7 @@ const (
 	withoutCAS   mutation = "cas"       // transitions are stored without comparing
 	withoutLook  mutation = "reconcile" // after an unclear answer Slack is not looked at
 	withoutFsync mutation = "fsync"     // writes are acknowledged from the page cache
+	withoutCheck mutation = "check"     // block files are opened unchecked
 )
 
 // patch replaces one text in one source file of the product.
@@ -34,6 +35,9 @@ func mutations() map[mutation][]patch {
 		},
 		withoutLook: {
 			{"notifier/deliver.go", "at, found, err := n.slack.find(ctx, j.channel(), j.rootTS(), j.tag(), since)", "at, found, err := place{}, since.IsZero(), error(nil)"},
+		},
+		withoutCheck: {
+			{"stream/node.go", "found, err := mendStreams(n.opts.StoreDir, n.log)", "found, err := []Flaw(nil), error(nil)"},
 		},
 		withoutFsync: {
 			{"stream/node.go", "cfg.Durability == Fsync", "false"},

@@ -19,7 +19,7 @@ import (
 )
 
 const usageText = `usage: faults -list
-       faults ROW|all [-seed N] [-cycles N] [-for D] [-short] [-mutate none|cas|reconcile|fsync] [-record FILE] [-keep]
+       faults ROW|all [-seed N] [-cycles N] [-for D] [-short] [-mutate none|cas|reconcile|fsync|check] [-record FILE] [-keep]
 `
 
 func main() {

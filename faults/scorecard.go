@@ -25,6 +25,11 @@ type row struct {
 func scorecard() []row {
 	return []row{
 		{number: 1, name: "kill9", fault: "kill -9 under load, Slack faulty", promise: "0 lost, 0 announced twice", run: kill9},
+		{number: 2, name: "powercut", fault: "power cut under load (ext4 shut down without flushing its log)", promise: "0 acknowledged lost", root: true, run: powercut},
+		{number: 5, name: "diskfull", fault: "disk full, then freed", promise: "503 within 1 s, recovers alone within 10 s, 0 lost", root: true, run: diskfull},
+		{number: 6, name: "ioerror", fault: "fsync fails", promise: "no 200 after it", run: ioerror},
+		{number: 7, name: "bitflip", fault: "one bit flipped in block files, 200 places", promise: "all detected and named, 0 lost", run: bitflip},
+		{number: 8, name: "cluster", fault: "replicas and NATS servers of a cluster killed, stopped and cut off", promise: "0 lost, 0 announced twice, stages taken over within 5 s", long: true, run: cluster},
 	}
 }
 

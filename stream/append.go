@@ -26,6 +26,7 @@ const (
 //
 // Records that wait while one frame is written share the next.
 func (s *Store) Append(ctx context.Context, r Record) (string, error) {
+	gate := s.gate.Load()
 	if out := s.down.Load(); out != nil {
 		return "", out.err
 	}
@@ -46,12 +47,20 @@ func (s *Store) Append(ctx context.Context, r Record) (string, error) {
 	select {
 	case res := <-w.done:
 		s.committer.recycle(w)
+		if out := s.broken.Load(); out != nil {
+			return "", out.err
+		}
 		if res.err != nil {
 			return "", res.err
 		}
 		return res.at.String(), nil
+	case <-gate.shut: // the committer still holds w, as in the next case
+		if out := s.down.Load(); out != nil {
+			return "", out.err
+		}
+		return "", ErrUnavailable
 	case <-ctx.Done():
-		return "", s.gaveUp(caller) // the committer still holds w
+		return "", s.gaveUp(caller)
 	case <-s.committer.stopped:
 		return "", fmt.Errorf("%w: it is being closed", ErrUnavailable)
 	}

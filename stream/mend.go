@@ -251,6 +251,9 @@ func (m *mender) raise(blocks []blockFile) error {
 	if err := os.Remove(filepath.Join(filepath.Dir(file.path), "index.db")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if err := os.MkdirAll(filepath.Dir(file.path), 0o700); err != nil {
+		return err
+	}
 	return replaceFile(file.path, append(b, end...))
 }
 

@@ -50,6 +50,21 @@ func (m *mender) mendMeta() error {
 			b[bit/8] ^= 1 << (bit % 8)
 		}
 	}
+	if holds, err := m.holdsData(); err != nil || !holds {
+		return errors.Join(err, os.RemoveAll(dir)) // cut off while it was made
+	}
 	return fmt.Errorf("the description of stream %s is damaged: restore %s/meta.inf and meta.sum from a backup, "+
 		"or move the directory away to begin that stream anew", m.stream, dir)
+}
+
+// holdsData says whether the stream has a block with something in it.
+func (m *mender) holdsData() (bool, error) {
+	blocks, err := blocksOf(filepath.Join(streamsDir(m.dir), m.stream, "msgs"))
+	for _, b := range blocks {
+		info, err := os.Stat(b.path)
+		if err != nil || info.Size() > 0 {
+			return true, err
+		}
+	}
+	return false, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -22,11 +23,41 @@ const (
 // outage is why webhooks are refused.
 type outage struct{ err error }
 
-// refuse makes Append answer err at once, until the monitor finds the store well.
+// gate lets those who wait for an answer know that it will not come.
+type gate struct{ shut chan struct{} }
+
+func newGate() *gate { return &gate{make(chan struct{})} }
+
+// refuse makes Append answer err at once, those who wait in it included, until
+// the monitor finds the store well.
 func (s *Store) refuse(err error) {
 	if s.closed.Err() == nil && s.down.Swap(&outage{err}) == nil {
+		close(s.gate.Load().shut)
 		s.log.Error("webhooks are refused", "err", err)
 	}
+}
+
+// accept ends refuse.
+func (s *Store) accept() {
+	if s.down.Load() == nil {
+		return
+	}
+	s.gate.Store(newGate())
+	s.down.Store(nil)
+	s.log.Info("webhooks are taken again")
+}
+
+// writeFailed takes a write error as the embedded server logs it: those who
+// publish are not told. After a failed fsync the system may have dropped what was
+// to be written, and later ones succeed all the same: only a new start reads what
+// is there.
+func (s *Store) writeFailed(text string) {
+	err := fmt.Errorf("%w: %s", ErrUnavailable, text)
+	if _, after, _ := strings.Cut(text, "write error: "); strings.HasPrefix(after, "sync ") {
+		err = fmt.Errorf("%w: fsync failed, start callwatch again when the disk is sound: %s", ErrUnavailable, text)
+		s.broken.CompareAndSwap(nil, &outage{err})
+	}
+	s.refuse(err)
 }
 
 // watch is what the monitor remembers from one check to the next.
@@ -54,13 +85,11 @@ func (s *Store) monitor() {
 		err := s.check(&w)
 		if err == nil {
 			w.failed = 0
-			if s.down.Swap(nil) != nil {
-				s.log.Info("webhooks are taken again")
-			}
+			s.accept()
 			continue
 		}
 		s.refuse(err)
-		if w.failed++; w.failed >= restartAfter && !errors.Is(err, ErrFull) {
+		if w.failed++; w.failed >= restartAfter && !errors.Is(err, ErrFull) && s.broken.Load() == nil {
 			s.restart()
 			w.failed = 0
 		}
@@ -68,6 +97,9 @@ func (s *Store) monitor() {
 }
 
 func (s *Store) check(w *watch) error {
+	if out := s.broken.Load(); out != nil {
+		return out.err
+	}
 	if err := s.trouble(); err != nil {
 		return err
 	}

@@ -69,6 +69,8 @@ type Store struct {
 	committer *committer
 	fence     fence
 	down      atomic.Pointer[outage] // why webhooks are refused now; nil: they are taken
+	gate      atomic.Pointer[gate]   // shut while down is set
+	broken    atomic.Pointer[outage] // a failed fsync: nothing is taken until callwatch is started again
 
 	closed context.Context
 	close  context.CancelFunc
@@ -87,6 +89,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if s.codec, err = newCodec(); err != nil {
 		return nil, err
 	}
+	s.gate.Store(newGate())
 	s.closed, s.close = context.WithCancel(context.Background())
 	if err := s.open(ctx); err != nil {
 		s.release()
@@ -136,7 +139,7 @@ func (s *Store) startEmbedded() (err error) {
 	if s.lock, err = lockDir(s.cfg.Dir); err != nil {
 		return err
 	}
-	s.node, err = startNode(s.cfg)
+	s.node, err = startNode(s.cfg, s.writeFailed)
 	return err
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -25,7 +26,9 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 	if h.Durability == stream.Unproven {
 		add("durability", handlers.Degraded, "unproven: one copy on an external NATS server, whose sync settings cannot be seen; set CALLWATCH_NATS_REPLICAS=3 on a cluster")
 	}
-	if n := a.stats.damaged.Load(); n > 0 {
+	if n := len(h.Flaws); n > 0 {
+		add("integrity", handlers.Degraded, fmt.Sprintf("%d damaged places found in the store; the latest: %v", n, h.Flaws[n-1].Error()))
+	} else if n := a.stats.damaged.Load(); n > 0 {
 		add("integrity", handlers.Degraded, "stored webhooks or events could not be read; see the log")
 	}
 	var broken []string

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -50,14 +49,14 @@ func cluster(t *trial) error {
 		return err
 	}
 	defer f.close()
-	if err := w.faults(slackFaults{Seed: t.seed, Share: 0.1}); err != nil {
+	if err := w.faults(slackFaults{Seed: t.seed, Share: 0.02}); err != nil {
 		return err
 	}
-	l, err := p.load(w, 16, 0.5)
+	l, err := p.load(w, 16, 0.2)
 	if err != nil {
 		return err
 	}
-	l.rate = 200
+	l.rate = 100
 	l.begin()
 	defer l.end()
 	if err := f.disturb(l); err != nil {
@@ -152,13 +151,15 @@ type fault struct {
 }
 
 func (f *farm) disturb(l *load) error {
-	dice := rand.New(rand.NewPCG(f.t.seed, 2))
 	faults := f.faults(l)
 	for cycle := range f.t.times(len(faults), 5*len(faults)) {
 		one := faults[cycle%len(faults)]
-		victim := dice.IntN(3)
-		if cycle%len(faults) < 3 { // of a replica: the one that has something to lose
-			victim = f.holder("judge")
+		if err := f.await("every stage is worked for", func() bool { return f.held(0, 1) }); err != nil {
+			return err
+		}
+		victim, err := f.victim(cycle % len(faults))
+		if err != nil {
+			return err
 		}
 		before := l.acked.Load()
 		undo, err := one.make(victim)
@@ -181,11 +182,17 @@ func (f *farm) disturb(l *load) error {
 		if err := f.await("the load is taken", func() bool { return l.acked.Load()-before > 200 }); err != nil {
 			return err
 		}
-		if err := f.await("every stage is worked for", func() bool { return f.held(0, 1) }); err != nil {
-			return err
-		}
 	}
 	return nil
+}
+
+// victim is the one that has something to lose: of the replicas the one that
+// judges, of the NATS servers the one that takes the webhooks.
+func (f *farm) victim(fault int) (int, error) {
+	if fault < 3 {
+		return f.holder("judge"), nil
+	}
+	return f.nats.Leader("CALLWATCH_RAW")
 }
 
 func (f *farm) faults(l *load) []fault {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"callwatch/stream/natstest"
@@ -72,7 +73,7 @@ func cluster(t *trial) error {
 			return err
 		}
 	}
-	for _, what := range []string{"stages of a dead replica", "stages of a stopped one", "stages of one cut off", "a NATS server dead", "a NATS server cut off", "all NATS servers away"} {
+	for _, what := range []string{"stages of a dead replica", "stages of a stopped one", "stages of one cut off", "stages of a frozen one", "a NATS server dead", "a NATS server cut off", "all NATS servers away"} {
 		if d, ok := f.longest[what]; ok {
 			t.count("%s: back after %.1f s at most", what, d.Seconds())
 		}
@@ -189,7 +190,7 @@ func (f *farm) disturb(l *load) error {
 // victim is the one that has something to lose: of the replicas the one that
 // judges, of the NATS servers the one that takes the webhooks.
 func (f *farm) victim(fault int) (int, error) {
-	if fault < 3 {
+	if fault < 4 {
 		return f.holder("judge"), nil
 	}
 	return f.nats.Leader("CALLWATCH_RAW")
@@ -213,6 +214,10 @@ func (f *farm) faults(l *load) []fault {
 		{"stages of one cut off", func(v int) (func() error, error) {
 			f.entries[v].Cut()
 			return func() error { f.entries[v].Heal(); return nil }, nil
+		}, others},
+		{"stages of a frozen one", func(v int) (func() error, error) { // it goes on as if it still had them
+			pid := f.replicas[v].cmd.Process.Pid
+			return func() error { return syscall.Kill(-pid, syscall.SIGCONT) }, syscall.Kill(-pid, syscall.SIGSTOP)
 		}, others},
 		{"a NATS server dead", func(v int) (func() error, error) {
 			f.nats.KillNode(v)

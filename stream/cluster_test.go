@@ -215,17 +215,26 @@ func TestClusterFaultsLoseNothing(t *testing.T) {
 		_, err := s.Append(t.Context(), record(1))
 		return err == nil
 	}
+	leads := func() (node int) {
+		eventually(t, "a server leads the raw stream", func() (ok bool) {
+			var err error
+			node, err = c.Leader(rawStream)
+			return err == nil
+		})
+		return node
+	}
 	finish := acknowledge(t.Context(), s)
 	for name, fault := range map[string]func() (undo func()){
 		"a server killed": func() func() {
-			c.KillNode(1)
+			leader := leads()
+			c.KillNode(leader)
 			return func() {
-				if err := c.StartNode(1); err != nil {
+				if err := c.StartNode(leader); err != nil {
 					t.Fatal(err)
 				}
 			}
 		},
-		"a server cut off": func() func() { c.Cut(0); return c.Heal },
+		"a server cut off": func() func() { c.Cut(leads()); return c.Heal },
 		"client cut off":   func() func() { e.Cut(); e.Heal(); return func() {} },
 	} {
 		begun := time.Now()
@@ -265,9 +274,9 @@ func TestClusterFaultsLoseNothing(t *testing.T) {
 	err = s.Records(ctx, Position{}, func(records []Record) error {
 		for _, r := range records {
 			stored[r.At.String()] = r.CallID
-			if r.At.Seq >= last.State.LastSeq {
-				return done
-			}
+		}
+		if records[len(records)-1].At.Seq >= last.State.LastSeq {
+			return done
 		}
 		return nil
 	}, func(d *Damage) { t.Error(d) })

@@ -67,7 +67,7 @@ func (a *app) backlog() map[string]uint64 {
 	}
 	behind := func(stream string, at uint64) uint64 { return last[stream] - min(at, last[stream]) }
 	return map[string]uint64{
-		"normalize": behind("raw", a.stats.normalizedSeq.Load()),
+		"normalize": behind("raw", max(a.stats.normalizedSeq.Load(), a.store.PassedOver())),
 		"judge":     behind("events", a.stats.judgedSeq.Load()),
 		"announce":  behind("alerts", max(a.stats.announcedSeq.Load(), a.notifier.Status().Settled)),
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -68,9 +69,7 @@ func powercut(t *trial) error {
 
 // finish waits until all is announced, stops callwatch and lets the witness judge.
 func (t *trial) finish(p *product, w *witnessed, format string, args ...any) error {
-	if err := p.settled(10 * time.Minute); err != nil {
-		return err
-	}
+	unsettled := p.settled(t.span(time.Minute, 5*time.Minute))
 	if err := p.stop(); err != nil {
 		return err
 	}
@@ -79,7 +78,7 @@ func (t *trial) finish(p *product, w *witnessed, format string, args ...any) err
 	if err != nil {
 		return err
 	}
-	return t.judged(v)
+	return errors.Join(t.judged(v), unsettled)
 }
 
 // answers notes when webhooks were answered how.

@@ -56,16 +56,5 @@ func kill9(t *trial) error {
 		return err
 	}
 	l.drain()
-	if err := p.settled(5 * time.Minute); err != nil {
-		return err
-	}
-	if err := p.stop(); err != nil {
-		return err
-	}
-	t.count("%d kills", cycles)
-	v, err := w.verify(p.data)
-	if err != nil {
-		return err
-	}
-	return t.judged(v)
+	return t.finish(p, w, "%d kills", cycles)
 }

@@ -27,6 +27,7 @@ type load struct {
 	watch    func(status int, took time.Duration)
 
 	acked, refused, retried, wrong atomic.Int64
+	ahead                          atomic.Int64 // nanoseconds, of the senders' clock
 	client                         *http.Client
 	stop                           context.CancelFunc
 	done                           chan struct{}
@@ -128,7 +129,7 @@ func (l *load) post(r *simulate.Request) (status int, id string) {
 }
 
 func (l *load) postTo(to simulate.Target, r *simulate.Request) (status int, id string) {
-	req, err := r.Sign(context.Background(), to, time.Now())
+	req, err := r.Sign(context.Background(), to, time.Now().Add(time.Duration(l.ahead.Load())))
 	if err != nil {
 		return 0, ""
 	}

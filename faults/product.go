@@ -49,6 +49,11 @@ routes:
     storm: off
 `
 
+// stormRules are the same with the usual limit of new threads.
+var stormRules, _, _ = strings.Cut(badCalls, "routes:")
+
+func (p *product) writeRules(text string) error { return os.WriteFile(p.rules, []byte(text), 0o600) }
+
 // install builds callwatch and prepares a data directory. w is its Slack.
 func (t *trial) install(w *witnessed, more ...patch) (*product, error) {
 	binary, err := t.build(more...)
@@ -166,8 +171,9 @@ func (p *product) metric(name string) string {
 
 // settled waits until everything accepted was normalized, judged and announced.
 func (p *product) settled(limit time.Duration) error {
+	begun := time.Now()
 	for _, stage := range []string{"normalize", "judge", "announce"} {
-		err := p.await(stage+" has nothing left to do", limit, func() bool {
+		err := p.await(stage+" has nothing left to do", limit-time.Since(begun), func() bool {
 			return p.metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0"
 		})
 		if err != nil {

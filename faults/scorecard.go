@@ -26,10 +26,18 @@ func scorecard() []row {
 	return []row{
 		{number: 1, name: "kill9", fault: "kill -9 under load, Slack faulty", promise: "0 lost, 0 announced twice", run: kill9},
 		{number: 2, name: "powercut", fault: "power cut under load (ext4 shut down without flushing its log)", promise: "0 acknowledged lost", root: true, run: powercut},
+		{number: 3, name: "rolling", fault: "restarts under 1,000 requests a second", promise: "0 failed requests that a provider would not repeat", run: rolling},
+		{number: 4, name: "sigstop", fault: "SIGSTOP for 1 to 30 s, during Slack calls too", promise: "0 twice", run: sigstop},
 		{number: 5, name: "diskfull", fault: "disk full, then freed", promise: "503 within 1 s, recovers alone within 10 s, 0 lost", root: true, run: diskfull},
 		{number: 6, name: "ioerror", fault: "fsync fails", promise: "no 200 after it", run: ioerror},
 		{number: 7, name: "bitflip", fault: "one bit flipped in block files, 200 places", promise: "all detected and named, 0 lost", run: bitflip},
 		{number: 8, name: "cluster", fault: "replicas and NATS servers of a cluster killed, stopped and cut off", promise: "0 lost, 0 announced twice, stages taken over within 5 s", long: true, run: cluster},
+		{number: 9, name: "clock", fault: "clock set by an hour and a day, both ways", promise: "no wrong alert", run: clocks},
+		{number: 10, name: "tenfold", fault: "every webhook ten times, shuffled, again after 75 h", promise: "the same incidents as once", run: tenfold},
+		{number: 12, name: "slack", fault: "Slack: 429, 5xx before and after commit, cut, slow, down, token revoked, channel archived", promise: "0 lost, 0 twice, at most a post a second", run: slackRow},
+		{number: 13, name: "storm", fault: "thousands of bad calls at once", promise: "bounded posts, none forgotten", run: storm},
+		{number: 15, name: "replay", fault: "whole log judged and announced again", promise: "0 new posts", run: replay},
+		{number: 16, name: "reload", fault: "1,000 reloads under load, half of them invalid", promise: "no event unjudged, old rules kept", run: reload},
 	}
 }
 

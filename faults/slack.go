@@ -3,7 +3,10 @@ package main
 import (
 	"math/rand/v2"
 	"net/http"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -70,27 +73,35 @@ func (o *outage) fault(slackfake.Call) slackfake.Fault {
 
 // posts is how Slack was called.
 type posts struct {
-	Calls, Roots, Replies int
-	Densest               int // most posts and edits of messages within any one second
-	Channels              int
+	Calls, Posted  int // requests, and those of them that made a message
+	Roots, Replies int
+	Storms, Told   int // threads about storms, and the incidents they tell of
+	Densest        int // most messages made within any ten seconds
 }
+
+var stormTitle = regexp.MustCompile(`Storm(?: over)?: ([\d,]+) incident`)
 
 func (b *book) posts() *posts {
 	var p posts
 	var at []time.Time
 	for _, c := range b.slack.Calls() {
-		if p.Calls++; c.Method == "chat.postMessage" {
+		if p.Calls++; c.Committed != "" {
 			at = append(at, c.At)
 		}
 	}
+	p.Posted = len(at)
 	for _, th := range b.slack.Threads() {
 		p.Roots++
 		p.Replies += len(th.Replies)
+		if m := stormTitle.FindStringSubmatch(th.Root.Shown); m != nil {
+			n, _ := strconv.Atoi(strings.ReplaceAll(m[1], ",", "")) // digits
+			p.Storms, p.Told = p.Storms+1, p.Told+n
+		}
 	}
 	slices.SortFunc(at, time.Time.Compare)
 	first := 0
 	for i := range at {
-		for at[i].Sub(at[first]) >= time.Second {
+		for at[i].Sub(at[first]) >= 10*time.Second {
 			first++
 		}
 		p.Densest = max(p.Densest, i-first+1)

@@ -40,7 +40,7 @@ func (v *verdict) example(format string, args ...any) {
 
 // verify reads the store of a callwatch that has stopped: a data directory, or
 // the address of a NATS cluster.
-func (b *book) verify(ctx context.Context, where string) (*verdict, error) {
+func (b *book) verify(ctx context.Context, where string, storm bool) (*verdict, error) {
 	cfg := stream.Config{Dir: where, Durability: stream.OS, Reserve: 1 << 20, Log: slog.New(slog.DiscardHandler)}
 	if strings.Contains(where, "://") {
 		cfg.Dir, cfg.URL = "", where
@@ -52,7 +52,7 @@ func (b *book) verify(ctx context.Context, where string) (*verdict, error) {
 	v := &verdict{Acked: len(b.acked), Twice: len(b.double)}
 	due, err := b.checkStored(ctx, store, v)
 	if err == nil {
-		err = b.checkAnnounced(ctx, store, due, v)
+		err = b.checkAnnounced(ctx, store, due, v, storm)
 	}
 	return v, errors.Join(err, store.Close(ctx))
 }
@@ -128,7 +128,7 @@ func judge(r *stream.Record, calls map[call.Key]*call.Call, due map[call.Key]boo
 
 // checkAnnounced compares the calls that are bad with the incidents stored and
 // with the threads in Slack.
-func (b *book) checkAnnounced(ctx context.Context, store *stream.Store, due map[call.Key]bool, v *verdict) error {
+func (b *book) checkAnnounced(ctx context.Context, store *stream.Store, due map[call.Key]bool, v *verdict, storm bool) error {
 	roots := map[string]int{}
 	for _, th := range b.slack.Threads() {
 		roots[fmt.Sprint(th.Root.Metadata.EventPayload["incident"])]++
@@ -142,7 +142,7 @@ func (b *book) checkAnnounced(ctx context.Context, store *stream.Store, due map[
 		return err
 	}
 	if len(last) == 0 {
-		v.missing(due, ofCall, roots)
+		v.missing(due, ofCall, roots, storm)
 		return nil
 	}
 	end, enough := last[len(last)-1].Seq, errors.New("enough")
@@ -181,13 +181,13 @@ func (b *book) checkAnnounced(ctx context.Context, store *stream.Store, due map[
 			v.example("incident %s of %v is not due", id, k)
 		}
 	}
-	v.missing(due, ofCall, roots)
+	v.missing(due, ofCall, roots, storm)
 	return nil
 }
 
-func (v *verdict) missing(due map[call.Key]bool, ofCall map[call.Key]string, roots map[string]int) {
+func (v *verdict) missing(due map[call.Key]bool, ofCall map[call.Key]string, roots map[string]int, storm bool) {
 	for k := range due {
-		if id, ok := ofCall[k]; !ok || roots[id] == 0 {
+		if id, ok := ofCall[k]; !ok || roots[id] == 0 && !storm {
 			v.Missing++
 			v.example("call %v is bad and not announced (incident %q)", k, id)
 		}

@@ -26,6 +26,7 @@ const witnessCommand = "witness"
 type order struct {
 	Slack  *slackFaults `json:"slack,omitempty"`
 	Verify string       `json:"verify,omitempty"` // a data directory that nobody has open
+	Storm  bool         `json:"storm,omitempty"`  // incidents may be told in storms
 	Posts  bool         `json:"posts,omitempty"`  // tell how Slack was called
 }
 
@@ -120,7 +121,7 @@ func (b *book) obey(ctx context.Context, o order) (a answer) {
 		a.Posts = b.posts()
 	case o.Verify != "":
 		if err = errors.Join(b.ledger.Flush(), b.file.Sync()); err == nil {
-			a.Verdict, err = b.verify(ctx, o.Verify)
+			a.Verdict, err = b.verify(ctx, o.Verify, o.Storm)
 		}
 	}
 	if err != nil {

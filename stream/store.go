@@ -70,6 +70,7 @@ type Store struct {
 	fence     fence
 	down      atomic.Pointer[outage] // why webhooks are refused now; nil: they are taken
 	gate      atomic.Pointer[gate]   // shut while down is set
+	passed    atomic.Uint64          // of PassedOver
 	broken    atomic.Pointer[outage] // a failed fsync: nothing is taken until callwatch is started again
 
 	closed context.Context

@@ -73,7 +73,7 @@ func (a *app) backlog() map[string]uint64 {
 	behind := func(stream string, at uint64) uint64 { return last[stream] - min(at, last[stream]) }
 	backlog := map[string]uint64{"judge": behind("events", a.stats.judgedSeq.Load())}
 	if a.roles.holds(normalizeRole) {
-		backlog[normalizeRole] = behind("raw", a.stats.normalizedSeq.Load())
+		backlog[normalizeRole] = behind("raw", max(a.stats.normalizedSeq.Load(), a.store.PassedOver()))
 	}
 	if a.roles.holds(announceRole) {
 		backlog[announceRole] = behind("alerts", max(a.stats.announcedSeq.Load(), a.notifier.Load().Status().Settled))

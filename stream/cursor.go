@@ -87,7 +87,7 @@ func (c *cursor) follow(ctx context.Context) (done bool, err error) {
 			config.FilterSubjects = []string{">"}
 		}
 	}
-	create, cancel := context.WithTimeout(ctx, setupWait)
+	create, cancel := context.WithTimeout(ctx, c.store.requestWait())
 	defer cancel()
 	consumer, err := c.store.js.CreateConsumer(create, c.stream, config)
 	if err != nil {

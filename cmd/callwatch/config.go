@@ -51,6 +51,9 @@ type Config struct {
 type NATSConfig struct {
 	URL      string `env:"URL" yaml:"url"`           // empty: embedded
 	Creds    string `env:"CREDS" yaml:"creds"`       // credentials file
+	CA       string `env:"CA" yaml:"ca"`             // file of the certificates that sign the server's; empty: the system's
+	Cert     string `env:"CERT" yaml:"cert"`         // file of our certificate, where the server asks for one
+	Key      string `env:"KEY" yaml:"key"`           // file of its key
 	Replicas int    `env:"REPLICAS" yaml:"replicas"` // of each stream on a cluster
 	Listen   string `env:"LISTEN" yaml:"listen"`     // address on which the embedded server lets others subscribe
 }
@@ -198,6 +201,12 @@ func (c *Config) check() error {
 	}
 	if c.NATS.Replicas < 1 || c.NATS.Replicas > 5 {
 		add("NATS_REPLICAS", "%d is not 1 to 5", c.NATS.Replicas)
+	}
+	if c.NATS.Replicas > 1 && c.NATS.URL == "" {
+		add("NATS_REPLICAS", "%d copies need an external cluster: set CALLWATCH_NATS_URL", c.NATS.Replicas)
+	}
+	if (c.NATS.Cert == "") != (c.NATS.Key == "") {
+		add("NATS_CERT", "certificate and CALLWATCH_NATS_KEY belong together: one is missing")
 	}
 	if c.Slack.Rate <= 0 {
 		add("SLACK_RATE", "%v is not above 0", c.Slack.Rate)

@@ -66,7 +66,7 @@ func (h *history) status(ctx context.Context) backend.Status {
 			s.Dead = st.Messages
 		}
 	}
-	for _, c := range a.notifier.Status().Channels {
+	for _, c := range a.notifier.Load().Status().Channels {
 		r := backend.Receiver{Name: c.Channel}
 		if c.Broken {
 			r.Broken = c.LastError

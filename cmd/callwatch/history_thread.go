@@ -47,7 +47,7 @@ func (w *workspace) address(now time.Time, ask func(context.Context) (string, er
 // thread is the address of an incident's Slack thread, "" where there is none or
 // it is not known.
 func (h *history) thread(ctx context.Context, in *rules.Incident) string {
-	channel, ts, err := h.app.notifier.Thread(ctx, in)
+	channel, ts, err := h.app.notifier.Load().Thread(ctx, in)
 	if err != nil {
 		h.app.log.Warn("the incident's thread is not known", "incident", in.ID, "err", err)
 	}

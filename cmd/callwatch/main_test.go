@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -17,7 +16,7 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv("CALLWATCH_TEST_RUN") == "1" {
 		_ = os.Unsetenv("CALLWATCH_TEST_RUN")
-		os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+		main()
 	}
 	testscript.Main(m, map[string]func(){"callwatch": main})
 }

@@ -182,7 +182,7 @@ func (l *liveCollector) Collect(ch chan<- prometheus.Metric) {
 	for stage, n := range l.a.backlog() {
 		gauge(backlogDesc(), float64(n), stage)
 	}
-	for _, c := range l.a.notifier.Status().Channels {
+	for _, c := range l.a.notifier.Load().Status().Channels {
 		gauge(pendingDesc(), float64(c.Pending), c.Channel)
 		broken := 0.0
 		if c.Broken {

@@ -22,6 +22,7 @@ const (
 	alertStream      = "CALLWATCH_ALERTS"
 	deadStream       = "CALLWATCH_DEAD"
 	checkpointStream = "CALLWATCH_CHECKPOINTS"
+	taskStream       = "CALLWATCH_TASKS"
 
 	rawSubject        = "callwatch.raw"
 	eventPrefix       = "callwatch.event."
@@ -33,7 +34,7 @@ const (
 	metaBucket        = "meta"
 	formatKey         = "format"
 	setupWait         = 10 * time.Second
-	oldestServer      = "2.12" // the first with atomic batches
+	oldestServer      = "2.12" // the first with atomic batches and message schedules
 	oldestServerMajor = 2
 	oldestServerMinor = 12
 )
@@ -126,6 +127,7 @@ func (s *Store) ensureStreams(ctx context.Context) error {
 		{&s.alerts, jetstream.StreamConfig{Name: alertStream, Subjects: []string{alertPrefix + ">"}, Discard: jetstream.DiscardNew, MaxAge: keep.Alerts, MaxBytes: -1}},
 		{&s.dead, jetstream.StreamConfig{Name: deadStream, Subjects: []string{deadPrefix + ">"}, MaxMsgsPerSubject: 1, MaxAge: keep.DeadLetters, MaxBytes: s.share(5)}},
 		{&s.checkpoints, jetstream.StreamConfig{Name: checkpointStream, Subjects: []string{checkpointPrefix + ">"}, Discard: jetstream.DiscardNew, MaxBytes: -1, AllowDirect: true}},
+		{&s.tasks, jetstream.StreamConfig{Name: taskStream, Subjects: []string{laterPrefix + ">", duePrefix + ">"}, MaxMsgsPerSubject: 1, MaxBytes: -1, AllowRollup: true, AllowMsgSchedules: true}},
 	} {
 		def.config.Storage = jetstream.FileStorage
 		def.config.Replicas = s.cfg.Replicas

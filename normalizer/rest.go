@@ -82,6 +82,8 @@ func (a Ask) ID() string {
 // Batch is how a provider is asked for many calls in one request.
 type Batch struct {
 	Max int // asks in one request
+	// Fits says whether a request can be one of a batch.
+	Fits func(a Ask) bool
 	// Join makes one request of up to Max asks, each about another call.
 	Join func(asks []Ask) Ask
 	// Split finds the body of each call in the answer, by call id; a call that the

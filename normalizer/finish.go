@@ -32,6 +32,9 @@ func Events(p Provider, b *Body, o Options) ([]call.Event, error) {
 	}
 	for i := range events {
 		finish(&events[i], p, b, o, i)
+		if p.Unsigned && o.Fetches {
+			confirm(&events[i], b)
+		}
 	}
 	return events, nil
 }

@@ -21,7 +21,7 @@ const askers = 4
 
 // askDue asks a provider for what is due. One call's requests go through one
 // asker, so that they cannot overtake each other.
-func (f *fetching) askDue(ctx context.Context, s *source) error {
+func (f *fetching) askDue(ctx context.Context, s *restAPI) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	var lanes [askers]chan stream.Due
 	var asking sync.WaitGroup
@@ -52,14 +52,14 @@ func (f *fetching) askDue(ctx context.Context, s *source) error {
 }
 
 // together is how many requests can be joined in one.
-func (s *source) together() int {
+func (s *restAPI) together() int {
 	if b := s.provider.REST.Batch; b != nil {
 		return max(b.Max, 1)
 	}
 	return 1
 }
 
-func (f *fetching) serve(ctx context.Context, s *source, lane <-chan stream.Due) error {
+func (f *fetching) serve(ctx context.Context, s *restAPI, lane <-chan stream.Due) error {
 	for {
 		var group []stream.Due
 		select {
@@ -87,7 +87,7 @@ func (f *fetching) serve(ctx context.Context, s *source, lane <-chan stream.Due)
 
 // rest waits while the provider is down, has asked for a pause or refuses the
 // credentials. What is due meanwhile stays stored as it is.
-func (s *source) rest(ctx context.Context) error {
+func (s *restAPI) rest(ctx context.Context) error {
 	for {
 		health, now := s.client.Health(), time.Now()
 		pause := health.Until.Sub(now)
@@ -111,7 +111,7 @@ type asked struct {
 
 // askGroup asks for what is due. The next attempt is stored before the request is
 // sent: a stop at any point neither loses a call nor asks for it too often.
-func (f *fetching) askGroup(ctx context.Context, s *source, group []stream.Due) error {
+func (f *fetching) askGroup(ctx context.Context, s *restAPI, group []stream.Due) error {
 	var open []asked
 	var asks []normalizer.Ask
 	for _, d := range group {
@@ -153,7 +153,7 @@ func (f *fetching) askGroup(ctx context.Context, s *source, group []stream.Due) 
 
 // begin stores the attempt that follows a due one. It is false where nothing is
 // to be asked: all is known, the time is over, or this is a due one seen again.
-func (f *fetching) begin(ctx context.Context, s *source, d stream.Due) (asked, bool, error) {
+func (f *fetching) begin(ctx context.Context, s *restAPI, d stream.Due) (asked, bool, error) {
 	e, err := parseErrand(d.Data)
 	if err != nil {
 		f.app.log.Error("stored fetch cannot be read", "provider", s.provider.Name, "err", err)
@@ -177,7 +177,7 @@ func (f *fetching) begin(ctx context.Context, s *source, d stream.Due) (asked, b
 }
 
 // take stores what an answer tells.
-func (f *fetching) take(ctx context.Context, s *source, a asked, answer fetch.Answer) error {
+func (f *fetching) take(ctx context.Context, s *restAPI, a asked, answer fetch.Answer) error {
 	f.observe(s, a.Ask, answer)
 	next, done := a.after(answer, a.at, time.Now(), s.pace)
 	if answer.Outcome == fetch.Ready || answer.Outcome == fetch.Partial {
@@ -199,7 +199,7 @@ func (f *fetching) take(ctx context.Context, s *source, a asked, answer fetch.An
 
 // keep stores an answer's body like a webhook, unless it says the same as the one
 // before, and returns what it means.
-func (f *fetching) keep(ctx context.Context, s *source, e *errand, answer fetch.Answer) ([]call.Event, string, error) {
+func (f *fetching) keep(ctx context.Context, s *restAPI, e *errand, answer fetch.Answer) ([]call.Event, string, error) {
 	sum := sha256.Sum256(answer.Body)
 	hash := hex.EncodeToString(sum[:12])
 	b := normalizer.Body{
@@ -219,7 +219,7 @@ func (f *fetching) keep(ctx context.Context, s *source, e *errand, answer fetch.
 }
 
 // complete says whether all is known of a call, with events that are on their way.
-func (f *fetching) complete(s *source, callID string, events []call.Event) bool {
+func (f *fetching) complete(s *restAPI, callID string, events []call.Event) bool {
 	var known call.Call
 	f.app.judging.look(func(g *rules.Engine) {
 		known, _ = g.Call(call.Key{Provider: s.provider.Name, CallID: callID})
@@ -235,7 +235,7 @@ func (f *fetching) complete(s *source, callID string, events []call.Event) bool 
 
 // done remembers that nothing more is to be asked, for as long as an event may be
 // seen again.
-func (f *fetching) done(ctx context.Context, s *source, e errand) error {
+func (f *fetching) done(ctx context.Context, s *restAPI, e errand) error {
 	e.Done = true
 	at := time.Now().Add(f.app.cfg.FetchFor + remember)
 	err := f.app.store.Postpone(ctx, stream.Task{Topic: s.provider.Name, Key: e.Ask.ID(), At: at, Data: e.data()})
@@ -248,7 +248,7 @@ func (f *fetching) done(ctx context.Context, s *source, e errand) error {
 
 // giveUp makes the call final without what could not be had. A call of which only
 // an unsigned webhook told is not known to exist: the webhook is a dead letter.
-func (f *fetching) giveUp(ctx context.Context, s *source, e errand, now time.Time) error {
+func (f *fetching) giveUp(ctx context.Context, s *restAPI, e errand, now time.Time) error {
 	f.app.stats.givenUp.WithLabelValues(s.provider.Name).Inc()
 	f.app.log.Info("report of a call is given up", "provider", s.provider.Name, "call", e.Ask.CallID, "attempts", e.Tried)
 	if raw, err := stream.ParsePosition(e.RawID); err == nil && s.provider.Unsigned && e.Last == "" {

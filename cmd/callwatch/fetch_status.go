@@ -14,7 +14,7 @@ import (
 
 // observe counts an answer, and tells once when a provider refuses the
 // credentials and when it takes them again.
-func (f *fetching) observe(s *source, ask normalizer.Ask, a fetch.Answer) {
+func (f *fetching) observe(s *restAPI, ask normalizer.Ask, a fetch.Answer) {
 	name := s.provider.Name
 	f.app.stats.fetches.WithLabelValues(name, strings.ReplaceAll(string(a.Outcome), " ", "-")).Inc()
 	f.app.log.Debug("fetched", "provider", name, "call", ask.CallID, "outcome", string(a.Outcome), "reason", a.Reason)
@@ -34,7 +34,7 @@ func (f *fetching) observe(s *source, ask normalizer.Ask, a fetch.Answer) {
 }
 
 // settings are the environment names of what the provider's REST needs.
-func (s *source) settings() []string {
+func (s *restAPI) settings() []string {
 	var names []string
 	for _, name := range s.provider.REST.Needs(s.keys) {
 		names = append(names, s.provider.EnvName(name))
@@ -43,7 +43,7 @@ func (s *source) settings() []string {
 }
 
 // trouble is why a provider cannot be asked, "" where it can.
-func (s *source) trouble() string {
+func (s *restAPI) trouble() string {
 	health := s.client.Health()
 	switch {
 	case !health.Denied.IsZero():
@@ -57,7 +57,7 @@ func (s *source) trouble() string {
 // troubles are the providers that cannot be asked, with the reason.
 func (f *fetching) troubles() map[string]string {
 	found := map[string]string{}
-	for name, s := range f.sources {
+	for name, s := range f.apis {
 		if why := s.trouble(); why != "" {
 			found[name] = why
 		}

@@ -22,15 +22,15 @@ const followedKey = "followed"
 type fetching struct {
 	app     *app
 	notes   *stream.Bucket // how far events were followed and lists were swept
-	sources map[string]*source
+	apis map[string]*restAPI
 
 	from     uint64 // sequence in EVENTS to begin with
 	rev      uint64 // of the note of it
 	followed atomic.Uint64
 }
 
-// source is one provider that can be asked.
-type source struct {
+// restAPI is one provider that can be asked.
+type restAPI struct {
 	provider normalizer.Provider
 	keys     normalizer.Keys
 	client   *fetch.Client
@@ -44,7 +44,7 @@ type source struct {
 // event may be published meanwhile: a store without a note of ours is followed
 // from its end, its calls are history.
 func (a *app) openFetching(ctx context.Context) (*fetching, error) {
-	f := &fetching{app: a, sources: map[string]*source{}}
+	f := &fetching{app: a, apis: map[string]*restAPI{}}
 	for _, p := range normalizer.Providers() {
 		if !a.cfg.fetches(p) {
 			continue
@@ -58,9 +58,9 @@ func (a *app) openFetching(ctx context.Context) (*fetching, error) {
 		if pace.delays == nil {
 			pace.delays = p.REST.Delays
 		}
-		f.sources[p.Name] = &source{provider: p, keys: keys, client: client, pace: pace, swept: map[string]bool{}}
+		f.apis[p.Name] = &restAPI{provider: p, keys: keys, client: client, pace: pace, swept: map[string]bool{}}
 	}
-	if len(f.sources) == 0 {
+	if len(f.apis) == 0 {
 		return f, nil
 	}
 	var err error
@@ -90,11 +90,11 @@ func (a *app) openFetching(ctx context.Context) (*fetching, error) {
 // and goes on from what is stored.
 func (f *fetching) stages() map[string]func(context.Context) error {
 	all := map[string]func(context.Context) error{}
-	if len(f.sources) == 0 {
+	if len(f.apis) == 0 {
 		return all
 	}
 	all["fetch"] = f.follow
-	for name, s := range f.sources {
+	for name, s := range f.apis {
 		all["fetch-"+name] = func(ctx context.Context) error { return f.askDue(ctx, s) }
 	}
 	if f.app.cfg.Sweep > 0 {
@@ -122,7 +122,7 @@ func (f *fetching) follow(ctx context.Context) error {
 }
 
 func (f *fetching) look(ctx context.Context, m *stream.Message) error {
-	s := f.sources[m.Provider()]
+	s := f.apis[m.Provider()]
 	if s == nil || m.Source() == string(normalizer.Imported) || m.Source() == string(normalizer.Fetched) {
 		return nil
 	}
@@ -144,7 +144,7 @@ func (f *fetching) look(ctx context.Context, m *stream.Message) error {
 }
 
 // schedule stores an errand, unless it is under way or was done a short while ago.
-func (f *fetching) schedule(ctx context.Context, s *source, e errand) error {
+func (f *fetching) schedule(ctx context.Context, s *restAPI, e errand) error {
 	e.Due = e.first(s.pace)
 	stored, err := f.app.store.Later(ctx, stream.Task{Topic: s.provider.Name, Key: e.Ask.ID(), At: e.Due, Data: e.data()})
 	if errors.Is(err, stream.ErrTooLarge) {
@@ -162,7 +162,7 @@ func (f *fetching) schedule(ctx context.Context, s *source, e errand) error {
 
 // countPending counts what waits from before the start.
 func (f *fetching) countPending(ctx context.Context) error {
-	for name, s := range f.sources {
+	for name, s := range f.apis {
 		n := int64(0)
 		err := f.app.store.Waiting(ctx, name, func(t stream.Task) {
 			if e, err := parseErrand(t.Data); err == nil && !e.Done {

@@ -207,7 +207,7 @@ func (l *liveCollector) Collect(ch chan<- prometheus.Metric) {
 	for stage, n := range l.a.backlog() {
 		gauge(backlogDesc(), float64(n), stage)
 	}
-	for name, s := range l.a.fetching.sources {
+	for name, s := range l.a.fetching.apis {
 		gauge(fetchPendingDesc(), float64(s.pending.Load()), name)
 		broken := 0.0
 		if s.trouble() != "" {

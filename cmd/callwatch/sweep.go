@@ -31,7 +31,7 @@ func (f *fetching) sweep(ctx context.Context) error {
 		if err := f.normalized(ctx); err != nil {
 			return err
 		}
-		for _, s := range f.sources {
+		for _, s := range f.apis {
 			lists := s.provider.REST.Calls
 			if lists == nil || len(lists(s.keys)) == 0 {
 				continue
@@ -76,7 +76,7 @@ func (f *fetching) normalized(ctx context.Context) error {
 // sweepOne fetches the calls of one provider that ended and that no stored event
 // says the end of. The first sweep of all only notes where to begin: what is
 // older is history.
-func (f *fetching) sweepOne(ctx context.Context, s *source, list normalizer.Listing) (found int, err error) {
+func (f *fetching) sweepOne(ctx context.Context, s *restAPI, list normalizer.Listing) (found int, err error) {
 	note := "swept." + s.provider.Name
 	begun := time.Now().UTC()
 	value, rev, err := f.notes.Load(ctx, note)
@@ -98,7 +98,7 @@ func (f *fetching) sweepOne(ctx context.Context, s *source, list normalizer.List
 	return found, nil
 }
 
-func (f *fetching) findMissing(ctx context.Context, s *source, list normalizer.Listing, since time.Time) (found int, err error) {
+func (f *fetching) findMissing(ctx context.Context, s *restAPI, list normalizer.Listing, since time.Time) (found int, err error) {
 	ended, err := f.endedCalls(ctx, s, since)
 	if err != nil {
 		return 0, err
@@ -132,7 +132,7 @@ func (f *fetching) findMissing(ctx context.Context, s *source, list normalizer.L
 }
 
 // endedCalls are the provider's calls whose end or report was stored since a time.
-func (f *fetching) endedCalls(ctx context.Context, s *source, since time.Time) (map[string]bool, error) {
+func (f *fetching) endedCalls(ctx context.Context, s *restAPI, since time.Time) (map[string]bool, error) {
 	ended := map[string]bool{}
 	err := f.app.store.StoredEvents(ctx, since, func(m stream.Message, _ uint64) error {
 		if m.Provider() == s.provider.Name && (m.Kind() == string(call.Ended) || m.Kind() == string(call.Report)) {
@@ -144,7 +144,7 @@ func (f *fetching) endedCalls(ctx context.Context, s *source, since time.Time) (
 }
 
 // page asks for one page, and waits where the provider asks for a pause.
-func (f *fetching) page(ctx context.Context, s *source, list normalizer.Listing, ask normalizer.Ask, since time.Time) (normalizer.Page, error) {
+func (f *fetching) page(ctx context.Context, s *restAPI, list normalizer.Listing, ask normalizer.Ask, since time.Time) (normalizer.Page, error) {
 	for tries := 0; ; tries++ {
 		answer, err := s.client.List(ctx, ask)
 		if err != nil {
@@ -172,7 +172,7 @@ func (f *fetching) page(ctx context.Context, s *source, list normalizer.Listing,
 }
 
 // fetchMissing stores what the list tells of a call, and schedules what it leaves out.
-func (f *fetching) fetchMissing(ctx context.Context, s *source, c normalizer.Listed) error {
+func (f *fetching) fetchMissing(ctx context.Context, s *restAPI, c normalizer.Listed) error {
 	now := time.Now().UTC()
 	if c.Body != nil {
 		body := normalizer.Body{

@@ -89,15 +89,17 @@ func (f *fetching) serve(ctx context.Context, s *restAPI, lane <-chan stream.Due
 // credentials. What is due meanwhile stays stored as it is.
 func (s *restAPI) rest(ctx context.Context) error {
 	for {
-		health, now := s.client.Health(), time.Now()
-		pause := health.Until.Sub(now)
-		if health.Until.IsZero() || pause <= 0 {
+		now, until := time.Now(), s.client.Health().Until
+		if refused := s.refusedAt.Load(); refused != nil {
+			until = latest(until, refused.Add(deniedPause))
+		}
+		if !until.After(now) {
 			return ctx.Err()
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(min(pause, time.Minute)):
+		case <-time.After(min(until.Sub(now), time.Minute)):
 		}
 	}
 }

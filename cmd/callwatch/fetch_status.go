@@ -20,12 +20,12 @@ func (f *fetching) observe(s *restAPI, ask normalizer.Ask, a fetch.Answer) {
 	f.app.log.Debug("fetched", "provider", name, "call", ask.CallID, "outcome", string(a.Outcome), "reason", a.Reason)
 	switch a.Outcome {
 	case fetch.Denied:
-		if !s.refused.Swap(true) {
+		if s.refusedAt.Swap(new(time.Now())) == nil {
 			f.app.log.Error("provider refuses the credentials: its reports are not fetched", "provider", name, "status", a.Status,
 				"settings", strings.Join(s.settings(), ", "))
 		}
 	case fetch.Ready, fetch.Partial, fetch.NotYet:
-		if s.refused.Swap(false) {
+		if s.refusedAt.Swap(nil) != nil {
 			f.app.log.Info("provider takes the credentials again", "provider", name)
 		}
 	case fetch.Broken:

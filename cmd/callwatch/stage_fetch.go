@@ -35,9 +35,10 @@ type restAPI struct {
 	keys     normalizer.Keys
 	client   *fetch.Client
 	pace     fetchPace
-	pending  atomic.Int64 // requests that wait for their next attempt
-	refused  atomic.Bool  // the credentials were refused last
-	swept    map[string]bool
+	swept    map[string]bool // calls that a sweep has found
+
+	pending   atomic.Int64              // requests that wait for their next attempt
+	refusedAt atomic.Pointer[time.Time] // when the credentials were refused last; nil where they were taken since
 }
 
 // openFetching makes the clients of the providers whose REST is configured. No

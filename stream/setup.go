@@ -33,8 +33,9 @@ const (
 	checkpointPrefix  = "callwatch.checkpoint."
 	metaBucket        = "meta"
 	formatKey         = "format"
+	taskAge           = 7 * 24 * time.Hour // no task is left alone for so long
 	setupWait         = 10 * time.Second
-	oldestServer      = "2.12" // the first with atomic batches and message schedules
+	oldestServer      = "2.12" // the first with atomic batches
 	oldestServerMajor = 2
 	oldestServerMinor = 12
 )
@@ -127,7 +128,7 @@ func (s *Store) ensureStreams(ctx context.Context) error {
 		{&s.alerts, jetstream.StreamConfig{Name: alertStream, Subjects: []string{alertPrefix + ">"}, Discard: jetstream.DiscardNew, MaxAge: keep.Alerts, MaxBytes: -1}},
 		{&s.dead, jetstream.StreamConfig{Name: deadStream, Subjects: []string{deadPrefix + ">"}, MaxMsgsPerSubject: 1, MaxAge: keep.DeadLetters, MaxBytes: s.share(5)}},
 		{&s.checkpoints, jetstream.StreamConfig{Name: checkpointStream, Subjects: []string{checkpointPrefix + ">"}, Discard: jetstream.DiscardNew, MaxBytes: -1, AllowDirect: true}},
-		{&s.tasks, jetstream.StreamConfig{Name: taskStream, Subjects: []string{laterPrefix + ">", duePrefix + ">"}, MaxMsgsPerSubject: 1, MaxBytes: -1, AllowRollup: true, AllowMsgSchedules: true}},
+		{&s.tasks, jetstream.StreamConfig{Name: taskStream, Subjects: []string{taskPrefix + ">"}, MaxMsgsPerSubject: 1, MaxAge: taskAge, MaxBytes: -1}},
 	} {
 		def.config.Storage = jetstream.FileStorage
 		def.config.Replicas = s.cfg.Replicas

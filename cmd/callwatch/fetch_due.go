@@ -123,10 +123,6 @@ func (f *fetching) askGroup(ctx context.Context, s *restAPI, group []stream.Due)
 		}
 		if ok {
 			open, asks = append(open, a), append(asks, a.Ask)
-			continue
-		}
-		if err := f.app.store.Finish(ctx, d); err != nil {
-			return err
 		}
 	}
 	if len(asks) == 0 {
@@ -146,9 +142,6 @@ func (f *fetching) askGroup(ctx context.Context, s *restAPI, group []stream.Due)
 		if err := f.take(ctx, s, a, answer); err != nil {
 			return err
 		}
-		if err := f.app.store.Finish(ctx, a.due); err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -159,12 +152,12 @@ func (f *fetching) begin(ctx context.Context, s *restAPI, d stream.Due) (asked, 
 	e, err := parseErrand(d.Data)
 	if err != nil {
 		f.app.log.Error("stored fetch cannot be read", "provider", s.provider.Name, "err", err)
-		return asked{}, false, nil
+		return asked{}, false, f.app.store.Finish(ctx, d)
 	}
 	now := time.Now()
 	switch {
 	case e.Done:
-		return asked{}, false, nil
+		return asked{}, false, f.app.store.Finish(ctx, d)
 	case !e.Ask.Again && f.complete(s, e.Ask.CallID, nil):
 		return asked{}, false, f.done(ctx, s, e)
 	case e.over(now, f.app.cfg.FetchFor):

@@ -84,7 +84,7 @@ func (a *app) openFetching(ctx context.Context) (*fetching, error) {
 		}
 	}
 	f.followed.Store(f.from)
-	return f, nil
+	return f, f.countPending(ctx)
 }
 
 // stages are the parts that run beside each other: each can be stopped anywhere
@@ -107,9 +107,6 @@ func (f *fetching) stages() map[string]func(context.Context) error {
 // follow looks at every event for a call whose rest is to be fetched, and stores
 // when to ask. What it sees again after a restart is scheduled already.
 func (f *fetching) follow(ctx context.Context) error {
-	if err := f.countPending(ctx); err != nil {
-		return err
-	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go f.noteFollowed(ctx)
@@ -164,16 +161,14 @@ func (f *fetching) schedule(ctx context.Context, s *restAPI, e errand) error {
 // countPending counts what waits from before the start.
 func (f *fetching) countPending(ctx context.Context) error {
 	for name, s := range f.apis {
-		n := int64(0)
-		err := f.app.store.Waiting(ctx, name, func(t stream.Task) {
+		err := f.app.store.Tasks(ctx, name, func(t stream.Task) {
 			if e, err := parseErrand(t.Data); err == nil && !e.Done {
-				n++
+				s.pending.Add(1)
 			}
 		})
 		if err != nil {
 			return err
 		}
-		s.pending.Store(n)
 	}
 	return nil
 }

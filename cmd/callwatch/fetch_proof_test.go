@@ -89,8 +89,6 @@ func startFaulty(t *testing.T, provider string, seed uint64, n int) *faulty {
 	return f
 }
 
-var dbg func()
-
 type statusWriter struct {
 	http.ResponseWriter
 	status int
@@ -204,41 +202,15 @@ func TestEveryReportIsFetched(t *testing.T) {
 			continue
 		}
 		for name := range apis {
-			dbg = func() {
-				for name, f := range apis {
-					fmt.Println(name, p.metric(`callwatch_fetches_pending{provider="`+name+`"}`))
-					f.mu.Lock()
-					for k, l := range f.asked {
-						if l[len(l)-1].status != 200 || len(l) > 9 {
-							fmt.Print(k)
-							for _, x := range l {
-								fmt.Print(" ", x.status)
-							}
-							fmt.Println()
-						}
-					}
-					f.mu.Unlock()
-				}
-				p.kill()
-				st, err := stream.Open(t.Context(), stream.Config{Dir: dir})
-				fmt.Println(err)
-				for name := range apis {
-					_ = st.Tasks(t.Context(), name, func(k stream.Task) {
-						e, _ := parseErrand(k.Data)
-						if !e.Done {
-							fmt.Println("TASK", name, e.Ask.Path, k.At, string(k.Data))
-						}
-						if e.Done && e.Tried != 0 {
-							fmt.Println("DONE", name, e.Ask.Path, e.Tried, e.Held, e.Last)
-						}
-					})
-				}
-			}
-			within(t, 40*time.Second, name+" has nothing pending", func() bool {
+			within(t, 5*time.Minute, name+" has nothing pending", func() bool {
 				return p.metric(`callwatch_backlog_messages{stage="judge"}`) == "0" && p.metric(`callwatch_fetches_pending{provider="`+name+`"}`) == "0"
 			})
 		}
-		p.settled()
+		for _, stage := range []string{"normalize", "judge"} {
+			eventually(t, stage+" has nothing left to do", func() bool {
+				return p.metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0"
+			})
+		}
 		p.kill()
 	}
 	known := foldAll(t, dir)
@@ -250,9 +222,6 @@ func TestEveryReportIsFetched(t *testing.T) {
 func within(t *testing.T, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(limit); !ok(); time.Sleep(50 * time.Millisecond) {
-		if dbg != nil && time.Now().After(deadline) {
-			dbg()
-		}
 		if time.Now().After(deadline) {
 			t.Fatalf("not within %v: %s", limit, what)
 		}

@@ -159,9 +159,9 @@ func (f *fetching) begin(ctx context.Context, s *restAPI, d stream.Due) (asked, 
 	case e.Done:
 		return asked{}, false, f.app.store.Finish(ctx, d)
 	case !e.Ask.Again && f.complete(s, e.Ask.CallID, nil):
-		return asked{}, false, f.done(ctx, s, e)
+		return asked{}, false, f.end(ctx, s, d, e)
 	case e.over(now, f.app.cfg.FetchFor):
-		return asked{}, false, f.giveUp(ctx, s, e, now)
+		return asked{}, false, f.giveUp(ctx, s, d, e, now)
 	}
 	next := e.attempt(now, s.pace, f.app.cfg.FetchFor)
 	ok, err := f.app.store.Again(ctx, d, next.Due, next.data())
@@ -232,8 +232,7 @@ func (f *fetching) complete(s *restAPI, callID string, events []call.Event) bool
 // seen again.
 func (f *fetching) done(ctx context.Context, s *restAPI, e errand) error {
 	e.Done = true
-	at := time.Now().Add(f.app.cfg.FetchFor + remember)
-	err := f.app.store.Postpone(ctx, stream.Task{Topic: s.provider.Name, Key: e.Ask.ID(), At: at, Data: e.data()})
+	err := f.app.store.Postpone(ctx, stream.Task{Topic: s.provider.Name, Key: e.Ask.ID(), At: f.forgetAt(), Data: e.data()})
 	if err != nil {
 		return fmt.Errorf("end a fetch: %w", err)
 	}
@@ -241,9 +240,25 @@ func (f *fetching) done(ctx context.Context, s *restAPI, e errand) error {
 	return nil
 }
 
+// end is done for an errand that is due and was not asked; one that was followed
+// already has ended otherwise.
+func (f *fetching) end(ctx context.Context, s *restAPI, d stream.Due, e errand) error {
+	e.Done = true
+	stored, err := f.app.store.Again(ctx, d, f.forgetAt(), e.data())
+	if err != nil {
+		return fmt.Errorf("end a fetch: %w", err)
+	}
+	if stored {
+		s.pending.Add(-1)
+	}
+	return nil
+}
+
+func (f *fetching) forgetAt() time.Time { return time.Now().Add(f.app.cfg.FetchFor + remember) }
+
 // giveUp makes the call final without what could not be had. A call of which only
 // an unsigned webhook told is not known to exist: the webhook is a dead letter.
-func (f *fetching) giveUp(ctx context.Context, s *restAPI, e errand, now time.Time) error {
+func (f *fetching) giveUp(ctx context.Context, s *restAPI, d stream.Due, e errand, now time.Time) error {
 	f.app.stats.givenUp.WithLabelValues(s.provider.Name).Inc()
 	f.app.log.Info("report of a call is given up", "provider", s.provider.Name, "call", e.Ask.CallID, "attempts", e.Tried)
 	if raw, err := stream.ParsePosition(e.RawID); err == nil && s.provider.Unsigned && e.Last == "" {
@@ -254,7 +269,7 @@ func (f *fetching) giveUp(ctx context.Context, s *restAPI, e errand, now time.Ti
 		if err != nil {
 			return fmt.Errorf("keep a dead letter: %w", err)
 		}
-		return f.done(ctx, s, e)
+		return f.end(ctx, s, d, e)
 	}
 	body, err := normalizer.GiveUp(s.provider.Name, e.Ask.CallID, e.Ended, now.UTC())
 	if err != nil {
@@ -263,5 +278,5 @@ func (f *fetching) giveUp(ctx context.Context, s *restAPI, e errand, now time.Ti
 	if _, err := f.app.keepBody(ctx, body); err != nil {
 		return fmt.Errorf("store that a report is given up: %w", err)
 	}
-	return f.done(ctx, s, e)
+	return f.end(ctx, s, d, e)
 }

@@ -82,6 +82,7 @@ func (h dueHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
 
 // Push and Pop are for package heap.
 func (h *dueHeap) Push(x any) { *h = append(*h, x.(Due)) }
+
 func (h *dueHeap) Pop() any {
 	last := (*h)[len(*h)-1]
 	*h = (*h)[:len(*h)-1]

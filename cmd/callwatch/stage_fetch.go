@@ -20,9 +20,9 @@ const followedKey = "followed"
 
 // fetching asks the providers for what their webhooks leave out.
 type fetching struct {
-	app     *app
-	notes   *stream.Bucket // how far events were followed and lists were swept
-	apis map[string]*restAPI
+	app   *app
+	notes *stream.Bucket // how far events were followed and lists were swept
+	apis  map[string]*restAPI
 
 	from     uint64 // sequence in EVENTS to begin with
 	rev      uint64 // of the note of it

@@ -140,8 +140,11 @@ func spaced(t *testing.T, what string, asked []time.Time, pauses ...time.Duratio
 func TestReportIsFetched(t *testing.T) {
 	api, url := scriptedAPI(t, map[string][]scriptedAnswer{
 		birdPath("call-1"): {
-			{status: 404, body: "{}"}, {status: 429, body: "{}", after: "1"}, {status: 503, body: "{}"},
-			{status: 200, body: `{"id":"call-1","channelId":"c","status":"completed","duration":40}`}, {status: 200, body: birdInsights("call-1", 2.9)},
+			{status: 404, body: "{}"},
+			{status: 429, body: "{}", after: "1"},
+			{status: 503, body: "{}"},
+			{status: 200, body: `{"id":"call-1","channelId":"c","status":"completed","duration":40}`},
+			{status: 200, body: birdInsights("call-1", 2.9)},
 		},
 		"/workspaces/w/channels/c/calls/call-1": {{status: 200, body: `{"id":"call-1","channelId":"c","status":"completed","duration":40}`}},
 	})

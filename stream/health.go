@@ -53,7 +53,7 @@ func (s *Store) Health(ctx context.Context) Health {
 			blame(err)
 		}
 	}
-	for _, st := range []jetstream.Stream{s.raw, s.events, s.alerts, s.dead, s.checkpoints} {
+	for _, st := range []jetstream.Stream{s.raw, s.events, s.alerts, s.dead, s.checkpoints, s.tasks} {
 		info, err := st.Info(ctx)
 		if err != nil {
 			blame(fmt.Errorf("stream %s: %w", st.CachedInfo().Config.Name, err))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -15,6 +16,7 @@ const (
 	alertStream      = "CALLWATCH_ALERTS"
 	deadStream       = "CALLWATCH_DEAD"
 	checkpointStream = "CALLWATCH_CHECKPOINTS"
+	taskStream       = "CALLWATCH_TASKS"
 
 	rawSubject       = "callwatch.raw"
 	eventPrefix      = "callwatch.event."
@@ -23,6 +25,7 @@ const (
 	alertPrefix      = "callwatch.alert."
 	deadPrefix       = "callwatch.dead."
 	checkpointPrefix = "callwatch.checkpoint."
+	taskAge          = 7 * 24 * time.Hour // no task is left alone for so long
 )
 
 func (s *Store) ensureStreams(ctx context.Context) error {
@@ -40,6 +43,7 @@ func (s *Store) ensureStreams(ctx context.Context) error {
 		{&s.alerts, jetstream.StreamConfig{Name: alertStream, Subjects: []string{alertPrefix + ">"}, Discard: jetstream.DiscardNew, MaxAge: keep.Alerts, MaxBytes: -1}},
 		{&s.dead, jetstream.StreamConfig{Name: deadStream, Subjects: []string{deadPrefix + ">"}, MaxMsgsPerSubject: 1, MaxAge: keep.DeadLetters, MaxBytes: s.share(5)}},
 		{&s.checkpoints, jetstream.StreamConfig{Name: checkpointStream, Subjects: []string{checkpointPrefix + ">"}, Discard: jetstream.DiscardNew, MaxBytes: -1, AllowDirect: direct}},
+		{&s.tasks, jetstream.StreamConfig{Name: taskStream, Subjects: []string{taskPrefix + ">"}, MaxMsgsPerSubject: 1, MaxAge: taskAge, MaxBytes: -1, AllowDirect: direct}},
 	} {
 		def.config.Storage = jetstream.FileStorage
 		def.config.Replicas = s.cfg.Replicas

@@ -1,6 +1,7 @@
 // Package stream keeps everything callwatch stores, in NATS JetStream: webhooks
 // as received (RAW), normalized events and ticks (EVENTS), transitions of
-// incidents (ALERTS), dead letters, key-value buckets and checkpoints.
+// incidents (ALERTS), dead letters, key-value buckets, checkpoints and tasks for
+// later.
 //
 // The server runs inside the process, or is an existing JetStream cluster. No
 // other package imports NATS.
@@ -63,7 +64,7 @@ type Store struct {
 	nc   *nats.Conn
 	js   jetstream.JetStream
 
-	raw, events, alerts, dead, checkpoints jetstream.Stream
+	raw, events, alerts, dead, checkpoints, tasks jetstream.Stream
 
 	codec     *codec
 	committer *committer

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -23,7 +24,8 @@ const maxBody = 4 << 20
 // app is callwatch running: a value that serve, demo and tests start. The data
 // path is its stages, in order: handlers store webhooks (RAW), normalize makes
 // events of them (EVENTS), judge makes transitions of those (ALERTS), announce
-// brings them to Slack. Each stage can be stopped anywhere and goes on from what
+// brings them to Slack; fetch asks the providers for what their webhooks leave out
+// and stores it like those. Each stage can be stopped anywhere and goes on from what
 // is stored.
 type app struct {
 	cfg      Config
@@ -43,6 +45,7 @@ type app struct {
 	traces   *traces // nil: nobody asked for them
 
 	announcing notifier.Config
+	fetching   *fetching
 }
 
 // mode is how callwatch runs.
@@ -93,6 +96,9 @@ func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app,
 	a.stats.registry.MustRegister(file.metrics()...)
 	a.history, a.started = newHistory(a), begun.UTC()
 	a.stats.registry.MustRegister(a.roles.held)
+	if a.fetching, err = a.openFetching(ctx); err != nil {
+		return nil, errors.Join(err, a.store.Close(ctx))
+	}
 	if a.server, err = handlers.Listen(cfg.Listen, a.handling()); err != nil {
 		return nil, errors.Join(usage(fmt.Errorf("%sLISTEN: %w", envPrefix, err)), a.store.Close(ctx))
 	}
@@ -112,6 +118,7 @@ func (a *app) run(ctx context.Context) error {
 	if a.cfg.Slack.buttons() && a.cfg.Slack.AppToken != "" {
 		all["listen"] = a.listen
 	}
+	maps.Copy(all, a.fetching.stages())
 	for name, stage := range all {
 		stages.Go(func() { keep(work, a.log.With("stage", name), stage) })
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 	"github.com/goccy/go-yaml"
@@ -31,6 +32,9 @@ type Config struct {
 	MOS        call.Prefer `env:"MOS" yaml:"mos"`
 	LogLevel   string      `env:"LOG_LEVEL" yaml:"log_level"`
 
+	FetchFor time.Duration `env:"FETCH_FOR" yaml:"fetch_for"` // from a call's end until its report is given up
+	Sweep    time.Duration `env:"SWEEP" yaml:"sweep"`         // between looks for calls whose webhooks were lost; 0: never
+
 	NATS       NATSConfig  `envPrefix:"NATS_" yaml:"nats"`
 	Durability string      `env:"DURABILITY" yaml:"durability"`
 	Slack      SlackConfig `envPrefix:"SLACK_" yaml:"slack"`
@@ -45,6 +49,7 @@ type Config struct {
 	Codecs map[string]emodel.Codec `yaml:"codecs"`
 
 	codecs emodel.Table // of Codecs, made by check
+	pace   fetchPace    // for tests: another pace than the providers'
 }
 
 // NATSConfig says where JetStream is.
@@ -74,6 +79,7 @@ type SlackConfig struct {
 func defaultConfig() Config {
 	return Config{
 		Listen: ":8080", DataDir: "./data", Rules: "rules.yaml", MOS: call.PreferProvider, LogLevel: "info",
+		FetchFor: 10 * time.Minute, Sweep: 10 * time.Minute,
 		NATS:       NATSConfig{Replicas: 1},
 		Durability: "fsync",
 		Slack:      SlackConfig{APIURL: "https://slack.com/api/", Rate: 1},
@@ -199,6 +205,12 @@ func (c *Config) check() error {
 			add("PUBLIC_URL", "%q is not scheme and host, such as https://hooks.example.com", c.PublicURL)
 		}
 	}
+	if c.FetchFor <= 0 || c.FetchFor > longestFetch {
+		add("FETCH_FOR", "%v is not above 0 and up to %v", c.FetchFor, longestFetch)
+	}
+	if c.Sweep != 0 && c.Sweep < time.Second {
+		add("SWEEP", "%v is neither 0 nor a second or more", c.Sweep)
+	}
 	if c.NATS.Replicas < 1 || c.NATS.Replicas > 5 {
 		add("NATS_REPLICAS", "%d is not 1 to 5", c.NATS.Replicas)
 	}
@@ -267,6 +279,11 @@ func (c *Config) keys(p normalizer.Provider) normalizer.Keys {
 		}
 	}
 	return k
+}
+
+// fetches says whether reports of the provider can be asked for.
+func (c *Config) fetches(p normalizer.Provider) bool {
+	return p.REST != nil && len(p.REST.Missing(c.keys(p))) == 0
 }
 
 // splitList separates a list of secrets at its commas: during rotation there

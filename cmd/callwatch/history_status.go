@@ -79,20 +79,7 @@ func (h *history) status(ctx context.Context) backend.Status {
 func (h *history) provider(p normalizer.Provider) backend.ProviderStatus {
 	keys, seen := h.app.cfg.keys(p), h.seen.of(p.Name)
 	return backend.ProviderStatus{
-		Name: p.Name, Title: providerTitle(p.Name), Verifies: p.Verifiable(keys), Fetches: fetches(p, keys),
-		Accepted: seen.accepted, Refused: seen.refused, LastSeen: seen.last,
+		Name: p.Name, Title: providerTitle(p.Name), Verifies: p.Verifiable(keys), Fetches: h.app.cfg.fetches(p),
+		Accepted: seen.accepted, Refused: seen.refused, LastSeen: seen.last, Trouble: h.app.fetching.trouble(p.Name),
 	}
-}
-
-// fetches says whether everything is set that asking the provider needs.
-func fetches(p normalizer.Provider, k normalizer.Keys) bool {
-	if p.REST == nil {
-		return false
-	}
-	for _, name := range p.REST.Needs(k) {
-		if len(k[name]) == 0 {
-			return false
-		}
-	}
-	return true
 }

@@ -55,7 +55,7 @@ func (h *history) thread(ctx context.Context, in *rules.Incident) string {
 		return ""
 	}
 	base := h.workspace.address(time.Now(), func(ctx context.Context) (string, error) {
-		account, err := h.app.notifier.Check(ctx, false)
+		account, err := h.app.notifier.Load().Check(ctx, false)
 		return account.URL, err
 	})
 	if !strings.HasPrefix(base, "https://") {

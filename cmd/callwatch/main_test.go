@@ -14,6 +14,9 @@ import (
 // TestMain lets the test binary be callwatch itself: scripts and the tests that
 // kill it run it as a process of its own.
 func TestMain(m *testing.M) {
+	if pace := os.Getenv("CALLWATCH_TEST_PACE"); pace != "" {
+		os.Exit(runPaced(pace))
+	}
 	if os.Getenv("CALLWATCH_TEST_RUN") == "1" {
 		_ = os.Unsetenv("CALLWATCH_TEST_RUN")
 		main()

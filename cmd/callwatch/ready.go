@@ -47,6 +47,10 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 	if f := a.rulesFile(); f.Refused() {
 		add("rules-file", handlers.Degraded, f.Trouble())
 	}
+	if len(a.fetching.apis) > 0 {
+		state, cause := a.fetching.check()
+		add("fetch", state, cause)
+	}
 	status := a.notifier.Load().Status()
 	switch {
 	case !status.Configured:

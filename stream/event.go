@@ -23,6 +23,9 @@ const (
 	headerContentType = "content-type"
 	headerRaw         = "callwatch-raw"
 	headerIndex       = "callwatch-index"
+	headerOrigin      = "callwatch-source"
+	headerCountsAt    = "callwatch-counts-at"
+	headerReplaces    = "callwatch-replaces"
 )
 
 // fewEvents is up to where an fsync each costs no more than a batch, which
@@ -40,7 +43,11 @@ type Event struct {
 	Time     time.Time // when it happened; zero when unknown
 	Raw      Position  // the record it was made from
 	Index    int       // among the events of that record, from 0
-	Data     []byte    // the event as JSON
+	Data     []byte    // the event as JSON; of one that Replaces, none where nothing is left
+
+	Source   string    // how the body came, as Record.Source
+	CountsAt time.Time // history: when it counts, told to no rule; zero: when it is stored
+	Replaces Position  // the record whose events it stands for from now on; zero: none
 }
 
 // fence keeps two processes, or one that did not see the answer to a write,
@@ -178,7 +185,7 @@ func eventMessage(e *Event) *nats.Msg {
 	if !e.Time.IsZero() {
 		h[headerTime] = []string{e.Time.UTC().Format(time.RFC3339Nano)}
 	}
-	return &nats.Msg{Subject: eventPrefix + token(e.Provider) + "." + token(e.Kind), Header: h, Data: e.Data}
+	return &nats.Msg{Subject: eventPrefix + token(e.Provider) + "." + token(e.Kind) + e.past(h), Header: h, Data: e.Data}
 }
 
 // cut bounds a header value: the server refuses headers of 64 KB, and the whole

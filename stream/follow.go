@@ -48,7 +48,7 @@ func (m *Message) parts() (provider, kind string) {
 	if !ok {
 		return "", ""
 	}
-	provider, kind, _ = strings.Cut(rest, ".")
+	provider, kind, _ = strings.Cut(strings.TrimSuffix(rest, pastSuffix), ".")
 	provider, _ = untoken(provider)
 	kind, _ = untoken(kind)
 	return provider, kind

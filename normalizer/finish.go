@@ -15,6 +15,7 @@ type Options struct {
 	Prefer       call.Prefer  // which MOS a call shows; empty is the provider's
 	Codecs       emodel.Table // codec table of the estimator
 	ExtraDelayMs float64      // one-way delay known to lie beyond the providers' media servers
+	Fetches      bool         // this provider's reports are fetched after the end of a call
 }
 
 // Events turns a stored body into normalized events: the provider's mapping,
@@ -27,6 +28,9 @@ func Events(p Provider, b *Body, o Options) ([]call.Event, error) {
 	}
 	for i := range events {
 		finish(&events[i], p, b, o, i)
+		if p.Unsigned && o.Fetches {
+			confirm(&events[i], b)
+		}
 	}
 	return events, nil
 }

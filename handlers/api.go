@@ -33,6 +33,7 @@ type API struct {
 	Reload   func(ctx context.Context) (RulesFile, error)            // reads the rules file again
 	Progress func() Progress                                         // how far judging has come
 	Mark     func(ctx context.Context, a rules.Action) (bool, error) // false: stored, but not judged yet
+	Work     Work                                                    // on what is stored; nil for none
 }
 
 // TokenDigest is a bearer token as it is kept: its SHA-256.
@@ -99,6 +100,9 @@ func (a *app) routeAPI(e *echo.Echo) {
 	api.DELETE("/silences/:id", a.expireSilence)
 	api.GET("/rules", a.listRules)
 	api.POST("/rules/reload", a.reloadRules)
+	if a.API.Work != nil {
+		api.POST("/work/:name", a.doWork)
+	}
 }
 
 // authorize lets in who has a token. In development the listener is loopback,

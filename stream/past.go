@@ -62,9 +62,20 @@ func (s *Store) PastEvents(ctx context.Context, since time.Time, fn func(Message
 	return s.storedEvents(ctx, []string{eventPrefix + "*.*" + pastSuffix}, since, func(m Message, _ uint64) error { return fn(m) })
 }
 
-// EventsOf reads the stored events of a provider, live and past, as StoredEvents does.
+// EventsSince reads the events, live and past, that were stored at or after since
+// (zero: all), in the order in which they were stored, which is that of RAW.
+func (s *Store) EventsSince(ctx context.Context, since time.Time, fn func(Message) error) error {
+	return s.storedEvents(ctx, []string{eventPrefix + ">"}, since, func(m Message, _ uint64) error { return fn(m) })
+}
+
+// EventsOf reads the stored events of a provider ("": of all), live and past, in
+// the order in which they were stored.
 func (s *Store) EventsOf(ctx context.Context, provider string, fn func(Message) error) error {
-	return s.storedEvents(ctx, []string{eventPrefix + token(provider) + ".>"}, time.Time{}, func(m Message, _ uint64) error { return fn(m) })
+	subject := eventPrefix + ">"
+	if provider != "" {
+		subject = eventPrefix + token(provider) + ".>"
+	}
+	return s.storedEvents(ctx, []string{subject}, time.Time{}, func(m Message, _ uint64) error { return fn(m) })
 }
 
 func (s *Store) storedEvents(ctx context.Context, subjects []string, since time.Time, fn func(m Message, left uint64) error) error {

@@ -97,7 +97,9 @@ type rawReader struct {
 
 func (r *rawReader) run(ctx context.Context, c cursor) error {
 	c.store, c.stream, c.batch = r.store, rawStream, framesAtOnce
-	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error { return r.deliver(ctx, m, meta, more) }
+	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error {
+		return r.deliver(ctx, m, meta, more)
+	}
 	return c.run(ctx)
 }
 

@@ -12,7 +12,7 @@ import (
 // api is what the programs' interface shows and does.
 func (a *app) api() *handlers.API {
 	api := &handlers.API{
-		Rules: a.rulesFile, Reload: a.reloadRules, Mark: a.mark, Latest: a.latestIncidents,
+		Rules: a.rulesFile, Reload: a.reloadRules, Mark: a.mark, Latest: a.latestIncidents, Work: a.work,
 		Open: func() (open []rules.Incident) {
 			a.judging.look(func(g *rules.Engine) { open = g.Incidents() })
 			return open

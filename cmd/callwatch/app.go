@@ -35,6 +35,10 @@ type app struct {
 	console  *console // nil outside development
 	stats    *stats
 	judging  *judging
+	working  sync.Mutex // held by work on what is stored: one at a time
+
+	// find looks up a provider; nil is normalizer.Find.
+	find func(name string) (normalizer.Provider, bool)
 }
 
 // mode is how callwatch runs.

@@ -29,6 +29,7 @@ type judging struct {
 	set     *rules.Set
 	engine  *rules.Engine // nil until the stage has begun
 	ordered *ordered      // nil: the engine has the rules that are wanted
+	forget  []forgetting  // calls that were erased
 }
 
 func (j *judging) look(f func(*rules.Engine)) {
@@ -67,6 +68,9 @@ func (a *app) judge(ctx context.Context) error {
 		if engine, err = a.takeOrder(ctx, engine); err != nil {
 			return err
 		}
+		if engine, err = a.takeForgetting(ctx, engine); err != nil {
+			return err
+		}
 		if err := a.judgeOne(ctx, engine, m); err != nil {
 			return err
 		}
@@ -86,6 +90,10 @@ func (a *app) judge(ctx context.Context) error {
 }
 
 func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Message) error {
+	if m.Past() { // history wakes no rule, whenever it is read
+		a.stats.judged(true, 0, m.Seq)
+		return nil
+	}
 	var e call.Event
 	var action rules.Action
 	var err error

@@ -1,0 +1,93 @@
+package rules
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"callwatch/call"
+)
+
+// ForgetCall removes a call from a checkpoint: what is known of it, and from the
+// evidence of open incidents everything but its id, times and conditions. found
+// is false where the checkpoint does not know the call.
+func ForgetCall(data []byte, k call.Key) (without []byte, found bool, err error) {
+	var c checkpoint
+	if err := json.Unmarshal(data, &c); err != nil {
+		return nil, false, fmt.Errorf("read checkpoint: %w", err)
+	}
+	before := len(c.Calls)
+	c.Calls = slices.DeleteFunc(c.Calls, func(cc checkpointCall) bool { return cc.Call.Key() == k })
+	found = len(c.Calls) < before
+	for _, s := range [][]*keyState{c.Keys, pointers(c.Orphans)} {
+		for _, ks := range s {
+			if ks.LastGood != nil {
+				found = ks.LastGood.forget(k) || found
+			}
+			if ks.Incident != nil {
+				found = ks.Incident.Forget(k) || found
+			}
+		}
+	}
+	if !found {
+		return data, false, nil
+	}
+	if without, err = json.Marshal(c); err != nil {
+		return nil, false, fmt.Errorf("write checkpoint: %w", err)
+	}
+	return without, true, nil
+}
+
+func pointers(list []keyState) []*keyState {
+	out := make([]*keyState, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out
+}
+
+// Forget removes what the incident's evidence says about a call but its id, times
+// and conditions, and says whether there was anything.
+func (i *Incident) Forget(k call.Key) (found bool) {
+	all := []*Evidence{&i.Opening, &i.Latest, &i.Worst, i.Resolving}
+	for j := range i.Samples {
+		all = append(all, &i.Samples[j])
+	}
+	for _, e := range all {
+		if e == nil || e.Call.Key() != k {
+			continue
+		}
+		for _, number := range []string{e.Call.From, e.Call.To} {
+			if number != "" {
+				i.Summary = strings.ReplaceAll(i.Summary, number, "[erased]")
+			}
+		}
+		found = e.forget(k) || found
+	}
+	return found
+}
+
+func (e *Evidence) forget(k call.Key) bool {
+	left := call.Event{Identity: call.Identity{Provider: k.Provider, CallID: k.CallID, Kind: e.Call.Kind, OccurredAt: e.Call.OccurredAt}}
+	if e.Call.Key() != k || reflect.DeepEqual(e.Call, left) {
+		return false
+	}
+	e.Call = left
+	e.Conditions = slices.Clone(e.Conditions) // other transitions may share them
+	for i, c := range e.Conditions {
+		e.Conditions[i] = Condition{Expr: c.Expr, Text: c.Expr, Truth: c.Truth}
+	}
+	return true
+}
+
+// Names says whether the call is evidence of the incident.
+func (i *Incident) Names(k call.Key) bool {
+	for _, e := range []*Evidence{&i.Opening, &i.Latest, &i.Worst, i.Resolving} {
+		if e != nil && e.Call.Key() == k {
+			return true
+		}
+	}
+	return slices.ContainsFunc(i.Samples, func(e Evidence) bool { return e.Call.Key() == k })
+}

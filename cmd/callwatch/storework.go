@@ -81,8 +81,11 @@ func (a *app) settle(ctx context.Context, frame uint64) error {
 // normalizedUpTo is the last frame of which the events are stored for certain.
 func (a *app) normalizedUpTo(ctx context.Context) (uint64, error) {
 	switch {
-	case a.server != nil:
+	case a.server != nil && a.backlog()["normalize"] == 0:
 		return a.stats.normalizedSeq.Load(), nil
+	case a.server != nil:
+		err := a.settle(ctx, 1) // the stage has begun
+		return a.stats.normalizedSeq.Load(), err
 	case a.cfg.NATS.URL == "":
 		return math.MaxUint64, a.normalizeFrom(ctx, a.store.StoredRecords)
 	}

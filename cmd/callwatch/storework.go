@@ -100,7 +100,6 @@ type desk struct {
 	log    *slog.Logger
 	remote *remote // nil: in this process
 	fresh  bool    // a store may be made where there is none
-	find   func(*app)
 }
 
 // addDesk gives a command the flag that says where callwatch runs.

@@ -5,14 +5,22 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"callwatch/rules"
 )
 
-// maxListed bounds a list of incidents.
+// maxListed bounds a list of incidents, in one answer.
 const maxListed = 1000
+
+// listing is a part of a list of incidents, newest first.
+type listing struct {
+	Incidents []rules.Incident `json:"incidents"`
+	Next      string           `json:"next,omitempty"` // the "after" of the next part; "" for the last
+}
 
 func (a *app) listIncidents(c echo.Context) error {
 	state := c.QueryParam("state")
@@ -29,14 +37,36 @@ func (a *app) listIncidents(c echo.Context) error {
 	default:
 		return &problem{status: http.StatusBadRequest, title: "Bad request", detail: "state is open or resolved."}
 	}
-	slices.SortFunc(found, func(a, b rules.Incident) int {
-		return cmp.Or(b.OpenedAt.Compare(a.OpenedAt), cmp.Compare(a.ID, b.ID))
-	})
-	found = found[:min(len(found), maxListed)]
-	if found == nil {
-		found = []rules.Incident{}
+	part, ok := partOf(found, c.QueryParam("after"))
+	if !ok {
+		return &problem{status: http.StatusBadRequest, title: "Bad request", detail: "after is what an earlier answer had as next."}
 	}
-	return c.JSON(http.StatusOK, map[string][]rules.Incident{"incidents": found})
+	return c.JSON(http.StatusOK, part)
+}
+
+// partOf is the part of a list that comes behind a place. A place is a time and
+// an id, so that it holds when incidents come and go between two parts.
+func partOf(found []rules.Incident, after string) (part listing, ok bool) {
+	if after != "" {
+		opened, id, named := strings.Cut(after, ",")
+		at, err := time.Parse(time.RFC3339Nano, opened)
+		if err != nil || !named {
+			return listing{}, false
+		}
+		last := rules.Incident{ID: id, OpenedAt: at}
+		found = slices.DeleteFunc(found, func(in rules.Incident) bool { return newestFirst(in, last) <= 0 })
+	}
+	slices.SortFunc(found, newestFirst)
+	part.Incidents = append([]rules.Incident{}, found[:min(len(found), maxListed)]...)
+	if len(found) > maxListed {
+		last := part.Incidents[maxListed-1]
+		part.Next = last.OpenedAt.UTC().Format(time.RFC3339Nano) + "," + last.ID
+	}
+	return part, true
+}
+
+func newestFirst(a, b rules.Incident) int {
+	return cmp.Or(b.OpenedAt.Compare(a.OpenedAt), cmp.Compare(a.ID, b.ID))
 }
 
 func (a *app) showIncident(c echo.Context) error {

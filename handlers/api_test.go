@@ -4,7 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +108,7 @@ func TestAPIRequests(t *testing.T) {
 		"open":                 {"GET", "/incidents?state=open", "", 200, `[{"id":"inc_1"`},
 		"all":                  {"GET", "/incidents", "", 200, `inc_0`},
 		"resolved":             {"GET", "/incidents?state=resolved", "", 200, `[{"id":"inc_0"`},
+		"no such place":        {"GET", "/incidents?after=yesterday", "", 400, "what an earlier answer had as next"},
 		"no such state":        {"GET", "/incidents?state=shut", "", 400, "state is open or resolved"},
 		"show resolved":        {"GET", "/incidents/inc_0", "", 200, `"id":"inc_0"`},
 		"show unknown":         {"GET", "/incidents/inc_2", "", 404, "No such incident"},
@@ -169,5 +174,49 @@ func TestReloadOfAWrongFile(t *testing.T) {
 	file = handlers.RulesFile{Pending: true}
 	if a = ask(t, http.MethodPost, base+"/api/v1/rules/reload", "", "t"); a.status != 202 {
 		t.Errorf("pending: answered %d", a.status)
+	}
+}
+
+// A list of any length is read in parts, while incidents come and go.
+func TestIncidentsInParts(t *testing.T) {
+	const many = 2345
+	open := map[string]rules.Incident{}
+	for i := range many {
+		id := fmt.Sprintf("inc_%04d", i)
+		open[id] = rules.Incident{ID: id, State: rules.Firing, OpenedAt: noon.Add(time.Duration(i%3) * time.Nanosecond)}
+	}
+	var marked []rules.Action
+	api := apiOf(&marked, "t")
+	api.Open = func() []rules.Incident { return slices.Collect(maps.Values(open)) }
+	base := serve(t, handlers.Config{API: api}) + "/api/v1/incidents?state=open"
+	var part struct {
+		Incidents []rules.Incident
+		Next      string
+	}
+	seen, parts := map[string]int{}, 0
+	for next := "first"; next != ""; next, parts = part.Next, parts+1 {
+		address := base
+		if parts > 0 {
+			address += "&after=" + url.QueryEscape(next)
+		}
+		part.Next = ""
+		if a := ask(t, http.MethodGet, address, "", "t"); a.status != 200 || json.Unmarshal([]byte(a.body), &part) != nil {
+			t.Fatalf("%d %.200s", a.status, a.body)
+		}
+		for i, in := range part.Incidents {
+			if seen[in.ID]++; i > 0 && in.OpenedAt.After(part.Incidents[i-1].OpenedAt) {
+				t.Fatal("not newest first")
+			}
+		}
+		delete(open, part.Incidents[len(part.Incidents)-1].ID) // the one the next part is reckoned from
+		open["late"] = rules.Incident{ID: "late", State: rules.Firing, OpenedAt: noon.Add(time.Hour)}
+	}
+	for id, n := range seen {
+		if n != 1 {
+			t.Errorf("%s is listed %d times", id, n)
+		}
+	}
+	if len(seen) != many || parts != 3 {
+		t.Errorf("%d incidents in %d parts, want %d in 3", len(seen), parts, many)
 	}
 }

@@ -36,6 +36,7 @@ type Config struct {
 	Interactions Interactions // answers POST /slack/interactions; nil: no such route
 
 	Console Console                             // feed of the page at / in Dev; nil for none
+	Press   Presser                             // what controls in the console's messages do; nil: they are shown disabled
 	Ready   func(ctx context.Context) Readiness // nil: always ready
 	Version any                                 // answered as JSON by /version
 	Metrics http.Handler                        // nil: no /metrics
@@ -77,6 +78,7 @@ type Observation struct {
 	Key      string        // which key verified it, "" for none
 	Bytes    int           // size of the body as far as it was read, inflated
 	Took     time.Duration // from the header to the decision
+	ID       string        // of the stored body, "" for none
 }
 
 func (c Config) withDefaults() Config {

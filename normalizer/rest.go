@@ -117,10 +117,13 @@ type Page struct {
 // Listed is one call of a list.
 type Listed struct {
 	CallID string
-	At     time.Time // when it began or ended, as the list says; zero when it does not
-	Over   bool      // the call has ended
-	Body   []byte    // to be stored and normalized, nil when only Asks tell
-	Asks   []Ask     // for what the list leaves out; none when Body is complete
+	// SessionID is set where webhooks know the call by another id: the call is
+	// known when an event has it as its sessionId.
+	SessionID string
+	At        time.Time // when it began or ended, as the list says; zero when it does not
+	Over      bool      // the call has ended
+	Body      []byte    // to be stored and normalized, nil when only Asks tell
+	Asks      []Ask     // for what the list leaves out; none when Body is complete
 }
 
 // Missing are the settings that have to be set before anything can be asked.

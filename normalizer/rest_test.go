@@ -241,11 +241,15 @@ func TestSignalwireWants(t *testing.T) {
 		e    call.Event
 		want []string
 	}{
-		{call.Event{Identity: call.Identity{Kind: call.Ended, CallID: "c"}, Facts: call.Facts{Status: call.Completed}, Raw: map[string]any{"CallSid": "c"}},
-			[]string{"/api/laml/2010-04-01/Accounts/project/Calls/c"}},
+		{
+			call.Event{Identity: call.Identity{Kind: call.Ended, CallID: "c"}, Facts: call.Facts{Status: call.Completed}, Raw: map[string]any{"CallSid": "c"}},
+			[]string{"/api/laml/2010-04-01/Accounts/project/Calls/c"},
+		},
 		{call.Event{Identity: call.Identity{Kind: call.Ended, CallID: "c", Final: true}, Facts: call.Facts{Status: call.Completed}, Raw: map[string]any{"CallSid": "c"}}, nil},
-		{call.Event{Identity: call.Identity{Kind: call.Ended, CallID: "c", SessionID: "s"}, Facts: call.Facts{Status: call.Completed}},
-			[]string{"/api/voice/logs/s", "/api/voice/logs/s/events"}},
+		{
+			call.Event{Identity: call.Identity{Kind: call.Ended, CallID: "c", SessionID: "s"}, Facts: call.Facts{Status: call.Completed}},
+			[]string{"/api/voice/logs/s", "/api/voice/logs/s/events"},
+		},
 		{call.Event{Identity: call.Identity{Kind: call.Ended, CallID: "c"}}, []string{"/api/voice/logs/c", "/api/voice/logs/c/events"}},
 		{call.Event{Identity: call.Identity{Kind: call.Ended, CallID: "c"}, Facts: call.Facts{Status: call.Busy}}, nil},
 		{call.Event{Identity: call.Identity{Kind: call.Progress, CallID: "c"}}, nil},
@@ -263,8 +267,14 @@ func TestSignalwireWants(t *testing.T) {
 func TestAskID(t *testing.T) {
 	seen := map[string]int{}
 	for i, a := range []Ask{
-		{Path: "/a"}, {Path: "/b"}, {Path: "/a", CallID: "1"}, {Path: "/a", Again: true}, {Path: "/a", Method: "POST"},
-		{Path: "/a", Query: map[string][]string{"b": {"c"}}}, {Path: "/a", Body: []byte("b")}, {Path: "/a", Method: "", Body: []byte("\x00")},
+		{Path: "/a"},
+		{Path: "/b"},
+		{Path: "/a", CallID: "1"},
+		{Path: "/a", Again: true},
+		{Path: "/a", Method: "POST"},
+		{Path: "/a", Query: map[string][]string{"b": {"c"}}},
+		{Path: "/a", Body: []byte("b")},
+		{Path: "/a", Method: "", Body: []byte("\x00")},
 	} {
 		if before, known := seen[a.ID()]; known {
 			t.Errorf("asks %d and %d have one id", before, i)

@@ -149,12 +149,17 @@ func signalwireLists(k Keys) []Listing {
 	return []Listing{logs, calls}
 }
 
-// signalwireListedLog asks for the Compatibility call where the log is that of one
-// and came without figures.
+// signalwireListedLog knows calls of Relay and SWML by their segment alone, and
+// asks for the Compatibility call where the log of one came without figures.
 func signalwireListedLog(n node, k Keys) Listed {
-	l := Listed{CallID: n.at("id").text(), At: n.at("created_at").time(), Over: signalwireOver(n)}
+	id := n.at("id").text()
+	l := Listed{CallID: id, At: n.at("created_at").time(), Over: signalwireOver(n)}
+	compat := n.at("type").text() == "laml_call"
+	if !compat {
+		l.SessionID = id
+	}
 	events, err := signalwireVoiceLog(n)
-	if n.at("type").text() == "laml_call" && l.Over && err == nil && !signalwireMeasured(&events[0]) {
+	if compat && l.Over && err == nil && !signalwireMeasured(&events[0]) {
 		l.Asks = signalwireCompatAsk(l.CallID, k)
 	}
 	return l

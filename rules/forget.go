@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -14,13 +15,22 @@ import (
 // evidence of open incidents everything but its id, times and conditions. found
 // is false where the checkpoint does not know the call.
 func ForgetCall(data []byte, k call.Key) (without []byte, found bool, err error) {
+	in := &partReader{r: bytes.NewReader(data)}
 	var c checkpoint
-	if err := json.Unmarshal(data, &c); err != nil {
+	if err := in.json(&c); err != nil {
 		return nil, false, fmt.Errorf("read checkpoint: %w", err)
 	}
+	if c.Version != checkpointVersion {
+		return nil, false, fmt.Errorf("read checkpoint: version %d, not %d", c.Version, checkpointVersion)
+	}
+	calls := kept{packer: packer{}, packed: map[call.Key]*packedCall{}}
+	if err := calls.readPacked(in, func(key call.Key, p *packedCall) { calls.packed[key] = p }); err != nil {
+		return nil, false, fmt.Errorf("read checkpoint: %w", err)
+	}
+	found = c.forgetPacked(&calls, k)
 	before := len(c.Calls)
 	c.Calls = slices.DeleteFunc(c.Calls, func(cc checkpointCall) bool { return cc.Call.Key() == k })
-	found = len(c.Calls) < before
+	found = found || len(c.Calls) < before
 	for _, s := range [][]*keyState{c.Keys, pointers(c.Orphans)} {
 		for _, ks := range s {
 			if ks.LastGood != nil {
@@ -34,10 +44,28 @@ func ForgetCall(data []byte, k call.Key) (without []byte, found bool, err error)
 	if !found {
 		return data, false, nil
 	}
-	if without, err = json.Marshal(c); err != nil {
-		return nil, false, fmt.Errorf("write checkpoint: %w", err)
+	var out bytes.Buffer
+	err = c.write(&out, &calls)
+	return out.Bytes(), true, err
+}
+
+// forgetPacked removes a packed call. Where the dictionary of the provider was
+// made of that call, the others are unpacked: they get another one.
+func (c *checkpoint) forgetPacked(calls *kept, k call.Key) (found bool) {
+	_, found = calls.packed[k]
+	delete(calls.packed, k)
+	id, err := json.Marshal(k.CallID)
+	if made := calls.packer[k.Provider]; err != nil || made == nil || !bytes.Contains(made.dictionary, id) {
+		return found
 	}
-	return without, true, nil
+	for key, p := range calls.packed {
+		if key.Provider == k.Provider {
+			c.Calls = append(c.Calls, calls.packer.unpack(key, p).checkpointed())
+			delete(calls.packed, key)
+		}
+	}
+	delete(calls.packer, k.Provider)
+	return true
 }
 
 func pointers(list []keyState) []*keyState {

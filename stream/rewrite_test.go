@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -192,5 +193,51 @@ func TestPastEvents(t *testing.T) {
 	raw, index, ok, err := s.LastPublished(t.Context())
 	if err != nil || !ok || raw != list[3].Raw || index != list[3].Index {
 		t.Errorf("the last event is of %v %d", raw, index)
+	}
+}
+
+func TestEraseCheckpoints(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Config{Dir: dir})
+	for i, state := range []string{"number-of-a", "number-of-b", "harmless", "kept"} {
+		name := "engine"
+		if state == "kept" {
+			name = "other"
+		}
+		err := s.SaveCheckpoint(t.Context(), name, uint64(i+1), func(w io.Writer) error {
+			_, err := io.WriteString(w, state)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeStore(t, s)
+	if !onDisk(t, dir, "number-of-b") {
+		t.Fatal("the state cannot be found where it is: this test would see nothing")
+	}
+	s = open(t, Config{Dir: dir})
+	for range 2 {
+		if err := s.EraseCheckpoints(t.Context(), "engine"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.EraseCheckpoints(t.Context(), "nobody"); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"engine": "harmless", "other": "kept"} {
+		_, err := s.LoadCheckpoint(t.Context(), name, func(_ uint64, r io.Reader) error {
+			if b, err := io.ReadAll(r); err != nil || string(b) != want {
+				t.Errorf("%s is %q, %v", name, b, err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	closeStore(t, s)
+	if onDisk(t, dir, "number-of-b") {
+		t.Error("an erased state is on the disk")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -35,6 +36,7 @@ type app struct {
 	console  *console // nil outside development
 	stats    *stats
 	judging  *judging
+	traces   *traces    // nil: nobody asked for them
 	working  sync.Mutex // held by work on what is stored: one at a time
 
 	// find looks up a provider; nil is normalizer.Find.
@@ -57,6 +59,9 @@ func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app,
 		return nil, err
 	}
 	a := &app{cfg: cfg, dev: mode != serving, log: log, rules: file, stats: newStats()}
+	if a.traces, err = newTraces(ctx); err != nil {
+		return nil, err
+	}
 	if a.store, err = stream.Open(ctx, cfg.storing(log)); err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
@@ -75,7 +80,9 @@ func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app,
 	for _, name := range a.cfg.unknownOutputs(set) {
 		log.Warn("the rules name an output that is not configured", "output", name)
 	}
-	a.notifier = notifier.New(a.cfg.announcing(set), a.ledger, time.Now, log)
+	announcing := a.cfg.announcing(set)
+	announcing.Observe = a.sent
+	a.notifier = notifier.New(announcing, a.ledger, time.Now, log)
 	begun := time.Now()
 	a.judging = &judging{set: set, opt: rules.Options{Prefer: cfg.MOS, Clock: func() time.Duration { return time.Since(begun) }}}
 	file.swap = a.order
@@ -106,14 +113,21 @@ func (a *app) run(ctx context.Context) error {
 		go a.console.watch(work.Done())
 	}
 	stages.Go(func() { a.rules.watch(work) })
+	if os.Getenv("GOGC") == "" {
+		go paceGC(work)
+	}
 	served := make(chan error, 1)
 	go func() { served <- a.server.Serve() }()
+	taking, end := context.WithCancel(ctx)
+	defer end()
+	stages.Go(func() { a.tellSystemd(taking) })
 
 	var failed error
 	select {
 	case <-ctx.Done():
 	case failed = <-served:
 	}
+	end()
 	closing, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer done()
 	err := a.server.Shutdown(closing)
@@ -122,7 +136,7 @@ func (a *app) run(ctx context.Context) error {
 	if a.console != nil && a.console.slack != nil {
 		a.console.slack.close()
 	}
-	return errors.Join(failed, err, a.store.Close(closing))
+	return errors.Join(failed, err, a.store.Close(closing), a.traces.close(closing))
 }
 
 // keep runs a stage until ctx ends. A stage that fails begins anew from what is
@@ -173,7 +187,7 @@ func providerTitle(name string) string {
 func (a *app) handling() handlers.Config {
 	c := handlers.Config{
 		Store: a.keepBody, PublicURL: a.cfg.PublicURL, Dev: a.dev,
-		Ready: a.ready, Version: buildVersion(), Metrics: a.metrics(), Observe: a.stats.webhook,
+		Ready: a.ready, Version: buildVersion(), Metrics: a.metrics(), Observe: a.taken,
 		Log: a.log, Limits: handlers.Limits{Body: maxBody},
 	}
 	c.API = a.api()
@@ -182,6 +196,9 @@ func (a *app) handling() handlers.Config {
 	}
 	if a.console != nil {
 		c.Console = a.console
+		if a.console.slack != nil {
+			c.Press = a.press
+		}
 	}
 	for _, p := range normalizer.Providers() {
 		c.Providers = append(c.Providers, handlers.Provider{Provider: p, Keys: a.cfg.keys(p)})

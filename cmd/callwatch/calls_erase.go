@@ -257,7 +257,7 @@ func (a *app) forgetInCheckpoint(ctx context.Context, k call.Key) (known bool, e
 
 // replaceCheckpoints stores a checkpoint and erases the others.
 func (a *app) replaceCheckpoints(ctx context.Context, seq uint64, data []byte) error {
-	if err := a.saveCheckpoint(ctx, seq, data); err != nil {
+	if err := a.saveCheckpoint(ctx, seq, func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
 		return err
 	}
 	return a.store.EraseCheckpoints(ctx, checkpointName)

@@ -94,7 +94,7 @@ func rootCommand(environ []string) *cobra.Command {
 		rulesCommand(settings), backtestCommand(settings), eventsCommand(settings), notifyCommand(settings), slackCommand(settings),
 		incidentsCommand(settings), silenceCommand(settings),
 		importCommand(settings), replayCommand(settings), deadlettersCommand(settings), callsCommand(settings),
-		doctorCommand(settings), healthcheckCommand(), versionCommand(),
+		doctorCommand(settings), healthcheckCommand(settings), versionCommand(), manCommand(),
 	)
 	usageErrors(root)
 	return root

@@ -101,7 +101,7 @@ func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Messa
 	case m.Mark:
 		action, err = rules.ParseAction(m.Data)
 	case !m.Tick:
-		err = json.Unmarshal(m.Data, &e)
+		err = decodeEvent(m.Data, true, &e)
 	}
 	if err != nil {
 		a.log.Error("stored event cannot be read", "seq", m.Seq, "err", err)
@@ -126,6 +126,9 @@ func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Messa
 	}
 	event := !m.Tick && !m.Mark
 	a.stats.judged(!event, time.Since(begun), m.Seq)
+	if event {
+		a.traceJudged(&e, begun, made)
+	}
 	if a.console != nil && event {
 		a.console.event(e)
 	}
@@ -221,9 +224,5 @@ func (a *app) restoreEngine(ctx context.Context) (*rules.Engine, error) {
 }
 
 func (a *app) saveEngine(ctx context.Context, engine *rules.Engine) error {
-	data, err := engine.Checkpoint()
-	if err != nil {
-		return err
-	}
-	return a.saveCheckpoint(ctx, engine.Seq(), data)
+	return a.saveCheckpoint(ctx, engine.Seq(), engine.WriteCheckpoint)
 }

@@ -2,7 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
 
 	"callwatch/call"
 	"callwatch/normalizer"
@@ -33,18 +41,14 @@ func (a *app) normalizeFrom(ctx context.Context, read reading) error {
 	}
 	a.stats.normalizedSeq.Store(last.Seq)
 	return read(ctx, last, func(records []stream.Record) error {
-		var events []stream.Event
-		for i := range records {
-			r := &records[i]
-			made, err := a.eventsOf(ctx, r)
-			if err != nil {
-				return err
-			}
-			if any && r.At == last {
-				made = made[min(len(made), index+1):]
-			}
-			events = append(events, made...)
+		made, err := a.eventsOfAll(ctx, records)
+		if err != nil {
+			return err
 		}
+		if any && records[0].At == last {
+			made[0] = made[0][min(len(made[0]), index+1):]
+		}
+		events := slices.Concat(made...)
 		if err := a.store.PublishEvents(ctx, events); err != nil {
 			return fmt.Errorf("publish events: %w", err)
 		}
@@ -56,10 +60,30 @@ func (a *app) normalizeFrom(ctx context.Context, read reading) error {
 	})
 }
 
+// eventsOfAll normalizes records, on as many processors as there are; the events
+// of each stand at its place.
+func (a *app) eventsOfAll(ctx context.Context, records []stream.Record) ([][]stream.Event, error) {
+	made := make([][]stream.Event, len(records))
+	errs := make([]error, len(records))
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(records)) {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(records); i = int(next.Add(1)) - 1 {
+				made[i], errs[i] = a.eventsOf(ctx, &records[i])
+			}
+		})
+	}
+	group.Wait()
+	return made, errors.Join(errs...)
+}
+
 // eventsOf normalizes one record. What cannot be normalized becomes a dead
 // letter: it is ours now, a retry by the provider would not help.
 func (a *app) eventsOf(ctx context.Context, r *stream.Record) ([]stream.Event, error) {
+	begun := time.Now()
 	events, err := a.safeEvents(r)
+	a.traces.span(r.ID(), "normalize", "", begun, time.Now(), err, attribute.String("callwatch.provider", r.Provider))
 	if err != nil {
 		a.stats.deadLetter(r.Provider)
 		a.log.Warn("webhook cannot be normalized", "provider", r.Provider, "raw", r.ID(), "err", err)

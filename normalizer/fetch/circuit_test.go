@@ -21,8 +21,16 @@ func TestCircuit(t *testing.T) {
 			{0, fail, Closed}, {0, fail, Closed}, {0, fail, Open}, {10, allow, HalfOpen}, {10, refuse, HalfOpen}, {10, succeed, Closed}, {10, allow, Closed},
 		},
 		"a probe that fails doubles the pause, up to the longest": {
-			{0, fail, Closed}, {0, fail, Closed}, {0, fail, Open},
-			{10, allow, HalfOpen}, {10, fail, Open}, {29, refuse, Open}, {30, allow, HalfOpen}, {30, fail, Open}, {59, refuse, Open}, {60, allow, HalfOpen},
+			{0, fail, Closed},
+			{0, fail, Closed},
+			{0, fail, Open},
+			{10, allow, HalfOpen},
+			{10, fail, Open},
+			{29, refuse, Open},
+			{30, allow, HalfOpen},
+			{30, fail, Open},
+			{59, refuse, Open},
+			{60, allow, HalfOpen},
 		},
 		"failures of before the opening change nothing": {
 			{0, fail, Closed}, {0, fail, Closed}, {0, fail, Open}, {5, fail, Open}, {10, fail, HalfOpen}, {10, allow, HalfOpen},

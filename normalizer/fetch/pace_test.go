@@ -46,7 +46,7 @@ func TestThrottled(t *testing.T) {
 		reply(200, report)(w, r)
 	})
 	until := clock.now().Add(time.Minute)
-	for i := range 3 {
+	for i := range 200 { // what is refused takes no place from what comes later
 		a, err := client.Do(context.Background(), normalizer.Ask{Path: "/x"})
 		if err != nil || a.Outcome != fetch.Throttled || a.Until.Before(until) || a.Until.After(until.Add(time.Second)) {
 			t.Errorf("request %d: %+v, %v, want throttled until %s", i, a, err, until)
@@ -66,13 +66,23 @@ func TestThrottled(t *testing.T) {
 
 // TestUntold doubles the pause where a 429 does not tell it.
 func TestUntold(t *testing.T) {
-	clock, client := answering(t, reply(429, `{}`))
+	var status atomic.Int32
+	status.Store(http.StatusTooManyRequests)
+	clock, client := answering(t, func(w http.ResponseWriter, r *http.Request) { reply(int(status.Load()), `{}`)(w, r) })
 	for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
 		a, err := client.Do(context.Background(), normalizer.Ask{Path: "/x"})
 		if err != nil || a.Outcome != fetch.Throttled || !a.Until.Equal(clock.now().Add(want*time.Second)) {
 			t.Fatalf("%+v, %v, want a pause of %d s", a, err, want)
 		}
 		clock.add(want * time.Second)
+	}
+	status.Store(http.StatusNotFound)
+	if a, err := client.Do(context.Background(), normalizer.Ask{Path: "/x"}); err != nil || a.Outcome != fetch.NotYet {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	status.Store(http.StatusTooManyRequests)
+	if a, err := client.Do(context.Background(), normalizer.Ask{Path: "/x"}); err != nil || !a.Until.Equal(clock.now().Add(time.Second)) {
+		t.Errorf("%+v, %v, want the first pause again", a, err)
 	}
 }
 

@@ -142,20 +142,25 @@ func checkFigures(t *testing.T, known *call.Call, c *providerfake.Call, fetched 
 // TestLists pages through every list of every provider: each call once, none
 // from before, and nothing is left out of what can be fetched.
 func TestLists(t *testing.T) {
-	const made, wanted = 260, 230
+	const made, wanted, every = 460, 120, 2 * time.Minute
+	// Where the newest come first, reading ends at the first page without a call that is wanted.
+	ends := map[string]int{"voice_sdk_call_reports": 3, "conversation": 2, "calls": 3}
 	for name, o := range apis(t) {
 		f := newFar(t, o)
 		first := f.now().Add(-23 * time.Hour) // call_events has one day
-		f.api.Make(made, providerfake.Making{First: first, Every: 5 * time.Minute})
+		f.api.Make(made, providerfake.Making{First: first, Every: every})
 		calls := f.api.Calls()
-		since := first.Add((made - wanted) * 5 * time.Minute)
+		since := first.Add((made - wanted) * every)
 		lists := f.provider.REST.Calls(f.keys)
 		if len(lists) == 0 {
 			t.Errorf("%s: no list", name)
 		}
 		for _, list := range lists {
 			t.Run(name+" "+list.Name, func(t *testing.T) {
-				seen := f.page(t, list, since)
+				seen, pages := f.page(t, list, since)
+				if want := ends[list.Name]; want > 0 && pages != want {
+					t.Errorf("%d pages read, want %d", pages, want)
+				}
 				for _, c := range calls {
 					names := append([]string{c.ID}, c.Also...)
 					times := 0
@@ -175,11 +180,15 @@ func TestLists(t *testing.T) {
 }
 
 // page reads a whole list and normalizes what it holds.
-func (f *far) page(t *testing.T, list normalizer.Listing, since time.Time) map[string]int {
+func (f *far) page(t *testing.T, list normalizer.Listing, since time.Time) (seen map[string]int, pages int) {
 	t.Helper()
-	seen := map[string]int{}
+	names := map[string]bool{}
+	for _, c := range f.api.Calls() {
+		names[c.ID] = true
+	}
+	seen = map[string]int{}
 	ask := list.First(since, f.now(), f.keys)
-	for pages := 1; ; pages++ {
+	for pages = 1; ; pages++ {
 		a, err := f.client.List(context.Background(), ask)
 		if err != nil || a.Outcome != fetch.Ready {
 			t.Fatalf("page %d: %s, %s, %v", pages, a.Outcome, a.Reason, err)
@@ -190,6 +199,9 @@ func (f *far) page(t *testing.T, list normalizer.Listing, since time.Time) map[s
 		}
 		for i, l := range page.Calls {
 			seen[l.CallID]++
+			if !names[l.CallID] && l.SessionID == "" {
+				t.Errorf("webhooks do not know the call as %s, and nothing says so", l.CallID)
+			}
 			if l.At.IsZero() || !l.Over {
 				t.Errorf("call %s: at %s, over %t", l.CallID, l.At, l.Over)
 			}
@@ -207,7 +219,7 @@ func (f *far) page(t *testing.T, list normalizer.Listing, since time.Time) map[s
 			if pages < 2 {
 				t.Errorf("only %d page", pages)
 			}
-			return seen
+			return seen, pages
 		}
 		if ask = *page.Next; pages > 20 {
 			t.Fatal("the list does not end")
@@ -244,8 +256,12 @@ func TestBatch(t *testing.T) {
 	if got := len(f.api.Requests()); got != 2 {
 		t.Errorf("%d requests for 131 calls, want 2", got)
 	}
-	asks[0].Path, asks[0].CallID = "/conversation/x", ""
-	if answers, err = f.client.DoAll(context.Background(), asks[:3]); err != nil || answers[0].Outcome != fetch.NotYet || answers[2].Outcome != fetch.Ready {
+	odd := normalizer.Ask{Path: "/conversation/x"}
+	answers, err = f.client.DoAll(context.Background(), []normalizer.Ask{odd, asks[1], asks[2], asks[1]})
+	if err != nil || answers[0].Outcome != fetch.NotYet || answers[2].Outcome != fetch.Ready || answers[3].Outcome != fetch.Ready {
 		t.Errorf("with one that cannot be joined: %v, %+v", err, answers)
+	}
+	if got := len(f.api.Requests()) - 2; got != 3 {
+		t.Errorf("%d requests, want one for two calls, and two alone", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"callwatch/normalizer"
@@ -48,6 +49,9 @@ func atomsSearch(s *Server, r *http.Request) reply {
 	}
 	if err != nil || len(asked.CallIDs) == 0 || len(asked.CallIDs) > 100 {
 		return reply{status: http.StatusBadRequest, body: s.api.refuse(http.StatusBadRequest, "callIds must hold 1 to 100 ids")}
+	}
+	if slices.Sort(asked.CallIDs); len(slices.Compact(slices.Clone(asked.CallIDs))) != len(asked.CallIDs) {
+		return reply{status: http.StatusBadRequest, body: s.api.refuse(http.StatusBadRequest, "callIds must be unique")}
 	}
 	logs := []any{}
 	for _, id := range asked.CallIDs {

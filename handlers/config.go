@@ -34,6 +34,7 @@ type Config struct {
 	Dev bool
 
 	API          *api.API     // nil: no /api
+	Work         Work         // answers POST /api/v1/work/:name; nil: no such route
 	Interactions Interactions // answers POST /slack/interactions; nil: no such route
 
 	Console Console                             // feed of the page at / in Dev; nil for none

@@ -12,8 +12,11 @@ import (
 // loopback, and requests by other hosts' names or pages are refused before: it
 // needs no token there.
 func (a *app) routeAPI(e *echo.Echo) {
-	api.Mount(e, *a.API, api.Env{
+	group := api.Mount(e, *a.API, api.Env{
 		Trusted: func(r *http.Request) bool { return a.Dev && isLoopback(r.RemoteAddr) },
 		Now:     a.Now, Log: a.Log, Streams: a.Limits.Streams,
 	})
+	if a.Work != nil {
+		group.POST("/work/:name", a.doWork)
+	}
 }

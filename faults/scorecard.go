@@ -33,10 +33,12 @@ func scorecard() []row {
 		{number: 7, name: "bitflip", fault: "one bit flipped in block files, 200 places", promise: "all detected and named, 0 lost", run: bitflip},
 		{number: 9, name: "clock", fault: "clock set by an hour and a day, both ways", promise: "no wrong alert", run: clocks},
 		{number: 10, name: "tenfold", fault: "every webhook ten times, shuffled, again after 75 h", promise: "the same incidents as once", run: tenfold},
+		{number: 11, name: "poison", fault: "bodies that cannot be read, a rule that panics", promise: "nothing stalls, all kept with a reason", run: poison},
 		{number: 12, name: "slack", fault: "Slack: 429, 5xx before and after commit, cut, slow, down, token revoked, channel archived", promise: "0 lost, 0 twice, at most a post a second", run: slackRow},
 		{number: 13, name: "storm", fault: "thousands of bad calls at once", promise: "bounded posts, none forgotten", run: storm},
 		{number: 15, name: "replay", fault: "whole log judged and announced again", promise: "0 new posts", run: replay},
 		{number: 16, name: "reload", fault: "1,000 reloads under load, half of them invalid", promise: "no event unjudged, old rules kept", run: reload},
+		{number: 18, name: "forge", fault: "forged, replayed, truncated signatures", promise: "none accepted", run: forge},
 	}
 }
 

@@ -75,13 +75,25 @@ func storm(t *trial) error {
 	if err := r.writeRules(stormRules); err != nil {
 		return err
 	}
-	calls := t.times(600, 10_000)
-	if err := r.fill(r.w, calls*3, 1); err != nil { // not every bad call is bad by this rule
+	calls := 3 * t.times(200, 10_000)
+	if err := r.fill(r.w, calls, 1); err != nil { // not every bad call is bad by this rule
 		return err
 	}
-	p, err := r.w.posts()
-	if err != nil {
+	if err := r.finished(t.span(2*time.Minute, 10*time.Minute), "normalize", "judge"); err != nil {
 		return err
+	}
+	// A storm goes on until nothing has come for ten minutes: what it tells is all
+	// there when nothing changes any more.
+	var p posts
+	for same := 0; same < 5; same++ {
+		pause(t, 2*time.Second)
+		now, err := r.w.posts()
+		if err != nil {
+			return err
+		}
+		if now != p {
+			p, same = now, 0
+		}
 	}
 	if err := r.stop(); err != nil {
 		return err

@@ -36,8 +36,10 @@ func scorecard() []row {
 		{number: 11, name: "poison", fault: "bodies that cannot be read, a rule that panics", promise: "nothing stalls, all kept with a reason", run: poison},
 		{number: 12, name: "slack", fault: "Slack: 429, 5xx before and after commit, cut, slow, down, token revoked, channel archived", promise: "0 lost, 0 twice, at most a post a second", run: slackRow},
 		{number: 13, name: "storm", fault: "thousands of bad calls at once", promise: "bounded posts, none forgotten", run: storm},
+		{number: 14, name: "backlog", fault: "a million webhooks waiting", promise: "webhook p99 within twice the idle one, drains at five times the arrival", run: backlog},
 		{number: 15, name: "replay", fault: "whole log judged and announced again", promise: "0 new posts", run: replay},
 		{number: 16, name: "reload", fault: "1,000 reloads under load, half of them invalid", promise: "no event unjudged, old rules kept", run: reload},
+		{number: 17, name: "hostile", fault: "slowloris, 10,000 connections, bombs, floods of bad signatures", promise: "memory bounded, other requests p99 under 100 ms", run: hostile},
 		{number: 18, name: "forge", fault: "forged, replayed, truncated signatures", promise: "none accepted", run: forge},
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -82,18 +83,15 @@ func storm(t *trial) error {
 	if err := r.finished(t.span(2*time.Minute, 10*time.Minute), "normalize", "judge"); err != nil {
 		return err
 	}
-	// A storm goes on until nothing has come for ten minutes: what it tells is all
-	// there when nothing changes any more.
+	opened, _ := strconv.Atoi(r.metric(`callwatch_transitions_total{rule="bad-call",step="opened"}`))
 	var p posts
-	for same := 0; same < 5; same++ {
-		pause(t, 2*time.Second)
-		now, err := r.w.posts()
-		if err != nil {
-			return err
-		}
-		if now != p {
-			p, same = now, 0
-		}
+	err = r.await("the storm tells of all", 3*time.Minute, func() bool {
+		pause(t, time.Second)
+		p, err = r.w.posts()
+		return err != nil || p.Told+p.Roots-p.Storms >= opened
+	})
+	if err != nil {
+		return err
 	}
 	if err := r.stop(); err != nil {
 		return err

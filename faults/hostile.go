@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -37,6 +38,10 @@ func hostile(t *trial) error {
 	if err := r.taken(100); err != nil {
 		return err
 	}
+	bomb, err := gzipped(64 << 20)
+	if err != nil {
+		return err
+	}
 	times.reset()
 	ctx, stop := context.WithTimeout(t, t.span(8*time.Second, time.Minute))
 	defer stop()
@@ -45,7 +50,7 @@ func hostile(t *trial) error {
 	var attackers sync.WaitGroup
 	attackers.Go(func() { a.hold(ctx, conns) })
 	for range 4 {
-		attackers.Go(func() { a.bombs(ctx) })
+		attackers.Go(func() { a.bombs(ctx, bomb) })
 		attackers.Go(func() { a.floods(ctx) })
 	}
 	largest := 0
@@ -103,16 +108,9 @@ func (a *attack) hold(ctx context.Context, n int) {
 }
 
 // bombs sends what grows when it is read, and bodies of the size of the limit.
-func (a *attack) bombs(ctx context.Context) {
-	var bomb bytes.Buffer
-	z := gzip.NewWriter(&bomb)
-	zeros := make([]byte, 1<<20)
-	for range 256 {
-		_, _ = z.Write(zeros) // into memory
-	}
-	_ = z.Close()
+func (a *attack) bombs(ctx context.Context, bomb string) {
 	bodies := []struct{ encoding, body string }{
-		{"gzip", bomb.String()}, {"", strings.Repeat("[", 4<<20)}, {"", strings.Repeat("x", 5<<20)},
+		{"gzip", bomb}, {"", strings.Repeat("[", 4<<20)}, {"", strings.Repeat("x", 5<<20)},
 		{"", `{"a":` + strings.Repeat(`[`, 1<<20)},
 	}
 	for i := 0; ctx.Err() == nil; i++ {
@@ -120,6 +118,14 @@ func (a *attack) bombs(ctx context.Context) {
 		a.post(ctx, "/webhooks/butter/"+"wrong", b.encoding, b.body)
 		a.bombed.Add(1)
 	}
+}
+
+// gzipped are so many zeros, compressed.
+func gzipped(size int) (string, error) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := z.Write(make([]byte, size))
+	return b.String(), errors.Join(err, z.Close())
 }
 
 // floods sends bad signatures as fast as they are refused.

@@ -67,7 +67,7 @@ func backlog(t *trial) error {
 	if err := t.finish(r.product, r.w, "drained"); err != nil {
 		return err
 	}
-	if drained < 5*rate || !t.short && busy > 2*idle+time.Millisecond {
+	if !t.short && (drained < 5*rate || busy > 2*idle+time.Millisecond) {
 		return fmt.Errorf("drained at %.0f/s, p99 %v against %v", drained, busy, idle)
 	}
 	return nil

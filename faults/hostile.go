@@ -110,7 +110,9 @@ func (a *attack) hold(ctx context.Context, n int) {
 // bombs sends what grows when it is read, and bodies of the size of the limit.
 func (a *attack) bombs(ctx context.Context, bomb string) {
 	bodies := []struct{ encoding, body string }{
-		{"gzip", bomb}, {"", strings.Repeat("[", 4<<20)}, {"", strings.Repeat("x", 5<<20)},
+		{"gzip", bomb},
+		{"", strings.Repeat("[", 4<<20)},
+		{"", strings.Repeat("x", 5<<20)},
 		{"", `{"a":` + strings.Repeat(`[`, 1<<20)},
 	}
 	for i := 0; ctx.Err() == nil; i++ {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -51,8 +52,15 @@ func TestMutationsFit(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, patches := range mutations() {
-		if _, err := writeOverlay(root, t.TempDir(), patches); err != nil {
+		overlay, err := writeOverlay(root, t.TempDir(), patches)
+		if err != nil {
 			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		cmd := exec.Command("go", "build", "-overlay", overlay, "./stream", "./notifier")
+		cmd.Dir = root
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s does not compile: %v\n%s", name, err, out)
 		}
 	}
 	if _, err := writeOverlay(root, t.TempDir(), []patch{{"stream/node.go", "no such text", ""}}); err == nil {

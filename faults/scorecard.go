@@ -54,7 +54,10 @@ type trial struct {
 	counts []string
 }
 
-var errSkipped = errors.New("skipped")
+var (
+	errSkipped = errors.New("skipped")
+	errSetup   = errors.New("the run could not be made") // says nothing about the promise
+)
 
 // skip ends a row that cannot run here, with the reason.
 func skip(format string, args ...any) error {
@@ -120,7 +123,7 @@ func perform(ctx context.Context, r row, o settings, all bool, out io.Writer) (e
 	}
 	figures := strings.Join(t.counts, ", ")
 	t.say("%s  (%s, %s)", figures, verdict, time.Since(begun).Round(100*time.Millisecond))
-	if o.record != "" {
+	if o.record != "" && !errors.Is(err, errSetup) && ctx.Err() == nil {
 		if err := record(o, r, figures, err == nil, begun); err != nil {
 			return err
 		}
@@ -150,6 +153,9 @@ func record(o settings, r row, figures string, reached bool, at time.Time) error
 		return err
 	}
 	verdict := map[bool]string{true: "reached", false: "not reached"}[reached]
+	if o.short && reached {
+		verdict = "short run, times not judged" // says less than the row promises
+	}
 	_, err = fmt.Fprintln(f, strings.Join([]string{
 		fmt.Sprint(r.number), r.name, at.UTC().Format(time.DateOnly), fmt.Sprint(o.seed), string(o.mutate), verdict, o.command(r), figures,
 	}, "\t"))

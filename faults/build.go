@@ -30,7 +30,7 @@ func mutations() map[mutation][]patch {
 	return map[mutation][]patch{
 		unchanged: nil,
 		withoutCAS: {
-			{"stream/alert.go", "if seq > 0 && !cause.after(had) {", "if seq > 0 && false {"},
+			{"stream/alert.go", "if seq > 0 && !cause.after(had) {", "if _ = had; seq > 0 && false {"},
 			{"stream/alert.go", "s.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(seq))", "s.js.PublishMsg(ctx, msg)"},
 		},
 		withoutLook: {

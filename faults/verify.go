@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"callwatch/call"
@@ -37,9 +38,14 @@ func (v *verdict) example(format string, args ...any) {
 	}
 }
 
-// verify reads the store of a callwatch that has stopped.
-func (b *book) verify(ctx context.Context, dir string, storm bool) (*verdict, error) {
-	store, err := stream.Open(ctx, stream.Config{Dir: dir, Durability: stream.OS, Reserve: 1 << 20, Log: slog.New(slog.DiscardHandler)})
+// verify reads the store of a callwatch that has stopped: a data directory, or
+// the address of a NATS cluster.
+func (b *book) verify(ctx context.Context, where string, storm bool) (*verdict, error) {
+	cfg := stream.Config{Dir: where, Durability: stream.OS, Reserve: 1 << 20, Log: slog.New(slog.DiscardHandler)}
+	if strings.Contains(where, "://") {
+		cfg.Dir, cfg.URL = "", where
+	}
+	store, err := stream.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}

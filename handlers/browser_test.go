@@ -102,7 +102,7 @@ func TestConsoleInBrowser(t *testing.T) {
 	if mos := eval[string](ctx, t, `document.querySelector('#events tr:first-child .mos').textContent`); mos != "3.12" {
 		t.Errorf("first row shows MOS %q", mos)
 	}
-	if fill := eval[string](ctx, t, `getComputedStyle(document.querySelector('.bar rect')).fill`); fill != "rgb(212, 14, 13)" {
+	if fill := eval[string](ctx, t, `getComputedStyle(document.querySelector('.slack-bar rect')).fill`); fill != "rgb(212, 14, 13)" {
 		t.Errorf("bar of the first Slack message is %s", fill)
 	}
 	shoot(ctx, t)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"callwatch/handlers/api"
 	"callwatch/normalizer"
 )
 
@@ -32,10 +33,11 @@ type Config struct {
 	// a listener on loopback: requests for another host are refused.
 	Dev bool
 
-	API          *API         // nil: no /api
+	API          *api.API     // nil: no /api
 	Interactions Interactions // answers POST /slack/interactions; nil: no such route
 
 	Console Console                             // feed of the page at / in Dev; nil for none
+	Press   Presser                             // what controls in the console's messages do; nil: they are shown disabled
 	Ready   func(ctx context.Context) Readiness // nil: always ready
 	Version any                                 // answered as JSON by /version
 	Metrics http.Handler                        // nil: no /metrics
@@ -58,7 +60,7 @@ type Limits struct {
 	Body     int64 // bytes of one body, as sent and inflated (4 MiB)
 	InFlight int64 // bytes of all bodies held at one time (64 MiB)
 	Conns    int   // open connections; more wait in the kernel's queue (16384)
-	Streams  int   // open console streams (64)
+	Streams  int   // open streams of the console, and of the API (64)
 }
 
 // Timeouts end what takes too long. 0 is the default.
@@ -77,6 +79,7 @@ type Observation struct {
 	Key      string        // which key verified it, "" for none
 	Bytes    int           // size of the body as far as it was read, inflated
 	Took     time.Duration // from the header to the decision
+	ID       string        // of the stored body, "" for none
 }
 
 func (c Config) withDefaults() Config {

@@ -1,8 +1,6 @@
 package handlers
 
 import (
-	"time"
-
 	"callwatch/call"
 	"callwatch/rules"
 )
@@ -33,38 +31,6 @@ type Counts struct {
 	Events    int64
 	Incidents int64
 	Messages  int64
-}
-
-// Thread is a Slack message with its replies, oldest reply first.
-type Thread struct {
-	ID      string // unique on the page: channel and timestamp
-	Channel string // without the #
-	Root    Message
-	Replies []Message
-}
-
-// Message is one Slack message as it stands after its last edit.
-type Message struct {
-	At          time.Time
-	Edited      bool
-	Text        string // mrkdwn; Slack shows it where there are no blocks
-	Blocks      []Block
-	Attachments []Attachment
-}
-
-// Attachment is the part of a message with a coloured bar.
-type Attachment struct {
-	Color  string // #rrggbb, "" for grey
-	Blocks []Block
-}
-
-// Block is one block of a message, of any type that Slack shows as text.
-type Block struct {
-	Type    string   // Slack's name: header, section, context, divider, actions
-	Text    string   // of header and section; mrkdwn, except in a header
-	Fields  []string // of a section, in two columns; mrkdwn
-	Items   []string // texts of a context; mrkdwn
-	Buttons []string // labels of actions
 }
 
 // What one page shows at most, however much the snapshot holds.

@@ -86,11 +86,22 @@ func samplePage() handlers.Page {
 	}
 	root := message(8*time.Second, "Poor audio quality on telnyx")
 	root.Edited = true
-	root.Blocks = []handlers.Block{{Type: "section", Text: "*Poor audio quality* · critical · <https://example.com/i/1|12 calls>"}}
+	root.TS = "1772366408.000100"
+	root.Blocks = []handlers.Block{
+		{Type: "section", Text: "*Poor audio quality* · critical · <https://example.com/i/1|12 calls>"},
+		{Type: "data_visualization", Chart: &handlers.Chart{
+			Title: "Trend of the value", XLabel: "Time in UTC", YLabel: "%", Categories: []string{"11:50", "11:55", "12:00"}, Series: [][]float64{{2, 11.5, 24}},
+		}},
+		{Type: "table", Table: [][]string{{"Where", "Value", "Matched", "Share"}, {"Trunk", "ams-2", "31 of 40", "77.5 %"}}},
+	}
 	root.Attachments = []handlers.Attachment{{Color: "#D40E0D", Blocks: []handlers.Block{
 		{Type: "section", Fields: []string{"*MOS*\n3.12 (estimated, G.107)", "*Loss*\n6.4 %", "*Jitter*\n41 ms", "*Provider*\ntelnyx"}},
 		{Type: "section", Text: "*Matched because*\n`mos (3.12) &lt; 3.5`\n`packetsLost (312) &gt; 50`"},
-		{Type: "actions", Buttons: []string{"Acknowledge", "Silence", "View calls", "Runbook"}},
+		{Type: "actions", Controls: []handlers.Control{
+			{Label: "Acknowledge", Action: "ack"},
+			{Label: "Silence", Action: "silence", Options: []string{"1 hour", "4 hours"}},
+			{Label: "Runbook", URL: "https://example.com/book?a=1&b=2"},
+		}},
 		{Type: "context", Items: []string{"poor-audio", "critical", "unjudged 3 %"}},
 	}}}
 	done := message(3*time.Second, "Slow agent answers on atoms: resolved")

@@ -71,7 +71,13 @@ func hostilePage() handlers.Page {
 	m := handlers.Message{Text: hostile, Blocks: []handlers.Block{
 		{Type: "header", Text: hostile},
 		{Type: "section", Text: "*" + hostile + "* <javascript:alert(1)|go> <https://x.example/\"onclick=alert(1)|" + hostile, Fields: []string{hostile, "`" + hostile + "`"}},
-		{Type: hostile, Items: []string{hostile}, Buttons: []string{hostile}},
+		{Type: hostile, Items: []string{hostile}, Controls: []handlers.Control{
+			{Label: hostile, Action: hostile},
+			{Label: hostile, Action: hostile, Options: []string{hostile}},
+			{Label: hostile, URL: "javascript:alert(1)"},
+		}, Table: [][]string{{hostile}, {hostile}}, Chart: &handlers.Chart{
+			Title: hostile, XLabel: hostile, YLabel: hostile[:4], Categories: []string{hostile}, Series: [][]float64{{1}},
+		}},
 	}, Attachments: []handlers.Attachment{{Color: `#123456" onload="x`}}}
 	return handlers.Page{
 		Mode: hostile, Events: []call.Event{e},

@@ -36,12 +36,16 @@ type console struct {
 }
 
 func (a *app) routeConsole(e *echo.Echo) {
-	c := &console{app: a, page: template.Must(template.New("").Funcs(viewFuncs()).ParseFS(assets, "assets/*.html"))}
+	c := &console{app: a, page: template.Must(template.New("").Funcs(viewFuncs()).Funcs(a.slackFuncs()).ParseFS(assets, "assets/*.html"))}
 	read := []string{http.MethodGet, http.MethodHead}
 	e.Match(read, "/", c.show)
 	e.GET("/console/stream", c.stream)
+	if a.Press != nil {
+		e.POST("/console/press", c.press)
+	}
 	for name, contentType := range map[string]string{
 		"console.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml",
+		"slack.css": "text/css; charset=utf-8", "slack.js": "text/javascript; charset=utf-8",
 	} {
 		e.Match(read, "/assets/"+name, asset(name, contentType))
 	}

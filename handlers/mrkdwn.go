@@ -108,7 +108,8 @@ func plainText(s string) string {
 		"&lt;", "<", "&gt;", ">", "&amp;", "&",
 		":red_circle:", "🔴", ":large_yellow_circle:", "🟡", ":large_blue_circle:", "🔵",
 		":white_check_mark:", "✅", ":arrow_up:", "⬆️", ":small_red_triangle:", "🔺", ":grey_question:", "❔",
-		":warning:", "⚠️", ":book:", "📖", ":test_tube:", "🧪",
+		":warning:", "⚠️", ":book:", "📖", ":test_tube:", "🧪", ":eyes:", "👀", ":no_bell:", "🔕", ":bell:", "🔔",
+		":link:", "🔗", ":alarm_clock:", "⏰", ":leftwards_arrow_with_hook:", "↩️", ":mag:", "🔍", ":tornado:", "🌪️",
 	).Replace(s)
 }
 

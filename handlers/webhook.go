@@ -30,7 +30,7 @@ type reception struct {
 func (a *app) webhook(c echo.Context) error {
 	start := a.Now()
 	got := a.receive(c)
-	got.Took = a.Now().Sub(start)
+	got.Took, got.ID = a.Now().Sub(start), got.id
 	a.Observe(got.Observation)
 	if !got.Outcome.ok() {
 		a.logRejected(c, got)

@@ -28,7 +28,7 @@ func atoms() Provider {
 		Title: "smallest.ai Atoms",
 		Settings: []Setting{
 			{Name: atomsSigningSecret, Use: ForVerify, Secret: true, Doc: "signing secret of the webhook, shown in the dashboard; a list during rotation"},
-			{Name: "API_KEY", Use: ForREST, Secret: true, Check: checkNoBlank, Doc: "API key (sk_...) from the console"},
+			{Name: atomsAPIKey, Use: ForREST, Secret: true, Check: checkNoBlank, Doc: "API key (sk_...) from the console"},
 		},
 		Supplies: []string{
 			"agentId", "agentName", "campaignId", "transport", "tags",
@@ -39,6 +39,7 @@ func atoms() Provider {
 		},
 		Verify:    verifyAtoms,
 		Normalize: normalizeAtoms,
+		REST:      atomsAPI(),
 	}
 }
 

@@ -30,8 +30,8 @@ func bird() Provider {
 		Settings: []Setting{
 			{Name: birdSigningKey, Use: ForVerify, Secret: true, Check: checkBirdKey, Doc: "signing key of the webhook subscription, or secret (whsec_...) of a 2026 platform endpoint; a list, as each subscription has its own"},
 			{Name: birdLegacySigningKey, Use: ForVerify, Secret: true, Doc: "signing key of the legacy MessageBird API (Developers, API access), only for its signed requests"},
-			{Name: "ACCESS_KEY", Use: ForREST, Secret: true, Check: checkNoBlank, Doc: "access key of Bird CRM, or API key (bk_...) of the 2026 platform"},
-			{Name: "WORKSPACE_ID", Use: ForREST, Check: checkNoBlank, Doc: "workspace of the CRM's voice channels: the uuid in the console's address"},
+			{Name: birdAccessKey, Use: ForREST, Secret: true, Check: checkNoBlank, Doc: "access key of Bird CRM, or API key (bk_...) of the 2026 platform"},
+			{Name: birdWorkspaceID, Use: ForREST, Check: checkNoBlank, Doc: "workspace of the CRM's voice channels: the uuid in the console's address"},
 		},
 		Supplies: []string{
 			"sessionId", "parentCallId", "connectionId", "region", "userAgent", "transport", "tags",
@@ -44,6 +44,7 @@ func bird() Provider {
 		SignsURL:  true,
 		Verify:    verifyBird,
 		Normalize: normalizeBird,
+		REST:      birdAPI(),
 	}
 }
 

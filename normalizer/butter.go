@@ -20,7 +20,9 @@ func butter() Provider {
 		Title: "Butter AI",
 		Settings: []Setting{
 			{Name: URLToken, Use: ForVerify, Secret: true, Doc: "secret last segment of the webhook's URL, made up by you, as Butter signs nothing; a list during rotation"},
-			{Name: "API_KEY", Use: ForREST, Secret: true, Check: checkNoBlank, Doc: "API key, from the settings of the dashboard"},
+			{Name: butterAPIKey, Use: ForREST, Secret: true, Check: checkNoBlank, Doc: "API key, from the settings of the dashboard; with it a callback counts only once the API confirms it"},
+			{Name: butterAPIAuth, Use: ForREST, Check: checkButterAuth, Doc: "how the key is sent: x-api-key (the default), or bearer for accounts of the older form"},
+			{Name: butterOrganization, Use: ForREST, Check: checkNoBlank, Doc: "organization id, sent beside a bearer key"},
 		},
 		Supplies: []string{
 			"agentId", "agentName", "transport", "tags",
@@ -31,6 +33,8 @@ func butter() Provider {
 			"endReason", "errorCount", "fatalError", "errorCode", "errorMessage", "cost", "costCurrency",
 		},
 		Normalize: normalizeButter,
+		REST:      butterAPI(),
+		Unsigned:  true,
 	}
 }
 

@@ -15,18 +15,26 @@ type Options struct {
 	Prefer       call.Prefer  // which MOS a call shows; empty is the provider's
 	Codecs       emodel.Table // codec table of the estimator
 	ExtraDelayMs float64      // one-way delay known to lie beyond the providers' media servers
+	Fetches      bool         // this provider's reports are fetched after the end of a call
 }
 
 // Events turns a stored body into normalized events: the provider's mapping,
 // then everything that is the same for all providers. No event and no error
 // means the body was of a kind that is acknowledged and ignored.
 func Events(p Provider, b *Body, o Options) ([]call.Event, error) {
-	events, err := p.Normalize(b)
+	normalize := p.Normalize
+	if isGivenUp(b) {
+		normalize = normalizeGivenUp
+	}
+	events, err := normalize(b)
 	if err != nil {
 		return nil, fmt.Errorf("normalize %s body: %w", p.Name, err)
 	}
 	for i := range events {
 		finish(&events[i], p, b, o, i)
+		if p.Unsigned && o.Fetches {
+			confirm(&events[i], b)
+		}
 	}
 	return events, nil
 }

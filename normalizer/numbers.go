@@ -24,13 +24,15 @@ func e164(s, country string) (number, region string) {
 	if err != nil || !phonenumbers.IsPossibleNumber(n) {
 		return s, country
 	}
+	region = phonenumbers.GetRegionCodeForNumber(n)
+	valid := phonenumbers.IsValidNumberForRegion(n, region)
 	if country == "" {
-		country = phonenumbers.GetRegionCodeForNumber(n)
+		country = region
 	}
 	if country == "ZZ" || country == "001" {
 		country = ""
 	}
-	if strings.Trim(user[1:], "0123456789") == "" && !phonenumbers.IsValidNumber(n) {
+	if strings.Trim(user[1:], "0123456789") == "" && !valid {
 		return user, country // E.164 in form already: formatting would drop zeros of a number out of no plan
 	}
 	return phonenumbers.Format(n, phonenumbers.E164), country

@@ -67,6 +67,12 @@ type Provider struct {
 
 	// REST is how reports are fetched; nil where nothing can be.
 	REST *REST
+
+	// Unsigned says that nothing proves who sent a pushed body. Where its reports
+	// are fetched (Options.Fetches), a pushed body only wakes the fetch, and what is
+	// fetched tells what became of the call. A call that cannot be fetched was
+	// not confirmed: its pushed body belongs to the dead letters.
+	Unsigned bool
 }
 
 // Setting is one thing an operator configures for a provider. Its environment

@@ -45,15 +45,20 @@ func boundRaw(raw map[string]any) map[string]any {
 		return nil
 	}
 	bounded := make(map[string]any, len(raw))
+	for name, v := range raw {
+		bounded[name] = plain(v)
+	}
+	if atMost(bounded) <= maxRaw {
+		return bounded
+	}
 	sizes := make(map[string]int, len(raw))
 	total := 2
-	for name, v := range raw {
-		v = plain(v)
+	for name, v := range bounded {
 		text, err := json.Marshal(map[string]any{name: v})
 		if err != nil {
+			delete(bounded, name)
 			continue
 		}
-		bounded[name] = v
 		sizes[name] = len(text) - 1
 		total += sizes[name]
 	}
@@ -74,6 +79,32 @@ func boundRaw(raw map[string]any) map[string]any {
 		delete(bounded, largest)
 	}
 	return bounded
+}
+
+// atMost is a size in bytes that the JSON of a decoded value does not exceed,
+// however its texts are escaped.
+func atMost(v any) int {
+	const escaped, number = 6, 25 // \u0000; the longest float64 and its comma
+	switch v := v.(type) {
+	case string:
+		return escaped*len(v) + 3
+	case map[string]any:
+		size := 3
+		for name, member := range v {
+			size += escaped*len(name) + 3 + atMost(member)
+		}
+		return size
+	case []any:
+		size := 3
+		for i := range v {
+			size += atMost(v[i])
+		}
+		return size
+	case nil, bool, float64:
+		return number
+	default:
+		return maxRaw + 1 // of a kind that only its JSON can tell
+	}
 }
 
 // plain copies a decoded value without its private members. Numbers become

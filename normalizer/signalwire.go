@@ -31,10 +31,10 @@ func signalwire() Provider {
 				Name: signalwireSigningKey, Use: ForVerify, Secret: true, Check: checkNoBlank,
 				Doc: "signing key of the project (PSK...), from API credentials in the dashboard; not the API token; a list during rotation",
 			},
-			{Name: "SPACE", Use: ForREST, Check: checkSpace, Doc: `name of the space: "example" of example.signalwire.com`},
-			{Name: "PROJECT_ID", Use: ForREST, Check: checkNoBlank, Doc: "id of the project, a UUID"},
+			{Name: signalwireSpace, Use: ForREST, Check: checkSpace, Doc: `name of the space: "example" of example.signalwire.com`},
+			{Name: signalwireProjectID, Use: ForREST, Check: checkNoBlank, Doc: "id of the project, a UUID"},
 			{
-				Name: "API_TOKEN", Use: ForREST, Secret: true, Check: checkNoBlank,
+				Name: signalwireAPIToken, Use: ForREST, Secret: true, Check: checkNoBlank,
 				Doc: "API token with the scope Voice, with which voice logs are fetched after a call",
 			},
 		},
@@ -48,6 +48,7 @@ func signalwire() Provider {
 		SignsURL:  true,
 		Verify:    verifySignalwire,
 		Normalize: normalizeSignalwire,
+		REST:      signalwireAPI(),
 	}
 }
 

@@ -32,7 +32,7 @@ func telnyx() Provider {
 				Doc: "public key of the account, from Mission Control under Keys & Credentials; a list during rotation",
 			},
 			{
-				Name: "API_KEY", Use: ForREST, Secret: true, Check: checkNoBlank,
+				Name: telnyxAPIKey, Use: ForREST, Secret: true, Check: checkNoBlank,
 				Doc: "API v2 key, with which call reports are fetched after a call",
 			},
 		},
@@ -50,6 +50,7 @@ func telnyx() Provider {
 		},
 		Verify:    verifyTelnyx,
 		Normalize: normalizeTelnyx,
+		REST:      telnyxAPI(),
 	}
 }
 

@@ -42,8 +42,11 @@ func telnyxReport(n node, source Source, fetchedFor string) ([]call.Event, error
 	e.Final = last
 
 	e.OccurredAt = summary.at("endTimestamp").time()
-	if fetchedFor == "" {
+	if fetchedFor == "" || source == Imported {
 		telnyxSummary(&e, n, last)
+		if fetchedFor != "" && fetchedFor != e.CallID {
+			e.Direction = "" // that of the user, and the call is the account's leg
+		}
 	}
 	stats.fill(&e)
 	if e.OccurredAt.IsZero() {
@@ -63,7 +66,7 @@ func telnyxReport(n node, source Source, fetchedFor string) ([]call.Event, error
 
 // telnyxSummary takes what the report says of the call as a whole. A report that
 // was fetched for a hangup does not get here: the SDK knows less of the outcome
-// than the webhook, and its direction is that of the user, not of the account. A
+// than the webhook. An imported one does, as its hangup may be long forgotten. A
 // report in mid call ends at the time of the flush, which is not the call's end,
 // and read after the call it does not say that the call goes on.
 func telnyxSummary(e *call.Event, n node, last bool) {

@@ -23,8 +23,20 @@ type Config struct {
 
 	Outputs map[string]Output // by the names that routes use
 
+	// Observe is told of each call to a receiver as it ends; nil for nobody.
+	Observe func(Sending)
+
 	// Title is a provider's name as people write it; nil shows it as it is.
 	Title func(provider string) string
+}
+
+// Sending is one call to a receiver.
+type Sending struct {
+	Incident string
+	Channel  string // or the name of an output
+	What     string // post, edit, look, push
+	Began    time.Time
+	Ended    time.Time
 }
 
 // Output is a receiver beside Slack: one of Webhook and Alertmanager is set.

@@ -25,6 +25,12 @@ const (
 // deliver does a job's action and takes in its result.
 func (n *Notifier) deliver(ctx context.Context, j *job) {
 	defer n.finish(j)
+	if n.cfg.Observe != nil && j.act.do != "" {
+		began := n.now()
+		defer func() {
+			n.cfg.Observe(Sending{Incident: j.page.Incident, Channel: j.page.Channel, What: string(j.act.do), Began: began, Ended: n.now()})
+		}()
+	}
 	ctx = context.WithoutCancel(ctx)
 	if j.unsaved && !n.save(ctx, j) {
 		return

@@ -33,7 +33,7 @@ func kinds() []kind {
 	step := func(step rules.Step, in rules.Incident) message {
 		return w.said(&line{step: step, at: t0.Add(30 * time.Minute), incident: in})
 	}
-	storm := stormOf(w, &o).messages(w)
+	storm := stormOf(w, &o, fullList).messages(w)
 	return []kind{
 		{"root-opened", "Root: opened", w.root(&o)},
 		{"root-grown", "Root: more calls matched", w.root(&g)},
@@ -58,6 +58,7 @@ func kinds() []kind {
 		{"line-adopted", "Line: adopted incidents", w.adopted(&line{to: 2, incident: win})},
 		{"line-resolved", "Line: resolved", w.resolved(&r)},
 		{"storm", "Storm: the rolling message", storm[0]},
+		{"storm-ended", "Storm: the rolling message when it is over", storm[3]},
 		{"storm-list", "Storm: the list of its incidents, a hundred a message", storm[2]},
 		{"storm-over", "Storm: the summary", storm[1]},
 		{"trial", "Test message", w.trial(t0)},

@@ -12,9 +12,10 @@ import (
 	"callwatch/rules"
 )
 
-// messages are all kinds of messages an incident makes.
-func messages(w *writer, in *rules.Incident) map[string]message {
-	storm := stormOf(w, in).messages(w)
+// messages are all kinds of messages an incident makes, and a storm of so many
+// like it.
+func messages(w *writer, in *rules.Incident, many int) map[string]message {
+	storm := stormOf(w, in, many).messages(w)
 	return map[string]message{
 		"root":      w.root(in),
 		"opening":   w.opening(in),
@@ -27,28 +28,30 @@ func messages(w *writer, in *rules.Incident) map[string]message {
 		"storm":     storm[0],
 		"storm end": storm[1],
 		"list":      storm[2],
+		"storm was": storm[3],
 		"escalated": w.escalated(in, in.Severity, in.UpdatedAt, "rate above 30 %"),
 		"resolved":  w.resolved(in),
 	}
 }
 
-// stormOf is a storm of 120 times the same incident.
-func stormOf(w *writer, in *rules.Incident) *storm {
+// stormOf is a storm of many times the same incident.
+func stormOf(w *writer, in *rules.Incident, many int) *storm {
 	st := newStorm("storm_1", channel, 1, t0, t0)
 	one := *in
 	one.State = rules.Firing
-	for i := range 120 {
+	for i := range many {
 		st.put(i, &rules.Transition{Step: rules.StepOpened, Cause: rules.Cause{Seq: uint64(i + 1)}, Incident: one}, w)
 	}
 	return st
 }
 
-// messages are the storm's root, its summary and the first part of its list.
+// messages are the storm's root, its summary, the first part of its list, and
+// the root at the end.
 func (st *storm) messages(w *writer) []message {
 	running := st.want()
 	st.over, st.ended = true, t0.Add(20*time.Minute)
 	over := st.want()
-	return []message{w.storm(running.storm, &running.incident), w.stormOver(over.storm, &over.incident), w.stormList(&over.lines[0])}
+	return []message{w.storm(running.storm, &running.incident), w.stormOver(over.storm, &over.incident), w.stormList(&over.lines[0]), w.storm(over.storm, &over.incident)}
 }
 
 func TestMOSSaysHowSureItIs(t *testing.T) {
@@ -141,8 +144,13 @@ func TestEscapedIsCutBetweenRunes(t *testing.T) {
 	}
 }
 
+// fullList is more than one message of a storm's list can take.
+const fullList = 120
+
 func FuzzMessage(f *testing.F) {
-	f.Add("<!channel> @here & <@U1|x> `rm` *_~\n> \u202e<https://evil.example|safe> 𝔘", "+15551234567", "mos (3.12) < 3.5", "https://wiki.example/|x>", 3.1, 7)
+	for kind := range 16 {
+		f.Add("<!channel> @here & <@U1|x> `rm` *_~\n> \u202e<https://evil.example|safe> 𝔘", "+15551234567", "mos (3.12) < 3.5", "https://wiki.example/|x>", 3.1, kind)
+	}
 	f.Add("\xff\x00`", "@channel", "<!here>", "http://a/<>", -1.0, 0)
 	f.Add("&&&&&&&", "sip:<sip:x@y>", "", "", 1e300, 1<<40)
 	f.Fuzz(func(t *testing.T, name, number, text, runbook string, mos float64, n int) {
@@ -164,18 +172,25 @@ func FuzzMessage(f *testing.F) {
 		in.Silence = &rules.Silence{By: text, Comment: name, Until: t0}
 		in.Parent, in.ID = text, name
 		in.Show = []string{"from", "to", "mos", "hangupCause", "codec", "tags", "durationSec", "packetsLost", name}
-		for _, state := range []rules.State{rules.Firing, rules.Resolved} {
-			in.State = state
-			checkSafe(t, &writer{title: title}, &in)
-			in.Parent, in.ID = "", "inc_1"
-			checkSafe(t, &writer{title: title, buttons: true, console: "https://callwatch.example/"}, &in)
+		// One kind of incident in each run: a run that is short explores more.
+		w, many := &writer{title: title}, 2
+		if n&1 != 0 {
+			in.State = rules.Firing
 		}
+		if n&2 != 0 {
+			in.Parent, in.ID = "", "inc_1"
+			w = &writer{title: title, buttons: true, console: "https://callwatch.example/"}
+		}
+		if n&12 == 12 {
+			many = fullList
+		}
+		checkSafe(t, w, &in, many)
 	})
 }
 
 func TestHostileIncidentMakesSafeMessages(t *testing.T) {
 	in := hostile()
-	checkSafe(t, &writer{title: title}, &in)
+	checkSafe(t, &writer{title: title}, &in, fullList)
 }
 
 // ours are the only marks that messages may hold: dates and the runbook.
@@ -183,9 +198,9 @@ var ours = regexp.MustCompile(`<!date\^-?\d+\^\{date_short_pretty\} at \{time\}\
 
 // checkSafe demands of every message of the incident: valid JSON within Slack's
 // limits, and no markup in it but ours.
-func checkSafe(t *testing.T, w *writer, in *rules.Incident) {
+func checkSafe(t *testing.T, w *writer, in *rules.Incident, many int) {
 	t.Helper()
-	for name, m := range messages(w, in) {
+	for name, m := range messages(w, in, many) {
 		var blocks, attachments json.RawMessage
 		var err error
 		if blocks, err = json.Marshal(m.Blocks); err != nil {

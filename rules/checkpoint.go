@@ -1,10 +1,13 @@
 package rules
 
 import (
+	"bufio"
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"time"
@@ -14,9 +17,10 @@ import (
 
 // checkpointVersion changes when older checkpoints can no longer be read. One
 // that cannot be read is no loss: the events are replayed instead.
-const checkpointVersion = 2
+const checkpointVersion = 3
 
-// checkpoint is the engine's state as it is stored.
+// checkpoint is the engine's state as it is stored, as JSON behind its length; the
+// packed calls follow.
 type checkpoint struct {
 	Version int              `json:"version"`
 	Set     string           `json:"set"` // digest of the rules file
@@ -24,7 +28,7 @@ type checkpoint struct {
 	Seq     uint64           `json:"seq"`
 	Rules   []checkpointRule `json:"rules"`
 	Keys    []*keyState      `json:"keys"`
-	Calls   []checkpointCall `json:"calls"`
+	Calls   []checkpointCall `json:"calls"`  // those that are not packed
 	Recent  []byte           `json:"recent"` // hashes of event ids, eight bytes each
 	Older   []byte           `json:"older"`
 
@@ -54,6 +58,15 @@ type checkpointCall struct {
 // Checkpoint is the engine's whole state. An engine restored from it continues
 // as if it had never stopped.
 func (g *Engine) Checkpoint() ([]byte, error) {
+	var b bytes.Buffer
+	if err := g.WriteCheckpoint(&b); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// WriteCheckpoint writes what Checkpoint returns.
+func (g *Engine) WriteCheckpoint(w io.Writer) error {
 	c := checkpoint{
 		Version: checkpointVersion, Set: g.set.Digest, Now: g.st.Now, Seq: g.st.Seq,
 		Recent: packHashes(g.st.Seen.Recent), Older: packHashes(g.st.Seen.Older),
@@ -68,7 +81,7 @@ func (g *Engine) Checkpoint() ([]byte, error) {
 	slices.SortFunc(c.Keys, func(a, b *keyState) int {
 		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Key, b.Key))
 	})
-	for _, cs := range g.st.Calls {
+	for _, cs := range g.st.Calls.loose {
 		cc := checkpointCall{Call: cs.Call, Touched: cs.Touched, Holds: cs.Holds, Ended: cs.Ended, EndedSeq: cs.EndedSeq, Settled: cs.Settled}
 		for _, o := range cs.Outcomes {
 			cc.Outcomes = append(cc.Outcomes, byte(o))
@@ -80,17 +93,24 @@ func (g *Engine) Checkpoint() ([]byte, error) {
 	})
 	b, err := json.Marshal(c)
 	if err != nil {
-		return nil, fmt.Errorf("write checkpoint: %w", err)
+		return fmt.Errorf("write checkpoint: %w", err)
 	}
-	return b, nil
+	out := bufio.NewWriterSize(w, 1<<16)
+	head := parts{w: out}
+	head.text(string(b))
+	if err := cmp.Or(head.err, g.st.Calls.writePacked(out), out.Flush()); err != nil {
+		return fmt.Errorf("write checkpoint: %w", err)
+	}
+	return nil
 }
 
 // Restore is an engine that continues from a checkpoint with a set that may have
 // changed since. Rules are recognized by name and `by`: what is known of the
 // others is dropped, and their open incidents are closed at the next event.
 func Restore(set *Set, o Options, data []byte) (*Engine, error) {
+	in := &partReader{r: bytes.NewReader(data)}
 	var c checkpoint
-	if err := json.Unmarshal(data, &c); err != nil {
+	if err := in.json(&c); err != nil {
 		return nil, fmt.Errorf("read checkpoint: %w", err)
 	}
 	if c.Version != checkpointVersion {
@@ -106,9 +126,13 @@ func Restore(set *Set, o Options, data []byte) (*Engine, error) {
 			g.st.Rules[to].Disabled = g.st.Rules[to].Disabled && c.Set == set.Digest
 		}
 	}
+	if err := g.st.Calls.readPacked(in, func(key call.Key, p *packedCall) { g.restorePacked(key, p, place) }); err != nil {
+		return nil, fmt.Errorf("read checkpoint: %w", err)
+	}
 	for _, cc := range c.Calls {
 		g.restoreCall(cc, place)
 	}
+	g.restoreExpiry()
 	g.restoreSettling()
 	for _, k := range c.Keys {
 		g.restoreKey(k, c.Rules, place)
@@ -139,14 +163,11 @@ func (g *Engine) places(old []checkpointRule) []int {
 }
 
 func (g *Engine) restoreCall(cc checkpointCall, place []int) {
-	cs := g.callOf(cc.Call.Key())
-	cs.Call, cs.Touched = cc.Call, cc.Touched
-	cs.Ended, cs.EndedSeq, cs.Settled = cc.Ended, cc.EndedSeq, cc.Settled
-	for i, o := range cc.Outcomes {
-		if i < len(place) && place[i] >= 0 {
-			cs.Outcomes[place[i]] = outcome(o)
-		}
+	cs := &callState{
+		Call: cc.Call, Touched: cc.Touched, Ended: cc.Ended, EndedSeq: cc.EndedSeq, Settled: cc.Settled,
+		Outcomes: unpackOutcomes(g.outcomes(string(cc.Outcomes), place)),
 	}
+	g.st.Calls.put(cc.Call.Key(), cs)
 	for _, h := range cc.Holds {
 		if h.Rule >= len(place) || place[h.Rule] < 0 {
 			continue
@@ -157,7 +178,58 @@ func (g *Engine) restoreCall(cc checkpointCall, place []int) {
 			g.due.push(deadline{at: h.Since.Add(r.For.Duration), rule: r.Name, call: cc.Call.Key()})
 		}
 	}
-	g.expiry.touch(cc.Call.Key(), cc.Touched, cs.ended())
+}
+
+// restorePacked keeps a packed call, but unpacks one whose holds speak of rules
+// that stand elsewhere now.
+func (g *Engine) restorePacked(key call.Key, p *packedCall, place []int) {
+	p.Outcomes = g.outcomes(p.Outcomes, place)
+	g.st.Calls.packed[key] = p
+	if slices.IsSorted(place) && len(place) == len(g.set.Rules) && !slices.Contains(place, -1) {
+		return // the rules stand where they did
+	}
+	cs := g.st.Calls.packer.unpack(key, p)
+	if len(cs.Holds) == 0 {
+		return
+	}
+	var holds []callHold
+	for _, h := range cs.Holds {
+		if h.Rule < len(place) && place[h.Rule] >= 0 {
+			h.Rule = place[h.Rule]
+			holds = append(holds, h)
+		}
+	}
+	cs.Holds = holds
+	g.st.Calls.packed[key] = g.st.Calls.packer.pack(key.Provider, cs)
+}
+
+// outcomes are those of a checkpoint, each at its rule's place in the set.
+func (g *Engine) outcomes(old string, place []int) string {
+	b := make([]byte, len(g.set.Rules))
+	for i := range old {
+		if i < len(place) && place[i] >= 0 {
+			b[place[i]] = old[i]
+		}
+	}
+	return string(b)
+}
+
+// restoreExpiry lets the calls wait for their end again.
+func (g *Engine) restoreExpiry() {
+	for _, ended := range []bool{true, false} {
+		var line []touchedCall
+		for key := range g.st.Calls.keys() {
+			if at, over, _ := g.st.Calls.touched(key); over == ended {
+				line = append(line, touchedCall{key, at})
+			}
+		}
+		slices.SortFunc(line, func(a, b touchedCall) int {
+			return cmp.Or(a.touched.Compare(b.touched), compareKeys(a.key, b.key))
+		})
+		for _, c := range line {
+			g.expiry.wait(c.key, c.touched, ended)
+		}
+	}
 }
 
 func (g *Engine) restoreKey(k *keyState, old []checkpointRule, place []int) {

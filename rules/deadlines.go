@@ -60,8 +60,8 @@ func (h *deadlineHeap) Pop() any {
 	return x
 }
 
-// expiry finds calls that had no event for long, in the order in which they
-// were last touched.
+// expiry finds calls that had no event for long. Each stands there once for being
+// open and once for having ended, however many events it has.
 type expiry struct{ ended, open []touchedCall }
 
 type touchedCall struct {
@@ -69,7 +69,9 @@ type touchedCall struct {
 	touched time.Time
 }
 
-func (x *expiry) touch(k call.Key, at time.Time, ended bool) {
+// wait lets a call stand in line: when it begins, when it ends, and again when it
+// was touched while it stood there.
+func (x *expiry) wait(k call.Key, at time.Time, ended bool) {
 	if ended {
 		x.ended = append(x.ended, touchedCall{k, at})
 	} else {
@@ -77,12 +79,20 @@ func (x *expiry) touch(k call.Key, at time.Time, ended bool) {
 	}
 }
 
-func (x *expiry) expired(now time.Time, o Options) []touchedCall {
-	ended := takeBefore(&x.ended, now.Add(-o.EndedFor))
-	return append(ended, takeBefore(&x.open, now.Add(-o.OpenFor))...)
+// due are the calls whose wait is over, unless they were touched meanwhile.
+func (x *expiry) due(now time.Time, o Options) []call.Key {
+	return slices.Concat(takeBefore(&x.ended, now.Add(-o.EndedFor)), takeBefore(&x.open, now.Add(-o.OpenFor)))
 }
 
-func takeBefore(queue *[]touchedCall, limit time.Time) []touchedCall {
+// gone says whether a call touched at a time is no longer kept.
+func (o Options) gone(touched time.Time, ended bool, now time.Time) bool {
+	if ended {
+		return touched.Before(now.Add(-o.EndedFor))
+	}
+	return touched.Before(now.Add(-o.OpenFor))
+}
+
+func takeBefore(queue *[]touchedCall, limit time.Time) []call.Key {
 	n := 0
 	for n < len(*queue) && (*queue)[n].touched.Before(limit) {
 		n++
@@ -90,7 +100,10 @@ func takeBefore(queue *[]touchedCall, limit time.Time) []touchedCall {
 	if n == 0 {
 		return nil
 	}
-	taken := slices.Clone((*queue)[:n])
+	taken := make([]call.Key, n)
+	for i := range taken {
+		taken[i] = (*queue)[i].key
+	}
 	*queue = (*queue)[n:]
 	return taken
 }

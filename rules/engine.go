@@ -73,7 +73,7 @@ func NewEngine(set *Set, o Options) *Engine {
 	}
 	g := &Engine{
 		set: set, opt: o, indexed: map[string]int{},
-		st:    state{Calls: map[call.Key]*callState{}, Keys: map[ruleKey]*keyState{}},
+		st:    state{Calls: newKept(looseCalls), Keys: map[ruleKey]*keyState{}},
 		watch: stopwatch{clock: o.Clock},
 	}
 	for i, r := range set.Rules {
@@ -99,10 +99,14 @@ func (g *Engine) Apply(seq uint64, at time.Time, e *call.Event) []Transition {
 		return g.out
 	}
 	g.noteFields(e)
-	cs := g.callOf(e.Key())
+	cs, begun := g.callOf(e.Key())
+	over := cs.ended()
 	changed := cs.Call.Fold(e, g.opt.Prefer)
 	cs.Touched = g.st.Now
-	g.expiry.touch(e.Key(), g.st.Now, cs.ended())
+	g.st.Calls.put(e.Key(), cs)
+	if begun || !over && cs.ended() {
+		g.expiry.wait(e.Key(), g.st.Now, cs.ended())
+	}
 	g.judgeAll(cs, e, changed)
 	g.noticeEnd(cs)
 	return g.out
@@ -175,11 +179,8 @@ func (g *Engine) begin(seq uint64, at time.Time) bool {
 	}
 	g.st.Now = later(g.st.Now, at)
 	g.settleRestored()
-	for _, k := range g.expiry.expired(g.st.Now, g.opt) {
-		if cs := g.st.Calls[k.key]; cs != nil && cs.Touched.Equal(k.touched) {
-			delete(g.st.Calls, k.key)
-		}
-	}
+	g.forget()
+	g.st.Calls.tidy()
 	return true
 }
 
@@ -193,7 +194,7 @@ func (g *Engine) expired(d deadline) {
 	}
 	r := g.set.Rules[i]
 	if d.call != (call.Key{}) {
-		cs := g.st.Calls[d.call]
+		cs := g.call(d.call)
 		if cs == nil || cs.Outcomes[i] == matched {
 			return
 		}
@@ -229,13 +230,34 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-func (g *Engine) callOf(k call.Key) *callState {
-	cs := g.st.Calls[k]
-	if cs == nil {
-		cs = &callState{Outcomes: make([]outcome, len(g.set.Rules))}
-		g.st.Calls[k] = cs
+// callOf is the call an event is about, begun where it is not kept.
+func (g *Engine) callOf(k call.Key) (cs *callState, begun bool) {
+	if cs := g.call(k); cs != nil {
+		return cs, false
 	}
-	return cs
+	return &callState{Outcomes: make([]outcome, len(g.set.Rules))}, true
+}
+
+// call is a call that is kept; nil for none.
+func (g *Engine) call(k call.Key) *callState {
+	if at, ended, ok := g.st.Calls.touched(k); !ok || g.opt.gone(at, ended, g.st.Now) {
+		return nil
+	}
+	return g.st.Calls.find(k)
+}
+
+// forget drops calls that have had no event for long enough.
+func (g *Engine) forget() {
+	for _, k := range g.expiry.due(g.st.Now, g.opt) {
+		at, ended, ok := g.st.Calls.touched(k)
+		switch {
+		case !ok:
+		case g.opt.gone(at, ended, g.st.Now):
+			g.st.Calls.drop(k)
+		default:
+			g.expiry.wait(k, g.st.Now, ended)
+		}
+	}
 }
 
 func (c *callState) ended() bool {
@@ -256,7 +278,7 @@ func (g *Engine) Incidents() []Incident {
 
 // Call is what is known of a call; false where it is not kept.
 func (g *Engine) Call(k call.Key) (call.Call, bool) {
-	cs := g.st.Calls[k]
+	cs := g.call(k)
 	if cs == nil {
 		return call.Call{}, false
 	}

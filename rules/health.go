@@ -50,7 +50,7 @@ func (g *Engine) Healths() []Health {
 }
 
 // Calls is the number of calls that are kept.
-func (g *Engine) Calls() int { return len(g.st.Calls) }
+func (g *Engine) Calls() int { return g.st.Calls.len() }
 
 // hour is how many calls matched in one hour of stream time.
 type hour struct {

@@ -87,7 +87,7 @@ func (g *Engine) settleNext(q *settleQueue) {
 	if q.calls = q.calls[1:]; len(q.calls) == 0 {
 		q.calls = nil
 	}
-	if cs := g.st.Calls[c.key]; cs != nil && cs.Ended.Equal(c.at) && !cs.Settled {
+	if cs := g.call(c.key); cs != nil && cs.Ended.Equal(c.at) && !cs.Settled {
 		g.count(q.rules, cs)
 	}
 }
@@ -96,18 +96,20 @@ func (g *Engine) settleNext(q *settleQueue) {
 // through with has been counted by all of its rules; one that ended with the last
 // event is still to come, also where the queue waits for nothing.
 func (g *Engine) restoreSettling() {
-	var waiting []*callState
-	for _, cs := range g.st.Calls {
-		if !cs.Ended.IsZero() && !cs.Settled {
-			waiting = append(waiting, cs)
-		}
+	type waiter struct {
+		key call.Key
+		ending
 	}
-	slices.SortFunc(waiting, func(a, b *callState) int { return cmp.Compare(a.EndedSeq, b.EndedSeq) })
-	for _, cs := range waiting {
+	var waiting []waiter
+	for key, end := range g.st.Calls.ends() {
+		waiting = append(waiting, waiter{key, end})
+	}
+	slices.SortFunc(waiting, func(a, b waiter) int { return cmp.Compare(a.seq, b.seq) })
+	for _, w := range waiting {
 		for i := range g.settling {
 			q := &g.settling[i]
-			if cs.Ended.Add(q.wait).After(g.st.Now) || cs.EndedSeq == g.st.Seq {
-				q.calls = append(q.calls, endedCall{cs.Call.Key(), cs.Ended})
+			if w.at.Add(q.wait).After(g.st.Now) || w.seq == g.st.Seq {
+				q.calls = append(q.calls, endedCall{w.key, w.at})
 			}
 		}
 	}

@@ -10,7 +10,7 @@ import (
 type state struct {
 	Now   time.Time // stream time
 	Seq   uint64    // last event or tick applied
-	Calls map[call.Key]*callState
+	Calls *kept
 	Keys  map[ruleKey]*keyState
 	Rules []*ruleState // by the rule's place in the set
 	Seen  memory
@@ -29,6 +29,8 @@ type callState struct {
 	Ended    time.Time // stream time at which the end was stored; zero before
 	EndedSeq uint64
 	Settled  bool // nothing more is expected: every window has counted it
+
+	turn uint64 // at which it was touched last, among the calls that are kept
 }
 
 // callHold is how far the `for` of one rule has come on one call.

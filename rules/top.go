@@ -68,13 +68,13 @@ func (g *Engine) gatherSamples(r *Rule, k *keyState) {
 		blamed = k.Window.Recent
 	}
 	for _, key := range blamed {
-		if cs := g.st.Calls[key]; cs != nil && g.inWindow(r, cs) {
+		if cs := g.call(key); cs != nil && g.inWindow(r, cs) {
 			g.sampled.Load(&cs.Call.Event)
 			samples = r.sample(samples, r.blame(&cs.Call.Event, &g.sampled, g.st.Now))
 		}
 	}
 	for _, key := range k.Window.Recent {
-		cs := g.st.Calls[key]
+		cs := g.call(key)
 		if cs == nil || !g.inWindow(r, cs) {
 			continue
 		}

@@ -51,7 +51,7 @@ func (t *Trace) Only(rule string) bool {
 // Apply folds an event that came at a point in stream time.
 func (t *Trace) Apply(at time.Time, e *call.Event) {
 	t.Transitions = append(t.Transitions, t.engine.Apply(t.engine.Seq()+1, at, e)...)
-	cs := t.engine.st.Calls[e.Key()]
+	cs := t.engine.call(e.Key())
 	if cs == nil {
 		return
 	}
@@ -174,7 +174,7 @@ func (t *Trace) tick(at time.Time) {
 	t.Transitions = append(t.Transitions, t.engine.Tick(t.engine.Seq()+1, at)...)
 	t.observeWindows()
 	for key, tr := range t.calls {
-		cs := t.engine.st.Calls[key]
+		cs := t.engine.call(key)
 		if cs == nil {
 			continue // no longer kept
 		}
@@ -197,7 +197,7 @@ func (t *Trace) Calls() []CallExplanation {
 			if !ok {
 				continue
 			}
-			t.ofKey(i, r, t.engine.st.Calls[key], &e)
+			t.ofKey(i, r, t.engine.call(key), &e)
 			x.Rules = append(x.Rules, e)
 		}
 		out = append(out, x)

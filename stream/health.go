@@ -36,7 +36,7 @@ type StreamState struct {
 func (s *Store) Health(ctx context.Context) Health {
 	ctx, cancel := context.WithTimeout(ctx, healthWait)
 	defer cancel()
-	h := Health{Durability: s.durability(), Embedded: s.node != nil, Server: s.nc.ConnectedServerVersion(), URL: s.cfg.URL}
+	h := Health{Durability: s.durability(), Embedded: s.node != nil, Server: s.nc.ConnectedServerVersion(), URL: s.cfg.shownURL()}
 	blame := func(err error) { h.Causes = append(h.Causes, err.Error()) }
 	if out := s.down.Load(); out != nil {
 		blame(out.err)
@@ -53,7 +53,7 @@ func (s *Store) Health(ctx context.Context) Health {
 			blame(err)
 		}
 	}
-	for _, st := range []jetstream.Stream{s.raw, s.events, s.alerts, s.dead, s.checkpoints} {
+	for _, st := range []jetstream.Stream{s.raw, s.events, s.alerts, s.dead, s.checkpoints, s.tasks} {
 		info, err := st.Info(ctx)
 		if err != nil {
 			blame(fmt.Errorf("stream %s: %w", st.CachedInfo().Config.Name, err))

@@ -156,7 +156,12 @@ func (s *Store) probe(flags byte) error {
 
 func (s *Store) restart() {
 	if s.node == nil {
-		return // an external server is its operator's
+		// An external server is its operator's; but this one may be cut off from
+		// the others of its cluster, which go on without it.
+		if err := s.nc.ForceReconnect(); err == nil {
+			s.log.Warn("another server of the NATS cluster is tried")
+		}
+		return
 	}
 	s.log.Warn("embedded NATS server is started again")
 	if err := s.node.restart(); err != nil {
@@ -174,6 +179,22 @@ func (s *Store) fillLostTail(ctx context.Context) error {
 		return err
 	}
 	last := s.raw.CachedInfo().State.LastSeq
+	for s.node == nil && last < raw.Seq {
+		// A leader that was elected just now may not know its last messages yet.
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(openAgain):
+		}
+		info, err := s.raw.Info(ctx)
+		if err != nil {
+			return readError(ctx, err)
+		}
+		if info.State.LastSeq == last {
+			break
+		}
+		last = info.State.LastSeq
+	}
 	if last >= raw.Seq {
 		return nil
 	}

@@ -35,6 +35,12 @@ func running(t *testing.T, change func(*Config)) (*app, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return runs(t, a)
+}
+
+// runs has it run until the test ends.
+func runs(t *testing.T, a *app) (*app, string) {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- a.run(ctx) }()

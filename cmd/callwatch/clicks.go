@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"callwatch/handlers"
 	"callwatch/notifier"
 	"callwatch/rules"
 )
@@ -21,7 +22,7 @@ func (a *app) clicks() *notifier.Clicks {
 		Web: &http.Client{Timeout: 2 * time.Second},
 	}
 	if groups := splitList(Secret(slack.Groups)); len(groups) > 0 {
-		c.Allow = a.notifier.AllowGroups(groups)
+		c.Allow = a.notifier.Load().AllowGroups(groups)
 	}
 	return c
 }
@@ -76,4 +77,9 @@ func (a *app) openIncident(id string) (in rules.Incident, ok bool) {
 // listen takes clicks by Socket Mode.
 func (a *app) listen(ctx context.Context) error {
 	return a.clicks().Listen(ctx, notifier.Token(a.cfg.Slack.AppToken.Reveal()), a.cfg.Slack.APIURL)
+}
+
+// press passes on what somebody pressed on the page of the made-up Slack.
+func (a *app) press(ctx context.Context, p handlers.Press) error {
+	return a.console.slack.press(ctx, "http://"+a.server.Addr().String()+"/slack/interactions", p)
 }

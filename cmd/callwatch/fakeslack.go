@@ -1,7 +1,9 @@
 package main
 
 import (
-	"encoding/json"
+	"bytes"
+	"context"
+	"crypto/rand"
 	"fmt"
 	"net"
 	"net/http"
@@ -18,6 +20,7 @@ type fakeSlack struct {
 	server *slackfake.Server
 	http   *http.Server
 	url    string
+	secret string // signs what is pressed
 }
 
 func startFakeSlack() (*fakeSlack, error) {
@@ -27,7 +30,7 @@ func startFakeSlack() (*fakeSlack, error) {
 	}
 	server := slackfake.New(slackfake.Config{Now: time.Now})
 	f := &fakeSlack{
-		server: server, url: "http://" + listener.Addr().String() + "/api/",
+		server: server, url: "http://" + listener.Addr().String() + "/api/", secret: rand.Text(),
 		http: &http.Server{Handler: server, ReadHeaderTimeout: 5 * time.Second},
 	}
 	go func() { _ = f.http.Serve(listener) }()
@@ -45,6 +48,33 @@ func (a *app) useFakeSlack() error {
 	a.console.slack = slack
 	a.cfg.Slack.APIURL, a.cfg.Slack.Token, a.cfg.Slack.Channel = slack.url, "xoxb-made-up", "#voice-quality"
 	a.cfg.Slack.Rate = 20
+	// Buttons work as in the real one, for everybody.
+	a.cfg.Slack.SigningSecret, a.cfg.Slack.AppToken, a.cfg.Slack.Groups = Secret(slack.secret), "", ""
+	return nil
+}
+
+// press sends what a reader of the page pressed the way Slack does: signed, to
+// the address for interactions.
+func (f *fakeSlack) press(ctx context.Context, address string, p handlers.Press) error {
+	payload, err := f.server.Press(p.Message, p.Action, p.Option, slackfake.User{ID: "U0000002", Name: "you"})
+	if err != nil {
+		return fmt.Errorf("%w: %w", handlers.ErrNoControl, err)
+	}
+	header, body := slackfake.Request(f.secret, time.Now(), payload)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("send the click: %w", err)
+	}
+	r.Header = header
+	client := &http.Client{Timeout: 3 * time.Second} // as long as Slack waits
+	res, err := client.Do(r)
+	if err != nil {
+		return fmt.Errorf("send the click: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("the click is answered %s", res.Status)
+	}
 	return nil
 }
 
@@ -65,55 +95,4 @@ func (f *fakeSlack) threads() ([]handlers.Thread, int64) {
 		threads = append(threads, shown)
 	}
 	return threads, messages
-}
-
-func shownMessage(m slackfake.Message) handlers.Message {
-	out := handlers.Message{At: m.At, Edited: m.Edits > 0, Text: m.Text, Blocks: shownBlocks(m.Blocks)}
-	var attachments []struct {
-		Color  string          `json:"color"`
-		Blocks json.RawMessage `json:"blocks"`
-	}
-	if json.Unmarshal(m.Attachments, &attachments) == nil {
-		for _, a := range attachments {
-			out.Attachments = append(out.Attachments, handlers.Attachment{Color: a.Color, Blocks: shownBlocks(a.Blocks)})
-		}
-	}
-	return out
-}
-
-type slackText struct {
-	Text string `json:"text"`
-}
-
-// shownBlocks reads Slack's blocks as far as the page can show them.
-func shownBlocks(raw json.RawMessage) []handlers.Block {
-	var blocks []struct {
-		Type     string      `json:"type"`
-		Text     slackText   `json:"text"`
-		Fields   []slackText `json:"fields"`
-		Elements []struct {
-			Text json.RawMessage `json:"text"` // a text in a context, an object in a button
-		} `json:"elements"`
-	}
-	if json.Unmarshal(raw, &blocks) != nil {
-		return nil
-	}
-	out := make([]handlers.Block, 0, len(blocks))
-	for _, b := range blocks {
-		shown := handlers.Block{Type: b.Type, Text: b.Text.Text}
-		for _, f := range b.Fields {
-			shown.Fields = append(shown.Fields, f.Text)
-		}
-		for _, e := range b.Elements {
-			var label slackText
-			var text string
-			if json.Unmarshal(e.Text, &text) == nil {
-				shown.Items = append(shown.Items, text)
-			} else if json.Unmarshal(e.Text, &label) == nil {
-				shown.Buttons = append(shown.Buttons, label.Text)
-			}
-		}
-		out = append(out, shown)
-	}
-	return out
 }

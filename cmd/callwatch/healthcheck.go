@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func healthcheckCommand() *cobra.Command {
+func healthcheckCommand(s *settings) *cobra.Command {
 	var target string
 	c := &cobra.Command{
 		Use:   "healthcheck",
@@ -16,8 +16,15 @@ func healthcheckCommand() *cobra.Command {
 		Long:  "Ask a running callwatch whether it can take webhooks: exit 0 when it is ready, 1 when not, 4 when it does not answer.",
 		Args:  cobra.NoArgs,
 	}
-	c.Flags().StringVar(&target, "url", "http://127.0.0.1:8080", "address of callwatch")
+	c.Flags().StringVar(&target, "url", "", "address of callwatch (default: where this configuration listens)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if target == "" {
+			cfg, err := s.load(c)
+			if err != nil {
+				return err
+			}
+			target = listening(cfg.Listen)
+		}
 		client := &http.Client{Timeout: 5 * time.Second}
 		req, err := http.NewRequestWithContext(c.Context(), http.MethodGet, target+"/readyz", nil)
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -37,7 +38,7 @@ func incidentsListCommand(s *settings) *cobra.Command {
 	o := addOutput(c)
 	connect := addRemote(c, s)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		query, ok := map[string]string{"open": "?state=open", "resolved": "?state=resolved", "all": ""}[state]
+		wanted, ok := map[string]string{"open": "open", "resolved": "resolved", "all": ""}[state]
 		if !ok {
 			return usage(fmt.Errorf("--state: %q is none of open, resolved, all", state))
 		}
@@ -45,13 +46,32 @@ func incidentsListCommand(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var answer struct{ Incidents []rules.Incident }
-		if err := r.ask(c.Context(), http.MethodGet, "/incidents"+query, nil, &answer); err != nil {
+		list, err := r.incidents(c.Context(), wanted)
+		if err != nil {
 			return err
 		}
-		return printAll(c.OutOrStdout(), *o, answer.Incidents, func(w io.Writer) error { return incidentTable(w, answer.Incidents, state) })
+		return printAll(c.OutOrStdout(), *o, list, func(w io.Writer) error { return incidentTable(w, list, state) })
 	}
 	return c
+}
+
+// incidents reads a list part by part.
+func (r *remote) incidents(ctx context.Context, state string) ([]rules.Incident, error) {
+	list, after := []rules.Incident{}, ""
+	for {
+		var part struct {
+			Incidents []rules.Incident `json:"incidents"`
+			Next      string           `json:"next"`
+		}
+		query := url.Values{"state": {state}, "after": {after}}
+		if err := r.ask(ctx, http.MethodGet, "/incidents?"+query.Encode(), nil, &part); err != nil {
+			return nil, err
+		}
+		if list = append(list, part.Incidents...); part.Next == "" {
+			return list, nil
+		}
+		after = part.Next
+	}
 }
 
 func incidentTable(w io.Writer, list []rules.Incident, state string) error {

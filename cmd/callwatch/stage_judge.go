@@ -28,6 +28,7 @@ type judging struct {
 	mu      sync.Mutex
 	set     *rules.Set
 	engine  *rules.Engine // nil until the stage has begun
+	storing bool          // what comes of it; else another replica does
 	ordered *ordered      // nil: the engine has the rules that are wanted
 }
 
@@ -46,21 +47,24 @@ func (j *judging) inForce() *rules.Set {
 	return j.set
 }
 
-// judge folds events into transitions and stores those. It begins at the last
-// checkpoint: what it finds again is recognized by its cause and stored once.
-func (a *app) judge(ctx context.Context) error {
+// fold folds events into transitions and, where it leads, stores those. It begins
+// at the last checkpoint: what it finds again is recognized by its cause and
+// stored once.
+func (a *app) fold(ctx context.Context, leads bool) error {
 	engine, err := a.restoreEngine(ctx)
 	if err != nil {
 		return err
 	}
 	a.judging.mu.Lock()
-	a.judging.engine = engine
+	a.judging.engine, a.judging.storing = engine, leads
 	a.judging.mu.Unlock()
 
 	a.stats.judgedSeq.Store(engine.Seq())
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	go a.tick(ctx)
+	if leads {
+		go a.tick(ctx)
+	}
 	saved, savedAt := engine.Seq(), time.Now()
 	err = a.store.Follow(ctx, engine.Seq()+1, func(m stream.Message) error {
 		var err error
@@ -71,13 +75,13 @@ func (a *app) judge(ctx context.Context) error {
 			return err
 		}
 		a.judging.reached(m.Seq)
-		if m.Seq-saved < checkpointEvents && time.Since(savedAt) < checkpointEvery {
+		if !leads || m.Seq-saved < checkpointEvents && time.Since(savedAt) < checkpointEvery {
 			return nil
 		}
 		saved, savedAt = m.Seq, time.Now()
 		return a.saveEngine(ctx, engine)
 	})
-	if ctx.Err() == nil || engine.Seq() == saved {
+	if !leads || ctx.Err() == nil || engine.Seq() == saved || errors.Is(context.Cause(ctx), stream.ErrConflict) {
 		return err
 	}
 	closing, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -93,7 +97,7 @@ func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Messa
 	case m.Mark:
 		action, err = rules.ParseAction(m.Data)
 	case !m.Tick:
-		err = json.Unmarshal(m.Data, &e)
+		err = decodeEvent(m.Data, true, &e)
 	}
 	if err != nil {
 		a.log.Error("stored event cannot be read", "seq", m.Seq, "err", err)
@@ -113,11 +117,17 @@ func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Messa
 	}
 	slow := engine.Slow()
 	a.judging.mu.Unlock()
+	if !a.judging.storing {
+		slow, made = nil, nil // the replica that leads comes to the same
+	}
 	if err := a.disableSlow(ctx, slow); err != nil {
 		return err
 	}
 	event := !m.Tick && !m.Mark
 	a.stats.judged(!event, time.Since(begun), m.Seq)
+	if event {
+		a.traceJudged(&e, begun, made)
+	}
 	if a.console != nil && event {
 		a.console.event(e)
 	}
@@ -213,9 +223,5 @@ func (a *app) restoreEngine(ctx context.Context) (*rules.Engine, error) {
 }
 
 func (a *app) saveEngine(ctx context.Context, engine *rules.Engine) error {
-	data, err := engine.Checkpoint()
-	if err != nil {
-		return err
-	}
-	return a.saveCheckpoint(ctx, engine.Seq(), data)
+	return a.saveCheckpoint(ctx, engine.Seq(), engine.WriteCheckpoint)
 }

@@ -2,7 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
 
 	"callwatch/call"
 	"callwatch/normalizer"
@@ -11,10 +19,14 @@ import (
 
 // keepBody makes a verified body durable: once it returns, the webhook is ours.
 func (a *app) keepBody(ctx context.Context, b normalizer.Body) (string, error) {
-	return a.store.Append(ctx, stream.Record{
+	return a.store.Append(ctx, *recordOf(b))
+}
+
+func recordOf(b normalizer.Body) *stream.Record {
+	return &stream.Record{
 		Provider: b.Provider, Source: string(b.Source), ContentType: b.ContentType, Key: b.Key,
 		CallID: b.CallID, Header: b.Header, ReceivedAt: b.ReceivedAt, Body: b.Bytes,
-	})
+	}
 }
 
 // normalize turns stored webhooks into events. It goes on behind the last event
@@ -26,18 +38,14 @@ func (a *app) normalize(ctx context.Context) error {
 	}
 	a.stats.normalizedSeq.Store(last.Seq)
 	return a.store.Records(ctx, last, func(records []stream.Record) error {
-		var events []stream.Event
-		for i := range records {
-			r := &records[i]
-			made, err := a.eventsOf(ctx, r)
-			if err != nil {
-				return err
-			}
-			if any && r.At == last {
-				made = made[min(len(made), index+1):]
-			}
-			events = append(events, made...)
+		made, err := a.eventsOfAll(ctx, records)
+		if err != nil {
+			return err
 		}
+		if any && records[0].At == last {
+			made[0] = made[0][min(len(made[0]), index+1):]
+		}
+		events := slices.Concat(made...)
 		if err := a.store.PublishEvents(ctx, events); err != nil {
 			return fmt.Errorf("publish events: %w", err)
 		}
@@ -49,10 +57,30 @@ func (a *app) normalize(ctx context.Context) error {
 	})
 }
 
+// eventsOfAll normalizes records, on as many processors as there are; the events
+// of each stand at its place.
+func (a *app) eventsOfAll(ctx context.Context, records []stream.Record) ([][]stream.Event, error) {
+	made := make([][]stream.Event, len(records))
+	errs := make([]error, len(records))
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(records)) {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(records); i = int(next.Add(1)) - 1 {
+				made[i], errs[i] = a.eventsOf(ctx, &records[i])
+			}
+		})
+	}
+	group.Wait()
+	return made, errors.Join(errs...)
+}
+
 // eventsOf normalizes one record. What cannot be normalized becomes a dead
 // letter: it is ours now, a retry by the provider would not help.
 func (a *app) eventsOf(ctx context.Context, r *stream.Record) ([]stream.Event, error) {
+	begun := time.Now()
 	events, err := a.safeEvents(r)
+	a.traces.span(r.ID(), "normalize", "", begun, time.Now(), err, attribute.String("callwatch.provider", r.Provider))
 	if err != nil {
 		a.stats.deadLetter(r.Provider)
 		a.log.Warn("webhook cannot be normalized", "provider", r.Provider, "raw", r.ID(), "err", err)
@@ -74,7 +102,7 @@ func (a *app) eventsOf(ctx context.Context, r *stream.Record) ([]stream.Event, e
 		}
 		out[i] = stream.Event{
 			Provider: e.Provider, Kind: string(e.Kind), ID: e.ID, CallID: e.CallID, Time: e.OccurredAt,
-			Raw: r.At, Index: i, Data: data,
+			Source: r.Source, Raw: r.At, Index: i, Data: data,
 		}
 	}
 	return out, nil
@@ -91,8 +119,10 @@ func (a *app) safeEvents(r *stream.Record) (events []call.Event, err error) {
 	if !ok {
 		return nil, fmt.Errorf("there is no provider %q", r.Provider)
 	}
+	options := a.cfg.normalizing()
+	options.Fetches = a.cfg.fetches(p)
 	return normalizer.Events(p, &normalizer.Body{
 		Provider: r.Provider, Source: normalizer.Source(r.Source), ContentType: r.ContentType,
 		Header: r.Header, Bytes: r.Body, ReceivedAt: r.ReceivedAt, RawID: r.ID(), Key: r.Key, CallID: r.CallID,
-	}, a.cfg.normalizing())
+	}, options)
 }

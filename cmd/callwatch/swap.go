@@ -49,7 +49,11 @@ func (a *app) takeOrder(ctx context.Context, engine *rules.Engine) (*rules.Engin
 	if err != nil {
 		return engine, err
 	}
-	if err := a.saveCheckpoint(ctx, engine.Seq(), checkpoint); err != nil {
+	write := func(w io.Writer) error {
+		_, err := w.Write(checkpoint)
+		return err
+	}
+	if err := a.saveCheckpoint(ctx, engine.Seq(), write); err != nil {
 		return engine, err
 	}
 	j.mu.Lock()
@@ -62,12 +66,11 @@ func (a *app) takeOrder(ctx context.Context, engine *rules.Engine) (*rules.Engin
 	return next, nil
 }
 
-func (a *app) saveCheckpoint(ctx context.Context, seq uint64, data []byte) error {
-	err := a.store.SaveCheckpoint(ctx, checkpointName, seq, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
-	if err != nil {
+func (a *app) saveCheckpoint(ctx context.Context, seq uint64, write func(io.Writer) error) error {
+	if !a.judging.storing {
+		return nil
+	}
+	if err := a.store.SaveCheckpoint(ctx, checkpointName, seq, write); err != nil {
 		return fmt.Errorf("save checkpoint: %w", err)
 	}
 	return nil

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"callwatch/notifier/slackfake"
+)
+
+const judgedMetric = "callwatch_judge_duration_seconds_count"
+
+// pipeline loads callwatch for a time and waits until all is judged: the rate is
+// over the whole of it, so a backlog that grew counts against it.
+func pipeline(ctx context.Context, o *options) error {
+	fmt.Fprintln(o.out, "| body | taken | judged, the wait for the last one included | p50 | p99 of the answers |\n| --- | --- | --- | --- | --- |")
+	for _, c := range []struct {
+		size   int
+		make   maker
+		target float64
+	}{{small, ended(small, 100, time.Now()), 5000}, {large, report(large, time.Now()), 1000}} {
+		dir := filepath.Join(o.scratch, fmt.Sprint("pipeline-", c.size))
+		p, err := startCallwatch(ctx, o, dir)
+		if err != nil {
+			return err
+		}
+		var numbers atomic.Uint64
+		l := load{addr: p.addr, conns: o.conns, make: c.make, next: func() uint64 { return numbers.Add(1) }}
+		begun := time.Now()
+		r, err := l.run(ctx, o.each*time.Duration(o.rounds))
+		if err == nil {
+			err = p.judged(ctx, float64(r.answered))
+		}
+		judged := float64(r.answered) / time.Since(begun).Seconds()
+		if err = errors.Join(err, p.stop(), os.RemoveAll(dir)); err != nil {
+			return err
+		}
+		fmt.Fprintf(o.out, "| %.1f KB | %.0f/s | %.0f/s | %v | %v |\n", float64(c.size)/1000, r.rate(), judged,
+			r.quantile(.5).Round(10*time.Microsecond), r.quantile(.99).Round(10*time.Microsecond))
+		defer o.verdict(fmt.Sprintf("%.1f KB: judged a second", float64(c.size)/1000), judged, c.target, true)
+	}
+	return nil
+}
+
+// judged waits until so many events are judged.
+func (p *process) judged(ctx context.Context, want float64) error {
+	ctx, done := context.WithTimeout(ctx, 10*time.Minute)
+	defer done()
+	for {
+		n, err := p.metric(ctx, judgedMetric, "")
+		if err != nil {
+			return fmt.Errorf("wait for judging: %w", err)
+		}
+		if n >= want {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%v of %v events judged", n, want)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// slackWatch is a Slack that notes when each call of interest was posted.
+type slackWatch struct {
+	fake  http.Handler
+	sent  sync.Map // call number -> time.Time
+	mu    sync.Mutex
+	waits []time.Duration
+	seen  map[string]bool
+}
+
+func (s *slackWatch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(r.URL.Path, "/chat.postMessage") {
+		at := time.Now()
+		if err := r.ParseForm(); err == nil && r.Form.Get("thread_ts") == "" {
+			s.note(at, r.Form.Encode())
+		}
+	}
+	s.fake.ServeHTTP(w, r)
+}
+
+// note finds the call that a root message is about: the rule of this row makes an
+// incident of each call.
+func (s *slackWatch) note(at time.Time, text string) {
+	_, rest, ok := strings.Cut(text, "call-")
+	if !ok || len(rest) < len(number) {
+		return
+	}
+	id := rest[:len(number)]
+	sent, ok := s.sent.Load(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ok && !s.seen[id] {
+		s.seen[id] = true
+		s.waits = append(s.waits, at.Sub(sent.(time.Time)))
+	}
+}
+
+const latencyRules = `rules:
+  - name: bad-call
+    when: mos < 3.5
+    by: [callId]
+    severity: critical
+routes:
+  - {slack: ["#bench"], storm: off}
+`
+
+func latency(ctx context.Context, o *options) error {
+	fake := slackfake.New(slackfake.Config{Now: time.Now})
+	watch := &slackWatch{fake: fake, seen: map[string]bool{}}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: watch, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(listener) }()
+	defer func() { _ = server.Close() }()
+	rules := filepath.Join(o.scratch, "latency.yaml")
+	if err := os.WriteFile(rules, []byte(latencyRules), 0o600); err != nil {
+		return err
+	}
+	dir := filepath.Join(o.scratch, "latency")
+	p, err := startCallwatch(ctx, o, dir, "CALLWATCH_SLACK_TOKEN=xoxb-bench", "CALLWATCH_SLACK_CHANNEL=#bench",
+		"CALLWATCH_SLACK_API_URL=http://"+listener.Addr().String()+"/api/", "CALLWATCH_SLACK_RATE=10000", "CALLWATCH_RULES="+rules)
+	if err != nil {
+		return err
+	}
+	const rate, bad = 500, 100
+	var numbers atomic.Uint64
+	made := ended(small, bad, time.Now())
+	l := load{addr: p.addr, conns: 50, rate: rate, next: func() uint64 { return numbers.Add(1) }, make: func(buf []byte, n uint64) []byte {
+		buf = made(buf, n)
+		if n%bad == 0 {
+			watch.sent.Store(digits(n), time.Now())
+		}
+		return buf
+	}}
+	r, err := l.run(ctx, o.each*time.Duration(o.rounds))
+	if err == nil {
+		err = watch.settle(ctx, r.answered/bad)
+	}
+	if err = errors.Join(err, p.stop(), os.RemoveAll(dir)); err != nil {
+		return err
+	}
+	waits := result{waits: sorted(watch.waits)}
+	fmt.Fprintf(o.out, "%d webhooks at %.0f/s, %d of them announced; from sending to Slack's request: p50 %v, p99 %v\n",
+		r.answered, r.rate(), len(watch.waits), waits.quantile(.5).Round(10*time.Microsecond), waits.quantile(.99).Round(10*time.Microsecond))
+	o.verdict("p50 in ms", float64(waits.quantile(.5))/1e6, 5, false)
+	o.verdict("p99 in ms", float64(waits.quantile(.99))/1e6, 30, false)
+	return nil
+}
+
+// settle waits until so many calls are announced.
+func (s *slackWatch) settle(ctx context.Context, want int) error {
+	ctx, done := context.WithTimeout(ctx, time.Minute)
+	defer done()
+	for {
+		s.mu.Lock()
+		n := len(s.waits)
+		s.mu.Unlock()
+		if n >= want {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d bad calls announced", n, want)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}

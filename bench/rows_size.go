@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+func sorted(d []time.Duration) []time.Duration {
+	slices.Sort(d)
+	return d
+}
+
+func memory(ctx context.Context, o *options) error {
+	const calls, rate = 100_000, 1000
+	dir := filepath.Join(o.scratch, "memory")
+	p, err := startCallwatch(ctx, o, dir)
+	if err != nil {
+		return err
+	}
+	var numbers atomic.Uint64
+	l := load{addr: p.addr, conns: 50, rate: rate, make: ended(small, 0, time.Now()), next: func() uint64 { return numbers.Add(1) }}
+	if _, err = l.run(ctx, calls/rate*time.Second+2*time.Second); err == nil { // as fast as the row is about, not faster
+		err = p.judged(ctx, calls)
+	}
+	if err != nil {
+		return errors.Join(err, p.stop())
+	}
+	kept, err := p.metric(ctx, "callwatch_calls_kept", "")
+	if err != nil {
+		return errors.Join(err, p.stop())
+	}
+	most := p.resident()
+	over := make(chan error, 1)
+	go func() {
+		_, err := l.run(ctx, o.each*time.Duration(o.rounds))
+		over <- err
+	}()
+	for running := true; running; {
+		select {
+		case err = <-over:
+			running = false
+		case <-time.After(100 * time.Millisecond):
+			most = max(most, p.resident())
+		}
+	}
+	now := p.resident()
+	if err = errors.Join(err, p.stop(), os.RemoveAll(dir)); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.out, "%.0f calls kept; resident at most %d MB, at the end %d MB\n", kept, most>>20, now>>20)
+	o.verdict("resident MB at the end", float64(now>>20), 150, false)
+	return nil
+}
+
+// store stores events until there are so many.
+func store(ctx context.Context, o *options, p *process, numbers *atomic.Uint64, want int) error {
+	l := load{addr: p.addr, conns: o.conns, make: ended(small, 1000, time.Now()), next: func() uint64 { return numbers.Add(1) }}
+	for numbers.Load() < uint64(want) {
+		if _, err := l.run(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+	return p.judged(ctx, float64(want))
+}
+
+func start(ctx context.Context, o *options) error {
+	dir := filepath.Join(o.scratch, "start")
+	begun := time.Now()
+	p, err := startCallwatch(ctx, o, dir)
+	if err != nil {
+		return err
+	}
+	empty := time.Since(begun)
+	time.Sleep(2 * time.Second) // past the start
+	before, at := p.cpu(), time.Now()
+	time.Sleep(o.each)
+	idle := float64(p.cpu()-before) / float64(time.Since(at))
+	var numbers atomic.Uint64
+	err = store(ctx, o, p, &numbers, o.events)
+	if err = errors.Join(err, p.stop()); err != nil {
+		return err
+	}
+	begun = time.Now()
+	if p, err = startCallwatch(ctx, o, dir); err != nil {
+		return err
+	}
+	full := time.Since(begun)
+	if err = errors.Join(p.stop(), os.RemoveAll(dir)); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.out, "ready after %v on an empty store, after %v on %d events; idle CPU %.2f %%\n",
+		empty.Round(time.Millisecond), full.Round(time.Millisecond), numbers.Load(), 100*idle)
+	o.verdict("empty store, seconds", empty.Seconds(), 0.5, false)
+	o.verdict("full store, seconds", full.Seconds(), 3, false)
+	o.verdict("idle CPU, per cent", 100*idle, 1, false)
+	return nil
+}
+
+// flat measures the pipeline at sizes of the store that grow tenfold.
+func flat(ctx context.Context, o *options) error {
+	dir := filepath.Join(o.scratch, "flat")
+	p, err := startCallwatch(ctx, o, dir)
+	if err != nil {
+		return err
+	}
+	var numbers atomic.Uint64
+	fmt.Fprintln(o.out, "| stored events | judged a second | CPU an event |\n| --- | --- | --- |")
+	var costs []float64
+	for want := 10_000; want <= o.events && err == nil; want *= 10 {
+		if err = store(ctx, o, p, &numbers, want); err != nil {
+			break
+		}
+		stored, spent, begun := numbers.Load(), p.cpu(), time.Now()
+		l := load{addr: p.addr, conns: o.conns, make: ended(small, 1000, time.Now()), next: func() uint64 { return numbers.Add(1) }}
+		var r result
+		if r, err = l.run(ctx, o.each); err != nil {
+			break
+		}
+		if err = p.judged(ctx, float64(numbers.Load()-uint64(o.conns))); err != nil {
+			break
+		}
+		cost := float64(p.cpu()-spent) / float64(r.answered)
+		costs = append(costs, cost)
+		fmt.Fprintf(o.out, "| %d | %.0f | %v |\n", stored, float64(r.answered)/time.Since(begun).Seconds(), time.Duration(cost).Round(time.Microsecond))
+	}
+	if err = errors.Join(err, p.stop(), os.RemoveAll(dir)); err != nil {
+		return err
+	}
+	o.verdict("cost of an event at the largest store to that at the smallest", costs[len(costs)-1]/costs[0], 1.2, false)
+	return nil
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"callwatch/normalizer"
+)
+
+// Every provider has a guide, and its settings in it come from the registry.
+func TestSetupGuides(t *testing.T) {
+	for _, p := range normalizer.Providers() {
+		t.Run(p.Name, func(t *testing.T) {
+			file := "../../docs/setup/" + p.Name + ".md"
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := replacePart(string(b), "settings", settingsReference(p))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(string(b), got); diff != "" {
+				t.Errorf("%s is not as generated; run go test ./cmd/callwatch -run Setup -update\n%s", file, diff)
+			}
+		})
+	}
+}
+
+// settingsReference is the address to give to a provider and what to set for it.
+func settingsReference(p normalizer.Provider) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Address: `https://YOUR-HOST/webhooks/%s`; for senders that cannot sign, `https://YOUR-HOST/webhooks/%s/TOKEN`.\n\n", p.Name, p.Name)
+	if p.SignsURL {
+		b.WriteString("Signatures cover the address: set `CALLWATCH_PUBLIC_URL` to `https://YOUR-HOST`.\n\n")
+	}
+	b.WriteString("| variable | for | |\n| --- | --- | --- |\n")
+	for _, s := range p.AllSettings() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", p.EnvName(s.Name), s.Use, s.Doc)
+	}
+	return b.String()
+}

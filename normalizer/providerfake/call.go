@@ -1,0 +1,177 @@
+package providerfake
+
+import (
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Call is one call that the API knows.
+type Call struct {
+	ID      string    // as its webhook names it
+	Also    []string  // other ids by which the API knows it
+	Started time.Time // of its ringing
+	Ended   time.Time
+	ReadyAt time.Time // its report is not there before
+	Webhook Webhook   // what the provider pushes at the end
+
+	// Report is the answer to a request for the call, and Early the one before
+	// ReadyAt; nil is the provider's way of saying that there is nothing.
+	Report, Early any
+	// More are answers to requests for other parts, by the name of the part.
+	More map[string]any
+	// Record is the call as lists have it; nil is Report.
+	Record any
+
+	// Figures are call fields that only the report tells, with their values.
+	Figures map[string]float64
+}
+
+// Webhook is a body that a provider pushes, without its signature.
+type Webhook struct {
+	ContentType string
+	Body        []byte
+}
+
+// Making is how plausible calls are made.
+type Making struct {
+	First time.Time                        // the end of the first call
+	Every time.Duration                    // from one end to the next
+	Delay func(r *rand.Rand) time.Duration // from a call's end to its report; nil is none
+}
+
+// Make adds n answered calls, the same ones for the same seed, and returns them.
+func (s *Server) Make(n int, how Making) []Call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Call, 0, n)
+	for i := range n {
+		talk := time.Duration(20+s.rand.IntN(100)) * time.Second
+		m := maker{Rand: s.rand, index: s.made, ended: how.First.Add(time.Duration(i) * how.Every).UTC().Truncate(time.Millisecond)}
+		m.answered = m.ended.Add(-talk)
+		m.started = m.answered.Add(-time.Duration(2+s.rand.IntN(8)) * time.Second)
+		s.made++
+		c := s.api.make(&m)
+		c.Started, c.Ended, c.ReadyAt = m.started, m.ended, m.ended
+		if how.Delay != nil {
+			c.ReadyAt = m.ended.Add(how.Delay(s.rand))
+		}
+		s.add(&c)
+		out = append(out, c)
+	}
+	return out
+}
+
+// maker makes one call.
+type maker struct {
+	*rand.Rand
+	index                    int // unique within a server
+	started, answered, ended time.Time
+}
+
+type object = map[string]any
+
+func (m *maker) between(lo, hi int) int { return lo + m.IntN(hi-lo+1) }
+
+func (m *maker) hex(n int) string {
+	var b strings.Builder
+	for range n {
+		b.WriteByte("0123456789abcdef"[m.IntN(16)])
+	}
+	return b.String()
+}
+
+func (m *maker) uuid() string {
+	h := m.hex(32)
+	return h[:8] + "-" + h[8:12] + "-4" + h[13:16] + "-a" + h[17:20] + "-" + h[20:]
+}
+
+// number is a telephone number of a range that is reserved for fiction.
+func (m *maker) number() string { return fmt.Sprintf("+141555501%02d", m.IntN(100)) }
+
+func (m *maker) talkSec() float64 { return m.ended.Sub(m.answered).Seconds() }
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// find is the call of an id, whether its report is there, and whether this
+// request is one that finds nothing for once.
+func (s *Server) find(id string) (c *Call, ready bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c = s.byID[id]; c == nil {
+		return nil, false
+	}
+	ready = !s.now().Before(c.ReadyAt)
+	if !s.tried[c.ID] {
+		s.tried[c.ID] = true
+		ready = ready && s.rand.Float64() >= s.faults.FirstEmpty
+	}
+	return c, ready
+}
+
+// one answers a request for a call, or for a part of it.
+func (s *Server) one(id, part string) reply {
+	c, ready := s.find(id)
+	missing := reply{http.StatusNotFound, s.api.refuse(http.StatusNotFound, "Not Found"), c}
+	switch {
+	case c == nil:
+		return missing
+	case !ready && c.Early == nil, !ready && part != "":
+		return missing
+	case !ready:
+		return reply{body: c.Early, call: c}
+	case part != "" && c.More[part] == nil:
+		return missing
+	case part != "":
+		return reply{body: c.More[part], call: c}
+	default:
+		return reply{body: c.Report, call: c}
+	}
+}
+
+// record is a call as lists have it.
+func (c *Call) record() any {
+	if c.Record != nil {
+		return c.Record
+	}
+	return c.Report
+}
+
+// between are the calls that ended within [since, until), newest first; a zero
+// time is open. Calls to come are left out.
+func (s *Server) between(since, until time.Time) []*Call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.sorted {
+		slices.SortStableFunc(s.calls, func(a, b *Call) int { return b.Ended.Compare(a.Ended) })
+		s.sorted = true
+	}
+	now := s.now()
+	var out []*Call
+	for _, c := range s.calls {
+		if !c.Ended.After(now) && !c.Ended.Before(since) && (until.IsZero() || c.Ended.Before(until)) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// slice is one page of a list, as records, and whether more follow.
+func slice(calls []*Call, from, size int) (records []any, more bool) {
+	from = min(max(from, 0), len(calls))
+	to := min(from+max(size, 0), len(calls))
+	records = []any{}
+	for _, c := range calls[from:to] {
+		records = append(records, c.record())
+	}
+	return records, to < len(calls)
+}
+
+// pathSegments are the parts of a path.
+func pathSegments(path string) iter.Seq[string] {
+	return strings.SplitSeq(strings.Trim(path, "/"), "/")
+}

@@ -1,0 +1,31 @@
+package normalizer
+
+import "callwatch/call"
+
+// unconfirmedRaw is where raw keeps what nothing proves.
+const unconfirmedRaw = "unconfirmed"
+
+// confirm makes of what a provider that cannot sign has pushed a mere hint, and
+// of what was fetched of a call that is over its end. The facts of a hint stand
+// under raw.unconfirmed alone, so that no rule takes them for true.
+func confirm(e *call.Event, b *Body) {
+	switch {
+	case b.Source == Pushed:
+		*e = call.Event{
+			Identity: call.Identity{
+				ID: e.ID, Provider: e.Provider, Kind: call.Progress, CallID: e.CallID, OccurredAt: e.OccurredAt, ReceivedAt: e.ReceivedAt,
+			},
+			Raw: map[string]any{unconfirmedRaw: e.Raw}, RawID: e.RawID,
+		}
+	case b.Source == Fetched && e.Kind == call.Report && e.Status != "" && e.Status != call.InProgress:
+		e.Kind = call.Ended
+	}
+}
+
+// unconfirmed is what a webhook told, whether it was taken for true or not.
+func unconfirmed(e *call.Event) node {
+	if told := (node{e.Raw}).at(unconfirmedRaw); told.isObject() {
+		return told
+	}
+	return node{e.Raw}
+}

@@ -35,6 +35,7 @@ type liveView struct {
 	Events   []backend.StoredEvent
 	Next     uint64
 	After    uint64   // where the stream goes on
+	Still    bool     // older ones: nothing comes by itself
 	Minutes  []minute // known so far, oldest first
 }
 
@@ -63,20 +64,17 @@ func (c *console) live(ec echo.Context) error {
 	if err != nil {
 		return failed(err, "event")
 	}
-	v.After = ends.Events
+	v.After, v.Still = ends.Events, q.Before > 0
 	if len(page.Events) > 0 {
 		v.After = max(v.After, page.Events[0].Seq)
 	}
-	if q.Before == 0 {
+	if !v.Still {
 		v.Minutes = minutes(page.Events, c.Now())
 	}
 	v.Events, v.Next = page.Events, page.Next
 	if len(v.Events) > firstRows {
 		v.Events = v.Events[:firstRows]
 		v.Next = v.Events[firstRows-1].Seq
-	}
-	if ec.QueryParam("before") != "" {
-		v.After = 0 // older ones stand still
 	}
 	return c.page(ec, http.StatusOK, "live", view{Title: "Live", At: "live", Body: v})
 }

@@ -51,6 +51,7 @@ const look = EditorView.theme({
   ".cm-selectionBackground, &.cm-focused .cm-selectionBackground": {backgroundColor: "var(--selected) !important"},
   ".cm-tooltip": {backgroundColor: "var(--panel)", color: "var(--text)", border: "1px solid var(--line)"},
   ".cm-tooltip-autocomplete ul li[aria-selected]": {backgroundColor: "var(--selected)", color: "var(--text)"},
+  ".cm-lintRange-error, .cm-lintRange-warning": {backgroundImage: "none", textDecoration: "underline wavy var(--bad)", textUnderlineOffset: "3px"},
   ".cm-completionDetail": {color: "var(--quiet)", fontStyle: "normal"},
 });
 

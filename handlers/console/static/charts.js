@@ -61,7 +61,7 @@
       cursor: {sync: {key: "call"}, drag: {x: false, y: false}},
       tzDate: t => uPlot.tzDate(new Date(t * 1000), "Etc/UTC"),
       scales: {y: {range: range(chart)}},
-      axes: [{...axis, space: 80, values: (_, all) => all.map(t => new Date(t * 1000).toISOString().slice(11, 19))}, {...axis, size: 44}],
+      axes: [{...axis, size: 28, space: 80, values: (_, all) => all.map(t => new Date(t * 1000).toISOString().slice(11, 19))}, {...axis, size: 44}],
       series: [{}, {stroke: colour("--link"), width: 2, points: {show: chart.x.length < 80, size: 5}}],
       hooks: {
         draw: [over(chart)],

@@ -113,5 +113,6 @@
     if (event.key === "p" && !event.ctrlKey && !event.metaKey && !event.altKey && (event.target === document.body || event.target.id === "main")) pause.click();
   });
   setInterval(() => draw(), 10000);
+  sparkline();
   connect();
 })();

@@ -42,7 +42,7 @@ const colours = HighlightStyle.define([
 ]);
 
 const look = EditorView.theme({
-  "&": {font: "var(--mono-size)/1.5 var(--mono)", color: "var(--text)", backgroundColor: "var(--field)"},
+  "&": {borderRadius: "6px", font: "var(--mono-size)/1.5 var(--mono)", color: "var(--text)", backgroundColor: "var(--field)"},
   "&.cm-focused": {outline: "2px solid var(--link)", outlineOffset: "1px"},
   ".cm-scroller": {font: "inherit"},
   ".cm-content": {caretColor: "var(--text)", padding: "6px 0"},

@@ -99,9 +99,9 @@ func TestConsolePages(t *testing.T) {
 			settle(ctx, t, name)
 			photograph(ctx, t, name+"-"+scheme)
 			eval[any](ctx, t, string(axe)+";0")
-			found := eval[string](ctx, t, `window.axed = null, axe.run().then(r => { window.axed = r.violations.filter(v => v.impact === 'serious' || v.impact === 'critical').map(v => v.id + ': ' + v.nodes.map(n => n.target + ' ' + n.failureSummary).join('; ')).join('\n') }), ''`)
+			eval[string](ctx, t, `window.axed = null, axe.run().then(r => { window.axed = r.violations.filter(v => v.impact === 'serious' || v.impact === 'critical').map(v => v.id + ': ' + v.nodes.map(n => n.target + ' ' + n.failureSummary).join('; ')).join('\n') }), ''`)
 			eventually(ctx, t, `window.axed !== null`)
-			if found = eval[string](ctx, t, `window.axed`); found != "" {
+			if found := eval[string](ctx, t, `window.axed`); found != "" {
 				t.Errorf("%s, %s: %s", name, scheme, found)
 			}
 		}

@@ -27,7 +27,14 @@ type visitor struct {
 	header http.Header
 }
 
-func (v *visitor) ask(method, path string, form url.Values) (*http.Response, string) {
+// reply is an answer whose body was read.
+type reply struct {
+	StatusCode int
+	Header     http.Header
+	Cookies    []*http.Cookie
+}
+
+func (v *visitor) ask(method, path string, form url.Values) (reply, string) {
 	v.t.Helper()
 	r, err := http.NewRequestWithContext(v.t.Context(), method, v.base+path, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -46,7 +53,7 @@ func (v *visitor) ask(method, path string, form url.Values) (*http.Response, str
 	}
 	defer func() { _ = answer.Body.Close() }()
 	body, _ := io.ReadAll(answer.Body)
-	return answer, string(body)
+	return reply{answer.StatusCode, answer.Header, answer.Cookies()}, string(body)
 }
 
 // consoleRoutes are all routes of the console behind the log-in.
@@ -86,14 +93,14 @@ func TestConsoleLogin(t *testing.T) {
 	closed()
 
 	answer, body := v.ask("POST", "/login", url.Values{"token": {"wrong"}, "name": {"Ada"}})
-	if answer.StatusCode != http.StatusUnauthorized || !strings.Contains(body, "not the admin token") || len(answer.Cookies()) > 0 {
+	if answer.StatusCode != http.StatusUnauthorized || !strings.Contains(body, "not the admin token") || len(answer.Cookies) > 0 {
 		t.Fatalf("wrong token: %d", answer.StatusCode)
 	}
 	answer, _ = v.ask("POST", "/login", url.Values{"token": {"adm1n"}, "name": {"Ada"}, "next": {"//evil.example/"}})
-	if answer.StatusCode != http.StatusSeeOther || answer.Header.Get("Location") != "/" || len(answer.Cookies()) != 1 {
+	if answer.StatusCode != http.StatusSeeOther || answer.Header.Get("Location") != "/" || len(answer.Cookies) != 1 {
 		t.Fatalf("log-in: %d to %q", answer.StatusCode, answer.Header.Get("Location"))
 	}
-	v.cookie = answer.Cookies()[0]
+	v.cookie = answer.Cookies[0]
 	if c := v.cookie; !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteStrictMode || c.MaxAge <= 0 || len(c.Value) < 40 || strings.Contains(c.Value, "adm1n") {
 		t.Errorf("cookie %s", c)
 	}
@@ -122,12 +129,12 @@ func TestConsoleLogin(t *testing.T) {
 		t.Errorf("log:\n%s", text)
 	}
 
-	if answer, _ := v.ask("POST", "/logout", nil); answer.Header.Get("Location") != "/login" || answer.Cookies()[0].MaxAge >= 0 {
+	if answer, _ := v.ask("POST", "/logout", nil); answer.Header.Get("Location") != "/login" || answer.Cookies[0].MaxAge >= 0 {
 		t.Error("log-out does not end the cookie")
 	}
 	closed()
 	answer, _ = v.ask("POST", "/login", url.Values{"token": {"old"}, "name": {"Ada"}, "next": {"/rules?x=1"}})
-	if v.cookie = answer.Cookies()[0]; answer.Header.Get("Location") != "/rules?x=1" {
+	if v.cookie = answer.Cookies[0]; answer.Header.Get("Location") != "/rules?x=1" {
 		t.Errorf("back to %q", answer.Header.Get("Location"))
 	}
 	now = now.Add(13 * time.Hour)

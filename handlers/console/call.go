@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -56,8 +57,8 @@ func (c *console) call(ec echo.Context) error {
 	v := callView{CallHistory: stored, Groups: factsOf(&stored.Call)}
 	why, err := c.History.Explain(ctx, k)
 	if err != nil {
-		f, known := failed(err, "call").(*failure)
-		if !known {
+		var f *failure
+		if !errors.As(failed(err, "call"), &f) {
 			return err
 		}
 		v.Unsaid = f.title + ". " + f.detail

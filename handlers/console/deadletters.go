@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -39,8 +40,8 @@ func (c *console) deadLetter(ec echo.Context) error {
 	v := deadLetterView{DeadLetter: list[i]}
 	body, err := c.History.Body(ctx, id)
 	if err != nil {
-		if failed(err, "body") == err { //nolint:errorlint // whether it was turned into another one
-			return err
+		if !errors.Is(err, backend.ErrNotFound) {
+			return failed(err, "body")
 		}
 		v.Gone = true
 	}

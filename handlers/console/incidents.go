@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -117,8 +118,9 @@ func (c *console) markIncident(ec echo.Context) error {
 // mark stores what a person does and returns what the next page says of it.
 func (c *console) mark(ec echo.Context, action rules.Action, done, id string) (note string, err error) {
 	if err := action.Check(); err != nil {
-		if f := failed(err, ""); f != err {
-			return "", f
+		var problems rules.Problems
+		if errors.As(err, &problems) {
+			return "", failed(problems, "")
 		}
 		return "", &failure{status: http.StatusUnprocessableEntity, title: "That cannot be done", detail: err.Error()}
 	}

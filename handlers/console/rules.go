@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -50,9 +51,7 @@ func (c *console) check(ec echo.Context) error {
 	problems := rules.Problems{}
 	if k, named := keyOf(form.Get("call")); named {
 		_, err := c.History.Try(ec.Request().Context(), form.Get("expr"), k)
-		if f, ok := failed(err, "call").(*failure); ok && f.problems != nil {
-			return ec.JSON(http.StatusOK, f.problems)
-		} else if err == nil {
+		if err == nil || errors.As(err, &problems) {
 			return ec.JSON(http.StatusOK, problems)
 		}
 	}

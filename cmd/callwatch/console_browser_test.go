@@ -3,14 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -31,32 +27,6 @@ func (p *printed) String() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.text.String()
-}
-
-// tab opens a tab of Chromium.
-func tab(t *testing.T) context.Context {
-	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "headless-shell", "chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		if os.Getenv("CALLWATCH_REQUIRE_BROWSER") == "1" {
-			t.Fatal("no Chromium found, and CALLWATCH_REQUIRE_BROWSER=1")
-		}
-		t.Skip("no Chromium found: the console was not tried in a browser")
-	}
-	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.NoSandbox)
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, opts...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	return ctx
 }
 
 // TestConsoleOfDemo: the pages of the demo show its traffic and do what their

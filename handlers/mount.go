@@ -2,10 +2,12 @@ package handlers
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"callwatch/handlers/api"
+	operators "callwatch/handlers/console"
 )
 
 // routeAPI adds the programs' interface. In development the listener is
@@ -13,10 +15,21 @@ import (
 // needs no token there.
 func (a *app) routeAPI(e *echo.Echo) {
 	group := api.Mount(e, *a.API, api.Env{
-		Trusted: func(r *http.Request) bool { return a.Dev && isLoopback(r.RemoteAddr) },
+		Trusted: a.trusted,
 		Now:     a.Now, Log: a.Log, Streams: a.Limits.Streams,
 	})
 	if a.Work != nil {
 		group.POST("/work/:name", a.doWork)
 	}
 }
+
+// routePages adds the operators' console at /.
+func (a *app) routePages(e *echo.Echo) {
+	operators.Mount(e, *a.API, operators.Env{
+		Trusted: a.trusted, Secure: strings.HasPrefix(a.PublicURL, "https://"), Now: a.Now, Log: a.Log,
+		Streams: a.Limits.Streams, Slack: a.Dev && a.Console != nil,
+	})
+}
+
+// trusted lets a request in without a token or a log-in.
+func (a *app) trusted(r *http.Request) bool { return a.Dev && isLoopback(r.RemoteAddr) }

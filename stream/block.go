@@ -213,12 +213,20 @@ func (k *block) resumes(b []byte, last uint64) bool {
 // mendWork bounds the search for a flipped bit, in bytes that are hashed.
 const mendWork = 8 << 30
 
-// mend looks for one flipped bit in record and sets it right.
+// mend looks for one flipped bit in record and sets it right. Where the length is
+// not that of record, it can only be one of the length's.
 func (k *block) mend(record []byte) bool {
-	if len(record) < emptyRecord || len(record) > maxRecord || 8*len(record)*len(record) > mendWork {
+	if len(record) < emptyRecord || len(record) > maxRecord {
 		return false
 	}
-	for bit := range 8 * len(record) {
+	bits := 8 * 4
+	if k.size(record) == len(record) {
+		bits = 8 * len(record)
+	}
+	if bits*len(record) > mendWork {
+		return false
+	}
+	for bit := range bits {
 		record[bit/8] ^= 1 << (bit % 8)
 		if k.sound(record) {
 			return true

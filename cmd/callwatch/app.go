@@ -39,6 +39,7 @@ type app struct {
 	server   *handlers.Server
 	console  *console // nil outside development
 	stats    *stats
+	findings findings
 	judging  *judging
 	history  *history
 	started  time.Time
@@ -121,6 +122,9 @@ func (a *app) run(ctx context.Context) error {
 	}
 	if a.cfg.Slack.buttons() && a.cfg.Slack.AppToken != "" {
 		all["listen"] = a.listen
+	}
+	if a.cfg.Audit > 0 {
+		all["audit"] = a.leading("audit", a.audit)
 	}
 	maps.Copy(all, a.fetching.stages())
 	for name, stage := range all {

@@ -34,6 +34,7 @@ type Config struct {
 
 	FetchFor time.Duration `env:"FETCH_FOR" yaml:"fetch_for"` // from a call's end until its report is given up
 	Sweep    time.Duration `env:"SWEEP" yaml:"sweep"`         // between looks for calls whose webhooks were lost; 0: never
+	Audit    time.Duration `env:"AUDIT" yaml:"audit"`         // between readings of all stored webhooks, to find damage; 0: never
 
 	NATS       NATSConfig  `envPrefix:"NATS_" yaml:"nats"`
 	Durability string      `env:"DURABILITY" yaml:"durability"`
@@ -79,7 +80,7 @@ type SlackConfig struct {
 func defaultConfig() Config {
 	return Config{
 		Listen: ":8080", DataDir: "./data", Rules: "rules.yaml", MOS: call.PreferProvider, LogLevel: "info",
-		FetchFor: 10 * time.Minute, Sweep: 10 * time.Minute,
+		FetchFor: 10 * time.Minute, Sweep: 10 * time.Minute, Audit: 24 * time.Hour,
 		NATS:       NATSConfig{Replicas: 1},
 		Durability: "fsync",
 		Slack:      SlackConfig{APIURL: "https://slack.com/api/", Rate: 1},
@@ -207,6 +208,9 @@ func (c *Config) check() error {
 	}
 	if c.FetchFor <= 0 || c.FetchFor > longestFetch {
 		add("FETCH_FOR", "%v is not above 0 and up to %v", c.FetchFor, longestFetch)
+	}
+	if c.Audit != 0 && c.Audit < time.Second {
+		add("AUDIT", "%v is neither 0 nor a second or more", c.Audit)
 	}
 	if c.Sweep != 0 && c.Sweep < time.Second {
 		add("SWEEP", "%v is neither 0 nor a second or more", c.Sweep)

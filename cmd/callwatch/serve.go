@@ -23,6 +23,7 @@ func serveCommand(s *settings) *cobra.Command {
 	c.Flags().StringVar(&s.flags.Listen, "listen", "", "address to listen on (default :8080)")
 	c.Flags().StringVar(&s.flags.NATS.Listen, "nats-listen", "", "address on which other programs can subscribe to the embedded NATS")
 	c.Flags().DurationVar(&s.flags.FetchFor, "fetch-for", 0, "give a call's report up after this time (default 10m)")
+	c.Flags().DurationVar(&s.flags.Audit, "audit", 0, "read all stored webhooks so often to find damage; 0 is never (default 24h)")
 	c.Flags().DurationVar(&s.flags.Sweep, "sweep", 0, "look so often for calls whose webhooks were lost; 0 is never (default 10m)")
 	c.Flags().BoolVar(&dev, "dev", false, "loopback only, unsigned webhooks, made-up Slack, console")
 	c.Flags().BoolVar(&jsonLog, "log-json", false, "log as JSON")

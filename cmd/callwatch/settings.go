@@ -40,6 +40,7 @@ func (s *settings) load(c *cobra.Command) (Config, error) {
 		"nats-listen": func() { cfg.NATS.Listen = s.flags.NATS.Listen },
 		"log-level":   func() { cfg.LogLevel = s.flags.LogLevel },
 		"fetch-for":   func() { cfg.FetchFor = s.flags.FetchFor },
+		"audit":       func() { cfg.Audit = s.flags.Audit },
 		"sweep":       func() { cfg.Sweep = s.flags.Sweep },
 	} {
 		if f := c.Flag(flag); f != nil && f.Changed {

@@ -216,6 +216,26 @@ func TestReadyEndsTheErrand(t *testing.T) {
 	}
 }
 
+// An event that tells of something new is followed by a request although the call
+// is complete, until that request is answered wholly.
+func TestCompleteCallIsAskedAgain(t *testing.T) {
+	api, url := scriptedAPI(t, map[string][]scriptedAnswer{birdPath("call-1"): {
+		{status: 200, body: `{"id":"call-1","channelId":"c","status":"completed","duration":40}`},
+		{status: 200, body: birdInsights("call-1", 2.9)},
+	}})
+	a, base := running(t, fetchesBird(url, 100*time.Millisecond))
+	rest := a.fetching.apis["bird"].provider.REST
+	rest.Complete = func(*call.Event) bool { return true }
+	rest.Wants = func(e *call.Event, _ normalizer.Keys) []normalizer.Ask {
+		return []normalizer.Ask{{Path: birdPath(e.CallID), CallID: e.CallID, Again: true}}
+	}
+	birdEnded(t, base, "call-1")
+	eventually(t, "the report is there", func() bool { return folded(t, a, "bird", "call-1").MOS != nil })
+	if n := len(api.times(birdPath("call-1"))); n != 2 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
 // A broken credential is told once and shown, and the provider is left alone.
 func TestRefusedCredentials(t *testing.T) {
 	refuse := []scriptedAnswer{{status: 401, body: "{}"}}

@@ -58,10 +58,7 @@ func (a *app) normalizeFrom(ctx context.Context, read reading) error {
 		}
 		a.stats.normalized(records[len(records)-1].At.Seq, len(events))
 		return nil
-	}, func(d *stream.Damage) {
-		a.stats.damaged.Add(1)
-		a.log.Error("stored webhooks cannot be read", "first", d.First, "last", d.Last, "err", d.Err)
-	})
+	}, a.damaged)
 }
 
 // eventsOfAll normalizes records, on as many processors as there are; the events

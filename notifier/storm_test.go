@@ -210,7 +210,7 @@ func TestStormEndsThoughAMemberChanges(t *testing.T) {
 	s.n.endStorms(t0.Add(calm))
 	s.n.mu.Unlock()
 	in := nthIncident(3, 0)
-	in.State = rules.Acknowledged
+	in.Acknowledged = &rules.Mark{By: "ana", At: s.clock.now()}
 	s.handle(rules.StepAcknowledged, in)
 	s.drain()
 	if ths := s.fake.Threads(); len(ths) != 1 || !strings.Contains(ths[0].Root.Shown, "Storm over: 12 incidents") {

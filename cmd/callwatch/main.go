@@ -93,7 +93,7 @@ func rootCommand(environ []string) *cobra.Command {
 		serveCommand(settings), demoCommand(settings), simulateCommand(settings),
 		rulesCommand(settings), backtestCommand(settings), eventsCommand(settings), notifyCommand(settings), slackCommand(settings),
 		incidentsCommand(settings), silenceCommand(settings),
-		doctorCommand(settings), healthcheckCommand(settings), versionCommand(), manCommand(),
+		configCommand(), doctorCommand(settings), healthcheckCommand(settings), versionCommand(), manCommand(),
 	)
 	usageErrors(root)
 	return root

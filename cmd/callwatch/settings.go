@@ -52,15 +52,23 @@ func (s *settings) load(c *cobra.Command) (Config, error) {
 
 // logger writes text for people and JSON for collectors.
 func logger(w io.Writer, level string, json bool) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, usage(fmt.Errorf("%sLOG_LEVEL: %q is none of debug, info, warn, error", envPrefix, level))
+	l, err := logLevel(level)
+	if err != nil {
+		return nil, usage(err)
 	}
 	opts := &slog.HandlerOptions{Level: l}
 	if json {
 		return slog.New(slog.NewJSONHandler(w, opts)), nil
 	}
 	return slog.New(slog.NewTextHandler(w, opts)), nil
+}
+
+func logLevel(text string) (slog.Level, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(text)); err != nil {
+		return l, fmt.Errorf("%sLOG_LEVEL: %q is none of debug, info, warn, error", envPrefix, text)
+	}
+	return l, nil
 }
 
 // output is how a command prints its result.

@@ -14,21 +14,29 @@ import (
 	"time"
 
 	"callwatch/handlers"
+	"callwatch/handlers/api"
+	"callwatch/handlers/backend"
 	"callwatch/rules"
 )
 
 // apiOf is an API over one open incident; it keeps what was marked.
-func apiOf(marked *[]rules.Action, tokens ...string) *handlers.API {
+func apiOf(marked *[]rules.Action, tokens ...string) *api.API {
 	open := rules.Incident{ID: "inc_1", Rule: "bad-call", State: rules.Firing, By: []rules.Label{{Name: "provider", Value: "p"}}}
 	closed := rules.Incident{ID: "inc_0", Rule: "bad-call", State: rules.Resolved}
-	api := &handlers.API{
+	shown := &api.API{
+		History: &backend.History{
+			Incident: func(context.Context, string) (backend.IncidentHistory, error) {
+				return backend.IncidentHistory{}, backend.ErrNotFound
+			},
+			Status: func(context.Context) backend.Status { return backend.Status{Version: json.RawMessage("{}")} },
+		},
 		Open:     func() []rules.Incident { return []rules.Incident{open} },
 		Latest:   func(context.Context) ([]rules.Incident, error) { return []rules.Incident{closed, open}, nil },
 		Silences: func() []rules.Silence { return []rules.Silence{{ID: "file_1"}, {ID: "full"}} },
 		Health:   func() []rules.Health { return []rules.Health{{Rule: "bad-call"}} },
-		Rules:    func() handlers.RulesFile { return handlers.RulesFile{Path: "rules.yaml"} },
-		Reload:   func(context.Context) (handlers.RulesFile, error) { return handlers.RulesFile{}, nil },
-		Progress: func() handlers.Progress { return handlers.Progress{Sequence: 7} },
+		Rules:    func() backend.RulesFile { return backend.RulesFile{Path: "rules.yaml"} },
+		Reload:   func(context.Context) (backend.RulesFile, error) { return backend.RulesFile{}, nil },
+		Progress: func() backend.Progress { return backend.Progress{Sequence: 7} },
 		Mark: func(_ context.Context, a rules.Action) (bool, error) {
 			*marked = append(*marked, a)
 			if a.By == "nobody can store" {
@@ -38,9 +46,9 @@ func apiOf(marked *[]rules.Action, tokens ...string) *handlers.API {
 		},
 	}
 	for _, t := range tokens {
-		api.Tokens = append(api.Tokens, handlers.DigestOf(t))
+		shown.Tokens = append(shown.Tokens, api.DigestOf(t))
 	}
-	return api
+	return shown
 }
 
 // ask makes a request with a token; pairs are further headers.
@@ -109,7 +117,7 @@ func TestAPIRequests(t *testing.T) {
 		"all":                  {"GET", "/incidents", "", 200, `inc_0`},
 		"resolved":             {"GET", "/incidents?state=resolved", "", 200, `[{"id":"inc_0"`},
 		"no such place":        {"GET", "/incidents?after=yesterday", "", 400, "what an earlier answer had as next"},
-		"no such state":        {"GET", "/incidents?state=shut", "", 400, "state is open or resolved"},
+		"no such state":        {"GET", "/incidents?state=shut", "", 400, "state is open, acknowledged, silenced or resolved"},
 		"show resolved":        {"GET", "/incidents/inc_0", "", 200, `"id":"inc_0"`},
 		"show unknown":         {"GET", "/incidents/inc_2", "", 404, "No such incident"},
 		"ack":                  {"POST", "/incidents/inc_1/ack", `{"by":"ada"}`, 200, `inc_1`},
@@ -124,7 +132,7 @@ func TestAPIRequests(t *testing.T) {
 		"too large":            {"POST", "/incidents/inc_1/ack", `{"by":"` + strings.Repeat("x", 70_000) + `"}`, 413, ""},
 		"silence by match":     {"POST", "/silences", `{"id":"full","match":"rule == \"bad-call\"","for":"1h","by":"ada"}`, 201, `full`},
 		"silence not taken":    {"POST", "/silences", `{"match":"rule == \"bad-call\"","for":"1h","by":"ada"}`, 409, ""},
-		"silence later":        {"POST", "/silences", `{"incident":"inc_1","for":"1h","by":"late"}`, 202, `"match":"rule == \"bad-call\" \u0026\u0026 provider == \"p\"","until":"2026-11-01T13:00:00Z"`},
+		"silence later":        {"POST", "/silences", `{"incident":"inc_1","for":"1h","by":"late"}`, 202, `"match":"rule == \"bad-call\" && provider == \"p\"","until":"2026-11-01T13:00:00Z"`},
 		"silence of nothing":   {"POST", "/silences", `{"for":"1h","by":"ada"}`, 422, "either match or incident"},
 		"silence for ever":     {"POST", "/silences", `{"match":"rule == \"a\"","by":"ada"}`, 422, "either for or until"},
 		"silence of the past":  {"POST", "/silences", `{"match":"rule == \"a\"","until":"2026-11-01T12:00:00Z","by":"ada"}`, 422, "over already"},
@@ -162,16 +170,16 @@ func TestAPIRequests(t *testing.T) {
 
 func TestReloadOfAWrongFile(t *testing.T) {
 	var marked []rules.Action
-	api := apiOf(&marked, "t")
+	shown := apiOf(&marked, "t")
 	_, problems := rules.Load("rules.yaml", []byte("rules:\n  - {name: a, when: packetLost > 50}\n"))
-	file := handlers.RulesFile{Problems: problems}
-	api.Reload = func(context.Context) (handlers.RulesFile, error) { return file, nil }
-	base := serve(t, handlers.Config{API: api})
+	file := backend.RulesFile{Problems: problems}
+	shown.Reload = func(context.Context) (backend.RulesFile, error) { return file, nil }
+	base := serve(t, handlers.Config{API: shown})
 	a := ask(t, http.MethodPost, base+"/api/v1/rules/reload", "", "t")
 	if a.status != 422 || !strings.Contains(a.body, `"line":2`) || !strings.Contains(a.body, "did you mean packetsLost?") {
 		t.Errorf("answered %d %s", a.status, a.body)
 	}
-	file = handlers.RulesFile{Pending: true}
+	file = backend.RulesFile{Pending: true}
 	if a = ask(t, http.MethodPost, base+"/api/v1/rules/reload", "", "t"); a.status != 202 {
 		t.Errorf("pending: answered %d", a.status)
 	}
@@ -186,9 +194,9 @@ func TestIncidentsInParts(t *testing.T) {
 		open[id] = rules.Incident{ID: id, State: rules.Firing, OpenedAt: noon.Add(time.Duration(i%3) * time.Nanosecond)}
 	}
 	var marked []rules.Action
-	api := apiOf(&marked, "t")
-	api.Open = func() []rules.Incident { return slices.Collect(maps.Values(open)) }
-	base := serve(t, handlers.Config{API: api}) + "/api/v1/incidents?state=open"
+	shown := apiOf(&marked, "t")
+	shown.Open = func() []rules.Incident { return slices.Collect(maps.Values(open)) }
+	base := serve(t, handlers.Config{API: shown}) + "/api/v1/incidents?state=open"
 	var part struct {
 		Incidents []rules.Incident
 		Next      string

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"callwatch/handlers/api"
 	"callwatch/normalizer"
 )
 
@@ -32,7 +33,7 @@ type Config struct {
 	// a listener on loopback: requests for another host are refused.
 	Dev bool
 
-	API          *API         // nil: no /api
+	API          *api.API     // nil: no /api
 	Interactions Interactions // answers POST /slack/interactions; nil: no such route
 
 	Console Console                             // feed of the page at / in Dev; nil for none
@@ -59,7 +60,7 @@ type Limits struct {
 	Body     int64 // bytes of one body, as sent and inflated (4 MiB)
 	InFlight int64 // bytes of all bodies held at one time (64 MiB)
 	Conns    int   // open connections; more wait in the kernel's queue (16384)
-	Streams  int   // open console streams (64)
+	Streams  int   // open streams of the console, and of the API (64)
 }
 
 // Timeouts end what takes too long. 0 is the default.

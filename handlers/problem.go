@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"callwatch/handlers/api"
 	"callwatch/rules"
 )
 
@@ -29,6 +30,10 @@ func problemOf(err error) *problem {
 	var p *problem
 	if errors.As(err, &p) {
 		return p
+	}
+	var d *api.ProblemDetails
+	if errors.As(err, &d) {
+		return &problem{status: d.Status, title: d.Title, detail: d.Detail, problems: d.Problems}
 	}
 	var he *echo.HTTPError
 	if errors.As(err, &he) {

@@ -22,7 +22,11 @@ type Options struct {
 // then everything that is the same for all providers. No event and no error
 // means the body was of a kind that is acknowledged and ignored.
 func Events(p Provider, b *Body, o Options) ([]call.Event, error) {
-	events, err := p.Normalize(b)
+	normalize := p.Normalize
+	if isGivenUp(b) {
+		normalize = normalizeGivenUp
+	}
+	events, err := normalize(b)
 	if err != nil {
 		return nil, fmt.Errorf("normalize %s body: %w", p.Name, err)
 	}

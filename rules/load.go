@@ -42,6 +42,7 @@ func Load(name string, src []byte) (*Set, Problems) {
 	if d.problems.Errors() {
 		return nil, d.problems
 	}
+	l.set.env = l.env
 	return l.set, d.problems
 }
 

@@ -15,6 +15,7 @@ type Set struct {
 	Digest string // of the file's content
 
 	silences []silencer
+	env      condition.Env
 }
 
 // Rule is one compiled rule: about single calls, or about what Window, Absent or

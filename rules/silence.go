@@ -136,12 +136,7 @@ func MatchFor(in *Incident) string {
 // compileMatch compiles the condition of a silence made at run time. It knows no
 // macros and lists: it means the same whatever becomes of the rules file.
 func compileMatch(src string) (*condition.Program, Problems) {
-	d := &document{file: "match", lines: strings.Split(src, "\n")}
-	program, problems := condition.Compile(src, alertEnv(condition.Env{}))
-	for _, p := range problems {
-		d.report(pos{p.Line, p.Column}, string(p.Severity), string(p.Code), p.Message, p.Hint)
-	}
-	return program, d.problems
+	return compileAlone("match", src, alertEnv(condition.Env{}))
 }
 
 // readSilences reads the silences of the rules file.

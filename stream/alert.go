@@ -18,6 +18,8 @@ const (
 	headerRule  = "callwatch-rule"
 	headerKey   = "callwatch-key"
 	headerCause = "callwatch-cause"
+
+	lastWait = time.Minute // for the state of all incidents
 )
 
 // Cause is the place in EVENTS that made a transition happen.
@@ -100,8 +102,10 @@ func (s *Store) FollowTransitions(ctx context.Context, from uint64, fn func(Tran
 }
 
 // LastTransitions reads the last transition of every (rule, key), oldest first:
-// the state of all incidents.
+// the state of all incidents. It fails when that takes longer than a minute.
 func (s *Store) LastTransitions(ctx context.Context) ([]Transition, error) {
+	ctx, cancel := context.WithTimeout(ctx, lastWait)
+	defer cancel()
 	return s.transitions(ctx, cursor{last: true})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -25,6 +26,7 @@ const (
 //
 // Records that wait while one frame is written share the next.
 func (s *Store) Append(ctx context.Context, r Record) (string, error) {
+	gate := s.gate.Load()
 	if out := s.down.Load(); out != nil {
 		return "", out.err
 	}
@@ -45,12 +47,20 @@ func (s *Store) Append(ctx context.Context, r Record) (string, error) {
 	select {
 	case res := <-w.done:
 		s.committer.recycle(w)
+		if out := s.broken.Load(); out != nil {
+			return "", out.err
+		}
 		if res.err != nil {
 			return "", res.err
 		}
 		return res.at.String(), nil
+	case <-gate.shut: // the committer still holds w, as in the next case
+		if out := s.down.Load(); out != nil {
+			return "", out.err
+		}
+		return "", ErrUnavailable
 	case <-ctx.Done():
-		return "", s.gaveUp(caller) // the committer still holds w
+		return "", s.gaveUp(caller)
 	case <-s.committer.stopped:
 		return "", fmt.Errorf("%w: it is being closed", ErrUnavailable)
 	}
@@ -88,6 +98,7 @@ type committer struct {
 	once     sync.Once
 
 	payload, frame []byte
+	frames         atomic.Uint64 // written
 }
 
 func newCommitter(s *Store) *committer {
@@ -196,6 +207,7 @@ func (c *committer) publish(frame []*waiter) (uint64, error) {
 	defer cancel()
 	ack, err := c.store.js.PublishMsg(ctx, &nats.Msg{Subject: rawSubject, Data: c.frame})
 	if err == nil {
+		c.frames.Add(1)
 		return ack.Sequence, nil
 	}
 	err = classify(err)

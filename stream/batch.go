@@ -44,7 +44,7 @@ func (s *Store) publishBatch(ctx context.Context, msgs []*nats.Msg) (uint64, err
 			return 0, err
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, setupWait)
+	ctx, cancel := context.WithTimeout(ctx, s.requestWait())
 	defer cancel()
 	reply, err := s.nc.RequestMsgWithContext(ctx, last)
 	if err != nil {

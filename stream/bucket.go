@@ -25,18 +25,39 @@ type Bucket struct {
 
 // Bucket opens the bucket of that name (letters, digits, - and _), or creates it.
 func (s *Store) Bucket(ctx context.Context, name string) (*Bucket, error) {
-	ctx, cancel := context.WithTimeout(ctx, setupWait)
-	defer cancel()
-	kv, err := s.js.KeyValue(ctx, bucketPrefix+name)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = s.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: bucketPrefix + name, History: 1, Replicas: s.cfg.Replicas, Storage: jetstream.FileStorage, LimitMarkerTTL: markerAge,
-		})
+	want := jetstream.KeyValueConfig{
+		Bucket: bucketPrefix + name, History: 1, Replicas: s.cfg.Replicas, Storage: jetstream.FileStorage, LimitMarkerTTL: markerAge,
 	}
+	var kv jetstream.KeyValue
+	err := s.settle(ctx, func(ctx context.Context) (err error) {
+		kv, err = s.js.KeyValue(ctx, want.Bucket)
+		if errors.Is(err, jetstream.ErrBucketNotFound) {
+			kv, err = s.js.CreateOrUpdateKeyValue(ctx, want)
+		}
+		if err != nil {
+			return err
+		}
+		return s.moreCopies(ctx, "KV_"+want.Bucket)
+	})
 	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", name, classify(err))
+		return nil, fmt.Errorf("bucket %s: %w", name, replicasError(s.cfg.Replicas, classify(err)))
 	}
 	return &Bucket{store: s, kv: kv}, nil
+}
+
+// moreCopies raises the number of copies of a bucket's stream to what is asked for.
+func (s *Store) moreCopies(ctx context.Context, name string) error {
+	st, err := s.js.Stream(ctx, name)
+	if err != nil {
+		return err
+	}
+	config := st.CachedInfo().Config
+	if config.Replicas >= s.cfg.Replicas {
+		return nil
+	}
+	config.Replicas = s.cfg.Replicas
+	_, err = s.js.UpdateStream(ctx, config)
+	return err
 }
 
 // Load reads the value of key and its revision; revision 0 means that there is none.

@@ -7,22 +7,19 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"strconv"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
-	chunkSize = 512 << 10
-	// Three slots: the last two checkpoints stay whole while the next is written.
-	checkpointSlots = 3
+	chunkSize       = 512 << 10
+	checkpointsKept = 2 // they stay whole while the next is written
 )
 
 // manifest makes a checkpoint whole; it is stored after all of its chunks.
 type manifest struct {
-	Seq    uint64  `json:"seq"`  // of EVENTS, that the state includes
-	Slot   int     `json:"slot"` // where its chunks are
+	Seq    uint64  `json:"seq"` // of EVENTS, that the state includes
 	Chunks []chunk `json:"chunks"`
 }
 
@@ -35,7 +32,8 @@ var errCheckpoint = errors.New("damaged checkpoint")
 
 // SaveCheckpoint stores what write writes as the state of name at a sequence of
 // EVENTS. The checkpoint before stays in force until this one is whole, and is
-// kept after. Only one process may save under a name at a time.
+// kept after. ErrConflict means that another process saved under this name
+// meanwhile: its checkpoint is in force.
 func (s *Store) SaveCheckpoint(ctx context.Context, name string, seq uint64, write func(io.Writer) error) error {
 	if err := s.saveCheckpoint(ctx, name, seq, write); err != nil {
 		return fmt.Errorf("save checkpoint %s: %w", name, err)
@@ -44,19 +42,15 @@ func (s *Store) SaveCheckpoint(ctx context.Context, name string, seq uint64, wri
 }
 
 func (s *Store) saveCheckpoint(ctx context.Context, name string, seq uint64, write func(io.Writer) error) error {
-	m := manifest{Seq: seq}
-	before, err := s.manifests(ctx, name)
-	if err != nil {
-		return err
+	var before uint64
+	last, err := s.checkpoints.GetLastMsgForSubject(ctx, manifestSubject(name))
+	switch {
+	case err == nil:
+		before = last.Sequence
+	case !errors.Is(err, jetstream.ErrMsgNotFound):
+		return readError(ctx, err)
 	}
-	if len(before) > 0 {
-		m.Slot = (before[0].Slot + 1) % checkpointSlots
-	}
-	subject := slotSubject(name, m.Slot)
-	if err := s.checkpoints.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
-		return classify(err)
-	}
-	chunks := chunkWriter{ctx: ctx, store: s, subject: subject, table: s.codec.table}
+	chunks := chunkWriter{ctx: ctx, store: s, subject: chunkSubject(name), table: s.codec.table}
 	zip, err := zstd.NewWriter(&chunks, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
 	if err != nil {
 		return err
@@ -67,15 +61,26 @@ func (s *Store) saveCheckpoint(ctx context.Context, name string, seq uint64, wri
 	if err := chunks.flush(); err != nil {
 		return err
 	}
-	m.Chunks = chunks.done
-	value, err := json.Marshal(m)
+	value, err := json.Marshal(manifest{Seq: seq, Chunks: chunks.done})
 	if err != nil {
 		return err
 	}
-	if _, err := s.js.Publish(ctx, manifestSubject(name), value); err != nil {
+	if _, err := s.js.Publish(ctx, manifestSubject(name), value, jetstream.WithExpectLastSequencePerSubject(before)); err != nil {
 		return classify(err)
 	}
-	return classify(s.checkpoints.Purge(ctx, jetstream.WithPurgeSubject(manifestSubject(name)), jetstream.WithPurgeKeep(checkpointSlots-1)))
+	return s.sweepCheckpoints(ctx, name)
+}
+
+// sweepCheckpoints removes what lies before the oldest checkpoint that is kept:
+// older ones, and parts of such as were never finished. Chunks behind it may be
+// of another process; they go later.
+func (s *Store) sweepCheckpoints(ctx context.Context, name string) error {
+	kept, err := s.manifests(ctx, name)
+	if err != nil || len(kept) == 0 {
+		return err
+	}
+	oldest := kept[len(kept)-1].Chunks[0].Seq
+	return classify(s.checkpoints.Purge(ctx, jetstream.WithPurgeSubject(checkpointSubjects(name)), jetstream.WithPurgeSequence(oldest)))
 }
 
 // LoadCheckpoint gives read the last whole checkpoint of name and returns its
@@ -116,7 +121,7 @@ func unzip(chunks *chunkReader, read func(io.Reader) error) error {
 
 // manifests of a name, newest first; one that does not parse counts as damaged.
 func (s *Store) manifests(ctx context.Context, name string) ([]manifest, error) {
-	stored, _, err := lastOf(ctx, s, checkpointStream, []string{manifestSubject(name)}, checkpointSlots-1,
+	stored, _, err := lastOf(ctx, s, checkpointStream, []string{manifestSubject(name)}, checkpointsKept,
 		func(m jetstream.Msg, _ *jetstream.MsgMetadata) (v manifest) {
 			if err := json.Unmarshal(m.Data(), &v); err != nil {
 				s.log.Error("manifest of a checkpoint is damaged", "name", name, "err", err)
@@ -209,6 +214,6 @@ func (r *chunkReader) load(c chunk) ([]byte, error) {
 
 func manifestSubject(name string) string { return checkpointPrefix + token(name) + ".manifest" }
 
-func slotSubject(name string, slot int) string {
-	return checkpointPrefix + token(name) + "." + strconv.Itoa(slot)
-}
+func chunkSubject(name string) string { return checkpointPrefix + token(name) + ".chunk" }
+
+func checkpointSubjects(name string) string { return checkpointPrefix + token(name) + ".>" }

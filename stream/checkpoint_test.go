@@ -118,3 +118,26 @@ func TestCheckpointChecksum(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A process that was stopped while it saved, and goes on after another has saved,
+// replaces nothing.
+func TestCheckpointOfAnotherProcessStays(t *testing.T) {
+	s := open(t, Config{})
+	saveState(t, s, 1, "first")
+	err := s.SaveCheckpoint(t.Context(), "engine", 2, func(w io.Writer) error {
+		saveState(t, s, 7, "of the other")
+		saveState(t, s, 8, "of the other, later")
+		_, err := io.WriteString(w, "late")
+		return err
+	})
+	if !errors.Is(err, ErrConflict) {
+		t.Errorf("got %v, want a conflict", err)
+	}
+	if seq, state := loadState(t, s); seq != 8 || state != "of the other, later" {
+		t.Errorf("in force is %d %q", seq, state)
+	}
+	saveState(t, s, 9, "next")
+	if seq, state := loadState(t, s); seq != 9 || state != "next" {
+		t.Errorf("in force is %d %q", seq, state)
+	}
+}

@@ -27,6 +27,7 @@ type cursor struct {
 	batch    int       // messages asked for at once; bounds the memory held
 	toEnd    bool      // stop at the end instead of waiting for more
 	last     bool      // only the last message of each subject
+	headers  bool      // leave the content of messages out
 	stuckAt  uint64    // where the server had messages and delivered none
 
 	// deliver takes one message, and says in more whether another is at hand.
@@ -75,6 +76,7 @@ func (c *cursor) follow(ctx context.Context) (done bool, err error) {
 		InactiveThreshold: orphanAge,
 		MemoryStorage:     true,
 		Replicas:          1,
+		HeadersOnly:       c.headers,
 	}
 	if c.next == 0 && !c.since.IsZero() {
 		config.DeliverPolicy, config.OptStartSeq, config.OptStartTime = jetstream.DeliverByStartTimePolicy, 0, &c.since
@@ -85,7 +87,7 @@ func (c *cursor) follow(ctx context.Context) (done bool, err error) {
 			config.FilterSubjects = []string{">"}
 		}
 	}
-	create, cancel := context.WithTimeout(ctx, setupWait)
+	create, cancel := context.WithTimeout(ctx, c.store.requestWait())
 	defer cancel()
 	consumer, err := c.store.js.CreateConsumer(create, c.stream, config)
 	if err != nil {

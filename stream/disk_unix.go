@@ -3,6 +3,7 @@
 package stream
 
 import (
+	"errors"
 	"os"
 	"syscall"
 )
@@ -18,4 +19,13 @@ func freeDisk(dir string) (uint64, error) {
 		return 0, err
 	}
 	return uint64(st.Bavail) * uint64(st.Bsize), nil
+}
+
+// syncDir makes a rename in dir survive a power cut.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }

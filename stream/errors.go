@@ -30,6 +30,8 @@ const (
 	codeStorageExceeded       = 10047
 	codeAccountResources      = 10002
 	codeStoreFailed           = 10077 // "maximum bytes exceeded" comes with it
+	codeReplicasNotSupported  = 10074
+	codeNoPeers               = 10005
 )
 
 // classify turns an error of a write into one of the sentinels.

@@ -23,6 +23,7 @@ const (
 	headerContentType = "content-type"
 	headerRaw         = "callwatch-raw"
 	headerIndex       = "callwatch-index"
+	headerOrigin      = "callwatch-source"
 )
 
 // fewEvents is up to where an fsync each costs no more than a batch, which
@@ -37,6 +38,7 @@ type Event struct {
 	Kind     string
 	ID       string
 	CallID   string
+	Source   string    // of the record it was made from
 	Time     time.Time // when it happened; zero when unknown
 	Raw      Position  // the record it was made from
 	Index    int       // among the events of that record, from 0
@@ -174,6 +176,9 @@ func eventMessage(e *Event) *nats.Msg {
 	}
 	if e.CallID != "" {
 		h[headerSubject] = []string{escapeHeader(cut(e.CallID))}
+	}
+	if e.Source != "" {
+		h[headerOrigin] = []string{escapeHeader(cut(e.Source))}
 	}
 	if !e.Time.IsZero() {
 		h[headerTime] = []string{e.Time.UTC().Format(time.RFC3339Nano)}

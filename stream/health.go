@@ -21,6 +21,7 @@ type Health struct {
 	URL        string // where other programs connect, "" when the embedded server has no listener
 	FreeDisk   uint64 // bytes below the data directory; 0 when external
 	Streams    []StreamState
+	Flaws      []Flaw // damage found in the files since the start, oldest first
 }
 
 // StreamState is what a stream holds.
@@ -35,7 +36,7 @@ type StreamState struct {
 func (s *Store) Health(ctx context.Context) Health {
 	ctx, cancel := context.WithTimeout(ctx, healthWait)
 	defer cancel()
-	h := Health{Durability: s.durability(), Embedded: s.node != nil, Server: s.nc.ConnectedServerVersion(), URL: s.cfg.URL}
+	h := Health{Durability: s.durability(), Embedded: s.node != nil, Server: s.nc.ConnectedServerVersion(), URL: s.cfg.shownURL()}
 	blame := func(err error) { h.Causes = append(h.Causes, err.Error()) }
 	if out := s.down.Load(); out != nil {
 		blame(out.err)
@@ -44,12 +45,15 @@ func (s *Store) Health(ctx context.Context) Health {
 	}
 	if s.node != nil {
 		h.URL = s.node.clientURL()
+		if found := s.node.flaws.Load(); found != nil {
+			h.Flaws = *found
+		}
 		h.FreeDisk, _ = freeDisk(s.cfg.Dir) // trouble reports its error
 		if err := s.node.health(); err != nil {
 			blame(err)
 		}
 	}
-	for _, st := range []jetstream.Stream{s.raw, s.events, s.alerts, s.dead, s.checkpoints} {
+	for _, st := range []jetstream.Stream{s.raw, s.events, s.alerts, s.dead, s.checkpoints, s.tasks} {
 		info, err := st.Info(ctx)
 		if err != nil {
 			blame(fmt.Errorf("stream %s: %w", st.CachedInfo().Config.Name, err))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -14,16 +15,57 @@ const (
 	// restartAfter this many failed checks in a row the embedded server is
 	// started again: after a write error its streams stay stuck until then.
 	restartAfter = 2
+	// probeAfter this many checks without a frame one is written that is empty: a
+	// store that takes no writes shall show before the next webhook finds out.
+	probeAfter = 30
 )
 
 // outage is why webhooks are refused.
 type outage struct{ err error }
 
-// refuse makes Append answer err at once, until the monitor finds the store well.
+// gate lets those who wait for an answer know that it will not come.
+type gate struct{ shut chan struct{} }
+
+func newGate() *gate { return &gate{make(chan struct{})} }
+
+// refuse makes Append answer err at once, those who wait in it included, until
+// the monitor finds the store well.
 func (s *Store) refuse(err error) {
 	if s.closed.Err() == nil && s.down.Swap(&outage{err}) == nil {
+		close(s.gate.Load().shut)
 		s.log.Error("webhooks are refused", "err", err)
 	}
+}
+
+// accept ends refuse.
+func (s *Store) accept() {
+	if s.down.Load() == nil {
+		return
+	}
+	s.gate.Store(newGate())
+	s.down.Store(nil)
+	s.log.Info("webhooks are taken again")
+}
+
+// writeFailed takes a write error as the embedded server logs it: those who
+// publish are not told. After a failed fsync the system may have dropped what was
+// to be written, and later ones succeed all the same: only a new start reads what
+// is there.
+func (s *Store) writeFailed(text string) {
+	err := fmt.Errorf("%w: %s", ErrUnavailable, text)
+	if _, after, _ := strings.Cut(text, "write error: "); strings.HasPrefix(after, "sync ") {
+		err = fmt.Errorf("%w: fsync failed, start callwatch again when the disk is sound: %s", ErrUnavailable, text)
+		s.broken.CompareAndSwap(nil, &outage{err})
+	}
+	s.refuse(err)
+}
+
+// watch is what the monitor remembers from one check to the next.
+type watch struct {
+	failed int               // checks in a row
+	quiet  int               // checks in a row without a write
+	frames uint64            // written at the check before
+	marks  map[string]uint64 // as noted
 }
 
 // monitor notices trouble before a webhook does, and its end.
@@ -31,7 +73,7 @@ func (s *Store) monitor() {
 	defer close(s.idle)
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
-	failed := 0
+	var w watch
 	for {
 		select {
 		case <-tick.C:
@@ -40,30 +82,49 @@ func (s *Store) monitor() {
 		case <-s.closed.Done():
 			return
 		}
-		err := s.check()
+		err := s.check(&w)
 		if err == nil {
-			failed = 0
-			if s.down.Swap(nil) != nil {
-				s.log.Info("webhooks are taken again")
-			}
+			w.failed = 0
+			s.accept()
 			continue
 		}
 		s.refuse(err)
-		if failed++; failed >= restartAfter && !errors.Is(err, ErrFull) {
+		if w.failed++; w.failed >= restartAfter && !errors.Is(err, ErrFull) && s.broken.Load() == nil {
 			s.restart()
-			failed = 0
+			w.failed = 0
 		}
 	}
 }
 
-func (s *Store) check() error {
+func (s *Store) check(w *watch) error {
+	if out := s.broken.Load(); out != nil {
+		return out.err
+	}
 	if err := s.trouble(); err != nil {
 		return err
 	}
-	if s.down.Load() == nil {
+	if s.node != nil {
+		if err := s.node.health(); err != nil {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}
+	if frames := s.committer.frames.Load(); frames != w.frames {
+		w.frames, w.quiet = frames, 0
+	}
+	if w.quiet++; s.down.Load() != nil || w.quiet > probeAfter {
+		w.quiet = 0
+		if err := s.probe(0); err != nil {
+			return err
+		}
+	}
+	if s.node == nil {
 		return nil
 	}
-	return s.probe(0)
+	var err error
+	if w.marks, err = s.node.writeMarks(w.marks); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
 }
 
 // trouble is a reason to refuse webhooks that shows without writing.
@@ -95,7 +156,12 @@ func (s *Store) probe(flags byte) error {
 
 func (s *Store) restart() {
 	if s.node == nil {
-		return // an external server is its operator's
+		// An external server is its operator's; but this one may be cut off from
+		// the others of its cluster, which go on without it.
+		if err := s.nc.ForceReconnect(); err == nil {
+			s.log.Warn("another server of the NATS cluster is tried")
+		}
+		return
 	}
 	s.log.Warn("embedded NATS server is started again")
 	if err := s.node.restart(); err != nil {
@@ -113,6 +179,22 @@ func (s *Store) fillLostTail(ctx context.Context) error {
 		return err
 	}
 	last := s.raw.CachedInfo().State.LastSeq
+	for s.node == nil && last < raw.Seq {
+		// A leader that was elected just now may not know its last messages yet.
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(openAgain):
+		}
+		info, err := s.raw.Info(ctx)
+		if err != nil {
+			return readError(ctx, err)
+		}
+		if info.State.LastSeq == last {
+			break
+		}
+		last = info.State.LastSeq
+	}
 	if last >= raw.Seq {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -22,9 +23,11 @@ type node struct {
 	opts    *server.Options
 	log     *slog.Logger
 	running atomic.Pointer[server.Server]
+	flaws   atomic.Pointer[[]Flaw] // found and dealt with at starts
+	failed  func(text string)      // told of write errors; must return at once
 }
 
-func startNode(cfg Config) (*node, error) {
+func startNode(cfg Config, failed func(text string)) (*node, error) {
 	opts := &server.Options{
 		ServerName:         "callwatch",
 		DontListen:         cfg.Listen == "",
@@ -56,17 +59,27 @@ func startNode(cfg Config) (*node, error) {
 			opts.Port = server.RANDOM_PORT
 		}
 	}
-	n := &node{opts: opts, log: cfg.Log}
+	n := &node{opts: opts, log: cfg.Log, failed: failed}
 	return n, n.start()
 }
 
 func (n *node) start() error {
+	found, err := mendStreams(n.opts.StoreDir, n.log)
+	if err != nil {
+		return err
+	}
+	if len(found) > 0 {
+		if had := n.flaws.Load(); had != nil {
+			found = append(slices.Clip(*had), found...)
+		}
+		n.flaws.Store(&found)
+	}
 	opts := n.opts.Clone()
 	srv, err := server.NewServer(opts)
 	if err != nil {
 		return fmt.Errorf("embedded NATS server: %w", err)
 	}
-	logger := &serverLog{log: n.log}
+	logger := &serverLog{log: n.log, failed: n.failed}
 	srv.SetLoggerV2(logger, false, false, false)
 	srv.Start()
 	// Recovery of a large store takes a while; a failed start shows at once.
@@ -126,6 +139,7 @@ func (n *node) clientURL() string {
 // at each start, so they are debug lines.
 type serverLog struct {
 	log     *slog.Logger
+	failed  func(text string)
 	problem atomic.Pointer[string]
 }
 
@@ -140,6 +154,9 @@ func (l *serverLog) Fatalf(format string, v ...any) { l.Errorf(format, v...) }
 func (l *serverLog) Errorf(format string, v ...any) {
 	text := line(format, v)
 	l.problem.Store(&text)
+	if strings.Contains(text, "ritical write error: ") {
+		l.failed(text)
+	}
 	l.log.Error("nats", "text", text)
 }
 

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -57,7 +58,7 @@ func (s *Store) Record(ctx context.Context, id string) (Record, error) {
 // takes as many records as are at hand, at least one and at most about 500.
 // Frames that are damaged or missing go to damaged and are passed over.
 func (s *Store) Records(ctx context.Context, from Position, fn func([]Record) error, damaged func(*Damage)) error {
-	r := rawReader{codec: s.codec, from: from, fn: fn, damaged: damaged}
+	r := rawReader{codec: s.codec, from: from, fn: fn, damaged: damaged, passed: &s.passed}
 	if from.Seq > 0 {
 		r.expect = from.Seq
 	}
@@ -72,7 +73,12 @@ type rawReader struct {
 	records []Record
 	fn      func([]Record) error
 	damaged func(*Damage)
+	passed  *atomic.Uint64
 }
+
+// PassedOver is the sequence in RAW of the last frame without records behind which
+// Records has nothing left to hand over; 0 when there was none.
+func (s *Store) PassedOver() uint64 { return s.passed.Load() }
 
 func (r *rawReader) deliver(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error {
 	seq := meta.Sequence.Stream
@@ -98,7 +104,13 @@ func (r *rawReader) deliver(m jetstream.Msg, meta *jetstream.MsgMetadata, more b
 	if more && len(r.records) < recordsAtOnce {
 		return nil
 	}
-	return r.flush()
+	if err := r.flush(); err != nil {
+		return err
+	}
+	if len(records) == 0 {
+		r.passed.Store(seq)
+	}
+	return nil
 }
 
 func (r *rawReader) flush() error {

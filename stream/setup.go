@@ -5,16 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
-
-// format of the store; raised when an older callwatch could not read it.
-const format = 1
 
 const (
 	rawStream        = "CALLWATCH_RAW"
@@ -22,110 +16,34 @@ const (
 	alertStream      = "CALLWATCH_ALERTS"
 	deadStream       = "CALLWATCH_DEAD"
 	checkpointStream = "CALLWATCH_CHECKPOINTS"
+	taskStream       = "CALLWATCH_TASKS"
 
-	rawSubject        = "callwatch.raw"
-	eventPrefix       = "callwatch.event."
-	tickSubject       = "callwatch.tick"
-	markSubject       = "callwatch.mark"
-	alertPrefix       = "callwatch.alert."
-	deadPrefix        = "callwatch.dead."
-	checkpointPrefix  = "callwatch.checkpoint."
-	metaBucket        = "meta"
-	formatKey         = "format"
-	setupWait         = 10 * time.Second
-	oldestServer      = "2.12" // the first with atomic batches
-	oldestServerMajor = 2
-	oldestServerMinor = 12
+	rawSubject       = "callwatch.raw"
+	eventPrefix      = "callwatch.event."
+	tickSubject      = "callwatch.tick"
+	markSubject      = "callwatch.mark"
+	alertPrefix      = "callwatch.alert."
+	deadPrefix       = "callwatch.dead."
+	checkpointPrefix = "callwatch.checkpoint."
+	taskAge          = 7 * 24 * time.Hour // no task is left alone for so long
 )
-
-func (s *Store) connect() error {
-	options := []nats.Option{
-		nats.Name("callwatch"),
-		nats.MaxReconnects(-1),
-		nats.ReconnectWait(250 * time.Millisecond),
-		nats.ReconnectJitter(100*time.Millisecond, 250*time.Millisecond),
-		// A frame answered with "unavailable" must not be sent later.
-		nats.ReconnectBufSize(-1),
-		nats.PingInterval(2 * time.Second),
-		nats.MaxPingsOutstanding(2),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if err != nil {
-				s.log.Warn("connection to the store lost", "err", err)
-			}
-		}),
-		nats.ReconnectHandler(func(*nats.Conn) { s.log.Info("connection to the store restored") }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { s.log.Warn("store connection", "err", err) }),
-	}
-	url := s.cfg.URL
-	if s.node != nil {
-		options = append(options, nats.InProcessServer(s.node))
-	}
-	if s.cfg.CredsFile != "" {
-		options = append(options, nats.UserCredentials(s.cfg.CredsFile))
-	}
-	var err error
-	if s.nc, err = nats.Connect(url, options...); err != nil {
-		return fmt.Errorf("connect to the store: %w", err)
-	}
-	if s.js, err = jetstream.New(s.nc, jetstream.WithDefaultTimeout(setupWait)); err != nil {
-		return fmt.Errorf("connect to the store: %w", err)
-	}
-	return nil
-}
-
-func (s *Store) checkServer() error {
-	version := s.nc.ConnectedServerVersion()
-	major, rest, _ := strings.Cut(version, ".")
-	minor, _, _ := strings.Cut(rest, ".")
-	a, _ := strconv.Atoi(major)
-	b, _ := strconv.Atoi(minor)
-	if a < oldestServerMajor || a == oldestServerMajor && b < oldestServerMinor {
-		return fmt.Errorf("NATS server has version %s, %s or newer is needed", version, oldestServer)
-	}
-	if s.nc.MaxPayload() < maxPayload {
-		s.log.Warn("large webhooks may be refused: raise max_payload of the NATS server",
-			"maxPayload", s.nc.MaxPayload(), "recommended", maxPayload)
-	}
-	return nil
-}
-
-func (s *Store) checkFormat(ctx context.Context) error {
-	meta, err := s.Bucket(ctx, metaBucket)
-	if err != nil {
-		return err
-	}
-	value, _, err := meta.Load(ctx, formatKey)
-	if err != nil {
-		return fmt.Errorf("format of the store: %w", err)
-	}
-	if value == nil {
-		// Losing the race to another replica that writes the same is fine.
-		_, _, err := meta.Save(ctx, formatKey, []byte(strconv.Itoa(format)), 0)
-		return err
-	}
-	n, err := strconv.Atoi(string(value))
-	if err != nil || n < 1 {
-		return fmt.Errorf("format of the store is %q, not a number: it was not written by callwatch", value)
-	}
-	if n > format {
-		return fmt.Errorf("store has format %d, this callwatch reads up to %d: start a newer callwatch or give another data directory", n, format)
-	}
-	return nil
-}
 
 func (s *Store) ensureStreams(ctx context.Context) error {
 	keep := s.cfg.Retention
+	// A copy that lags behind would answer reads with what was.
+	direct := s.cfg.Replicas == 1
 	for _, def := range []struct {
 		into   *jetstream.Stream
 		config jetstream.StreamConfig
 	}{
 		// What was answered 200 is never pushed out by newer webhooks: full is refused.
-		{&s.raw, jetstream.StreamConfig{Name: rawStream, Subjects: []string{rawSubject}, Discard: jetstream.DiscardNew, MaxAge: keep.Raw, MaxBytes: s.share(45), AllowDirect: true}},
+		{&s.raw, jetstream.StreamConfig{Name: rawStream, Subjects: []string{rawSubject}, Discard: jetstream.DiscardNew, MaxAge: keep.Raw, MaxBytes: s.share(45), AllowDirect: direct}},
 		// Events can be made again from RAW.
 		{&s.events, jetstream.StreamConfig{Name: eventStream, Subjects: []string{eventPrefix + ">", tickSubject, markSubject}, MaxAge: keep.Events, MaxBytes: s.share(40), AllowAtomicPublish: true}},
 		{&s.alerts, jetstream.StreamConfig{Name: alertStream, Subjects: []string{alertPrefix + ">"}, Discard: jetstream.DiscardNew, MaxAge: keep.Alerts, MaxBytes: -1}},
 		{&s.dead, jetstream.StreamConfig{Name: deadStream, Subjects: []string{deadPrefix + ">"}, MaxMsgsPerSubject: 1, MaxAge: keep.DeadLetters, MaxBytes: s.share(5)}},
-		{&s.checkpoints, jetstream.StreamConfig{Name: checkpointStream, Subjects: []string{checkpointPrefix + ">"}, Discard: jetstream.DiscardNew, MaxBytes: -1, AllowDirect: true}},
+		{&s.checkpoints, jetstream.StreamConfig{Name: checkpointStream, Subjects: []string{checkpointPrefix + ">"}, Discard: jetstream.DiscardNew, MaxBytes: -1, AllowDirect: direct}},
+		{&s.tasks, jetstream.StreamConfig{Name: taskStream, Subjects: []string{taskPrefix + ">"}, MaxMsgsPerSubject: 1, MaxAge: taskAge, MaxBytes: -1, AllowDirect: direct}},
 	} {
 		def.config.Storage = jetstream.FileStorage
 		def.config.Replicas = s.cfg.Replicas
@@ -137,21 +55,54 @@ func (s *Store) ensureStreams(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) ensure(ctx context.Context, config jetstream.StreamConfig) (jetstream.Stream, error) {
-	ctx, cancel := context.WithTimeout(ctx, setupWait)
-	defer cancel()
-	st, err := s.js.Stream(ctx, config.Name)
+// ensure creates a stream, or changes of the one there what we set: its other
+// settings are its operator's. Copies become more, never fewer.
+func (s *Store) ensure(ctx context.Context, want jetstream.StreamConfig) (st jetstream.Stream, err error) {
+	err = s.settle(ctx, func(ctx context.Context) error {
+		st, err = s.ensureOnce(ctx, want)
+		return err
+	})
+	return st, err
+}
+
+func (s *Store) ensureOnce(ctx context.Context, want jetstream.StreamConfig) (jetstream.Stream, error) {
+	st, err := s.js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return s.js.CreateOrUpdateStream(ctx, config)
+		st, err = s.js.CreateOrUpdateStream(ctx, want)
+		return st, replicasError(want.Replicas, classify(err))
 	}
 	if err != nil {
-		return nil, err
+		return nil, classify(err)
 	}
-	if had := st.CachedInfo().Config; had.MaxAge == config.MaxAge && had.MaxBytes == config.MaxBytes && had.Replicas == config.Replicas &&
-		slices.Equal(had.Subjects, config.Subjects) {
+	had := st.CachedInfo().Config
+	next := had
+	next.MaxAge, next.MaxBytes, next.Subjects = want.MaxAge, want.MaxBytes, want.Subjects
+	if next.Replicas = max(had.Replicas, want.Replicas); next.Replicas > 1 {
+		next.AllowDirect = false
+	}
+	if had.MaxAge == next.MaxAge && had.MaxBytes == next.MaxBytes && had.Replicas == next.Replicas &&
+		had.AllowDirect == next.AllowDirect && slices.Equal(had.Subjects, next.Subjects) {
 		return st, nil
 	}
-	return s.js.UpdateStream(ctx, config)
+	s.log.Info("settings of a stream are changed", "stream", want.Name, "replicasBefore", had.Replicas, "replicas", next.Replicas)
+	st, err = s.js.UpdateStream(ctx, next)
+	return st, replicasError(next.Replicas, classify(err))
+}
+
+// replicasError says what to do where a server cannot keep that many copies.
+func replicasError(replicas int, err error) error {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) {
+		return err
+	}
+	switch api.ErrorCode {
+	case codeReplicasNotSupported:
+		return fmt.Errorf("%d replicas are asked for, and the NATS server is in no cluster", replicas)
+	case codeNoPeers:
+		return fmt.Errorf("%d replicas are asked for, and the NATS cluster has not as many servers with JetStream now: %w", replicas, err)
+	default:
+		return err
+	}
 }
 
 // share is a stream's part of MaxStore, unlimited when none was given. A tenth

@@ -1,6 +1,7 @@
 // Package stream keeps everything callwatch stores, in NATS JetStream: webhooks
 // as received (RAW), normalized events and ticks (EVENTS), transitions of
-// incidents (ALERTS), dead letters, key-value buckets and checkpoints.
+// incidents (ALERTS), dead letters, key-value buckets, checkpoints and tasks for
+// later.
 //
 // The server runs inside the process, or is an existing JetStream cluster. No
 // other package imports NATS.
@@ -8,6 +9,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -36,9 +38,13 @@ type Config struct {
 	MaxStore   int64      // bytes of disk the embedded server may fill; 0: three quarters of what is free at start
 	Reserve    int64      // bytes of free disk below which webhooks are refused; 0: 256 MiB
 
-	URL       string // external server or servers, comma-separated; "" runs the embedded one
-	CredsFile string // credentials for URL
-	Replicas  int    // copies of each stream on an external cluster; 0: 1
+	URL       string        // external server or servers, comma-separated; "" runs the embedded one
+	CredsFile string        // credentials for URL
+	CAFile    string        // certificates that sign the server's; "": the system's
+	CertFile  string        // our certificate, where the server asks for one
+	KeyFile   string        // its key
+	Replicas  int           // copies of each stream on an external cluster; 0: 1
+	Patience  time.Duration // how long Open waits for an external server that is not there yet
 
 	Retention Retention
 	Log       *slog.Logger // nil: nothing is logged
@@ -58,12 +64,15 @@ type Store struct {
 	nc   *nats.Conn
 	js   jetstream.JetStream
 
-	raw, events, alerts, dead, checkpoints jetstream.Stream
+	raw, events, alerts, dead, checkpoints, tasks jetstream.Stream
 
 	codec     *codec
 	committer *committer
 	fence     fence
 	down      atomic.Pointer[outage] // why webhooks are refused now; nil: they are taken
+	gate      atomic.Pointer[gate]   // shut while down is set
+	passed    atomic.Uint64          // of PassedOver
+	broken    atomic.Pointer[outage] // a failed fsync: nothing is taken until callwatch is started again
 
 	closed context.Context
 	close  context.CancelFunc
@@ -82,6 +91,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if s.codec, err = newCodec(); err != nil {
 		return nil, err
 	}
+	s.gate.Store(newGate())
 	s.closed, s.close = context.WithCancel(context.Background())
 	if err := s.open(ctx); err != nil {
 		s.release()
@@ -94,21 +104,31 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context) error {
-	if s.cfg.URL == "" {
-		if err := s.startEmbedded(); err != nil {
-			return err
-		}
+	if s.cfg.URL != "" {
+		return s.openExternal(ctx)
 	}
+	if err := s.startEmbedded(); err != nil {
+		return err
+	}
+	return s.prepare(ctx)
+}
+
+// prepare connects and makes all that is stored ready for use.
+func (s *Store) prepare(ctx context.Context) error {
 	if err := s.connect(); err != nil {
 		return err
 	}
 	if err := s.checkServer(); err != nil {
 		return err
 	}
-	if err := s.checkFormat(ctx); err != nil {
+	meta, n, rev, err := s.storedFormat(ctx) // first: a newer store is not touched
+	if err != nil {
 		return err
 	}
 	if err := s.ensureStreams(ctx); err != nil {
+		return err
+	}
+	if err := s.migrate(ctx, meta, n, rev); err != nil {
 		return err
 	}
 	return s.fillLostTail(ctx)
@@ -121,7 +141,7 @@ func (s *Store) startEmbedded() (err error) {
 	if s.lock, err = lockDir(s.cfg.Dir); err != nil {
 		return err
 	}
-	s.node, err = startNode(s.cfg)
+	s.node, err = startNode(s.cfg, s.writeFailed)
 	return err
 }
 
@@ -131,6 +151,10 @@ func (s *Store) Close(ctx context.Context) error {
 	err := s.committer.drain(ctx)
 	s.close()
 	<-s.idle
+	if s.node != nil {
+		_, markErr := s.node.writeMarks(nil)
+		err = errors.Join(err, markErr)
+	}
 	s.release()
 	return err
 }
@@ -164,6 +188,8 @@ func (c Config) complete() (Config, error) {
 		return c, fmt.Errorf("durability is %q, must be %q or %q", c.Durability, Fsync, OS)
 	case c.URL == "" && c.Dir == "":
 		return c, fmt.Errorf("neither a data directory nor the URL of a NATS server is given")
+	case (c.CertFile == "") != (c.KeyFile == ""):
+		return c, fmt.Errorf("of the certificate for NATS and its key one is missing")
 	case c.URL == "" && c.Replicas > 1:
 		return c, fmt.Errorf("%d replicas need an external NATS cluster; the embedded server keeps one", c.Replicas)
 	}
@@ -175,7 +201,7 @@ func (s *Store) durability() Durability {
 	switch {
 	case s.node != nil:
 		return s.cfg.Durability
-	case s.cfg.Replicas >= 3:
+	case s.raw.CachedInfo().Config.Replicas >= 3:
 		return Replicated
 	default:
 		return Unproven

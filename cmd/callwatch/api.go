@@ -5,14 +5,16 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"callwatch/handlers"
+	"callwatch/handlers/api"
+	"callwatch/handlers/backend"
 	"callwatch/rules"
 )
 
 // api is what the programs' interface shows and does.
-func (a *app) api() *handlers.API {
-	api := &handlers.API{
-		Rules: a.rulesFile, Reload: a.reloadRules, Mark: a.mark, Latest: a.latestIncidents,
+func (a *app) api() *api.API {
+	shown := &api.API{
+		History: a.history.backend(),
+		Rules:   a.rulesFile, Reload: a.reloadRules, Mark: a.mark, Latest: a.latestIncidents,
 		Open: func() (open []rules.Incident) {
 			a.judging.look(func(g *rules.Engine) { open = g.Incidents() })
 			return open
@@ -27,15 +29,15 @@ func (a *app) api() *handlers.API {
 			a.judging.look(func(g *rules.Engine) { health = g.Healths() })
 			return health
 		},
-		Progress: func() (p handlers.Progress) {
-			a.judging.look(func(g *rules.Engine) { p = handlers.Progress{Sequence: g.Seq(), Calls: g.Calls()} })
+		Progress: func() (p backend.Progress) {
+			a.judging.look(func(g *rules.Engine) { p = backend.Progress{Sequence: g.Seq(), Calls: g.Calls()} })
 			return p
 		},
 	}
 	for _, token := range splitList(a.cfg.AdminToken) {
-		api.Tokens = append(api.Tokens, handlers.DigestOf(token))
+		shown.Tokens = append(shown.Tokens, api.DigestOf(token))
 	}
-	return api
+	return shown
 }
 
 // latestIncidents are the latest of every rule and key, as they are stored.
@@ -57,7 +59,7 @@ func (a *app) latestIncidents(ctx context.Context) ([]rules.Incident, error) {
 }
 
 // rulesFile is where the rules come from, and whether the engine has them.
-func (a *app) rulesFile() handlers.RulesFile {
+func (a *app) rulesFile() backend.RulesFile {
 	f := a.rules.Status()
 	a.judging.mu.Lock()
 	defer a.judging.mu.Unlock()
@@ -65,7 +67,7 @@ func (a *app) rulesFile() handlers.RulesFile {
 	return f
 }
 
-func (a *app) reloadRules(ctx context.Context) (handlers.RulesFile, error) {
+func (a *app) reloadRules(ctx context.Context) (backend.RulesFile, error) {
 	err := a.rules.reload(ctx)
 	return a.rulesFile(), err
 }

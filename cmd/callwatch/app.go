@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"callwatch/handlers"
@@ -22,7 +24,8 @@ const maxBody = 4 << 20
 // app is callwatch running: a value that serve, demo and tests start. The data
 // path is its stages, in order: handlers store webhooks (RAW), normalize makes
 // events of them (EVENTS), judge makes transitions of those (ALERTS), announce
-// brings them to Slack. Each stage can be stopped anywhere and goes on from what
+// brings them to Slack; fetch asks the providers for what their webhooks leave out
+// and stores it like those. Each stage can be stopped anywhere and goes on from what
 // is stored.
 type app struct {
 	cfg      Config
@@ -30,13 +33,19 @@ type app struct {
 	log      *slog.Logger
 	store    *stream.Store
 	rules    *ruleFile
-	notifier *notifier.Notifier
+	roles    *roles
+	notifier atomic.Pointer[notifier.Notifier] // the one at work, or the last
 	ledger   *stream.Bucket
 	server   *handlers.Server
 	console  *console // nil outside development
 	stats    *stats
 	judging  *judging
+	history  *history
+	started  time.Time
 	traces   *traces // nil: nobody asked for them
+
+	announcing notifier.Config
+	fetching   *fetching
 }
 
 // mode is how callwatch runs.
@@ -54,11 +63,13 @@ func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app,
 	if err != nil {
 		return nil, err
 	}
-	a := &app{cfg: cfg, dev: mode != serving, log: log, rules: file, stats: newStats()}
+	a := &app{cfg: cfg, dev: mode != serving, log: log, rules: file, roles: newRoles(), stats: newStats()}
 	if a.traces, err = newTraces(ctx); err != nil {
 		return nil, err
 	}
-	if a.store, err = stream.Open(ctx, cfg.storing(log)); err != nil {
+	storing := cfg.storing(log)
+	storing.Patience = openPatience
+	if a.store, err = stream.Open(ctx, storing); err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	if a.ledger, err = a.store.Bucket(ctx, "notifier"); err != nil {
@@ -76,13 +87,18 @@ func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app,
 	for _, name := range a.cfg.unknownOutputs(set) {
 		log.Warn("the rules name an output that is not configured", "output", name)
 	}
-	announcing := a.cfg.announcing(set)
-	announcing.Observe = a.sent
-	a.notifier = notifier.New(announcing, a.ledger, time.Now, log)
+	a.announcing = a.cfg.announcing(set)
+	a.announcing.Observe = a.sent
+	a.notifier.Store(notifier.New(a.announcing, a.ledger, time.Now, log))
 	begun := time.Now()
 	a.judging = &judging{set: set, opt: rules.Options{Prefer: cfg.MOS, Clock: func() time.Duration { return time.Since(begun) }}}
 	file.swap = a.order
 	a.stats.registry.MustRegister(file.metrics()...)
+	a.history, a.started = newHistory(a), begun.UTC()
+	a.stats.registry.MustRegister(a.roles.held)
+	if a.fetching, err = a.openFetching(ctx); err != nil {
+		return nil, errors.Join(err, a.store.Close(ctx))
+	}
 	if a.server, err = handlers.Listen(cfg.Listen, a.handling()); err != nil {
 		return nil, errors.Join(usage(fmt.Errorf("%sLISTEN: %w", envPrefix, err)), a.store.Close(ctx))
 	}
@@ -96,12 +112,13 @@ func (a *app) run(ctx context.Context) error {
 	defer stop()
 	var stages sync.WaitGroup
 	all := map[string]func(context.Context) error{
-		"normalize": a.normalize, "judge": a.judge, "announce": a.announce,
-		"deliver": func(ctx context.Context) error { a.notifier.Run(ctx); return ctx.Err() },
+		"normalize": a.leading(normalizeRole, a.normalize), "judge": a.judge, "announce": a.leading(announceRole, a.announce),
+		"index-events": a.history.indexEvents, "index-incidents": a.history.indexIncidents,
 	}
 	if a.cfg.Slack.buttons() && a.cfg.Slack.AppToken != "" {
 		all["listen"] = a.listen
 	}
+	maps.Copy(all, a.fetching.stages())
 	for name, stage := range all {
 		stages.Go(func() { keep(work, a.log.With("stage", name), stage) })
 	}
@@ -138,7 +155,7 @@ func (a *app) run(ctx context.Context) error {
 // keep runs a stage until ctx ends. A stage that fails begins anew from what is
 // stored, after a pause that grows while it goes on failing.
 func keep(ctx context.Context, log *slog.Logger, stage func(context.Context) error) {
-	const shortest, longest = 200 * time.Millisecond, 15 * time.Second
+	const shortest, longest = 200 * time.Millisecond, 3 * time.Second
 	pause := shortest
 	for {
 		begun := time.Now()
@@ -163,7 +180,7 @@ func keep(ctx context.Context, log *slog.Logger, stage func(context.Context) err
 func (c *Config) storing(log *slog.Logger) stream.Config {
 	return stream.Config{
 		Dir: c.DataDir, Listen: c.NATS.Listen, Durability: stream.Durability(c.Durability),
-		URL: c.NATS.URL, CredsFile: c.NATS.Creds, Replicas: c.NATS.Replicas, Log: log,
+		URL: c.NATS.URL, CredsFile: c.NATS.Creds, CAFile: c.NATS.CA, CertFile: c.NATS.Cert, KeyFile: c.NATS.Key, Replicas: c.NATS.Replicas, Log: log,
 	}
 }
 

@@ -22,7 +22,7 @@ func (a *app) clicks() *notifier.Clicks {
 		Web: &http.Client{Timeout: 2 * time.Second},
 	}
 	if groups := splitList(Secret(slack.Groups)); len(groups) > 0 {
-		c.Allow = a.notifier.AllowGroups(groups)
+		c.Allow = a.notifier.Load().AllowGroups(groups)
 	}
 	return c
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 	"github.com/goccy/go-yaml"
@@ -31,6 +32,9 @@ type Config struct {
 	MOS        call.Prefer `env:"MOS" yaml:"mos" enum:"provider,estimate,worst" doc:"which MOS a call shows: provider, estimate or worst"`
 	Durability string      `env:"DURABILITY" yaml:"durability" enum:"fsync,os" doc:"fsync: a 200 survives a power cut; os: a crash of the process"`
 
+	FetchFor time.Duration `env:"FETCH_FOR" yaml:"fetch_for" doc:"from a call's end until its report is given up"`
+	Sweep    time.Duration `env:"SWEEP" yaml:"sweep" doc:"between looks for calls whose webhooks were lost; 0: never"`
+
 	NATS       NATSConfig  `envPrefix:"NATS_" yaml:"nats" doc:"where JetStream is"`
 	Slack      SlackConfig `envPrefix:"SLACK_" yaml:"slack" doc:"where and how alerts are announced"`
 	ConsoleURL string      `env:"CONSOLE_URL" yaml:"console_url" doc:"where readers of messages find the console"`
@@ -42,12 +46,16 @@ type Config struct {
 	Codecs    map[string]emodel.Codec      `yaml:"codecs" doc:"rows that override or extend the estimator's codec table, by codec"`
 
 	codecs emodel.Table // of Codecs, made by check
+	pace   fetchPace    // for tests: another pace than the providers'
 }
 
 // NATSConfig says where JetStream is.
 type NATSConfig struct {
 	URL      string `env:"URL" yaml:"url" doc:"an existing NATS JetStream instead of the embedded one"`
 	Creds    string `env:"CREDS" yaml:"creds" doc:"credentials file for it"`
+	CA       string `env:"CA" yaml:"ca" doc:"file of the certificates that sign the server's; the system's where there is none"`
+	Cert     string `env:"CERT" yaml:"cert" doc:"file of our certificate, where the server asks for one"`
+	Key      string `env:"KEY" yaml:"key" doc:"file of the key of our certificate"`
 	Replicas int    `env:"REPLICAS" yaml:"replicas" min:"1" max:"5" doc:"copies of each stream on a cluster"`
 	Listen   string `env:"LISTEN" yaml:"listen" doc:"address on which the embedded NATS lets others subscribe (no authentication: keep it on loopback)"`
 }
@@ -68,6 +76,7 @@ type SlackConfig struct {
 func defaultConfig() Config {
 	return Config{
 		Listen: ":8080", DataDir: "./data", Rules: "rules.yaml", MOS: call.PreferProvider, LogLevel: "info",
+		FetchFor: 10 * time.Minute, Sweep: 10 * time.Minute,
 		NATS:       NATSConfig{Replicas: 1},
 		Durability: "fsync",
 		Slack:      SlackConfig{APIURL: "https://slack.com/api/", Rate: 1},
@@ -193,8 +202,20 @@ func (c *Config) check() error {
 			add("PUBLIC_URL", "%q is not scheme and host, such as https://hooks.example.com", c.PublicURL)
 		}
 	}
+	if c.FetchFor <= 0 || c.FetchFor > longestFetch {
+		add("FETCH_FOR", "%v is not above 0 and up to %v", c.FetchFor, longestFetch)
+	}
+	if c.Sweep != 0 && c.Sweep < time.Second {
+		add("SWEEP", "%v is neither 0 nor a second or more", c.Sweep)
+	}
 	if c.NATS.Replicas < 1 || c.NATS.Replicas > 5 {
 		add("NATS_REPLICAS", "%d is not 1 to 5", c.NATS.Replicas)
+	}
+	if c.NATS.Replicas > 1 && c.NATS.URL == "" {
+		add("NATS_REPLICAS", "%d copies need an external cluster: set CALLWATCH_NATS_URL", c.NATS.Replicas)
+	}
+	if (c.NATS.Cert == "") != (c.NATS.Key == "") {
+		add("NATS_CERT", "certificate and CALLWATCH_NATS_KEY belong together: one is missing")
 	}
 	if c.Slack.Rate <= 0 {
 		add("SLACK_RATE", "%v is not above 0", c.Slack.Rate)
@@ -258,6 +279,11 @@ func (c *Config) keys(p normalizer.Provider) normalizer.Keys {
 		}
 	}
 	return k
+}
+
+// fetches says whether reports of the provider can be asked for.
+func (c *Config) fetches(p normalizer.Provider) bool {
+	return p.REST != nil && len(p.REST.Missing(c.keys(p))) == 0
 }
 
 // splitList separates a list of secrets at its commas: during rotation there

@@ -127,6 +127,7 @@ func checkWith(path []string, value any) error {
 		return err
 	}
 	c := defaultConfig()
+	c.NATS.URL = "nats://nats.example.com:4222" // else there are no replicas
 	if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil {
 		return err
 	}
@@ -229,6 +230,7 @@ func exampleConfig() Config {
 	c := defaultConfig()
 	c.PublicURL, c.ConsoleURL, c.AdminToken = "https://hooks.example.com", "https://callwatch.example.com", "a-long-random-text"
 	c.NATS.URL, c.NATS.Creds, c.NATS.Listen = "nats://nats.example.com:4222", "/etc/callwatch/nats.creds", "127.0.0.1:4222"
+	c.NATS.CA, c.NATS.Cert, c.NATS.Key = "/etc/callwatch/ca.pem", "/etc/callwatch/cert.pem", "/etc/callwatch/key.pem"
 	c.Slack.Token, c.Slack.Channel, c.Slack.AppToken, c.Slack.SigningSecret = "xoxb-...", "#voice-quality", "xapp-...", "..."
 	c.Slack.WebhookURL, c.Slack.Groups = "https://hooks.slack.com/services/...", "S0123456789"
 	c.Outputs = map[string]OutputConfig{"ops": {Webhook: "https://ops.example.com/hook", Secret: "whsec_..."}, "am": {Alertmanager: "http://alertmanager:9093"}}

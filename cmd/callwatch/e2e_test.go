@@ -43,7 +43,8 @@ func testSecrets(t *testing.T) simulate.Secrets {
 }
 
 // start runs `callwatch serve` on a data directory and waits until it is ready.
-func start(t *testing.T, dir, rules, slackURL string, secrets simulate.Secrets) *process {
+// more is further environment, over the rest.
+func start(t *testing.T, dir, rules, slackURL string, secrets simulate.Secrets, more ...string) *process {
 	t.Helper()
 	p := &process{t: t, base: "http://" + freeAddress(t), log: &bytes.Buffer{}}
 	exe, err := os.Executable()
@@ -58,6 +59,7 @@ func start(t *testing.T, dir, rules, slackURL string, secrets simulate.Secrets) 
 		"CALLWATCH_RULES="+rules, "CALLWATCH_PUBLIC_URL="+p.base, "CALLWATCH_SLACK_TOKEN=xoxb-test", "CALLWATCH_SLACK_CHANNEL=#voice",
 		"CALLWATCH_SLACK_API_URL="+slackURL, "CALLWATCH_SLACK_RATE=200", "HOME="+os.Getenv("HOME"),
 	)
+	p.cmd.Env = append(p.cmd.Env, more...)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

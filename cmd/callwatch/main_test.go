@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -15,9 +14,12 @@ import (
 // TestMain lets the test binary be callwatch itself: scripts and the tests that
 // kill it run it as a process of its own.
 func TestMain(m *testing.M) {
+	if pace := os.Getenv("CALLWATCH_TEST_PACE"); pace != "" {
+		os.Exit(runPaced(pace))
+	}
 	if os.Getenv("CALLWATCH_TEST_RUN") == "1" {
 		_ = os.Unsetenv("CALLWATCH_TEST_RUN")
-		os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+		main()
 	}
 	testscript.Main(m, map[string]func(){"callwatch": main})
 }

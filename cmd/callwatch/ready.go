@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
 	"callwatch/handlers"
 	"callwatch/rules"
+	"callwatch/stream"
 )
 
 // ready tells whether webhooks can be made durable now, and what else is amiss.
@@ -15,12 +17,18 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 	add := func(name string, state handlers.State, cause string) {
 		r.Checks = append(r.Checks, handlers.Check{Name: name, State: state, Cause: cause})
 	}
-	if h := a.store.Health(ctx); h.OK {
+	h := a.store.Health(ctx)
+	if h.OK {
 		add("store", handlers.Passing, "durability "+string(h.Durability))
 	} else {
 		add("store", handlers.Failing, strings.Join(h.Causes, "; "))
 	}
-	if n := a.stats.damaged.Load(); n > 0 {
+	if h.Durability == stream.Unproven {
+		add("durability", handlers.Degraded, "unproven: one copy on an external NATS server, whose sync settings cannot be seen; set CALLWATCH_NATS_REPLICAS=3 on a cluster")
+	}
+	if n := len(h.Flaws); n > 0 {
+		add("integrity", handlers.Degraded, fmt.Sprintf("%d damaged places found in the store; the latest: %v", n, h.Flaws[n-1].Error()))
+	} else if n := a.stats.damaged.Load(); n > 0 {
 		add("integrity", handlers.Degraded, "stored webhooks or events could not be read; see the log")
 	}
 	var broken []string
@@ -39,7 +47,11 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 	if f := a.rulesFile(); f.Refused() {
 		add("rules-file", handlers.Degraded, f.Trouble())
 	}
-	status := a.notifier.Status()
+	if len(a.fetching.apis) > 0 {
+		state, cause := a.fetching.check()
+		add("fetch", state, cause)
+	}
+	status := a.notifier.Load().Status()
 	switch {
 	case !status.Configured:
 		add("slack", handlers.Degraded, "no token and no output: incidents are only logged")
@@ -53,7 +65,8 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 	return r
 }
 
-// backlog is what each stage has still to work on, in messages of its stream.
+// backlog is what each stage of this replica has still to work on, in messages of
+// its stream.
 func (a *app) backlog() map[string]uint64 {
 	ctx, done := context.WithTimeout(context.Background(), 2*time.Second)
 	defer done()
@@ -62,9 +75,12 @@ func (a *app) backlog() map[string]uint64 {
 		last[s.Name] = s.Last
 	}
 	behind := func(stream string, at uint64) uint64 { return last[stream] - min(at, last[stream]) }
-	return map[string]uint64{
-		"normalize": behind("raw", a.stats.normalizedSeq.Load()),
-		"judge":     behind("events", a.stats.judgedSeq.Load()),
-		"announce":  behind("alerts", max(a.stats.announcedSeq.Load(), a.notifier.Status().Settled)),
+	backlog := map[string]uint64{"judge": behind("events", a.stats.judgedSeq.Load())}
+	if a.roles.holds(normalizeRole) {
+		backlog[normalizeRole] = behind("raw", max(a.stats.normalizedSeq.Load(), a.store.PassedOver()))
 	}
+	if a.roles.holds(announceRole) {
+		backlog[announceRole] = behind("alerts", max(a.stats.announcedSeq.Load(), a.notifier.Load().Status().Settled))
+	}
+	return backlog
 }

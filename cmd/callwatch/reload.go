@@ -18,7 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"callwatch"
-	"callwatch/handlers"
+	"callwatch/handlers/backend"
 	"callwatch/rules"
 )
 
@@ -45,7 +45,7 @@ type ruleFile struct {
 	reading sync.Mutex // one reload at a time
 
 	mu      sync.Mutex
-	status  handlers.RulesFile
+	status  backend.RulesFile
 	shipped bool   // the rules in force came with the program
 	seen    string // digest of the content that was read last
 }
@@ -90,7 +90,7 @@ func (f *ruleFile) accept(name string, set *rules.Set, problems rules.Problems) 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.seen, f.shipped = set.Digest, name == shippedName
-	f.status = handlers.RulesFile{
+	f.status = backend.RulesFile{
 		Path: name, Digest: set.Digest, Rules: len(set.Rules), LoadedAt: time.Now().UTC(), Problems: problems,
 	}
 }
@@ -108,7 +108,7 @@ func (f *ruleFile) metrics() []prometheus.Collector {
 }
 
 // Status is where the rules in force come from.
-func (f *ruleFile) Status() handlers.RulesFile {
+func (f *ruleFile) Status() backend.RulesFile {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.status

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"callwatch/handlers"
+	"callwatch/handlers/backend"
 	"callwatch/rules"
 )
 
@@ -27,7 +27,7 @@ func rulesListCommand(s *settings) *cobra.Command {
 			return err
 		}
 		var answer struct {
-			File  handlers.RulesFile
+			File  backend.RulesFile
 			Rules []rules.Health
 		}
 		if err := r.ask(c.Context(), http.MethodGet, "/rules", nil, &answer); err != nil {
@@ -83,7 +83,7 @@ func rulesReloadCommand(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var file handlers.RulesFile
+		var file backend.RulesFile
 		if err := r.ask(c.Context(), http.MethodPost, "/rules/reload", nil, &file); err != nil {
 			return err
 		}

@@ -22,6 +22,8 @@ func serveCommand(s *settings) *cobra.Command {
 	}
 	c.Flags().StringVar(&s.flags.Listen, "listen", "", "address to listen on (default :8080)")
 	c.Flags().StringVar(&s.flags.NATS.Listen, "nats-listen", "", "address on which other programs can subscribe to the embedded NATS")
+	c.Flags().DurationVar(&s.flags.FetchFor, "fetch-for", 0, "give a call's report up after this time (default 10m)")
+	c.Flags().DurationVar(&s.flags.Sweep, "sweep", 0, "look so often for calls whose webhooks were lost; 0 is never (default 10m)")
 	c.Flags().BoolVar(&dev, "dev", false, "loopback only, unsigned webhooks, made-up Slack, console")
 	c.Flags().BoolVar(&jsonLog, "log-json", false, "log as JSON")
 	c.RunE = func(c *cobra.Command, _ []string) error {

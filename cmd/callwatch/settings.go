@@ -39,6 +39,8 @@ func (s *settings) load(c *cobra.Command) (Config, error) {
 		"nats-url":    func() { cfg.NATS.URL = s.flags.NATS.URL },
 		"nats-listen": func() { cfg.NATS.Listen = s.flags.NATS.Listen },
 		"log-level":   func() { cfg.LogLevel = s.flags.LogLevel },
+		"fetch-for":   func() { cfg.FetchFor = s.flags.FetchFor },
+		"sweep":       func() { cfg.Sweep = s.flags.Sweep },
 	} {
 		if f := c.Flag(flag); f != nil && f.Changed {
 			set()

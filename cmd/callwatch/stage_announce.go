@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"callwatch/notifier"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -14,9 +15,9 @@ import (
 // settledKey is where the place up to which all is delivered is kept.
 const settledKey = "settled"
 
-// announce hands transitions to the notifier, from the first that was not
+// handOver hands transitions to the notifier, from the first that was not
 // delivered when callwatch stopped.
-func (a *app) announce(ctx context.Context) error {
+func (a *app) handOver(ctx context.Context, n *notifier.Notifier) error {
 	value, rev, err := a.ledger.Load(ctx, settledKey)
 	if err != nil {
 		return fmt.Errorf("read the delivery ledger: %w", err)
@@ -25,7 +26,7 @@ func (a *app) announce(ctx context.Context) error {
 	a.stats.announcedSeq.Store(settled)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	go a.noteSettled(ctx, settled, rev)
+	go a.noteSettled(ctx, n, settled, rev)
 	return a.store.FollowTransitions(ctx, settled+1, func(st stream.Transition) error {
 		var t rules.Transition
 		if err := json.Unmarshal(st.Data, &t); err != nil {
@@ -35,7 +36,7 @@ func (a *app) announce(ctx context.Context) error {
 		if a.console != nil {
 			a.console.incident(t.Incident)
 		}
-		if err := a.notifier.Handle(ctx, st.Seq, t); err != nil {
+		if err := n.Handle(ctx, st.Seq, t); err != nil {
 			return fmt.Errorf("announce %s: %w", t.Incident.ID, err)
 		}
 		return nil
@@ -44,7 +45,7 @@ func (a *app) announce(ctx context.Context) error {
 
 // noteSettled keeps how far delivery has come. It only bounds what is looked at
 // again after a restart: what was sent, the notifier's own ledger knows.
-func (a *app) noteSettled(ctx context.Context, noted, rev uint64) {
+func (a *app) noteSettled(ctx context.Context, n *notifier.Notifier, noted, rev uint64) {
 	every := time.NewTicker(5 * time.Second)
 	defer every.Stop()
 	for {
@@ -53,7 +54,7 @@ func (a *app) noteSettled(ctx context.Context, noted, rev uint64) {
 			return
 		case <-every.C:
 		}
-		settled := a.notifier.Settled()
+		settled := n.Settled()
 		if settled <= noted {
 			continue
 		}

@@ -28,6 +28,7 @@ type judging struct {
 	mu      sync.Mutex
 	set     *rules.Set
 	engine  *rules.Engine // nil until the stage has begun
+	storing bool          // what comes of it; else another replica does
 	ordered *ordered      // nil: the engine has the rules that are wanted
 }
 
@@ -46,21 +47,24 @@ func (j *judging) inForce() *rules.Set {
 	return j.set
 }
 
-// judge folds events into transitions and stores those. It begins at the last
-// checkpoint: what it finds again is recognized by its cause and stored once.
-func (a *app) judge(ctx context.Context) error {
+// fold folds events into transitions and, where it leads, stores those. It begins
+// at the last checkpoint: what it finds again is recognized by its cause and
+// stored once.
+func (a *app) fold(ctx context.Context, leads bool) error {
 	engine, err := a.restoreEngine(ctx)
 	if err != nil {
 		return err
 	}
 	a.judging.mu.Lock()
-	a.judging.engine = engine
+	a.judging.engine, a.judging.storing = engine, leads
 	a.judging.mu.Unlock()
 
 	a.stats.judgedSeq.Store(engine.Seq())
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	go a.tick(ctx)
+	if leads {
+		go a.tick(ctx)
+	}
 	saved, savedAt := engine.Seq(), time.Now()
 	err = a.store.Follow(ctx, engine.Seq()+1, func(m stream.Message) error {
 		var err error
@@ -71,13 +75,13 @@ func (a *app) judge(ctx context.Context) error {
 			return err
 		}
 		a.judging.reached(m.Seq)
-		if m.Seq-saved < checkpointEvents && time.Since(savedAt) < checkpointEvery {
+		if !leads || m.Seq-saved < checkpointEvents && time.Since(savedAt) < checkpointEvery {
 			return nil
 		}
 		saved, savedAt = m.Seq, time.Now()
 		return a.saveEngine(ctx, engine)
 	})
-	if ctx.Err() == nil || engine.Seq() == saved {
+	if !leads || ctx.Err() == nil || engine.Seq() == saved || errors.Is(context.Cause(ctx), stream.ErrConflict) {
 		return err
 	}
 	closing, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -113,6 +117,9 @@ func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Messa
 	}
 	slow := engine.Slow()
 	a.judging.mu.Unlock()
+	if !a.judging.storing {
+		slow, made = nil, nil // the replica that leads comes to the same
+	}
 	if err := a.disableSlow(ctx, slow); err != nil {
 		return err
 	}

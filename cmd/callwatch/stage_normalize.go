@@ -19,10 +19,14 @@ import (
 
 // keepBody makes a verified body durable: once it returns, the webhook is ours.
 func (a *app) keepBody(ctx context.Context, b normalizer.Body) (string, error) {
-	return a.store.Append(ctx, stream.Record{
+	return a.store.Append(ctx, *recordOf(b))
+}
+
+func recordOf(b normalizer.Body) *stream.Record {
+	return &stream.Record{
 		Provider: b.Provider, Source: string(b.Source), ContentType: b.ContentType, Key: b.Key,
 		CallID: b.CallID, Header: b.Header, ReceivedAt: b.ReceivedAt, Body: b.Bytes,
-	})
+	}
 }
 
 // normalize turns stored webhooks into events. It goes on behind the last event
@@ -98,7 +102,7 @@ func (a *app) eventsOf(ctx context.Context, r *stream.Record) ([]stream.Event, e
 		}
 		out[i] = stream.Event{
 			Provider: e.Provider, Kind: string(e.Kind), ID: e.ID, CallID: e.CallID, Time: e.OccurredAt,
-			Raw: r.At, Index: i, Data: data,
+			Source: r.Source, Raw: r.At, Index: i, Data: data,
 		}
 	}
 	return out, nil
@@ -115,8 +119,10 @@ func (a *app) safeEvents(r *stream.Record) (events []call.Event, err error) {
 	if !ok {
 		return nil, fmt.Errorf("there is no provider %q", r.Provider)
 	}
+	options := a.cfg.normalizing()
+	options.Fetches = a.cfg.fetches(p)
 	return normalizer.Events(p, &normalizer.Body{
 		Provider: r.Provider, Source: normalizer.Source(r.Source), ContentType: r.ContentType,
 		Header: r.Header, Bytes: r.Body, ReceivedAt: r.ReceivedAt, RawID: r.ID(), Key: r.Key, CallID: r.CallID,
-	}, a.cfg.normalizing())
+	}, options)
 }

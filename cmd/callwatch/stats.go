@@ -25,6 +25,10 @@ type stats struct {
 	passedOver  *prometheus.CounterVec
 	judgeTime   prometheus.Histogram
 	transitions *prometheus.CounterVec
+	fetches     *prometheus.CounterVec
+	givenUp     *prometheus.CounterVec
+	sweeps      *prometheus.CounterVec
+	swept       *prometheus.CounterVec
 
 	accepted  atomic.Int64
 	events    atomic.Int64
@@ -63,8 +67,21 @@ func newStats() *stats {
 		transitions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callwatch_transitions_total", Help: "Transitions of incidents by rule and step.",
 		}, []string{"rule", "step"}),
+		fetches: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callwatch_fetches_total", Help: "Requests to providers for reports and lists of calls, by how they ended.",
+		}, []string{"provider", "outcome"}),
+		givenUp: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callwatch_fetches_given_up_total", Help: "Reports that were not to be had in time.",
+		}, []string{"provider"}),
+		sweeps: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callwatch_sweeps_total", Help: "Looks for calls whose webhooks were lost, by how they ended.",
+		}, []string{"provider", "outcome"}),
+		swept: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callwatch_sweep_found_total", Help: "Calls whose webhooks were lost and that a sweep found.",
+		}, []string{"provider"}),
 	}
 	s.registry.MustRegister(s.webhooks, s.webhookTime, s.webhookSize, s.dead, s.passedOver, s.judgeTime, s.transitions,
+		s.fetches, s.givenUp, s.sweeps, s.swept,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "callwatch_events_total", Help: "Normalized events published.",
@@ -151,9 +168,17 @@ func brokenDesc() *desc {
 	return prometheus.NewDesc("callwatch_receiver_broken", "1 where the channel takes nothing from us.", []string{"channel"}, nil)
 }
 
+func fetchPendingDesc() *desc {
+	return prometheus.NewDesc("callwatch_fetches_pending", "Requests for reports that wait for their next attempt.", []string{"provider"}, nil)
+}
+
+func fetchBrokenDesc() *desc {
+	return prometheus.NewDesc("callwatch_fetch_broken", "1 where the provider refuses the credentials or does not answer.", []string{"provider"}, nil)
+}
+
 // Describe names the metrics.
 func (l *liveCollector) Describe(ch chan<- *desc) {
-	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), brokenDesc(), backlogDesc()} {
+	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), brokenDesc(), backlogDesc(), fetchPendingDesc(), fetchBrokenDesc()} {
 		ch <- d
 	}
 }
@@ -182,7 +207,15 @@ func (l *liveCollector) Collect(ch chan<- prometheus.Metric) {
 	for stage, n := range l.a.backlog() {
 		gauge(backlogDesc(), float64(n), stage)
 	}
-	for _, c := range l.a.notifier.Status().Channels {
+	for name, s := range l.a.fetching.apis {
+		gauge(fetchPendingDesc(), float64(s.pending.Load()), name)
+		broken := 0.0
+		if s.trouble() != "" {
+			broken = 1
+		}
+		gauge(fetchBrokenDesc(), broken, name)
+	}
+	for _, c := range l.a.notifier.Load().Status().Channels {
 		gauge(pendingDesc(), float64(c.Pending), c.Channel)
 		broken := 0.0
 		if c.Broken {

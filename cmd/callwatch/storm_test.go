@@ -52,7 +52,7 @@ func TestStormIsFoundEverywhere(t *testing.T) {
 	// The ten calm minutes that end a storm need not be waited for.
 	var ahead atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	a.notifier = notifier.New(a.cfg.announcing(a.judging.set), a.ledger, now, a.log)
+	a.notifier.Store(notifier.New(a.cfg.announcing(a.judging.set), a.ledger, now, a.log))
 	_, base := runs(t, a)
 
 	begun := time.Now()

@@ -67,6 +67,9 @@ func (a *app) takeOrder(ctx context.Context, engine *rules.Engine) (*rules.Engin
 }
 
 func (a *app) saveCheckpoint(ctx context.Context, seq uint64, write func(io.Writer) error) error {
+	if !a.judging.storing {
+		return nil
+	}
 	if err := a.store.SaveCheckpoint(ctx, checkpointName, seq, write); err != nil {
 		return fmt.Errorf("save checkpoint: %w", err)
 	}

@@ -131,6 +131,7 @@ func (t *traces) causeOf(incident string) string {
 func (a *app) taken(o handlers.Observation) {
 	a.stats.webhook(o)
 	ended := time.Now()
+	a.history.seen.note(o, ended)
 	a.traces.span(o.ID, rootSpan, "", ended.Add(-o.Took), ended, nil, attribute.String("callwatch.provider", o.Provider),
 		attribute.String("callwatch.outcome", string(o.Outcome)), attribute.Int("http.request.body.size", o.Bytes))
 }

@@ -17,6 +17,13 @@ import (
 // that it is no longer stored.
 var ErrNotFound = errors.New("not found")
 
+// ErrBusy says that another backtest is running: one runs at a time.
+var ErrBusy = errors.New("a backtest is running already")
+
+// ErrIndexing says that what is stored is still being looked through after the
+// start: the answer may be another in a moment.
+var ErrIndexing = errors.New("stored events are still being indexed")
+
 // History is what is stored. Its functions may be called by many requests at
 // once; each is bounded in time and memory whatever is stored.
 type History struct {
@@ -26,19 +33,26 @@ type History struct {
 	// (q.After, excluded): those stored, then those that come, until ctx ends or
 	// fn fails.
 	Follow func(ctx context.Context, q EventQuery, fn func(StoredEvent) error) error
-	// Call is everything stored about one call; ErrNotFound.
+	// FollowIncidents hands in the transitions of incidents from a sequence on
+	// (excluded), as Follow does.
+	FollowIncidents func(ctx context.Context, after uint64, fn func(StoredTransition) error) error
+	// Ends are the sequences stored last, to follow from now on; 0 where nothing is.
+	Ends func(ctx context.Context) (Ends, error)
+	// Call is everything stored about one call; ErrNotFound, ErrIndexing.
 	Call func(ctx context.Context, k call.Key) (CallHistory, error)
-	// Explain is what each rule in force made of the call; ErrNotFound.
+	// Explain is what each rule in force made of the call, and of it alone: what
+	// other calls add to a window is not seen. ErrNotFound, ErrIndexing.
 	Explain func(ctx context.Context, k call.Key) (rules.CallExplanation, error)
 	// Try judges a call by an expression that is no rule yet. What is wrong with
-	// the expression are rules.Problems; ErrNotFound is about the call.
+	// the expression are rules.Problems; ErrNotFound, ErrIndexing.
 	Try func(ctx context.Context, expr string, k call.Key) (rules.Explanation, error)
 	// Backtest runs rules over the stored events and says how it went. progress
-	// may be nil.
+	// may be nil. What is wrong with the rules are rules.Problems; ErrBusy.
 	Backtest func(ctx context.Context, q BacktestQuery, progress func(done, total uint64)) (rules.BacktestReport, error)
 	// Body is a stored body by its raw id; ErrNotFound.
 	Body func(ctx context.Context, rawID string) (Body, error)
-	// Incident is one incident with its transitions, oldest first; ErrNotFound.
+	// Incident is one incident with its transitions, oldest first; ErrNotFound,
+	// ErrIndexing.
 	Incident func(ctx context.Context, id string) (IncidentHistory, error)
 	// DeadLetters are the bodies that could not be normalized, newest first.
 	DeadLetters func(ctx context.Context, limit int) ([]DeadLetter, error)
@@ -66,6 +80,20 @@ type StoredEvent struct {
 	Event call.Event `json:"event"`
 }
 
+// StoredTransition is a transition with its place and time in the stream of
+// transitions.
+type StoredTransition struct {
+	Seq        uint64           `json:"seq"`
+	At         time.Time        `json:"storedAt"`
+	Transition rules.Transition `json:"transition"`
+}
+
+// Ends are the sequences of the event and of the transition stored last.
+type Ends struct {
+	Events      uint64 `json:"events"`
+	Transitions uint64 `json:"transitions"`
+}
+
 // EventPage is a part of a list of events.
 type EventPage struct {
 	Events []StoredEvent `json:"events"`
@@ -81,7 +109,9 @@ type EventPage struct {
 type CallHistory struct {
 	Call      call.Event       `json:"call"` // the fold of its events
 	Events    []StoredEvent    `json:"events"`
-	Incidents []rules.Incident `json:"incidents"` // that name it, newest first
+	Incidents []rules.Incident `json:"incidents"`         // that name it, newest first
+	Omitted   int              `json:"omitted,omitempty"` // events before those listed, of a call that has very many
+	Partial   bool             `json:"partial,omitempty"` // ErrIndexing, but something was found already
 }
 
 // Body is a body as it was received or fetched.

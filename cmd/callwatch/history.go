@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"callwatch/call"
+	"callwatch/handlers/backend"
+	"callwatch/rules"
+	"callwatch/stream"
+)
+
+// indexWait is how long a request waits for the index right after the start.
+const indexWait = 2 * time.Second
+
+// history answers what API and console ask about what is stored.
+type history struct {
+	app       *app
+	calls     *callIndex
+	incidents *incidentIndex
+	seen      senders
+	workspace workspace
+	testing   sync.Mutex // one backtest at a time
+
+	// replay normalizes dead letters again, all of them when ids is nil.
+	replay func(ctx context.Context, ids []string) (backend.Replayed, error)
+
+	callsReady, incidentsReady latch // the index has what was stored at the start
+}
+
+func newHistory(a *app) *history {
+	h := &history{app: a, calls: newCallIndex(), incidents: newIncidentIndex()}
+	h.callsReady, h.incidentsReady = newLatch(), newLatch()
+	h.replay = func(context.Context, []string) (backend.Replayed, error) {
+		return backend.Replayed{}, errors.ErrUnsupported
+	}
+	return h
+}
+
+// backend is what the API and the console ask.
+func (h *history) backend() *backend.History {
+	return &backend.History{
+		Events: h.events, Follow: h.follow, FollowIncidents: h.followIncidents, Ends: h.ends,
+		Call: h.call, Explain: h.explain, Try: h.try, Backtest: h.backtest, Body: h.body,
+		Incident: h.incident, DeadLetters: h.deadLetters, Status: h.status,
+		Replay: func(ctx context.Context, ids []string) (backend.Replayed, error) { return h.replay(ctx, ids) },
+	}
+}
+
+// latch is a channel that is closed once, by whoever comes first.
+type latch struct {
+	once *sync.Once
+	c    chan struct{}
+}
+
+func newLatch() latch    { return latch{new(sync.Once), make(chan struct{})} }
+func (l latch) release() { l.once.Do(func() { close(l.c) }) }
+
+// await waits a moment for the index to be complete and says whether it is.
+func (l latch) await(ctx context.Context) bool {
+	late := time.NewTimer(indexWait)
+	defer late.Stop()
+	select {
+	case <-l.c:
+		return true
+	case <-ctx.Done():
+	case <-late.C:
+	}
+	return false
+}
+
+// indexEvents keeps the index of calls up to date, from headers alone.
+func (h *history) indexEvents(ctx context.Context) error {
+	ends, err := h.app.store.Ends(ctx)
+	if err != nil {
+		return err
+	}
+	if ends.Last < max(ends.First, h.calls.end(), 1) {
+		h.callsReady.release()
+	}
+	return h.app.store.FollowHeaders(ctx, h.calls.end(), func(m stream.Message, left uint64) error {
+		if !m.Tick && !m.Mark {
+			h.calls.add(m.Seq, h.calls.hash(call.Key{Provider: m.Provider(), CallID: m.CallID()}))
+		}
+		if left == 0 || m.Seq >= ends.Last {
+			h.callsReady.release()
+		}
+		if m.Tick || m.Mark || !h.calls.full() {
+			return nil
+		}
+		now, err := h.app.store.Ends(ctx)
+		h.calls.forget(now.First)
+		return err
+	})
+}
+
+// named is the part of a transition that the index reads.
+type named struct {
+	Incident struct {
+		ID      string      `json:"id"`
+		Opening namedCall   `json:"opening"`
+		Latest  namedCall   `json:"latest"`
+		Worst   namedCall   `json:"worst"`
+		Samples []namedCall `json:"samples"`
+	} `json:"incident"`
+}
+
+type namedCall struct {
+	Call call.Key `json:"call"`
+}
+
+// indexIncidents keeps the index of incidents up to date.
+func (h *history) indexIncidents(ctx context.Context) error {
+	ends, err := h.app.store.Ends(ctx)
+	if err != nil {
+		return err
+	}
+	if ends.LastTransition < max(h.incidents.end(), 1) {
+		h.incidentsReady.release()
+	}
+	return h.app.store.FollowTransitions(ctx, h.incidents.end(), func(t stream.Transition) error {
+		var n named
+		if err := decodeFast(t.Data, &n); err != nil && json.Unmarshal(t.Data, &n) != nil {
+			h.app.log.Error("stored transition cannot be read", "seq", t.Seq, "err", err)
+		}
+		in := &n.Incident
+		calls := []uint64{h.calls.hash(in.Opening.Call), h.calls.hash(in.Latest.Call), h.calls.hash(in.Worst.Call)}
+		for i := range in.Samples {
+			calls = append(calls, h.calls.hash(in.Samples[i].Call))
+		}
+		h.incidents.add(t.Seq, in.ID, calls)
+		if t.Seq >= ends.LastTransition {
+			h.incidentsReady.release()
+		}
+		return nil
+	})
+}
+
+func (h *history) ends(ctx context.Context) (backend.Ends, error) {
+	ends, err := h.app.store.Ends(ctx)
+	return backend.Ends{Events: ends.Last, Transitions: ends.LastTransition}, err
+}
+
+// inForce are the rules that judge now.
+func (h *history) inForce() *rules.Set { return h.app.judging.inForce() }
+
+// notFound says in the seam's words that something is not stored.
+func notFound(err error) error {
+	if errors.Is(err, stream.ErrNotFound) {
+		return fmt.Errorf("%w: %w", backend.ErrNotFound, err)
+	}
+	return err
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"callwatch/call"
+	"callwatch/handlers/backend"
+	"callwatch/rules"
+	"callwatch/stream"
+)
+
+const (
+	backtestTime  = 5 * time.Minute
+	backtestCalls = 200  // listed of each rule
+	progressEvery = 1000 // events
+)
+
+// backtest runs rules over what is stored, on one goroutine: webhooks go first.
+func (h *history) backtest(ctx context.Context, q backend.BacktestQuery, progress func(done, total uint64)) (rules.BacktestReport, error) {
+	set := h.inForce()
+	options := rules.BacktestOptions{Engine: rules.Options{Prefer: h.app.judging.opt.Prefer}, MaxCalls: backtestCalls}
+	if q.Baseline {
+		options.Baseline = set
+	}
+	if q.Rules != "" {
+		var problems rules.Problems
+		if set, problems = rules.Load("rules.yaml", []byte(q.Rules)); problems.Errors() {
+			return rules.BacktestReport{}, problems
+		}
+	}
+	if !h.testing.TryLock() {
+		return rules.BacktestReport{}, backend.ErrBusy
+	}
+	defer h.testing.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, backtestTime)
+	defer cancel()
+	if progress == nil {
+		progress = func(uint64, uint64) {}
+	}
+	test := rules.NewBacktest(set, options)
+	var done uint64
+	err := h.app.store.StoredEvents(ctx, q.Since, func(m stream.Message, left uint64) error {
+		if done++; done%progressEvery == 0 || left == 0 {
+			progress(done, done+left)
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+		switch {
+		case m.Tick:
+			test.Tick(m.Time)
+		case !m.Mark: // what people did to incidents, rules under test cannot know
+			e := &call.Event{}
+			if decodeEvent(m.Data, true, e) == nil {
+				test.Event(m.Time, e)
+			}
+		}
+		return nil
+	})
+	return test.Report(), err
+}

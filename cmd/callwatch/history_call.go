@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"callwatch/call"
+	"callwatch/handlers/backend"
+	"callwatch/rules"
+	"callwatch/stream"
+)
+
+// What is read of one call at most: its latest events and incidents.
+const (
+	mostOfCall     = 500
+	mostIncidents  = 20
+	mostOfIncident = 500
+)
+
+func (h *history) call(ctx context.Context, k call.Key) (backend.CallHistory, error) {
+	c := backend.CallHistory{Events: []backend.StoredEvent{}, Incidents: []rules.Incident{}}
+	complete := h.callsReady.await(ctx) && h.incidentsReady.await(ctx)
+	seqs := h.calls.find(h.calls.hash(k))
+	c.Omitted = max(0, len(seqs)-mostOfCall)
+	for _, seq := range seqs[:len(seqs)-c.Omitted] {
+		m, err := h.app.store.EventAt(ctx, seq)
+		if errors.Is(err, stream.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return c, err
+		}
+		e := backend.StoredEvent{Seq: m.Seq, At: m.Time}
+		if decodeEvent(m.Data, true, &e.Event) == nil && e.Event.Key() == k {
+			c.Events = append(c.Events, e)
+		}
+	}
+	switch {
+	case len(c.Events) == 0 && !complete:
+		return c, backend.ErrIndexing
+	case len(c.Events) == 0:
+		return c, backend.ErrNotFound
+	}
+	c.Partial = !complete
+	slices.Reverse(c.Events)
+	var folded call.Call
+	for i := range c.Events {
+		e := c.Events[i].Event.Clone()
+		folded.Fold(&e, h.app.judging.opt.Prefer)
+	}
+	c.Call = folded.Event
+	var err error
+	c.Incidents, err = h.incidentsNaming(ctx, k)
+	return c, err
+}
+
+// incidentsNaming are the latest incidents that name the call, as they are now.
+func (h *history) incidentsNaming(ctx context.Context, k call.Key) ([]rules.Incident, error) {
+	found := []rules.Incident{}
+	for _, hash := range h.incidents.naming(h.calls.hash(k)) {
+		seqs := h.incidents.of(hash)
+		if len(seqs) == 0 {
+			continue
+		}
+		t, err := h.transition(ctx, seqs[len(seqs)-1])
+		switch {
+		case errors.Is(err, backend.ErrNotFound):
+			continue
+		case err != nil:
+			return found, err
+		}
+		if found = append(found, t.Transition.Incident); len(found) == mostIncidents {
+			break
+		}
+	}
+	return found, nil
+}
+
+func (h *history) transition(ctx context.Context, seq uint64) (backend.StoredTransition, error) {
+	st, err := h.app.store.TransitionAt(ctx, seq)
+	if err != nil {
+		return backend.StoredTransition{}, notFound(err)
+	}
+	return storedTransition(&st)
+}
+
+func (h *history) incident(ctx context.Context, id string) (backend.IncidentHistory, error) {
+	var x backend.IncidentHistory
+	complete := h.incidentsReady.await(ctx)
+	seqs := h.incidents.of(h.incidents.hash(id))
+	for _, seq := range seqs[max(0, len(seqs)-mostOfIncident):] {
+		t, err := h.transition(ctx, seq)
+		switch {
+		case errors.Is(err, backend.ErrNotFound):
+			continue
+		case err != nil:
+			return x, err
+		case t.Transition.Incident.ID == id:
+			x.Transitions, x.Incident = append(x.Transitions, t.Transition), t.Transition.Incident
+		}
+	}
+	switch {
+	case len(x.Transitions) == 0 && !complete:
+		return x, backend.ErrIndexing
+	case len(x.Transitions) == 0:
+		return x, backend.ErrNotFound
+	}
+	x.Thread = h.thread(ctx, &x.Incident)
+	return x, nil
+}
+
+func (h *history) explain(ctx context.Context, k call.Key) (rules.CallExplanation, error) {
+	c, err := h.call(ctx, k)
+	if err != nil {
+		return rules.CallExplanation{}, err
+	}
+	t := rules.NewTrace(h.inForce(), rules.Options{Prefer: h.app.judging.opt.Prefer})
+	for i := range c.Events {
+		t.Apply(c.Events[i].At, &c.Events[i].Event)
+	}
+	found := t.Calls()
+	if len(found) == 0 {
+		return rules.CallExplanation{}, backend.ErrNotFound
+	}
+	x, incidents := found[0], c.Incidents
+	h.app.judging.look(func(g *rules.Engine) { incidents = append(incidents, g.Incidents()...) })
+	for i := range x.Rules {
+		x.Rules[i].Incident = incidentOf(&x.Rules[i], incidents)
+	}
+	return x, nil
+}
+
+// incidentOf is the incident that a match belongs to in truth: the trace, which
+// knows one call only, has made up its own.
+func incidentOf(x *rules.Explanation, incidents []rules.Incident) string {
+	if x.Incident == "" {
+		return ""
+	}
+	for i := range incidents {
+		in := &incidents[i]
+		over := !in.ResolvedAt.IsZero() && in.ResolvedAt.Before(x.At)
+		if in.Rule == x.Rule && slices.Equal(in.By, x.By) && !in.OpenedAt.After(x.At) && !over {
+			return in.ID
+		}
+	}
+	return ""
+}
+
+func (h *history) try(ctx context.Context, expr string, k call.Key) (rules.Explanation, error) {
+	set := h.inForce()
+	if _, problems := set.Try(expr, &call.Event{}); problems.Errors() {
+		return rules.Explanation{}, problems
+	}
+	c, err := h.call(ctx, k)
+	if err != nil {
+		return rules.Explanation{}, err
+	}
+	x, problems := set.Try(expr, &c.Call)
+	if problems.Errors() {
+		return x, problems
+	}
+	x.At = c.Events[len(c.Events)-1].At
+	return x, nil
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"callwatch/call"
+	"callwatch/normalizer"
+	"callwatch/normalizer/fetch"
+	"callwatch/stream"
+)
+
+const (
+	// sweepOverlap is how far a sweep looks back behind the one before: calls are
+	// listed by their beginning, and are missing only after their end.
+	sweepOverlap = 2 * time.Hour
+	// maxSweepPages bounds one sweep of one list.
+	maxSweepPages = 2000
+	maxSwept      = 100_000
+)
+
+// errNoList says that a provider's list could not be read now.
+var errNoList = errors.New("the list of calls cannot be read")
+
+// sweep looks for calls whose webhooks were lost, at the start and from time to
+// time: a provider that does not try again leaves no other trace of them.
+func (f *fetching) sweep(ctx context.Context) error {
+	for {
+		if err := f.normalized(ctx); err != nil {
+			return err
+		}
+		for _, s := range f.apis {
+			lists := s.provider.REST.Calls
+			if lists == nil || len(lists(s.keys)) == 0 {
+				continue
+			}
+			found, err := f.sweepOne(ctx, s, lists(s.keys)[0])
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			outcome := "ok"
+			if err != nil {
+				outcome = "failed"
+				f.app.log.Warn("calls could not be swept", "provider", s.provider.Name, "err", err)
+			}
+			f.app.stats.sweeps.WithLabelValues(s.provider.Name, outcome).Inc()
+			f.app.stats.swept.WithLabelValues(s.provider.Name).Add(float64(found))
+			if found > 0 {
+				f.app.log.Info("calls without their webhooks were found", "provider", s.provider.Name, "calls", found)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(f.app.cfg.Sweep):
+		}
+	}
+}
+
+// normalized waits until the events of all stored webhooks are there.
+func (f *fetching) normalized(ctx context.Context) error {
+	every := time.NewTicker(200 * time.Millisecond)
+	defer every.Stop()
+	for f.app.backlog()["normalize"] > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-every.C:
+		}
+	}
+	return nil
+}
+
+// sweepOne fetches the calls of one provider that ended and that no stored event
+// says the end of. The first sweep of all only notes where to begin: what is
+// older is history.
+func (f *fetching) sweepOne(ctx context.Context, s *restAPI, list normalizer.Listing) (found int, err error) {
+	note := "swept." + s.provider.Name
+	begun := time.Now().UTC()
+	value, rev, err := f.notes.Load(ctx, note)
+	if err != nil {
+		return 0, fmt.Errorf("read how far calls were swept: %w", err)
+	}
+	if rev > 0 {
+		last, err := time.Parse(time.RFC3339Nano, string(value))
+		if err != nil {
+			return 0, fmt.Errorf("note of how far calls were swept: %w", err)
+		}
+		if found, err = f.findMissing(ctx, s, list, last.Add(-sweepOverlap)); err != nil {
+			return found, err
+		}
+	}
+	if _, _, err := f.notes.Save(ctx, note, []byte(begun.Format(time.RFC3339Nano)), rev); err != nil {
+		return found, fmt.Errorf("note how far calls were swept: %w", err)
+	}
+	return found, nil
+}
+
+func (f *fetching) findMissing(ctx context.Context, s *restAPI, list normalizer.Listing, since time.Time) (found int, err error) {
+	ended, err := f.endedCalls(ctx, s, since)
+	if err != nil {
+		return 0, err
+	}
+	next := new(list.First(since, time.Time{}, s.keys))
+	for pages := 0; next != nil; pages++ {
+		if pages == maxSweepPages {
+			f.app.log.Warn("a sweep ends before the end of the list", "provider", s.provider.Name, "pages", pages)
+			break
+		}
+		page, err := f.page(ctx, s, list, *next, since)
+		if err != nil {
+			return found, err
+		}
+		for _, c := range page.Calls {
+			if !c.Over || c.CallID == "" || ended[c.CallID] || s.swept[c.CallID] {
+				continue
+			}
+			if err := f.fetchMissing(ctx, s, c); err != nil {
+				return found, err
+			}
+			if len(s.swept) >= maxSwept {
+				clear(s.swept)
+			}
+			s.swept[c.CallID] = true
+			found++
+		}
+		next = page.Next
+	}
+	return found, nil
+}
+
+// endedCalls are the provider's calls whose end or report was stored since a time.
+func (f *fetching) endedCalls(ctx context.Context, s *restAPI, since time.Time) (map[string]bool, error) {
+	ended := map[string]bool{}
+	err := f.app.store.StoredEvents(ctx, since, func(m stream.Message, _ uint64) error {
+		if m.Provider() == s.provider.Name && (m.Kind() == string(call.Ended) || m.Kind() == string(call.Report)) {
+			ended[m.CallID()] = true
+		}
+		return ctx.Err()
+	})
+	return ended, err
+}
+
+// page asks for one page, and waits where the provider asks for a pause.
+func (f *fetching) page(ctx context.Context, s *restAPI, list normalizer.Listing, ask normalizer.Ask, since time.Time) (normalizer.Page, error) {
+	for tries := 0; ; tries++ {
+		answer, err := s.client.List(ctx, ask)
+		if err != nil {
+			return normalizer.Page{}, err
+		}
+		f.observe(s, ask, answer)
+		switch {
+		case answer.Outcome == fetch.Ready:
+			page, err := list.Page(ask, answer.Body, since, s.keys)
+			if err != nil {
+				return page, fmt.Errorf("%w: %w", errNoList, err)
+			}
+			return page, nil
+		case answer.Outcome == fetch.Throttled && tries < 10, answer.Outcome == fetch.Down && tries < 3:
+			pause := latest(answer.Until, time.Now().Add(time.Second))
+			select {
+			case <-ctx.Done():
+				return normalizer.Page{}, ctx.Err()
+			case <-time.After(time.Until(pause)):
+			}
+		default:
+			return normalizer.Page{}, fmt.Errorf("%w: %s, %s", errNoList, answer.Outcome, answer.Reason)
+		}
+	}
+}
+
+// fetchMissing stores what the list tells of a call, and schedules what it leaves out.
+func (f *fetching) fetchMissing(ctx context.Context, s *restAPI, c normalizer.Listed) error {
+	now := time.Now().UTC()
+	if c.Body != nil {
+		body := normalizer.Body{
+			Provider: s.provider.Name, Source: normalizer.Fetched, ContentType: "application/json", CallID: c.CallID,
+			Bytes: c.Body, ReceivedAt: now,
+		}
+		if _, err := f.app.keepBody(ctx, body); err != nil {
+			return fmt.Errorf("store a call that was missing: %w", err)
+		}
+	}
+	for _, ask := range c.Asks {
+		if err := f.schedule(ctx, s, errand{Ask: ask, Ended: c.At, Begun: now}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

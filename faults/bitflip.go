@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// bitflip flips one bit somewhere in the block files of a closed store, and looks
+// at what callwatch makes of it, under a memory limit: a flipped sequence can make
+// the server take all there is.
+func bitflip(t *trial) error {
+	w, err := t.witness()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = w.close() }()
+	p, err := t.install(w)
+	if err != nil {
+		return err
+	}
+	defer p.kill()
+	if err := p.fill(w, map[bool]int{true: 200, false: 1000}[t.short], 0.7); err != nil {
+		return err
+	}
+	if err := p.stop(); err != nil {
+		return err
+	}
+	pristine := p.data
+	dice := rand.New(rand.NewPCG(t.seed, 7))
+	p.wrap = []string{"sh", "-c", `ulimit -v 6000000; exec "$@"`, "sh"}
+	flips, named, lost, twice, unready := t.times(8, 200), 0, 0, 0, 0
+	for i := range flips {
+		p.data = filepath.Join(t.dir, fmt.Sprintf("flip-%d", i))
+		if err := os.CopyFS(p.data, os.DirFS(pristine)); err != nil {
+			return err
+		}
+		file, bit, err := flipBit(p.data, dice, i%4 < 2)
+		if err != nil {
+			return err
+		}
+		p.setenv("CALLWATCH_DATA_DIR", p.data)
+		if i%2 == 1 { // as after a crash: the server must read all blocks
+			if err := os.Remove(filepath.Join(filepath.Dir(file), "index.db")); err != nil {
+				return err
+			}
+		}
+		logged, err := p.log.Seek(0, 2)
+		if err != nil {
+			return err
+		}
+		if err := p.start(); err != nil {
+			t.say("bit %d of %s: %v", bit, file, err)
+			unready++
+			p.kill()
+			continue
+		}
+		if err := p.stop(); err != nil {
+			return err
+		}
+		if said, err := os.ReadFile(p.log.Name()); err != nil {
+			return err
+		} else if strings.Contains(string(said[logged:]), strings.TrimPrefix(file, p.data+"/")) {
+			named++
+		} else {
+			t.say("bit %d of %s is not named", bit, strings.TrimPrefix(file, p.data))
+		}
+		v, err := w.verify(p.data)
+		if err != nil {
+			return err
+		}
+		for _, s := range v.Sample {
+			t.say("bit %d of %s: %s", bit, strings.TrimPrefix(file, p.data), s)
+		}
+		lost, twice = lost+v.Lost+v.Missing, twice+v.Twice+v.Extra
+		if err := os.RemoveAll(p.data); err != nil {
+			return err
+		}
+	}
+	t.count("%d bits flipped, %d detected and named, %d starts refused", flips, named, unready)
+	t.count("lost %d, twice %d", lost, twice)
+	if named != flips || lost+twice > 0 {
+		return fmt.Errorf("%d not named, %d lost, %d twice", flips-named, lost, twice)
+	}
+	return nil
+}
+
+// flipBit changes one bit of the block files below dir: each as likely as the
+// others, or, with even, each file as likely as the others.
+func flipBit(dir string, dice *rand.Rand, even bool) (file string, bit int64, err error) {
+	var files []string
+	var sizes []int64
+	var all int64
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".blk" {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil && info.Size() > 0 {
+			files, sizes, all = append(files, path), append(sizes, info.Size()), all+info.Size()
+		}
+		return err
+	})
+	if err != nil || all == 0 {
+		return "", 0, fmt.Errorf("no block files below %s: %w", dir, err)
+	}
+	if even {
+		i := dice.IntN(len(files))
+		files, sizes, all = files[i:i+1], sizes[i:i+1], sizes[i]
+	}
+	bit = dice.Int64N(8 * all)
+	i := 0
+	for bit >= 8*sizes[i] {
+		bit -= 8 * sizes[i]
+		i++
+	}
+	b, err := os.ReadFile(files[i])
+	if err != nil {
+		return "", 0, err
+	}
+	b[bit/8] ^= 1 << (bit % 8)
+	return files[i], bit, os.WriteFile(files[i], b, 0o600)
+}
+
+// fill starts callwatch, sends it a number of calls and waits until all is done.
+func (p *product) fill(w *witnessed, calls int, bad float64) error {
+	if err := p.start(); err != nil {
+		return err
+	}
+	l, err := p.load(w, 32, bad)
+	if err != nil {
+		return err
+	}
+	if l.requests, err = p.traffic(p.t.seed, calls, bad); err != nil {
+		return err
+	}
+	l.begin()
+	l.drain()
+	return p.settled(5 * time.Minute)
+}
+
+// setenv changes a variable for the next start.
+func (p *product) setenv(name, value string) {
+	for i, v := range p.env {
+		if strings.HasPrefix(v, name+"=") {
+			p.env[i] = name + "=" + value
+			return
+		}
+	}
+	p.env = append(p.env, name+"="+value)
+}

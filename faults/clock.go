@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"callwatch/normalizer/simulate"
+)
+
+// clockFile is where a callwatch built with a clock of its own reads how many
+// seconds to add to the time.
+const clockFile = "CALLWATCH_FAULT_CLOCK"
+
+// clock are the patches for a wall clock that can be set: that of the whole
+// process, its embedded server included. Timers run on undisturbed, as they do
+// when an operator sets a machine's clock.
+func clock(t *trial) ([]patch, error) {
+	root, err := exec.CommandContext(t, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return nil, err
+	}
+	source := filepath.Join(strings.TrimSpace(string(root)), "src", "time", "time.go")
+	return []patch{
+		{source, "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n", "var Step int64\n\nfunc Now() Time {\n\tsec, nsec, mono := runtimeNow()\n\tsec += Step\n"},
+		{"cmd/callwatch/zones.go", `import _ "time/tzdata"`, `import (
+	"os"
+	"strconv"
+	"strings"
+	"time"
+	_ "time/tzdata"
+)
+
+func init() {
+	read := func() {
+		b, _ := os.ReadFile(os.Getenv("` + clockFile + `"))
+		if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil {
+			time.Step = n
+		}
+	}
+	read()
+	go func() {
+		for ; ; time.Sleep(20 * time.Millisecond) {
+			read()
+		}
+	}()
+}
+`},
+	}, nil
+}
+
+// step sets the product's clock, and with it that of the senders.
+func (r *rig) step(by time.Duration) error {
+	file := filepath.Join(r.t.dir, "clock")
+	r.setenv(clockFile, file)
+	if err := os.WriteFile(file+".new", fmt.Appendf(nil, "%d\n", int64(by/time.Second)), 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		return err
+	}
+	r.l.ahead.Store(int64(by))
+	pause(r.t, 100*time.Millisecond) // it is read every 20 ms
+	return nil
+}
+
+// clocks sets the clock forward and back by an hour and a day under load.
+func clocks(t *trial) error {
+	patches, err := clock(t)
+	if err != nil {
+		return err
+	}
+	r, err := t.rig(16, 0.6, patches...)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	r.l.rate = 200
+	if err := r.step(0); err != nil {
+		return err
+	}
+	if err := r.begin(); err != nil {
+		return err
+	}
+	rounds := t.times(1, 5)
+	for range rounds {
+		for _, by := range []time.Duration{time.Hour, 0, 24 * time.Hour, 0, -time.Hour, 0, -24 * time.Hour, 0} {
+			if err := r.step(by); err != nil {
+				return err
+			}
+			if err := r.taken(150); err != nil {
+				return err
+			}
+		}
+	}
+	r.l.end()
+	return t.finish(r.product, r.w, "%d steps", 8*rounds)
+}
+
+// tenfold sends every webhook ten times, shuffled, the tenth time three days
+// later.
+func tenfold(t *trial) error {
+	patches, err := clock(t)
+	if err != nil {
+		return err
+	}
+	r, err := t.rig(32, 0.5, patches...)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	calls := t.times(150, 2000)
+	traffic, err := r.traffic(t.seed, calls, 0.5)
+	if err != nil {
+		return err
+	}
+	once := slices.Collect(traffic)
+	var nine []simulate.Request
+	for range 9 {
+		nine = append(nine, once...)
+	}
+	// The first time in their order: which values open an incident depends on it.
+	r.dice.Shuffle(len(nine)-len(once), func(i, j int) {
+		i, j = i+len(once), j+len(once)
+		nine[i], nine[j] = nine[j], nine[i]
+	})
+	if err := r.step(0); err != nil {
+		return err
+	}
+	r.l.requests = slices.Values(nine)
+	if err := r.begin(); err != nil {
+		return err
+	}
+	r.l.drain()
+	if err := r.settled(2 * time.Minute); err != nil {
+		return err
+	}
+	before, err := r.w.posts()
+	if err != nil {
+		return err
+	}
+	r.kill()
+	if err := r.step(75 * time.Hour); err != nil {
+		return err
+	}
+	r.dice.Shuffle(len(once), func(i, j int) { once[i], once[j] = once[j], once[i] })
+	r.l.requests = slices.Values(once)
+	if err := r.begin(); err != nil {
+		return err
+	}
+	r.l.drain()
+	if err := r.settled(2 * time.Minute); err != nil {
+		return err
+	}
+	after, err := r.w.posts()
+	if err != nil {
+		return err
+	}
+	t.count("%d calls, %d webhooks, %d threads before and %d after 75 h", calls, len(nine)+len(once), before.Roots, after.Roots)
+	if err := t.finish(r.product, r.w, "each ten times"); err != nil {
+		return err
+	}
+	if after.Roots != before.Roots {
+		return fmt.Errorf("%d threads more after 75 h", after.Roots-before.Roots)
+	}
+	return nil
+}

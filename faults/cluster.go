@@ -1,0 +1,292 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"callwatch/stream/natstest"
+)
+
+const (
+	replicasOfCallwatch = 2
+	resumeLimit         = 2 * time.Minute // the row measures; this only ends it
+)
+
+// farm is replicas of callwatch on a cluster of NATS servers, behind a balancer.
+type farm struct {
+	t        *trial
+	nats     *natstest.Cluster
+	entries  []*natstest.Entry
+	replicas []*product
+	front    *http.Server
+
+	mu      sync.Mutex
+	turn    int
+	longest map[string]time.Duration // by what was waited for
+}
+
+// cluster kills, stops and cuts off replicas and NATS servers, one after the other.
+func cluster(t *trial) error {
+	w, err := t.witness()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = w.close() }()
+	p, err := t.install(w)
+	if err != nil {
+		return err
+	}
+	f, err := t.farm(p)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	if err := w.faults(slackFaults{Seed: t.seed, Share: 0.02}); err != nil {
+		return err
+	}
+	l, err := p.load(w, 16, 0.2)
+	if err != nil {
+		return err
+	}
+	l.rate = 100
+	l.begin()
+	defer l.end()
+	if err := f.disturb(l); err != nil {
+		return err
+	}
+	l.stop()
+	l.drain()
+	if err := f.settled(); err != nil {
+		return err
+	}
+	for _, r := range f.replicas {
+		if err := r.stop(); err != nil {
+			return err
+		}
+	}
+	for _, what := range []string{"stages of a dead replica", "stages of a stopped one", "stages of one cut off", "stages of a frozen one", "a NATS server dead", "a NATS server cut off", "all NATS servers away"} {
+		if d, ok := f.longest[what]; ok {
+			t.count("%s: back after %.1f s at most", what, d.Seconds())
+		}
+	}
+	t.count("%d answered 4xx wrongly", l.wrong.Load())
+	v, err := w.verify(f.entries[0].URL)
+	if err != nil {
+		return err
+	}
+	if l.wrong.Load() > 0 {
+		return errors.Join(t.judged(v), fmt.Errorf("%d answers after which a provider does not send again", l.wrong.Load()))
+	}
+	return t.judged(v)
+}
+
+// farm starts everything. p becomes the balancer: its address is what is sent to.
+func (t *trial) farm(p *product) (*farm, error) {
+	f := &farm{t: t, longest: map[string]time.Duration{}}
+	var err error
+	if f.nats, err = natstest.Start(t, t.dir, false); err != nil {
+		return nil, err
+	}
+	for i := range replicasOfCallwatch {
+		e, err := f.nats.Enter()
+		if err != nil {
+			return nil, errors.Join(err, f.nats.Close())
+		}
+		r := *p
+		if r.address, err = freeAddress(); err != nil {
+			return nil, errors.Join(err, f.nats.Close())
+		}
+		r.env = append(slices.Clone(p.env), "CALLWATCH_LISTEN="+r.address, "CALLWATCH_NATS_URL="+e.URL, "CALLWATCH_NATS_REPLICAS=3",
+			"CALLWATCH_DATA_DIR="+filepath.Join(t.dir, fmt.Sprint("replica", i)))
+		f.entries, f.replicas = append(f.entries, e), append(f.replicas, &r)
+	}
+	listener, err := net.Listen("tcp", p.address)
+	if err != nil {
+		return nil, errors.Join(err, f.nats.Close())
+	}
+	f.front = &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", f.next() },
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
+			w.WriteHeader(http.StatusBadGateway)
+		},
+	}}
+	go func() { _ = f.front.Serve(listener) }()
+	for _, r := range f.replicas {
+		if err := r.start(); err != nil {
+			f.close()
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+func (f *farm) next() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.turn++
+	return f.replicas[f.turn%len(f.replicas)].address
+}
+
+func (f *farm) close() {
+	for _, r := range f.replicas {
+		r.kill()
+	}
+	_ = f.front.Close()
+	_ = f.nats.Close()
+}
+
+// fault is made, then undone; what is the wait that is measured in between.
+type fault struct {
+	what string
+	make func(victim int) (undo func() error, err error)
+	back func(victim int) bool // what was promised to come back is there
+}
+
+func (f *farm) disturb(l *load) error {
+	faults := f.faults(l)
+	for cycle := range f.t.times(len(faults), 5*len(faults)) {
+		one := faults[cycle%len(faults)]
+		if err := f.await("every stage is worked for", func() bool { return f.held(0, 1) }); err != nil {
+			return err
+		}
+		victim, err := f.victim(cycle % len(faults))
+		if err != nil {
+			return err
+		}
+		before := l.acked.Load()
+		undo, err := one.make(victim)
+		if err != nil {
+			return err
+		}
+		begun := time.Now()
+		if err := f.await(one.what, func() bool { return one.back(victim) }); err != nil {
+			return err
+		}
+		took := time.Since(begun)
+		f.longest[one.what] = max(f.longest[one.what], took)
+		f.t.say("%s: back after %.1f s", one.what, took.Seconds())
+		if err := undo(); err != nil {
+			return err
+		}
+		if err := f.nats.Await(f.t); err != nil {
+			return err
+		}
+		if err := f.await("the load is taken", func() bool { return l.acked.Load()-before > 200 }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// victim is the one that has something to lose: of the replicas the one that
+// judges, of the NATS servers the one that takes the webhooks.
+func (f *farm) victim(fault int) (int, error) {
+	if fault < 4 {
+		return f.holder("judge"), nil
+	}
+	return f.nats.Leader("CALLWATCH_RAW")
+}
+
+func (f *farm) faults(l *load) []fault {
+	others := func(victim int) bool { return f.held(1 - victim) }
+	nothing := func() error { return nil }
+	var acked int64
+	note := func() { acked = l.acked.Load() }
+	taken := func(int) bool { return l.acked.Load() > acked+20 }
+	away := f.t.span(5*time.Second, time.Minute)
+	return []fault{
+		{"stages of a dead replica", func(v int) (func() error, error) {
+			f.replicas[v].kill()
+			return f.replicas[v].start, nil
+		}, others},
+		{"stages of a stopped one", func(v int) (func() error, error) {
+			return f.replicas[v].start, f.replicas[v].stop()
+		}, others},
+		{"stages of one cut off", func(v int) (func() error, error) {
+			f.entries[v].Cut()
+			return func() error { f.entries[v].Heal(); return nil }, nil
+		}, others},
+		{"stages of a frozen one", func(v int) (func() error, error) { // it goes on as if it still had them
+			pid := f.replicas[v].cmd.Process.Pid
+			return func() error { return syscall.Kill(-pid, syscall.SIGCONT) }, syscall.Kill(-pid, syscall.SIGSTOP)
+		}, others},
+		{"a NATS server dead", func(v int) (func() error, error) {
+			f.nats.KillNode(v)
+			note()
+			return func() error { return f.nats.StartNode(v) }, nil
+		}, taken},
+		{"a NATS server cut off", func(v int) (func() error, error) {
+			f.nats.Cut(v)
+			note()
+			return func() error { f.nats.Heal(); return nil }, nil
+		}, taken},
+		{"all NATS servers away", func(int) (func() error, error) {
+			for i := range 3 {
+				f.nats.KillNode(i)
+			}
+			pause(f.t, away)
+			for i := range 3 {
+				if err := f.nats.StartNode(i); err != nil {
+					return nothing, err
+				}
+			}
+			note()
+			return nothing, nil
+		}, taken},
+	}
+}
+
+// held says whether every stage is worked for by one of those replicas.
+func (f *farm) held(among ...int) bool {
+	for _, stage := range []string{"normalize", "judge", "announce"} {
+		if !slices.ContainsFunc(among, func(i int) bool { return f.holds(i, stage) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *farm) holds(i int, stage string) bool {
+	return f.replicas[i].metric(`callwatch_stage_held{stage="`+stage+`"}`) == "1"
+}
+
+func (f *farm) holder(stage string) int {
+	if f.holds(1, stage) {
+		return 1
+	}
+	return 0
+}
+
+func (f *farm) await(what string, ok func() bool) error {
+	ctx, cancel := context.WithTimeout(f.t, resumeLimit)
+	defer cancel()
+	for !ok() {
+		if !pause(ctx, 20*time.Millisecond) {
+			return fmt.Errorf("not within %v: %s\n%s", resumeLimit, what, f.replicas[0].lastWords())
+		}
+	}
+	return nil
+}
+
+// settled waits until no stage has anything left to do.
+func (f *farm) settled() error {
+	for _, stage := range []string{"normalize", "judge", "announce"} {
+		err := f.await(stage+" has nothing left to do", func() bool {
+			at := f.holder(stage)
+			return f.holds(at, stage) && f.replicas[at].metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0"
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// powercut cuts the power under load: the process dies, and of the file system
+// only what was written through is there.
+func powercut(t *trial) error {
+	d, err := t.disk(2 << 30)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = d.close() }()
+	w, err := t.witness()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = w.close() }()
+	p, err := t.install(w)
+	if err != nil {
+		return err
+	}
+	defer p.kill()
+	p.data = filepath.Join(d.dir, "data")
+	p.setenv("CALLWATCH_DATA_DIR", p.data)
+	l, err := p.load(w, 32, 0.5)
+	if err != nil {
+		return err
+	}
+	l.begin()
+	defer l.end()
+	dice := rand.New(rand.NewPCG(t.seed, 2))
+	cuts := t.times(3, 50)
+	for range cuts {
+		if err := p.start(); err != nil {
+			return err
+		}
+		before, enough := l.acked.Load(), 500+dice.Int64N(1500)
+		if err := p.await("the load is taken", time.Minute, func() bool { return l.acked.Load()-before >= enough }); err != nil {
+			return err
+		}
+		if err := d.cut(); err != nil {
+			return err
+		}
+		p.kill()
+		if err := d.unmount(); err != nil {
+			return err
+		}
+		if err := d.mount(); err != nil {
+			return err
+		}
+	}
+	l.stop()
+	if err := p.start(); err != nil {
+		return err
+	}
+	l.drain()
+	return t.finish(p, w, "%d power cuts", cuts)
+}
+
+// finish waits until all is announced, stops callwatch and lets the witness judge.
+func (t *trial) finish(p *product, w *witnessed, format string, args ...any) error {
+	unsettled := p.settled(t.span(time.Minute, 5*time.Minute))
+	if err := p.stop(); err != nil {
+		return err
+	}
+	t.count(format, args...)
+	v, err := w.verify(p.data)
+	if err != nil {
+		return err
+	}
+	return errors.Join(t.judged(v), unsettled)
+}
+
+// answers notes when webhooks were answered how.
+type answers struct {
+	sync.Mutex
+	last200, first503 time.Time
+	slowest           time.Duration
+}
+
+func (a *answers) watch(status int, took time.Duration) {
+	a.Lock()
+	defer a.Unlock()
+	now := time.Now()
+	a.slowest = max(a.slowest, took)
+	switch {
+	case status == http.StatusOK:
+		a.last200 = now
+	case status == http.StatusServiceUnavailable && a.first503.IsZero():
+		a.first503 = now
+	}
+}
+
+func (a *answers) reset() {
+	a.Lock()
+	defer a.Unlock()
+	a.last200, a.first503, a.slowest = time.Time{}, time.Time{}, 0
+}
+
+func (a *answers) seen() (last200, first503 time.Time, slowest time.Duration) {
+	a.Lock()
+	defer a.Unlock()
+	return a.last200, a.first503, a.slowest
+}
+
+// diskfull takes the last free byte from callwatch under load, and gives it back.
+func diskfull(t *trial) error {
+	d, err := t.disk(2 << 30)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = d.close() }()
+	w, err := t.witness()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = w.close() }()
+	p, err := t.install(w)
+	if err != nil {
+		return err
+	}
+	defer p.kill()
+	p.data = filepath.Join(d.dir, "data")
+	p.setenv("CALLWATCH_DATA_DIR", p.data)
+	l, err := p.load(w, 16, 0.5)
+	if err != nil {
+		return err
+	}
+	var a answers
+	l.rate, l.watch = 300, a.watch
+	if err := p.start(); err != nil {
+		return err
+	}
+	l.begin()
+	defer l.end()
+	times := t.times(2, 10)
+	var refused, recovered time.Duration
+	for range times {
+		before := l.acked.Load()
+		if err := p.await("the load is taken", time.Minute, func() bool { return l.acked.Load()-before >= 300 }); err != nil {
+			return err
+		}
+		a.reset()
+		filler, err := d.fill()
+		if err != nil {
+			return err
+		}
+		full := time.Now()
+		if err := p.await("a webhook is answered 503", 20*time.Second, func() bool { _, first, _ := a.seen(); return !first.IsZero() }); err != nil {
+			return err
+		}
+		_, first, _ := a.seen()
+		refused = max(refused, first.Sub(full))
+		if err := p.await("readiness tells the cause", 20*time.Second, func() bool { return strings.Contains(p.ready(), "disk") }); err != nil {
+			return err
+		}
+		pause(t, 5*time.Second)
+		a.reset()
+		freed := time.Now()
+		if err := os.Remove(filler); err != nil {
+			return err
+		}
+		if err := p.await("a webhook is taken again", time.Minute, func() bool { last, _, _ := a.seen(); return last.After(freed) }); err != nil {
+			return err
+		}
+		recovered = max(recovered, time.Since(freed))
+	}
+	l.end()
+	t.count("503 after %v, recovered after %v at most", refused.Round(time.Millisecond), recovered.Round(time.Millisecond))
+	if err := t.finish(p, w, "%d times full", times); err != nil {
+		return err
+	}
+	if refused > time.Second || recovered > 10*time.Second {
+		return fmt.Errorf("503 after %v, recovered after %v", refused, recovered)
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+// Command faults shows that callwatch keeps its promises while everything around
+// it breaks: each row of the scorecard runs the real program, breaks something,
+// and lets a process of its own compare what was acknowledged with what is stored
+// and announced.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const usageText = `usage: faults -list
+       faults ROW|all [-seed N] [-cycles N] [-for D] [-short] [-mutate none|cas|reconcile|fsync|check] [-record FILE] [-keep]
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(command(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// command runs the program; the exit code is 0 where the number is reached, 1
+// where it is not, 2 for a mistake in the arguments.
+func command(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	if len(args) > 0 && args[0] == witnessCommand {
+		if err := witness(ctx, args[1:], in, out); err != nil {
+			fmt.Fprintln(errs, "witness:", err)
+			return 1
+		}
+		return 0
+	}
+	if len(args) > 0 && strings.TrimLeft(args[0], "-") == "list" {
+		list(out)
+		return 0
+	}
+	o, name, err := options(args, errs)
+	if err != nil {
+		fmt.Fprintf(errs, "faults: %v\n%s", err, usageText)
+		return 2
+	}
+	chosen := scorecard()
+	if name != "all" {
+		chosen = slices.DeleteFunc(chosen, func(r row) bool { return r.name != name })
+	}
+	if len(chosen) == 0 {
+		fmt.Fprintf(errs, "faults: there is no row %q; -list shows them\n", name)
+		return 2
+	}
+	code := 0
+	for _, r := range chosen {
+		if ctx.Err() != nil {
+			return 1
+		}
+		if err := perform(ctx, r, o, name == "all", out); err != nil {
+			code = 1
+		}
+	}
+	return code
+}
+
+func list(out io.Writer) {
+	for _, r := range scorecard() {
+		fmt.Fprintf(out, "%2d  %-9s  %s: %s\n", r.number, r.name, r.fault, r.promise)
+	}
+}
+
+// settings of one invocation.
+type settings struct {
+	seed   uint64
+	cycles int           // 0: the row's own
+	length time.Duration // 0: the row's own
+	short  bool
+	mutate mutation
+	record string
+	keep   bool
+}
+
+func options(args []string, errs io.Writer) (settings, string, error) {
+	var o settings
+	var mutate string
+	f := flag.NewFlagSet("faults", flag.ContinueOnError)
+	f.SetOutput(errs)
+	f.Uint64Var(&o.seed, "seed", 0, "of traffic and faults; 0 takes one from the clock and prints it")
+	f.IntVar(&o.cycles, "cycles", 0, "how often the fault is made; 0 is the row's own number")
+	f.DurationVar(&o.length, "for", 0, "how long to go on; 0 is the row's own")
+	f.BoolVar(&o.short, "short", false, "a few cycles only, and rows that need root are passed over")
+	f.StringVar(&mutate, "mutate", string(unchanged), "leave out what keeps the promise: the row must turn red")
+	f.StringVar(&o.record, "record", "", "append the result as a line to a file")
+	f.BoolVar(&o.keep, "keep", false, "keep the data directory and the log, and say where they are")
+	name := ""
+	for len(args) > 0 { // flags may stand before and behind the row
+		if err := f.Parse(args); err != nil {
+			return o, "", err
+		}
+		if args = f.Args(); len(args) > 0 {
+			if name != "" {
+				return o, "", fmt.Errorf("two rows: %s and %s", name, args[0])
+			}
+			name, args = args[0], args[1:]
+		}
+	}
+	if name == "" {
+		return o, "", errors.New("no row")
+	}
+	o.mutate = mutation(mutate)
+	if _, ok := mutations()[o.mutate]; !ok {
+		return o, "", fmt.Errorf("no mutation %q", mutate)
+	}
+	if o.seed == 0 {
+		o.seed = uint64(time.Now().UnixNano()) % 1_000_000
+	}
+	return o, name, nil
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"unsafe"
+)
+
+// disk is a file system of our own: ext4 on a file. It needs root.
+type disk struct {
+	dir, device string
+}
+
+// disk makes and mounts one of so many bytes; close takes it away.
+func (t *trial) disk(size int64) (*disk, error) {
+	image := filepath.Join(t.dir, "disk.img")
+	if err := os.WriteFile(image, nil, 0o600); err != nil {
+		return nil, err
+	}
+	if err := os.Truncate(image, size); err != nil {
+		return nil, err
+	}
+	d := &disk{dir: filepath.Join(t.dir, "disk")}
+	if err := os.Mkdir(d.dir, 0o700); err != nil {
+		return nil, err
+	}
+	if _, err := tool("mkfs.ext4", "-q", "-m", "0", image); err != nil {
+		return nil, skip("%v", err)
+	}
+	device, err := tool("losetup", "-f", "--show", image)
+	if err != nil {
+		return nil, skip("no loop device: %v", err)
+	}
+	d.device = strings.TrimSpace(device)
+	if err := d.mount(); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+func tool(name string, args ...string) (string, error) {
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w %s", name, err, strings.TrimSpace(string(out)))
+	}
+	return string(out), nil
+}
+
+func (d *disk) mount() error {
+	_, err := tool("mount", "-t", "ext4", d.device, d.dir)
+	return err
+}
+
+func (d *disk) unmount() error {
+	_, err := tool("umount", d.dir)
+	return err
+}
+
+func (d *disk) close() error {
+	_ = d.unmount() // it may be unmounted
+	_, err := tool("losetup", "-d", d.device)
+	return err
+}
+
+// cut stops the file system as a power cut does: what is not on the disk by now
+// never will be, its log included.
+func (d *disk) cut() error {
+	f, err := os.Open(d.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	const shutdown, noLogFlush = 0x8004587D, 2 // EXT4_IOC_SHUTDOWN, EXT4_GOING_FLAGS_NOLOGFLUSH
+	flag := uint32(noLogFlush)
+	if _, _, code := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), shutdown, uintptr(unsafe.Pointer(&flag))); code != 0 {
+		return fmt.Errorf("shut down %s: %w", d.dir, code)
+	}
+	return nil
+}
+
+// fill leaves no byte free; the file it makes is to be removed.
+func (d *disk) fill() (file string, err error) {
+	file = filepath.Join(d.dir, "filler")
+	f, err := os.Create(file)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }()
+	at := int64(0)
+	for step := int64(1 << 28); step >= 4096; {
+		if err := syscall.Fallocate(int(f.Fd()), 0, at, step); err != nil {
+			step /= 2
+			continue
+		}
+		at += step
+	}
+	return file, nil
+}

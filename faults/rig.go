@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// rig is what most rows need: a callwatch, its witness, and load.
+type rig struct {
+	*product
+	w    *witnessed
+	l    *load
+	dice *rand.Rand
+}
+
+// rig builds callwatch and prepares endless load; nothing is started.
+func (t *trial) rig(workers int, bad float64, more ...patch) (*rig, error) {
+	w, err := t.witness()
+	if err != nil {
+		return nil, err
+	}
+	p, err := t.install(w, more...)
+	if err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	l, err := p.load(w, workers, bad)
+	if err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	return &rig{p, w, l, rand.New(rand.NewPCG(t.seed, uint64(t.row.number)))}, nil
+}
+
+// close ends what still runs.
+func (r *rig) close() {
+	if r.l.stop != nil {
+		r.l.end()
+	}
+	r.kill()
+	_ = r.w.close() // what it had to say was said
+}
+
+// begin starts callwatch and the load.
+func (r *rig) begin() error {
+	if err := r.start(); err != nil {
+		return err
+	}
+	r.l.begin()
+	return nil
+}
+
+// taken waits until n more webhooks were answered 200.
+func (r *rig) taken(n int64) error {
+	before := r.l.acked.Load()
+	return r.await("the load is taken", time.Minute, func() bool { return r.l.acked.Load()-before >= n })
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+)
+
+// row is one line of the scorecard.
+type row struct {
+	number  int
+	name    string
+	fault   string
+	promise string // the number to reach
+	root    bool   // needs privileges
+	long    bool   // left out of `all -short`
+	run     func(*trial) error
+}
+
+// scorecard are all rows in their order.
+func scorecard() []row {
+	return []row{
+		{number: 1, name: "kill9", fault: "kill -9 under load, Slack faulty", promise: "0 lost, 0 announced twice", run: kill9},
+		{number: 2, name: "powercut", fault: "power cut under load (ext4 shut down without flushing its log)", promise: "0 acknowledged lost", root: true, run: powercut},
+		{number: 3, name: "rolling", fault: "restarts under 1,000 requests a second", promise: "0 failed requests that a provider would not repeat", run: rolling},
+		{number: 4, name: "sigstop", fault: "SIGSTOP for 1 to 30 s, during Slack calls too", promise: "0 twice", run: sigstop},
+		{number: 5, name: "diskfull", fault: "disk full, then freed", promise: "503 within 1 s, recovers alone within 10 s, 0 lost", root: true, run: diskfull},
+		{number: 6, name: "ioerror", fault: "fsync fails", promise: "no 200 after it", run: ioerror},
+		{number: 7, name: "bitflip", fault: "one bit flipped in block files, 200 places", promise: "all detected and named, 0 lost", run: bitflip},
+		{number: 8, name: "cluster", fault: "replicas and NATS servers of a cluster killed, stopped and cut off", promise: "0 lost, 0 announced twice, stages taken over within 5 s", long: true, run: cluster},
+		{number: 9, name: "clock", fault: "clock set by an hour and a day, both ways", promise: "no wrong alert", run: clocks},
+		{number: 10, name: "tenfold", fault: "every webhook ten times, shuffled, again after 75 h", promise: "the same incidents as once", run: tenfold},
+		{number: 12, name: "slack", fault: "Slack: 429, 5xx before and after commit, cut, slow, down, token revoked, channel archived", promise: "0 lost, 0 twice, at most a post a second", run: slackRow},
+		{number: 13, name: "storm", fault: "thousands of bad calls at once", promise: "bounded posts, none forgotten", run: storm},
+		{number: 15, name: "replay", fault: "whole log judged and announced again", promise: "0 new posts", run: replay},
+		{number: 16, name: "reload", fault: "1,000 reloads under load, half of them invalid", promise: "no event unjudged, old rules kept", run: reload},
+	}
+}
+
+// trial is one run of a row.
+type trial struct {
+	context.Context
+	settings
+	row    row
+	out    io.Writer
+	dir    string // of all its files
+	counts []string
+}
+
+var errSkipped = errors.New("skipped")
+
+// skip ends a row that cannot run here, with the reason.
+func skip(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", errSkipped, fmt.Sprintf(format, args...))
+}
+
+// say tells what is being done.
+func (t *trial) say(format string, args ...any) {
+	fmt.Fprintf(t.out, "%s  %s\n", t.row.name, fmt.Sprintf(format, args...))
+}
+
+// count adds a figure of the row's own to its last line.
+func (t *trial) count(format string, args ...any) {
+	t.counts = append(t.counts, fmt.Sprintf(format, args...))
+}
+
+// times is how often to make the fault: as asked for, else the row's number.
+func (t *trial) times(short, full int) int {
+	switch {
+	case t.cycles > 0:
+		return t.cycles
+	case t.short:
+		return short
+	default:
+		return full
+	}
+}
+
+// span is how long to go on: as asked for, else the row's own time.
+func (t *trial) span(short, full time.Duration) time.Duration {
+	switch {
+	case t.length > 0:
+		return t.length
+	case t.short:
+		return short
+	default:
+		return full
+	}
+}
+
+// perform runs a row and prints its last line. A row that is skipped is no error.
+func perform(ctx context.Context, r row, o settings, all bool, out io.Writer) (err error) {
+	t := &trial{Context: ctx, settings: o, row: r, out: out}
+	begun := time.Now()
+	t.say("seed %d, mutation %s", o.seed, o.mutate)
+	switch {
+	case o.short && all && r.root:
+		err = skip("needs root; run it alone")
+	case o.short && all && r.long:
+		err = skip("takes minutes; run it alone")
+	case r.root && os.Geteuid() != 0:
+		err = skip("needs root")
+	default:
+		err = t.inDirectory(r.run)
+	}
+	verdict := "reached"
+	switch {
+	case errors.Is(err, errSkipped):
+		t.say("%v", err)
+		return nil
+	case err != nil:
+		verdict = "NOT REACHED: " + err.Error()
+	}
+	figures := strings.Join(t.counts, ", ")
+	t.say("%s  (%s, %s)", figures, verdict, time.Since(begun).Round(100*time.Millisecond))
+	if o.record != "" {
+		if err := record(o, r, figures, err == nil, begun); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (t *trial) inDirectory(run func(*trial) error) error {
+	dir, err := os.MkdirTemp("", "faults-"+t.row.name+"-")
+	if err != nil {
+		return err
+	}
+	t.dir = dir
+	if t.keep {
+		t.say("files are kept in %s", dir)
+	} else {
+		defer func() { _ = os.RemoveAll(dir) }()
+	}
+	return run(t)
+}
+
+// record appends a result to a file: row, number, date, seed, mutation, verdict,
+// command and figures, separated by tabs.
+func record(o settings, r row, figures string, reached bool, at time.Time) error {
+	f, err := os.OpenFile(o.record, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	verdict := map[bool]string{true: "reached", false: "not reached"}[reached]
+	_, err = fmt.Fprintln(f, strings.Join([]string{
+		fmt.Sprint(r.number), r.name, at.UTC().Format(time.DateOnly), fmt.Sprint(o.seed), string(o.mutate), verdict, o.command(r), figures,
+	}, "\t"))
+	return errors.Join(err, f.Close())
+}
+
+// command is what makes this run again.
+func (o settings) command(r row) string {
+	c := fmt.Sprintf("go run ./faults %s -seed %d", r.name, o.seed)
+	if o.cycles > 0 {
+		c += fmt.Sprintf(" -cycles %d", o.cycles)
+	}
+	if o.length > 0 {
+		c += fmt.Sprintf(" -for %s", o.length)
+	}
+	if o.short {
+		c += " -short"
+	}
+	if o.mutate != unchanged {
+		c += " -mutate " + string(o.mutate)
+	}
+	return c
+}

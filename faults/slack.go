@@ -1,0 +1,110 @@
+package main
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"callwatch/notifier/slackfake"
+)
+
+// slackFaults are what goes wrong with Slack from now on.
+type slackFaults struct {
+	Seed     uint64
+	Share    float64 // of the calls that fail in one of the ways that pass by themselves
+	Hang     float64 // of the calls that are not answered within the client's time
+	Slow     time.Duration
+	Down     bool   // no call gets an answer
+	Revoked  string // error for each call
+	Archived bool   // the channel is
+}
+
+// outage is the state of the fake Slack.
+type outage struct {
+	mu    sync.Mutex
+	now   slackFaults
+	dice  *rand.Rand
+	kinds []slackfake.Fault
+}
+
+func newOutage() *outage {
+	return &outage{dice: rand.New(rand.NewPCG(1, 1)), kinds: []slackfake.Fault{
+		{Status: http.StatusTooManyRequests, RetryAfter: 1},
+		{Status: http.StatusTooManyRequests},
+		{Status: http.StatusInternalServerError},
+		{Status: http.StatusBadGateway, Commit: true},
+		{Cut: true},
+		{Cut: true, Commit: true},
+		{Error: "internal_error"},
+		{Error: "fatal_error", Commit: true},
+		{Error: "ratelimited"},
+	}}
+}
+
+func (o *outage) set(f slackFaults, s *slackfake.Server) error {
+	o.mu.Lock()
+	o.now, o.dice = f, rand.New(rand.NewPCG(f.Seed, f.Seed))
+	o.mu.Unlock()
+	s.Revoke(f.Revoked)
+	s.Archive("#voice", f.Archived)
+	return nil
+}
+
+func (o *outage) fault(slackfake.Call) slackfake.Fault {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	const longer = 11 * time.Second // than the client waits
+	switch x := o.dice.Float64(); {
+	case o.now.Down:
+		return slackfake.Fault{Cut: true}
+	case x < o.now.Hang:
+		return slackfake.Fault{Hang: longer, Commit: o.dice.IntN(2) == 0}
+	case x < o.now.Hang+o.now.Share:
+		return o.kinds[o.dice.IntN(len(o.kinds))]
+	default:
+		return slackfake.Fault{Hang: o.now.Slow, Commit: true}
+	}
+}
+
+// posts is how Slack was called.
+type posts struct {
+	Calls, Posted  int // requests, and those of them that made a message
+	Roots, Replies int
+	Storms, Told   int // threads about storms, and the incidents they tell of
+	Densest        int // most messages made within any ten seconds
+}
+
+var stormTitle = regexp.MustCompile(`Storm(?: over)?: ([\d,]+) incident`)
+
+func (b *book) posts() *posts {
+	var p posts
+	var at []time.Time
+	for _, c := range b.slack.Calls() {
+		if p.Calls++; c.Committed != "" {
+			at = append(at, c.At)
+		}
+	}
+	p.Posted = len(at)
+	for _, th := range b.slack.Threads() {
+		p.Roots++
+		p.Replies += len(th.Replies)
+		if m := stormTitle.FindStringSubmatch(th.Root.Shown); m != nil {
+			n, _ := strconv.Atoi(strings.ReplaceAll(m[1], ",", "")) // digits
+			p.Storms, p.Told = p.Storms+1, p.Told+n
+		}
+	}
+	slices.SortFunc(at, time.Time.Compare)
+	first := 0
+	for i := range at {
+		for at[i].Sub(at[first]) >= 10*time.Second {
+			first++
+		}
+		p.Densest = max(p.Densest, i-first+1)
+	}
+	return &p
+}

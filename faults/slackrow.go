@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+// slackRow lets Slack fail in every way, one after the other, at Slack's own rate
+// of a post a second.
+func slackRow(t *trial) error {
+	r, err := t.rig(4, 0.9)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	r.setenv("CALLWATCH_SLACK_RATE", "1")
+	if err := r.start(); err != nil {
+		return err
+	}
+	down := t.span(5*time.Second, 10*time.Minute)
+	phases := []struct {
+		faults slackFaults
+		last   time.Duration
+	}{
+		{slackFaults{Seed: t.seed, Share: 0.5}, 5 * time.Second},
+		{slackFaults{Down: true}, down},
+		{slackFaults{Slow: time.Second}, 5 * time.Second},
+	}
+	if !t.short {
+		phases = append(phases, []struct {
+			faults slackFaults
+			last   time.Duration
+		}{
+			{slackFaults{Seed: t.seed, Share: 0.3, Hang: 0.2}, time.Minute},
+			{slackFaults{Revoked: "token_revoked"}, 10 * time.Second},
+			{slackFaults{Archived: true}, 10 * time.Second},
+		}...)
+	}
+	for i, phase := range phases {
+		if err := r.w.faults(phase.faults); err != nil {
+			return err
+		}
+		if r.l.requests, err = r.traffic(t.seed+uint64(i), 12, 0.9); err != nil {
+			return err
+		}
+		r.l.begin()
+		r.l.drain()
+		pause(t, phase.last)
+	}
+	if err := r.w.faults(slackFaults{}); err != nil {
+		return err
+	}
+	unsettled := r.settled(t.span(2*time.Minute, 15*time.Minute))
+	p, err := r.w.posts()
+	if err != nil {
+		return err
+	}
+	t.count("%d calls to Slack, %d threads, at most %d posts in 10 s", p.Calls, p.Roots, p.Densest)
+	if err := t.finish(r.product, r.w, "%d kinds of outage", len(phases)); err != nil {
+		return err
+	}
+	if p.Densest > 11 {
+		return fmt.Errorf("%d posts in 10 s", p.Densest)
+	}
+	return unsettled
+}
+
+// storm makes thousands of calls bad at once.
+func storm(t *trial) error {
+	r, err := t.rig(32, 1)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	if err := r.writeRules(stormRules); err != nil {
+		return err
+	}
+	calls := t.times(600, 10_000)
+	if err := r.fill(r.w, calls*3, 1); err != nil { // not every bad call is bad by this rule
+		return err
+	}
+	p, err := r.w.posts()
+	if err != nil {
+		return err
+	}
+	if err := r.stop(); err != nil {
+		return err
+	}
+	v, err := r.w.order(order{Verify: r.data, Storm: true})
+	if err != nil {
+		return err
+	}
+	told := p.Told + p.Roots - p.Storms
+	t.count("%d incidents, %d told in %d storms and %d threads, %d posts", v.Verdict.Opened, p.Told, p.Storms, p.Roots-p.Storms, p.Posted)
+	if err := t.judged(*v.Verdict); err != nil {
+		return err
+	}
+	if told < v.Verdict.Opened || p.Posted > 100+v.Verdict.Opened/50 {
+		return fmt.Errorf("%d incidents told of %d, by %d posts", told, v.Verdict.Opened, p.Posted)
+	}
+	return nil
+}

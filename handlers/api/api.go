@@ -1,0 +1,151 @@
+// Package api is the programs' interface of callwatch under /api/v1: what is
+// stored, incidents and silences, rules. Its OpenAPI document is made from the
+// same declarations that read requests and write answers.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"sync/atomic"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
+	"github.com/labstack/echo/v4"
+
+	"callwatch/handlers/backend"
+	"callwatch/rules"
+)
+
+// Prefix is where the interface is.
+const Prefix = "/api/v1"
+
+// API is what the interface shows and does. Its functions may be called by many
+// requests at once.
+type API struct {
+	// Tokens are the digests of the bearer tokens that open it, several during
+	// rotation. Without one it answers 403, but in development, where it needs none.
+	Tokens []TokenDigest
+
+	History *backend.History
+
+	Open     func() []rules.Incident                                 // the open incidents
+	Latest   func(ctx context.Context) ([]rules.Incident, error)     // the latest of every rule and key, resolved ones too
+	Silences func() []rules.Silence                                  // those in force
+	Health   func() []rules.Health                                   // of every rule
+	Rules    func() backend.RulesFile                                // where the rules come from
+	Reload   func(ctx context.Context) (backend.RulesFile, error)    // reads the rules file again
+	Progress func() backend.Progress                                 // how far judging has come
+	Mark     func(ctx context.Context, a rules.Action) (bool, error) // false: stored, but not judged yet
+}
+
+// Env is what the interface needs of the server it is part of.
+type Env struct {
+	// Trusted lets a request in without a token: development, from loopback.
+	Trusted func(r *http.Request) bool
+	Now     func() time.Time
+	Log     *slog.Logger
+	Streams int // open at one time
+}
+
+// service answers the requests.
+type service struct {
+	API
+	Env
+	huma    huma.API
+	streams atomic.Int64
+}
+
+// Mount adds the routes and returns the group they are in, for routes that the
+// document does not have. The server answers errors that are *ProblemDetails,
+// refuses what pages of other sites send, and turns panics into answers.
+func Mount(e *echo.Echo, a API, env Env) *echo.Group {
+	s := &service{API: a, Env: env}
+	group := e.Group(Prefix, s.authorize, unescape)
+	s.huma = humaecho.NewWithGroup(e, group, configuration())
+	s.huma.UseMiddleware(s.wantJSON)
+	s.routeEvents()
+	s.routeCalls()
+	s.routeIncidents()
+	s.routeSilences()
+	s.routeRules()
+	s.routeDeadLetters()
+	s.routeStatus()
+	s.routeDocument(group)
+	return group
+}
+
+// configuration of the library: JSON alone, no pages of its own.
+func configuration() huma.Config {
+	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title: "callwatch", Version: "1",
+				Description: "Calls, incidents and rules of a running callwatch. Lists are cut into pages: what an answer has as next is the after of the next page. Errors are problem details as of RFC 9457.",
+			},
+			Servers:    []*huma.Server{{URL: Prefix}},
+			Components: &huma.Components{Schemas: registry, SecuritySchemes: map[string]*huma.SecurityScheme{"bearer": {Type: "http", Scheme: "bearer"}}},
+			Security:   []map[string][]string{{"bearer": {}}},
+		},
+		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat: "application/json",
+		Transformers:  []huma.Transformer{inOwnWords},
+	}
+}
+
+// add registers an operation. Its handler's errors become problems.
+func add[I, O any](s *service, op huma.Operation, handle func(ctx context.Context, in *I) (*O, error)) {
+	op.SkipValidateBody = true // decode does it
+	if op.Responses == nil {
+		op.Responses = map[string]*huma.Response{}
+	}
+	op.Responses["default"] = &huma.Response{Description: "Problem", Content: map[string]*huma.MediaType{
+		problemType: {Schema: s.schema(reflect.TypeFor[ProblemDetails]())},
+	}}
+	body := op.RequestBody
+	var want *huma.Schema
+	if body != nil {
+		want = body.Content[jsonType].Schema
+	}
+	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handle(ctx, in)
+		if err != nil {
+			return nil, s.problemOf(ctx, op.OperationID, err)
+		}
+		return out, nil
+	})
+	if body != nil { // the library documents a raw body as bytes
+		body.Content[jsonType].Schema = want
+	}
+}
+
+func (s *service) schema(t reflect.Type) *huma.Schema {
+	return s.huma.OpenAPI().Components.Schemas.Schema(t, true, t.Name())
+}
+
+// body documents the JSON that an operation takes.
+func body[B any](s *service) *huma.RequestBody {
+	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{jsonType: {Schema: s.schema(reflect.TypeFor[B]())}}}
+}
+
+// answers documents an answer of other types than the usual one.
+func answers(status, description string, types ...string) map[string]*huma.Response {
+	content := map[string]*huma.MediaType{}
+	for _, t := range types {
+		content[t] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+	}
+	return map[string]*huma.Response{status: {Description: description, Content: content}}
+}
+
+// also documents further answers of the same form.
+func also[O any](s *service, descriptions map[string]string) map[string]*huma.Response {
+	out := map[string]*huma.Response{}
+	for status, text := range descriptions {
+		out[status] = &huma.Response{Description: text, Content: map[string]*huma.MediaType{jsonType: {Schema: s.schema(reflect.TypeFor[O]())}}}
+	}
+	return out
+}

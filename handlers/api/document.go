@@ -1,0 +1,29 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"sync"
+
+	"github.com/labstack/echo/v4"
+)
+
+// routeDocument serves the OpenAPI document of all routes before it.
+func (s *service) routeDocument(g *echo.Group) {
+	delete(s.huma.OpenAPI().Components.Schemas.Map(), "ErrorModel") // the library's own form of errors: nobody gets it
+	delete(s.huma.OpenAPI().Components.Schemas.Map(), "ErrorDetail")
+	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(s.huma.OpenAPI()) })
+	yaml := sync.OnceValues(func() ([]byte, error) { return s.huma.OpenAPI().YAML() })
+	g.GET("/openapi.json", serve("application/openapi+json", document))
+	g.GET("/openapi.yaml", serve("application/openapi+yaml", yaml))
+}
+
+func serve(contentType string, content func() ([]byte, error)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		b, err := content()
+		if err != nil {
+			return err
+		}
+		return c.Blob(http.StatusOK, contentType, b)
+	}
+}

@@ -1,0 +1,221 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"callwatch/handlers/backend"
+	"callwatch/rules"
+)
+
+type incidentsInput struct {
+	State  string `query:"state" doc:"open, acknowledged or silenced, which are open too, or resolved; all when absent"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"1000" doc:"incidents on the page"`
+	Cursor string `query:"after" maxLength:"300" doc:"next of the page before"`
+}
+
+type incidentsOutput struct {
+	Body struct {
+		Incidents []rules.Incident `json:"incidents" nullable:"false"`
+		Next      string           `json:"next,omitempty" doc:"cursor of the next page"`
+	}
+}
+
+// IncidentChoice names an incident.
+type IncidentChoice struct {
+	ID string `path:"id" maxLength:"200"`
+}
+
+// IncidentDetail is an incident with how it came to where it is.
+type IncidentDetail struct {
+	rules.Incident
+	Transitions []rules.Transition `json:"transitions,omitempty" doc:"oldest first"`
+	Thread      string             `json:"thread,omitempty" doc:"address of its Slack thread, when known"`
+}
+
+type incidentDetailOutput struct{ Body IncidentDetail }
+
+// Person names who does something.
+type Person struct {
+	By string `json:"by" doc:"who does it"`
+}
+
+type markInput struct {
+	Caller
+	IncidentChoice
+	RawBody []byte `contentType:"application/json"`
+}
+
+type incidentOutput struct {
+	Status int
+	Body   rules.Incident
+}
+
+func (s *service) routeIncidents() {
+	add(s, huma.Operation{
+		OperationID: "listIncidents", Method: http.MethodGet, Path: "/incidents",
+		Summary: "List incidents, newest first; of resolved ones the last of every rule and key",
+	}, s.listIncidents)
+	s.routeIncidentStream()
+	add(s, huma.Operation{
+		OperationID: "showIncident", Method: http.MethodGet, Path: "/incidents/{id}", Summary: "Show an incident with its transitions",
+	}, s.showIncident)
+	for _, do := range []struct {
+		id, path, summary string
+		do                rules.Doing
+	}{
+		{"acknowledgeIncident", "ack", "Acknowledge an incident: no reminders while somebody has it", rules.Acknowledge},
+		{"unacknowledgeIncident", "unack", "Give an acknowledged incident back", rules.Unacknowledge},
+	} {
+		add(s, huma.Operation{
+			OperationID: do.id, Method: http.MethodPost, Path: "/incidents/{id}/" + do.path, Summary: do.summary, RequestBody: body[Person](s), MaxBodyBytes: maxRequest,
+			Responses: also[rules.Incident](s, map[string]string{"202": "Stored, and done once the backlog is judged"}),
+		}, s.acknowledge(do.do))
+	}
+}
+
+func (s *service) listIncidents(ctx context.Context, in *incidentsInput) (*incidentsOutput, error) {
+	found, err := s.incidents(ctx, in.State)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(found, newestFirst)
+	if in.Cursor != "" {
+		after, ok := readCursor(in.Cursor)
+		if !ok {
+			return nil, badRequest("after is what an earlier answer had as next.")
+		}
+		found = slices.DeleteFunc(found, func(in rules.Incident) bool { return newestFirst(in, after) <= 0 })
+	}
+	out := &incidentsOutput{}
+	if len(found) > in.Limit {
+		found = found[:in.Limit]
+		out.Body.Next = cursorOf(&found[in.Limit-1])
+	}
+	out.Body.Incidents = append([]rules.Incident{}, found...)
+	return out, nil
+}
+
+func (s *service) incidents(ctx context.Context, state string) ([]rules.Incident, error) {
+	switch state {
+	case "open":
+		return s.Open(), nil
+	case "acknowledged":
+		return slices.DeleteFunc(s.Open(), func(in rules.Incident) bool { return in.Acknowledged == nil }), nil
+	case "silenced":
+		return slices.DeleteFunc(s.Open(), func(in rules.Incident) bool { return in.Silence == nil }), nil
+	case "", "resolved":
+		latest, err := s.Latest(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list incidents: %w", err)
+		}
+		return slices.DeleteFunc(latest, func(in rules.Incident) bool { return state != "" && in.State != rules.Resolved }), nil
+	}
+	return nil, badRequest("state is open, acknowledged, silenced or resolved.")
+}
+
+func newestFirst(a, b rules.Incident) int {
+	return cmp.Or(b.OpenedAt.Compare(a.OpenedAt), cmp.Compare(a.ID, b.ID))
+}
+
+// cursorOf names an incident's place in the list, whether or not it is still there.
+func cursorOf(in *rules.Incident) string {
+	return in.OpenedAt.UTC().Format(time.RFC3339Nano) + "," + in.ID
+}
+
+func readCursor(s string) (in rules.Incident, ok bool) {
+	at, id, found := strings.Cut(s, ",")
+	opened, err := time.Parse(time.RFC3339Nano, at)
+	return rules.Incident{ID: id, OpenedAt: opened}, found && err == nil
+}
+
+func (s *service) showIncident(ctx context.Context, in *IncidentChoice) (*incidentDetailOutput, error) {
+	h, err := s.History.Incident(ctx, in.ID)
+	if errors.Is(err, backend.ErrNotFound) || errors.Is(err, backend.ErrIndexing) {
+		h.Incident, err = s.incident(ctx, in.ID)
+	}
+	return &incidentDetailOutput{IncidentDetail{h.Incident, h.Transitions, h.Thread}}, err
+}
+
+// incident is the one of an id, open or the last of its rule and key.
+func (s *service) incident(ctx context.Context, id string) (rules.Incident, error) {
+	named := func(in rules.Incident) bool { return in.ID == id }
+	open := s.Open()
+	if i := slices.IndexFunc(open, named); i >= 0 {
+		return open[i], nil
+	}
+	latest, err := s.Latest(ctx)
+	if err != nil {
+		return rules.Incident{}, fmt.Errorf("find incident: %w", err)
+	}
+	if i := slices.IndexFunc(latest, named); i >= 0 {
+		return latest[i], nil
+	}
+	return rules.Incident{}, noIncident()
+}
+
+func noIncident() error {
+	return &ProblemDetails{Status: http.StatusNotFound, Title: "No such incident", Detail: "No stored incident has this id."}
+}
+
+// acknowledge takes an incident or gives it back. Once is as good as twice.
+func (s *service) acknowledge(do rules.Doing) func(context.Context, *markInput) (*incidentOutput, error) {
+	return func(ctx context.Context, in *markInput) (*incidentOutput, error) {
+		var request Person
+		if err := decode(in.RawBody, &request); err != nil {
+			return nil, err
+		}
+		found, err := s.incident(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		if found.State == rules.Resolved {
+			return nil, &ProblemDetails{Status: http.StatusConflict, Title: "Resolved", Detail: "The incident is resolved already."}
+		}
+		status, err := s.mark(ctx, &in.Caller, rules.Action{Do: do, By: request.By, Incident: found.ID}, http.StatusOK)
+		if err != nil {
+			return nil, err
+		}
+		found, err = s.incident(ctx, in.ID)
+		return &incidentOutput{status, found}, err
+	}
+}
+
+// mark stores what a person does and answers the status of it: 202 while judging
+// has not come so far.
+func (s *service) mark(ctx context.Context, c *Caller, action rules.Action, done int) (int, error) {
+	if err := action.Check(); err != nil {
+		return 0, cannotBe(err)
+	}
+	seen, err := s.Mark(ctx, action)
+	if err != nil {
+		s.Log.Error("request not stored", "err", err, "request", c.request)
+		return 0, &ProblemDetails{Status: http.StatusServiceUnavailable, Title: "Not stored", Detail: "The request could not be made durable; try again."}
+	}
+	id := action.Incident
+	if action.Silence != nil {
+		id = action.Silence.ID
+	}
+	s.audit(c, string(action.Do), action.By, id)
+	if !seen {
+		return http.StatusAccepted, nil
+	}
+	return done, nil
+}
+
+// cannotBe says what is wrong with an action.
+func cannotBe(err error) error {
+	var problems rules.Problems
+	if errors.As(err, &problems) {
+		return refused("condition", problems)
+	}
+	return unprocessable(err.Error())
+}

@@ -1,0 +1,54 @@
+package normalizer
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"callwatch/call"
+)
+
+// A report that was given up makes the call final and says nothing else, at the
+// time of the call; stored twice it is one event.
+func TestGiveUp(t *testing.T) {
+	ended := testReceivedAt().Add(-10 * time.Minute)
+	for _, p := range Providers() {
+		var ids []string
+		for i := range 2 {
+			b, err := GiveUp(p.Name, "c 1", ended, testReceivedAt().Add(time.Duration(i)*time.Second))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.RawID = "7.0"
+			events, err := Events(p, &b, Options{Fetches: true})
+			if err != nil || len(events) != 1 {
+				t.Fatalf("%s: %d events, %v", p.Name, len(events), err)
+			}
+			e := events[0]
+			ids = append(ids, e.ID)
+			want := call.Event{Identity: call.Identity{
+				ID: e.ID, Provider: p.Name, Kind: call.Report, CallID: "c 1", Final: true, OccurredAt: ended, ReceivedAt: b.ReceivedAt,
+			}, RawID: "7.0"}
+			if diff := cmp.Diff(want, e); diff != "" {
+				t.Errorf("%s: %s", p.Name, diff)
+			}
+		}
+		if ids[0] != ids[1] {
+			t.Errorf("%s: one call given up is two events: %q", p.Name, ids)
+		}
+	}
+}
+
+// A provider cannot send such a record.
+func TestGiveUpIsOurs(t *testing.T) {
+	p, _ := Find("telnyx")
+	b, err := GiveUp(p.Name, "c1", time.Time{}, testReceivedAt())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Source = Pushed
+	if events, err := Events(p, &b, Options{}); err == nil && len(events) > 0 {
+		t.Errorf("a pushed body makes the call final: %+v", events)
+	}
+}

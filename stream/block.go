@@ -1,0 +1,227 @@
+package stream
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"strings"
+
+	"github.com/minio/highwayhash"
+)
+
+// A block file of the server holds one record behind the other:
+//
+//	length 4 | sequence 8 | time 8 | subject length 2 | subject | [header length 4 | header] | message | hash 8
+//
+// Integers are little-endian. The high bit of length says that there is a header.
+// The hash covers neither the lengths nor, therefore, where subject and header
+// end. Read as it is, a damaged length or sequence makes the server drop the rest
+// of the block or exhaust memory: blocks are checked before it starts.
+const (
+	blockHeader  = 22
+	blockHash    = 8
+	emptyRecord  = blockHeader + blockHash
+	hasHeader    = 1 << 31
+	erasedBit    = 1 << 63
+	tombstoneBit = 1 << 62
+	maxRecord    = 32 << 20
+	// sequenceLeap is how far apart two records of one block may be; what is
+	// expired or purged leaves gaps.
+	sequenceLeap = 1 << 32
+)
+
+// block checks the records of one block.
+type block struct {
+	stream string
+	hash   hash.Hash64
+	sum    [blockHash]byte
+}
+
+func newBlock(stream string, index int) (*block, error) {
+	key := sha256.Sum256(fmt.Appendf(nil, "%s-%d", stream, index))
+	h, err := highwayhash.New64(key[:])
+	return &block{stream: stream, hash: h}, err
+}
+
+// size of the record that begins b as it says itself; 0 when that cannot be.
+func (k *block) size(b []byte) int {
+	if len(b) < emptyRecord {
+		return 0
+	}
+	n := int(binary.LittleEndian.Uint32(b) &^ hasHeader)
+	if n < emptyRecord || n > len(b) || n > maxRecord {
+		return 0
+	}
+	return n
+}
+
+func sequenceOf(record []byte) uint64 { return binary.LittleEndian.Uint64(record[4:]) }
+
+// sound says whether record, all of it, is as it was written.
+func (k *block) sound(record []byte) bool {
+	if k.size(record) != len(record) {
+		return false
+	}
+	body := record[blockHeader : len(record)-blockHash]
+	subject := int(binary.LittleEndian.Uint16(record[20:]))
+	if subject > len(body) {
+		return false
+	}
+	rest := body[subject:]
+	withHeader := binary.LittleEndian.Uint32(record)&hasHeader != 0
+	if withHeader {
+		if len(rest) < 4 || uint64(binary.LittleEndian.Uint32(rest)) > uint64(len(rest)-4) {
+			return false
+		}
+	}
+	k.hash.Reset()
+	_, _ = k.hash.Write(record[4:20]) // a hash never fails
+	_, _ = k.hash.Write(body[:subject])
+	if withHeader {
+		_, _ = k.hash.Write(rest[4:])
+	} else {
+		_, _ = k.hash.Write(rest)
+	}
+	if !bytes.Equal(k.hash.Sum(k.sum[:0]), record[len(record)-blockHash:]) {
+		return false
+	}
+	if sequenceOf(record)&(erasedBit|tombstoneBit) != 0 {
+		return true
+	}
+	if withHeader {
+		n := binary.LittleEndian.Uint32(rest)
+		header := rest[4 : 4+n]
+		return bytes.HasPrefix(header, []byte("NATS/1.0")) && bytes.HasSuffix(header, []byte("\r\n\r\n")) && k.owns(string(body[:subject]))
+	}
+	return k.owns(string(body[:subject])) && k.plausible(string(body[:subject]), rest)
+}
+
+// owns says whether the stream has such a subject: where it ends is not covered
+// by the hash.
+func (k *block) owns(subject string) bool {
+	for i := range len(subject) {
+		if c := subject[i]; c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	if strings.HasSuffix(subject, ".") || strings.Contains(subject, "..") {
+		return false
+	}
+	switch k.stream {
+	case rawStream:
+		return subject == rawSubject
+	case eventStream:
+		return strings.HasPrefix(subject, eventPrefix) || subject == tickSubject || subject == markSubject
+	case alertStream:
+		return strings.HasPrefix(subject, alertPrefix)
+	case deadStream:
+		return strings.HasPrefix(subject, deadPrefix)
+	case checkpointStream:
+		return strings.HasPrefix(subject, checkpointPrefix)
+	default:
+		name, ok := strings.CutPrefix(k.stream, "KV_")
+		return !ok || strings.HasPrefix(subject, "$KV."+name+".")
+	}
+}
+
+// plausible says whether a message without header can be one of that subject.
+func (k *block) plausible(subject string, message []byte) bool {
+	switch {
+	case k.stream == rawStream:
+		return len(message) >= frameHeader+frameTrailer && message[0] == frameVersion
+	case strings.HasPrefix(k.stream, "KV_"), k.stream == deadStream, strings.HasSuffix(subject, ".manifest"):
+		return len(message) == 0 || json.Valid(message)
+	case subject == tickSubject:
+		return len(message) > 0 && message[0] >= '0' && message[0] <= '9'
+	default:
+		return true
+	}
+}
+
+// flaw is a part of a block that is not as it was written.
+type flaw struct {
+	from, to    int    // bytes in the block
+	before      uint64 // sequence of the record before; 0: there is none
+	after       uint64 // of the record behind; 0: it is the last
+	beforeStamp [8]byte
+}
+
+// flaws finds the damaged parts of a block; last is the sequence before it.
+func (k *block) flaws(b []byte, last uint64) (found []flaw) {
+	var stamp [8]byte
+	for at := 0; at < len(b); {
+		n := k.size(b[at:])
+		if n > 0 && k.sound(b[at:at+n]) {
+			if seq := sequenceOf(b[at:]); seq&tombstoneBit == 0 {
+				last = max(last, seq&^erasedBit)
+				stamp = [8]byte(b[at+12:])
+			}
+			at += n
+			continue
+		}
+		f := flaw{from: at, to: len(b), before: last, beforeStamp: stamp}
+		for next := at + 1; next+emptyRecord <= len(b); next++ {
+			if k.resumes(b[next:], last) {
+				f.to, f.after = next, sequenceOf(b[next:])&^(erasedBit|tombstoneBit)
+				break
+			}
+		}
+		found = append(found, f)
+		at = f.to
+	}
+	return found
+}
+
+// resumes says whether a record that may follow sequence last begins b.
+func (k *block) resumes(b []byte, last uint64) bool {
+	n := k.size(b)
+	if n == 0 {
+		return false
+	}
+	seq := sequenceOf(b)
+	if seq&tombstoneBit == 0 {
+		if seq &^= erasedBit; last > 0 && seq > last+sequenceLeap {
+			return false
+		}
+	}
+	return k.sound(b[:n])
+}
+
+// mendWork bounds the search for a flipped bit, in bytes that are hashed.
+const mendWork = 8 << 30
+
+// mend looks for one flipped bit in record and sets it right.
+func (k *block) mend(record []byte) bool {
+	if len(record) < emptyRecord || len(record) > maxRecord || 8*len(record)*len(record) > mendWork {
+		return false
+	}
+	for bit := range 8 * len(record) {
+		record[bit/8] ^= 1 << (bit % 8)
+		if k.sound(record) {
+			return true
+		}
+		record[bit/8] ^= 1 << (bit % 8)
+	}
+	return false
+}
+
+// blank overwrites a damaged part with a record that says: what had this sequence
+// is gone. It keeps the sequence from being given a second time. A part that is
+// too short for a record is returned unchanged.
+func (k *block) blank(part []byte, seq uint64, stamp [8]byte) bool {
+	if len(part) < emptyRecord || len(part) > maxRecord {
+		return false
+	}
+	clear(part)
+	binary.LittleEndian.PutUint32(part, uint32(len(part)))
+	binary.LittleEndian.PutUint64(part[4:], seq|erasedBit)
+	copy(part[12:], stamp[:])
+	k.hash.Reset()
+	_, _ = k.hash.Write(part[4:20])
+	_, _ = k.hash.Write(part[blockHeader : len(part)-blockHash])
+	copy(part[len(part)-blockHash:], k.hash.Sum(nil))
+	return true
+}

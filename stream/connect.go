@@ -1,0 +1,162 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	setupWait = 10 * time.Second // for the embedded server: its disk may be slow
+	// externalWait is less: a request to a server that died is never answered,
+	// and its successor in the cluster is there within seconds.
+	externalWait = 4 * time.Second
+	openAgain    = time.Second
+	createTries  = 5
+	createWait   = 2 * time.Second
+
+	oldestServer      = "2.12" // the first with atomic batches
+	oldestServerMajor = 2
+	oldestServerMinor = 12
+)
+
+// openExternal opens the store on an external server. For cfg.Patience it waits
+// for a cluster that is still starting or has no leader.
+func (s *Store) openExternal(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(ctx, s.cfg.Patience)
+	defer cancel()
+	for {
+		err := s.prepare(ctx)
+		if err == nil || !passing(err) {
+			return err
+		}
+		if s.nc != nil {
+			s.nc.Close()
+		}
+		select {
+		case <-waiting.Done():
+			return err
+		case <-time.After(openAgain):
+			s.log.Warn("the store is not there yet", "err", err)
+		}
+	}
+}
+
+// passing says whether an error of opening may go by itself.
+func passing(err error) bool {
+	return errors.Is(err, ErrUnavailable) || errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, jetstream.ErrNoStreamResponse)
+}
+
+// requestWait is how long one request to the server may take.
+func (s *Store) requestWait() time.Duration {
+	if s.node != nil {
+		return setupWait
+	}
+	return externalWait
+}
+
+// settle runs fn, which looks for something on the server and creates it where
+// it is not there. Of two replicas that create the same at once a cluster
+// answers one only; the other finds it when it looks again.
+func (s *Store) settle(ctx context.Context, fn func(context.Context) error) error {
+	if s.node != nil {
+		ctx, cancel := context.WithTimeout(ctx, setupWait)
+		defer cancel()
+		return fn(ctx)
+	}
+	for try := 1; ; try++ {
+		once, cancel := context.WithTimeout(ctx, createWait)
+		err := fn(once)
+		cancel()
+		if err == nil || try == createTries || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+	}
+}
+
+func (s *Store) connect() error {
+	options := []nats.Option{
+		nats.Name("callwatch"),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(250 * time.Millisecond),
+		nats.ReconnectJitter(100*time.Millisecond, 250*time.Millisecond),
+		// A frame answered with "unavailable" must not be sent later.
+		nats.ReconnectBufSize(-1),
+		nats.PingInterval(2 * time.Second),
+		nats.MaxPingsOutstanding(2),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				s.log.Warn("connection to the store lost", "err", err)
+			}
+		}),
+		nats.ReconnectHandler(func(*nats.Conn) { s.log.Info("connection to the store restored") }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { s.log.Warn("store connection", "err", err) }),
+	}
+	if s.node != nil {
+		options = append(options, nats.InProcessServer(s.node))
+	} else {
+		options = append(options, s.cfg.access()...)
+	}
+	var err error
+	if s.nc, err = nats.Connect(s.cfg.URL, options...); err != nil {
+		return fmt.Errorf("connect to the store: %w", err)
+	}
+	if s.js, err = jetstream.New(s.nc, jetstream.WithDefaultTimeout(s.requestWait())); err != nil {
+		return fmt.Errorf("connect to the store: %w", err)
+	}
+	return nil
+}
+
+// access is how an external server knows us, and we it.
+func (c *Config) access() []nats.Option {
+	// Accounts are pushed to the servers one after the other: a refusal may pass.
+	options := []nats.Option{nats.IgnoreAuthErrorAbort()}
+	if c.CredsFile != "" {
+		options = append(options, nats.UserCredentials(c.CredsFile))
+	}
+	if c.CAFile != "" {
+		options = append(options, nats.RootCAs(c.CAFile))
+	}
+	if c.CertFile != "" {
+		options = append(options, nats.ClientCert(c.CertFile, c.KeyFile))
+	}
+	return options
+}
+
+// shownURL is the configured address without what is secret in it.
+func (c *Config) shownURL() string {
+	var shown []string
+	for _, one := range strings.Split(c.URL, ",") {
+		u, err := url.Parse(strings.TrimSpace(one))
+		if err != nil {
+			continue
+		}
+		u.User = nil
+		shown = append(shown, u.String())
+	}
+	return strings.Join(shown, ",")
+}
+
+func (s *Store) checkServer() error {
+	version := s.nc.ConnectedServerVersion()
+	major, rest, _ := strings.Cut(version, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	a, _ := strconv.Atoi(major)
+	b, _ := strconv.Atoi(minor)
+	if a < oldestServerMajor || a == oldestServerMajor && b < oldestServerMinor {
+		return fmt.Errorf("NATS server has version %s, %s or newer is needed", version, oldestServer)
+	}
+	if s.nc.MaxPayload() < maxPayload {
+		s.log.Warn("large webhooks may be refused: raise max_payload of the NATS server",
+			"maxPayload", s.nc.MaxPayload(), "recommended", maxPayload)
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// partAtOnce is how many events are read at first, and most, when a stream is
+// read from its end.
+const (
+	firstPart   = 64
+	largestPart = 1024
+)
+
+// errEnough ends a cursor that has read what was wanted.
+var errEnough = errors.New("enough")
+
+// Ends are the sequences of the first and the last event, tick or mark, and of
+// the last transition; 0 where there is none.
+type Ends struct{ First, Last, LastTransition uint64 }
+
+// Ends asks where EVENTS begins and ends, and where ALERTS ends.
+func (s *Store) Ends(ctx context.Context) (Ends, error) {
+	events, err := s.events.Info(ctx)
+	if err != nil {
+		return Ends{}, fmt.Errorf("ends of the events: %w", readError(ctx, err))
+	}
+	alerts, err := s.alerts.Info(ctx)
+	if err != nil {
+		return Ends{}, fmt.Errorf("ends of the transitions: %w", readError(ctx, err))
+	}
+	return Ends{First: events.State.FirstSeq, Last: events.State.LastSeq, LastTransition: alerts.State.LastSeq}, nil
+}
+
+// EventsBefore reads EVENTS, ticks and marks included, newest first, from before a
+// sequence (0: from the end), until fn wants no more or fails, or the first is
+// read.
+func (s *Store) EventsBefore(ctx context.Context, before uint64, fn func(Message) (more bool, err error)) error {
+	ends, err := s.Ends(ctx)
+	if err != nil {
+		return err
+	}
+	if before == 0 || before > ends.Last+1 {
+		before = ends.Last + 1
+	}
+	for size := uint64(firstPart); before > max(ends.First, 1); size = min(size*4, largestPart) {
+		from := max(ends.First, 1)
+		if before-from > size {
+			from = before - size
+		}
+		part, err := s.eventsBetween(ctx, from, before)
+		if err != nil {
+			return fmt.Errorf("read events before %d: %w", before, err)
+		}
+		for i := len(part) - 1; i >= 0; i-- {
+			if more, err := fn(part[i]); err != nil || !more {
+				return err
+			}
+		}
+		before = from
+	}
+	return nil
+}
+
+// eventsBetween reads what is left of the sequences from, included, to end, excluded.
+func (s *Store) eventsBetween(ctx context.Context, from, end uint64) ([]Message, error) {
+	found := make([]Message, 0, end-from)
+	c := cursor{store: s, stream: eventStream, next: from, batch: int(end - from), toEnd: true} //nolint:gosec // at most largestPart
+	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+		if meta.Sequence.Stream < end {
+			found = append(found, newMessage(m, meta))
+		}
+		if meta.Sequence.Stream+1 >= end {
+			return errEnough
+		}
+		return nil
+	}
+	if err := c.run(ctx); err != nil && !errors.Is(err, errEnough) {
+		return nil, err
+	}
+	return found, nil
+}
+
+// EventAt reads the event, tick or mark at a sequence; ErrNotFound where there is
+// none, or none any more.
+func (s *Store) EventAt(ctx context.Context, seq uint64) (Message, error) {
+	m, err := s.events.GetMsg(ctx, seq)
+	if err != nil {
+		return Message{}, fmt.Errorf("event %d: %w", seq, readError(ctx, err))
+	}
+	return Message{
+		Seq: m.Sequence, Time: m.Time.UTC(), Tick: m.Subject == tickSubject, Mark: m.Subject == markSubject,
+		Subject: m.Subject, Data: m.Data, header: m.Header,
+	}, nil
+}
+
+// FollowHeaders is Follow without the content of the messages: Data is empty.
+// left is how many more there were when the message was read.
+func (s *Store) FollowHeaders(ctx context.Context, from uint64, fn func(m Message, left uint64) error) error {
+	c := cursor{store: s, stream: eventStream, next: from, batch: messagesAtOnce, headers: true}
+	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+		return fn(newMessage(m, meta), meta.NumPending)
+	}
+	return c.run(ctx)
+}
+
+// TransitionAt reads the transition at a sequence; ErrNotFound where there is
+// none, or none any more.
+func (s *Store) TransitionAt(ctx context.Context, seq uint64) (Transition, error) {
+	m, err := s.alerts.GetMsg(ctx, seq)
+	if err != nil {
+		return Transition{}, fmt.Errorf("transition %d: %w", seq, readError(ctx, err))
+	}
+	cause, _ := parseCause(m.Header.Get(headerCause)) // written by PutTransition only
+	return Transition{
+		Seq: m.Sequence, Time: m.Time.UTC(), Cause: cause, Data: m.Data,
+		Rule: unescapeHeader(m.Header.Get(headerRule)), Key: unescapeHeader(m.Header.Get(headerKey)),
+	}, nil
+}
+
+// HeaderID is an id as a header has it: Message.CallID of a long one is only its
+// beginning.
+func HeaderID(id string) string { return cut(id) }

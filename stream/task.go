@@ -1,0 +1,139 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// TASKS is a log: the last message of a subject is what is to be done under a
+// key, and when; one without a time says that nothing is. Each write names the
+// message it follows, so that a task is followed once, whoever replays it. The
+// server's own message schedules would wake us as well, but a kill -9 loses those
+// that took the place of an earlier one.
+const (
+	taskPrefix  = "callwatch.task."
+	headerDue   = "callwatch-due"
+	tasksAtOnce = 256
+)
+
+// Task is something to do at a time. Among those of its topic it has a key:
+// letters, digits, - and _ keep its subject readable.
+type Task struct {
+	Topic, Key string
+	At         time.Time
+	Data       []byte
+}
+
+func (t *Task) subject() (string, error) {
+	subject := taskPrefix + token(t.Topic) + "." + token(t.Key)
+	if len(subject) > maxKey {
+		return "", fmt.Errorf("task %.40q: %w: key of %d bytes", t.Key, ErrTooLarge, len(t.Key))
+	}
+	return subject, nil
+}
+
+// Due is a task whose time has come.
+type Due struct {
+	Task
+	seq uint64
+}
+
+// Later stores a task, unless one of its key is there already: then stored is false.
+func (s *Store) Later(ctx context.Context, t Task) (stored bool, err error) {
+	subject, err := t.subject()
+	if err != nil {
+		return false, err
+	}
+	last := uint64(0)
+	switch m, err := s.tasks.GetLastMsgForSubject(ctx, subject); {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+	case err != nil:
+		return false, fmt.Errorf("task %s: %w", t.Key, readError(ctx, err))
+	case m.Header.Get(headerDue) != "":
+		return false, nil
+	default:
+		last = m.Sequence
+	}
+	return s.putTaskAfter(ctx, t, last)
+}
+
+// Again stores the task that follows a due one under its key. It is false when
+// the due one was followed already: it is not to be worked on.
+func (s *Store) Again(ctx context.Context, d Due, at time.Time, data []byte) (stored bool, err error) {
+	return s.putTaskAfter(ctx, Task{Topic: d.Topic, Key: d.Key, At: at, Data: data}, d.seq)
+}
+
+// Finish removes a due task, unless another followed it.
+func (s *Store) Finish(ctx context.Context, d Due) error {
+	_, err := s.putTaskAfter(ctx, Task{Topic: d.Topic, Key: d.Key}, d.seq)
+	return err
+}
+
+// Postpone stores a task in place of the one of its key.
+func (s *Store) Postpone(ctx context.Context, t Task) error { return s.putTask(ctx, t) }
+
+func (s *Store) putTaskAfter(ctx context.Context, t Task, last uint64) (bool, error) {
+	err := s.putTask(ctx, t, jetstream.WithExpectLastSequencePerSubject(last))
+	if errors.Is(err, ErrConflict) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (s *Store) putTask(ctx context.Context, t Task, opts ...jetstream.PublishOpt) error {
+	subject, err := t.subject()
+	if err != nil {
+		return err
+	}
+	header := nats.Header{}
+	if !t.At.IsZero() {
+		header[headerDue] = []string{t.At.UTC().Format(time.RFC3339Nano)}
+	}
+	if _, err := s.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: t.Data, Header: header}, opts...); err != nil {
+		return fmt.Errorf("store task %s: %w", t.Key, classify(err))
+	}
+	return nil
+}
+
+// Tasks reads the tasks of a topic, in no order.
+func (s *Store) Tasks(ctx context.Context, topic string, fn func(Task)) error {
+	open := map[string]Task{}
+	c := s.taskCursor(topic, func(d Due) error {
+		if open[d.Key] = d.Task; d.At.IsZero() {
+			delete(open, d.Key)
+		}
+		return nil
+	})
+	c.toEnd = true
+	if err := c.run(ctx); err != nil {
+		return fmt.Errorf("read the tasks of %s: %w", topic, err)
+	}
+	for _, t := range open {
+		fn(t)
+	}
+	return nil
+}
+
+func (s *Store) taskCursor(topic string, fn func(Due) error) cursor {
+	c := cursor{store: s, stream: taskStream, subjects: []string{taskPrefix + token(topic) + ".>"}, batch: tasksAtOnce}
+	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+		_, key, _ := strings.Cut(strings.TrimPrefix(m.Subject(), taskPrefix), ".")
+		key, _ = untoken(key)
+		d := Due{Task: Task{Topic: topic, Key: key, Data: m.Data()}, seq: meta.Sequence.Stream}
+		if due := m.Headers().Get(headerDue); due != "" {
+			at, err := time.Parse(time.RFC3339Nano, due)
+			if err != nil {
+				return fmt.Errorf("time of task %s: %w", key, err)
+			}
+			d.At = at
+		}
+		return fn(d)
+	}
+	return c
+}

@@ -8,12 +8,15 @@ import (
 	"callwatch/handlers/api"
 )
 
-// routeAPI adds the programs' interface. In development the listener is
-// loopback, and requests by other hosts' names or pages are refused before: it
-// needs no token there.
+// routeAPI adds the programs' interface.
 func (a *app) routeAPI(e *echo.Echo) {
 	api.Mount(e, *a.API, api.Env{
-		Trusted: func(r *http.Request) bool { return a.Dev && isLoopback(r.RemoteAddr) },
+		Trusted: a.trusted,
 		Now:     a.Now, Log: a.Log, Streams: a.Limits.Streams,
 	})
+	a.routePprof(e)
 }
+
+// trusted lets a request in without a token. In development the listener is
+// loopback, and requests by other hosts' names or pages are refused before.
+func (a *app) trusted(r *http.Request) bool { return a.Dev && isLoopback(r.RemoteAddr) }

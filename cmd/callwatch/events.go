@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -135,19 +134,11 @@ func guessContentType(name string, body []byte) string {
 }
 
 func printEvents(w io.Writer, o output, events []call.Event) error {
-	enc := json.NewEncoder(w)
-	if o == ndjson {
-		for i := range events {
-			if err := enc.Encode(&events[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
 	if events == nil {
 		events = []call.Event{}
 	}
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(events)
+	if o == human {
+		o = asJSON
+	}
+	return printAll(w, o, events, nil)
 }

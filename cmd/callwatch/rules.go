@@ -1,8 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -65,21 +65,10 @@ func rulesCheckCommand(s *settings) *cobra.Command {
 }
 
 func printProblems(c *cobra.Command, o output, all rules.Problems) error {
-	enc := json.NewEncoder(c.OutOrStdout())
-	switch o {
-	case asJSON:
-		enc.SetIndent("", "  ")
-		return enc.Encode(all)
-	case ndjson:
+	return printAll(c.OutOrStdout(), o, all, func(w io.Writer) error {
 		for _, p := range all {
-			if err := enc.Encode(p); err != nil {
-				return err
-			}
+			fmt.Fprintln(w, p)
 		}
 		return nil
-	}
-	for _, p := range all {
-		fmt.Fprintln(c.OutOrStdout(), p)
-	}
-	return nil
+	})
 }

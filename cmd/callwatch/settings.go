@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -71,36 +70,4 @@ func logLevel(text string) (slog.Level, error) {
 		return l, fmt.Errorf("%sLOG_LEVEL: %q is none of debug, info, warn, error", envPrefix, text)
 	}
 	return l, nil
-}
-
-// output is how a command prints its result.
-type output string
-
-const (
-	human  output = "human"
-	asJSON output = "json"
-	ndjson output = "ndjson"
-)
-
-// String and Set make output a flag.
-func (o *output) String() string { return string(*o) }
-
-// Set refuses what is no form of output.
-func (o *output) Set(s string) error {
-	switch v := output(strings.ToLower(s)); v {
-	case human, asJSON, ndjson:
-		*o = v
-		return nil
-	default:
-		return fmt.Errorf("%q is none of human, json, ndjson", s)
-	}
-}
-
-// Type names the flag's type in help texts.
-func (o *output) Type() string { return "format" }
-
-func addOutput(c *cobra.Command) *output {
-	o := human
-	c.Flags().VarP(&o, "output", "o", "human, json or ndjson")
-	return &o
 }

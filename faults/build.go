@@ -30,7 +30,7 @@ func mutations() map[mutation][]patch {
 	return map[mutation][]patch{
 		unchanged: nil,
 		withoutCAS: {
-			{"stream/alert.go", "if seq > 0 && !cause.after(had) {", "if seq > 0 && false && !cause.after(had) {"},
+			{"stream/alert.go", "if seq > 0 && !cause.after(had) {", "if _ = had; seq > 0 && false {"},
 			{"stream/alert.go", "s.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(seq))", "s.js.PublishMsg(ctx, msg)"},
 		},
 		withoutLook: {
@@ -64,7 +64,7 @@ func (t *trial) build(more ...patch) (binary string, err error) {
 	cmd := exec.CommandContext(t, "go", append(args, "./cmd/callwatch")...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build callwatch: %w\n%s", err, out)
+		return "", fmt.Errorf("%w: build callwatch: %w\n%s", errSetup, err, out)
 	}
 	return binary, nil
 }

@@ -102,11 +102,14 @@ func clocks(t *trial) error {
 }
 
 // tenfold sends every webhook ten times, shuffled, the tenth time three days
-// later.
+// later, or in a short run at once.
 func tenfold(t *trial) error {
-	patches, err := clock(t)
-	if err != nil {
-		return err
+	var patches []patch
+	if !t.short { // the standard library is built anew: minutes
+		var err error
+		if patches, err = clock(t); err != nil {
+			return err
+		}
 	}
 	r, err := t.rig(32, 0.5, patches...)
 	if err != nil {
@@ -144,7 +147,11 @@ func tenfold(t *trial) error {
 		return err
 	}
 	r.kill()
-	if err := r.step(75 * time.Hour); err != nil {
+	later := 75 * time.Hour
+	if t.short {
+		later = 0
+	}
+	if err := r.step(later); err != nil {
 		return err
 	}
 	r.dice.Shuffle(len(once), func(i, j int) { once[i], once[j] = once[j], once[i] })
@@ -160,12 +167,12 @@ func tenfold(t *trial) error {
 	if err != nil {
 		return err
 	}
-	t.count("%d calls, %d webhooks, %d threads before and %d after 75 h", calls, len(nine)+len(once), before.Roots, after.Roots)
+	t.count("%d calls, %d webhooks, %d threads before and %d after %v", calls, len(nine)+len(once), before.Roots, after.Roots, later)
 	if err := t.finish(r.product, r.w, "each ten times"); err != nil {
 		return err
 	}
 	if after.Roots != before.Roots {
-		return fmt.Errorf("%d threads more after 75 h", after.Roots-before.Roots)
+		return fmt.Errorf("%d threads more after %v", after.Roots-before.Roots, later)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -14,6 +15,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -55,16 +57,43 @@ func command(ctx context.Context, args []string, in io.Reader, out, errs io.Writ
 		fmt.Fprintf(errs, "faults: there is no row %q; -list shows them\n", name)
 		return 2
 	}
-	code := 0
-	for _, r := range chosen {
-		if ctx.Err() != nil {
-			return 1
-		}
-		if err := perform(ctx, r, o, name == "all", out); err != nil {
-			code = 1
-		}
+	if err := performAll(ctx, chosen, o, out); err != nil {
+		return 1
 	}
-	return code
+	return 0
+}
+
+// together is how many rows of a short run go on at a time: mostly they wait.
+const together = 4
+
+// performAll runs rows one after the other, or, short ones, a few at a time with
+// the lines of each kept together.
+func performAll(ctx context.Context, rows []row, o settings, out io.Writer) error {
+	if len(rows) == 1 || !o.short {
+		var errs []error
+		for _, r := range rows {
+			errs = append(errs, perform(ctx, r, o, len(rows) > 1, out))
+		}
+		return errors.Join(errs...)
+	}
+	var mu sync.Mutex
+	var errs []error
+	var running sync.WaitGroup
+	slots := make(chan struct{}, together)
+	for _, r := range rows {
+		slots <- struct{}{}
+		running.Go(func() {
+			defer func() { <-slots }()
+			var lines bytes.Buffer
+			err := perform(ctx, r, o, true, &lines)
+			mu.Lock()
+			defer mu.Unlock()
+			errs = append(errs, err)
+			_, _ = lines.WriteTo(out) // as far as there is somebody to read it
+		})
+	}
+	running.Wait()
+	return errors.Join(errs...)
 }
 
 func list(out io.Writer) {

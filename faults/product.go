@@ -171,8 +171,13 @@ func (p *product) metric(name string) string {
 
 // settled waits until everything accepted was normalized, judged and announced.
 func (p *product) settled(limit time.Duration) error {
+	return p.finished(limit, "normalize", "judge", "announce")
+}
+
+// finished waits until some stages have nothing left to do.
+func (p *product) finished(limit time.Duration, stages ...string) error {
 	begun := time.Now()
-	for _, stage := range []string{"normalize", "judge", "announce"} {
+	for _, stage := range stages {
 		err := p.await(stage+" has nothing left to do", limit-time.Since(begun), func() bool {
 			return p.metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0"
 		})

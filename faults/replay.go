@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"callwatch/stream"
 )
@@ -21,6 +22,9 @@ func replay(t *trial) error {
 		return err
 	}
 	if err := r.fill(r.w, t.times(200, 5000), 0.6); err != nil {
+		return err
+	}
+	if err := r.settled(t.span(2*time.Minute, 10*time.Minute)); err != nil {
 		return err
 	}
 	if err := r.stop(); err != nil {
@@ -40,7 +44,7 @@ func replay(t *trial) error {
 	if err := r.start(); err != nil {
 		return err
 	}
-	if err := r.settled(t.span(2*60e9, 10*60e9)); err != nil {
+	if err := r.settled(t.span(2*time.Minute, 10*time.Minute)); err != nil {
 		return err
 	}
 	after, err := r.w.posts()

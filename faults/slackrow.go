@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -75,11 +76,20 @@ func storm(t *trial) error {
 	if err := r.writeRules(stormRules); err != nil {
 		return err
 	}
-	calls := t.times(600, 10_000)
-	if err := r.fill(r.w, calls*3, 1); err != nil { // not every bad call is bad by this rule
+	calls := 3 * t.times(200, 10_000)
+	if err := r.fill(r.w, calls, 1); err != nil { // not every bad call is bad by this rule
 		return err
 	}
-	p, err := r.w.posts()
+	if err := r.finished(t.span(2*time.Minute, 10*time.Minute), "normalize", "judge"); err != nil {
+		return err
+	}
+	opened, _ := strconv.Atoi(r.metric(`callwatch_transitions_total{rule="bad-call",step="opened"}`))
+	var p posts
+	err = r.await("the storm tells of all", 3*time.Minute, func() bool {
+		pause(t, time.Second)
+		p, err = r.w.posts()
+		return err != nil || p.Told+p.Roots-p.Storms >= opened
+	})
 	if err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ func TestConsoleInBrowser(t *testing.T) {
 	url := serve(t, handlers.Config{Dev: true, Console: console})
 	messages := chromedp.Console(ctx)
 
-	do(ctx, t, chromedp.Navigate(url))
+	do(ctx, t, chromedp.Navigate(url+"/slack"))
 	eventually(ctx, t, `document.querySelector('#link.live') !== null`)
 	if mos := eval[string](ctx, t, `document.querySelector('#events tr:first-child .mos').textContent`); mos != "3.12" {
 		t.Errorf("first row shows MOS %q", mos)
@@ -147,7 +147,7 @@ func TestConsoleReconnects(t *testing.T) {
 	addr := s.Addr().String()
 	served := make(chan error, 1)
 	go func() { served <- s.Serve() }()
-	do(ctx, t, chromedp.Navigate("http://"+addr))
+	do(ctx, t, chromedp.Navigate("http://"+addr+"/slack"))
 	eventually(ctx, t, `document.querySelector('#link.live') !== null`)
 	if err := s.Shutdown(ctx); err != nil {
 		t.Fatal(err)

@@ -29,14 +29,15 @@ type Config struct {
 	// path and query. Empty: scheme and host of the request itself.
 	PublicURL string
 
-	// Dev accepts unsigned webhooks and shows the console to everybody. Only for
+	// Dev accepts unsigned webhooks and needs no log-in and no token. Only for
 	// a listener on loopback: requests for another host are refused.
 	Dev bool
 
 	API          *api.API     // nil: no /api
+	Work         Work         // answers POST /api/v1/work/:name; nil: no such route
 	Interactions Interactions // answers POST /slack/interactions; nil: no such route
 
-	Console Console                             // feed of the page at / in Dev; nil for none
+	Console Console                             // feed of the page at /slack in Dev; nil for none
 	Press   Presser                             // what controls in the console's messages do; nil: they are shown disabled
 	Ready   func(ctx context.Context) Readiness // nil: always ready
 	Version any                                 // answered as JSON by /version

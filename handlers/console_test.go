@@ -18,18 +18,18 @@ func TestPageOnlyInDev(t *testing.T) {
 	if got.status != 200 || strings.Contains(got.body, "telnyx") || !strings.Contains(got.body, "callwatch") {
 		t.Errorf("%d %s", got.status, got.body)
 	}
-	for _, path := range []string{"/console/stream", "/assets/console.js"} {
+	for _, path := range []string{"/slack", "/console/stream", "/assets/console.js"} {
 		if got := send(t, "GET", serve(t, handlers.Config{Console: console})+path, "", nil); got.status != 404 {
 			t.Errorf("%s: %d", path, got.status)
 		}
 	}
-	if got := send(t, "GET", serve(t, handlers.Config{Dev: true, Console: console})+"/", "", map[string]string{"Host": "evil.example"}); got.status != 421 || strings.Contains(got.body, "telnyx") {
+	if got := send(t, "GET", serve(t, handlers.Config{Dev: true, Console: console})+"/slack", "", map[string]string{"Host": "evil.example"}); got.status != 421 || strings.Contains(got.body, "telnyx") {
 		t.Errorf("rebound name: %d", got.status)
 	}
 }
 
 func TestPage(t *testing.T) {
-	got := send(t, "GET", serve(t, handlers.Config{Dev: true, Console: newFeed(samplePage())})+"/", "", nil)
+	got := send(t, "GET", serve(t, handlers.Config{Dev: true, Console: newFeed(samplePage())})+"/slack", "", nil)
 	if got.status != 200 || got.header.Get("Content-Type") != "text/html; charset=UTF-8" {
 		t.Fatalf("%d %s", got.status, got.header.Get("Content-Type"))
 	}
@@ -54,7 +54,7 @@ func TestPage(t *testing.T) {
 }
 
 func TestEmptyPage(t *testing.T) {
-	got := send(t, "GET", serve(t, handlers.Config{Dev: true, Console: newFeed(handlers.Page{Mode: "dev"})})+"/", "", nil)
+	got := send(t, "GET", serve(t, handlers.Config{Dev: true, Console: newFeed(handlers.Page{Mode: "dev"})})+"/slack", "", nil)
 	for _, want := range []string{"No event yet", "No incident", "No message"} {
 		if !strings.Contains(got.body, want) {
 			t.Errorf("page lacks %q", want)
@@ -93,7 +93,7 @@ func hostilePage() handlers.Page {
 // TestHostileText: what a provider wrote is text, in the page and in the stream.
 func TestHostileText(t *testing.T) {
 	base := serve(t, handlers.Config{Dev: true, Console: newFeed(hostilePage())})
-	page := send(t, "GET", base+"/", "", nil).body
+	page := send(t, "GET", base+"/slack", "", nil).body
 	stream := openStream(t, base)
 	var sent strings.Builder
 	for range 4 {

@@ -44,14 +44,15 @@ func New(c Config) http.Handler {
 	if a.Metrics != nil {
 		e.Match(read, "/metrics", echo.WrapHandler(a.Metrics))
 	}
-	if a.API != nil {
-		a.routeAPI(e)
-	}
 	if a.Dev && a.Console != nil {
 		a.routeConsole(e)
-	} else {
-		e.Match(read, "/", welcome)
 	}
+	if a.API == nil {
+		e.Match(read, "/", welcome)
+		return e
+	}
+	a.routeAPI(e)
+	a.routePages(e)
 	return e
 }
 
@@ -62,7 +63,5 @@ func welcome(c echo.Context) error {
 Webhooks:  POST /webhooks/{provider}
 Probes:    /livez  /readyz  /readyz?verbose  /metrics  /version
 Manual:    README.md and docs/ of the source code
-
-The console is served on this page by "callwatch serve --dev" and "callwatch demo".
 `)
 }

@@ -38,7 +38,7 @@ type console struct {
 func (a *app) routeConsole(e *echo.Echo) {
 	c := &console{app: a, page: template.Must(template.New("").Funcs(viewFuncs()).Funcs(a.slackFuncs()).ParseFS(assets, "assets/*.html"))}
 	read := []string{http.MethodGet, http.MethodHead}
-	e.Match(read, "/", c.show)
+	e.Match(read, "/slack", c.show)
 	e.GET("/console/stream", c.stream)
 	if a.Press != nil {
 		e.POST("/console/press", c.press)

@@ -2,21 +2,35 @@ package handlers
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"callwatch/handlers/api"
+	operators "callwatch/handlers/console"
 )
 
 // routeAPI adds the programs' interface.
 func (a *app) routeAPI(e *echo.Echo) {
-	api.Mount(e, *a.API, api.Env{
+	group := api.Mount(e, *a.API, api.Env{
 		Trusted: a.trusted,
 		Now:     a.Now, Log: a.Log, Streams: a.Limits.Streams,
 	})
+	if a.Work != nil {
+		group.POST("/work/:name", a.doWork)
+	}
 	a.routePprof(e)
 }
 
-// trusted lets a request in without a token. In development the listener is
-// loopback, and requests by other hosts' names or pages are refused before.
+// routePages adds the operators' console at /.
+func (a *app) routePages(e *echo.Echo) {
+	operators.Mount(e, *a.API, operators.Env{
+		Trusted: a.trusted, Secure: strings.HasPrefix(a.PublicURL, "https://"), Now: a.Now, Log: a.Log,
+		Streams: a.Limits.Streams, Slack: a.Dev && a.Console != nil,
+	})
+}
+
+// trusted lets a request in without a token or a log-in. In development the
+// listener is loopback, and requests by other hosts' names or pages are refused
+// before.
 func (a *app) trusted(r *http.Request) bool { return a.Dev && isLoopback(r.RemoteAddr) }

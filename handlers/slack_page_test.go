@@ -42,9 +42,9 @@ func (p *presses) all() []handlers.Press {
 
 func TestMessagesShowChartTableAndControls(t *testing.T) {
 	page := handlers.Config{Dev: true, Console: newFeed(samplePage())}
-	still := send(t, "GET", serve(t, page)+"/", "", nil).body
+	still := send(t, "GET", serve(t, page)+"/slack", "", nil).body
 	page.Press = new(presses).take
-	live := send(t, "GET", serve(t, page)+"/", "", nil).body
+	live := send(t, "GET", serve(t, page)+"/slack", "", nil).body
 	for _, want := range []string{
 		`aria-label="Line chart. Trend of the value. 11:50: 2 %, 11:55: 11.5 %, 12:00: 24 %. Time in UTC."`,
 		`points="44.0,118.3 258.0,81.5 472.0,33.2"`,
@@ -103,7 +103,7 @@ func TestSlackInBrowser(t *testing.T) {
 	clicks := new(presses)
 	url := serve(t, handlers.Config{Dev: true, Console: newFeed(samplePage()), Press: clicks.take})
 	messages := chromedp.Console(ctx)
-	do(ctx, t, chromedp.Navigate(url))
+	do(ctx, t, chromedp.Navigate(url+"/slack"))
 	eventually(ctx, t, `document.querySelector('#link.live') !== null`)
 	shoot(ctx, t)
 

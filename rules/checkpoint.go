@@ -82,15 +82,24 @@ func (g *Engine) WriteCheckpoint(w io.Writer) error {
 		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Key, b.Key))
 	})
 	for _, cs := range g.st.Calls.loose {
-		cc := checkpointCall{Call: cs.Call, Touched: cs.Touched, Holds: cs.Holds, Ended: cs.Ended, EndedSeq: cs.EndedSeq, Settled: cs.Settled}
-		for _, o := range cs.Outcomes {
-			cc.Outcomes = append(cc.Outcomes, byte(o))
-		}
-		c.Calls = append(c.Calls, cc)
+		c.Calls = append(c.Calls, cs.checkpointed())
 	}
 	slices.SortFunc(c.Calls, func(a, b checkpointCall) int {
 		return cmp.Or(a.Touched.Compare(b.Touched), cmp.Compare(a.Call.Provider, b.Call.Provider), cmp.Compare(a.Call.CallID, b.Call.CallID))
 	})
+	return c.write(w, g.st.Calls)
+}
+
+func (c *callState) checkpointed() checkpointCall {
+	cc := checkpointCall{Call: c.Call, Touched: c.Touched, Holds: c.Holds, Ended: c.Ended, EndedSeq: c.EndedSeq, Settled: c.Settled}
+	for _, o := range c.Outcomes {
+		cc.Outcomes = append(cc.Outcomes, byte(o))
+	}
+	return cc
+}
+
+// write writes the checkpoint with the packed of the calls behind it.
+func (c *checkpoint) write(w io.Writer, calls *kept) error {
 	b, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
@@ -98,7 +107,7 @@ func (g *Engine) WriteCheckpoint(w io.Writer) error {
 	out := bufio.NewWriterSize(w, 1<<16)
 	head := parts{w: out}
 	head.text(string(b))
-	if err := cmp.Or(head.err, g.st.Calls.writePacked(out), out.Flush()); err != nil {
+	if err := cmp.Or(head.err, calls.writePacked(out), out.Flush()); err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
 	}
 	return nil

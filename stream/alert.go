@@ -114,6 +114,14 @@ func (s *Store) History(ctx context.Context, rule, key string) ([]Transition, er
 	return s.transitions(ctx, cursor{subjects: []string{alertSubject(rule, key)}})
 }
 
+// StoredTransitions reads all transitions, oldest first, and ends behind the last
+// one or with fn's error.
+func (s *Store) StoredTransitions(ctx context.Context, fn func(Transition) error) error {
+	c := cursor{store: s, stream: alertStream, batch: messagesAtOnce, toEnd: true}
+	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error { return fn(newTransition(m, meta)) }
+	return c.run(ctx)
+}
+
 func (s *Store) transitions(ctx context.Context, c cursor) (found []Transition, err error) {
 	c.store, c.stream, c.batch, c.toEnd = s, alertStream, messagesAtOnce, true
 	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {

@@ -41,3 +41,16 @@ func usedBelow(dir string) uint64 {
 	})
 	return sum
 }
+
+// InUse says whether a running callwatch holds the data directory.
+func InUse(dir string) bool {
+	if _, err := os.Stat(filepath.Join(dir, "lock")); err != nil {
+		return false
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR, 0o600)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }() // releases the lock
+	return lockFile(f) != nil
+}

@@ -24,6 +24,8 @@ const (
 	headerRaw         = "callwatch-raw"
 	headerIndex       = "callwatch-index"
 	headerOrigin      = "callwatch-source"
+	headerCountsAt    = "callwatch-counts-at"
+	headerReplaces    = "callwatch-replaces"
 )
 
 // fewEvents is up to where an fsync each costs no more than a batch, which
@@ -38,11 +40,14 @@ type Event struct {
 	Kind     string
 	ID       string
 	CallID   string
-	Source   string    // of the record it was made from
 	Time     time.Time // when it happened; zero when unknown
 	Raw      Position  // the record it was made from
 	Index    int       // among the events of that record, from 0
-	Data     []byte    // the event as JSON
+	Data     []byte    // the event as JSON; of one that Replaces, none where nothing is left
+
+	Source   string    // how the body came, as Record.Source
+	CountsAt time.Time // history: when it counts, told to no rule; zero: when it is stored
+	Replaces Position  // the record whose events it stands for from now on; zero: none
 }
 
 // fence keeps two processes, or one that did not see the answer to a write,
@@ -177,13 +182,10 @@ func eventMessage(e *Event) *nats.Msg {
 	if e.CallID != "" {
 		h[headerSubject] = []string{escapeHeader(cut(e.CallID))}
 	}
-	if e.Source != "" {
-		h[headerOrigin] = []string{escapeHeader(cut(e.Source))}
-	}
 	if !e.Time.IsZero() {
 		h[headerTime] = []string{e.Time.UTC().Format(time.RFC3339Nano)}
 	}
-	return &nats.Msg{Subject: eventPrefix + token(e.Provider) + "." + token(e.Kind), Header: h, Data: e.Data}
+	return &nats.Msg{Subject: eventPrefix + token(e.Provider) + "." + token(e.Kind) + e.past(h), Header: h, Data: e.Data}
 }
 
 // cut bounds a header value: the server refuses headers of 64 KB, and the whole

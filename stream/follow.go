@@ -30,10 +30,6 @@ func (m *Message) ID() string { return unescapeHeader(m.header.Get(headerID)) }
 // CallID is the call the event is about, "" when unknown.
 func (m *Message) CallID() string { return unescapeHeader(m.header.Get(headerSubject)) }
 
-// Source is how the record came that the event was made from: webhook, fetch,
-// import; "" of a tick or mark.
-func (m *Message) Source() string { return unescapeHeader(m.header.Get(headerOrigin)) }
-
 // Raw is the record the event was made from and the event's index there; ok is
 // false of a tick.
 func (m *Message) Raw() (raw Position, index int, ok bool) {
@@ -52,7 +48,7 @@ func (m *Message) parts() (provider, kind string) {
 	if !ok {
 		return "", ""
 	}
-	provider, kind, _ = strings.Cut(rest, ".")
+	provider, kind, _ = strings.Cut(strings.TrimSuffix(rest, pastSuffix), ".")
 	provider, _ = untoken(provider)
 	kind, _ = untoken(kind)
 	return provider, kind

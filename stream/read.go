@@ -3,7 +3,9 @@ package stream
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -37,7 +39,7 @@ func (s *Store) Record(ctx context.Context, id string) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	m, err := s.raw.GetMsg(ctx, at.Seq)
+	m, err := s.frame(ctx, at.Seq)
 	if err != nil {
 		return Record{}, fmt.Errorf("raw %s: %w", id, readError(ctx, err))
 	}
@@ -45,7 +47,7 @@ func (s *Store) Record(ctx context.Context, id string) (Record, error) {
 	if err != nil {
 		return Record{}, &Damage{First: at.Seq, Last: at.Seq, Err: err}
 	}
-	if at.Index >= len(records) {
+	if at.Index >= len(records) || records[at.Index].erased() {
 		return Record{}, fmt.Errorf("raw %s: %w", id, ErrNotFound)
 	}
 	r := records[at.Index]
@@ -56,37 +58,85 @@ func (s *Store) Record(ctx context.Context, id string) (Record, error) {
 // Records follows RAW from a position, which is included: what is stored, then
 // what comes, in order, until ctx ends or fn fails; it returns their error. fn
 // takes as many records as are at hand, at least one and at most about 500.
-// Frames that are damaged or missing go to damaged and are passed over.
+// Frames that are damaged or missing go to damaged and are passed over. Of a
+// frame that was rewritten to erase a part of it the rest comes in its old place.
 func (s *Store) Records(ctx context.Context, from Position, fn func([]Record) error, damaged func(*Damage)) error {
-	r := rawReader{codec: s.codec, from: from, fn: fn, damaged: damaged, passed: &s.passed}
-	if from.Seq > 0 {
-		r.expect = from.Seq
+	return s.records(ctx, cursor{next: from.Seq}, from, fn, damaged, &s.passed)
+}
+
+// StoredRecords is Records that ends behind the last one.
+func (s *Store) StoredRecords(ctx context.Context, from Position, fn func([]Record) error, damaged func(*Damage)) error {
+	return s.records(ctx, cursor{next: from.Seq, toEnd: true}, from, fn, damaged, nil)
+}
+
+// RecordsSince reads what was stored at or after since (zero: all), as
+// StoredRecords does. left is how many frames there are behind those records.
+func (s *Store) RecordsSince(ctx context.Context, since time.Time, fn func(records []Record, left uint64) error, damaged func(*Damage)) error {
+	r := rawReader{store: s, damaged: damaged, partial: !since.IsZero()}
+	if since.IsZero() {
+		r.expect, r.partial = 1, true
 	}
-	c := cursor{store: s, stream: rawStream, next: from.Seq, batch: framesAtOnce, deliver: r.deliver}
-	return c.run(ctx)
+	r.fn = func(records []Record) error { return fn(records, r.left) }
+	return r.run(ctx, cursor{since: since, toEnd: true})
+}
+
+func (s *Store) records(ctx context.Context, c cursor, from Position, fn func([]Record) error, damaged func(*Damage), passed *atomic.Uint64) error {
+	r := rawReader{store: s, from: from, expect: max(from.Seq, 1), partial: from.Seq == 0, fn: fn, damaged: damaged, passed: passed}
+	return r.run(ctx, c)
 }
 
 type rawReader struct {
-	codec   *codec
+	store   *Store
 	from    Position
 	expect  uint64 // the next sequence; 0 when any may come
+	partial bool   // what is missing before the first frame is no damage
+	left    uint64
 	records []Record
 	fn      func([]Record) error
 	damaged func(*Damage)
-	passed  *atomic.Uint64
+	passed  *atomic.Uint64 // told of frames without records behind which nothing waits; nil for nobody
 }
 
 // PassedOver is the sequence in RAW of the last frame without records behind which
 // Records has nothing left to hand over; 0 when there was none.
 func (s *Store) PassedOver() uint64 { return s.passed.Load() }
 
-func (r *rawReader) deliver(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error {
+func (r *rawReader) run(ctx context.Context, c cursor) error {
+	c.store, c.stream, c.batch = r.store, rawStream, framesAtOnce
+	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error {
+		return r.deliver(ctx, m, meta, more)
+	}
+	return c.run(ctx)
+}
+
+func (r *rawReader) deliver(ctx context.Context, m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error {
 	seq := meta.Sequence.Stream
 	if r.expect != 0 && seq > r.expect {
-		r.damaged(&Damage{First: r.expect, Last: seq - 1, Err: errMissing})
+		if err := r.gap(ctx, r.expect, seq-1); err != nil {
+			return err
+		}
 	}
-	r.expect = seq + 1
-	records, err := r.codec.decode(m.Data())
+	r.expect, r.partial, r.left = seq+1, false, meta.NumPending
+	before := len(r.records)
+	if m.Subject() == rawSubject { // a rewritten frame is read in the place of the one it rewrites
+		r.take(seq, m.Data())
+	}
+	empty := len(r.records) == before
+	if more && len(r.records) < recordsAtOnce {
+		return nil
+	}
+	if err := r.flush(); err != nil {
+		return err
+	}
+	if empty && r.passed != nil {
+		r.passed.Store(seq)
+	}
+	return nil
+}
+
+// take holds the records of a frame.
+func (r *rawReader) take(seq uint64, frame []byte) {
+	records, err := r.store.codec.decode(frame)
 	if err != nil {
 		r.damaged(&Damage{First: seq, Last: seq, Err: err})
 	}
@@ -96,19 +146,31 @@ func (r *rawReader) deliver(m jetstream.Msg, meta *jetstream.MsgMetadata, more b
 	if seq == r.from.Seq {
 		records = records[min(r.from.Index, len(records)):]
 	}
+	records = slices.DeleteFunc(records, func(x Record) bool { return x.erased() })
 	if r.records == nil {
 		r.records = records
 	} else {
 		r.records = append(r.records, records...)
 	}
-	if more && len(r.records) < recordsAtOnce {
-		return nil
-	}
-	if err := r.flush(); err != nil {
+}
+
+// gap takes the rewritten frames among those that are missing; the others are damage.
+func (r *rawReader) gap(ctx context.Context, first, last uint64) error {
+	rewritten, err := r.store.rewrites(ctx, first, last)
+	if err != nil {
 		return err
 	}
-	if len(records) == 0 {
-		r.passed.Store(seq)
+	for _, w := range rewritten {
+		if w.old > first && !r.partial {
+			r.damaged(&Damage{First: first, Last: w.old - 1, Err: errMissing})
+		}
+		if w.frame != nil {
+			r.take(w.old, w.frame)
+		}
+		first = w.old + 1
+	}
+	if first <= last && !r.partial {
+		r.damaged(&Damage{First: first, Last: last, Err: errMissing})
 	}
 	return nil
 }

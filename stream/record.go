@@ -20,6 +20,12 @@ type Record struct {
 	Header      map[string]string // the few headers a normalizer needs
 	ReceivedAt  time.Time
 	Body        []byte
+
+	// Replays is the record whose body is normalized once more; zero for a body of
+	// its own. CountsAt, when set, says that the events correct those of that record
+	// and count at the time given, not when they are stored.
+	Replays  Position
+	CountsAt time.Time
 }
 
 // ID is the record's identity in RAW, "<sequence>.<index>".
@@ -62,8 +68,9 @@ func appendRecord(b []byte, r *Record) []byte {
 		at = r.ReceivedAt.UnixNano()
 	}
 	b = binary.AppendVarint(b, at)
-	b = binary.AppendUvarint(b, uint64(len(r.Header)))
-	for k, v := range r.Header {
+	header := r.allHeaders()
+	b = binary.AppendUvarint(b, uint64(len(header)))
+	for k, v := range header {
 		b = appendString(appendString(b, k), v)
 	}
 	b = binary.AppendUvarint(b, uint64(len(r.Body)))
@@ -76,7 +83,7 @@ func appendString(b []byte, s string) []byte {
 
 // recordSize is an upper bound of what appendRecord adds.
 func recordSize(r *Record) int {
-	n := 128 + len(r.Provider) + len(r.Source) + len(r.ContentType) + len(r.Key) + len(r.CallID) + len(r.Body)
+	n := 256 + len(r.Provider) + len(r.Source) + len(r.ContentType) + len(r.Key) + len(r.CallID) + len(r.Body)
 	for k, v := range r.Header {
 		n += len(k) + len(v) + 2*binary.MaxVarintLen32
 	}
@@ -106,6 +113,7 @@ func readRecord(b []byte) (Record, []byte, bool) {
 		d.bad = true
 	}
 	r.Body = d.bytes()
+	r.takeHeaders()
 	return r, d.b, !d.bad
 }
 

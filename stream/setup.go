@@ -19,6 +19,7 @@ const (
 	taskStream       = "CALLWATCH_TASKS"
 
 	rawSubject       = "callwatch.raw"
+	rewritePrefix    = "callwatch.raw.rewrite."
 	eventPrefix      = "callwatch.event."
 	tickSubject      = "callwatch.tick"
 	markSubject      = "callwatch.mark"
@@ -37,7 +38,7 @@ func (s *Store) ensureStreams(ctx context.Context) error {
 		config jetstream.StreamConfig
 	}{
 		// What was answered 200 is never pushed out by newer webhooks: full is refused.
-		{&s.raw, jetstream.StreamConfig{Name: rawStream, Subjects: []string{rawSubject}, Discard: jetstream.DiscardNew, MaxAge: keep.Raw, MaxBytes: s.share(45), AllowDirect: direct}},
+		{&s.raw, jetstream.StreamConfig{Name: rawStream, Subjects: []string{rawSubject, rewritePrefix + "*"}, Discard: jetstream.DiscardNew, MaxAge: keep.Raw, MaxBytes: s.share(45), AllowDirect: direct}},
 		// Events can be made again from RAW.
 		{&s.events, jetstream.StreamConfig{Name: eventStream, Subjects: []string{eventPrefix + ">", tickSubject, markSubject}, MaxAge: keep.Events, MaxBytes: s.share(40), AllowAtomicPublish: true}},
 		{&s.alerts, jetstream.StreamConfig{Name: alertStream, Subjects: []string{alertPrefix + ">"}, Discard: jetstream.DiscardNew, MaxAge: keep.Alerts, MaxBytes: -1}},

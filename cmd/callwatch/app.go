@@ -46,6 +46,10 @@ type app struct {
 
 	announcing notifier.Config
 	fetching   *fetching
+	working    sync.Mutex // held by work on what is stored: one at a time
+
+	// find looks up a provider; nil is normalizer.Find.
+	find func(name string) (normalizer.Provider, bool)
 }
 
 // mode is how callwatch runs.
@@ -203,7 +207,7 @@ func (a *app) handling() handlers.Config {
 		Ready: a.ready, Version: buildVersion(), Metrics: a.metrics(), Observe: a.taken,
 		Log: a.log, Limits: handlers.Limits{Body: maxBody},
 	}
-	c.API = a.api()
+	c.API, c.Work = a.api(), a.work
 	if clicks := a.clicks(); clicks != nil && a.cfg.Slack.SigningSecret != "" {
 		c.Interactions = clicks.Interactions
 	}

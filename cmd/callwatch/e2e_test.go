@@ -390,7 +390,7 @@ func TestDevConsole(t *testing.T) {
 		p := a.console.Snapshot()
 		return len(p.Events) == 1 && len(p.Incidents) == 1 && len(p.Threads) == 1 && len(p.Threads[0].Replies) == 1
 	})
-	page, err := http.Get("http://" + a.server.Addr().String() + "/")
+	page, err := http.Get("http://" + a.server.Addr().String() + "/slack")
 	if err != nil {
 		t.Fatal(err)
 	}

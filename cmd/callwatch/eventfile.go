@@ -79,13 +79,16 @@ type readError struct{ error }
 func (e *readError) Unwrap() error { return e.error }
 
 type countingReader struct {
-	r io.Reader
-	n atomic.Int64
+	r    io.Reader
+	n    atomic.Int64
+	told func(n int64) // after each read; nil for nobody
 }
 
 func (c *countingReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
-	c.n.Add(int64(n))
+	if all := c.n.Add(int64(n)); c.told != nil {
+		c.told(all)
+	}
 	return n, err
 }
 
@@ -155,11 +158,13 @@ func atEnd(r *bufio.Reader) bool {
 }
 
 func elements(r *bufio.Reader, put func(block) error) error {
-	d := json.NewDecoder(r)
+	bounded := &boundedReader{r: r, left: maxLine}
+	d := json.NewDecoder(bounded)
 	if _, err := d.Token(); err != nil {
 		return &readError{err}
 	}
 	for n := 1; d.More(); n++ {
+		bounded.left = maxLine + blockSize
 		var raw json.RawMessage
 		if err := d.Decode(&raw); err != nil {
 			return &readError{fmt.Errorf("element %d: %w", n, err)}
@@ -172,6 +177,21 @@ func elements(r *bufio.Reader, put func(block) error) error {
 		return &readError{fmt.Errorf("the array does not end: %w", err)}
 	}
 	return nil
+}
+
+// boundedReader fails where an element of an array has no end.
+type boundedReader struct {
+	r    io.Reader
+	left int
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, fmt.Errorf("longer than %d bytes", maxLine)
+	}
+	n, err := b.r.Read(p[:min(len(p), blockSize)])
+	b.left -= n
+	return n, err
 }
 
 func (s *source) decodeBlock(b block) ([]moment, error) {

@@ -52,7 +52,8 @@ type source struct {
 	from, to time.Time
 	progress *progress
 
-	unreadable int // stored events, as serve passes over them
+	change     func(*past) error // corrections to read with that are not stored; nil: none
+	unreadable int               // stored events, as serve passes over them
 }
 
 // newSource checks the flags. now is what --since 7d counts from.
@@ -84,17 +85,7 @@ var errUntil = errors.New("the end that was asked for")
 // each hands in all events of the source, and ticks where they were stored.
 func (s *source) each(ctx context.Context, fn func(moment) error) error {
 	defer s.progress.end()
-	bounded := func(m moment) error {
-		switch {
-		case m.at.Before(s.from):
-			return nil
-		case !s.to.IsZero() && !m.at.Before(s.to) && s.fromStore():
-			return errUntil
-		case !s.to.IsZero() && !m.at.Before(s.to):
-			return nil // a later one may be earlier
-		}
-		return fn(m)
-	}
+	bounded := s.bounded(fn)
 	var err error
 	switch {
 	case s.flags.events != "":
@@ -108,6 +99,21 @@ func (s *source) each(ctx context.Context, fn func(moment) error) error {
 		return nil
 	}
 	return err
+}
+
+// bounded leaves out what is before or behind the times that were asked for.
+func (s *source) bounded(fn func(moment) error) func(moment) error {
+	return func(m moment) error {
+		switch {
+		case m.at.Before(s.from):
+			return nil
+		case !s.to.IsZero() && !m.at.Before(s.to) && s.fromStore():
+			return errUntil
+		case !s.to.IsZero() && !m.at.Before(s.to):
+			return nil // a later one may be earlier
+		}
+		return fn(m)
+	}
 }
 
 func (s *source) fromStore() bool { return s.flags.events == "" && s.flags.payloads == "" }
@@ -127,17 +133,23 @@ func (s *source) eachStored(ctx context.Context, fn func(moment) error) (err err
 		return fmt.Errorf("%w (a running callwatch shares its events with --nats-listen, read here by --nats-url)", err)
 	}
 	defer func() { err = errors.Join(err, store.Close(context.WithoutCancel(ctx))) }()
-	read := func(ctx context.Context, put func([]stream.Message) error) error {
-		var batch []stream.Message
+	return s.eachOfStore(ctx, store, fn)
+}
+
+// eachOfStore reads an open store. Imported events and corrections count at
+// their own times.
+func (s *source) eachOfStore(ctx context.Context, store *stream.Store, fn func(moment) error) error {
+	read := func(ctx context.Context, put func([]storedEvent) error) error {
+		var batch []storedEvent
 		var total uint64
-		err := store.StoredEvents(ctx, s.from, func(m stream.Message, left uint64) error {
+		err := inOrderOfTime(ctx, store, s.from, s.change, func(e storedEvent, left uint64) error {
 			total = max(total, left)
-			if batch = append(batch, m); len(batch) < storedAtOnce {
+			if batch = append(batch, e); len(batch) < storedAtOnce {
 				return nil
 			}
-			s.progress.at(int64(total-left), int64(total))
+			s.progress.at(int64(total-left), int64(total)) //nolint:gosec // counts of messages
 			full := batch
-			batch = make([]stream.Message, 0, storedAtOnce)
+			batch = make([]storedEvent, 0, storedAtOnce)
 			return put(full)
 		})
 		if err != nil || len(batch) == 0 {
@@ -159,15 +171,15 @@ func (s *source) eachStored(ctx context.Context, fn func(moment) error) (err err
 	})
 }
 
-func (s *source) decodeStored(batch []stream.Message) ([]moment, error) {
+func (s *source) decodeStored(batch []storedEvent) ([]moment, error) {
 	out := make([]moment, len(batch))
 	for i := range batch {
-		out[i].at = batch[i].Time
-		if batch[i].Tick || batch[i].Mark { // what people did to incidents, rules under test cannot know
+		out[i].at = batch[i].at
+		if batch[i].none { // what people did to incidents, rules under test cannot know
 			continue
 		}
 		e := &call.Event{}
-		if decodeEvent(batch[i].Data, s.raw, e) != nil {
+		if decodeEvent(batch[i].data, s.raw, e) != nil {
 			*e = call.Event{} // without a provider: unreadable
 		}
 		out[i].event = e

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/handlers"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
 	"callwatch/stream"
@@ -35,8 +36,13 @@ type history struct {
 func newHistory(a *app) *history {
 	h := &history{app: a, calls: newCallIndex(), incidents: newIncidentIndex()}
 	h.callsReady, h.incidentsReady = newLatch(), newLatch()
-	h.replay = func(context.Context, []string) (backend.Replayed, error) {
-		return backend.Replayed{}, errors.ErrUnsupported
+	h.replay = func(ctx context.Context, ids []string) (backend.Replayed, error) {
+		done, err := replayDeadLetters(ctx, a, ids)
+		var unknown *handlers.Refusal
+		if errors.As(err, &unknown) {
+			err = fmt.Errorf("%w: %w", backend.ErrNotFound, unknown)
+		}
+		return done, err
 	}
 	return h
 }

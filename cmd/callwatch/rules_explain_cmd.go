@@ -165,17 +165,15 @@ func storedCall(ctx context.Context, cfg *Config, id, provider string) ([]arriva
 		return nil, fmt.Errorf("%s is no file; look for such a call in the store: %w (a running callwatch shares its events with --nats-listen, read here by --nats-url)", id, err)
 	}
 	var found []arrival
-	err = store.StoredEvents(ctx, time.Time{}, func(m stream.Message, _ uint64) error {
-		if m.Tick || m.Mark || m.CallID() != id || provider != "" && m.Provider() != provider {
-			return nil
-		}
-		x := arrival{at: m.Time}
-		if err := json.Unmarshal(m.Data, &x.event); err != nil {
-			return fmt.Errorf("read event %d: %w", m.Seq, err)
+	messages, err := storedCallMessages(ctx, store, provider, id)
+	for i := range messages {
+		x := arrival{at: messages[i].CountsAt()}
+		if err = json.Unmarshal(messages[i].Data, &x.event); err != nil {
+			err = fmt.Errorf("read event %d: %w", messages[i].Seq, err)
+			break
 		}
 		found = append(found, x)
-		return nil
-	})
+	}
 	if err = errors.Join(err, store.Close(ctx)); err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func TestButtonsOfThePage(t *testing.T) {
 			t.Fatalf("%s: %v", expr, err)
 		}
 	}
-	if _, err := chromedp.Run(browser, chromedp.Navigate(base)); err != nil {
+	if _, err := chromedp.Run(browser, chromedp.Navigate(base+"/slack")); err != nil {
 		t.Fatal(err)
 	}
 	const ack, unack = `button[data-action=callwatch_ack]`, `button[data-action=callwatch_unack]`

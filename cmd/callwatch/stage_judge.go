@@ -31,6 +31,7 @@ type judging struct {
 	engine  *rules.Engine // nil until the stage has begun
 	storing bool          // what comes of it; else another replica does
 	ordered *ordered      // nil: the engine has the rules that are wanted
+	forget  []forgetting  // calls that were erased
 }
 
 func (j *judging) look(f func(*rules.Engine)) {
@@ -72,6 +73,9 @@ func (a *app) fold(ctx context.Context, leads bool) error {
 		if engine, err = a.takeOrder(ctx, engine); err != nil {
 			return err
 		}
+		if engine, err = a.takeForgetting(ctx, engine); err != nil {
+			return err
+		}
 		if err := a.judgeOne(ctx, engine, m); err != nil {
 			return err
 		}
@@ -91,6 +95,10 @@ func (a *app) fold(ctx context.Context, leads bool) error {
 }
 
 func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Message) error {
+	if m.Past() { // history wakes no rule, whenever it is read
+		a.stats.judged(true, 0, m.Seq)
+		return nil
+	}
 	var e call.Event
 	var action rules.Action
 	var err error

@@ -33,12 +33,19 @@ func recordOf(b normalizer.Body) *stream.Record {
 // normalize turns stored webhooks into events. It goes on behind the last event
 // that was published, so that a stop at any point repeats and skips nothing.
 func (a *app) normalize(ctx context.Context) error {
+	return a.normalizeFrom(ctx, a.store.Records)
+}
+
+// reading is one of the store's ways to read RAW from a position on.
+type reading func(ctx context.Context, from stream.Position, fn func([]stream.Record) error, damaged func(*stream.Damage)) error
+
+func (a *app) normalizeFrom(ctx context.Context, read reading) error {
 	last, index, any, err := a.store.LastPublished(ctx)
 	if err != nil {
 		return fmt.Errorf("find the last event: %w", err)
 	}
 	a.stats.normalizedSeq.Store(last.Seq)
-	return a.store.Records(ctx, last, func(records []stream.Record) error {
+	return read(ctx, last, func(records []stream.Record) error {
 		made, err := a.eventsOfAll(ctx, records)
 		if err != nil {
 			return err
@@ -85,11 +92,14 @@ func (a *app) eventsOf(ctx context.Context, r *stream.Record) ([]stream.Event, e
 	if err != nil {
 		a.stats.deadLetter(r.Provider)
 		a.log.Warn("webhook cannot be normalized", "provider", r.Provider, "raw", r.ID(), "err", err)
-		dead := stream.DeadLetter{Raw: r.At, Provider: r.Provider, Kind: "normalize", Error: err.Error(), Time: r.ReceivedAt}
+		dead := stream.DeadLetter{Raw: r.Origin(), Provider: r.Provider, Kind: "normalize", Error: err.Error(), Time: r.ReceivedAt}
 		if err := a.store.PutDeadLetter(ctx, dead); err != nil {
 			return nil, fmt.Errorf("keep a dead letter: %w", err)
 		}
 		return nil, nil
+	}
+	if len(events) == 0 && !r.CountsAt.IsZero() {
+		return []stream.Event{nothingLeft(r)}, nil
 	}
 	if len(events) == 0 {
 		a.stats.ignored(r.Provider)
@@ -105,7 +115,8 @@ func (a *app) eventsOf(ctx context.Context, r *stream.Record) ([]stream.Event, e
 		a.log.LogAttrs(ctx, slog.LevelDebug, "webhook normalized", slog.String("kind", string(e.Kind)), slog.Any("", e))
 		out[i] = stream.Event{
 			Provider: e.Provider, Kind: string(e.Kind), ID: e.ID, CallID: e.CallID, Time: e.OccurredAt,
-			Source: r.Source, Raw: r.At, Index: i, Data: data,
+			Raw: r.At, Index: i, Data: data,
+			Source: r.Source, Replaces: r.Replays, CountsAt: countsAt(r, e),
 		}
 	}
 	return out, nil
@@ -118,7 +129,11 @@ func (a *app) safeEvents(r *stream.Record) (events []call.Event, err error) {
 			err = fmt.Errorf("fault in the normalizer: %v", p)
 		}
 	}()
-	p, ok := normalizer.Find(r.Provider)
+	find := normalizer.Find
+	if a.find != nil {
+		find = a.find
+	}
+	p, ok := find(r.Provider)
 	if !ok {
 		return nil, fmt.Errorf("there is no provider %q", r.Provider)
 	}
@@ -126,6 +141,6 @@ func (a *app) safeEvents(r *stream.Record) (events []call.Event, err error) {
 	options.Fetches = a.cfg.fetches(p)
 	return normalizer.Events(p, &normalizer.Body{
 		Provider: r.Provider, Source: normalizer.Source(r.Source), ContentType: r.ContentType,
-		Header: r.Header, Bytes: r.Body, ReceivedAt: r.ReceivedAt, RawID: r.ID(), Key: r.Key, CallID: r.CallID,
+		Header: r.Header, Bytes: r.Body, ReceivedAt: r.ReceivedAt, RawID: r.Origin().String(), Key: r.Key, CallID: r.CallID,
 	}, options)
 }

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"callwatch/handlers/backend"
+	"callwatch/stream"
+)
+
+// onDisk says in which files below dir a text stands.
+func onDisk(t *testing.T, dir, text string) (files []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if bytes.Contains(b, []byte(text)) {
+			files = append(files, strings.TrimPrefix(path, dir))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// An erased call is on the disk no more: neither its bodies nor its events, dead
+// letters, or what the rules know of it. The calls beside it are as they were.
+func TestEraseCall(t *testing.T) {
+	for _, running := range []bool{false, true} {
+		t.Run(fmt.Sprintf("running %v", running), func(t *testing.T) {
+			cfg := demoConfig(t.TempDir(), "127.0.0.1:0", testSecrets(t))
+			cfg.Rules, cfg.AdminToken = writeRules(t, badCallRule), "secret-token"
+			env := []string{"CALLWATCH_ADMIN_TOKEN=secret-token", "CALLWATCH_DATA_DIR=" + cfg.DataDir, "CALLWATCH_RULES=" + cfg.Rules}
+			a, stop := runApp(t, cfg, nil)
+			p := &process{t: t, base: "http://" + a.server.Addr().String()}
+			for i := range 6 {
+				put(t, a.store, birdCall(fmt.Sprintf("100%d", i), 4.1))
+			}
+			letter := birdCall("1003", 4.1)
+			letter.Body = bytes.Replace(letter.Body, []byte(`"service"`), []byte(`service"`), 1) // no JSON any more
+			put(t, a.store, letter)
+			put(t, a.store, birdCall("1006", 2.5))
+			p.settled()
+			stop()
+			for _, number := range []string{"+15550101003", "+15550101004"} {
+				if files := onDisk(t, cfg.DataDir, number); len(files) < 2 {
+					t.Fatalf("%s is in %q only: this test would see nothing", number, files)
+				}
+			}
+			if !strings.Contains(checkpointText(t, cfg.DataDir), "+15550101003") {
+				t.Fatal("the checkpoint does not know the call: this test would see nothing")
+			}
+
+			command := []string{"calls", "erase", "bird", "leg-1003"}
+			if running {
+				a, stop = runApp(t, cfg, nil)
+				p = &process{t: t, base: "http://" + a.server.Addr().String()}
+				p.settled()
+				command = append(command, "--url", p.base)
+			}
+			done := answerOf[erasure](t, env, nil, command...)
+			if done.Bodies != 2 || done.Events != 1 || done.DeadLetters != 1 || !done.State {
+				t.Errorf("erased: %+v", done)
+			}
+			again := answerOf[erasure](t, env, nil, command...)
+			if again.Bodies+again.Events+again.DeadLetters != 0 || again.State {
+				t.Errorf("erased again: %+v", again)
+			}
+			if running {
+				put(t, a.store, birdCall("1007", 4.1))
+				p.settled()
+				if n := p.metric("callwatch_damaged_total"); n != "0" {
+					t.Errorf("%s frames or events count as damaged", n)
+				}
+				stop()
+			}
+			if files := onDisk(t, cfg.DataDir, "0101003"); len(files) != 0 {
+				t.Errorf("the number is still in %q", files)
+			}
+			if strings.Contains(checkpointText(t, cfg.DataDir), "+15550101003") {
+				t.Error("the number is still in the checkpoint")
+			}
+
+			// Those beside it are there, and callwatch goes on behind them.
+			a, stop = runApp(t, cfg, nil)
+			p = &process{t: t, base: "http://" + a.server.Addr().String()}
+			put(t, a.store, birdCall("1008", 4.1))
+			p.settled()
+			if n := p.metric("callwatch_damaged_total"); n != "0" {
+				t.Errorf("%s frames or events count as damaged", n)
+			}
+			stop()
+			for _, id := range []string{"1002", "1004", "1006", "1008"} {
+				page := answerOf[backend.CallHistory](t, env, nil, "calls", "show", "bird", "leg-"+id)
+				if len(page.Events) != 1 || page.Call.To != "+1555010"+id {
+					t.Errorf("call %s: %+v", id, page)
+				}
+			}
+			if _, stderr, code := says(t, env, nil, "calls", "show", "bird", "leg-1003"); code != exitProblems || !strings.Contains(stderr, "no call") {
+				t.Errorf("the erased call: exit %d, %s", code, stderr)
+			}
+		})
+	}
+}
+
+// checkpointText is the state of the rules as it is stored.
+func checkpointText(t *testing.T, dir string) (text string) {
+	t.Helper()
+	inStore(t, dir, func(store *stream.Store) {
+		_, err := store.LoadCheckpoint(t.Context(), checkpointName, func(_ uint64, r io.Reader) error {
+			b, err := io.ReadAll(r)
+			text = string(b)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	return text
+}
+
+// What an incident showed of an erased call is told to remain; the state of an
+// open one is cleared of it.
+func TestEraseCallOfIncident(t *testing.T) {
+	cfg := demoConfig(t.TempDir(), "127.0.0.1:0", testSecrets(t))
+	cfg.Rules = writeRules(t, badCallRule)
+	env := []string{"CALLWATCH_DATA_DIR=" + cfg.DataDir, "CALLWATCH_RULES=" + cfg.Rules}
+	a, stop := runApp(t, cfg, nil)
+	put(t, a.store, birdCall("1001", 2.5))
+	(&process{t: t, base: "http://" + a.server.Addr().String()}).settled()
+	stop()
+	done := answerOf[erasure](t, env, nil, "calls", "erase", "bird", "leg-1001")
+	if !done.State || len(done.Remains) != 2 || !strings.Contains(done.Remains[0], "1 incident keep") {
+		t.Errorf("erased: %+v", done)
+	}
+	// It was the only one, so that there is no last event any more.
+	a, stop = runApp(t, cfg, nil)
+	p := &process{t: t, base: "http://" + a.server.Addr().String()}
+	put(t, a.store, birdCall("1002", 4.1))
+	p.settled()
+	if n := p.metric("callwatch_damaged_total"); n != "0" {
+		t.Errorf("%s frames or events count as damaged", n)
+	}
+	stop()
+	if page := answerOf[backend.CallHistory](t, env, nil, "calls", "show", "bird", "leg-1002"); len(page.Events) != 1 {
+		t.Errorf("the call behind the erased one: %+v", page)
+	}
+	if text := checkpointText(t, cfg.DataDir); strings.Contains(text, "0101001") || !strings.Contains(text, "leg-1001") {
+		t.Errorf("the checkpoint holds %s", text)
+	}
+}
+
+// Stopped after any of its steps, erasing is finished by the next run.
+func TestEraseCallIsFinishedByTheNextRun(t *testing.T) {
+	first := stream.Position{Seq: 1}
+	for name, before := range map[string]func(t *testing.T, store *stream.Store){
+		"bodies": func(t *testing.T, store *stream.Store) {
+			if n, err := store.EraseRecords(t.Context(), []stream.Position{first}); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+		},
+		"bodies and events": func(t *testing.T, store *stream.Store) {
+			if n, err := store.EraseRecords(t.Context(), []stream.Position{first}); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+			if err := store.EraseEvents(t.Context(), time.Now(), []uint64{1}); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := demoConfig(t.TempDir(), "127.0.0.1:0", testSecrets(t))
+			cfg.Rules = writeRules(t, badCallRule)
+			env := []string{"CALLWATCH_DATA_DIR=" + cfg.DataDir, "CALLWATCH_RULES=" + cfg.Rules}
+			a, stop := runApp(t, cfg, nil)
+			put(t, a.store, birdCall("1001", 4.1))
+			put(t, a.store, birdCall("1002", 4.1))
+			(&process{t: t, base: "http://" + a.server.Addr().String()}).settled()
+			stop()
+			inStore(t, cfg.DataDir, func(store *stream.Store) { before(t, store) })
+			if done := answerOf[erasure](t, env, nil, "calls", "erase", "bird", "leg-1001"); !done.State {
+				t.Errorf("erased: %+v", done)
+			}
+			if files := onDisk(t, cfg.DataDir, "0101001"); len(files) != 0 || strings.Contains(checkpointText(t, cfg.DataDir), "0101001") {
+				t.Errorf("the number is still in %q, or in the checkpoint", files)
+			}
+			if counts := eventsByCall(t, cfg.DataDir); len(counts) != 1 || counts["leg-1002"] != 1 {
+				t.Errorf("events: %v", counts)
+			}
+		})
+	}
+}

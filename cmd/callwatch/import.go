@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+const importLong = `Import past calls: from the lists of the provider's API, with the credentials that fetching uses, or with --file from a
+file of the provider's bodies (lines of JSON or a JSON array, plain or gzip; - for standard input).
+
+Imported events keep their own times and wake no rule: nothing is announced. They feed backtest, suggest and explain.
+What is stored already with the same content is not stored again. An import that was interrupted goes on where it
+stopped when the same command is given again.`
+
+func importCommand(s *settings) *cobra.Command {
+	var file string
+	var limit int
+	var rate float64
+	var restart bool
+	var lists, filters []string
+	times := map[string]*string{"since": new(string), "until": new(string)}
+	c := &cobra.Command{
+		Use: "import PROVIDER", Short: "Import past calls, without alerts", Long: importLong + "\n\n" + deskHelp,
+		Example: "  callwatch import telnyx --since 7d\n  callwatch import atoms --file calls.ndjson.gz",
+		Args:    cobra.ExactArgs(1),
+	}
+	f := c.Flags()
+	f.StringVar(&file, "file", "", "read the provider's bodies from this file, - for standard input")
+	f.StringVar(times["since"], "since", "7d", "leave out older calls: a time, a date, or how long ago")
+	f.StringVar(times["until"], "until", "", "leave out calls from then on (default: now)")
+	f.IntVar(&limit, "limit", 0, "stop after so many entries of the lists; 0: none")
+	f.Float64Var(&rate, "rate", 0, "requests a second; 0: what the provider allows")
+	f.StringSliceVar(&lists, "list", nil, "only these lists of the provider (default: all)")
+	f.StringArrayVar(&filters, "filter", nil, "a filter of the provider's list, as name=value; needs one --list")
+	f.BoolVar(&restart, "restart", false, "begin anew instead of going on with an import that was interrupted")
+	o, open := addOutput(c), addDesk(c, s)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		d, err := open(c)
+		if err != nil {
+			return err
+		}
+		d.fresh = true
+		params := url.Values{"provider": args}
+		bar := newProgress(c.ErrOrStderr())
+		var done imported
+		if file != "" {
+			for _, name := range []string{"since", "until", "limit", "rate", "list", "filter", "restart"} {
+				if c.Flag(name).Changed {
+					return usage(fmt.Errorf("--%s belongs to the lists of the API, not to --file", name))
+				}
+			}
+			err = importFrom(c, d, file, params, &done, bar)
+		} else {
+			params.Set("since", *times["since"])
+			params.Set("until", *times["until"])
+			params.Set("limit", strconv.Itoa(limit))
+			params.Set("rate", strconv.FormatFloat(rate, 'g', -1, 64))
+			params.Set("restart", strconv.FormatBool(restart))
+			params["list"], params["filter"] = lists, filters
+			err = d.do(c.Context(), "import", params, nil, &done, bar)
+		}
+		if err != nil {
+			return err
+		}
+		if err := printOne(c.OutOrStdout(), *o, done, func(w io.Writer) error { return importText(w, &done) }); err != nil {
+			return err
+		}
+		if done.Bad > 0 {
+			return silent(exitProblems)
+		}
+		return nil
+	}
+	return c
+}
+
+func importFrom(c *cobra.Command, d *desk, file string, params url.Values, done *imported, bar *progress) (err error) {
+	in, size := c.InOrStdin(), int64(0)
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return usage(fmt.Errorf("--file: %w", err))
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		if info, err := f.Stat(); err == nil {
+			size = info.Size()
+		}
+		in = f
+	}
+	counted := &countingReader{r: in, told: func(n int64) { bar.at(n, size) }}
+	return d.do(c.Context(), "import-file", params, counted, done, bar)
+}
+
+func importText(w io.Writer, i *imported) error {
+	fmt.Fprintf(w, "%s of %s read: %d stored, %d were there already, %d left out\n", plural(i.Read, "body"), i.Provider, i.Stored, i.Known, i.Bad)
+	if i.Resumed {
+		fmt.Fprintln(w, "went on where the import before was interrupted")
+	}
+	if i.First != nil && i.Last != nil {
+		fmt.Fprintf(w, "%s, from %s to %s\n", plural(i.Calls, "call"), clock(*i.First), clock(*i.Last))
+	}
+	if i.Undated > 0 {
+		fmt.Fprintf(w, "%s without a time of its own: it counts at the time of the import\n", plural(i.Undated, "event"))
+	}
+	if i.More {
+		fmt.Fprintln(w, "the limit was reached before the end")
+	}
+	for _, p := range i.Problems {
+		fmt.Fprintln(w, "left out: "+printableText(strings.ToValidUTF8(p, "?")))
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+)
+
+// importBatch is how many bodies of a file are stored together.
+const importBatch = 512
+
+// importFile stores the bodies in a file: lines of JSON, a JSON array, or one
+// JSON object, plain or gzip. What is no body is named and left out.
+func (a *app) importFile(ctx context.Context, params url.Values, body io.Reader, progress func(done, total int64)) (imported, error) {
+	im, err := a.newImporter(ctx, params.Get("provider"))
+	if err != nil {
+		return imported{}, err
+	}
+	if body == nil {
+		return imported{}, refuse("there is no file")
+	}
+	counted := &countingReader{r: body}
+	text, err := plainText(counted)
+	if err != nil {
+		return imported{}, refuse("the file cannot be read: %w", err)
+	}
+	var batch []historical
+	flush := func() error {
+		err := im.store(ctx, batch)
+		batch = batch[:0]
+		progress(counted.n.Load(), 0)
+		return errors.Join(err, ctx.Err())
+	}
+	err = bodies(text, func(h historical) error {
+		if batch = append(batch, h); len(batch) < importBatch {
+			return nil
+		}
+		return flush()
+	}, func(problem string) {
+		im.done.Read++
+		im.done.Bad++
+		im.done.problem("%s", problem)
+	})
+	err = errors.Join(err, flush())
+	var unreadable *readError
+	if errors.As(err, &unreadable) {
+		im.done.Bad++
+		im.done.problem("the rest was not read: %v", unreadable)
+	} else if err != nil {
+		return im.done, err
+	}
+	return im.finish(ctx)
+}
+
+// bodies cuts a file into bodies.
+func bodies(text *bufio.Reader, put func(historical) error, bad func(problem string)) error {
+	if whole, ok := singleBody(text); ok {
+		return put(historical{name: "the file", body: whole, strict: true})
+	}
+	return blocks(text, func(b block) error {
+		n := b.line
+		lines := bytes.Lines(b.data)
+		if b.unit == "element" {
+			lines = func(yield func([]byte) bool) { yield(b.data) }
+		}
+		for line := range lines {
+			name := fmt.Sprintf("%s %d", b.unit, n)
+			n++
+			line = bytes.TrimSpace(line)
+			switch {
+			case len(line) == 0:
+				continue
+			case len(line) > maxBody:
+				bad(fmt.Sprintf("%s is longer than %d bytes", name, maxBody))
+				continue
+			case !json.Valid(line):
+				bad(name + " is no JSON")
+				continue
+			}
+			if err := put(historical{name: name, body: bytes.Clone(line), strict: true}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// singleBody is the whole of a file that holds one JSON object over several lines.
+func singleBody(text *bufio.Reader) ([]byte, bool) {
+	head, err := text.Peek(blockSize)
+	if !errors.Is(err, io.EOF) {
+		return nil, false
+	}
+	t := bytes.TrimSpace(head)
+	if len(t) == 0 || t[0] != '{' || !json.Valid(t) {
+		return nil, false
+	}
+	return bytes.Clone(t), true
+}

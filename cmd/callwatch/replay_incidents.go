@@ -1,0 +1,182 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"callwatch/rules"
+	"callwatch/stream"
+)
+
+// maxIncidentDiffs bounds each list of incidents that differ.
+const maxIncidentDiffs = 1000
+
+// incidentDiff is how the incidents would differ, had the corrected events been
+// there from the start.
+type incidentDiff struct {
+	Before  int           `json:"before"`
+	After   int           `json:"after"`
+	Added   []incidentRef `json:"added"`
+	Gone    []incidentRef `json:"gone"`
+	Omitted int           `json:"omitted,omitempty"` // of both lists
+}
+
+// incidentRef names an incident by what is the same in every run.
+type incidentRef struct {
+	Rule     string         `json:"rule"`
+	Key      string         `json:"key"`
+	OpenedAt time.Time      `json:"openedAt"`
+	Severity rules.Severity `json:"severity"` // at the opening
+	Summary  string         `json:"summary"`
+}
+
+func (r incidentRef) id() string {
+	return r.Rule + "\x00" + r.Key + "\x00" + r.OpenedAt.Format(time.RFC3339Nano) + string(r.Severity)
+}
+
+// incidents runs the rules over the stored events, then over the corrected ones.
+func (r *replaying) incidents(ctx context.Context) (*incidentDiff, error) {
+	plan, err := planBacktest(&r.app.cfg, "", "")
+	if err != nil {
+		return nil, err
+	}
+	from := r.since
+	if r.first.Before(from) {
+		from = r.first
+	}
+	before, err := r.opened(ctx, plan, from, nil)
+	if err != nil {
+		return nil, err
+	}
+	after, err := r.opened(ctx, plan, from, func(p *past) error {
+		for _, c := range r.differ {
+			var made [][]byte
+			for _, i := range c.made {
+				data, err := r.changes.data(&r.changes.events[i])
+				if err != nil {
+					return err
+				}
+				made = append(made, data)
+			}
+			if err := p.correct(c.of, c.at, made); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	d := &incidentDiff{Before: len(before), After: len(after)}
+	d.Added, d.Gone = missingFrom(before, after), missingFrom(after, before)
+	for _, list := range []*[]incidentRef{&d.Added, &d.Gone} {
+		if over := len(*list) - maxIncidentDiffs; over > 0 {
+			*list, d.Omitted = (*list)[:maxIncidentDiffs], d.Omitted+over
+		}
+	}
+	return d, nil
+}
+
+// missingFrom are the incidents of all that had does not have, oldest first.
+func missingFrom(had, all map[string]incidentRef) []incidentRef {
+	out := []incidentRef{}
+	for id, in := range all {
+		if _, ok := had[id]; !ok {
+			out = append(out, in)
+		}
+	}
+	slices.SortFunc(out, func(a, b incidentRef) int {
+		return cmp.Or(a.OpenedAt.Compare(b.OpenedAt), strings.Compare(a.Rule, b.Rule), strings.Compare(a.Key, b.Key))
+	})
+	return out
+}
+
+// opened are the incidents that the rules open over the stored events.
+func (r *replaying) opened(ctx context.Context, plan *backtestPlan, from time.Time, change func(*past) error) (map[string]incidentRef, error) {
+	src := &source{flags: &sourceFlags{}, cfg: &r.app.cfg, log: r.app.log, raw: true, from: from, to: r.until, change: change}
+	test := rules.NewBacktest(plan.set, plan.options)
+	found := map[string]incidentRef{}
+	err := src.eachOfStore(ctx, r.app.store, src.bounded(func(m moment) error {
+		if m.event == nil {
+			return nil // the backtest asks for its ticks itself
+		}
+		for _, t := range test.Event(m.at, m.event) {
+			if t.Step == rules.StepOpened {
+				in := &t.Incident
+				ref := incidentRef{Rule: in.Rule, Key: keyText(in.By), OpenedAt: in.OpenedAt, Severity: in.Severity, Summary: in.Summary}
+				found[ref.id()] = ref
+			}
+		}
+		return nil
+	}))
+	if errors.Is(err, errUntil) {
+		err = nil
+	}
+	return found, err
+}
+
+// eventCursor reads the stored events beside RAW: both are in the same order.
+type eventCursor struct {
+	batches chan []stream.Message
+	batch   []stream.Message
+	failed  chan error
+	stop    context.CancelFunc
+	err     error
+}
+
+func newEventCursor(ctx context.Context, store *stream.Store, since time.Time) *eventCursor {
+	ctx, stop := context.WithCancel(ctx)
+	c := &eventCursor{batches: make(chan []stream.Message, 2), failed: make(chan error, 1), stop: stop}
+	go func() {
+		defer close(c.batches)
+		var batch []stream.Message
+		put := func() error {
+			select {
+			case c.batches <- batch:
+				batch = nil
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		err := store.EventsSince(ctx, since, func(m stream.Message) error {
+			if batch = append(batch, m); len(batch) < storedAtOnce {
+				return nil
+			}
+			return put()
+		})
+		if err == nil {
+			err = put()
+		}
+		c.failed <- err
+	}()
+	return c
+}
+
+// of are the events of the record at a place; places only grow.
+func (c *eventCursor) of(at stream.Position) (events []stream.Message) {
+	for {
+		for len(c.batch) == 0 {
+			batch, more := <-c.batches
+			if !more {
+				if c.failed != nil {
+					c.err, c.failed = <-c.failed, nil
+				}
+				return events
+			}
+			c.batch = batch
+		}
+		raw, _, ok := c.batch[0].Raw()
+		if ok && at.Before(raw) {
+			return events
+		}
+		if ok && raw == at {
+			events = append(events, c.batch[0])
+		}
+		c.batch = c.batch[1:]
+	}
+}

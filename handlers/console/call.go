@@ -1,0 +1,156 @@
+package console
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"callwatch/call"
+	"callwatch/handlers/backend"
+	"callwatch/rules"
+)
+
+// maxShownBody bounds how much of a raw body a page shows, in bytes.
+const maxShownBody = 256 << 10
+
+type callView struct {
+	backend.CallHistory
+	Groups  []factGroup
+	Charts  []chart
+	Verdict []verdictGroup
+	Unsaid  string // why there are no explanations
+}
+
+// factGroup is some facts of a call under a heading.
+type factGroup struct {
+	Title string
+	Facts []fact
+}
+
+// fact is one row of the field table with what is known.
+type fact struct {
+	Name, Value, Unit, Doc string
+	Mark                   string // whose figure it is, where that is a question
+}
+
+// verdictGroup is the explanations that came out alike.
+type verdictGroup struct {
+	Title string
+	Rules []rules.Explanation
+}
+
+func (c *console) call(ec echo.Context) error {
+	k := call.Key{Provider: ec.Param("provider"), CallID: ec.Param("id")}
+	ctx := ec.Request().Context()
+	stored, err := c.History.Call(ctx, k)
+	if err != nil {
+		return failed(err, "call")
+	}
+	v := callView{CallHistory: stored, Groups: factsOf(&stored.Call)}
+	why, err := c.History.Explain(ctx, k)
+	if err != nil {
+		var f *failure
+		if !errors.As(failed(err, "call"), &f) {
+			return err
+		}
+		v.Unsaid = f.title + ". " + f.detail
+	}
+	v.Verdict = verdicts(why.Rules)
+	v.Charts = chartsOf(&stored.Call, why.Rules, stored.Incidents)
+	return c.page(ec, http.StatusOK, "call", view{Title: "Call " + tail(k.CallID), At: "live", Body: v})
+}
+
+// factsOf lists what is known of a call by the groups of the field table.
+func factsOf(e *call.Event) []factGroup {
+	groups := []factGroup{{Title: "Identity"}, {Title: "Call"}, {Title: "Media"}, {Title: "Quality"}, {Title: "Voice agent"}, {Title: "Cost"}}
+	first := map[string]int{"direction": 1, "codec": 2, "mos": 3, "turnCount": 4, "cost": 5}
+	at := 0
+	for _, f := range call.Fields() {
+		at = max(at, first[f.Name])
+		if f.Type == call.List || f.Type == call.Object || !f.Known(e) {
+			continue
+		}
+		shown := fact{Name: f.Name, Unit: f.Unit, Doc: f.Doc}
+		switch v := f.Value(e).(type) {
+		case string:
+			shown.Value = v
+		case []string:
+			shown.Value = strings.Join(v, ", ")
+		default:
+			shown.Value = value(v)
+		}
+		switch f.Name {
+		case "mos":
+			shown.Mark = mosMark(e.MOSSource)
+		case "mosProvider":
+			shown.Mark = "reported"
+		case "mosEstimate", "rFactor", "mosMin", "mosP5", "mosBelow35Pct":
+			shown.Mark = "estimated"
+		}
+		groups[at].Facts = append(groups[at].Facts, shown)
+	}
+	return slices.DeleteFunc(groups, func(g factGroup) bool { return len(g.Facts) == 0 })
+}
+
+// verdicts divides explanations by how they came out, matches first.
+func verdicts(all []rules.Explanation) []verdictGroup {
+	groups := []verdictGroup{{Title: "Matched"}, {Title: "Could not be judged"}, {Title: "Did not match"}, {Title: "Not concerned"}}
+	order := map[rules.Verdict]int{rules.VerdictMatched: 0, rules.VerdictUnjudged: 1, rules.VerdictNotMatched: 2, rules.VerdictNotConcerned: 3}
+	for i := range all {
+		g := &groups[order[all[i].Verdict]]
+		g.Rules = append(g.Rules, all[i])
+	}
+	return slices.DeleteFunc(groups, func(g verdictGroup) bool { return len(g.Rules) == 0 })
+}
+
+type bodyView struct {
+	backend.Body
+	Text    string
+	Cut     int // bytes that are not shown
+	Binary  bool
+	Call    call.Key
+	Trouble string // of a dead letter
+}
+
+// callBody shows a body of the call as text.
+func (c *console) callBody(ec echo.Context) error {
+	stored, err := c.History.Body(ec.Request().Context(), ec.Param("raw"))
+	if err != nil {
+		return failed(err, "body")
+	}
+	v := bodyOf(stored)
+	return c.render(ec, http.StatusOK, "call", "body-text", v)
+}
+
+// bodyOf is a stored body as a page shows it: JSON indented, the rest as it came.
+func bodyOf(b backend.Body) bodyView {
+	v := bodyView{Body: b}
+	shown := b.Bytes
+	var indented bytes.Buffer
+	if json.Indent(&indented, shown, "", "  ") == nil {
+		shown = indented.Bytes()
+	}
+	if len(shown) > maxShownBody {
+		v.Cut, shown = len(shown)-maxShownBody, shown[:maxShownBody]
+		for len(shown) > 0 && !utf8.RuneStart(shown[len(shown)-1]) {
+			shown = shown[:len(shown)-1]
+		}
+	}
+	v.Text = strings.ToValidUTF8(string(shown), "\uFFFD")
+	v.Binary = !utf8.Valid(shown)
+	return v
+}
+
+// byTime orders alerts as they came.
+func byTime(a, b marker) int { return cmp.Or(cmp.Compare(a.X, b.X), cmp.Compare(a.Label, b.Label)) }
+
+// seconds is a point in time as the charts count it.
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

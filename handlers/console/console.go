@@ -1,0 +1,91 @@
+// Package console is the operators' view of callwatch in a browser: what comes
+// in, calls, incidents, rules, silences, dead letters and how callwatch itself
+// is. Pages are rendered on the server; scripts only make them livelier.
+package console
+
+import (
+	"html/template"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"callwatch/handlers/api"
+)
+
+// Env is what the console needs of the server it is part of.
+type Env struct {
+	// Trusted lets a request in without a login: development, from loopback.
+	Trusted func(r *http.Request) bool
+	// Secure says that browsers come over https: the cookie is kept from plain
+	// http then.
+	Secure  bool
+	Now     func() time.Time
+	Log     *slog.Logger
+	Streams int  // open at one time
+	Slack   bool // a page at /slack shows the made-up Slack
+}
+
+// console answers the requests.
+type console struct {
+	api.API
+	Env
+	pages    map[string]*template.Template
+	sessions *sessions
+	streams  atomic.Int64
+}
+
+// Mount adds the pages. The server refuses what pages of other sites send and
+// turns panics into answers.
+func Mount(e *echo.Echo, a api.API, env Env) {
+	c := &console{API: a, Env: env, pages: parse(), sessions: newSessions()}
+	c.routeStatic(e)
+	e.GET("/login", c.loginPage, c.answer)
+	e.POST("/login", c.login, c.answer)
+	e.POST("/logout", c.logout, c.answer)
+
+	in := e.Group("", c.answer, c.authorize, unescape)
+	in.GET("/", c.live)
+	in.GET("/stream/events", c.streamEvents)
+	in.GET("/stream/incidents", c.streamIncidents)
+	in.GET("/calls/:provider/:id", c.call)
+	in.GET("/calls/:provider/:id/raw/:raw", c.callBody)
+	in.GET("/incidents", c.incidents)
+	in.GET("/incidents/:id", c.incident)
+	in.POST("/incidents/:id", c.markIncident)
+	in.GET("/rules", c.rules)
+	in.GET("/rules/words", c.words)
+	in.POST("/rules/check", c.check)
+	in.POST("/rules/try", c.try)
+	in.POST("/rules/backtest", c.backtest)
+	in.GET("/silences", c.silences)
+	in.POST("/silences", c.addSilence)
+	in.POST("/silences/expire", c.expireSilence)
+	in.GET("/dead-letters", c.deadLetters)
+	in.GET("/dead-letters/:raw", c.deadLetter)
+	in.POST("/dead-letters/replay", c.replay)
+	in.GET("/status", c.status)
+}
+
+// unescape undoes the escapes of path parameters where the router has matched
+// them escaped: ids of calls may hold a slash.
+func unescape(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		if ec.Request().URL.RawPath == "" {
+			return next(ec)
+		}
+		values := ec.ParamValues()
+		for i, v := range values {
+			plain, err := url.PathUnescape(v)
+			if err != nil {
+				return notFound("page")
+			}
+			values[i] = plain
+		}
+		ec.SetParamValues(values...)
+		return next(ec)
+	}
+}

@@ -1,0 +1,137 @@
+package console
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"callwatch/handlers/backend"
+	"callwatch/rules"
+)
+
+// maxListed bounds a list of incidents.
+const maxListed = 200
+
+type incidentsView struct {
+	Tabs  []tab
+	State string
+	List  []rules.Incident
+	More  int // that are not listed
+}
+
+// tab is one part of the list with the number of incidents in it.
+type tab struct {
+	State string
+	Count int
+}
+
+func (c *console) incidents(ec echo.Context) error {
+	all, err := c.Latest(ec.Request().Context())
+	if err != nil {
+		return fmt.Errorf("list incidents: %w", err)
+	}
+	all = slices.DeleteFunc(slices.Clone(all), func(in rules.Incident) bool { return in.State != rules.Resolved })
+	all = append(all, c.Open()...)
+	slices.SortFunc(all, func(a, b rules.Incident) int {
+		return cmp.Or(b.OpenedAt.Compare(a.OpenedAt), cmp.Compare(a.ID, b.ID))
+	})
+	v := incidentsView{State: cmp.Or(ec.QueryParam("state"), "open")}
+	for _, state := range []string{"open", "acknowledged", "silenced", "resolved"} {
+		t := tab{State: state}
+		for i := range all {
+			if stateOf(all[i]) == state {
+				t.Count++
+			}
+		}
+		v.Tabs = append(v.Tabs, t)
+	}
+	v.List = slices.DeleteFunc(all, func(in rules.Incident) bool { return stateOf(in) != v.State })
+	v.More = max(0, len(v.List)-maxListed)
+	v.List = v.List[:len(v.List)-v.More]
+	return c.page(ec, http.StatusOK, "incidents", view{Title: "Incidents", At: "incidents", Body: v})
+}
+
+type incidentView struct {
+	backend.IncidentHistory
+	Timeline []rules.Transition // without plain updates but for the last
+	Updates  int                // left out
+	Samples  []rules.Evidence
+}
+
+func (c *console) incident(ec echo.Context) error {
+	found, err := c.History.Incident(ec.Request().Context(), ec.Param("id"))
+	if err != nil {
+		return failed(err, "incident")
+	}
+	v := incidentView{IncidentHistory: found, Samples: found.Incident.Samples}
+	if len(v.Samples) == 0 {
+		v.Samples = []rules.Evidence{found.Incident.Worst}
+	}
+	for i, t := range found.Transitions {
+		if t.Step == rules.StepUpdated && i < len(found.Transitions)-1 {
+			v.Updates++
+			continue
+		}
+		v.Timeline = append(v.Timeline, t)
+	}
+	slices.Reverse(v.Timeline)
+	return c.page(ec, http.StatusOK, "incident", view{Title: found.Incident.Rule, At: "incidents", Body: v})
+}
+
+// markIncident does what a button of an incident says.
+func (c *console) markIncident(ec echo.Context) error {
+	form, err := readForm(ec)
+	if err != nil {
+		return err
+	}
+	open, id := c.Open(), ec.Param("id")
+	i := slices.IndexFunc(open, func(in rules.Incident) bool { return in.ID == id })
+	if i < 0 {
+		return &failure{status: http.StatusConflict, title: "The incident is not open", detail: "It has resolved meanwhile: there is nothing left to do."}
+	}
+	action, note := rules.Action{By: who(ec), Incident: id}, ""
+	switch do := form.Get("do"); do {
+	case "acknowledge":
+		action.Do, note = rules.Acknowledge, "acknowledged"
+	case "unacknowledge":
+		action.Do, note = rules.Unacknowledge, "returned"
+	case "silence":
+		s, err := c.newSilence(rules.MatchFor(&open[i]), form.Get("for"), form.Get("comment"))
+		if err != nil {
+			return err
+		}
+		s.By = who(ec)
+		action, note = rules.Action{Do: rules.AddSilence, By: who(ec), Silence: &s}, "silenced"
+	default:
+		return &failure{status: http.StatusBadRequest, title: "Unknown action", detail: "Reload the page and use its buttons."}
+	}
+	if note, err = c.mark(ec, action, note, id); err != nil {
+		return err
+	}
+	return back(ec, localPath(form.Get("back")), note)
+}
+
+// mark stores what a person does and returns what the next page says of it.
+func (c *console) mark(ec echo.Context, action rules.Action, done, id string) (note string, err error) {
+	if err := action.Check(); err != nil {
+		var problems rules.Problems
+		if errors.As(err, &problems) {
+			return "", failed(problems, "")
+		}
+		return "", &failure{status: http.StatusUnprocessableEntity, title: "That cannot be done", detail: err.Error()}
+	}
+	seen, err := c.Mark(ec.Request().Context(), action)
+	if err != nil {
+		c.Log.Error("request not stored", "route", ec.Path(), "err", err)
+		return "", &failure{status: http.StatusServiceUnavailable, title: "Not stored", detail: "It could not be made durable. Nothing has changed; try again."}
+	}
+	c.audit(ec, string(action.Do), id)
+	if !seen {
+		return "stored", nil
+	}
+	return done, nil
+}

@@ -1,0 +1,160 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"callwatch/handlers/backend"
+	"callwatch/rules"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// csp lets a page load the console's own files and nothing else. Nothing is
+// inline: no script, no style.
+const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+const maxForm = 1 << 20 // bytes: a rules file may be in it
+
+// view is what every page shows around its own body.
+type view struct {
+	Title string
+	At    string // the part of the navigation the page belongs to
+	Bare  bool   // without navigation: nobody is logged in
+	Note  string // what was done just now
+	Body  any
+
+	Name  string // who is logged in, "" where no login is needed
+	Slack bool
+	Open  int    // incidents
+	Alarm string // what keeps the rules file from being used
+}
+
+// parse makes one template a page, each with the layout and the shared parts.
+func parse() map[string]*template.Template {
+	pages := map[string]*template.Template{}
+	for _, name := range []string{"login", "live", "call", "incidents", "incident", "rules", "silences", "deadletters", "deadletter", "status", "problem"} {
+		pages[name] = template.Must(template.New("").Funcs(viewFuncs()).ParseFS(templates, "templates/layout.html", "templates/parts.html", "templates/"+name+".html"))
+	}
+	return pages
+}
+
+func (c *console) page(ec echo.Context, status int, name string, v view) error {
+	if !v.Bare {
+		if s, ok := ec.Get(visitor).(session); ok && !c.Trusted(ec.Request()) {
+			v.Name = s.name
+		}
+		v.Slack, v.Open, v.Alarm = c.Slack, len(c.Open()), c.Rules().Trouble()
+		if v.Note == "" {
+			v.Note = notes(ec.QueryParam("note"))
+		}
+	}
+	return c.render(ec, status, name, "layout", v)
+}
+
+// render answers with one template of a page, whole or not at all.
+func (c *console) render(ec echo.Context, status int, page, part string, data any) error {
+	var out bytes.Buffer
+	if err := c.pages[page].ExecuteTemplate(&out, part, data); err != nil {
+		return fmt.Errorf("render %s: %w", page, err)
+	}
+	ec.Response().Header().Set("Content-Security-Policy", csp)
+	return ec.HTMLBlob(status, out.Bytes())
+}
+
+// notes are the sentences that a redirect may ask the next page to show.
+func notes(key string) string {
+	return map[string]string{
+		"acknowledged": "Acknowledged. No reminders are sent while it is.",
+		"returned":     "Given back: reminders go on.",
+		"silenced":     "Silenced. What happens is recorded, and not announced until the silence ends.",
+		"expired":      "The silence has ended.",
+		"stored":       "Stored. It takes effect as soon as the events before it are judged.",
+	}[key]
+}
+
+// failure is an error that a visitor can do something about.
+type failure struct {
+	status   int
+	title    string
+	detail   string // what to do next
+	problems rules.Problems
+}
+
+func (f *failure) Error() string { return f.title }
+
+func notFound(what string) error {
+	return &failure{status: http.StatusNotFound, title: "No such " + what, detail: "It was never here, or it is older than what is kept. Go back to the list it came from."}
+}
+
+// failed turns errors of the backend into what a visitor is told.
+func failed(err error, what string) error {
+	var problems rules.Problems
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, backend.ErrNotFound):
+		return notFound(what)
+	case errors.Is(err, backend.ErrIndexing):
+		return &failure{status: http.StatusServiceUnavailable, title: "Still reading what is stored", detail: "callwatch has just started and looks through its store. Reload this page in a few seconds."}
+	case errors.Is(err, backend.ErrBusy):
+		return &failure{status: http.StatusConflict, title: "Another backtest is running", detail: "One runs at a time. Try again when it is done."}
+	case errors.As(err, &problems):
+		return &failure{status: http.StatusUnprocessableEntity, title: "The expression cannot be used", detail: "Mend what is marked and try again.", problems: problems}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &failure{status: http.StatusServiceUnavailable, title: "It took too long", detail: "Choose a shorter time and try again."}
+	}
+	return err
+}
+
+// answer turns failures into pages, or into a part of one where htmx asks.
+func (c *console) answer(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		err := next(ec)
+		var f *failure
+		if err == nil || ec.Response().Committed {
+			return nil
+		}
+		if !errors.As(err, &f) {
+			c.Log.Error("page failed", "route", ec.Path(), "err", err, "request", ec.Response().Header().Get(echo.HeaderXRequestID))
+			f = &failure{status: http.StatusInternalServerError, title: "That did not work", detail: "The log has the cause under request " + ec.Response().Header().Get(echo.HeaderXRequestID) + ". Try again."}
+		}
+		body := struct {
+			Title, Detail string
+			Problems      rules.Problems
+		}{f.title, f.detail, f.problems}
+		if ec.Request().Header.Get("HX-Request") != "" {
+			return c.render(ec, f.status, "problem", "failure", body)
+		}
+		return c.page(ec, f.status, "problem", view{Title: f.title, Bare: ec.Get(visitor) == nil, Body: body})
+	}
+}
+
+// readForm reads a posted form of bounded size.
+func readForm(ec echo.Context) (url.Values, error) {
+	r := ec.Request()
+	r.Body = http.MaxBytesReader(ec.Response(), r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return nil, &failure{status: http.StatusBadRequest, title: "The form cannot be read", detail: "It may be too large. Go back and shorten it."}
+	}
+	return r.PostForm, nil
+}
+
+// back redirects to a page of the console with a note.
+func back(ec echo.Context, path, note string) error {
+	sep := "?"
+	if strings.Contains(path, "?") {
+		sep = "&"
+	}
+	return ec.Redirect(http.StatusSeeOther, path+sep+"note="+note)
+}

@@ -1,0 +1,147 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"callwatch/call"
+	"callwatch/handlers/backend"
+	"callwatch/rules"
+)
+
+type rulesView struct {
+	File  backend.RulesFile
+	Rules []rules.Health
+	Calls []call.Key // the latest, to choose from
+	Draft draft
+}
+
+func (c *console) rules(ec echo.Context) error {
+	page, err := c.History.Events(ec.Request().Context(), backend.EventQuery{Limit: 50})
+	if err != nil {
+		return failed(err, "event")
+	}
+	v := rulesView{File: c.API.Rules(), Rules: c.Health(), Draft: draft{Name: "draft", Severity: "warning", By: "provider", When: ec.QueryParam("expr")}}
+	seen := map[call.Key]bool{}
+	for i := range page.Events {
+		if k := page.Events[i].Event.Key(); !seen[k] {
+			seen[k] = true
+			v.Calls = append(v.Calls, k)
+		}
+	}
+	return c.page(ec, http.StatusOK, "rules", view{Title: "Rules", At: "rules", Body: v})
+}
+
+// keyOf reads "provider/call id".
+func keyOf(s string) (call.Key, bool) {
+	provider, id, found := strings.Cut(strings.TrimSpace(s), "/")
+	return call.Key{Provider: provider, CallID: id}, found && provider != "" && id != ""
+}
+
+// check answers what is wrong with an expression, for the editor. With a call it
+// may use the macros and lists of the rules in force.
+func (c *console) check(ec echo.Context) error {
+	form, err := readForm(ec)
+	if err != nil {
+		return err
+	}
+	problems := rules.Problems{}
+	if k, named := keyOf(form.Get("call")); named {
+		_, err := c.History.Try(ec.Request().Context(), form.Get("expr"), k)
+		if err == nil || errors.As(err, &problems) {
+			return ec.JSON(http.StatusOK, problems)
+		}
+	}
+	if _, found := rules.ParseFilter(form.Get("expr")); found != nil {
+		problems = found
+	}
+	return ec.JSON(http.StatusOK, problems)
+}
+
+type tryView struct {
+	rules.Explanation
+	Call call.Key
+	Expr string
+}
+
+// try judges a call by an expression.
+func (c *console) try(ec echo.Context) error {
+	form, err := readForm(ec)
+	if err != nil {
+		return err
+	}
+	k, named := keyOf(form.Get("call"))
+	expr := strings.TrimSpace(form.Get("expr"))
+	switch {
+	case expr == "":
+		return &failure{status: http.StatusUnprocessableEntity, title: "No expression yet", detail: "Write a condition, such as mos < 3.5."}
+	case !named:
+		return &failure{status: http.StatusUnprocessableEntity, title: "No call chosen", detail: "Choose one of the latest calls, or write provider/call id."}
+	}
+	x, err := c.History.Try(ec.Request().Context(), expr, k)
+	if err != nil {
+		return failed(err, "call")
+	}
+	return c.render(ec, http.StatusOK, "rules", "try-result", tryView{x, k, expr})
+}
+
+// word is something that expressions can name.
+type word struct {
+	Label  string `json:"label"`
+	Type   string `json:"type"`
+	Detail string `json:"detail,omitempty"`
+	Info   string `json:"info,omitempty"`
+}
+
+// words are what the editor completes.
+func (c *console) words(ec echo.Context) error {
+	all := []word{}
+	for _, f := range call.Fields() {
+		detail := string(f.Type)
+		if f.Unit != "" {
+			detail += ", " + f.Unit
+		}
+		all = append(all, word{f.Name, "variable", detail, f.Doc})
+	}
+	for _, name := range []string{"contains", "startsWith", "endsWith", "matches", "in", "not", "and", "or", "nil", "true", "false"} {
+		all = append(all, word{Label: name, Type: "keyword"})
+	}
+	for _, f := range functions() {
+		all = append(all, word{Label: f.Name, Type: "function", Info: f.Value})
+	}
+	return ec.JSON(http.StatusOK, all)
+}
+
+// functions are those of the rule language, each with what it gives.
+func functions() []pair {
+	return []pair{
+		{"len", "length of a text or list"},
+		{"abs", "without its sign"},
+		{"round", "to a whole number"},
+		{"min", "the smallest; of one value, over a window"},
+		{"max", "the largest; of one value, over a window"},
+		{"lower", "in lower case"},
+		{"upper", "in upper case"},
+		{"trim", "without spaces around it"},
+		{"any", "one element meets the condition"},
+		{"all", "every element does"},
+		{"none", "no element does"},
+		{"one", "exactly one does"},
+		{"count", "how many elements, or calls of a window, do"},
+		{"filter", "the elements that do"},
+		{"date", "a point in time"},
+		{"rate", "share of a window's calls that meet the condition"},
+		{"calls", "number of a window's calls"},
+		{"avg", "mean over a window"},
+		{"sum", "sum over a window"},
+		{"p50", "median over a window"},
+		{"p90", "90th percentile over a window"},
+		{"p95", "95th percentile over a window"},
+		{"p99", "99th percentile over a window"},
+		{"distinct", "number of different values in a window"},
+		{"prev", "the same over the window before"},
+	}
+}

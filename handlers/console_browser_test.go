@@ -1,0 +1,402 @@
+package handlers_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"callwatch/call"
+	"callwatch/handlers"
+	"callwatch/rules"
+)
+
+// open shows a page of the console and waits until its scripts have run.
+func open(ctx context.Context, t *testing.T, url string) {
+	t.Helper()
+	do(ctx, t, chromedp.Navigate(url))
+	eventually(ctx, t, `document.readyState === 'complete'`)
+}
+
+// press clicks what a selector finds first.
+func press(ctx context.Context, t *testing.T, selector string) {
+	t.Helper()
+	if !eval[bool](ctx, t, `(() => { const e = document.querySelector(`+"`"+selector+"`"+`); if (e) e.click(); return e !== null })()`) {
+		t.Fatalf("no %s to press", selector)
+	}
+}
+
+// reads waits until the page's text holds something, also across a navigation.
+func reads(ctx context.Context, t *testing.T, text string) {
+	t.Helper()
+	becomes(ctx, t, fmt.Sprintf(`document.readyState === 'complete' && document.body.innerText.includes(%q)`, text))
+}
+
+// becomes waits until an expression is true, also across a navigation.
+func becomes(ctx context.Context, t *testing.T, expr string) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); ; {
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expr))
+		if ok && err == nil {
+			return
+		}
+		if ctx.Err() != nil || time.Now().After(end) {
+			t.Fatalf("%s: %v, %v", expr, ok, err)
+		}
+	}
+}
+
+func dark(ctx context.Context, t *testing.T, scheme string) {
+	t.Helper()
+	features := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}
+	if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// officePages are all pages by the name of their screenshots.
+func officePages(o *office) map[string]string {
+	last := o.events[len(o.events)-1].Event
+	var id string
+	for _, in := range o.engine.Incidents() {
+		if in.Rule == "low-mos" && in.Opening.Call.Provider == "telnyx" {
+			id = in.ID
+		}
+	}
+	return map[string]string{
+		"live": "/", "call": "/calls/telnyx/" + last.CallID, "incidents": "/incidents", "incident": "/incidents/" + id, "rules": "/rules",
+		"silences": "/silences", "dead-letters": "/dead-letters", "dead-letter": "/dead-letters/raw-70", "status": "/status",
+		"login": "/login", "filter-error": "/?filter=mos+%3C+%22x%22", "missing": "/calls/telnyx/nothing",
+	}
+}
+
+// TestConsolePages: every page in both colour schemes and at phone width has no
+// serious finding of axe, no complaint of the browser, and no sideways scrolling.
+func TestConsolePages(t *testing.T) {
+	ctx := browser(t)
+	o := newOffice(t)
+	o.busy()
+	url := serve(t, handlers.Config{Dev: true, API: o.api()})
+	axe, err := os.ReadFile("testdata/axe/axe.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages := chromedp.Console(ctx)
+	for name, path := range officePages(o) {
+		for _, scheme := range []string{"light", "dark"} {
+			dark(ctx, t, scheme)
+			do(ctx, t, chromedp.EmulateViewport(1280, 900))
+			open(ctx, t, url+path)
+			settle(ctx, t, name)
+			photograph(ctx, t, name+"-"+scheme)
+			eval[any](ctx, t, string(axe)+";0")
+			eval[string](ctx, t, `window.axed = null, axe.run().then(r => { window.axed = r.violations.filter(v => v.impact === 'serious' || v.impact === 'critical').map(v => v.id + ': ' + v.nodes.map(n => n.target + ' ' + n.failureSummary).join('; ')).join('\n') }), ''`)
+			eventually(ctx, t, `window.axed !== null`)
+			if found := eval[string](ctx, t, `window.axed`); found != "" {
+				t.Errorf("%s, %s: %s", name, scheme, found)
+			}
+		}
+		do(ctx, t, chromedp.EmulateViewport(375, 812))
+		open(ctx, t, url+path)
+		settle(ctx, t, name)
+		photograph(ctx, t, name+"-phone")
+		if width := eval[int](ctx, t, `document.documentElement.scrollWidth`); width > 375 {
+			t.Errorf("%s is %d wide on a phone", name, width)
+		}
+		if eval[bool](ctx, t, `document.querySelector('main img') !== null`) {
+			t.Errorf("%s: a provider's text became an element", name)
+		}
+	}
+	for _, complaint := range complaints(ctx, t, messages) {
+		if !strings.Contains(complaint, "the server responded with a status of 4") { // of the pages that are to be errors
+			t.Errorf("the browser complains: %s", complaint)
+		}
+	}
+}
+
+// settle waits until a page's scripts have drawn what they draw.
+func settle(ctx context.Context, t *testing.T, name string) {
+	t.Helper()
+	switch name {
+	case "live":
+		eventually(ctx, t, `document.querySelector('#link.live') !== null`)
+	case "call":
+		eventually(ctx, t, `document.querySelectorAll('[data-drawn]').length === 4`)
+	case "rules", "filter-error":
+		eventually(ctx, t, `document.querySelector('.editor') !== null`)
+	}
+}
+
+func photograph(ctx context.Context, t *testing.T, name string) {
+	t.Helper()
+	if *screenshots == "" {
+		return
+	}
+	if err := os.MkdirAll(*screenshots, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	png := do(ctx, t, chromedp.CaptureScreenshot())
+	if err := os.WriteFile(filepath.Join(*screenshots, "console-"+name+".png"), png, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestConsoleActions: what an operator can do is done, and said.
+func TestConsoleActions(t *testing.T) {
+	ctx := browser(t)
+	o := newOffice(t)
+	o.busy()
+	url := serve(t, handlers.Config{Dev: true, API: o.api()})
+	messages := chromedp.Console(ctx)
+	did := func(want rules.Doing) {
+		t.Helper()
+		got := look(o, func() rules.Action { return o.marks[len(o.marks)-1] })
+		if got.Do != want || got.By == "" {
+			t.Errorf("marked %+v, want %s", got, want)
+		}
+	}
+
+	open(ctx, t, url+"/incidents")
+	n := len(o.api().Open())
+	press(ctx, t, `.card button[value=acknowledge]`)
+	reads(ctx, t, "Acknowledged.")
+	did(rules.Acknowledge)
+	open(ctx, t, url+"/incidents?state=acknowledged")
+	press(ctx, t, `.card button[value=unacknowledge]`)
+	reads(ctx, t, "Given back")
+	did(rules.Unacknowledge)
+	open(ctx, t, url+"/incidents")
+	press(ctx, t, `.card .title`)
+	becomes(ctx, t, `location.pathname.startsWith('/incidents/') && document.readyState === 'complete'`)
+	press(ctx, t, `button[name=for][value="4h"]`)
+	reads(ctx, t, "Silenced.")
+	did(rules.AddSilence)
+	if until := time.Until(o.api().Silences()[0].Until); until < 3*time.Hour || until > 4*time.Hour {
+		t.Errorf("silenced for %s", until)
+	}
+
+	open(ctx, t, url+"/silences")
+	reads(ctx, t, "mutes 1 incident")
+	eval[any](ctx, t, `document.getElementById('match').value = 'rule == "low-mos"', document.getElementById('for').value = '30m', 0`)
+	press(ctx, t, `form[action="/silences"] button`)
+	reads(ctx, t, `rule == "low-mos"`)
+	press(ctx, t, `form[action="/silences/expire"] button`)
+	reads(ctx, t, "The silence has ended.")
+	did(rules.ExpireSilence)
+
+	open(ctx, t, url+"/dead-letters")
+	press(ctx, t, `td form button`)
+	reads(ctx, t, "Tried 1: 1 are mended")
+	press(ctx, t, `main > form button`)
+	reads(ctx, t, "No dead letter")
+
+	// The list follows what happens.
+	open(ctx, t, url+"/incidents")
+	eventually(ctx, t, `document.querySelector('[sse-connect]')['htmx-internal-data']?.sseEventSource?.readyState === 1`)
+	fail := event(900, "signalwire", nil, "")
+	fail.Status, fail.HangupCause = call.Failed, "new-cause"
+	o.add(fail)
+	reads(ctx, t, "new-cause")
+	if after := len(o.api().Open()); after != n+1 {
+		t.Errorf("%d incidents are open, want %d", after, n+1)
+	}
+	if got := complaints(ctx, t, messages); len(got) > 0 {
+		t.Errorf("the browser complains: %q", got)
+	}
+}
+
+// TestConsoleRules: an expression is completed, checked while it is written,
+// tried against a call, and a draft is backtested beside the running rule.
+func TestConsoleRules(t *testing.T) {
+	ctx := browser(t)
+	o := newOffice(t)
+	o.busy()
+	url := serve(t, handlers.Config{Dev: true, API: o.api()})
+	messages := chromedp.Console(ctx)
+	open(ctx, t, url+"/rules")
+	write := func(id, text string) {
+		t.Helper()
+		eventually(ctx, t, fmt.Sprintf(`document.getElementById(%q).editor !== undefined`, id))
+		eval[any](ctx, t, fmt.Sprintf(`(() => { const v = document.getElementById(%q).editor; v.focus(); v.dispatch({changes: {from: 0, to: v.state.doc.length, insert: %q}, selection: {anchor: %d}, userEvent: 'input.type'}) })(), 0`, id, text, len(text)))
+	}
+	inEditor := func(id, selector string) string {
+		return fmt.Sprintf(`document.getElementById(%q).nextElementSibling.shadowRoot.querySelector(%q)`, id, selector)
+	}
+
+	write("try-expr", "jitter")
+	eventually(ctx, t, inEditor("try-expr", ".cm-tooltip-autocomplete")+`?.textContent.includes('jitterMs')`)
+	eventually(ctx, t, `document.getElementById('try-report').textContent.includes('jitterMs')`)
+	eventually(ctx, t, inEditor("try-expr", ".cm-lintRange-error")+` !== null`)
+	eventually(ctx, t, `document.querySelector('#tried .problems')?.textContent.includes('1:1')`)
+
+	eval[any](ctx, t, `document.getElementById('try-call').value = 'telnyx/`+o.events[len(o.events)-1].Event.CallID+`', 0`)
+	write("try-expr", "mos < 3.5 && jitterMs > 100")
+	eventually(ctx, t, `document.getElementById('tried').innerText.includes('does not match')`)
+	eventually(ctx, t, `document.getElementById('try-report').textContent === ''`)
+	write("try-expr", "mos < 3.5")
+	eventually(ctx, t, `document.querySelector('#tried h3')?.innerText.startsWith('matches')`)
+
+	eval[any](ctx, t, `document.getElementById('d-name').value = 'low-mos', 0`)
+	write("d-when", "mos < 3.8")
+	press(ctx, t, `form[action="/rules/backtest"] button.primary`)
+	eventually(ctx, t, `document.getElementById('tested').innerText.includes('Newly caught')`)
+	eventually(ctx, t, `document.querySelectorAll('.histogram rect').length > 0`)
+	if yaml := eval[string](ctx, t, `document.getElementById('draft-yaml').textContent`); !strings.Contains(yaml, "when: 'mos < 3.8'") {
+		t.Errorf("YAML is %q", yaml)
+	}
+	press(ctx, t, `button[data-copy]`)
+	eventually(ctx, t, `document.querySelector('.copied').textContent !== ''`)
+	write("d-when", "moss < 3.8")
+	press(ctx, t, `form[action="/rules/backtest"] button.primary`)
+	eventually(ctx, t, `document.querySelector('#tested .failure')?.innerText.includes('moss')`)
+	photograph(ctx, t, "rules-draft")
+	for _, complaint := range complaints(ctx, t, messages) {
+		if !strings.Contains(complaint, "422") { // of what was wrong on purpose
+			t.Errorf("the browser complains: %s", complaint)
+		}
+	}
+}
+
+// cutter is a TCP proxy that can cut what goes through it.
+type cutter struct {
+	addr string
+	mu   sync.Mutex
+	open []net.Conn
+	off  bool
+}
+
+func newCutter(t *testing.T, to string) *cutter {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	c := &cutter{addr: l.Addr().String()}
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			c.mu.Lock()
+			if err != nil || c.off {
+				_ = in.Close()
+				if out != nil {
+					_ = out.Close()
+				}
+			} else {
+				c.open = append(c.open, in, out)
+				go func() { _, _ = io.Copy(in, out); _ = in.Close() }()
+				go func() { _, _ = io.Copy(out, in); _ = out.Close() }()
+			}
+			c.mu.Unlock()
+		}
+	}()
+	return c
+}
+
+// cut ends all connections, and refuses new ones while off.
+func (c *cutter) cut(off bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conn := range c.open {
+		_ = conn.Close()
+	}
+	c.open, c.off = nil, off
+}
+
+// TestLiveLosesNothing: events that come while the connection is cut, again and
+// again, are all shown once it is back, each once and the newest first.
+func TestLiveLosesNothing(t *testing.T) {
+	ctx := browser(t)
+	o := newOffice(t)
+	url := serve(t, handlers.Config{Dev: true, API: o.api()})
+	proxy := newCutter(t, strings.TrimPrefix(url, "http://"))
+	open(ctx, t, "http://"+proxy.addr)
+	eventually(ctx, t, `document.querySelector('#link.live') !== null`)
+	const rounds, each = 4, 60
+	for round := range rounds {
+		for i := range each {
+			if i == each/3 {
+				proxy.cut(true)
+			}
+			o.add(event(round*each+i, "telnyx", new(4.2), call.FromProvider))
+		}
+		proxy.cut(false)
+		eventually(ctx, t, fmt.Sprintf(`document.getElementById('total').textContent === '%d'`, (round+1)*each))
+	}
+	order := eval[string](ctx, t, `[...document.querySelectorAll('#rows tr')].map(r => r.dataset.seq).join()`)
+	var want []string
+	for i := rounds * each; i > 0; i-- {
+		want = append(want, fmt.Sprint(i))
+	}
+	if order != strings.Join(want, ",") {
+		t.Errorf("rows are %s", order)
+	}
+}
+
+// TestLiveKeepsUp: 200 events a second are all counted and the table stays short.
+func TestLiveKeepsUp(t *testing.T) {
+	ctx := browser(t)
+	o := newOffice(t)
+	url := serve(t, handlers.Config{Dev: true, API: o.api()})
+	messages := chromedp.Console(ctx)
+	open(ctx, t, url)
+	eventually(ctx, t, `document.querySelector('#link.live') !== null`)
+	const seconds, rate = 8, 200
+	tick := time.NewTicker(time.Second / 20)
+	defer tick.Stop()
+	for i := range seconds * 20 {
+		<-tick.C
+		batch := make([]call.Event, rate/20)
+		for j := range batch {
+			batch[j] = event(i*rate/20+j, "telnyx", new(2.0+float64(j%4)*0.8), call.FromProvider)
+		}
+		o.add(batch...)
+		if i == 60 { // what waits while the page is paused is counted as well
+			press(ctx, t, "#pause")
+		}
+		if i == 80 {
+			eventually(ctx, t, `document.getElementById('waiting').textContent.includes('wait')`)
+			press(ctx, t, "#pause")
+		}
+	}
+	eventually(ctx, t, fmt.Sprintf(`document.getElementById('total').textContent.replace(/\D/g, '') === '%d'`, seconds*rate))
+	if n := eval[int](ctx, t, `document.querySelectorAll('#rows tr').length`); n != 500 {
+		t.Errorf("the table has %d rows", n)
+	}
+	if first := eval[string](ctx, t, `document.querySelector('#rows tr').dataset.seq`); first != fmt.Sprint(seconds*rate) {
+		t.Errorf("the first row is %s", first)
+	}
+	if got := complaints(ctx, t, messages); len(got) > 0 {
+		t.Errorf("the browser complains: %q", got)
+	}
+}
+
+// TestLiveFilter: only what passes is shown, stored or coming.
+func TestLiveFilter(t *testing.T) {
+	ctx := browser(t)
+	o := newOffice(t)
+	o.busy()
+	url := serve(t, handlers.Config{Dev: true, API: o.api()})
+	open(ctx, t, url+"/?filter=mos+%3C+3")
+	eventually(ctx, t, `document.querySelector('#link.live') !== null`)
+	if n := eval[int](ctx, t, `document.querySelectorAll('#rows tr').length`); n != 1 {
+		t.Errorf("%d stored rows pass", n)
+	}
+	o.add(event(801, "telnyx", new(4.0), call.FromProvider), event(802, "telnyx", new(2.0), call.FromProvider))
+	eventually(ctx, t, `document.querySelectorAll('#rows tr').length === 2`)
+	open(ctx, t, url+"/?filter=moss+%3C+3")
+	reads(ctx, t, "1:1")
+}

@@ -1,0 +1,67 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"callwatch/call"
+)
+
+// A call that is forgotten is in no part of a checkpoint, be it loose, packed or
+// what the others are packed by; the others stay.
+func TestForgetCall(t *testing.T) {
+	set := compileSet(t, "rules:\n  - {name: low, when: mos < 2, by: [provider]}\n")
+	for _, packed := range []bool{false, true} {
+		for _, forgotten := range []int{0, 7} {
+			t.Run(fmt.Sprintf("packed %v, call %d", packed, forgotten), func(t *testing.T) {
+				g := NewEngine(set, Options{})
+				if packed {
+					g.st.Calls.limit = 2
+				}
+				at := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+				name := func(i int) call.Key { return call.Key{Provider: "acme", CallID: fmt.Sprintf("call-%d", i)} }
+				for i := range 20 {
+					e := &call.Event{Identity: call.Identity{ID: fmt.Sprint("e", i), Provider: "acme", CallID: name(i).CallID, Kind: call.Ended, OccurredAt: at}}
+					e.From, e.MOS = fmt.Sprintf("+155501000%02d", i), new(1.5)
+					g.Apply(uint64(i+1), at.Add(time.Duration(i)*time.Second), e)
+				}
+				if packed && len(g.st.Calls.packed) == 0 {
+					t.Fatal("nothing is packed")
+				}
+				data, err := g.Checkpoint()
+				if err != nil {
+					t.Fatal(err)
+				}
+				without, found, err := ForgetCall(data, name(forgotten))
+				if err != nil || !found {
+					t.Fatalf("found %v, %v", found, err)
+				}
+				next, err := Restore(set, Options{}, without)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if next.Calls() != 19 || next.Seq() != g.Seq() || len(next.Incidents()) != 1 {
+					t.Errorf("%d calls, %d incidents at %d", next.Calls(), len(next.Incidents()), next.Seq())
+				}
+				for i := range 20 {
+					c, ok := next.Call(name(i))
+					if ok == (i == forgotten) || ok && c.From != fmt.Sprintf("+155501000%02d", i) {
+						t.Errorf("call %d: %v, from %q", i, ok, c.From)
+					}
+				}
+				number := fmt.Sprintf("+155501000%02d", forgotten)
+				if strings.Contains(string(without), number) {
+					t.Error("the checkpoint has the number")
+				}
+				if in := next.Incidents()[0]; !in.Names(name(0)) {
+					t.Error("the incident does not name its call any more")
+				}
+				if _, again, err := ForgetCall(without, name(forgotten)); again || err != nil {
+					t.Errorf("forgotten twice: %v, %v", again, err)
+				}
+			})
+		}
+	}
+}

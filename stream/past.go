@@ -1,0 +1,92 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// pastSuffix ends the subject of an event that is history: imported, or a
+// correction of what was stored before. It is one token more than live events
+// have, so that who subscribes to callwatch.event.*.* is not told of it.
+const pastSuffix = ".past"
+
+// past adds what tells history from live events to the headers, and returns the
+// end of the subject.
+func (e *Event) past(h nats.Header) string {
+	if e.Source != "" {
+		h[headerOrigin] = []string{escapeHeader(cut(e.Source))}
+	}
+	if e.Replaces != (Position{}) {
+		h[headerReplaces] = []string{e.Replaces.String()}
+	}
+	if e.CountsAt.IsZero() {
+		return ""
+	}
+	h[headerCountsAt] = []string{e.CountsAt.UTC().Format(time.RFC3339Nano)}
+	return pastSuffix
+}
+
+// Past says that the event is history: it counts at CountsAt and wakes no rule.
+func (m *Message) Past() bool { return strings.HasSuffix(m.Subject, pastSuffix) }
+
+// Source is how the event's body came: webhook, fetch or import; "" where it was
+// not noted.
+func (m *Message) Source() string { return unescapeHeader(m.header.Get(headerOrigin)) }
+
+// CountsAt is when the event counts: for live events, ticks and marks when they
+// were stored.
+func (m *Message) CountsAt() time.Time {
+	if at, err := time.Parse(time.RFC3339Nano, m.header.Get(headerCountsAt)); err == nil {
+		return at.UTC()
+	}
+	return m.Time
+}
+
+// Replaces is the record whose events this one stands for, together with the
+// others of its own record; ok is false of an event that replaces none. Of a live
+// event it is the record that had no event before.
+func (m *Message) Replaces() (raw Position, ok bool) {
+	raw, err := ParsePosition(m.header.Get(headerReplaces))
+	return raw, err == nil
+}
+
+// PastEvents reads the events that are history and were stored at or after since
+// (zero: all), in the order in which they were stored, and ends behind the last
+// one or with fn's error.
+func (s *Store) PastEvents(ctx context.Context, since time.Time, fn func(Message) error) error {
+	return s.storedEvents(ctx, []string{eventPrefix + "*.*" + pastSuffix}, since, func(m Message, _ uint64) error { return fn(m) })
+}
+
+// EventsSince reads the events, live and past, that were stored at or after since
+// (zero: all), in the order in which they were stored, which is that of RAW.
+func (s *Store) EventsSince(ctx context.Context, since time.Time, fn func(Message) error) error {
+	return s.storedEvents(ctx, []string{eventPrefix + ">"}, since, func(m Message, _ uint64) error { return fn(m) })
+}
+
+// EventsOf reads the stored events of a provider ("": of all), live and past, in
+// the order in which they were stored.
+func (s *Store) EventsOf(ctx context.Context, provider string, fn func(Message) error) error {
+	subject := eventPrefix + ">"
+	if provider != "" {
+		subject = eventPrefix + token(provider) + ".>"
+	}
+	return s.storedEvents(ctx, []string{subject}, time.Time{}, func(m Message, _ uint64) error { return fn(m) })
+}
+
+func (s *Store) storedEvents(ctx context.Context, subjects []string, since time.Time, fn func(m Message, left uint64) error) error {
+	c := cursor{store: s, stream: eventStream, subjects: subjects, since: since, batch: messagesAtOnce, toEnd: true}
+	var failed error
+	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+		failed = fn(newMessage(m, meta), meta.NumPending)
+		return failed
+	}
+	if err := c.run(ctx); err != nil && failed == nil {
+		return fmt.Errorf("read stored events: %w", err)
+	}
+	return failed
+}

@@ -1,0 +1,174 @@
+package stream
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A frame that holds what must be erased beside what must stay is stored once
+// more, with a blank in the place of each erased record, under a subject that
+// names the old frame; then the old one is overwritten and removed. headerRewrites
+// lists the sequences the new frame stands for: the old frame's own and those of
+// earlier rewrites of it, so that none of them counts as lost.
+const headerRewrites = "callwatch-rewrites"
+
+// sourceErased marks the blank that an erased record leaves.
+const sourceErased = "erased"
+
+func (r *Record) erased() bool { return r.Source == sourceErased && len(r.Body) == 0 }
+
+func rewriteSubject(seq uint64) string { return rewritePrefix + strconv.FormatUint(seq, 10) }
+
+// frame reads a frame by the sequence it was stored under first.
+func (s *Store) frame(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, error) {
+	m, err := s.raw.GetMsg(ctx, seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return s.raw.GetLastMsgForSubject(ctx, rewriteSubject(seq))
+	}
+	return m, err
+}
+
+// rewrite is a sequence that is missing on purpose, and the frame in its place;
+// none where that was only an earlier rewrite of another.
+type rewrite struct {
+	old   uint64
+	frame []byte
+}
+
+// rewrites are those of the sequences from first to last, in order.
+func (s *Store) rewrites(ctx context.Context, first, last uint64) ([]rewrite, error) {
+	var found []rewrite
+	c := cursor{store: s, stream: rawStream, subjects: []string{rewritePrefix + "*"}, last: true, toEnd: true, batch: framesAtOnce}
+	c.deliver = func(m jetstream.Msg, _ *jetstream.MsgMetadata, _ bool) error {
+		for i, seq := range rewrittenBy(m.Headers()) {
+			switch {
+			case seq < first || seq > last:
+			case i == 0:
+				found = append(found, rewrite{old: seq, frame: m.Data()})
+			default:
+				found = append(found, rewrite{old: seq})
+			}
+		}
+		return nil
+	}
+	if err := c.run(ctx); err != nil {
+		return nil, fmt.Errorf("rewritten frames: %w", err)
+	}
+	slices.SortFunc(found, func(a, b rewrite) int { return cmp.Compare(a.old, b.old) })
+	return found, nil
+}
+
+// rewrittenBy are the sequences a frame stands for, the old frame's first.
+func rewrittenBy(h nats.Header) []uint64 {
+	var seqs []uint64
+	for text := range strings.SplitSeq(h.Get(headerRewrites), ",") {
+		if seq, err := strconv.ParseUint(text, 10, 64); err == nil {
+			seqs = append(seqs, seq)
+		}
+	}
+	return seqs
+}
+
+// EraseRecords removes records for good: their bytes are overwritten on the disk
+// of the embedded server, or of the servers of a cluster, and the other records of
+// their frames keep their ids. It returns how many it found. It may be stopped
+// anywhere and called again; records that are gone are passed over.
+func (s *Store) EraseRecords(ctx context.Context, at []Position) (erased int, err error) {
+	byFrame := map[uint64][]int{}
+	for _, p := range at {
+		byFrame[p.Seq] = append(byFrame[p.Seq], p.Index)
+	}
+	for seq, indexes := range byFrame {
+		n, err := s.eraseFrame(ctx, seq, indexes)
+		if err != nil {
+			return erased, fmt.Errorf("erase in raw frame %d: %w", seq, err)
+		}
+		erased += n
+	}
+	return erased, nil
+}
+
+func (s *Store) eraseFrame(ctx context.Context, seq uint64, indexes []int) (erased int, err error) {
+	subject := rewriteSubject(seq)
+	m, err := s.raw.GetLastMsgForSubject(ctx, subject)
+	var before uint64 // sequence of the last rewrite; 0: none
+	olds := []uint64{seq}
+	switch {
+	case err == nil:
+		before, olds = m.Sequence, append(rewrittenBy(m.Header), m.Sequence)
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		if m, err = s.raw.GetMsg(ctx, seq); errors.Is(err, jetstream.ErrMsgNotFound) {
+			return 0, nil // gone by its age
+		}
+		if err != nil {
+			return 0, readError(ctx, err)
+		}
+	default:
+		return 0, readError(ctx, err)
+	}
+	records, err := s.codec.decode(m.Data)
+	if err != nil {
+		return 0, err
+	}
+	for _, i := range indexes {
+		if i < len(records) && !records[i].erased() {
+			records[i] = Record{Source: sourceErased}
+			erased++
+		}
+	}
+	if erased > 0 {
+		if err := s.writeRewrite(ctx, subject, before, olds, records); err != nil {
+			return 0, err
+		}
+	}
+	// Also when nothing was left to blank: the run before may have ended here.
+	for _, old := range olds {
+		if erased == 0 && old == before {
+			continue // the rewrite in force
+		}
+		if err := overwrite(ctx, s.raw, old); err != nil {
+			return erased, err
+		}
+	}
+	return erased, nil
+}
+
+// writeRewrite stores a frame in the place of others, unless somebody else has
+// meanwhile.
+func (s *Store) writeRewrite(ctx context.Context, subject string, before uint64, olds []uint64, records []Record) error {
+	codec, err := newCodec() // the committer's encodes one frame at a time
+	if err != nil {
+		return err
+	}
+	var payload []byte
+	for i := range records {
+		payload = appendRecord(payload, &records[i])
+	}
+	list := make([]string, len(olds))
+	for i, old := range olds {
+		list[i] = strconv.FormatUint(old, 10)
+	}
+	msg := &nats.Msg{Subject: subject, Data: codec.encode(nil, payload, len(records)), Header: nats.Header{headerRewrites: {strings.Join(list, ",")}}}
+	_, err = s.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(before))
+	return classify(err)
+}
+
+// overwrite removes a message and overwrites its bytes; one that is gone is well.
+func overwrite(ctx context.Context, st jetstream.Stream, seq uint64) error {
+	err := st.SecureDeleteMsg(ctx, seq)
+	if err == nil {
+		return nil
+	}
+	if _, gone := st.GetMsg(ctx, seq); errors.Is(gone, jetstream.ErrMsgNotFound) {
+		return nil
+	}
+	return classify(err)
+}

@@ -50,6 +50,19 @@ func addRemote(c *cobra.Command, s *settings) func(*cobra.Command) (*remote, err
 	}
 }
 
+// onRemote makes do what a command does with a running callwatch.
+func onRemote(c *cobra.Command, s *settings, do func(c *cobra.Command, r *remote, args []string) error) *cobra.Command {
+	connect := addRemote(c, s)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		r, err := connect(c)
+		if err != nil {
+			return err
+		}
+		return do(c, r, args)
+	}
+	return c
+}
+
 // listening is the address under which a listener on this machine is reached.
 func listening(addr string) string {
 	host, port, err := net.SplitHostPort(addr)

@@ -16,9 +16,8 @@ import (
 )
 
 func eventsCommand(s *settings) *cobra.Command {
-	c := &cobra.Command{Use: "events", Short: "Look at normalized events", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(eventsNormalizeCommand(s), eventsTailCommand(s))
-	return c
+	return commandGroup("events", "Look at normalized events",
+		eventsNormalizeCommand(s), eventsTailCommand(s))
 }
 
 func eventsNormalizeCommand(s *settings) *cobra.Command {

@@ -100,6 +100,13 @@ func rootCommand(environ []string) *cobra.Command {
 	return root
 }
 
+// commandGroup is a command that only has others below it.
+func commandGroup(use, short string, of ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(of...)
+	return c
+}
+
 // usageErrors gives every refusal of arguments the exit code of wrong usage.
 func usageErrors(c *cobra.Command) {
 	if check := c.Args; check != nil {

@@ -11,9 +11,8 @@ import (
 )
 
 func rulesCommand(s *settings) *cobra.Command {
-	c := &cobra.Command{Use: "rules", Short: "Check, test, explain and suggest rules", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(rulesCheckCommand(s), rulesTestCommand(s), rulesExplainCommand(s), rulesSchemaCommand(), rulesFmtCommand(), rulesListCommand(s), rulesReloadCommand(s), rulesSuggestCommand(s))
-	return c
+	return commandGroup("rules", "Check, test, explain and suggest rules",
+		rulesCheckCommand(s), rulesTestCommand(s), rulesExplainCommand(s), rulesSchemaCommand(), rulesFmtCommand(), rulesListCommand(s), rulesReloadCommand(s), rulesSuggestCommand(s))
 }
 
 func rulesCheckCommand(s *settings) *cobra.Command {

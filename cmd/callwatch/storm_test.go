@@ -84,6 +84,15 @@ func TestStormIsFoundEverywhere(t *testing.T) {
 	})
 	within(t, 3*time.Minute, "the API has all of them open", func() bool { return len(list("open")) == many })
 
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		for _, th := range slack.Threads() {
+			t.Log(th.Root.Shown, len(th.Replies))
+		}
+		t.Logf("%+v", a.notifier.Load().Status())
+	})
 	ahead.Store(int64(11 * time.Minute))
 	var one string
 	for one = range list("open") {

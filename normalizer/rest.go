@@ -27,7 +27,7 @@ type REST struct {
 	Delays []time.Duration
 	// Wants are the requests that tell the rest about a call after this event,
 	// none for an event that needs nothing more. It is asked of every event but
-	// imported and fetched ones.
+	// imported, corrected and fetched ones, and of what a list told of a missed call.
 	Wants func(e *call.Event, k Keys) []Ask
 	// Holds says how much of what was asked for stands in an answer of status 200.
 	Holds func(a Ask, answer []byte) Holding

@@ -17,6 +17,10 @@ import (
 //	length 4 | sequence 8 | time 8 | subject length 2 | subject | [header length 4 | header] | message | hash 8
 //
 // Integers are little-endian. The high bit of length says that there is a header.
+// Two bits of the sequence mark records without subject: an erased one, overwritten
+// where it lay with random bytes, time 0 and a new hash, and a tombstone, written
+// behind the others, that says which sequence was removed. Compaction drops what is
+// removed; a purge leaves one tombstone of the last sequence in a new block.
 // The hash covers neither the lengths nor, therefore, where subject and header
 // end. Read as it is, a damaged length or sequence makes the server drop the rest
 // of the block or exhaust memory: blocks are checked before it starts.
@@ -89,7 +93,7 @@ func (k *block) sound(record []byte) bool {
 		return false
 	}
 	if sequenceOf(record)&(erasedBit|tombstoneBit) != 0 {
-		return true
+		return subject == 0 && !withHeader
 	}
 	if withHeader {
 		n := binary.LittleEndian.Uint32(rest)
@@ -112,7 +116,7 @@ func (k *block) owns(subject string) bool {
 	}
 	switch k.stream {
 	case rawStream:
-		return subject == rawSubject
+		return subject == rawSubject || strings.HasPrefix(subject, rewritePrefix)
 	case eventStream:
 		return strings.HasPrefix(subject, eventPrefix) || subject == tickSubject || subject == markSubject
 	case alertStream:
@@ -145,7 +149,7 @@ func (k *block) plausible(subject string, message []byte) bool {
 type flaw struct {
 	from, to    int    // bytes in the block
 	before      uint64 // sequence of the record before; 0: there is none
-	after       uint64 // of the record behind; 0: it is the last
+	after       uint64 // of the next record behind that is no tombstone; 0: it is the last
 	beforeStamp [8]byte
 }
 
@@ -165,7 +169,7 @@ func (k *block) flaws(b []byte, last uint64) (found []flaw) {
 		f := flaw{from: at, to: len(b), before: last, beforeStamp: stamp}
 		for next := at + 1; next+emptyRecord <= len(b); next++ {
 			if k.resumes(b[next:], last) {
-				f.to, f.after = next, sequenceOf(b[next:])&^(erasedBit|tombstoneBit)
+				f.to, f.after = next, k.firstOf(b[next:])
 				break
 			}
 		}
@@ -173,6 +177,22 @@ func (k *block) flaws(b []byte, last uint64) (found []flaw) {
 		at = f.to
 	}
 	return found
+}
+
+// firstOf is the first sequence of a message in b, erased ones included; 0 when
+// damage or the end comes before.
+func (k *block) firstOf(b []byte) uint64 {
+	for at := 0; at < len(b); {
+		n := k.size(b[at:])
+		if n == 0 || !k.sound(b[at:at+n]) {
+			return 0
+		}
+		if seq := sequenceOf(b[at:]); seq&tombstoneBit == 0 {
+			return seq &^ erasedBit
+		}
+		at += n
+	}
+	return 0
 }
 
 // resumes says whether a record that may follow sequence last begins b.
@@ -193,12 +213,20 @@ func (k *block) resumes(b []byte, last uint64) bool {
 // mendWork bounds the search for a flipped bit, in bytes that are hashed.
 const mendWork = 8 << 30
 
-// mend looks for one flipped bit in record and sets it right.
+// mend looks for one flipped bit in record and sets it right. Where the length is
+// not that of record, it can only be one of the length's.
 func (k *block) mend(record []byte) bool {
-	if len(record) < emptyRecord || len(record) > maxRecord || 8*len(record)*len(record) > mendWork {
+	if len(record) < emptyRecord || len(record) > maxRecord {
 		return false
 	}
-	for bit := range 8 * len(record) {
+	bits := 8 * 4
+	if k.size(record) == len(record) {
+		bits = 8 * len(record)
+	}
+	if bits*len(record) > mendWork {
+		return false
+	}
+	for bit := range bits {
 		record[bit/8] ^= 1 << (bit % 8)
 		if k.sound(record) {
 			return true

@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 )
@@ -97,42 +95,21 @@ func (m *mender) run() error {
 	if err := m.mendMeta(); err != nil {
 		return err
 	}
-	blocks, err := blocksOf(filepath.Join(streamsDir(m.dir), m.stream, "msgs"))
+	blocks, err := m.blocks()
 	if err != nil {
 		return fmt.Errorf("check stream %s: %w", m.stream, err)
 	}
 	for i, b := range blocks {
-		if err := m.mendBlock(b, i == len(blocks)-1); err != nil {
+		if err := m.mendBlock(b, blocks[i+1:]); err != nil {
 			return fmt.Errorf("check stream %s: %w", m.stream, err)
 		}
 	}
 	return m.raise(blocks)
 }
 
-// blockFile is one block, of a number.
-type blockFile struct {
-	path  string
-	index int
-}
-
-func blocksOf(dir string) ([]blockFile, error) {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	var blocks []blockFile
-	for _, e := range entries {
-		number, ok := strings.CutSuffix(e.Name(), ".blk")
-		if index, err := strconv.Atoi(number); ok && err == nil {
-			blocks = append(blocks, blockFile{filepath.Join(dir, e.Name()), index})
-		}
-	}
-	slices.SortFunc(blocks, func(a, b blockFile) int { return a.index - b.index })
-	return blocks, err
-}
-
-// mendBlock checks one block and writes it again where it had to be changed.
-func (m *mender) mendBlock(file blockFile, lastBlock bool) error {
+// mendBlock checks one block, before those behind it, and writes it again where
+// it had to be changed.
+func (m *mender) mendBlock(file blockFile, behind []blockFile) error {
 	b, err := os.ReadFile(file.path)
 	if err != nil {
 		return err
@@ -155,11 +132,16 @@ func (m *mender) mendBlock(file blockFile, lastBlock bool) error {
 		switch {
 		case k.mend(part):
 			found.Mended, changed = true, true
-		case f.after == 0 && lastBlock && m.mark <= f.before && k.size(part) == 0:
+		case f.after == 0 && len(behind) == 0 && m.mark <= f.before && k.size(part) == 0:
 			found.Torn = true // the server cuts it off
 		default:
 			if err := m.keep(file, f, part); err != nil {
 				return err
+			}
+			if f.after == 0 && f.to == len(b) {
+				if f.after, err = m.firstOf(behind); err != nil {
+					return err
+				}
 			}
 			found.First, found.Last = f.lost()
 			changed, lost = true, true
@@ -197,16 +179,15 @@ func (f *flaw) lost() (first, last uint64) {
 	}
 }
 
-// lastOf is the highest sequence in a block without flaws, but for its end.
+// lastOf is the highest sequence a block without flaws, but for its end, tells of:
+// a tombstone's may be all that is left of a purged stream.
 func (k *block) lastOf(b []byte) (last uint64) {
 	for at := 0; at < len(b); {
 		n := k.size(b[at:])
 		if n == 0 {
 			break
 		}
-		if seq := sequenceOf(b[at:]); seq&tombstoneBit == 0 {
-			last = max(last, seq&^erasedBit)
-		}
+		last = max(last, sequenceOf(b[at:])&^(erasedBit|tombstoneBit))
 		at += n
 	}
 	return last
@@ -255,21 +236,4 @@ func (m *mender) raise(blocks []blockFile) error {
 		return err
 	}
 	return replaceFile(file.path, append(b, end...))
-}
-
-// replaceFile writes a file so that it is either the old or the new one.
-func replaceFile(path string, b []byte) error {
-	temp := path + ".new"
-	f, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
 }

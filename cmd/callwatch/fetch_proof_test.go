@@ -124,7 +124,7 @@ func (f *faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // startPaced runs callwatch in a process of its own, with the providers' APIs.
-func startPaced(t *testing.T, dir, slackURL string, apis map[string]*faulty) *process {
+func startPaced(t *testing.T, dir, slackURL string, apis map[string]*faulty, pauses ...time.Duration) *process {
 	t.Helper()
 	p := &process{t: t, base: "http://" + freeAddress(t), log: &bytes.Buffer{}}
 	exe, err := os.Executable()
@@ -132,7 +132,7 @@ func startPaced(t *testing.T, dir, slackURL string, apis map[string]*faulty) *pr
 		t.Fatal(err)
 	}
 	var delays []string
-	for _, d := range proofDelays() {
+	for _, d := range pauses {
 		delays = append(delays, d.String())
 	}
 	p.cmd = exec.Command(exe)
@@ -183,7 +183,7 @@ func TestEveryReportIsFetched(t *testing.T) {
 		apis[p.Name] = startFaulty(t, p.Name, uint64(i+1), n)
 	}
 	for part := range 3 {
-		p := startPaced(t, dir, slackURL, apis)
+		p := startPaced(t, dir, slackURL, apis, proofDelays()...)
 		for name, f := range apis {
 			for _, c := range f.calls[part*n/3 : (part+1)*n/3] {
 				res, err := http.Post(p.base+"/webhooks/"+name+"/"+proofToken, c.Webhook.ContentType, bytes.NewReader(c.Webhook.Body))
@@ -222,6 +222,47 @@ func TestEveryReportIsFetched(t *testing.T) {
 	known := foldAll(t, dir)
 	for name, f := range apis {
 		f.check(t, name, known)
+	}
+}
+
+// Killed with -9 while a request is under way, callwatch knows afterwards that it
+// has asked: what is stored is the next attempt, not the one that was begun.
+func TestKilledWhileAsking(t *testing.T) {
+	_, slackURL := fakeSlackServer(t)
+	f := startFaulty(t, "bird", 1, 1)
+	asked := make(chan struct{}, 8)
+	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+	}))
+	t.Cleanup(hanging.Close)
+	f.url = hanging.URL
+	dir := t.TempDir()
+	p := startPaced(t, dir, slackURL, map[string]*faulty{"bird": f}, 100*time.Millisecond, time.Hour)
+	push(t, p.base+"/webhooks/bird/"+proofToken, string(f.calls[0].Webhook.Body))
+	select {
+	case <-asked:
+	case <-time.After(time.Minute):
+		t.Fatal("the report is not asked for")
+	}
+	p.kill()
+	store, err := stream.Open(t.Context(), stream.Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close(context.Background()) }()
+	tried := 0
+	err = store.Tasks(t.Context(), "bird", func(task stream.Task) {
+		e, err := parseErrand(task.Data)
+		if err != nil {
+			t.Error(err)
+		}
+		if e.Tried > 0 && time.Until(task.At) > time.Minute {
+			tried++
+		}
+	})
+	if err != nil || tried == 0 {
+		t.Errorf("%d attempts are stored, %v: the report would be asked for again at once", tried, err)
 	}
 }
 

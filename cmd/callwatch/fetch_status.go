@@ -18,11 +18,18 @@ func (f *fetching) observe(s *restAPI, ask normalizer.Ask, a fetch.Answer) {
 	name := s.provider.Name
 	f.app.stats.fetches.WithLabelValues(name, strings.ReplaceAll(string(a.Outcome), " ", "-")).Inc()
 	f.app.log.Debug("fetched", "provider", name, "call", ask.CallID, "outcome", string(a.Outcome), "reason", a.Reason)
+	if s.client.Health().Circuit != fetch.Closed {
+		if !s.down.Swap(true) {
+			f.app.log.Error("provider does not answer: its reports are fetched later", "provider", name, "reason", a.Reason, "effect", s.effect())
+		}
+	} else if s.down.Swap(false) {
+		f.app.log.Info("provider answers again", "provider", name)
+	}
 	switch a.Outcome {
 	case fetch.Denied:
 		if s.refusedAt.Swap(new(time.Now())) == nil {
 			f.app.log.Error("provider refuses the credentials: its reports are not fetched", "provider", name, "status", a.Status,
-				"settings", strings.Join(s.settings(), ", "))
+				"settings", strings.Join(s.settings(), ", "), "effect", s.effect())
 		}
 	case fetch.Ready, fetch.Partial, fetch.NotYet:
 		if s.refusedAt.Swap(nil) != nil {
@@ -44,14 +51,36 @@ func (s *restAPI) settings() []string {
 
 // trouble is why a provider cannot be asked, "" where it can.
 func (s *restAPI) trouble() string {
-	health := s.client.Health()
+	health, why := s.client.Health(), ""
 	switch {
 	case !health.Denied.IsZero():
-		return fmt.Sprintf("credentials refused since %s: %s", health.Denied.UTC().Format(time.RFC3339), strings.Join(s.settings(), ", "))
+		why = fmt.Sprintf("credentials refused since %s: %s", health.Denied.UTC().Format(time.RFC3339), strings.Join(s.settings(), ", "))
 	case health.Circuit != fetch.Closed:
-		return "does not answer"
+		why = "does not answer"
+	default:
+		return ""
 	}
-	return ""
+	if n := s.held(); n > 0 {
+		why += fmt.Sprintf("; %s cannot end", plural(int(n), "call"))
+	}
+	return why
+}
+
+// effect is what it means that the provider cannot be asked.
+func (s *restAPI) effect() string {
+	if s.provider.Unsigned {
+		return "calls do not end: its webhooks are unsigned, and the API alone can tell that they are true"
+	}
+	return "calls end without what only the API tells"
+}
+
+// held is how many calls of a provider that cannot sign wait for its API, which
+// alone can tell that they have ended.
+func (s *restAPI) held() int64 {
+	if !s.provider.Unsigned {
+		return 0
+	}
+	return s.pending.Load()
 }
 
 // troubles are the providers that cannot be asked, with the reason.

@@ -27,6 +27,9 @@ type history struct {
 	workspace workspace
 	testing   sync.Mutex // one backtest at a time
 
+	correcting sync.RWMutex
+	corrected  corrections
+
 	// replay normalizes dead letters again, all of them when ids is nil.
 	replay func(ctx context.Context, ids []string) (backend.Replayed, error)
 
@@ -34,7 +37,7 @@ type history struct {
 }
 
 func newHistory(a *app) *history {
-	h := &history{app: a, calls: newCallIndex(), incidents: newIncidentIndex()}
+	h := &history{app: a, calls: newCallIndex(), incidents: newIncidentIndex(), corrected: corrections{}}
 	h.callsReady, h.incidentsReady = newLatch(), newLatch()
 	h.replay = func(ctx context.Context, ids []string) (backend.Replayed, error) {
 		done, err := replayDeadLetters(ctx, a, ids)
@@ -89,7 +92,10 @@ func (h *history) indexEvents(ctx context.Context) error {
 		h.callsReady.release()
 	}
 	return h.app.store.FollowHeaders(ctx, h.calls.end(), func(m stream.Message, left uint64) error {
-		if !m.Tick && !m.Mark {
+		h.correcting.Lock()
+		h.corrected.note(&m)
+		h.correcting.Unlock()
+		if !m.Tick && !m.Mark && m.Kind() != nothingKind {
 			h.calls.add(m.Seq, h.calls.hash(call.Key{Provider: m.Provider(), CallID: m.CallID()}))
 		}
 		if left == 0 || m.Seq >= ends.Last {
@@ -102,6 +108,16 @@ func (h *history) indexEvents(ctx context.Context) error {
 		h.calls.forget(now.First)
 		return err
 	})
+}
+
+// counts says whether a stored event is in force: neither it nor the one it
+// corrects has been corrected since.
+func (h *history) counts(m *stream.Message) bool {
+	raw, _, ok := m.Raw()
+	of, _ := m.Replaces()
+	h.correcting.RLock()
+	defer h.correcting.RUnlock()
+	return m.Kind() != nothingKind && (!ok || h.corrected.inForce(raw, of))
 }
 
 // named is the part of a transition that the index reads.

@@ -7,7 +7,6 @@ import (
 	"callwatch/call"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
-	"callwatch/stream"
 )
 
 const (
@@ -40,21 +39,20 @@ func (h *history) backtest(ctx context.Context, q backend.BacktestQuery, progres
 	}
 	test := rules.NewBacktest(set, options)
 	var done uint64
-	err := h.app.store.StoredEvents(ctx, q.Since, func(m stream.Message, left uint64) error {
+	err := inOrderOfTime(ctx, h.app.store, q.Since, nil, func(e storedEvent, left uint64) error {
 		if done++; done%progressEvery == 0 || left == 0 {
 			progress(done, done+left)
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 		}
-		switch {
-		case m.Tick:
-			test.Tick(m.Time)
-		case !m.Mark: // what people did to incidents, rules under test cannot know
-			e := &call.Event{}
-			if decodeEvent(m.Data, true, e) == nil {
-				test.Event(m.Time, e)
-			}
+		if e.none { // what people did to incidents, rules under test cannot know
+			test.Tick(e.at)
+			return nil
+		}
+		event := &call.Event{}
+		if decodeEvent(e.data, true, event) == nil {
+			test.Event(e.at, event)
 		}
 		return nil
 	})

@@ -31,8 +31,8 @@ func (h *history) call(ctx context.Context, k call.Key) (backend.CallHistory, er
 		if err != nil {
 			return c, err
 		}
-		e := backend.StoredEvent{Seq: m.Seq, At: m.Time}
-		if decodeEvent(m.Data, true, &e.Event) == nil && e.Event.Key() == k {
+		e := backend.StoredEvent{Seq: m.Seq, At: m.CountsAt()}
+		if h.counts(&m) && decodeEvent(m.Data, true, &e.Event) == nil && e.Event.Key() == k {
 			c.Events = append(c.Events, e)
 		}
 	}
@@ -44,6 +44,7 @@ func (h *history) call(ctx context.Context, k call.Key) (backend.CallHistory, er
 	}
 	c.Partial = !complete
 	slices.Reverse(c.Events)
+	slices.SortStableFunc(c.Events, func(a, b backend.StoredEvent) int { return a.At.Compare(b.At) })
 	var folded call.Call
 	for i := range c.Events {
 		e := c.Events[i].Event.Clone()

@@ -43,12 +43,12 @@ func newSieve(q backend.EventQuery) (*sieve, error) {
 // read is passed over, as by the engine.
 func (s *sieve) pass(m *stream.Message) (e backend.StoredEvent, ok bool) {
 	switch {
-	case m.Tick || m.Mark,
+	case m.Tick || m.Mark || m.Kind() == nothingKind,
 		s.query.Provider != "" && s.query.Provider != m.Provider(),
 		s.query.Kind != "" && string(s.query.Kind) != m.Kind():
 		return e, false
 	}
-	e = backend.StoredEvent{Seq: m.Seq, At: m.Time}
+	e = backend.StoredEvent{Seq: m.Seq, At: m.CountsAt()}
 	if s.filter != nil {
 		// Most events do not pass: what the filter does not look at is read of the others only.
 		if decodeEvent(m.Data, s.filter.ReadsRaw(), &e.Event) != nil || s.filter.Holds(&e.Event) != rules.True {
@@ -71,7 +71,7 @@ func (h *history) events(ctx context.Context, q backend.EventQuery) (backend.Eve
 			return false, nil
 		}
 		page.Scanned++
-		if e, ok := s.pass(&m); ok {
+		if e, ok := s.pass(&m); ok && h.counts(&m) {
 			page.Events = append(page.Events, e)
 		}
 		more = len(page.Events) < limit && page.Scanned < mostScanned && (page.Scanned%256 != 0 || time.Since(begun) < scanTime)
@@ -83,14 +83,15 @@ func (h *history) events(ctx context.Context, q backend.EventQuery) (backend.Eve
 	return page, err
 }
 
-// follow passes a reader's own pace on to the store: nothing is dropped.
+// follow passes a reader's own pace on to the store: nothing is dropped. History
+// that is stored meanwhile, imports and corrections, is no news.
 func (h *history) follow(ctx context.Context, q backend.EventQuery, fn func(backend.StoredEvent) error) error {
 	s, err := newSieve(q)
 	if err != nil {
 		return err
 	}
 	return h.app.store.Follow(ctx, q.After+1, func(m stream.Message) error {
-		if m.Time.Before(q.Since) {
+		if m.Past() || m.Time.Before(q.Since) {
 			return nil
 		}
 		e, ok := s.pass(&m)

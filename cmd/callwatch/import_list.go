@@ -44,6 +44,7 @@ type listImport struct {
 	bucket   *stream.Bucket
 	rev      uint64
 	at       importCursor
+	sessions *knownCalls // nil until a call is listed that webhooks may know by another id
 	progress func(done, total int64)
 }
 
@@ -231,7 +232,7 @@ func (l *listImport) page(ctx context.Context, list normalizer.Listing) error {
 }
 
 // take stores the calls of a page.
-func (l *listImport) take(ctx context.Context, page normalizer.Page) error {
+func (l *listImport) take(ctx context.Context, page normalizer.Page) (err error) {
 	var list []historical
 	for i, c := range page.Calls {
 		if l.limit > 0 && l.at.Listed >= l.limit {
@@ -242,6 +243,9 @@ func (l *listImport) take(ctx context.Context, page normalizer.Page) error {
 			continue
 		}
 		l.at.Listed++
+		if c, err = l.asStored(ctx, c); err != nil {
+			return err
+		}
 		if c.Body != nil {
 			list = append(list, historical{name: "call " + c.CallID, callID: c.CallID, body: c.Body})
 		}
@@ -258,9 +262,24 @@ func (l *listImport) take(ctx context.Context, page normalizer.Page) error {
 			}
 		}
 	}
-	err := l.store(ctx, list)
+	err = l.store(ctx, list)
 	l.progress(int64(l.at.Listed), int64(max(page.Total, 0)))
 	return err
+}
+
+// asStored sees to it that a call is not imported beside itself.
+func (l *listImport) asStored(ctx context.Context, c normalizer.Listed) (normalizer.Listed, error) {
+	if c.SessionID != "" && l.sessions == nil {
+		known, err := readKnown(ctx, l.app.store, l.done.Provider, time.Time{})
+		if err != nil {
+			return c, err
+		}
+		l.sessions = &known
+	}
+	if l.sessions == nil {
+		return c, nil
+	}
+	return l.sessions.asStored(c), nil
 }
 
 // ask sends a request until it is answered, as often as makes sense.

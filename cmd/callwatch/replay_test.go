@@ -99,6 +99,7 @@ func TestReplayCorrects(t *testing.T) {
 		t.Errorf("applied: %+v", applied)
 	}
 	p.settled()
+	checkCorrected(t, a, cfg.Rules)
 	stop()
 	after := answerOf[replayReport](t, env, nil, "replay", "--since", "1h", "--apply")
 	if after.Bodies != 10 || after.Same != 10 || after.Applied != 0 || after.Incidents != nil {
@@ -128,5 +129,39 @@ func TestReplayCorrects(t *testing.T) {
 	stop()
 	if n := len(slack.Threads()); n != 4 {
 		t.Errorf("%d threads at the end, 4 before the corrections", n)
+	}
+}
+
+// checkCorrected: the pages of a running callwatch show what is in force.
+func checkCorrected(t *testing.T, a *app, rulesFile string) {
+	t.Helper()
+	h := a.history.backend()
+	ends, err := h.Ends(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "all is indexed", func() bool { return a.history.calls.end() > ends.Events })
+	for id, mos := range map[string]float64{"leg-1000": 2.5, "leg-2000": 4.1, "leg-9999": 2.1} {
+		c, err := h.Call(t.Context(), call.Key{Provider: "bird", CallID: id})
+		if err != nil || len(c.Events) != 1 || c.Call.MOS == nil || *c.Call.MOS != mos || c.Call.AgentName != "" {
+			t.Errorf("call %s: %+v, %v", id, c, err)
+		}
+	}
+	page, err := h.Events(t.Context(), backend.EventQuery{})
+	if err != nil || len(page.Events) != 10 {
+		t.Errorf("%d events in force, %v; want 10", len(page.Events), err)
+	}
+	for _, e := range page.Events {
+		if e.Event.AgentName != "" {
+			t.Errorf("corrected event %s is shown", e.Event.ID)
+		}
+	}
+	text, err := os.ReadFile(rulesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := h.Backtest(t.Context(), backend.BacktestQuery{Rules: string(text)}, nil)
+	if err != nil || report.Events != 10 || report.Matched != 6 {
+		t.Errorf("backtest sees %d events, %d matched, %v", report.Events, report.Matched, err)
 	}
 }

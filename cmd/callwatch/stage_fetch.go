@@ -35,6 +35,7 @@ type restAPI struct {
 	client   *fetch.Client
 	pace     fetchPace
 	swept    map[string]bool // calls that a sweep has found
+	down     atomic.Bool     // told that it does not answer
 
 	pending   atomic.Int64              // requests that wait for their next attempt
 	refusedAt atomic.Pointer[time.Time] // when the credentials were refused last; nil where they were taken since
@@ -128,7 +129,7 @@ func (f *fetching) follow(ctx context.Context) error {
 
 func (f *fetching) look(ctx context.Context, m *stream.Message) error {
 	s := f.apis[m.Provider()]
-	if s == nil || m.Source() == string(normalizer.Imported) || m.Source() == string(normalizer.Fetched) {
+	if s == nil || m.Past() || m.Source() == string(normalizer.Imported) || m.Source() == string(normalizer.Fetched) {
 		return nil
 	}
 	var e call.Event

@@ -193,6 +193,29 @@ func TestReportIsGivenUp(t *testing.T) {
 	}
 }
 
+// What the provider will not add to ends the errand, also where the call as a whole
+// does not look complete.
+func TestReadyEndsTheErrand(t *testing.T) {
+	api, url := scriptedAPI(t, map[string][]scriptedAnswer{birdPath("call-1"): {{status: 200, body: birdInsights("call-1", 2.9)}}})
+	a, base := running(t, fetchesBird(url, 100*time.Millisecond))
+	a.fetching.apis["bird"].provider.REST.Complete = func(*call.Event) bool { return false }
+	birdEnded(t, base, "call-1")
+	eventually(t, "the report is there", func() bool { return folded(t, a, "bird", "call-1").MOS != nil })
+	asked := func() int { return len(api.times(birdPath("call-1"))) }
+	eventually(t, "the errand is done", func() bool {
+		done := false
+		err := a.store.Tasks(t.Context(), "bird", func(task stream.Task) {
+			if e, err := parseErrand(task.Data); err == nil && strings.HasSuffix(e.Ask.Path, "/insights") {
+				done = e.Done
+			}
+		})
+		return err == nil && done
+	})
+	if n := asked(); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
 // A broken credential is told once and shown, and the provider is left alone.
 func TestRefusedCredentials(t *testing.T) {
 	refuse := []scriptedAnswer{{status: 401, body: "{}"}}

@@ -176,9 +176,13 @@ func fetchBrokenDesc() *desc {
 	return prometheus.NewDesc("callwatch_fetch_broken", "1 where the provider refuses the credentials or does not answer.", []string{"provider"}, nil)
 }
 
+func callsHeldDesc() *desc {
+	return prometheus.NewDesc("callwatch_calls_held", "Calls of a provider without signatures that cannot end because its API cannot be asked.", []string{"provider"}, nil)
+}
+
 // Describe names the metrics.
 func (l *liveCollector) Describe(ch chan<- *desc) {
-	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), brokenDesc(), backlogDesc(), fetchPendingDesc(), fetchBrokenDesc()} {
+	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), brokenDesc(), backlogDesc(), fetchPendingDesc(), fetchBrokenDesc(), callsHeldDesc()} {
 		ch <- d
 	}
 }
@@ -209,11 +213,14 @@ func (l *liveCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for name, s := range l.a.fetching.apis {
 		gauge(fetchPendingDesc(), float64(s.pending.Load()), name)
-		broken := 0.0
+		broken, held := 0.0, 0.0
 		if s.trouble() != "" {
-			broken = 1
+			broken, held = 1, float64(s.held())
 		}
 		gauge(fetchBrokenDesc(), broken, name)
+		if s.provider.Unsigned {
+			gauge(callsHeldDesc(), held, name)
+		}
 	}
 	for _, c := range l.a.notifier.Load().Status().Channels {
 		gauge(pendingDesc(), float64(c.Pending), c.Channel)

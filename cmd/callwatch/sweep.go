@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"callwatch/call"
 	"callwatch/normalizer"
 	"callwatch/normalizer/fetch"
-	"callwatch/stream"
 )
 
 const (
@@ -99,7 +97,7 @@ func (f *fetching) sweepOne(ctx context.Context, s *restAPI, list normalizer.Lis
 }
 
 func (f *fetching) findMissing(ctx context.Context, s *restAPI, list normalizer.Listing, since time.Time) (found int, err error) {
-	ended, err := f.endedCalls(ctx, s, since)
+	known, err := readKnown(ctx, f.app.store, s.provider.Name, since)
 	if err != nil {
 		return 0, err
 	}
@@ -114,7 +112,10 @@ func (f *fetching) findMissing(ctx context.Context, s *restAPI, list normalizer.
 			return found, err
 		}
 		for _, c := range page.Calls {
-			if !c.Over || c.CallID == "" || ended[c.CallID] || s.swept[c.CallID] {
+			c = known.asStored(c)
+			// Lists are no finer than a day here and there.
+			early := !c.At.IsZero() && c.At.Before(since)
+			if !c.Over || c.CallID == "" || early || known.ended[c.CallID] || s.swept[c.CallID] {
 				continue
 			}
 			if err := f.fetchMissing(ctx, s, c); err != nil {
@@ -129,18 +130,6 @@ func (f *fetching) findMissing(ctx context.Context, s *restAPI, list normalizer.
 		next = page.Next
 	}
 	return found, nil
-}
-
-// endedCalls are the provider's calls whose end or report was stored since a time.
-func (f *fetching) endedCalls(ctx context.Context, s *restAPI, since time.Time) (map[string]bool, error) {
-	ended := map[string]bool{}
-	err := f.app.store.StoredEvents(ctx, since, func(m stream.Message, _ uint64) error {
-		if m.Provider() == s.provider.Name && (m.Kind() == string(call.Ended) || m.Kind() == string(call.Report)) {
-			ended[m.CallID()] = true
-		}
-		return ctx.Err()
-	})
-	return ended, err
 }
 
 // page asks for one page, and waits where the provider asks for a pause.
@@ -174,6 +163,7 @@ func (f *fetching) page(ctx context.Context, s *restAPI, list normalizer.Listing
 // fetchMissing stores what the list tells of a call, and schedules what it leaves out.
 func (f *fetching) fetchMissing(ctx context.Context, s *restAPI, c normalizer.Listed) error {
 	now := time.Now().UTC()
+	asks := c.Asks
 	if c.Body != nil {
 		body := normalizer.Body{
 			Provider: s.provider.Name, Source: normalizer.Fetched, ContentType: "application/json", CallID: c.CallID,
@@ -182,8 +172,14 @@ func (f *fetching) fetchMissing(ctx context.Context, s *restAPI, c normalizer.Li
 		if _, err := f.app.keepBody(ctx, body); err != nil {
 			return fmt.Errorf("store a call that was missing: %w", err)
 		}
+		// What is listed may be the webhook itself: it wants what the webhook would
+		// have. One that cannot be read becomes a dead letter when it is normalized.
+		events, _ := f.app.safeEvents(recordOf(body))
+		for i := range events {
+			asks = append(asks, s.provider.REST.Wants(&events[i], s.keys)...)
+		}
 	}
-	for _, ask := range c.Asks {
+	for _, ask := range asks {
 		if err := f.schedule(ctx, s, errand{Ask: ask, Ended: c.At, Begun: now}); err != nil {
 			return err
 		}

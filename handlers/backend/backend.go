@@ -73,7 +73,8 @@ type EventQuery struct {
 	Limit    int       // events; 0: 50
 }
 
-// StoredEvent is an event with its place and time in the event stream.
+// StoredEvent is an event with its place and time in the event stream. What was
+// imported or corrected has the time at which it counts.
 type StoredEvent struct {
 	Seq   uint64     `json:"seq"`
 	At    time.Time  `json:"storedAt"`

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	shortCallSec = 6 // Telnyx counts answered calls up to 6 s as short
+	shortCallSec = 6 // carriers count answered calls up to 6 s as short
 	audibleSec   = 5 // an answered call this long should have carried audio
 )
 

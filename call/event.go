@@ -8,6 +8,7 @@ package call
 
 import (
 	"encoding/json"
+	"log/slog"
 	"time"
 )
 
@@ -130,6 +131,15 @@ func (e *Event) Clone() Event {
 	c.Intervals = append([]Interval(nil), e.Intervals...)
 	c.Tags = append([]string(nil), e.Tags...)
 	return c
+}
+
+// LogValue is what an event shows in the log: the ids by which all that came of
+// its webhook is found, and no facts of the call. It is empty without an id.
+func (e *Event) LogValue() slog.Value {
+	if e.ID == "" {
+		return slog.GroupValue()
+	}
+	return slog.GroupValue(slog.String("provider", e.Provider), slog.String("call", e.CallID), slog.String("event", e.ID), slog.String("raw", e.RawID))
 }
 
 // JSON is the event as published, one object in the form of the field table.

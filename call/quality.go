@@ -19,8 +19,8 @@ type Aggregate struct {
 	Count         int           // intervals with an estimate
 }
 
-// badMOS is the score below which people are dissatisfied: the warning limit of
-// Twilio's and Telnyx's quality events.
+// badMOS is the score below which people are dissatisfied: the limit at which
+// vendors' quality events warn.
 const badMOS = 3.5
 
 // AggregateIntervals sums up intervals in their order. Intervals without an R

@@ -11,11 +11,11 @@ import (
 
 // Codec is one row of the codec table, on the narrowband scale.
 type Codec struct {
-	Ie          float64 `json:"ie"`           // equipment impairment without loss, 0 to below 95
-	Bpl         float64 `json:"bpl"`          // packet-loss robustness, above 0
-	PtimeMs     float64 `json:"ptimeMs"`      // audio per packet, above 0
-	LookaheadMs float64 `json:"lookaheadMs"`  // delay of the encoder beyond one packet
-	Grounding   string  `json:"mosGrounding"` // what Ie and Bpl rest on; "assumed" when empty
+	Ie          float64 `json:"ie" min:"0" below:"95" doc:"equipment impairment without loss"`
+	Bpl         float64 `json:"bpl" above:"0" doc:"packet-loss robustness"`
+	PtimeMs     float64 `json:"ptimeMs" above:"0" doc:"audio per packet in milliseconds"`
+	LookaheadMs float64 `json:"lookaheadMs" min:"0" doc:"delay of the encoder beyond one packet in milliseconds"`
+	Grounding   string  `json:"mosGrounding" doc:"what ie and bpl rest on; assumed where it is not said"`
 }
 
 // Groundings of a codec's values.

@@ -10,9 +10,7 @@ import (
 	operators "callwatch/handlers/console"
 )
 
-// routeAPI adds the programs' interface. In development the listener is
-// loopback, and requests by other hosts' names or pages are refused before: it
-// needs no token there.
+// routeAPI adds the programs' interface.
 func (a *app) routeAPI(e *echo.Echo) {
 	group := api.Mount(e, *a.API, api.Env{
 		Trusted: a.trusted,
@@ -21,6 +19,7 @@ func (a *app) routeAPI(e *echo.Echo) {
 	if a.Work != nil {
 		group.POST("/work/:name", a.doWork)
 	}
+	a.routePprof(e)
 }
 
 // routePages adds the operators' console at /.
@@ -31,5 +30,7 @@ func (a *app) routePages(e *echo.Echo) {
 	})
 }
 
-// trusted lets a request in without a token or a log-in.
+// trusted lets a request in without a token or a log-in. In development the
+// listener is loopback, and requests by other hosts' names or pages are refused
+// before.
 func (a *app) trusted(r *http.Request) bool { return a.Dev && isLoopback(r.RemoteAddr) }

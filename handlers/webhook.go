@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -36,6 +37,8 @@ func (a *app) webhook(c echo.Context) error {
 		a.logRejected(c, got)
 		return got.Outcome.problem()
 	}
+	a.Log.LogAttrs(c.Request().Context(), slog.LevelDebug, "webhook stored", slog.String("provider", got.Provider), slog.String("raw", got.id),
+		slog.String("request", requestID(c)), slog.String("outcome", string(got.Outcome)), slog.String("key", got.Key), slog.Int("bytes", got.Bytes), slog.Duration("took", got.Took))
 	return c.JSON(http.StatusOK, accepted{"accepted", got.id})
 }
 
@@ -43,7 +46,7 @@ func (a *app) receive(c echo.Context) (got reception) {
 	defer func() {
 		if v := recover(); v != nil {
 			got.Outcome = Broken
-			a.Log.Error("panic while taking a webhook", "provider", got.Provider, "err", v, "stack", string(debug.Stack()))
+			a.Log.Error("panic while taking a webhook", "provider", got.Provider, "err", v, "request", requestID(c), "stack", string(debug.Stack()))
 		}
 	}()
 	p, known := a.providers[c.Param("provider")]

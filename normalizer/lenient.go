@@ -25,6 +25,9 @@ func parseJSON(b []byte) (node, error) {
 	if err := checkDepth(b); err != nil {
 		return node{}, err
 	}
+	if v, err := decodeJSON(b); err == nil {
+		return node{v}, nil
+	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
 	var v any

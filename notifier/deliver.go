@@ -91,6 +91,7 @@ func (n *Notifier) arrived(ctx context.Context, j *job, at place) {
 	}
 	j.looks = 0
 	n.succeeded(j, func(c *ChannelStatus) { c.Posted++ })
+	n.log.Info("message posted", j.ids())
 	n.save(ctx, j)
 }
 
@@ -105,6 +106,7 @@ func (n *Notifier) edit(ctx context.Context, j *job) {
 	}
 	j.page.Shows = shown{Mark: mark(&j.want.incident), Hash: hash(m), Cause: j.want.cause, At: j.now}
 	n.succeeded(j, func(c *ChannelStatus) { c.Edited++ })
+	n.log.Debug("message edited", j.ids())
 	n.save(ctx, j)
 }
 
@@ -115,8 +117,7 @@ func (n *Notifier) look(ctx context.Context, j *job) {
 	switch o, after := outcomeOf(err); {
 	case forbidden(o, err):
 		// An incident that nobody hears of is worse than one told twice.
-		n.log.Warn("cannot look whether a message was posted; posting it again", "incident", j.page.Incident,
-			"channel", j.page.Channel, "err", brief(err))
+		n.log.Warn("cannot look whether a message was posted; posting it again", j.ids(), "err", brief(err))
 		j.absent()
 	case o == badContent || o == frozen: // says nothing about the message
 		n.failed(ctx, j, unclear, 0, err)
@@ -237,6 +238,6 @@ func (n *Notifier) save(ctx context.Context, j *job) bool {
 }
 
 func (n *Notifier) ledgerAway(j *job, err error) {
-	n.log.Error("delivery ledger not reachable", "incident", j.page.Incident, "err", err)
+	n.log.Error("delivery ledger not reachable", j.ids(), "err", err)
 	j.notBefore = j.now.Add(firstBackoff)
 }

@@ -73,7 +73,7 @@ func (n *Notifier) giveUp(j *job, name string, err error) {
 	s := j.page.Sent[name]
 	s.State, s.Error = parked, brief(err)
 	j.page.Sent[name] = s
-	n.log.Error("message given up", "incident", j.page.Incident, "channel", j.page.Channel, "message", name, "err", brief(err))
+	n.log.Error("message given up", j.ids(), "parked", name, "err", brief(err))
 	n.shut(j, func(l *lane) { l.status.Parked++ })
 }
 
@@ -108,8 +108,7 @@ func (n *Notifier) blame(j *job, o outcome, err error) {
 			l.status.Limited++
 		}
 	})
-	n.log.Warn("Slack call failed", "incident", j.page.Incident, "channel", j.page.Channel,
-		"means", string(o), "err", brief(err))
+	n.log.Warn("call to a receiver failed", j.ids(), "do", string(j.act.do), "means", string(o), "err", brief(err))
 }
 
 // succeeded shows that the channel works.

@@ -86,6 +86,7 @@ func (n *Notifier) push(ctx context.Context, j *job) {
 		return
 	}
 	n.succeeded(j, func(c *ChannelStatus) { c.Posted++ })
+	n.log.Debug("message sent to an output", j.ids())
 	n.pushed(ctx, j)
 }
 

@@ -183,7 +183,7 @@ func (n *Notifier) beginStorm(ctx context.Context, id string, seq uint64, channe
 }
 
 // runningStorm is the storm that the page's incident is a member of, nil where
-// it is over. In a replay it begins anew.
+// it is over, also where that is still to be told. In a replay it begins anew.
 func (n *Notifier) runningStorm(ctx context.Context, seq uint64, p *page, t *rules.Transition) (*storm, error) {
 	n.mu.Lock()
 	st := n.lane(p.Channel).storm
@@ -197,6 +197,12 @@ func (n *Notifier) runningStorm(ctx context.Context, seq uint64, p *page, t *rul
 	sp, err := loadPage(ctx, n.ledger, p.Storm.ID, p.Channel)
 	if err != nil {
 		return nil, err
+	}
+	n.mu.Lock()
+	th := n.threads[sp.key]
+	n.mu.Unlock()
+	if th != nil && th.storm != nil {
+		return nil, nil
 	}
 	if end := sp.Sent[resolvedName].State; end == delivered || end == parked || sp.Sent[rootName].State == parked {
 		return nil, nil

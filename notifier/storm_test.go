@@ -198,3 +198,22 @@ func TestStormGoesOnUntilItIsCalm(t *testing.T) {
 		t.Errorf("want the storm over, and the next incident by itself:\n%s", s.everything())
 	}
 }
+
+// A member changes between the end of the storm and the message about it.
+func TestStormEndsThoughAMemberChanges(t *testing.T) {
+	s := stormScene(t)
+	for i := range 12 {
+		s.handle(rules.StepOpened, nthIncident(i, 0))
+	}
+	s.until(t0.Add(calm - time.Second))
+	s.n.mu.Lock()
+	s.n.endStorms(t0.Add(calm))
+	s.n.mu.Unlock()
+	in := nthIncident(3, 0)
+	in.Acknowledged = &rules.Mark{By: "ana", At: s.clock.now()}
+	s.handle(rules.StepAcknowledged, in)
+	s.drain()
+	if ths := s.fake.Threads(); len(ths) != 1 || !strings.Contains(ths[0].Root.Shown, "Storm over: 12 incidents") {
+		t.Errorf("want the storm of 12 over:\n%s", s.everything())
+	}
+}

@@ -36,13 +36,13 @@ func listen(t *testing.T, base, path, last string) *sse {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = res.Body.Close() })
 	if got := res.Header.Get("Content-Type"); res.StatusCode != http.StatusOK || !strings.HasPrefix(got, "text/event-stream") {
 		t.Fatalf("the stream answers %d with %q", res.StatusCode, got)
 	}
 	s := &sse{t: t, lines: make(chan string, 1000)}
 	go func() {
 		defer close(s.lines)
-		defer func() { _ = res.Body.Close() }()
 		for in := bufio.NewReader(res.Body); ; {
 			line, err := in.ReadString('\n')
 			if err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
@@ -38,6 +39,19 @@ func running(t *testing.T, change func(*Config)) (*app, string) {
 	return runs(t, a)
 }
 
+// inDevelopment starts callwatch in this process as serve --dev does.
+func inDevelopment(t *testing.T, log *slog.Logger, change func(*Config)) (*app, string) {
+	t.Helper()
+	cfg := defaultConfig()
+	cfg.DataDir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
+	change(&cfg)
+	a, err := newApp(t.Context(), cfg, devMode, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return runs(t, a)
+}
+
 // runs has it run until the test ends.
 func runs(t *testing.T, a *app) (*app, string) {
 	t.Helper()
@@ -53,8 +67,9 @@ func runs(t *testing.T, a *app) (*app, string) {
 	return a, "http://" + a.server.Addr().String()
 }
 
-// failedCall sends the webhook of a call that failed.
-func failedCall(t *testing.T, base, token, id string) {
+// failedCall sends the webhook of a call that failed and returns the id of the
+// request.
+func failedCall(t *testing.T, base, token, id string) (request string) {
 	t.Helper()
 	body := fmt.Sprintf(`{"call_sid":%q,"status":"failed","duration":0,"timestamp":"2026-11-01T12:00:45Z","error_code":503,"error_message":"no route"}`, id)
 	res, err := http.Post(base+"/webhooks/butter/"+token, "application/json", strings.NewReader(body))
@@ -66,6 +81,7 @@ func failedCall(t *testing.T, base, token, id string) {
 		b, _ := io.ReadAll(res.Body)
 		t.Fatalf("webhook answered %d %s", res.StatusCode, b)
 	}
+	return res.Header.Get("X-Request-Id")
 }
 
 // typed runs a command against a running callwatch, as a person would.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -16,26 +15,17 @@ import (
 const shownCalls = 5
 
 func printBacktest(w io.Writer, o output, r *rules.BacktestReport) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	switch o {
-	case asJSON:
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
-	case ndjson:
-		for i := range r.Rules {
-			if err := enc.Encode(&r.Rules[i]); err != nil {
-				return err
-			}
-		}
-		totals := *r
-		totals.Rules = nil
-		return enc.Encode(struct {
-			rules.BacktestReport
-			Rules any `json:"rules,omitempty"` // one line each, above
-		}{totals, nil})
+	var parts []any
+	for i := range r.Rules {
+		parts = append(parts, &r.Rules[i])
 	}
-	return backtestTable(w, r)
+	totals := *r
+	totals.Rules = nil
+	parts = append(parts, struct {
+		rules.BacktestReport
+		Rules any `json:"rules,omitempty"` // one line each, above
+	}{totals, nil})
+	return printReport(w, o, r, parts, func(w io.Writer) error { return backtestTable(w, r) })
 }
 
 func backtestTable(w io.Writer, r *rules.BacktestReport) error {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,23 +14,10 @@ import (
 // Silence: the incident, its thread and its colours say so, once.
 func TestButtons(t *testing.T) {
 	slack, url := fakeSlackServer(t)
-	cfg := defaultConfig()
-	cfg.DataDir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
-	cfg.Slack = SlackConfig{Token: "xoxb-test", Channel: "#voice", APIURL: url, Rate: 200, SigningSecret: "signing"}
-	a, err := newApp(t.Context(), cfg, devMode, testLogger(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- a.run(ctx) }()
-	base := "http://" + a.server.Addr().String()
-	body := `{"call_sid":"call_0123456789ab","status":"failed","duration":0,"timestamp":"2026-11-01T12:00:45Z","error_code":503,"error_message":"no route"}`
-	res, err := http.Post(base+"/webhooks/butter", "application/json", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = res.Body.Close()
+	_, base := inDevelopment(t, testLogger(t), func(cfg *Config) {
+		cfg.Slack = SlackConfig{Token: "xoxb-test", Channel: "#voice", APIURL: url, Rate: 200, SigningSecret: "signing"}
+	})
+	failedCall(t, base, butterToken, "call_0123456789ab")
 	eventually(t, "the incident is announced", func() bool {
 		threads := slack.Threads()
 		return len(threads) == 1 && len(threads[0].Replies) == 1
@@ -85,9 +71,5 @@ func TestButtons(t *testing.T) {
 	eventually(t, "the thread says who silenced it", func() bool { return line("silenced") > 0 })
 	if line("acknowledged") != 1 || line("silenced") != 1 {
 		t.Errorf("acknowledged %d times, silenced %d times", line("acknowledged"), line("silenced"))
-	}
-	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -49,6 +48,19 @@ func addRemote(c *cobra.Command, s *settings) func(*cobra.Command) (*remote, err
 		r.url = strings.TrimSuffix(r.url, "/")
 		return r, nil
 	}
+}
+
+// onRemote makes do what a command does with a running callwatch.
+func onRemote(c *cobra.Command, s *settings, do func(c *cobra.Command, r *remote, args []string) error) *cobra.Command {
+	connect := addRemote(c, s)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		r, err := connect(c)
+		if err != nil {
+			return err
+		}
+		return do(c, r, args)
+	}
+	return c
 }
 
 // listening is the address under which a listener on this machine is reached.
@@ -148,37 +160,6 @@ func (s *settings) person() string {
 		return u.Username
 	}
 	return "command line"
-}
-
-// printAll prints a list: as JSON array, as a line of JSON each, or by the
-// caller's way.
-func printAll[T any](w io.Writer, o output, list []T, people func(io.Writer) error) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	switch o {
-	case asJSON:
-		enc.SetIndent("", "  ")
-		return enc.Encode(list)
-	case ndjson:
-		var errs []error
-		for i := range list {
-			errs = append(errs, enc.Encode(&list[i]))
-		}
-		return errors.Join(errs...)
-	default:
-		return people(w)
-	}
-}
-
-// printOne prints one thing.
-func printOne[T any](w io.Writer, o output, v T, people func(io.Writer) error) error {
-	if o == asJSON {
-		enc := json.NewEncoder(w)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(v)
-	}
-	return printAll(w, o, []T{v}, people)
 }
 
 // printableText keeps control characters of a stranger's text from the terminal.

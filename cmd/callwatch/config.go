@@ -22,32 +22,29 @@ import (
 const envPrefix = "CALLWATCH_"
 
 // Config is all an operator can set: flags over environment over callwatch.yaml
-// over defaults.
+// over defaults. The tags say what a setting is for and what it takes; README,
+// the schema and the example of callwatch.yaml come from them.
 type Config struct {
-	Listen     string      `env:"LISTEN" yaml:"listen"`
-	DataDir    string      `env:"DATA_DIR" yaml:"data_dir"`
-	Rules      string      `env:"RULES" yaml:"rules"`
-	PublicURL  string      `env:"PUBLIC_URL" yaml:"public_url"`
-	AdminToken Secret      `env:"ADMIN_TOKEN" yaml:"admin_token"`
-	MOS        call.Prefer `env:"MOS" yaml:"mos"`
-	LogLevel   string      `env:"LOG_LEVEL" yaml:"log_level"`
+	Listen     string      `env:"LISTEN" yaml:"listen" doc:"address of webhooks and probes"`
+	PublicURL  string      `env:"PUBLIC_URL" yaml:"public_url" doc:"scheme and host that providers call, with a path prefix if a proxy strips one; signatures that cover the URL are checked against it"`
+	DataDir    string      `env:"DATA_DIR" yaml:"data_dir" doc:"the embedded store"`
+	Rules      string      `env:"RULES" yaml:"rules" doc:"rules file; the shipped rules where the default does not exist"`
+	MOS        call.Prefer `env:"MOS" yaml:"mos" enum:"provider,estimate,worst" doc:"which MOS a call shows: provider, estimate or worst"`
+	Durability string      `env:"DURABILITY" yaml:"durability" enum:"fsync,os" doc:"fsync: a 200 survives a power cut; os: a crash of the process"`
 
-	FetchFor time.Duration `env:"FETCH_FOR" yaml:"fetch_for"` // from a call's end until its report is given up
-	Sweep    time.Duration `env:"SWEEP" yaml:"sweep"`         // between looks for calls whose webhooks were lost; 0: never
-	Audit    time.Duration `env:"AUDIT" yaml:"audit"`         // between readings of all stored webhooks, to find damage; 0: never
+	FetchFor time.Duration `env:"FETCH_FOR" yaml:"fetch_for" doc:"from a call's end until its report is given up"`
+	Sweep    time.Duration `env:"SWEEP" yaml:"sweep" doc:"between looks for calls whose webhooks were lost; 0: never"`
+	Audit    time.Duration `env:"AUDIT" yaml:"audit" doc:"between readings of all stored webhooks, to find damage; 0: never"`
 
-	NATS       NATSConfig  `envPrefix:"NATS_" yaml:"nats"`
-	Durability string      `env:"DURABILITY" yaml:"durability"`
-	Slack      SlackConfig `envPrefix:"SLACK_" yaml:"slack"`
-	ConsoleURL string      `env:"CONSOLE_URL" yaml:"console_url"` // where readers of messages find the console
+	NATS       NATSConfig  `envPrefix:"NATS_" yaml:"nats" doc:"where JetStream is"`
+	Slack      SlackConfig `envPrefix:"SLACK_" yaml:"slack" doc:"where and how alerts are announced"`
+	ConsoleURL string      `env:"CONSOLE_URL" yaml:"console_url" doc:"where readers of messages find the console"`
+	AdminToken Secret      `env:"ADMIN_TOKEN" yaml:"admin_token" doc:"bearer token of the API under /api/v1 and of the commands that use it; a list during rotation"`
+	LogLevel   string      `env:"LOG_LEVEL" yaml:"log_level" enum:"debug,info,warn,error" doc:"what is logged: debug, info, warn or error, and what is worse"`
 
-	// Outputs are the receivers beside Slack, by the names that routes use.
-	Outputs map[string]OutputConfig `yaml:"outputs"`
-
-	// Providers are the registry's settings by provider and setting name.
-	Providers map[string]map[string]Secret `yaml:"providers"`
-	// Codecs override or extend the estimator's codec table.
-	Codecs map[string]emodel.Codec `yaml:"codecs"`
+	Outputs   map[string]OutputConfig      `yaml:"outputs" doc:"receivers beside Slack, by the names that routes use"`
+	Providers map[string]map[string]Secret `yaml:"providers" doc:"settings of the providers, by provider and setting"`
+	Codecs    map[string]emodel.Codec      `yaml:"codecs" doc:"rows that override or extend the estimator's codec table, by codec"`
 
 	codecs emodel.Table // of Codecs, made by check
 	pace   fetchPace    // for tests: another pace than the providers'
@@ -55,26 +52,26 @@ type Config struct {
 
 // NATSConfig says where JetStream is.
 type NATSConfig struct {
-	URL      string `env:"URL" yaml:"url"`           // empty: embedded
-	Creds    string `env:"CREDS" yaml:"creds"`       // credentials file
-	CA       string `env:"CA" yaml:"ca"`             // file of the certificates that sign the server's; empty: the system's
-	Cert     string `env:"CERT" yaml:"cert"`         // file of our certificate, where the server asks for one
-	Key      string `env:"KEY" yaml:"key"`           // file of its key
-	Replicas int    `env:"REPLICAS" yaml:"replicas"` // of each stream on a cluster
-	Listen   string `env:"LISTEN" yaml:"listen"`     // address on which the embedded server lets others subscribe
+	URL      string `env:"URL" yaml:"url" doc:"an existing NATS JetStream instead of the embedded one"`
+	Creds    string `env:"CREDS" yaml:"creds" doc:"credentials file for it"`
+	CA       string `env:"CA" yaml:"ca" doc:"file of the certificates that sign the server's; the system's where there is none"`
+	Cert     string `env:"CERT" yaml:"cert" doc:"file of our certificate, where the server asks for one"`
+	Key      string `env:"KEY" yaml:"key" doc:"file of the key of our certificate"`
+	Replicas int    `env:"REPLICAS" yaml:"replicas" min:"1" max:"5" doc:"copies of each stream on a cluster"`
+	Listen   string `env:"LISTEN" yaml:"listen" doc:"address on which the embedded NATS lets others subscribe (no authentication: keep it on loopback)"`
 }
 
 // SlackConfig says where and how alerts are announced.
 type SlackConfig struct {
-	Token         Secret  `env:"TOKEN" yaml:"token"`
-	Channel       string  `env:"CHANNEL" yaml:"channel"`
-	AppToken      Secret  `env:"APP_TOKEN" yaml:"app_token"`
-	SigningSecret Secret  `env:"SIGNING_SECRET" yaml:"signing_secret"`
-	WebhookURL    Secret  `env:"WEBHOOK_URL" yaml:"webhook_url"`
-	APIURL        string  `env:"API_URL" yaml:"api_url"`
-	Rate          float64 `env:"RATE" yaml:"rate"` // posts per second and channel
-	ShowNumbers   bool    `env:"SHOW_NUMBERS" yaml:"show_numbers"`
-	Groups        string  `env:"GROUPS" yaml:"groups"` // ids of the user groups that may use the buttons, comma-separated
+	Token         Secret  `env:"TOKEN" yaml:"token" doc:"bot token"`
+	Channel       string  `env:"CHANNEL" yaml:"channel" doc:"the channel alerts go to"`
+	SigningSecret Secret  `env:"SIGNING_SECRET" yaml:"signing_secret" doc:"buttons by HTTP: point Slack's interactivity at /slack/interactions"`
+	AppToken      Secret  `env:"APP_TOKEN" yaml:"app_token" doc:"buttons by Socket Mode, where Slack cannot reach us"`
+	Groups        string  `env:"GROUPS" yaml:"groups" doc:"ids of the user groups that may press buttons, comma-separated; everybody where there is none"`
+	WebhookURL    Secret  `env:"WEBHOOK_URL" yaml:"webhook_url" doc:"an incoming webhook instead of a bot: no edits, threads or buttons, and at least once instead of once"`
+	Rate          float64 `env:"RATE" yaml:"rate" above:"0" doc:"posts per second and channel"`
+	ShowNumbers   bool    `env:"SHOW_NUMBERS" yaml:"show_numbers" doc:"telephone numbers in full instead of masked"`
+	APIURL        string  `env:"API_URL" yaml:"api_url" doc:"another Slack, for tests"`
 }
 
 func defaultConfig() Config {
@@ -232,6 +229,9 @@ func (c *Config) check() error {
 	}
 	if c.Slack.Token != "" && c.Slack.Channel == "" {
 		add("SLACK_CHANNEL", "missing: CALLWATCH_SLACK_TOKEN is set, but no channel to post to")
+	}
+	if _, err := logLevel(c.LogLevel); err != nil {
+		errs = append(errs, err)
 	}
 	table, err := emodel.NewTable(c.Codecs)
 	if err != nil {

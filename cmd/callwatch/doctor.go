@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -63,22 +63,12 @@ func doctorCommand(s *settings) *cobra.Command {
 }
 
 func printFindings(c *cobra.Command, o output, found []finding) error {
-	if o != human {
-		enc := json.NewEncoder(c.OutOrStdout())
-		if o == asJSON {
-			return enc.Encode(found)
-		}
+	return printAll(c.OutOrStdout(), o, found, func(w io.Writer) error {
 		for _, f := range found {
-			if err := enc.Encode(f); err != nil {
-				return err
-			}
+			fmt.Fprintf(w, "%-8s %-12s %s\n", f.State, f.Check, f.Text)
 		}
 		return nil
-	}
-	for _, f := range found {
-		fmt.Fprintf(c.OutOrStdout(), "%-8s %-12s %s\n", f.State, f.Check, f.Text)
-	}
-	return nil
+	})
 }
 
 func diagnose(ctx context.Context, cfg Config, environ []string) []finding {

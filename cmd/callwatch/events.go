@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -17,9 +16,8 @@ import (
 )
 
 func eventsCommand(s *settings) *cobra.Command {
-	c := &cobra.Command{Use: "events", Short: "Look at normalized events", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(eventsNormalizeCommand(s), eventsTailCommand(s))
-	return c
+	return commandGroup("events", "Look at normalized events",
+		eventsNormalizeCommand(s), eventsTailCommand(s))
 }
 
 func eventsNormalizeCommand(s *settings) *cobra.Command {
@@ -135,19 +133,11 @@ func guessContentType(name string, body []byte) string {
 }
 
 func printEvents(w io.Writer, o output, events []call.Event) error {
-	enc := json.NewEncoder(w)
-	if o == ndjson {
-		for i := range events {
-			if err := enc.Encode(&events[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
 	if events == nil {
 		events = []call.Event{}
 	}
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(events)
+	if o == human {
+		o = asJSON
+	}
+	return printAll(w, o, events, nil)
 }

@@ -18,14 +18,10 @@ import (
 )
 
 func incidentsCommand(s *settings) *cobra.Command {
-	c := &cobra.Command{
-		Use: "incidents", Short: "List, show and acknowledge incidents of a running callwatch", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
-	c.AddCommand(incidentsListCommand(s), incidentsShowCommand(s),
+	return commandGroup("incidents", "List, show and acknowledge incidents of a running callwatch",
+		incidentsListCommand(s), incidentsShowCommand(s),
 		acknowledgeCommand(s, "ack", "Acknowledge incidents: no reminders while somebody has them"),
 		acknowledgeCommand(s, "unack", "Give acknowledged incidents back"))
-	return c
 }
 
 func incidentsListCommand(s *settings) *cobra.Command {
@@ -36,23 +32,17 @@ func incidentsListCommand(s *settings) *cobra.Command {
 	}
 	c.Flags().StringVar(&state, "state", "open", "open, resolved or all")
 	o := addOutput(c)
-	connect := addRemote(c, s)
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	return onRemote(c, s, func(c *cobra.Command, r *remote, _ []string) error {
 		wanted, ok := map[string]string{"open": "open", "resolved": "resolved", "all": ""}[state]
 		if !ok {
 			return usage(fmt.Errorf("--state: %q is none of open, resolved, all", state))
-		}
-		r, err := connect(c)
-		if err != nil {
-			return err
 		}
 		list, err := r.incidents(c.Context(), wanted)
 		if err != nil {
 			return err
 		}
 		return printAll(c.OutOrStdout(), *o, list, func(w io.Writer) error { return incidentTable(w, list, state) })
-	}
-	return c
+	})
 }
 
 // incidents reads a list part by part.
@@ -108,19 +98,13 @@ func localTime(t time.Time) string { return t.Local().Format(time.DateTime) }
 func incidentsShowCommand(s *settings) *cobra.Command {
 	c := &cobra.Command{Use: "show ID", Short: "Show one incident", Args: cobra.ExactArgs(1)}
 	o := addOutput(c)
-	connect := addRemote(c, s)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		r, err := connect(c)
-		if err != nil {
-			return err
-		}
+	return onRemote(c, s, func(c *cobra.Command, r *remote, args []string) error {
 		var in rules.Incident
 		if err := r.ask(c.Context(), http.MethodGet, "/incidents/"+url.PathEscape(args[0]), nil, &in); err != nil {
 			return err
 		}
 		return printOne(c.OutOrStdout(), *o, in, func(w io.Writer) error { return incidentPage(w, &in) })
-	}
-	return c
+	})
 }
 
 func incidentPage(w io.Writer, in *rules.Incident) error {
@@ -162,12 +146,7 @@ func acknowledgeCommand(s *settings, do, short string) *cobra.Command {
 	c := &cobra.Command{Use: do + " ID...", Short: short, Args: cobra.MinimumNArgs(1)}
 	c.Flags().StringVar(&by, "by", "", "who does it (default: the user of this machine)")
 	o := addOutput(c)
-	connect := addRemote(c, s)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		r, err := connect(c)
-		if err != nil {
-			return err
-		}
+	return onRemote(c, s, func(c *cobra.Command, r *remote, args []string) error {
 		var errs []error
 		done := []rules.Incident{}
 		for _, id := range args {
@@ -179,13 +158,12 @@ func acknowledgeCommand(s *settings, do, short string) *cobra.Command {
 			}
 			done = append(done, in)
 		}
-		err = printAll(c.OutOrStdout(), *o, done, func(w io.Writer) error {
+		err := printAll(c.OutOrStdout(), *o, done, func(w io.Writer) error {
 			for i := range done {
 				fmt.Fprintf(w, "%s is %s: %s\n", done[i].ID, standing(&done[i]), printableText(done[i].Summary))
 			}
 			return nil
 		})
 		return errors.Join(append(errs, err)...)
-	}
-	return c
+	})
 }

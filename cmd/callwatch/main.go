@@ -94,10 +94,17 @@ func rootCommand(environ []string) *cobra.Command {
 		rulesCommand(settings), backtestCommand(settings), eventsCommand(settings), notifyCommand(settings), slackCommand(settings),
 		incidentsCommand(settings), silenceCommand(settings),
 		importCommand(settings), replayCommand(settings), deadlettersCommand(settings), callsCommand(settings),
-		doctorCommand(settings), healthcheckCommand(settings), versionCommand(), manCommand(),
+		configCommand(), doctorCommand(settings), healthcheckCommand(settings), versionCommand(), manCommand(),
 	)
 	usageErrors(root)
 	return root
+}
+
+// commandGroup is a command that only has others below it.
+func commandGroup(use, short string, of ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(of...)
+	return c
 }
 
 // usageErrors gives every refusal of arguments the exit code of wrong usage.

@@ -14,9 +14,8 @@ import (
 )
 
 func notifyCommand(s *settings) *cobra.Command {
-	c := &cobra.Command{Use: "notify", Short: "Try where alerts go", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(notifyTestCommand(s))
-	return c
+	return commandGroup("notify", "Try where alerts go",
+		notifyTestCommand(s))
 }
 
 func notifyTestCommand(s *settings) *cobra.Command {

@@ -12,9 +12,9 @@ import (
 
 // OutputConfig is a receiver beside Slack: a webhook or an Alertmanager.
 type OutputConfig struct {
-	Webhook      Secret `yaml:"webhook"`
-	Secret       Secret `yaml:"secret"` // signs webhooks, per Standard Webhooks
-	Alertmanager Secret `yaml:"alertmanager"`
+	Webhook      Secret `yaml:"webhook" doc:"address to post to"`
+	Secret       Secret `yaml:"secret" doc:"signs what is posted to the webhook, per Standard Webhooks"`
+	Alertmanager Secret `yaml:"alertmanager" doc:"address of an Alertmanager, instead of a webhook"`
 }
 
 // checkOutputs refuses outputs that can never work.

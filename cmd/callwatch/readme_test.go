@@ -8,13 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"callwatch/call"
 	"callwatch/normalizer"
 )
 
-var update = flag.Bool("update", false, "rewrite the generated parts of README.md")
+var update = flag.Bool("update", false, "rewrite what is generated")
 
 // The tables of README.md come from the field table and the provider registry.
 func TestReadmeTables(t *testing.T) {
@@ -24,20 +22,12 @@ func TestReadmeTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := string(b)
-	for part, table := range map[string]string{"fields": fieldReference(), "providers": providerReference()} {
+	for part, table := range map[string]string{"fields": fieldReference(), "settings": settingReference(), "providers": providerReference()} {
 		if got, err = replacePart(got, part, table); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(string(b), got); diff != "" {
-		t.Errorf("README.md is not as generated; run go test ./cmd/callwatch -run Readme -update\n%s", diff)
-	}
+	isGenerated(t, file, "Readme", []byte(got))
 }
 
 func replacePart(doc, part, content string) (string, error) {

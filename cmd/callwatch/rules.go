@@ -1,8 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,9 +11,8 @@ import (
 )
 
 func rulesCommand(s *settings) *cobra.Command {
-	c := &cobra.Command{Use: "rules", Short: "Check, test, explain and suggest rules", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(rulesCheckCommand(s), rulesTestCommand(s), rulesExplainCommand(s), rulesSchemaCommand(), rulesFmtCommand(), rulesListCommand(s), rulesReloadCommand(s), rulesSuggestCommand(s))
-	return c
+	return commandGroup("rules", "Check, test, explain and suggest rules",
+		rulesCheckCommand(s), rulesTestCommand(s), rulesExplainCommand(s), rulesSchemaCommand(), rulesFmtCommand(), rulesListCommand(s), rulesReloadCommand(s), rulesSuggestCommand(s))
 }
 
 func rulesCheckCommand(s *settings) *cobra.Command {
@@ -65,21 +64,10 @@ func rulesCheckCommand(s *settings) *cobra.Command {
 }
 
 func printProblems(c *cobra.Command, o output, all rules.Problems) error {
-	enc := json.NewEncoder(c.OutOrStdout())
-	switch o {
-	case asJSON:
-		enc.SetIndent("", "  ")
-		return enc.Encode(all)
-	case ndjson:
+	return printAll(c.OutOrStdout(), o, all, func(w io.Writer) error {
 		for _, p := range all {
-			if err := enc.Encode(p); err != nil {
-				return err
-			}
+			fmt.Fprintln(w, p)
 		}
 		return nil
-	}
-	for _, p := range all {
-		fmt.Fprintln(c.OutOrStdout(), p)
-	}
-	return nil
+	})
 }

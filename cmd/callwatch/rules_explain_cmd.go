@@ -184,25 +184,13 @@ func storedCall(ctx context.Context, cfg *Config, id, provider string) ([]arriva
 }
 
 func printCalls(w io.Writer, o output, calls []rules.CallExplanation) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	switch o {
-	case asJSON:
-		enc.SetIndent("", "  ")
-		return enc.Encode(calls)
-	case ndjson:
+	return printAll(w, o, calls, func(w io.Writer) error {
 		for i := range calls {
-			if err := enc.Encode(&calls[i]); err != nil {
-				return err
+			if i > 0 {
+				fmt.Fprintln(w)
 			}
+			printCall(w, "", &calls[i])
 		}
 		return nil
-	}
-	for i := range calls {
-		if i > 0 {
-			fmt.Fprintln(w)
-		}
-		printCall(w, "", &calls[i])
-	}
-	return nil
+	})
 }

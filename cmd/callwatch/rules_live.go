@@ -20,12 +20,7 @@ func rulesListCommand(s *settings) *cobra.Command {
 			"be judged, open incidents, and what to look at: run-time errors, rules that never fired, fields that no event had.",
 	}
 	o := addOutput(c)
-	connect := addRemote(c, s)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		r, err := connect(c)
-		if err != nil {
-			return err
-		}
+	return onRemote(c, s, func(c *cobra.Command, r *remote, _ []string) error {
 		var answer struct {
 			File  backend.RulesFile
 			Rules []rules.Health
@@ -37,8 +32,7 @@ func rulesListCommand(s *settings) *cobra.Command {
 			fmt.Fprintln(c.ErrOrStderr(), "callwatch: "+printableText(answer.File.Trouble()))
 		}
 		return printAll(c.OutOrStdout(), *o, answer.Rules, func(w io.Writer) error { return ruleTable(w, answer.Rules) })
-	}
-	return c
+	})
 }
 
 func ruleTable(w io.Writer, list []rules.Health) error {
@@ -77,12 +71,7 @@ func rulesReloadCommand(s *settings) *cobra.Command {
 			"file the rules in force stay, the problems are printed, and the exit code is 1.",
 	}
 	o := addOutput(c)
-	connect := addRemote(c, s)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		r, err := connect(c)
-		if err != nil {
-			return err
-		}
+	return onRemote(c, s, func(c *cobra.Command, r *remote, _ []string) error {
 		var file backend.RulesFile
 		if err := r.ask(c.Context(), http.MethodPost, "/rules/reload", nil, &file); err != nil {
 			return err
@@ -95,6 +84,5 @@ func rulesReloadCommand(s *settings) *cobra.Command {
 			_, err := fmt.Fprintf(w, "%s: %d rules %s (%s)\n", file.Path, file.Rules, state, file.Digest)
 			return err
 		})
-	}
-	return c
+	})
 }

@@ -9,19 +9,24 @@ import (
 )
 
 func rulesSchemaCommand() *cobra.Command {
+	return schemaCommand("rules files", "rules.schema.json", rules.Schema, "Expressions are checked by callwatch rules check.")
+}
+
+// schemaCommand prints the JSON Schema of some files; also says what checks the
+// rest of them.
+func schemaCommand(files, name string, schema func() ([]byte, error), also string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
-		Short: "Print the JSON Schema of rules files, for editors",
-		Long: "Print the JSON Schema of rules files. An editor with a YAML language server completes and checks rules by it\n" +
-			"once the file begins with:\n\n  # yaml-language-server: $schema=rules.schema.json\n\n" +
-			"Expressions are checked by callwatch rules check.",
+		Short: "Print the JSON Schema of " + files + ", for editors",
+		Long: "Print the JSON Schema of " + files + ". An editor with a YAML language server completes and checks a file by it\n" +
+			"once the file begins with:\n\n  # yaml-language-server: $schema=" + name + "\n\n" + also,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			schema, err := rules.Schema()
+			text, err := schema()
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%s", schema)
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%s", text)
 			return err
 		},
 	}

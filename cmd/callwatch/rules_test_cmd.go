@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -156,25 +155,18 @@ func (c *Config) normalizeFile(provider, file string, body []byte, receivedAt ti
 }
 
 func (r *testReport) print(w io.Writer, o output, verbose, coverage bool) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	switch o {
-	case asJSON:
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
-	case ndjson:
-		for i := range r.Tests {
-			if err := enc.Encode(&r.Tests[i]); err != nil {
-				return err
-			}
-		}
-		for _, g := range r.Gaps {
-			if err := enc.Encode(g); err != nil {
-				return err
-			}
-		}
-		return nil
+	var parts []any
+	for i := range r.Tests {
+		parts = append(parts, &r.Tests[i])
 	}
+	for i := range r.Gaps {
+		parts = append(parts, &r.Gaps[i])
+	}
+	return printReport(w, o, r, parts, func(w io.Writer) error { return r.tell(w, verbose, coverage) })
+}
+
+// tell is what people read of the report.
+func (r *testReport) tell(w io.Writer, verbose, coverage bool) error {
 	for i := range r.Tests {
 		if t := &r.Tests[i]; !t.Passed || verbose {
 			printCase(w, t)

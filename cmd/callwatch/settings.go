@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -55,9 +54,9 @@ func (s *settings) load(c *cobra.Command) (Config, error) {
 
 // logger writes text for people and JSON for collectors.
 func logger(w io.Writer, level string, json bool) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, usage(fmt.Errorf("%sLOG_LEVEL: %q is none of debug, info, warn, error", envPrefix, level))
+	l, err := logLevel(level)
+	if err != nil {
+		return nil, usage(err)
 	}
 	opts := &slog.HandlerOptions{Level: l}
 	if json {
@@ -66,34 +65,10 @@ func logger(w io.Writer, level string, json bool) (*slog.Logger, error) {
 	return slog.New(slog.NewTextHandler(w, opts)), nil
 }
 
-// output is how a command prints its result.
-type output string
-
-const (
-	human  output = "human"
-	asJSON output = "json"
-	ndjson output = "ndjson"
-)
-
-// String and Set make output a flag.
-func (o *output) String() string { return string(*o) }
-
-// Set refuses what is no form of output.
-func (o *output) Set(s string) error {
-	switch v := output(strings.ToLower(s)); v {
-	case human, asJSON, ndjson:
-		*o = v
-		return nil
-	default:
-		return fmt.Errorf("%q is none of human, json, ndjson", s)
+func logLevel(text string) (slog.Level, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(text)); err != nil {
+		return l, fmt.Errorf("%sLOG_LEVEL: %q is none of debug, info, warn, error", envPrefix, text)
 	}
-}
-
-// Type names the flag's type in help texts.
-func (o *output) Type() string { return "format" }
-
-func addOutput(c *cobra.Command) *output {
-	o := human
-	c.Flags().VarP(&o, "output", "o", "human, json or ndjson")
-	return &o
+	return l, nil
 }

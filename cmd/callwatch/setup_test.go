@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"callwatch/normalizer"
 )
 
@@ -24,15 +22,7 @@ func TestSetupGuides(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(string(b), got); diff != "" {
-				t.Errorf("%s is not as generated; run go test ./cmd/callwatch -run Setup -update\n%s", file, diff)
-			}
+			isGenerated(t, file, "Setup", []byte(got))
 		})
 	}
 }

@@ -15,12 +15,8 @@ import (
 )
 
 func silenceCommand(s *settings) *cobra.Command {
-	c := &cobra.Command{
-		Use: "silence", Short: "Keep incidents of a running callwatch from being announced for a time", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
-	c.AddCommand(silenceAddCommand(s), silenceListCommand(s), silenceExpireCommand(s))
-	return c
+	return commandGroup("silence", "Keep incidents of a running callwatch from being announced for a time",
+		silenceAddCommand(s), silenceListCommand(s), silenceExpireCommand(s))
 }
 
 func silenceAddCommand(s *settings) *cobra.Command {
@@ -42,8 +38,7 @@ func silenceAddCommand(s *settings) *cobra.Command {
 	f.StringVar(&comment, "comment", "", "why")
 	f.StringVar(&by, "by", "", "who does it (default: the user of this machine)")
 	o := addOutput(c)
-	connect := addRemote(c, s)
-	c.RunE = func(c *cobra.Command, args []string) error {
+	return onRemote(c, s, func(c *cobra.Command, r *remote, args []string) error {
 		request := map[string]string{"by": cmp.Or(by, s.person()), "comment": comment}
 		if len(args) == 1 {
 			request["match"] = args[0]
@@ -59,10 +54,6 @@ func silenceAddCommand(s *settings) *cobra.Command {
 		case (length == "") == (until == ""):
 			return usage(errors.New("give either --for or --until"))
 		}
-		r, err := connect(c)
-		if err != nil {
-			return err
-		}
 		var made rules.Silence
 		if err := r.ask(c.Context(), http.MethodPost, "/silences", request, &made); err != nil {
 			return err
@@ -71,26 +62,19 @@ func silenceAddCommand(s *settings) *cobra.Command {
 			_, err := fmt.Fprintf(w, "%s until %s: %s\n", made.ID, localTime(made.Until), printableText(made.Match))
 			return err
 		})
-	}
-	return c
+	})
 }
 
 func silenceListCommand(s *settings) *cobra.Command {
 	c := &cobra.Command{Use: "ls", Short: "List the silences in force, the next to end first", Args: cobra.NoArgs}
 	o := addOutput(c)
-	connect := addRemote(c, s)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		r, err := connect(c)
-		if err != nil {
-			return err
-		}
+	return onRemote(c, s, func(c *cobra.Command, r *remote, _ []string) error {
 		var answer struct{ Silences []rules.Silence }
 		if err := r.ask(c.Context(), http.MethodGet, "/silences", nil, &answer); err != nil {
 			return err
 		}
 		return printAll(c.OutOrStdout(), *o, answer.Silences, func(w io.Writer) error { return silenceTable(w, answer.Silences) })
-	}
-	return c
+	})
 }
 
 func silenceTable(w io.Writer, list []rules.Silence) error {
@@ -115,12 +99,7 @@ func silenceExpireCommand(s *settings) *cobra.Command {
 	var by string
 	c := &cobra.Command{Use: "expire ID...", Short: "End silences early", Args: cobra.MinimumNArgs(1)}
 	c.Flags().StringVar(&by, "by", "", "who does it (default: the user of this machine)")
-	connect := addRemote(c, s)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		r, err := connect(c)
-		if err != nil {
-			return err
-		}
+	return onRemote(c, s, func(c *cobra.Command, r *remote, args []string) error {
 		var errs []error
 		for _, id := range args {
 			path := "/silences/" + url.PathEscape(id) + "?by=" + url.QueryEscape(cmp.Or(by, s.person()))
@@ -131,6 +110,5 @@ func silenceExpireCommand(s *settings) *cobra.Command {
 			fmt.Fprintf(c.OutOrStdout(), "%s has ended\n", id)
 		}
 		return errors.Join(errs...)
-	}
-	return c
+	})
 }

@@ -9,9 +9,8 @@ import (
 )
 
 func slackCommand(s *settings) *cobra.Command {
-	c := &cobra.Command{Use: "slack", Short: "Set up the Slack app", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(slackManifestCommand(s))
-	return c
+	return commandGroup("slack", "Set up the Slack app",
+		slackManifestCommand(s))
 }
 
 func slackManifestCommand(s *settings) *cobra.Command {

@@ -43,22 +43,8 @@ func tab(t *testing.T) context.Context {
 // its buttons, through the route and the signature that the real Slack uses.
 func TestButtonsOfThePage(t *testing.T) {
 	browser := tab(t)
-	cfg := defaultConfig()
-	cfg.DataDir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
-	a, err := newApp(t.Context(), cfg, devMode, testLogger(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- a.run(ctx) }()
-	base := "http://" + a.server.Addr().String()
-	body := `{"call_sid":"call_0123456789ab","status":"failed","duration":0,"timestamp":"2026-11-01T12:00:45Z","error_code":503,"error_message":"no route"}`
-	res, err := http.Post(base+"/webhooks/butter", "application/json", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = res.Body.Close()
+	a, base := inDevelopment(t, testLogger(t), func(*Config) {})
+	failedCall(t, base, butterToken, "call_0123456789ab")
 
 	waitFor := func(expr string) {
 		t.Helper()
@@ -90,15 +76,12 @@ func TestButtonsOfThePage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res, err = http.DefaultClient.Do(req); err != nil {
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
 		t.Fatal(err)
 	}
 	_ = res.Body.Close()
 	if res.StatusCode != http.StatusUnauthorized {
 		t.Errorf("an unsigned click is answered %d", res.StatusCode)
-	}
-	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -139,8 +140,11 @@ func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Messa
 	if a.console != nil && event {
 		a.console.event(e)
 	}
+	if event && a.judging.storing {
+		a.log.LogAttrs(ctx, slog.LevelDebug, "event judged", slog.Any("", &e), slog.Int("transitions", len(made)))
+	}
 	for _, t := range made {
-		if err := a.keepTransition(ctx, t); err != nil {
+		if err := a.keepTransition(ctx, t, &e); err != nil {
 			return err
 		}
 	}
@@ -163,7 +167,9 @@ func (a *app) disableSlow(ctx context.Context, names []string) error {
 	return nil
 }
 
-func (a *app) keepTransition(ctx context.Context, t rules.Transition) error {
+// keepTransition stores a transition that an event made; a tick's or a mark's has
+// an empty one.
+func (a *app) keepTransition(ctx context.Context, t rules.Transition, by *call.Event) error {
 	data, err := json.Marshal(t)
 	if err != nil {
 		return fmt.Errorf("write transition: %w", err)
@@ -175,8 +181,8 @@ func (a *app) keepTransition(ctx context.Context, t rules.Transition) error {
 	}
 	if stored {
 		a.stats.transition(t)
-		a.log.Info("incident "+string(t.Step), "incident", t.Incident.ID, "rule", t.Incident.Rule,
-			"severity", t.Incident.Severity, "summary", t.Incident.Summary)
+		a.log.LogAttrs(ctx, slog.LevelInfo, "incident changed", slog.String("step", string(t.Step)), slog.String("incident", t.Incident.ID),
+			slog.String("rule", t.Incident.Rule), slog.String("severity", string(t.Incident.Severity)), slog.String("summary", t.Incident.Summary), slog.Any("", by))
 	}
 	return nil
 }

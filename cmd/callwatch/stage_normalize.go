@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"slices"
 	"sync"
@@ -99,6 +100,7 @@ func (a *app) eventsOf(ctx context.Context, r *stream.Record) ([]stream.Event, e
 	}
 	if len(events) == 0 {
 		a.stats.ignored(r.Provider)
+		a.log.Debug("webhook ignored", "provider", r.Provider, "raw", r.ID())
 	}
 	out := make([]stream.Event, len(events))
 	for i := range events {
@@ -107,6 +109,7 @@ func (a *app) eventsOf(ctx context.Context, r *stream.Record) ([]stream.Event, e
 		if err != nil {
 			return nil, fmt.Errorf("write event %s: %w", e.ID, err)
 		}
+		a.log.LogAttrs(ctx, slog.LevelDebug, "webhook normalized", slog.String("kind", string(e.Kind)), slog.Any("", e))
 		out[i] = stream.Event{
 			Provider: e.Provider, Kind: string(e.Kind), ID: e.ID, CallID: e.CallID, Time: e.OccurredAt,
 			Raw: r.At, Index: i, Data: data,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -55,27 +54,15 @@ func rulesSuggestCommand(s *settings) *cobra.Command {
 }
 
 func printSuggestion(w io.Writer, o output, r rules.Suggestion) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	switch o {
-	case asJSON:
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
-	case ndjson:
+	return printReport(w, o, r, r.Groups, func(w io.Writer) error {
+		fmt.Fprintf(w, "%s of %s calls\n", r.Field, grouped(r.Calls))
 		for i := range r.Groups {
-			if err := enc.Encode(&r.Groups[i]); err != nil {
+			if err := suggestionTable(w, &r.Groups[i], r.Unit); err != nil {
 				return err
 			}
 		}
 		return nil
-	}
-	fmt.Fprintf(w, "%s of %s calls\n", r.Field, grouped(r.Calls))
-	for i := range r.Groups {
-		if err := suggestionTable(w, &r.Groups[i], r.Unit); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 func suggestionTable(w io.Writer, g *rules.SuggestionGroup, unit string) error {

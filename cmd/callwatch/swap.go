@@ -67,7 +67,7 @@ func (a *app) takeOrder(ctx context.Context, engine *rules.Engine) (*rules.Engin
 }
 
 func (a *app) saveCheckpoint(ctx context.Context, seq uint64, write func(io.Writer) error) error {
-	if !a.judging.storing {
+	if a.judging != nil && !a.judging.storing { // another replica stores
 		return nil
 	}
 	if err := a.store.SaveCheckpoint(ctx, checkpointName, seq, write); err != nil {

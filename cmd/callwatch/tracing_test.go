@@ -2,12 +2,10 @@ package main
 
 import (
 	"compress/gzip"
-	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
@@ -64,28 +62,10 @@ func TestTraces(t *testing.T) {
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
 
 	_, url := fakeSlackServer(t)
-	cfg := defaultConfig()
-	cfg.DataDir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
-	cfg.Slack = SlackConfig{Token: "xoxb-test", Channel: "#voice", APIURL: url, Rate: 200}
-	a, err := newApp(t.Context(), cfg, devMode, testLogger(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- a.run(ctx) }()
-	defer func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}()
-	body := `{"call_sid":"call_0123456789ab","status":"failed","duration":0,"timestamp":"2026-11-01T12:00:45Z","error_code":503,"error_message":"no route"}`
-	res, err := http.Post("http://"+a.server.Addr().String()+"/webhooks/butter", "application/json", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = res.Body.Close()
+	_, base := inDevelopment(t, testLogger(t), func(cfg *Config) {
+		cfg.Slack = SlackConfig{Token: "xoxb-test", Channel: "#voice", APIURL: url, Rate: 200}
+	})
+	failedCall(t, base, butterToken, "call_0123456789ab")
 	eventually(t, "webhook, normalize, judge and notify in one trace", func() bool {
 		far.mu.Lock()
 		defer far.mu.Unlock()

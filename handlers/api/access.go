@@ -18,19 +18,21 @@ type TokenDigest [sha256.Size]byte
 // DigestOf is the digest of a token.
 func DigestOf(token string) TokenDigest { return sha256.Sum256([]byte(token)) }
 
-// authorize lets in who has a token, and whom the server trusts without one.
-func (s *service) authorize(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		switch {
-		case s.Trusted(c.Request()):
+// Authorize lets in who has a token, and whom trusted names without one.
+func (a *API) Authorize(trusted func(r *http.Request) bool) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			switch {
+			case trusted(c.Request()):
+				return next(c)
+			case len(a.Tokens) == 0:
+				return &ProblemDetails{Status: http.StatusForbidden, Title: "API is off", Detail: "Set CALLWATCH_ADMIN_TOKEN to open it."}
+			case !a.opens(c.Request().Header.Get(echo.HeaderAuthorization)):
+				c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="callwatch"`)
+				return &ProblemDetails{Status: http.StatusUnauthorized, Title: "Unauthorized", Detail: "A valid bearer token is needed."}
+			}
 			return next(c)
-		case len(s.Tokens) == 0:
-			return &ProblemDetails{Status: http.StatusForbidden, Title: "API is off", Detail: "Set CALLWATCH_ADMIN_TOKEN to open it."}
-		case !s.opens(c.Request().Header.Get(echo.HeaderAuthorization)):
-			c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="callwatch"`)
-			return &ProblemDetails{Status: http.StatusUnauthorized, Title: "Unauthorized", Detail: "A valid bearer token is needed."}
 		}
-		return next(c)
 	}
 }
 

@@ -63,7 +63,7 @@ type service struct {
 // refuses what pages of other sites send, and turns panics into answers.
 func Mount(e *echo.Echo, a API, env Env) *echo.Group {
 	s := &service{API: a, Env: env}
-	group := e.Group(Prefix, s.authorize, unescape)
+	group := e.Group(Prefix, a.Authorize(env.Trusted), unescape)
 	s.huma = humaecho.NewWithGroup(e, group, configuration())
 	s.huma.UseMiddleware(s.wantJSON)
 	s.routeEvents()

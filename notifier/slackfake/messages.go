@@ -161,9 +161,11 @@ func (s *Server) stamp() string {
 func (m *message) fill(form url.Values) reply {
 	m.text = form.Get("text")
 	if raw := form.Get("metadata"); raw != "" {
-		if err := json.Unmarshal([]byte(raw), &m.metadata); err != nil {
+		var said Metadata // not into what is there: answers that are on their way share it
+		if err := json.Unmarshal([]byte(raw), &said); err != nil {
 			return failed("invalid_metadata_format")
 		}
+		m.metadata = said
 	}
 	m.blocks, m.attachments = list(form.Get("blocks")), list(form.Get("attachments"))
 	if problems := Validate(m.text, m.blocks, m.attachments); len(problems) > 0 {

@@ -1,0 +1,21 @@
+package handlers
+
+import (
+	"net/http"
+	"net/http/pprof"
+
+	"github.com/labstack/echo/v4"
+)
+
+// routePprof serves profiles of the running program, for go tool pprof, to
+// those whom the API lets in.
+func (a *app) routePprof(e *echo.Echo) {
+	profiles := e.Group("/debug/pprof", a.API.Authorize(a.trusted))
+	for path, serve := range map[string]http.HandlerFunc{
+		"/": pprof.Index, "/:profile": pprof.Index,
+		"/cmdline": pprof.Cmdline, "/profile": pprof.Profile, "/trace": pprof.Trace, "/symbol": pprof.Symbol,
+	} {
+		profiles.GET(path, echo.WrapHandler(serve))
+	}
+	profiles.POST("/symbol", echo.WrapHandler(http.HandlerFunc(pprof.Symbol))) // more addresses than a URL holds
+}

@@ -1,0 +1,17 @@
+package notifier
+
+import "log/slog"
+
+// ids are what the lines about a job are found by in the log: which message of
+// which incident goes where, and the event that the incident shows.
+func (j *job) ids() slog.Attr {
+	in, message := &j.want.incident, j.act.line.name
+	if j.act.line.incident.ID != "" {
+		in = &j.act.line.incident
+	}
+	if j.act.do == edit {
+		message = rootName
+	}
+	return slog.GroupAttrs("", slog.String("incident", j.page.Incident), slog.String("rule", in.Rule),
+		slog.String("channel", j.page.Channel), slog.String("message", message), slog.Any("", &in.Latest.Call))
+}

@@ -23,7 +23,11 @@ func kill9(t *trial) error {
 	if err := w.faults(slackFaults{Seed: t.seed, Share: 0.2}); err != nil {
 		return err
 	}
-	l, err := p.load(w, 16, 0.7)
+	share := 0.7
+	if !t.short {
+		share = 0.25 // a hundred cycles bring ten thousand incidents that way, each with its thread
+	}
+	l, err := p.load(w, 16, share)
 	if err != nil {
 		return err
 	}

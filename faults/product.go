@@ -44,6 +44,7 @@ const badCalls = `rules:
     by: [provider, callId]
     on: [progress, stats, ended, report]
     resolve_after: 3d
+    max_keys: 1000000
 routes:
   - slack: "#voice"
     storm: off

@@ -31,17 +31,12 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 	} else if n := a.stats.damaged.Load(); n > 0 {
 		add("integrity", handlers.Degraded, "stored webhooks or events could not be read; see the log")
 	}
-	var broken []string
-	a.judging.look(func(g *rules.Engine) {
-		for _, h := range g.Healths() {
-			if h.Errors > 0 {
-				broken = append(broken, h.Rule)
-			}
-		}
-	})
-	if len(broken) > 0 {
+	switch broken, full := a.troubledRules(); {
+	case len(broken) > 0:
 		add("rules", handlers.Degraded, "with run-time errors: "+strings.Join(broken, ", "))
-	} else {
+	case len(full) > 0:
+		add("rules", handlers.Degraded, "calls are left out because max_keys was reached: "+strings.Join(full, ", "))
+	default:
 		add("rules", handlers.Passing, "")
 	}
 	if f := a.rulesFile(); f.Refused() {
@@ -83,4 +78,20 @@ func (a *app) backlog() map[string]uint64 {
 		backlog[announceRole] = behind("alerts", max(a.stats.announcedSeq.Load(), a.notifier.Load().Status().Settled))
 	}
 	return backlog
+}
+
+// troubledRules are those with run-time errors, and those that had more keys than
+// they may have.
+func (a *app) troubledRules() (broken, full []string) {
+	a.judging.look(func(g *rules.Engine) {
+		for _, h := range g.Healths() {
+			if h.Errors > 0 {
+				broken = append(broken, h.Rule)
+			}
+			if h.Overflow > 0 {
+				full = append(full, h.Rule)
+			}
+		}
+	})
+	return broken, full
 }

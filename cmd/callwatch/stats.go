@@ -140,6 +140,10 @@ func ruleCallsDesc() *desc {
 	return prometheus.NewDesc("callwatch_rule_calls", "Calls by rule and outcome, since the rule's state began.", []string{"rule", "outcome"}, nil)
 }
 
+func leftOutDesc() *desc {
+	return prometheus.NewDesc("callwatch_rule_left_out_total", "Calls that a rule left out because it has as many keys as max_keys allows.", []string{"rule"}, nil)
+}
+
 func ruleErrorsDesc() *desc {
 	return prometheus.NewDesc("callwatch_rule_errors_total", "Run-time errors by rule.", []string{"rule"}, nil)
 }
@@ -182,7 +186,7 @@ func callsHeldDesc() *desc {
 
 // Describe names the metrics.
 func (l *liveCollector) Describe(ch chan<- *desc) {
-	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), brokenDesc(), backlogDesc(), fetchPendingDesc(), fetchBrokenDesc(), callsHeldDesc()} {
+	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), leftOutDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), brokenDesc(), backlogDesc(), fetchPendingDesc(), fetchBrokenDesc(), callsHeldDesc()} {
 		ch <- d
 	}
 }
@@ -205,6 +209,7 @@ func (l *liveCollector) Collect(ch chan<- prometheus.Metric) {
 			disabled = 1
 		}
 		gauge(disabledDesc(), disabled, h.Rule)
+		ch <- prometheus.MustNewConstMetric(leftOutDesc(), prometheus.CounterValue, float64(h.Overflow), h.Rule)
 		ch <- prometheus.MustNewConstMetric(ruleErrorsDesc(), prometheus.CounterValue, float64(h.Errors), h.Rule)
 	}
 	gauge(callsDesc(), float64(calls))

@@ -11,7 +11,7 @@ import (
 const (
 	roomyHeap  = 96 << 20 // bytes that the heap may always grow to
 	tightRoom  = 40       // percent over what is in use, beyond that
-	paceEvery  = 5 * time.Second
+	paceEvery  = 100 * time.Millisecond // what is in use may grow tenfold in a second
 	liveMetric = "/gc/heap/live:bytes"
 )
 
@@ -39,5 +39,5 @@ func paceGC(ctx context.Context) {
 // collection.
 func collectAfter(live uint64) int {
 	room := 100*roomyHeap/math.Max(float64(live), 1<<20) - 100
-	return int(min(max(room, tightRoom), 800))
+	return int(min(max(room, tightRoom), 300))
 }

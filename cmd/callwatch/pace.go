@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	roomyHeap  = 96 << 20 // bytes that the heap may always grow to
-	tightRoom  = 40       // percent over what is in use, beyond that
+	roomyHeap  = 96 << 20               // bytes that the heap may always grow to
+	tightRoom  = 40                     // percent over what is in use, beyond that
 	paceEvery  = 100 * time.Millisecond // what is in use may grow tenfold in a second
 	liveMetric = "/gc/heap/live:bytes"
 )

@@ -83,6 +83,11 @@ func start(ctx context.Context, o *options) error {
 	idle := float64(p.cpu()-before) / float64(time.Since(at))
 	var numbers atomic.Uint64
 	err = store(ctx, o, p, &numbers, o.events)
+	var slowest time.Duration
+	var page string
+	if err == nil {
+		slowest, page, err = p.pages(ctx)
+	}
 	if err = errors.Join(err, p.stop()); err != nil {
 		return err
 	}
@@ -96,6 +101,8 @@ func start(ctx context.Context, o *options) error {
 	}
 	fmt.Fprintf(o.out, "ready after %v on an empty store, after %v on %d events; idle CPU %.2f %%\n",
 		empty.Round(time.Millisecond), full.Round(time.Millisecond), numbers.Load(), 100*idle)
+	fmt.Fprintf(o.out, "slowest page of the console with as many: %s, %v\n", page, slowest.Round(10*time.Microsecond))
+	o.verdict("slowest page, ms", float64(slowest)/1e6, 50, false)
 	o.verdict("empty store, seconds", empty.Seconds(), 0.5, false)
 	o.verdict("full store, seconds", full.Seconds(), 3, false)
 	o.verdict("idle CPU, per cent", 100*idle, 1, false)

@@ -150,13 +150,15 @@ func (a *app) run(ctx context.Context) error {
 	}
 	end()
 	closing, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer done()
 	err := a.server.Shutdown(closing)
+	done()
 	stop()
 	stages.Wait()
 	if a.console != nil && a.console.slack != nil {
 		a.console.slack.close()
 	}
+	closing, done = context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer done()
 	return errors.Join(failed, err, a.store.Close(closing), a.traces.close(closing))
 }
 

@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	roomyHeap  = 96 << 20               // bytes that the heap may always grow to
-	tightRoom  = 40                     // percent over what is in use, beyond that
+	roomyHeap  = 160 << 20              // bytes that the heap may always grow to
+	tightRoom  = 100                    // percent over what is in use, beyond that
 	paceEvery  = 100 * time.Millisecond // what is in use may grow tenfold in a second
 	liveMetric = "/gc/heap/live:bytes"
 )
 
-// paceGC collects rarely while the heap is small, and keeps it tight where it is
-// large: what is large there is packed calls, which cost a collector little.
+// paceGC collects rarely while the heap is small: a small heap fills many times a
+// second.
 func paceGC(ctx context.Context) {
 	sample := []metrics.Sample{{Name: liveMetric}}
 	every := time.NewTicker(paceEvery)
@@ -36,8 +36,8 @@ func paceGC(ctx context.Context) {
 }
 
 // collectAfter is how much the heap may grow over what is in use before the next
-// collection.
+// collection, in steps of 50 since each change stops the world.
 func collectAfter(live uint64) int {
 	room := 100*roomyHeap/math.Max(float64(live), 1<<20) - 100
-	return int(min(max(room, tightRoom), 300))
+	return int(min(max(room, tightRoom), 300)) / 50 * 50
 }

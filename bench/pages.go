@@ -42,8 +42,11 @@ func (p *process) pages(ctx context.Context) (slowest time.Duration, page string
 			}
 			_, err = io.Copy(io.Discard, res.Body)
 			_ = res.Body.Close()
-			if err != nil || res.StatusCode != http.StatusOK || res.Request.URL.Path != path {
-				return 0, "", fmt.Errorf("%s: %s at %s, %v", path, res.Status, res.Request.URL.Path, err)
+			if err != nil {
+				return 0, "", fmt.Errorf("%s: %w", path, err)
+			}
+			if res.StatusCode != http.StatusOK || res.Request.URL.Path != path {
+				return 0, "", fmt.Errorf("%s: %s at %s", path, res.Status, res.Request.URL.Path)
 			}
 			took = append(took, time.Since(begun))
 		}

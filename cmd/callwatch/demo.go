@@ -49,7 +49,7 @@ func demoCommand(s *settings) *cobra.Command {
 
 // runDemo runs callwatch with made-up secrets on a store of its own, and sends
 // traffic to it until ctx ends.
-func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFlags, address string) error {
+func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFlags, address string) (err error) {
 	dir, remove, err := tempDir()
 	if err != nil {
 		return err
@@ -63,6 +63,11 @@ func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFl
 	if f := c.Flag("rules"); f != nil && f.Changed {
 		cfg.Rules = s.flags.Rules
 	}
+	apis, err := cfg.useMadeUpAPIs()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeAll(apis)) }()
 	log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	a, err := newApp(ctx, cfg, demoMode, log)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -88,10 +93,12 @@ func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFl
 		}
 		ended <- err
 	}()
+	fetched := make(chan error, 1)
+	go func() { fetched <- endCalls(ctx, apis, base) }()
 	go a.tellIncidents(ctx, out)
 	err = a.run(ctx)
 	fmt.Fprintln(out, a.summary())
-	return errors.Join(err, <-ended)
+	return errors.Join(err, <-ended, <-fetched)
 }
 
 // demoConfig takes nothing from the environment, so that a demo shows the same

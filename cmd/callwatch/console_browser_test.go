@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -53,7 +54,7 @@ func TestConsoleOfDemo(t *testing.T) {
 	}
 	truth := func(expr string) {
 		t.Helper()
-		eventually(t, expr, func() bool {
+		within(t, 2*time.Minute, expr, func() bool {
 			ok, err := chromedp.Run(browser, chromedp.Evaluate[bool](expr))
 			if err != nil && browser.Err() != nil {
 				t.Fatal(err)

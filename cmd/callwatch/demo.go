@@ -85,6 +85,8 @@ func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFl
 	if err != nil {
 		return err
 	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	ended := make(chan error, 1)
 	go func() {
 		_, err := send(ctx, options, simulate.Target{URL: base})
@@ -95,8 +97,14 @@ func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFl
 	}()
 	fetched := make(chan error, 1)
 	go func() { fetched <- endCalls(ctx, apis, base) }()
-	go a.tellIncidents(ctx, out)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		a.tellIncidents(ctx, out)
+	}()
 	err = a.run(ctx)
+	end()
+	<-told
 	fmt.Fprintln(out, a.summary())
 	return errors.Join(err, <-ended, <-fetched)
 }

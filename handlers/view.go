@@ -8,14 +8,8 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/handlers/wording"
 	"callwatch/rules"
-)
-
-// MOS bands of ITU-T G.109: the scores of R 80, 70 and 60.
-const (
-	mosGood = 4.03
-	mosFair = 3.60
-	mosPoor = 3.10
 )
 
 // viewFuncs turn facts into words. They return plain text: html/template
@@ -26,17 +20,17 @@ func viewFuncs() template.FuncMap {
 		"clock":  func(t time.Time) string { return t.UTC().Format("15:04:05") },
 		"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 		"when":   eventTime,
-		"tail":   tail,
-		"score":  func(v *float64) string { return decimals(v, 2, "") },
-		"band":   band,
+		"tail":   func(id string) string { return wording.Tail(id, 8) },
+		"score":  func(v *float64) string { return wording.Decimals(v, 2, "") },
+		"band":   wording.Band,
 		"source": mosSource,
-		"loss":   loss,
-		"ms":     func(v *float64) string { return decimals(v, 0, " ms") },
+		"loss":   wording.Loss,
+		"ms":     func(v *float64) string { return wording.Decimals(v, 0, " ms") },
 		"bad":    func(e call.Event) bool { return e.Status == call.Failed || isTrue(e.AbnormalHang) },
-		"labels": labels,
+		"labels": wording.Labels,
 		"open":   openIncidents,
 		"thread": threadLabel,
-		"count":  func(n int64) string { return grouped(n) },
+		"count":  func(n int64) string { return wording.Grouped(strconv.FormatInt(n, 10)) },
 		"spans":  mrkdwn,
 		"colour": colour,
 	}
@@ -47,40 +41,6 @@ func eventTime(e call.Event) time.Time {
 		return e.OccurredAt
 	}
 	return e.ReceivedAt
-}
-
-// tail is the end of an id: its start is often the same for all of them.
-func tail(id string) string {
-	const shown = 8
-	r := []rune(id)
-	if len(r) <= shown+1 {
-		return id
-	}
-	return "…" + string(r[len(r)-shown:])
-}
-
-// decimals writes a number; "" where it is unknown.
-func decimals(v *float64, n int, unit string) string {
-	if v == nil {
-		return ""
-	}
-	return strconv.FormatFloat(*v, 'f', n, 64) + unit
-}
-
-// band names how a MOS would be felt; "" where it is unknown.
-func band(mos *float64) string {
-	switch {
-	case mos == nil:
-		return ""
-	case *mos >= mosGood:
-		return "good"
-	case *mos >= mosFair:
-		return "fair"
-	case *mos >= mosPoor:
-		return "poor"
-	default:
-		return "bad"
-	}
 }
 
 // mark says whose figure a MOS is.
@@ -99,27 +59,7 @@ func mosSource(source string) mark {
 	}
 }
 
-// loss is the share of lost packets, or their number where only that is known.
-func loss(e call.Event) string {
-	switch {
-	case e.PacketLossPct != nil:
-		return decimals(e.PacketLossPct, 1, " %")
-	case e.PacketsLost != nil:
-		return grouped(*e.PacketsLost) + " pkt"
-	default:
-		return ""
-	}
-}
-
 func isTrue(b *bool) bool { return b != nil && *b }
-
-func labels(by []rules.Label) string {
-	parts := make([]string, len(by))
-	for i, l := range by {
-		parts[i] = l.Name + " " + l.Value
-	}
-	return strings.Join(parts, " · ")
-}
 
 func openIncidents(incidents []rules.Incident) (n int) {
 	for _, i := range incidents {
@@ -135,19 +75,6 @@ func threadLabel(n int) string {
 		return "1 reply"
 	}
 	return fmt.Sprintf("%d replies", n)
-}
-
-// grouped writes a number with thin spaces between thousands.
-func grouped(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	first := 0
-	if n < 0 {
-		first = 1
-	}
-	for i := len(s) - 3; i > first; i -= 3 {
-		s = s[:i] + "\u202f" + s[i:]
-	}
-	return s
 }
 
 // colour is a colour of the form #rrggbb, grey for anything else.

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"callwatch/handlers/backend"
+	"callwatch/handlers/wording"
 	"callwatch/rules"
 )
 
@@ -99,7 +100,7 @@ func bandOr(mos *float64) string {
 	if mos == nil {
 		return "none"
 	}
-	return band(mos)
+	return wording.Band(mos)
 }
 
 // streamEvents sends events as rows of the table, several together. The id of

@@ -10,14 +10,8 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/handlers/wording"
 	"callwatch/rules"
-)
-
-// MOS bands of ITU-T G.109: the scores of R 80, 70 and 60.
-const (
-	mosGood = 4.03
-	mosFair = 3.60
-	mosPoor = 3.10
 )
 
 // viewFuncs turn facts into words. They return plain text: html/template
@@ -29,17 +23,17 @@ func viewFuncs() template.FuncMap {
 		"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 		"minute":   func(t time.Time) int64 { return t.Unix() / 60 },
 		"tail":     tail,
-		"score":    func(v *float64) string { return decimals(v, 2, "") },
-		"band":     band,
+		"score":    func(v *float64) string { return wording.Decimals(v, 2, "") },
+		"band":     wording.Band,
 		"bandOr":   bandOr,
 		"mosMark":  mosMark,
-		"loss":     loss,
-		"ms":       func(v *float64) string { return decimals(v, 0, " ms") },
+		"loss":     wording.Loss,
+		"ms":       func(v *float64) string { return wording.Decimals(v, 0, " ms") },
 		"callPath": callPath,
 		"pathEsc":  url.PathEscape,
 		"json":     func(v any) (string, error) { b, err := json.Marshal(v); return string(b), err },
-		"labels":   labels,
-		"count":    func(n any) string { return grouped(fmt.Sprint(n)) },
+		"labels":   wording.Labels,
+		"count":    func(n any) string { return wording.Grouped(fmt.Sprint(n)) },
 		"bytes":    sizeOf,
 		"pct":      func(v float64) string { return strconv.FormatFloat(100*v, 'f', 1, 64) + " %" },
 		"num":      func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) },
@@ -64,38 +58,7 @@ func callPath(provider, id string) string {
 }
 
 // tail is the end of an id: its start is often the same for all of them.
-func tail(id string) string {
-	const shown = 12
-	r := []rune(id)
-	if len(r) <= shown+1 {
-		return id
-	}
-	return "…" + string(r[len(r)-shown:])
-}
-
-// decimals writes a number; "" where it is unknown.
-func decimals(v *float64, n int, unit string) string {
-	if v == nil {
-		return ""
-	}
-	return strconv.FormatFloat(*v, 'f', n, 64) + unit
-}
-
-// band names how a MOS would be felt; "" where it is unknown.
-func band(mos *float64) string {
-	switch {
-	case mos == nil:
-		return ""
-	case *mos >= mosGood:
-		return "good"
-	case *mos >= mosFair:
-		return "fair"
-	case *mos >= mosPoor:
-		return "poor"
-	default:
-		return "bad"
-	}
-}
+func tail(id string) string { return wording.Tail(id, 12) }
 
 // mosMark says in a word whose figure a MOS is.
 func mosMark(source string) string {
@@ -110,25 +73,6 @@ func mosMark(source string) string {
 	return ""
 }
 
-// loss is the share of lost packets, or their number where only that is known.
-func loss(e call.Event) string {
-	switch {
-	case e.PacketLossPct != nil:
-		return decimals(e.PacketLossPct, 1, " %")
-	case e.PacketsLost != nil:
-		return grouped(strconv.FormatInt(*e.PacketsLost, 10)) + " pkt"
-	}
-	return ""
-}
-
-func labels(by []rules.Label) string {
-	parts := make([]string, len(by))
-	for i, l := range by {
-		parts[i] = l.Name + " " + l.Value
-	}
-	return strings.Join(parts, " · ")
-}
-
 // stateOf is where an incident stands, as its list is divided.
 func stateOf(in rules.Incident) string {
 	switch {
@@ -140,14 +84,6 @@ func stateOf(in rules.Incident) string {
 		return "acknowledged"
 	}
 	return "open"
-}
-
-// grouped writes digits with thin spaces between thousands.
-func grouped(s string) string {
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "\u202f" + s[i:]
-	}
-	return s
 }
 
 func sizeOf(n uint64) string {

@@ -175,18 +175,31 @@ func (p *product) settled(limit time.Duration) error {
 	return p.finished(limit, "normalize", "judge", "announce")
 }
 
-// finished waits until some stages have nothing left to do.
+// finished waits until some stages have nothing left to do. limit is how long
+// nothing may move on the way there: how long it takes in all depends on how many
+// incidents wait, and a faulty Slack takes one or two a second.
 func (p *product) finished(limit time.Duration, stages ...string) error {
-	begun := time.Now()
 	for _, stage := range stages {
-		err := p.await(stage+" has nothing left to do", limit-time.Since(begun), func() bool {
-			return p.metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0"
-		})
-		if err != nil {
-			return err
+		for {
+			left, pending := p.left(stage)
+			if left == "0" {
+				break
+			}
+			err := p.await(stage+" goes on", limit, func() bool {
+				nowLeft, nowPending := p.left(stage)
+				return nowLeft != left || nowPending != pending
+			})
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// left is what a stage has still to do, and how many incidents wait to be shown.
+func (p *product) left(stage string) (messages, pending string) {
+	return p.metric(`callwatch_backlog_messages{stage="` + stage + `"}`), p.metric(`callwatch_notifications_pending{channel="#voice"}`)
 }
 
 // await polls until ok; it fails when the process has ended or time is up.

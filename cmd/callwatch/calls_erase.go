@@ -38,6 +38,9 @@ func (a *app) eraseCall(ctx context.Context, params url.Values, progress func(do
 		return erasure{}, err
 	}
 	done := erasure{Provider: k.Provider, CallID: k.CallID, Remains: []string{}}
+	if a.judging != nil && !a.roles.holds(judgeRole) {
+		return done, refuse("another replica keeps the state of the rules: ask the one whose callwatch_stage_held{stage=\"judge\"} is 1")
+	}
 	if a.server == nil {
 		if err := a.settle(ctx, 0); err != nil {
 			return done, err
@@ -166,6 +169,9 @@ func (t *target) remains(ctx context.Context) ([]string, error) {
 	})
 	if len(ids) > 0 {
 		out = append(out, fmt.Sprintf("%s keep what they showed of the call as evidence until their retention ends, here and in messages that were sent.", plural(len(ids), "incident")))
+	}
+	if t.app.judging != nil && !t.app.store.Alone() {
+		out = append(out, "Other replicas keep what they know of the call in memory until they start again, or an hour after its last event.")
 	}
 	out = append(out, "Events that other programs or backups copied are theirs.")
 	return out, err

@@ -82,42 +82,45 @@ func signed(key ed25519.PrivateKey, size, count int, now time.Time) maker {
 	return func(buf []byte, n uint64) []byte { return append(buf, made[n%uint64(len(made))]...) }
 }
 
+// callback is a form posted at the end of a call, with quality, and its fields as
+// they are signed.
+func callback(size int, mos, lost string, now time.Time) (body, signed string) {
+	fields := map[string]string{
+		"CallSid": "call-" + number, "AccountSid": "0b6b1c2d-0000-4000-8000-000000000001", "ApiVersion": "2010-04-01",
+		"Direction": "outbound-api", "From": "+14155550123", "To": "+442079460018", "CallbackSource": "call-progress-events",
+		"CallStatus": "completed", "Timestamp": now.UTC().Format(time.RFC1123Z), "CallDuration": "119", "SequenceNumber": "4",
+		"SipResultCode": "200", "HangupDirection": "outbound", "HangupBy": "+14155550123", "AudioInMos": mos,
+		"AudioInAveragePtime": "20.02", "AudioInMediaPacketCount": "5900", "AudioInDtmfPacketCount": "0",
+		"AudioInSkipPacketCount": "12", "AudioInFlushPacketCount": "3", "AudioInLargestJbSize": "0",
+		"AudioInJitterMinVariance": "0.25", "AudioInJitterMaxVariance": "12.25", "AudioOutMediaPacketCount": "5950",
+		"AudioOutDtmfPacketCount": "0", "AudioOutLost": lost,
+	}
+	have := 0
+	for k, v := range fields {
+		have += len(k) + len(url.QueryEscape(v)) + 2
+	}
+	fields["RecordingUrl"] = "https://recordings.example/" + strings.Repeat("r", max(1, size-have-80))
+	keys := make([]string, 0, len(fields))
+	for k := range fields {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	var b, s strings.Builder
+	for i, k := range keys {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(k + "=" + url.QueryEscape(fields[k]))
+		s.WriteString(k + fields[k])
+	}
+	return b.String(), s.String()
+}
+
 // ended are HMAC-signed status callbacks at the end of a call, with quality; one
 // of every in so many is of a bad call.
 func ended(size int, bad uint64, now time.Time) maker {
-	form := func(mos, lost string) (body, sorted string) {
-		fields := map[string]string{
-			"CallSid": "call-" + number, "AccountSid": "0b6b1c2d-0000-4000-8000-000000000001", "ApiVersion": "2010-04-01",
-			"Direction": "outbound-api", "From": "+14155550123", "To": "+442079460018", "CallbackSource": "call-progress-events",
-			"CallStatus": "completed", "Timestamp": now.UTC().Format(time.RFC1123Z), "CallDuration": "119", "SequenceNumber": "4",
-			"SipResultCode": "200", "HangupDirection": "outbound", "HangupBy": "+14155550123", "AudioInMos": mos,
-			"AudioInAveragePtime": "20.02", "AudioInMediaPacketCount": "5900", "AudioInDtmfPacketCount": "0",
-			"AudioInSkipPacketCount": "12", "AudioInFlushPacketCount": "3", "AudioInLargestJbSize": "0",
-			"AudioInJitterMinVariance": "0.25", "AudioInJitterMaxVariance": "12.25", "AudioOutMediaPacketCount": "5950",
-			"AudioOutDtmfPacketCount": "0", "AudioOutLost": lost,
-		}
-		have := 0
-		for k, v := range fields {
-			have += len(k) + len(url.QueryEscape(v)) + 2
-		}
-		fields["RecordingUrl"] = "https://recordings.example/" + strings.Repeat("r", max(1, size-have-80))
-		keys := make([]string, 0, len(fields))
-		for k := range fields {
-			keys = append(keys, k)
-		}
-		slices.Sort(keys)
-		var b, s strings.Builder
-		for i, k := range keys {
-			if i > 0 {
-				b.WriteByte('&')
-			}
-			b.WriteString(k + "=" + url.QueryEscape(fields[k]))
-			s.WriteString(k + fields[k])
-		}
-		return b.String(), s.String()
-	}
-	good, goodSorted := form("4.4", "2")
-	poor, poorSorted := form("2.1", "900")
+	good, goodSorted := callback(size, "4.4", "2", now)
+	poor, poorSorted := callback(size, "2.1", "900", now)
 	return func(buf []byte, n uint64) []byte {
 		body, sorted := good, goodSorted
 		if bad > 0 && n%bad == 0 {

@@ -108,37 +108,3 @@ func start(ctx context.Context, o *options) error {
 	o.verdict("idle CPU, per cent", 100*idle, 1, false)
 	return nil
 }
-
-// flat measures the pipeline at sizes of the store that grow tenfold.
-func flat(ctx context.Context, o *options) error {
-	dir := filepath.Join(o.scratch, "flat")
-	p, err := startCallwatch(ctx, o, dir)
-	if err != nil {
-		return err
-	}
-	var numbers atomic.Uint64
-	fmt.Fprintln(o.out, "| stored events | judged a second | CPU an event |\n| --- | --- | --- |")
-	var costs []float64
-	for want := 10_000; want <= o.events && err == nil; want *= 10 {
-		if err = store(ctx, o, p, &numbers, want); err != nil {
-			break
-		}
-		stored, spent, begun := numbers.Load(), p.cpu(), time.Now()
-		l := load{addr: p.addr, conns: o.conns, make: ended(small, 1000, time.Now()), next: func() uint64 { return numbers.Add(1) }}
-		var r result
-		if r, err = l.run(ctx, o.each); err != nil {
-			break
-		}
-		if err = p.judged(ctx, float64(numbers.Load()-uint64(o.conns))); err != nil {
-			break
-		}
-		cost := float64(p.cpu()-spent) / float64(r.answered)
-		costs = append(costs, cost)
-		fmt.Fprintf(o.out, "| %d | %.0f | %v |\n", stored, float64(r.answered)/time.Since(begun).Seconds(), time.Duration(cost).Round(time.Microsecond))
-	}
-	if err = errors.Join(err, p.stop(), os.RemoveAll(dir)); err != nil {
-		return err
-	}
-	o.verdict("cost of an event at the largest store to that at the smallest", costs[len(costs)-1]/costs[0], 1.2, false)
-	return nil
-}

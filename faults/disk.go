@@ -3,10 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -15,62 +13,36 @@ import (
 // powercut cuts the power under load: the process dies, and of the file system
 // only what was written through is there.
 func powercut(t *trial) error {
-	d, err := t.disk(2 << 30)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = d.close() }()
-	w, err := t.witness()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = w.close() }()
-	p, err := t.install(w)
-	if err != nil {
-		return err
-	}
-	defer p.kill()
-	p.data = filepath.Join(d.dir, "data")
-	p.setenv("CALLWATCH_DATA_DIR", p.data)
 	share := 0.5
 	if !t.short {
 		share = 0.1 // or the announcements of fifty cuts take longer than the cuts
 	}
-	l, err := p.load(w, 32, share)
+	r, d, err := t.rigOnDisk(32, share)
 	if err != nil {
 		return err
 	}
-	l.begin()
-	defer l.end()
-	dice := rand.New(rand.NewPCG(t.seed, 2))
+	defer func() { _ = d.close() }()
+	defer r.close()
+	r.l.begin()
 	cuts := t.times(3, 50)
 	for range cuts {
-		if err := p.start(); err != nil {
+		if err := r.start(); err != nil {
 			return err
 		}
-		before, enough := l.acked.Load(), 500+dice.Int64N(1500)
-		if err := p.await("the load is taken", time.Minute, func() bool { return l.acked.Load()-before >= enough }); err != nil {
+		if err := r.taken(500 + r.dice.Int64N(1500)); err != nil {
 			return err
 		}
 		// Nobody answers without power: a process that outlived its disk would, for
 		// what the file system took in the moment it was shut down.
-		p.kill()
-		if err := d.cut(); err != nil {
-			return err
-		}
-		if err := d.unmount(); err != nil {
-			return err
-		}
-		if err := d.mount(); err != nil {
+		r.kill()
+		if err := errors.Join(d.cut(), d.unmount(), d.mount()); err != nil {
 			return err
 		}
 	}
-	l.stop()
-	if err := p.start(); err != nil {
+	if err := r.afterwards(); err != nil {
 		return err
 	}
-	l.drain()
-	return t.finish(p, w, "%d power cuts", cuts)
+	return t.finish(r.product, r.w, "%d power cuts", cuts)
 }
 
 // finish waits until all is announced, stops callwatch and lets the witness judge.
@@ -121,39 +93,21 @@ func (a *answers) seen() (last200, first503 time.Time, slowest time.Duration) {
 
 // diskfull takes the last free byte from callwatch under load, and gives it back.
 func diskfull(t *trial) error {
-	d, err := t.disk(2 << 30)
+	r, d, err := t.rigOnDisk(16, 0.5)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = d.close() }()
-	w, err := t.witness()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = w.close() }()
-	p, err := t.install(w)
-	if err != nil {
-		return err
-	}
-	defer p.kill()
-	p.data = filepath.Join(d.dir, "data")
-	p.setenv("CALLWATCH_DATA_DIR", p.data)
-	l, err := p.load(w, 16, 0.5)
-	if err != nil {
-		return err
-	}
+	defer r.close()
 	var a answers
-	l.rate, l.watch = 300, a.watch
-	if err := p.start(); err != nil {
+	r.l.rate, r.l.watch = 300, a.watch
+	if err := r.begin(); err != nil {
 		return err
 	}
-	l.begin()
-	defer l.end()
 	times := t.times(2, 10)
 	var refused, recovered time.Duration
 	for range times {
-		before := l.acked.Load()
-		if err := p.await("the load is taken", time.Minute, func() bool { return l.acked.Load()-before >= 300 }); err != nil {
+		if err := r.taken(300); err != nil {
 			return err
 		}
 		a.reset()
@@ -162,12 +116,12 @@ func diskfull(t *trial) error {
 			return err
 		}
 		full := time.Now()
-		if err := p.await("a webhook is answered 503", 20*time.Second, func() bool { _, first, _ := a.seen(); return !first.IsZero() }); err != nil {
+		if err := r.await("a webhook is answered 503", 20*time.Second, func() bool { _, first, _ := a.seen(); return !first.IsZero() }); err != nil {
 			return err
 		}
 		_, first, _ := a.seen()
 		refused = max(refused, first.Sub(full))
-		if err := p.await("readiness tells the cause", 20*time.Second, func() bool { return strings.Contains(p.ready(), "disk") }); err != nil {
+		if err := r.await("readiness tells the cause", 20*time.Second, func() bool { return strings.Contains(r.ready(), "disk") }); err != nil {
 			return err
 		}
 		pause(t, 5*time.Second)
@@ -176,14 +130,14 @@ func diskfull(t *trial) error {
 		if err := os.Remove(filler); err != nil {
 			return err
 		}
-		if err := p.await("a webhook is taken again", time.Minute, func() bool { last, _, _ := a.seen(); return last.After(freed) }); err != nil {
+		if err := r.await("a webhook is taken again", time.Minute, func() bool { last, _, _ := a.seen(); return last.After(freed) }); err != nil {
 			return err
 		}
 		recovered = max(recovered, time.Since(freed))
 	}
-	l.end()
+	r.l.end()
 	t.count("503 after %v, recovered after %v at most", refused.Round(time.Millisecond), recovered.Round(time.Millisecond))
-	if err := t.finish(p, w, "%d times full", times); err != nil {
+	if err := t.finish(r.product, r.w, "%d times full", times); err != nil {
 		return err
 	}
 	if refused > time.Second || recovered > 10*time.Second {

@@ -19,41 +19,30 @@ func ioerror(t *trial) error {
 	if _, err := exec.LookPath("strace"); err != nil {
 		return skip("strace is not installed")
 	}
-	w, err := t.witness()
+	r, err := t.rig(16, 0.5)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = w.close() }()
-	p, err := t.install(w)
-	if err != nil {
-		return err
-	}
-	defer p.kill()
-	l, err := p.load(w, 16, 0.5)
-	if err != nil {
-		return err
-	}
+	defer r.close()
 	var a answers
-	l.rate, l.watch = 300, a.watch
-	l.begin()
-	defer l.end()
+	r.l.rate, r.l.watch = 300, a.watch
+	r.l.begin()
 	times, after := t.times(1, 10), 0
 	for i := range times {
-		if err := p.start(); err != nil {
+		if err := r.start(); err != nil {
 			return err
 		}
-		before := l.acked.Load()
-		if err := p.await("the load is taken", time.Minute, func() bool { return l.acked.Load()-before >= 300 }); err != nil {
+		if err := r.taken(300); err != nil {
 			return err
 		}
 		trace := filepath.Join(t.dir, fmt.Sprintf("trace-%d", i))
 		tracer := exec.Command("strace", "-f", "-qq", "-ttt", "-o", trace, "-e", "trace=fsync,fdatasync",
-			"-e", "inject=fsync,fdatasync:error=EIO", "-p", strconv.Itoa(p.cmd.Process.Pid))
+			"-e", "inject=fsync,fdatasync:error=EIO", "-p", strconv.Itoa(r.cmd.Process.Pid))
 		if err := tracer.Start(); err != nil {
 			return err
 		}
 		detach := func() { _ = tracer.Process.Signal(syscall.SIGTERM); _ = tracer.Wait() }
-		err := p.await("an fsync fails", 20*time.Second, func() bool { return !firstInjected(trace).IsZero() })
+		err := r.await("an fsync fails", 20*time.Second, func() bool { return !firstInjected(trace).IsZero() })
 		if err != nil {
 			detach()
 			return skip("strace cannot make fsync fail here: %v", err)
@@ -66,18 +55,16 @@ func ioerror(t *trial) error {
 			t.say("a webhook was answered 200 %v after the first failure", last.Sub(failed))
 			after++
 		}
-		if why := p.ready(); !strings.Contains(why, "fsync") && alive(p.cmd.Process.Pid) {
+		if why := r.ready(); !strings.Contains(why, "fsync") && alive(r.cmd.Process.Pid) {
 			return fmt.Errorf("readiness does not tell the cause: %s", why)
 		}
-		p.kill() // as its supervisor would
+		r.kill() // as its supervisor would
 	}
-	l.stop()
-	if err := p.start(); err != nil {
+	if err := r.afterwards(); err != nil {
 		return err
 	}
-	l.drain()
 	t.count("%d of %d times a 200 after it", after, times)
-	if err := t.finish(p, w, "%d failures", times); err != nil {
+	if err := t.finish(r.product, r.w, "%d failures", times); err != nil {
 		return err
 	}
 	if after > 0 {

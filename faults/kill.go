@@ -1,64 +1,45 @@
 package main
 
-import (
-	"errors"
-	"math/rand/v2"
-	"time"
-)
+import "errors"
 
 // kill9 kills callwatch in the middle of everything, again and again.
 func kill9(t *trial) error {
 	if t.mutate == withoutFsync {
 		return errors.New("a kill leaves the page cache alone: take this mutation to powercut")
 	}
-	w, err := t.witness()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = w.close() }()
-	p, err := t.install(w)
-	if err != nil {
-		return err
-	}
-	if err := w.faults(slackFaults{Seed: t.seed, Share: 0.2}); err != nil {
-		return err
-	}
 	share := 0.7
 	if !t.short {
 		share = 0.25 // a hundred cycles bring ten thousand incidents that way, each with its thread
 	}
-	l, err := p.load(w, 16, share)
+	r, err := t.rig(16, share)
 	if err != nil {
 		return err
 	}
-	l.rate = 400
-	defer p.kill()
-	dice := rand.New(rand.NewPCG(t.seed, 1))
+	defer r.close()
+	if err := r.w.faults(slackFaults{Seed: t.seed, Share: 0.2}); err != nil {
+		return err
+	}
+	r.l.rate = 400
 	cycles := t.times(5, 100)
-	l.begin()
-	defer l.end()
+	r.l.begin()
 	for cycle := range cycles {
-		if err := p.start(); err != nil {
+		if err := r.start(); err != nil {
 			return err
 		}
-		before := l.acked.Load()
-		enough := 800 + dice.Int64N(500)
+		enough := 800 + r.dice.Int64N(500)
 		if t.short {
 			enough /= 4
 		}
-		err := p.await("the load is taken", time.Minute, func() bool { return l.acked.Load()-before >= enough })
-		if err != nil {
+		if err := r.taken(enough); err != nil {
 			return err
 		}
-		p.kill()
+		r.kill()
 		if cycle%10 == 9 {
-			t.say("%d kills, %d acknowledged", cycle+1, l.acked.Load())
+			t.say("%d kills, %d acknowledged", cycle+1, r.l.acked.Load())
 		}
 	}
-	l.stop()
-	if err := p.start(); err != nil {
+	if err := r.afterwards(); err != nil {
 		return err
 	}
-	l.drain()
-	return t.finish(p, w, "%d kills", cycles)
+	return t.finish(r.product, r.w, "%d kills", cycles)
 }

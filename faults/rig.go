@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"math/rand/v2"
+	"path/filepath"
 	"time"
 )
 
@@ -31,6 +32,22 @@ func (t *trial) rig(workers int, bad float64, more ...patch) (*rig, error) {
 	return &rig{p, w, l, rand.New(rand.NewPCG(t.seed, uint64(t.row.number)))}, nil
 }
 
+// rigOnDisk is a rig with its data on a disk of its own, which the caller closes
+// last.
+func (t *trial) rigOnDisk(workers int, bad float64) (*rig, *disk, error) {
+	d, err := t.disk(2 << 30)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := t.rig(workers, bad)
+	if err != nil {
+		return nil, nil, errors.Join(err, d.close())
+	}
+	r.data = filepath.Join(d.dir, "data")
+	r.setenv("CALLWATCH_DATA_DIR", r.data)
+	return r, d, nil
+}
+
 // close ends what still runs.
 func (r *rig) close() {
 	if r.l.stop != nil {
@@ -53,4 +70,15 @@ func (r *rig) begin() error {
 func (r *rig) taken(n int64) error {
 	before := r.l.acked.Load()
 	return r.await("the load is taken", time.Minute, func() bool { return r.l.acked.Load()-before >= n })
+}
+
+// afterwards starts callwatch once more, for the webhooks that are still to be
+// answered.
+func (r *rig) afterwards() error {
+	r.l.stop()
+	if err := r.start(); err != nil {
+		return err
+	}
+	r.l.drain()
+	return nil
 }

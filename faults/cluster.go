@@ -9,17 +9,37 @@ import (
 	"net/http/httputil"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"callwatch/normalizer"
 	"callwatch/stream/natstest"
 )
 
 const (
 	replicasOfCallwatch = 2
-	resumeLimit         = 2 * time.Minute // the row measures; this only ends it
+	resumeLimit         = 2 * time.Minute // a wait that is not judged ends with it
+	takeOverLimit       = 5 * time.Second
 )
+
+// allStages are the stages and shards that one replica at a time works for.
+func allStages() []string {
+	return []string{"normalize", "announce", "judge", "judge-0", "judge-1", "judge-2", "judge-3"}
+}
+
+// shardedCalls is the rule of badCalls once for each provider: so there are rules
+// in all shards, and one incident per call as before.
+func shardedCalls() string {
+	rule, routes, _ := strings.Cut(strings.TrimPrefix(badCalls, "rules:\n"), "routes:")
+	text := "rules:\n"
+	for _, p := range normalizer.Providers() {
+		name := fmt.Sprintf("name: bad-call-%s\n    where: provider == %q", p.Name, p.Name)
+		text += strings.Replace(rule, "name: bad-call", name, 1)
+	}
+	return text + "routes:" + routes
+}
 
 // farm is replicas of callwatch on a cluster of NATS servers, behind a balancer.
 type farm struct {
@@ -43,6 +63,9 @@ func cluster(t *trial) error {
 	defer func() { _ = w.close() }()
 	p, err := t.install(w)
 	if err != nil {
+		return err
+	}
+	if err := p.writeRules(shardedCalls()); err != nil {
 		return err
 	}
 	f, err := t.farm(p)
@@ -73,9 +96,15 @@ func cluster(t *trial) error {
 			return err
 		}
 	}
-	for _, what := range []string{"stages of a dead replica", "stages of a stopped one", "stages of one cut off", "stages of a frozen one", "a NATS server dead", "a NATS server cut off", "all NATS servers away"} {
-		if d, ok := f.longest[what]; ok {
-			t.count("%s: back after %.1f s at most", what, d.Seconds())
+	var late error
+	for i, what := range []string{"stages of a dead replica", "stages of a stopped one", "stages of one cut off", "stages of a frozen one", "a NATS server dead", "a NATS server cut off", "all NATS servers away"} {
+		d, ok := f.longest[what]
+		if !ok {
+			continue
+		}
+		t.count("%s: back after %.1f s at most", what, d.Seconds())
+		if i < replicaFaults && d > takeOverLimit {
+			late = errors.Join(late, fmt.Errorf("%s: taken over after %.1f s, later than %v", what, d.Seconds(), takeOverLimit))
 		}
 	}
 	t.count("%d answered 4xx wrongly", l.wrong.Load())
@@ -84,9 +113,9 @@ func cluster(t *trial) error {
 		return err
 	}
 	if l.wrong.Load() > 0 {
-		return errors.Join(t.judged(v), fmt.Errorf("%d answers after which a provider does not send again", l.wrong.Load()))
+		return errors.Join(t.judged(v), late, fmt.Errorf("%d answers after which a provider does not send again", l.wrong.Load()))
 	}
-	return t.judged(v)
+	return errors.Join(t.judged(v), late)
 }
 
 // farm starts everything. p becomes the balancer: its address is what is sent to.
@@ -155,7 +184,7 @@ func (f *farm) disturb(l *load) error {
 	faults := f.faults(l)
 	for cycle := range f.t.times(len(faults), 5*len(faults)) {
 		one := faults[cycle%len(faults)]
-		if err := f.await("every stage is worked for", func() bool { return f.held(0, 1) }); err != nil {
+		if err := f.await("every stage is worked for, shards by both", func() bool { return f.held(0, 1) && f.shards(0) == 2 && f.shards(1) == 2 }); err != nil {
 			return err
 		}
 		victim, err := f.victim(cycle % len(faults))
@@ -187,10 +216,13 @@ func (f *farm) disturb(l *load) error {
 	return nil
 }
 
+// replicaFaults is how many of the faults, the first ones, befall a replica.
+const replicaFaults = 4
+
 // victim is the one that has something to lose: of the replicas the one that
 // judges, of the NATS servers the one that takes the webhooks.
 func (f *farm) victim(fault int) (int, error) {
-	if fault < 4 {
+	if fault < replicaFaults {
 		return f.holder("judge"), nil
 	}
 	return f.nats.Leader("CALLWATCH_RAW")
@@ -245,14 +277,24 @@ func (f *farm) faults(l *load) []fault {
 	}
 }
 
-// held says whether every stage is worked for by one of those replicas.
+// held says whether every stage and shard is worked for by one of those replicas.
 func (f *farm) held(among ...int) bool {
-	for _, stage := range []string{"normalize", "judge", "announce"} {
+	for _, stage := range allStages() {
 		if !slices.ContainsFunc(among, func(i int) bool { return f.holds(i, stage) }) {
 			return false
 		}
 	}
 	return true
+}
+
+// shards is how many shards a replica has.
+func (f *farm) shards(i int) (n int) {
+	for _, stage := range allStages() {
+		if strings.HasPrefix(stage, "judge-") && f.holds(i, stage) {
+			n++
+		}
+	}
+	return n
 }
 
 func (f *farm) holds(i int, stage string) bool {
@@ -282,7 +324,11 @@ func (f *farm) settled() error {
 	for _, stage := range []string{"normalize", "judge", "announce"} {
 		err := f.await(stage+" has nothing left to do", func() bool {
 			at := f.holder(stage)
-			return f.holds(at, stage) && f.replicas[at].metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0"
+			idle := func(r *product) bool { return r.metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0" }
+			if stage == "judge" { // each replica stores its shards
+				return !slices.ContainsFunc(f.replicas, func(r *product) bool { return !idle(r) })
+			}
+			return f.holds(at, stage) && idle(f.replicas[at])
 		})
 		if err != nil {
 			return err

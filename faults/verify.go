@@ -151,7 +151,7 @@ func (b *book) checkAnnounced(ctx context.Context, store *stream.Store, due map[
 		if err := json.Unmarshal(s.Data, &t); err != nil {
 			return fmt.Errorf("transition %d: %w", s.Seq, err)
 		}
-		if t.Incident.Rule == "bad-call" && t.Step == rules.StepOpened {
+		if strings.HasPrefix(t.Incident.Rule, "bad-call") && t.Step == rules.StepOpened {
 			opened[t.Incident.ID]++
 			k := call.Key{Provider: t.Incident.By[0].Value, CallID: t.Incident.By[1].Value}
 			if had, ok := ofCall[k]; ok && had != t.Incident.ID {

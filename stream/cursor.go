@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -14,6 +15,10 @@ const (
 	pullHeartbeat = time.Second     // two missed ones: the connection or the server is gone
 	reopenWait    = 200 * time.Millisecond
 	orphanAge     = time.Minute // the server drops a reader's state after that
+
+	// The servers of a cluster do not all know at once where a reader's state is.
+	deafPulls = 40
+	deafWait  = 50 * time.Millisecond
 )
 
 // cursor reads a stream in order: first what is stored, then what comes. Its
@@ -98,9 +103,18 @@ func (c *cursor) follow(ctx context.Context) (done bool, err error) {
 		return true, nil
 	}
 	var delivered uint64
-	for {
+	for deaf := 0; ; {
 		before := delivered
-		if done, err = c.pull(ctx, consumer, &delivered); done || err != nil {
+		done, err = c.pull(ctx, consumer, &delivered)
+		if errors.Is(err, nats.ErrNoResponders) && delivered == 0 && deaf < deafPulls {
+			deaf++
+			select {
+			case <-time.After(deafWait):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		if done || err != nil {
 			return done, err
 		}
 		if delivered == before && len(c.subjects) == 0 && !c.last {

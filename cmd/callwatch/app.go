@@ -41,6 +41,7 @@ type app struct {
 	stats    *stats
 	findings findings
 	judging  *judging
+	shards   shards
 	history  *history
 	started  time.Time
 	traces   *traces // nil: nobody asked for them

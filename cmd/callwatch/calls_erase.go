@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -39,7 +38,7 @@ func (a *app) eraseCall(ctx context.Context, params url.Values, progress func(do
 	}
 	done := erasure{Provider: k.Provider, CallID: k.CallID, Remains: []string{}}
 	if a.judging != nil && !a.roles.holds(judgeRole) {
-		return done, refuse("another replica keeps the state of the rules: ask the one whose callwatch_stage_held{stage=\"judge\"} is 1")
+		return done, refuse("another replica saves the state of the rules: ask the one whose callwatch_stage_held{stage=\"judge\"} is 1")
 	}
 	if a.server == nil {
 		if err := a.settle(ctx, 0); err != nil {
@@ -171,102 +170,10 @@ func (t *target) remains(ctx context.Context) ([]string, error) {
 		out = append(out, fmt.Sprintf("%s keep what they showed of the call as evidence until their retention ends, here and in messages that were sent.", plural(len(ids), "incident")))
 	}
 	if t.app.judging != nil && !t.app.store.Alone() {
-		out = append(out, "Other replicas keep what they know of the call in memory until they start again, or an hour after its last event.")
+		out = append(out, "Other replicas keep what they know of the call in memory for some seconds more.")
 	}
 	out = append(out, "Events that other programs or backups copied are theirs.")
 	return out, err
-}
-
-// forgetting is a call that the engine is to forget, and where it says whether it
-// knew it.
-type forgetting struct {
-	key  call.Key
-	done chan<- bool
-}
-
-// forgetCall removes the call from the state of the rules and from its
-// checkpoints. A running engine does it between two messages.
-func (a *app) forgetCall(ctx context.Context, k call.Key) (known bool, err error) {
-	if a.judging == nil {
-		return a.forgetInCheckpoint(ctx, k)
-	}
-	done := make(chan bool, 1)
-	a.judging.mu.Lock()
-	a.judging.forget = append(a.judging.forget, forgetting{k, done})
-	a.judging.mu.Unlock()
-	if err := a.store.PublishTick(ctx, time.Now().UTC()); err != nil {
-		return false, err
-	}
-	ctx, stop := context.WithTimeout(ctx, deskWait)
-	defer stop()
-	select {
-	case known = <-done:
-		return known, nil
-	case <-ctx.Done():
-		return false, fmt.Errorf("judging does not come so far: %w", ctx.Err())
-	}
-}
-
-// takeForgetting goes on with an engine that does not know the erased calls. They
-// remain to be forgotten until that could be stored.
-func (a *app) takeForgetting(ctx context.Context, engine *rules.Engine) (*rules.Engine, error) {
-	j := a.judging
-	j.mu.Lock()
-	wanted := j.forget
-	j.mu.Unlock()
-	if len(wanted) == 0 {
-		return engine, nil
-	}
-	data, err := engine.Checkpoint()
-	if err != nil {
-		return engine, err
-	}
-	known := make([]bool, len(wanted))
-	for i, w := range wanted {
-		if data, known[i], err = rules.ForgetCall(data, w.key); err != nil {
-			return engine, err
-		}
-	}
-	next, err := rules.Restore(j.inForce(), j.opt, data)
-	if err != nil {
-		return engine, err
-	}
-	if err := a.replaceCheckpoints(ctx, next.Seq(), data); err != nil {
-		return engine, err
-	}
-	j.mu.Lock()
-	j.engine, j.forget = next, j.forget[len(wanted):]
-	j.mu.Unlock()
-	for i, w := range wanted {
-		w.done <- known[i]
-	}
-	return next, nil
-}
-
-func (a *app) forgetInCheckpoint(ctx context.Context, k call.Key) (known bool, err error) {
-	var data []byte
-	seq, err := a.store.LoadCheckpoint(ctx, checkpointName, func(_ uint64, r io.Reader) (err error) {
-		data, err = io.ReadAll(r)
-		return err
-	})
-	if errors.Is(err, stream.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if data, known, err = rules.ForgetCall(data, k); err != nil {
-		return false, err
-	}
-	return known, a.replaceCheckpoints(ctx, seq, data)
-}
-
-// replaceCheckpoints stores a checkpoint and erases the others.
-func (a *app) replaceCheckpoints(ctx context.Context, seq uint64, data []byte) error {
-	if err := a.saveCheckpoint(ctx, seq, func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
-		return err
-	}
-	return a.store.EraseCheckpoints(ctx, checkpointName)
 }
 
 func callEraseCommand(s *settings) *cobra.Command {

@@ -18,11 +18,14 @@ import (
 
 const publicURL = "https://hooks.example.com"
 
-// quietRule gives each call a thread of its own, however many there are.
-const quietRule = badCallRule + `routes:
-  - slack: "#voice"
-    storm: off
-`
+// stages are all that one replica at a time works for.
+func stages() []string {
+	names := []string{normalizeRole, judgeRole, announceRole}
+	for i := range shardCount {
+		names = append(names, shardRole(i))
+	}
+	return names
+}
 
 // fleet is replicas of callwatch on one cluster of NATS servers, and a balancer
 // in front that asks them in turn.
@@ -51,7 +54,7 @@ func startFleet(t *testing.T, slackURL string, secrets simulate.Secrets, size in
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	f := &fleet{t: t, cluster: c, slackURL: slackURL, rules: writeRules(t, quietRule), secrets: secrets, replicas: make([]*process, size)}
+	f := &fleet{t: t, cluster: c, slackURL: slackURL, rules: writeRules(t, shardedRules()), secrets: secrets, replicas: make([]*process, size)}
 	for i := range size {
 		e, err := c.Enter()
 		if err != nil {
@@ -171,12 +174,36 @@ func (f *fleet) during(requests []simulate.Request, happens func()) {
 // settled waits until nothing is left to do in any stage, whoever works for it.
 func (f *fleet) settled(among ...int) {
 	f.t.Helper()
-	for _, stage := range []string{"normalize", "judge", "announce"} {
-		eventually(f.t, stage+" has nothing left to do", func() bool {
-			at := f.holder(stage, among...)
-			return f.replica(at).metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0"
-		})
+	idle := func(i int, stage string) bool {
+		return f.replica(i).metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0"
 	}
+	for _, stage := range []string{normalizeRole, announceRole} {
+		eventually(f.t, stage+" has nothing left to do", func() bool { return idle(f.holder(stage, among...), stage) })
+		if stage != normalizeRole {
+			continue
+		}
+		for _, i := range among { // each stores its shards
+			eventually(f.t, "judge has nothing left to do", func() bool { return idle(i, judgeRole) })
+		}
+	}
+}
+
+// shards is how many shards a replica holds.
+func (f *fleet) shards(i int) (n int) {
+	for shard := range shardCount {
+		if f.replica(i).metric(`callwatch_stage_held{stage="`+shardRole(shard)+`"}`) == "1" {
+			n++
+		}
+	}
+	return n
+}
+
+// spread waits until both replicas hold shards.
+func (f *fleet) spread() {
+	f.t.Helper()
+	eventually(f.t, "both replicas hold shards", func() bool {
+		return f.shards(0) == shardCount/2 && f.shards(1) == shardCount/2
+	})
 }
 
 // Webhooks to two replicas on a cluster of three servers, while everything
@@ -186,7 +213,7 @@ func TestClusterOfReplicas(t *testing.T) {
 	requests := traffic(t, secrets, 400)
 	requests = slices.DeleteFunc(requests, func(r simulate.Request) bool { return r.Expect == simulate.Refused })
 	calm, calmURL := fakeSlackServer(t)
-	undisturbed := start(t, t.TempDir(), writeRules(t, quietRule), calmURL, secrets)
+	undisturbed := start(t, t.TempDir(), writeRules(t, shardedRules()), calmURL, secrets)
 	undisturbed.send(slices.Values(requests))
 	undisturbed.settled()
 	undisturbed.kill()
@@ -195,20 +222,36 @@ func TestClusterOfReplicas(t *testing.T) {
 	slack, slackURL := fakeSlackServer(t)
 	f := startFleet(t, slackURL, secrets, 2)
 	c := f.cluster
-	parts := slices.Collect(slices.Chunk(requests, len(requests)/6+1))
+	parts := slices.Collect(slices.Chunk(requests, len(requests)/7+1))
 	took := func(what string, begun time.Time) {
 		t.Logf("%s after %v", what, time.Since(begun).Round(time.Millisecond))
 	}
 
+	takenOver := func(what string, victim int, begun time.Time) {
+		for _, stage := range stages() {
+			f.holder(stage, 1-victim)
+			took(what+": "+stage+" is taken over", begun)
+		}
+	}
+	f.spread()
 	f.during(parts[0], func() {
 		first := f.holder("judge", 0, 1)
 		f.replica(first).kill()
-		begun := time.Now()
-		for _, stage := range []string{"normalize", "judge", "announce"} {
-			f.holder(stage, 1-first)
-			took("a replica killed: "+stage+" is taken over", begun)
-		}
+		takenOver("a replica killed", first, time.Now())
 		f.start(first)
+	})
+	f.during(parts[6], func() {
+		f.spread()
+		first := f.holder("judge", 0, 1)
+		signal := func(s syscall.Signal) {
+			if err := f.replica(first).cmd.Process.Signal(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		signal(syscall.SIGSTOP) // it goes on as if it still had them
+		takenOver("a replica frozen", first, time.Now())
+		signal(syscall.SIGCONT)
+		f.spread()
 	})
 	f.during(parts[1], func() {
 		for i := range 2 { // rolling restart
@@ -217,6 +260,7 @@ func TestClusterOfReplicas(t *testing.T) {
 			f.holder("judge", 1-i)
 			took("a replica stopped: judge is taken over", begun)
 			f.start(i)
+			f.spread()
 		}
 	})
 	if n := f.refused.Load(); n > 0 {
@@ -287,9 +331,12 @@ func TestClusterOfReplicas(t *testing.T) {
 	if got := openedThreads(slack); !slices.Equal(got, want) {
 		t.Errorf("announced %d incidents, want %d\n got %q\nwant %q", len(got), len(want), got, want)
 	}
-	// Both replicas show the same incidents, whoever leads.
-	eventually(t, "both replicas know the open incidents", func() bool {
-		a, b := f.replica(0).metric(`callwatch_incidents_open{rule="bad-call"}`), f.replica(1).metric(`callwatch_incidents_open{rule="bad-call"}`)
-		return a != "" && a == b
-	})
+	// Both replicas show the same incidents, whoever stores them.
+	for shard := range shardCount {
+		eventually(t, "both replicas know the open incidents", func() bool {
+			open := `callwatch_incidents_open{rule="` + ruleIn(shard) + `"}`
+			a, b := f.replica(0).metric(open), f.replica(1).metric(open)
+			return a != "" && a == b
+		})
+	}
 }

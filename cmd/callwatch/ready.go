@@ -39,6 +39,10 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 	default:
 		add("rules", handlers.Passing, "")
 	}
+	if !a.store.Alone() {
+		state, cause := a.standing()
+		add("stages", state, cause)
+	}
 	if f := a.rulesFile(); f.Refused() {
 		add("rules-file", handlers.Degraded, f.Trouble())
 	}

@@ -5,20 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/stream"
-)
-
-const (
-	checkpointName   = "engine"
-	checkpointEvery  = time.Minute
-	checkpointEvents = 100_000
 )
 
 // judging is the engine with what others may read of it while it works.
@@ -29,9 +23,10 @@ type judging struct {
 	mu      sync.Mutex
 	set     *rules.Set
 	engine  *rules.Engine // nil until the stage has begun
-	storing bool          // what comes of it; else another replica does
 	ordered *ordered      // nil: the engine has the rules that are wanted
 	forget  []forgetting  // calls that were erased
+
+	waiting atomic.Pointer[waiting]
 }
 
 func (j *judging) look(f func(*rules.Engine)) {
@@ -49,25 +44,26 @@ func (j *judging) inForce() *rules.Set {
 	return j.set
 }
 
-// fold folds events into transitions and, where it leads, stores those. It begins
-// at the last checkpoint: what it finds again is recognized by its cause and
-// stored once.
-func (a *app) fold(ctx context.Context, leads bool) error {
+// fold folds events into transitions and stores those that this replica is to
+// store. It begins at the last checkpoint: what it finds again is recognized by
+// its cause and stored once. anew is called when there is more for it to store.
+func (a *app) fold(ctx context.Context, anew func()) error {
 	engine, err := a.restoreEngine(ctx)
 	if err != nil {
 		return err
 	}
 	a.judging.mu.Lock()
-	a.judging.engine, a.judging.storing = engine, leads
+	a.judging.engine = engine
 	a.judging.mu.Unlock()
+	a.judging.waiting.Store(nil)
+	a.shards.begin(engine.Seq(), anew)
+	defer a.shards.end()
 
 	a.stats.judgedSeq.Store(engine.Seq())
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	if leads {
-		go a.tick(ctx)
-	}
-	saved, savedAt := engine.Seq(), time.Now()
+	go a.tick(ctx)
+	saved := saving{seq: engine.Seq(), at: time.Now()}
 	err = a.store.Follow(ctx, engine.Seq()+1, func(m stream.Message) error {
 		var err error
 		if engine, err = a.takeOrder(ctx, engine); err != nil {
@@ -79,19 +75,14 @@ func (a *app) fold(ctx context.Context, leads bool) error {
 		if err := a.judgeOne(ctx, engine, m); err != nil {
 			return err
 		}
+		a.shards.through.Store(m.Seq)
 		a.judging.reached(m.Seq)
-		if !leads || m.Seq-saved < checkpointEvents && time.Since(savedAt) < checkpointEvery {
-			return nil
-		}
-		saved, savedAt = m.Seq, time.Now()
-		return a.saveEngine(ctx, engine)
+		return a.saveNowAndThen(ctx, &saved, engine)
 	})
-	if !leads || ctx.Err() == nil || engine.Seq() == saved || errors.Is(context.Cause(ctx), stream.ErrConflict) {
+	if ctx.Err() == nil {
 		return err
 	}
-	closing, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer done()
-	return errors.Join(err, a.saveEngine(closing, engine))
+	return errors.Join(err, a.saveLast(ctx, &saved, engine))
 }
 
 func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Message) error {
@@ -126,9 +117,11 @@ func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Messa
 	}
 	slow := engine.Slow()
 	a.judging.mu.Unlock()
-	if !a.judging.storing {
-		slow, made = nil, nil // the replica that leads comes to the same
+	judges := a.shards.has(judgeDuty)
+	if !judges {
+		slow = nil // the replica that has the role comes to the same
 	}
+	made = a.shards.ours(made)
 	if err := a.disableSlow(ctx, slow); err != nil {
 		return err
 	}
@@ -140,7 +133,7 @@ func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Messa
 	if a.console != nil && event {
 		a.console.event(e)
 	}
-	if event && a.judging.storing {
+	if event && judges {
 		a.log.LogAttrs(ctx, slog.LevelDebug, "event judged", slog.Any("", &e), slog.Int("transitions", len(made)))
 	}
 	for _, t := range made {
@@ -197,6 +190,9 @@ func (a *app) tick(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-every.C:
+			if !a.shards.has(judgeDuty) {
+				continue
+			}
 			var due time.Time
 			a.judging.look(func(g *rules.Engine) { due = g.NextDeadline() })
 			if due.IsZero() || due.After(now) {
@@ -207,35 +203,4 @@ func (a *app) tick(ctx context.Context) {
 			}
 		}
 	}
-}
-
-// restoreEngine is the engine at its last checkpoint, or a new one where there
-// is none that can be read: then all stored events are judged again.
-func (a *app) restoreEngine(ctx context.Context) (*rules.Engine, error) {
-	var engine *rules.Engine
-	set := a.judging.inForce()
-	_, err := a.store.LoadCheckpoint(ctx, checkpointName, func(_ uint64, r io.Reader) error {
-		data, err := io.ReadAll(r)
-		if err != nil {
-			return err
-		}
-		engine, err = rules.Restore(set, a.judging.opt, data)
-		return err
-	})
-	switch {
-	case errors.Is(err, stream.ErrNotFound):
-	case err != nil && ctx.Err() != nil:
-		return nil, err
-	case err != nil:
-		a.log.Warn("the checkpoint cannot be used, all stored events are judged again", "err", err)
-		engine = nil
-	}
-	if engine == nil {
-		engine = rules.NewEngine(set, a.judging.opt)
-	}
-	return engine, nil
-}
-
-func (a *app) saveEngine(ctx context.Context, engine *rules.Engine) error {
-	return a.saveCheckpoint(ctx, engine.Seq(), engine.WriteCheckpoint)
 }

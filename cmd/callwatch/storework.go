@@ -68,19 +68,27 @@ func (a *app) settle(ctx context.Context, frame uint64) error {
 	}
 	ctx, stop := context.WithTimeout(ctx, deskWait)
 	defer stop()
-	for a.stats.normalizedSeq.Load() < frame {
+	for {
+		at, err := a.normalized(ctx)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		if err == nil && at >= frame {
+			return nil
+		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("normalizing does not come to an end: %w", ctx.Err())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	return nil
 }
 
 // normalizedUpTo is the last frame of which the events are stored for certain.
 func (a *app) normalizedUpTo(ctx context.Context) (uint64, error) {
 	switch {
+	case a.server != nil && !a.store.Alone():
+		return a.normalized(ctx)
 	case a.server != nil && a.backlog()["normalize"] == 0:
 		return a.stats.normalizedSeq.Load(), nil
 	case a.server != nil:

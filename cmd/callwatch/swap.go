@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"time"
 
@@ -53,7 +52,11 @@ func (a *app) takeOrder(ctx context.Context, engine *rules.Engine) (*rules.Engin
 		_, err := w.Write(checkpoint)
 		return err
 	}
-	if err := a.saveCheckpoint(ctx, engine.Seq(), write); err != nil {
+	if err := a.saveCheckpoint(ctx, engine.Seq(), write, nil); err != nil {
+		return engine, err
+	}
+	// On a cluster it waits for the others; if in vain, the rules are taken all the same.
+	if err := a.awaitCheckpoint(ctx, swapWait/2); err != nil {
 		return engine, err
 	}
 	j.mu.Lock()
@@ -64,14 +67,4 @@ func (a *app) takeOrder(ctx context.Context, engine *rules.Engine) (*rules.Engin
 	j.mu.Unlock()
 	close(o.taken)
 	return next, nil
-}
-
-func (a *app) saveCheckpoint(ctx context.Context, seq uint64, write func(io.Writer) error) error {
-	if a.judging != nil && !a.judging.storing { // another replica stores
-		return nil
-	}
-	if err := a.store.SaveCheckpoint(ctx, checkpointName, seq, write); err != nil {
-		return fmt.Errorf("save checkpoint: %w", err)
-	}
-	return nil
 }

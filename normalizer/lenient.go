@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -61,20 +60,6 @@ func checkDepth(b []byte) error {
 		}
 	}
 	return nil
-}
-
-// parseForm decodes an application/x-www-form-urlencoded body: each key with its
-// first value, as an object of texts in UTF-8.
-func parseForm(b []byte) (node, error) {
-	values, err := url.ParseQuery(string(b))
-	if err != nil {
-		return node{}, fmt.Errorf("parse form: %w", err)
-	}
-	m := make(map[string]any, len(values))
-	for k, vs := range values {
-		m[strings.ToValidUTF8(k, "\uFFFD")] = strings.ToValidUTF8(vs[0], "\uFFFD")
-	}
-	return node{m}, nil
 }
 
 // at follows member names; the zero node where one is missing.

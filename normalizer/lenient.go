@@ -41,6 +41,9 @@ func parseJSON(b []byte) (node, error) {
 
 // checkDepth refuses bodies nested deeper than maxDepth before they are decoded.
 func checkDepth(b []byte) error {
+	if bytes.Count(b, []byte("{"))+bytes.Count(b, []byte("[")) <= maxDepth {
+		return nil // not that many, however they are nested
+	}
 	depth, quoted, escaped := 0, false, false
 	for _, c := range b {
 		switch {

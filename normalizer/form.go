@@ -125,11 +125,8 @@ func parseForm(b []byte) (node, error) {
 		return node{}, err
 	}
 	m := make(map[string]any, len(pairs))
-	for _, p := range pairs {
-		name := strings.ToValidUTF8(p.name, "\uFFFD")
-		if _, repeated := m[name]; !repeated {
-			m[name] = strings.ToValidUTF8(p.value, "\uFFFD")
-		}
+	for _, p := range slices.Backward(pairs) { // so that the first of a name is the one that stays
+		m[strings.ToValidUTF8(p.name, "\uFFFD")] = strings.ToValidUTF8(p.value, "\uFFFD")
 	}
 	return node{m}, nil
 }

@@ -50,11 +50,43 @@ func TestReadOfWhatIsWrittenOtherwise(t *testing.T) {
 		t.Errorf("not read: %s", event)
 	}
 	for _, change := range [][2]string{
-		{`{"id"`, ` {"id"`}, {`{"id"`, `{ "id"`}, {`"p:1",`, `"p:1" ,`}, {`"p:1",`, `"p:1",,`}, {`"id"`, `"ID"`}, {`"id":"p:1",`, `"unknown":1,"id":"p:1",`},
-		{`"id":"p:1","provider":"p"`, `"provider":"p","id":"p:1"`}, {`"mos":4.4`, `"mos":4.4,"mos":3`}, {`4.4`, `04.4`}, {`4.4`, `4.`}, {`4.4`, `.4`},
-		{`4.4`, `+4`}, {`4.4`, `-`}, {`4.4`, `4e`}, {`4.4`, `1e999`}, {`4.4`, `null`}, {`4.4`, `"4.4"`}, {`4.4`, `NaN`}, {`4.4`, `0x4`}, {`3`, `3.0`}, {`3`, `99999999999999999999`},
-		{`true`, `truth`}, {`true`, `True`}, {`["a"]`, `["a",]`}, {`["a"]`, `[,"a"]`}, {`["a"]`, `["a"`}, {`["a"]`, `[1]`}, {`["a"]`, `{"a":1}`}, {`"c"}]}`, `"c"]}}`}, {`{"b":"c"}`, `{"b" "c"}`},
-		{`{"b":"c"}`, `{b:"c"}`}, {`null`, `nul`}, {`"c"}]`, "\"\n\"}]"}, {`"c"}]`, "\"\xff\"}]"}, {`"c"}]`, `"\x"}]`}, {`"1.0"}`, `"1.0"},`}, {`"1.0"}`, `"1.0`},
+		{`{"id"`, ` {"id"`},
+		{`{"id"`, `{ "id"`},
+		{`"p:1",`, `"p:1" ,`},
+		{`"p:1",`, `"p:1",,`},
+		{`"id"`, `"ID"`},
+		{`"id":"p:1",`, `"unknown":1,"id":"p:1",`},
+		{`"id":"p:1","provider":"p"`, `"provider":"p","id":"p:1"`},
+		{`"mos":4.4`, `"mos":4.4,"mos":3`},
+		{`4.4`, `04.4`},
+		{`4.4`, `4.`},
+		{`4.4`, `.4`},
+		{`4.4`, `+4`},
+		{`4.4`, `-`},
+		{`4.4`, `4e`},
+		{`4.4`, `1e999`},
+		{`4.4`, `null`},
+		{`4.4`, `"4.4"`},
+		{`4.4`, `NaN`},
+		{`4.4`, `0x4`},
+		{`3`, `3.0`},
+		{`3`, `99999999999999999999`},
+		{`true`, `truth`},
+		{`true`, `True`},
+		{`["a"]`, `["a",]`},
+		{`["a"]`, `[,"a"]`},
+		{`["a"]`, `["a"`},
+		{`["a"]`, `[1]`},
+		{`["a"]`, `{"a":1}`},
+		{`"c"}]}`, `"c"]}}`},
+		{`{"b":"c"}`, `{"b" "c"}`},
+		{`{"b":"c"}`, `{b:"c"}`},
+		{`null`, `nul`},
+		{`"c"}]`, "\"\n\"}]"},
+		{`"c"}]`, "\"\xff\"}]"},
+		{`"c"}]`, `"\x"}]`},
+		{`"1.0"}`, `"1.0"},`},
+		{`"1.0"}`, `"1.0`},
 		{`{"b":"c"}`, strings.Repeat("[", 200) + strings.Repeat("]", 200)},
 	} {
 		text := strings.Replace(event, change[0], change[1], 1)
@@ -87,7 +119,8 @@ func oddNumbers() []float64 {
 
 func oddTimes() []time.Time {
 	return []time.Time{
-		{}, time.Unix(0, 0), time.Unix(0, 0).UTC(), time.Date(2026, 11, 1, 12, 0, 0, 120000000, time.UTC), time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC),
+		{},
+		time.Unix(0, 0), time.Unix(0, 0).UTC(), time.Date(2026, 11, 1, 12, 0, 0, 120000000, time.UTC), time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC),
 		time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.FixedZone("", 3600)), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC),
 		time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 1, 1, 0, 0, 0, 0, time.FixedZone("", 25*3600)), time.Now(),
 	}
@@ -176,10 +209,19 @@ func valuesOf(t reflect.Type) (values []reflect.Value) {
 
 func oddValues() []any {
 	values := []any{
-		nil, true, false, int64(7), 7, uint8(1), json.Number("1.50"), json.Number("x"), json.Number(""), []string{"<"}, map[string]int{"b": 1, "a": 2},
-		[]any(nil), []any{}, map[string]any(nil), map[string]any{}, []byte("bytes"), new("p"), func() {}, json.RawMessage(`{ "a": "<" }`),
+		nil, true, false, int64(7), 7, uint8(1), json.Number("1.50"), json.Number("x"), json.Number(""),
+		[]string{"<"},
+		map[string]int{"b": 1, "a": 2},
+		[]any(nil),
+		[]any{},
+		map[string]any(nil),
+		map[string]any{},
+		[]byte("bytes"), new("p"), func() {}, json.RawMessage(`{ "a": "<" }`),
 		[]any{1.0, []any{"x", nil}, map[string]any{"z": 1.0, "a": []any{map[string]any{"&": "&", "b": "\xff"}}, "": nil}},
-		time.Unix(1, 0).UTC(), []Interval{}, []Interval(nil), Event{},
+		time.Unix(1, 0).UTC(),
+		[]Interval{},
+		[]Interval(nil),
+		Event{},
 	}
 	deep := any("deep")
 	for range 40 {

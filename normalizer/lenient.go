@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -42,6 +41,9 @@ func parseJSON(b []byte) (node, error) {
 
 // checkDepth refuses bodies nested deeper than maxDepth before they are decoded.
 func checkDepth(b []byte) error {
+	if bytes.Count(b, []byte("{"))+bytes.Count(b, []byte("[")) <= maxDepth {
+		return nil // not that many, however they are nested
+	}
 	depth, quoted, escaped := 0, false, false
 	for _, c := range b {
 		switch {
@@ -61,20 +63,6 @@ func checkDepth(b []byte) error {
 		}
 	}
 	return nil
-}
-
-// parseForm decodes an application/x-www-form-urlencoded body: each key with its
-// first value, as an object of texts in UTF-8.
-func parseForm(b []byte) (node, error) {
-	values, err := url.ParseQuery(string(b))
-	if err != nil {
-		return node{}, fmt.Errorf("parse form: %w", err)
-	}
-	m := make(map[string]any, len(values))
-	for k, vs := range values {
-		m[strings.ToValidUTF8(k, "\uFFFD")] = strings.ToValidUTF8(vs[0], "\uFFFD")
-	}
-	return node{m}, nil
 }
 
 // at follows member names; the zero node where one is missing.
@@ -124,7 +112,11 @@ func (n node) text() string {
 
 // number is a finite number or a text that reads as one.
 func (n node) number() *float64 {
-	f, err := strconv.ParseFloat(n.text(), 64)
+	text := n.text()
+	if text == "" {
+		return nil // the usual case of an error that would be made for nothing
+	}
+	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
 		return nil
 	}
@@ -151,7 +143,9 @@ func (n node) scaled(factor float64) *float64 {
 // integer is a whole number, or the whole part of one given with decimals, if
 // it fits.
 func (n node) integer() *int64 {
-	if i, err := strconv.ParseInt(n.text(), 10, 64); err == nil {
+	if text := n.text(); text == "" {
+		return nil
+	} else if i, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return &i
 	}
 	f := n.number()
@@ -206,13 +200,21 @@ var timeLayouts = []string{
 // time is a time written as text; zero where absent or unreadable.
 func (n node) time() time.Time {
 	s, _ := n.v.(string)
+	if s = strings.TrimSpace(s); s == "" {
+		return time.Time{}
+	}
 	for _, layout := range timeLayouts {
-		if t, err := time.Parse(layout, strings.TrimSpace(s)); err == nil && plausible(t) {
+		if isDigit(layout[0]) != isDigit(s[0]) {
+			continue
+		}
+		if t, err := time.Parse(layout, s); err == nil && plausible(t) {
 			return t.UTC()
 		}
 	}
 	return time.Time{}
 }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // unix is a time given as a number of units since 1970, as number or text, to
 // the microsecond, which is as fine as a float tells; 0 is absent.
@@ -232,12 +234,16 @@ func (n node) unix(unit time.Duration) time.Time {
 // RFC 3339 cannot write them all.
 func plausible(t time.Time) bool { return t.Year() >= 1970 && t.Year() < 2100 }
 
-// fold brings a provider's word to one spelling: lower case, hyphens, so that
+// foldWord brings a provider's word to one spelling: lower case, hyphens, so that
 // no_answer, noAnswer and no-answer compare equal.
 func foldWord(s string) string {
+	s = strings.TrimSpace(s)
+	if isFolded(s) {
+		return s
+	}
 	var b strings.Builder
 	prevLower := false
-	for _, r := range strings.TrimSpace(s) {
+	for _, r := range s {
 		switch {
 		case r == '_' || r == ' ':
 			r = '-'
@@ -254,4 +260,15 @@ func foldWord(s string) string {
 		b.WriteRune(r)
 	}
 	return strings.ReplaceAll(b.String(), "cancelled", "canceled")
+}
+
+// isFolded says whether a word is one that folding would leave as it is, as most
+// are.
+func isFolded(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && !isDigit(c) && c != '-' {
+			return false
+		}
+	}
+	return !strings.Contains(s, "cancelled")
 }

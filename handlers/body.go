@@ -156,8 +156,9 @@ func inflate(src io.Reader, encodings []string) (io.Reader, Outcome) {
 // acceptableType is the media type of a header value without its parameters; ""
 // stands for a header that is not there. False for types no provider sends.
 func acceptableType(header string) (string, bool) {
-	if header == "" {
-		return "", true
+	switch header {
+	case "", typeJSON, typeForm: // as most are
+		return header, true
 	}
 	t, _, err := mime.ParseMediaType(header)
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {

@@ -30,7 +30,7 @@ func New(c Config) http.Handler {
 	e.Logger.SetOutput(io.Discard) // everything goes to slog
 	e.IPExtractor = echo.ExtractIPDirect()
 	e.HTTPErrorHandler = answerError
-	e.Use(identify, a.record, secureHeaders, a.localHost, onlyPost, a.sameSite)
+	e.Use(identify, a.record, secureHeaders(), a.localHost, onlyPost, a.sameSite())
 
 	e.POST("/webhooks/:provider", a.webhook)
 	e.POST("/webhooks/:provider/:token", a.webhook)

@@ -1,12 +1,14 @@
 package handlers
 
 import (
-	"crypto/rand"
 	"fmt"
+	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -21,10 +23,10 @@ const (
 )
 
 // identify gives each request an id of our own; one that came with it could be
-// anybody's.
+// anybody's. It is no secret.
 func identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		c.Response().Header().Set(echo.HeaderXRequestID, rand.Text()[:16])
+		c.Response().Header().Set(echo.HeaderXRequestID, strconv.FormatUint(rand.Uint64(), 36)) //nolint:gosec // no secret
 		return next(c)
 	}
 }
@@ -41,6 +43,9 @@ func (a *app) record(next echo.HandlerFunc) echo.HandlerFunc {
 				a.Log.Error("request failed", "route", c.Path(), "err", err, "request", requestID(c))
 			}
 			c.Error(err)
+		}
+		if !a.Log.Enabled(c.Request().Context(), slog.LevelDebug) {
+			return nil
 		}
 		a.Log.Debug("request", "method", c.Request().Method, "route", c.Path(), "status", c.Response().Status,
 			"bytes", c.Response().Size, "took", a.Now().Sub(start), "request", requestID(c), "remote", c.RealIP())
@@ -63,32 +68,56 @@ func (a *app) guard(next echo.HandlerFunc, c echo.Context) (err error) {
 	return next(c)
 }
 
-func secureHeaders(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		h := c.Response().Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Content-Security-Policy", strictCSP)
-		h.Set("Cache-Control", "no-store")
-		return next(c)
+// fixedHeader is a header that answers have, its name in the canonical form.
+type fixedHeader struct {
+	name   string
+	values []string
+}
+
+// secureHeaders tells browsers what not to do with an answer. The answer to a
+// webhook is read by a program: it goes without those that are about pages.
+func secureHeaders() echo.MiddlewareFunc {
+	every := []fixedHeader{
+		{"X-Content-Type-Options", []string{"nosniff"}},
+		{"Content-Security-Policy", []string{strictCSP}},
+		{"Cache-Control", []string{"no-store"}},
+	}
+	pages := []fixedHeader{
+		{"X-Frame-Options", []string{"DENY"}},
+		{"Referrer-Policy", []string{"no-referrer"}},
+		{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
+		{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc { // called for each request
+		return func(c echo.Context) error {
+			h := c.Response().Header()
+			for _, f := range every {
+				h[f.name] = f.values
+			}
+			if !isWebhook(c) || c.Request().Method != http.MethodPost {
+				for _, f := range pages {
+					h[f.name] = f.values
+				}
+			}
+			return next(c)
+		}
 	}
 }
 
 // sameSite refuses what a page of another site makes a browser send. Webhooks
 // are free of it where their signature protects them.
-func (a *app) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
+func (a *app) sameSite() echo.MiddlewareFunc {
 	protection := http.NewCrossOriginProtection()
-	return func(c echo.Context) error {
-		if (isWebhook(c) || c.Path() == "/slack/interactions") && !a.Dev {
+	return func(next echo.HandlerFunc) echo.HandlerFunc { // called for each request
+		return func(c echo.Context) error {
+			if (isWebhook(c) || c.Path() == "/slack/interactions") && !a.Dev {
+				return next(c)
+			}
+			if err := protection.Check(c.Request()); err != nil {
+				return &problem{status: http.StatusForbidden, title: "Cross-origin request", detail: "Requests from other sites are refused."}
+			}
 			return next(c)
 		}
-		if err := protection.Check(c.Request()); err != nil {
-			return &problem{status: http.StatusForbidden, title: "Cross-origin request", detail: "Requests from other sites are refused."}
-		}
-		return next(c)
 	}
 }
 

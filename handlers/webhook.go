@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -37,9 +38,15 @@ func (a *app) webhook(c echo.Context) error {
 		a.logRejected(c, got)
 		return got.Outcome.problem()
 	}
-	a.Log.LogAttrs(c.Request().Context(), slog.LevelDebug, "webhook stored", slog.String("provider", got.Provider), slog.String("raw", got.id),
-		slog.String("request", requestID(c)), slog.String("outcome", string(got.Outcome)), slog.String("key", got.Key), slog.Int("bytes", got.Bytes), slog.Duration("took", got.Took))
-	return c.JSON(http.StatusOK, accepted{"accepted", got.id})
+	if ctx := c.Request().Context(); a.Log.Enabled(ctx, slog.LevelDebug) {
+		a.Log.LogAttrs(ctx, slog.LevelDebug, "webhook stored", slog.String("provider", got.Provider), slog.String("raw", got.id),
+			slog.String("request", requestID(c)), slog.String("outcome", string(got.Outcome)), slog.String("key", got.Key), slog.Int("bytes", got.Bytes), slog.Duration("took", got.Took))
+	}
+	answer, err := json.Marshal(accepted{"accepted", got.id})
+	if err != nil {
+		return err
+	}
+	return c.JSONBlob(http.StatusOK, answer)
 }
 
 func (a *app) receive(c echo.Context) (got reception) {

@@ -15,7 +15,6 @@ const (
 	// appendDeadline is what a sender waits at most: Telnyx gives up after two seconds.
 	appendDeadline = 1500 * time.Millisecond
 	queueLength    = 4 * maxFrameCount
-	maxPooled      = 64 << 10 // larger buffers are rare: not worth keeping
 	// frameSlack is what the protocol and the stream add to a message.
 	frameSlack = 4 << 10
 )
@@ -24,19 +23,24 @@ const (
 // ErrUnavailable within 1.5 s when that cannot be confirmed, ErrFull when the
 // store has no room, ErrTooLarge when the record fits in no message.
 //
-// Records that wait while one frame is written share the next.
+// Records that wait while one frame is written share the next. Body and Header
+// of r are not copied: they must stay as they are.
 func (s *Store) Append(ctx context.Context, r Record) (string, error) {
 	gate := s.gate.Load()
 	if out := s.down.Load(); out != nil {
 		return "", out.err
 	}
-	if recordSize(&r) > maxFrameRead {
+	size := recordSize(&r)
+	if size > maxFrameRead {
 		return "", fmt.Errorf("%w: record of %d bytes", ErrTooLarge, len(r.Body))
 	}
 	caller := ctx
-	ctx, cancel := context.WithTimeout(caller, appendDeadline)
-	defer cancel()
-	w := s.committer.waiter(ctx, &r)
+	if end, ok := caller.Deadline(); !ok || time.Until(end) > appendDeadline {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(caller, appendDeadline)
+		defer cancel()
+	}
+	w := s.committer.waiter(ctx, r, size)
 	select {
 	case s.committer.queue <- w:
 	case <-ctx.Done():
@@ -73,11 +77,12 @@ func (s *Store) gaveUp(caller context.Context) error {
 	return fmt.Errorf("%w: not confirmed within %v", ErrUnavailable, appendDeadline)
 }
 
-// waiter is one record on its way, encoded, and where its answer goes.
+// waiter is one record on its way, and where its answer goes.
 type waiter struct {
-	ctx     context.Context
-	encoded []byte
-	done    chan result // holds one answer
+	ctx    context.Context
+	record Record
+	size   int         // an upper bound, encoded
+	done   chan result // holds one answer
 }
 
 type result struct {
@@ -107,16 +112,15 @@ func newCommitter(s *Store) *committer {
 	return c
 }
 
-func (c *committer) waiter(ctx context.Context, r *Record) *waiter {
+func (c *committer) waiter(ctx context.Context, r Record, size int) *waiter {
 	w := c.pool.Get().(*waiter)
-	w.ctx, w.encoded = ctx, appendRecord(w.encoded[:0], r)
+	w.ctx, w.record, w.size = ctx, r, size
 	return w
 }
 
 func (c *committer) recycle(w *waiter) {
-	if w.ctx = nil; cap(w.encoded) <= maxPooled {
-		c.pool.Put(w)
-	}
+	w.ctx, w.record = nil, Record{}
+	c.pool.Put(w)
 }
 
 // drain stores what is queued and stops.
@@ -155,14 +159,14 @@ func (c *committer) run() {
 // collect takes what waits now, up to the size of a frame.
 func (c *committer) collect(first *waiter) (frame []*waiter, held *waiter) {
 	frame = append(make([]*waiter, 0, min(maxFrameCount, len(c.queue)+1)), first)
-	size, limit := len(first.encoded), min(maxFrameSize, c.limit())
+	size, limit := first.size, min(maxFrameSize, c.limit())
 	for len(frame) < maxFrameCount {
 		select {
 		case w := <-c.queue:
 			if w.ctx.Err() != nil {
 				continue // answered already; nobody would know its id
 			}
-			if size += len(w.encoded); size > limit {
+			if size += w.size; size > limit {
 				return frame, w
 			}
 			frame = append(frame, w)
@@ -196,7 +200,7 @@ func (c *committer) publish(frame []*waiter) (uint64, error) {
 	}
 	c.payload = c.payload[:0]
 	for _, w := range frame {
-		c.payload = append(c.payload, w.encoded...)
+		c.payload = appendRecord(c.payload, &w.record)
 	}
 	c.frame = c.codec.encode(c.frame, c.payload, len(frame))
 	if limit := c.limit(); len(c.frame) > limit {
@@ -208,6 +212,7 @@ func (c *committer) publish(frame []*waiter) (uint64, error) {
 	ack, err := c.store.js.PublishMsg(ctx, &nats.Msg{Subject: rawSubject, Data: c.frame})
 	if err == nil {
 		c.frames.Add(1)
+		c.store.handover.offer(ack.Sequence, frame)
 		return ack.Sequence, nil
 	}
 	err = classify(err)

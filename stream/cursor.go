@@ -31,6 +31,7 @@ type cursor struct {
 	since    time.Time // with next 0: begin with what was stored at or after it
 	batch    int       // messages asked for at once; bounds the memory held
 	toEnd    bool      // stop at the end instead of waiting for more
+	patient  bool      // with toEnd: a server that does not answer is waited for
 	last     bool      // only the last message of each subject
 	headers  bool      // leave the content of messages out
 	stuckAt  uint64    // where the server had messages and delivered none
@@ -59,7 +60,7 @@ func (c *cursor) run(ctx context.Context) error {
 			return ctx.Err()
 		case done:
 			return nil
-		case err != nil && c.toEnd:
+		case err != nil && c.toEnd && !c.patient:
 			return readError(ctx, err)
 		case err != nil:
 			c.store.log.Warn("reading is interrupted", "stream", c.stream, "next", c.next, "err", err)

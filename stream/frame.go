@@ -22,7 +22,8 @@ const (
 	flagZstd      = 1
 	flagLost      = 2
 	maxFrameCount = 256
-	maxFrameSize  = 1 << 20  // where a frame is closed; a larger record has a frame of its own
+	maxFrameSize  = 4 << 20  // where a frame is closed; a larger record has a frame of its own
+	frameWindow   = 1 << 20  // how far back compression looks
 	maxFrameRead  = 64 << 20 // no payload is larger when decompressed
 	compressFrom  = 512      // shorter payloads gain nothing
 )
@@ -42,7 +43,7 @@ type codec struct {
 
 func newCodec() (*codec, error) {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-		zstd.WithWindowSize(maxFrameSize), zstd.WithEncoderCRC(false))
+		zstd.WithWindowSize(frameWindow), zstd.WithEncoderCRC(false))
 	if err != nil {
 		return nil, err
 	}

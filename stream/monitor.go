@@ -150,8 +150,16 @@ func (s *Store) trouble() error {
 func (s *Store) probe(flags byte) error {
 	ctx, cancel := context.WithTimeout(s.closed, appendDeadline)
 	defer cancel()
-	_, err := s.js.PublishMsg(ctx, &nats.Msg{Subject: rawSubject, Data: s.codec.empty(flags)})
-	return classify(err)
+	ack, err := s.js.PublishMsg(ctx, &nats.Msg{Subject: rawSubject, Data: s.codec.empty(flags)})
+	if err != nil {
+		return classify(err)
+	}
+	if flags == 0 {
+		s.handover.offer(ack.Sequence, nil)
+	} else {
+		s.handover.note(ack.Sequence)
+	}
+	return nil
 }
 
 func (s *Store) restart() {

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -11,10 +12,12 @@ import (
 )
 
 const (
-	// framesAtOnce bounds a reader's memory: a frame has up to 1 MB, rarely more.
+	// framesAtOnce bounds a reader's memory: a frame has up to 4 MB before
+	// compression, rarely more.
 	framesAtOnce = 32
 	// recordsAtOnce is where small frames are no longer joined for the reader.
 	recordsAtOnce = 2 * maxFrameCount
+	bytesAtOnce   = 4 << 20
 )
 
 // Damage is a part of RAW that cannot be read: webhooks that were answered 200
@@ -91,7 +94,8 @@ type rawReader struct {
 	expect  uint64 // the next sequence; 0 when any may come
 	partial bool   // what is missing before the first frame is no damage
 	left    uint64
-	records []Record
+	records []Record // held, and the bytes of their bodies
+	size    int
 	fn      func([]Record) error
 	damaged func(*Damage)
 	passed  *atomic.Uint64 // told of frames without records behind which nothing waits; nil for nobody
@@ -106,7 +110,79 @@ func (r *rawReader) run(ctx context.Context, c cursor) error {
 	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error {
 		return r.deliver(ctx, m, meta, more)
 	}
-	return c.run(ctx)
+	// On a cluster others store frames too.
+	if c.toEnd || r.store.node == nil || !r.store.handover.claim() {
+		return c.run(ctx)
+	}
+	defer r.store.handover.release()
+	return r.follow(ctx, c)
+}
+
+// errAtHand ends the reading from the server: what comes next was handed over.
+var errAtHand = errors.New("the next frame is at hand")
+
+// follow reads by turns what the server has and what is handed over.
+func (r *rawReader) follow(ctx context.Context, c cursor) error {
+	c.toEnd, c.patient = true, true
+	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error {
+		err := r.deliver(ctx, m, meta, more)
+		if err == nil && r.store.handover.has(r.expect) {
+			err = errAtHand
+		}
+		return err
+	}
+	for behind := false; ; {
+		at := r.expect
+		if err := c.run(ctx); err != nil && !errors.Is(err, errAtHand) {
+			return err
+		}
+		c.next = r.expect
+		if behind && r.expect == at {
+			c.checkStuck(ctx)
+		}
+		var err error
+		if behind, err = r.fresh(ctx); err != nil {
+			return err
+		}
+		if c.next = r.expect; r.expect > at {
+			continue
+		}
+		select {
+		case <-time.After(reopenWait): // the server does not show it yet
+		case <-ctx.Done():
+		}
+	}
+}
+
+// fresh reads what is handed over, until the server has what comes next and knows
+// alone what it is.
+func (r *rawReader) fresh(ctx context.Context) (behind bool, err error) {
+	idle := time.NewTimer(pullWait)
+	defer idle.Stop()
+	for ctx.Err() == nil {
+		f, more, behind := r.store.handover.take(r.expect)
+		if f.seq != 0 {
+			if err := r.next(f.seq, f.records, more); err != nil {
+				return false, err
+			}
+			continue
+		}
+		if err := r.flush(); err != nil || behind {
+			return behind, err
+		}
+		select {
+		case <-r.store.handover.wake:
+		case <-idle.C: // others may have stored something: whoever reaches the server's port
+			if info, err := r.store.raw.Info(ctx); err != nil || info.State.LastSeq >= r.expect {
+				return true, nil
+			}
+			idle.Reset(pullWait)
+		case <-r.store.closed.Done():
+			return false, fmt.Errorf("%w: it is closed", ErrUnavailable)
+		case <-ctx.Done():
+		}
+	}
+	return false, ctx.Err()
 }
 
 func (r *rawReader) deliver(ctx context.Context, m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error {
@@ -116,13 +192,19 @@ func (r *rawReader) deliver(ctx context.Context, m jetstream.Msg, meta *jetstrea
 			return err
 		}
 	}
-	r.expect, r.partial, r.left = seq+1, false, meta.NumPending
-	before := len(r.records)
+	r.left = meta.NumPending
+	var records []Record
 	if m.Subject() == rawSubject { // a rewritten frame is read in the place of the one it rewrites
-		r.take(seq, m.Data())
+		records = r.decode(seq, m.Data())
 	}
-	empty := len(r.records) == before
-	if more && len(r.records) < recordsAtOnce {
+	return r.next(seq, records, more)
+}
+
+// next takes one more frame, and hands over what is held unless more come at once.
+func (r *rawReader) next(seq uint64, records []Record, more bool) error {
+	r.expect, r.partial = seq+1, false
+	empty := !r.hold(seq, records)
+	if more && len(r.records) < recordsAtOnce && r.size < bytesAtOnce {
 		return nil
 	}
 	if err := r.flush(); err != nil {
@@ -134,8 +216,8 @@ func (r *rawReader) deliver(ctx context.Context, m jetstream.Msg, meta *jetstrea
 	return nil
 }
 
-// take holds the records of a frame.
-func (r *rawReader) take(seq uint64, frame []byte) {
+// decode reads the records of a frame; of a damaged one there are none.
+func (r *rawReader) decode(seq uint64, frame []byte) []Record {
 	records, err := r.store.codec.decode(frame)
 	if err != nil {
 		r.damaged(&Damage{First: seq, Last: seq, Err: err})
@@ -143,15 +225,23 @@ func (r *rawReader) take(seq uint64, frame []byte) {
 	for i := range records {
 		records[i].At = Position{Seq: seq, Index: i}
 	}
-	if seq == r.from.Seq {
-		records = records[min(r.from.Index, len(records)):]
+	return slices.DeleteFunc(records, func(x Record) bool { return x.erased() })
+}
+
+// hold holds the records of a frame, and says whether there are any.
+func (r *rawReader) hold(seq uint64, records []Record) bool {
+	for seq == r.from.Seq && len(records) > 0 && records[0].At.Before(r.from) {
+		records = records[1:]
 	}
-	records = slices.DeleteFunc(records, func(x Record) bool { return x.erased() })
+	for i := range records {
+		r.size += len(records[i].Body)
+	}
 	if r.records == nil {
 		r.records = records
 	} else {
 		r.records = append(r.records, records...)
 	}
+	return len(records) > 0
 }
 
 // gap takes the rewritten frames among those that are missing; the others are damage.
@@ -165,7 +255,7 @@ func (r *rawReader) gap(ctx context.Context, first, last uint64) error {
 			r.damaged(&Damage{First: first, Last: w.old - 1, Err: errMissing})
 		}
 		if w.frame != nil {
-			r.take(w.old, w.frame)
+			r.hold(w.old, r.decode(w.old, w.frame))
 		}
 		first = w.old + 1
 	}
@@ -177,7 +267,7 @@ func (r *rawReader) gap(ctx context.Context, first, last uint64) error {
 
 func (r *rawReader) flush() error {
 	records := r.records
-	r.records = nil
+	r.records, r.size = nil, 0
 	if len(records) == 0 {
 		return nil
 	}

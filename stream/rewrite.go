@@ -97,6 +97,7 @@ func (s *Store) EraseRecords(ctx context.Context, at []Position) (erased int, er
 }
 
 func (s *Store) eraseFrame(ctx context.Context, seq uint64, indexes []int) (erased int, err error) {
+	s.handover.drop(seq)
 	subject := rewriteSubject(seq)
 	m, err := s.raw.GetLastMsgForSubject(ctx, subject)
 	var before uint64 // sequence of the last rewrite; 0: none
@@ -157,8 +158,12 @@ func (s *Store) writeRewrite(ctx context.Context, subject string, before uint64,
 		list[i] = strconv.FormatUint(old, 10)
 	}
 	msg := &nats.Msg{Subject: subject, Data: codec.encode(nil, payload, len(records)), Header: nats.Header{headerRewrites: {strings.Join(list, ",")}}}
-	_, err = s.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(before))
-	return classify(err)
+	ack, err := s.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(before))
+	if err != nil {
+		return classify(err)
+	}
+	s.handover.note(ack.Sequence)
+	return nil
 }
 
 // overwrite removes a message and overwrites its bytes; one that is gone is well.

@@ -20,7 +20,7 @@ func putFrame(t *testing.T, s *Store, records ...Record) uint64 {
 	c := newCommitter(s)
 	var frame []*waiter
 	for i := range records {
-		frame = append(frame, c.waiter(t.Context(), &records[i]))
+		frame = append(frame, c.waiter(t.Context(), records[i], recordSize(&records[i])))
 	}
 	seq, err := c.publish(frame)
 	if err != nil {

@@ -68,6 +68,7 @@ type Store struct {
 
 	codec     *codec
 	committer *committer
+	handover  *handover
 	fence     fence
 	down      atomic.Pointer[outage] // why webhooks are refused now; nil: they are taken
 	gate      atomic.Pointer[gate]   // shut while down is set
@@ -87,7 +88,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, log: cfg.Log, stuck: make(chan struct{}, 1), idle: make(chan struct{})}
+	s := &Store{cfg: cfg, log: cfg.Log, handover: newHandover(), stuck: make(chan struct{}, 1), idle: make(chan struct{})}
 	if s.codec, err = newCodec(); err != nil {
 		return nil, err
 	}

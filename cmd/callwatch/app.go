@@ -51,7 +51,8 @@ type app struct {
 	working    sync.Mutex // held by work on what is stored: one at a time
 
 	// find looks up a provider; nil is normalizer.Find.
-	find func(name string) (normalizer.Provider, bool)
+	find     func(name string) (normalizer.Provider, bool)
+	mappings sync.Map // those of normalizer.Find by name
 }
 
 // mode is how callwatch runs.

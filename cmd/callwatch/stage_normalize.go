@@ -85,7 +85,9 @@ func (a *app) eventsOfAll(ctx context.Context, records []stream.Record) ([][]str
 func (a *app) eventsOf(ctx context.Context, r *stream.Record) ([]stream.Event, error) {
 	begun := time.Now()
 	events, err := a.safeEvents(r)
-	a.traces.span(r.ID(), "normalize", "", begun, time.Now(), err, attribute.String("callwatch.provider", r.Provider))
+	if a.traces != nil {
+		a.traces.span(r.ID(), "normalize", "", begun, time.Now(), err, attribute.String("callwatch.provider", r.Provider))
+	}
 	if err != nil {
 		a.stats.deadLetter(r.Provider)
 		a.log.Warn("webhook cannot be normalized", "provider", r.Provider, "raw", r.ID(), "err", err)
@@ -100,7 +102,9 @@ func (a *app) eventsOf(ctx context.Context, r *stream.Record) ([]stream.Event, e
 	}
 	if len(events) == 0 {
 		a.stats.ignored(r.Provider)
-		a.log.Debug("webhook ignored", "provider", r.Provider, "raw", r.ID())
+		if a.log.Enabled(ctx, slog.LevelDebug) {
+			a.log.Debug("webhook ignored", "provider", r.Provider, "raw", r.ID())
+		}
 	}
 	out := make([]stream.Event, len(events))
 	for i := range events {
@@ -109,7 +113,9 @@ func (a *app) eventsOf(ctx context.Context, r *stream.Record) ([]stream.Event, e
 		if err != nil {
 			return nil, fmt.Errorf("write event %s: %w", e.ID, err)
 		}
-		a.log.LogAttrs(ctx, slog.LevelDebug, "webhook normalized", slog.String("kind", string(e.Kind)), slog.Any("", e))
+		if a.log.Enabled(ctx, slog.LevelDebug) {
+			a.log.LogAttrs(ctx, slog.LevelDebug, "webhook normalized", slog.String("kind", string(e.Kind)), slog.Any("", e))
+		}
 		out[i] = stream.Event{
 			Provider: e.Provider, Kind: string(e.Kind), ID: e.ID, CallID: e.CallID, Time: e.OccurredAt,
 			Raw: r.At, Index: i, Data: data,
@@ -126,18 +132,43 @@ func (a *app) safeEvents(r *stream.Record) (events []call.Event, err error) {
 			err = fmt.Errorf("fault in the normalizer: %v", p)
 		}
 	}()
-	find := normalizer.Find
-	if a.find != nil {
-		find = a.find
+	m, err := a.mapping(r.Provider)
+	if err != nil {
+		return nil, err
 	}
-	p, ok := find(r.Provider)
-	if !ok {
-		return nil, fmt.Errorf("there is no provider %q", r.Provider)
-	}
-	options := a.cfg.normalizing()
-	options.Fetches = p.Unsigned && a.cfg.fetches(p) // of no interest for the others
-	return normalizer.Events(p, &normalizer.Body{
+	return normalizer.Events(m.provider, &normalizer.Body{
 		Provider: r.Provider, Source: normalizer.Source(r.Source), ContentType: r.ContentType,
 		Header: r.Header, Bytes: r.Body, ReceivedAt: r.ReceivedAt, RawID: r.Origin().String(), Key: r.Key, CallID: r.CallID,
-	}, options)
+	}, m.options)
+}
+
+// mapping is a provider whose bodies are normalized, and how.
+type mapping struct {
+	provider normalizer.Provider
+	options  normalizer.Options
+}
+
+// mapping finds a provider by its name. Those callwatch knows are put together once.
+func (a *app) mapping(name string) (*mapping, error) {
+	if a.find != nil {
+		return a.newMapping(a.find, name)
+	}
+	if m, ok := a.mappings.Load(name); ok {
+		return m.(*mapping), nil
+	}
+	m, err := a.newMapping(normalizer.Find, name)
+	if err == nil {
+		a.mappings.Store(name, m)
+	}
+	return m, err
+}
+
+func (a *app) newMapping(find func(string) (normalizer.Provider, bool), name string) (*mapping, error) {
+	p, ok := find(name)
+	if !ok {
+		return nil, fmt.Errorf("there is no provider %q", name)
+	}
+	m := &mapping{provider: p, options: a.cfg.normalizing()}
+	m.options.Fetches = a.cfg.fetches(p)
+	return m, nil
 }

@@ -132,6 +132,9 @@ func (a *app) taken(o handlers.Observation) {
 	a.stats.webhook(o)
 	ended := time.Now()
 	a.history.seen.note(o, ended)
+	if a.traces == nil {
+		return
+	}
 	a.traces.span(o.ID, rootSpan, "", ended.Add(-o.Took), ended, nil, attribute.String("callwatch.provider", o.Provider),
 		attribute.String("callwatch.outcome", string(o.Outcome)), attribute.Int("http.request.body.size", o.Bytes))
 }

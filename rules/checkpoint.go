@@ -155,30 +155,35 @@ func (g *Engine) places(old []checkpointRule) []int {
 }
 
 // restoreCalls keeps packed calls as they are. Where rules stand elsewhere now,
-// their outcomes move, and those with holds are unpacked.
+// their outcomes and holds move.
 func (g *Engine) restoreCalls(in *partReader, place []int) error {
 	calls := g.st.Calls
 	moved := !slices.IsSorted(place) || len(place) != len(g.set.Rules) || slices.Contains(place, -1)
 	return calls.read(in, func(record []byte, loose bool) {
 		r := readRecord(record)
 		hash := calls.hash(r.Key)
-		if !loose && !calls.packed.has(hash) {
-			if !moved {
-				calls.packed.put(hash, record)
-				return
-			}
-			if rest, err := calls.packer.open(r); err == nil && !hasHolds(rest) {
-				r.Outcomes = g.outcomes(r.Outcomes, place)
-				calls.packed.put(hash, r.append(nil))
-				return
-			}
+		loose = loose || calls.packed.has(hash)
+		if !loose && !moved && len(r.Outcomes) == len(g.set.Rules) {
+			calls.packed.put(hash, record)
+			return
 		}
-		g.restoreCall(calls.packer.unpack(record), place)
+		if rest, err := calls.packer.open(r); !loose && err == nil && !hasHolds(rest) {
+			r.Outcomes = g.outcomes(r.Outcomes, place)
+			calls.packed.put(hash, r.append(nil))
+			return
+		}
+		cs := calls.packer.unpack(record)
+		cs.Outcomes, cs.packed = g.outcomes(cs.Outcomes, place), nil
+		g.restoreHolds(cs, place)
+		if loose {
+			calls.put(cs)
+		} else {
+			calls.packed.put(hash, calls.packer.pack(cs))
+		}
 	})
 }
 
-func (g *Engine) restoreCall(cs *callState, place []int) {
-	cs.Outcomes = g.outcomes(cs.Outcomes, place)
+func (g *Engine) restoreHolds(cs *callState, place []int) {
 	var holds []callHold
 	for _, h := range cs.Holds {
 		if h.Rule >= len(place) || place[h.Rule] < 0 {
@@ -190,8 +195,7 @@ func (g *Engine) restoreCall(cs *callState, place []int) {
 			g.due.push(deadline{at: h.Since.Add(r.For.Duration), rule: r.Name, call: cs.Call.Key()})
 		}
 	}
-	cs.Holds, cs.packed = holds, nil
-	g.st.Calls.put(cs)
+	cs.Holds = holds
 }
 
 // outcomes are those of a checkpoint, each at its rule's place in the set.

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -60,7 +61,7 @@ func (k *kept) read(in *partReader, each func(record []byte, loose bool)) error 
 		if len(dictionary) < s2.MinDictSize {
 			return fmt.Errorf("dictionary of %q: %w", provider, errRecord)
 		}
-		k.packer.learn(provider, dictionary)
+		k.packer.learn(provider, bytes.Clone(dictionary))
 	}
 	for _, loose := range []bool{false, true} {
 		for range in.number() {

@@ -3,6 +3,7 @@ package rules
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -42,24 +43,33 @@ func ForgetCall(data []byte, k call.Key) (without []byte, found bool, err error)
 }
 
 // readWithout reads calls but for one, and says whether that was known. Where the
-// dictionary of its provider was made of it, the provider's calls are unpacked:
-// they get another one.
+// dictionary of its provider was made of it, the provider's calls are packed anew
+// with another one.
 func (k *kept) readWithout(in *partReader, gone call.Key) (found bool, err error) {
+	other := newPacker()
 	err = k.read(in, func(record []byte, loose bool) {
 		key := keyOfRecord(record)
 		hash := k.hash(key)
 		switch {
 		case key == gone:
 			found = true
-		case loose || k.packed.has(hash) || k.packer.codecs[key.Provider].madeOf(gone):
+		case loose || k.packed.has(hash):
 			k.put(k.packer.unpack(record))
+		case k.packer.codecs[key.Provider].madeOf(gone):
+			cs := k.packer.unpack(record)
+			cs.packed = nil
+			if other.codecs[key.Provider] == nil {
+				other.learn(key.Provider, sample(nil, cs))
+			}
+			k.packed.put(hash, other.pack(cs))
 		default:
 			k.packed.put(hash, record)
 		}
 	})
 	if k.packer.codecs[gone.Provider].madeOf(gone) {
-		delete(k.packer.codecs, gone.Provider)
 		found = true
+		delete(k.packer.codecs, gone.Provider)
+		maps.Copy(k.packer.codecs, other.codecs)
 	}
 	return found, err
 }

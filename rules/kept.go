@@ -55,7 +55,6 @@ func (k *kept) find(key call.Key) *callState {
 	}
 	cs := k.unpacked(hash, key)
 	if cs != nil {
-		k.packed.remove(hash)
 		k.put(cs)
 	}
 	return cs
@@ -87,10 +86,18 @@ func (k *kept) unpacked(hash uint64, key call.Key) *callState {
 	return k.packer.unpack(record)
 }
 
-// put keeps a call that was just touched, and returns its hash.
+// put keeps a call that was just touched, in place of one with its key, and
+// returns its hash.
 func (k *kept) put(cs *callState) (hash uint64) {
-	hash = k.hash(cs.Call.Key())
-	if k.looseCall(hash, cs.Call.Key()) == nil {
+	key := cs.Call.Key()
+	hash = k.hash(key)
+	if old := k.looseCall(hash, key); old != cs {
+		if old != nil {
+			k.remove(hash, old)
+		}
+		if record := k.packed.get(hash); record != nil && keyOfRecord(record) == key {
+			k.packed.remove(hash)
+		}
 		cs.next, k.loose[hash] = k.loose[hash], cs
 		k.count++
 	}
@@ -124,8 +131,7 @@ func (k *kept) touched(key call.Key) (t touch, ok bool) {
 		return touch{cs.Touched, cs.ended()}, true
 	}
 	if record := k.packed.get(hash); record != nil && keyOfRecord(record) == key {
-		p := readRecord(record)
-		return touch{p.Touched, p.Over}, true
+		return touchOfRecord(record), true
 	}
 	return touch{}, false
 }
@@ -167,8 +173,7 @@ func (k *kept) dropGone(hash uint64, gone func(touch) bool) (left touch, some bo
 		cs = next
 	}
 	if record := k.packed.get(hash); record != nil {
-		p := readRecord(record)
-		if t := (touch{p.Touched, p.Over}); gone(t) {
+		if t := touchOfRecord(record); gone(t) {
 			k.packed.remove(hash)
 		} else {
 			keep(t)

@@ -3,6 +3,7 @@ package rules
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"time"
 
 	"callwatch/call"
@@ -92,6 +93,14 @@ func keyOfRecord(b []byte) call.Key {
 	return call.Key{Provider: string(in.text()), CallID: string(in.text())}
 }
 
+func touchOfRecord(b []byte) touch {
+	in := recordReader{b: b}
+	in.text()
+	in.text()
+	flags := in.take(1)
+	return touch{in.time(), flags != nil && flags[0]&flagOver != 0}
+}
+
 // appendRest writes the holds of a call, then the call less its key.
 func appendRest(b []byte, c *callState) []byte {
 	b = binary.AppendUvarint(b, uint64(len(c.Holds)))
@@ -116,7 +125,7 @@ func (c *callState) readRest(key call.Key, b []byte) error {
 	in := recordReader{b: b}
 	var holds []callHold
 	for range in.count() {
-		h := callHold{Rule: int(in.number()), Since: in.time()}
+		h := callHold{Rule: int(min(in.number(), math.MaxInt32)), Since: in.time()}
 		for _, held := range in.text() {
 			h.Recent = append(h.Recent, held != 0)
 		}

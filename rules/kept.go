@@ -2,7 +2,6 @@ package rules
 
 import (
 	"hash/maphash"
-	"iter"
 	"slices"
 
 	"callwatch/call"
@@ -233,33 +232,4 @@ func (c *callState) packable() bool {
 	return !slices.ContainsFunc(c.Holds, func(h callHold) bool {
 		return !h.Since.IsZero() || slices.Contains(h.Recent, true)
 	})
-}
-
-// looseOnes are the calls that are not packed, in no order.
-func (k *kept) looseOnes() iter.Seq[*callState] {
-	return func(yield func(*callState) bool) {
-		for _, cs := range k.loose {
-			for ; cs != nil; cs = cs.next {
-				if !yield(cs) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// headers are those of all calls, in no order, without what is packed.
-func (k *kept) headers() iter.Seq[record] {
-	return func(yield func(record) bool) {
-		for cs := range k.looseOnes() {
-			if !yield(cs.header()) {
-				return
-			}
-		}
-		for record := range k.packed.all() {
-			if !yield(readRecord(record)) {
-				return
-			}
-		}
-	}
 }

@@ -73,7 +73,7 @@ func (c collecting) after(last, next gcReading, passed time.Duration) collecting
 	c.live = float64(next.live)
 	rate := float64(next.allocated-last.allocated) / max(passed, time.Millisecond).Seconds()
 	if rate > c.rate {
-		c.rate += (rate - c.rate) * 0.4
+		c.rate += (rate - c.rate) * 0.2
 	} else {
 		c.rate += (rate - c.rate) * 0.05
 	}

@@ -25,7 +25,12 @@ func memory(ctx context.Context, o *options) error {
 	}
 	var numbers atomic.Uint64
 	l := load{addr: p.addr, conns: 50, rate: rate, make: ended(small, 0, time.Now()), next: func() uint64 { return numbers.Add(1) }}
-	if _, err = l.run(ctx, calls/rate*time.Second+2*time.Second); err == nil { // as fast as the row is about, not faster
+	for answered := 0; answered < calls && err == nil; { // as fast as the row is about, not faster
+		var r result
+		r, err = l.run(ctx, time.Duration(calls-answered)*time.Second/rate+2*time.Second)
+		answered += r.answered
+	}
+	if err == nil {
 		err = p.judged(ctx, calls)
 	}
 	if err != nil {

@@ -4,11 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"time"
 
@@ -17,20 +16,18 @@ import (
 
 // checkpointVersion changes when older checkpoints can no longer be read. One
 // that cannot be read is no loss: the events are replayed instead.
-const checkpointVersion = 3
+const checkpointVersion = 4
 
 // checkpoint is the engine's state as it is stored, as JSON behind its length; the
-// packed calls follow.
+// event ids that are remembered and the calls follow.
 type checkpoint struct {
 	Version int              `json:"version"`
-	Set     string           `json:"set"` // digest of the rules file
+	Fields  string           `json:"fields"` // digest of the field table that the calls are packed by
+	Set     string           `json:"set"`    // digest of the rules file
 	Now     time.Time        `json:"now"`
 	Seq     uint64           `json:"seq"`
 	Rules   []checkpointRule `json:"rules"`
 	Keys    []*keyState      `json:"keys"`
-	Calls   []checkpointCall `json:"calls"`  // those that are not packed
-	Recent  []byte           `json:"recent"` // hashes of event ids, eight bytes each
-	Older   []byte           `json:"older"`
 
 	Orphans  []keyState `json:"orphans,omitempty"` // of rules that were gone when it was restored, not closed yet
 	Silences []silencer `json:"silences,omitempty"`
@@ -43,16 +40,6 @@ type checkpointRule struct {
 	Kind  string   `json:"kind"`
 	Shape string   `json:"shape,omitempty"` // of the window
 	ruleState
-}
-
-type checkpointCall struct {
-	Call     call.Call  `json:"call"`
-	Touched  time.Time  `json:"touched"`
-	Outcomes []byte     `json:"outcomes"` // by the rule's place in Rules
-	Holds    []callHold `json:"holds,omitempty"`
-	Ended    time.Time  `json:"ended,omitzero"`
-	EndedSeq uint64     `json:"endedSeq,omitempty"`
-	Settled  bool       `json:"settled,omitempty"`
 }
 
 // Checkpoint is the engine's whole state. An engine restored from it continues
@@ -68,8 +55,7 @@ func (g *Engine) Checkpoint() ([]byte, error) {
 // WriteCheckpoint writes what Checkpoint returns.
 func (g *Engine) WriteCheckpoint(w io.Writer) error {
 	c := checkpoint{
-		Version: checkpointVersion, Set: g.set.Digest, Now: g.st.Now, Seq: g.st.Seq,
-		Recent: packHashes(g.st.Seen.Recent), Older: packHashes(g.st.Seen.Older),
+		Version: checkpointVersion, Fields: call.TableDigest(), Set: g.set.Digest, Now: g.st.Now, Seq: g.st.Seq,
 		Orphans: g.orphans, Silences: g.st.Silences, Reported: g.st.Reported,
 	}
 	for i, r := range g.set.Rules {
@@ -81,53 +67,53 @@ func (g *Engine) WriteCheckpoint(w io.Writer) error {
 	slices.SortFunc(c.Keys, func(a, b *keyState) int {
 		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Key, b.Key))
 	})
-	for _, cs := range g.st.Calls.loose {
-		c.Calls = append(c.Calls, cs.checkpointed())
-	}
-	slices.SortFunc(c.Calls, func(a, b checkpointCall) int {
-		return cmp.Or(a.Touched.Compare(b.Touched), cmp.Compare(a.Call.Provider, b.Call.Provider), cmp.Compare(a.Call.CallID, b.Call.CallID))
-	})
-	return c.write(w, g.st.Calls)
+	return c.write(w, g.st.Seen, g.st.Calls)
 }
 
-func (c *callState) checkpointed() checkpointCall {
-	cc := checkpointCall{Call: c.Call, Touched: c.Touched, Holds: c.Holds, Ended: c.Ended, EndedSeq: c.EndedSeq, Settled: c.Settled}
-	for _, o := range c.Outcomes {
-		cc.Outcomes = append(cc.Outcomes, byte(o))
-	}
-	return cc
-}
-
-// write writes the checkpoint with the packed of the calls behind it.
-func (c *checkpoint) write(w io.Writer, calls *kept) error {
+// write writes the checkpoint with the hashes of event ids and the calls behind it.
+func (c *checkpoint) write(w io.Writer, seen memory, calls *kept) error {
 	b, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
 	}
-	out := bufio.NewWriterSize(w, 1<<16)
-	head := parts{w: out}
-	head.text(string(b))
-	if err := cmp.Or(head.err, calls.writePacked(out), out.Flush()); err != nil {
+	buffer := bufio.NewWriterSize(w, 1<<16)
+	out := parts{w: buffer}
+	out.bytes(b)
+	out.hashes(seen.Recent)
+	out.hashes(seen.Older)
+	calls.write(&out)
+	if err := cmp.Or(out.err, buffer.Flush()); err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
 	}
 	return nil
+}
+
+// readCheckpoint reads what write wrote, up to the calls.
+func readCheckpoint(in *partReader) (c checkpoint, seen memory, err error) {
+	if err := in.json(&c); err != nil {
+		return c, seen, fmt.Errorf("read checkpoint: %w", err)
+	}
+	if c.Version != checkpointVersion {
+		return c, seen, fmt.Errorf("read checkpoint: version %d, not %d", c.Version, checkpointVersion)
+	}
+	if c.Fields != call.TableDigest() {
+		return c, seen, errors.New("read checkpoint: its calls have other fields")
+	}
+	seen = memory{Recent: in.hashes(), Older: in.hashes()}
+	return c, seen, nil
 }
 
 // Restore is an engine that continues from a checkpoint with a set that may have
 // changed since. Rules are recognized by name and `by`: what is known of the
 // others is dropped, and their open incidents are closed at the next event.
 func Restore(set *Set, o Options, data []byte) (*Engine, error) {
-	in := &partReader{r: bytes.NewReader(data)}
-	var c checkpoint
-	if err := in.json(&c); err != nil {
-		return nil, fmt.Errorf("read checkpoint: %w", err)
-	}
-	if c.Version != checkpointVersion {
-		return nil, fmt.Errorf("read checkpoint: version %d, not %d", c.Version, checkpointVersion)
+	in := &partReader{b: data}
+	c, seen, err := readCheckpoint(in)
+	if err != nil {
+		return nil, err
 	}
 	g := NewEngine(set, o)
-	g.st.Now, g.st.Seq = c.Now, c.Seq
-	g.st.Seen = memory{Recent: unpackHashes(c.Recent), Older: unpackHashes(c.Older)}
+	g.st.Now, g.st.Seq, g.st.Seen = c.Now, c.Seq, seen
 	place := g.places(c.Rules)
 	for i, to := range place {
 		if to >= 0 {
@@ -135,11 +121,8 @@ func Restore(set *Set, o Options, data []byte) (*Engine, error) {
 			g.st.Rules[to].Disabled = g.st.Rules[to].Disabled && c.Set == set.Digest
 		}
 	}
-	if err := g.st.Calls.readPacked(in, func(key call.Key, p *packedCall) { g.restorePacked(key, p, place) }); err != nil {
+	if err := g.restoreCalls(in, place); err != nil {
 		return nil, fmt.Errorf("read checkpoint: %w", err)
-	}
-	for _, cc := range c.Calls {
-		g.restoreCall(cc, place)
 	}
 	g.restoreExpiry()
 	g.restoreSettling()
@@ -171,76 +154,6 @@ func (g *Engine) places(old []checkpointRule) []int {
 	return place
 }
 
-func (g *Engine) restoreCall(cc checkpointCall, place []int) {
-	cs := &callState{
-		Call: cc.Call, Touched: cc.Touched, Ended: cc.Ended, EndedSeq: cc.EndedSeq, Settled: cc.Settled,
-		Outcomes: unpackOutcomes(g.outcomes(string(cc.Outcomes), place)),
-	}
-	g.st.Calls.put(cc.Call.Key(), cs)
-	for _, h := range cc.Holds {
-		if h.Rule >= len(place) || place[h.Rule] < 0 {
-			continue
-		}
-		h.Rule = place[h.Rule]
-		cs.Holds = append(cs.Holds, h)
-		if r := g.set.Rules[h.Rule]; !h.Since.IsZero() {
-			g.due.push(deadline{at: h.Since.Add(r.For.Duration), rule: r.Name, call: cc.Call.Key()})
-		}
-	}
-}
-
-// restorePacked keeps a packed call, but unpacks one whose holds speak of rules
-// that stand elsewhere now.
-func (g *Engine) restorePacked(key call.Key, p *packedCall, place []int) {
-	p.Outcomes = g.outcomes(p.Outcomes, place)
-	g.st.Calls.packed[key] = p
-	if slices.IsSorted(place) && len(place) == len(g.set.Rules) && !slices.Contains(place, -1) {
-		return // the rules stand where they did
-	}
-	cs := g.st.Calls.packer.unpack(key, p)
-	if len(cs.Holds) == 0 {
-		return
-	}
-	var holds []callHold
-	for _, h := range cs.Holds {
-		if h.Rule < len(place) && place[h.Rule] >= 0 {
-			h.Rule = place[h.Rule]
-			holds = append(holds, h)
-		}
-	}
-	cs.Holds = holds
-	g.st.Calls.packed[key] = g.st.Calls.packer.pack(key.Provider, cs)
-}
-
-// outcomes are those of a checkpoint, each at its rule's place in the set.
-func (g *Engine) outcomes(old string, place []int) string {
-	b := make([]byte, len(g.set.Rules))
-	for i := range old {
-		if i < len(place) && place[i] >= 0 {
-			b[place[i]] = old[i]
-		}
-	}
-	return string(b)
-}
-
-// restoreExpiry lets the calls wait for their end again.
-func (g *Engine) restoreExpiry() {
-	for _, ended := range []bool{true, false} {
-		var line []touchedCall
-		for key := range g.st.Calls.keys() {
-			if at, over, _ := g.st.Calls.touched(key); over == ended {
-				line = append(line, touchedCall{key, at})
-			}
-		}
-		slices.SortFunc(line, func(a, b touchedCall) int {
-			return cmp.Or(a.touched.Compare(b.touched), compareKeys(a.key, b.key))
-		})
-		for _, c := range line {
-			g.expiry.wait(c.key, c.touched, ended)
-		}
-	}
-}
-
 func (g *Engine) restoreKey(k *keyState, old []checkpointRule, place []int) {
 	i := slices.IndexFunc(old, func(r checkpointRule) bool { return r.Name == k.Rule })
 	if i >= 0 && place[i] >= 0 {
@@ -264,20 +177,4 @@ func (g *Engine) closeOrphans() {
 		g.emit(step, reason, *next.Incident)
 	}
 	g.orphans = nil
-}
-
-func packHashes(set map[uint64]struct{}) []byte {
-	b := make([]byte, 0, 8*len(set))
-	for _, h := range slices.Sorted(maps.Keys(set)) {
-		b = binary.LittleEndian.AppendUint64(b, h)
-	}
-	return b
-}
-
-func unpackHashes(b []byte) map[uint64]struct{} {
-	set := make(map[uint64]struct{}, len(b)/8)
-	for ; len(b) >= 8; b = b[8:] {
-		set[binary.LittleEndian.Uint64(b)] = struct{}{}
-	}
-	return set
 }

@@ -10,81 +10,72 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/klauspost/compress/s2"
 
 	"callwatch/call"
 )
 
-// Packed calls stand in a checkpoint as they are kept, behind its JSON: writing
-// and reading them costs a copy.
+// Calls stand in a checkpoint as they are packed, behind its JSON: writing and
+// reading them costs a copy.
 
 // maxPart bounds a part of a checkpoint, in bytes: its JSON is the largest.
 const maxPart = 1 << 30
 
-// writePacked writes the dictionaries and the packed calls, in the order of keys.
-func (k *kept) writePacked(w io.Writer) error {
-	out := parts{w: w}
-	out.number(uint64(len(k.packer)))
-	for _, provider := range slices.Sorted(maps.Keys(k.packer)) {
+// write writes the dictionaries, the packed calls and the loose ones, each as a
+// record; those untouched for longest come first.
+func (k *kept) write(out *parts) {
+	out.number(uint64(len(k.packer.codecs)))
+	for _, provider := range slices.Sorted(maps.Keys(k.packer.codecs)) {
 		out.text(provider)
-		out.text(string(k.packer[provider].dictionary))
+		out.bytes(k.packer.codecs[provider].dictionary)
 	}
-	keys := slices.SortedFunc(maps.Keys(k.packed), compareKeys)
-	out.number(uint64(len(keys)))
-	for _, key := range keys {
-		p := k.packed[key]
-		out.text(key.Provider)
-		out.text(key.CallID)
-		out.time(p.Touched)
-		out.time(p.Ended)
-		out.number(p.EndedSeq)
-		out.text(p.Outcomes)
-		out.number(flags(p.Over, p.Settled))
-		out.text(string(p.Rest))
+	out.number(uint64(k.packed.len()))
+	for record := range k.packed.all() {
+		out.bytes(record)
 	}
-	return out.err
+	out.number(uint64(k.count))
+	loose := slices.SortedFunc(k.looseOnes(), func(a, b *callState) int {
+		if n := a.Touched.Compare(b.Touched); n != 0 {
+			return n
+		}
+		return compareKeys(a.Call.Key(), b.Call.Key())
+	})
+	var plain, record []byte
+	for _, cs := range loose {
+		r := cs.header()
+		plain = appendRest(plain[:0], cs)
+		r.Plain, r.Rest = true, plain
+		record = r.append(record[:0])
+		out.bytes(record)
+	}
 }
 
-func compareKeys(a, b call.Key) int {
-	if n := strings.Compare(a.Provider, b.Provider); n != 0 {
-		return n
-	}
-	return strings.Compare(a.CallID, b.CallID)
-}
-
-// readPacked hands in what writePacked wrote, after the dictionaries.
-func (k *kept) readPacked(in *partReader, each func(call.Key, *packedCall)) error {
+// read hands in the records that write wrote, after the dictionaries.
+func (k *kept) read(in *partReader, each func(record []byte, loose bool)) error {
 	for range in.number() {
-		provider, dictionary := in.text(), in.text()
+		provider, dictionary := in.text(), in.bytes()
 		if in.err != nil {
 			return in.err
 		}
-		k.packer[provider] = newCodec([]byte(dictionary))
+		if len(dictionary) < s2.MinDictSize {
+			return fmt.Errorf("dictionary of %q: %w", provider, errRecord)
+		}
+		k.packer.learn(provider, bytes.Clone(dictionary))
 	}
-	for range in.number() {
-		key := call.Key{Provider: in.text(), CallID: in.text()}
-		p := &packedCall{Touched: in.time(), Ended: in.time(), EndedSeq: in.number(), Outcomes: in.text()}
-		f := in.number()
-		p.Over, p.Settled = f&1 != 0, f&2 != 0
-		p.Rest = []byte(in.text())
-		if in.err != nil {
-			return in.err
+	for _, loose := range []bool{false, true} {
+		for range in.number() {
+			record := in.bytes()
+			if in.err != nil {
+				return in.err
+			}
+			if key := keyOfRecord(record); !loose && k.packer.codecs[key.Provider] == nil {
+				return fmt.Errorf("packed call of %q without a dictionary", key.Provider)
+			}
+			each(record, loose)
 		}
-		if k.packer[key.Provider] == nil {
-			return fmt.Errorf("packed call of %q without a dictionary", key.Provider)
-		}
-		each(key, p)
 	}
 	return in.err
-}
-
-func flags(of ...bool) (f uint64) {
-	for i, set := range of {
-		if set {
-			f |= 1 << i
-		}
-	}
-	return f
 }
 
 // parts writes numbers and texts one behind the other.
@@ -102,24 +93,25 @@ func (p *parts) write(b []byte) {
 
 func (p *parts) number(n uint64) { p.write(p.buf[:binary.PutUvarint(p.buf[:], n)]) }
 
-func (p *parts) text(s string) {
-	p.number(uint64(len(s)))
-	p.write([]byte(s))
+func (p *parts) text(s string) { p.bytes([]byte(s)) }
+
+func (p *parts) bytes(b []byte) {
+	p.number(uint64(len(b)))
+	p.write(b)
 }
 
-// time writes UTC to the nanosecond; the zero time as 0.
-func (p *parts) time(t time.Time) {
-	if t.IsZero() {
-		p.number(0)
-		return
+// hashes writes a set of them, eight bytes each.
+func (p *parts) hashes(set map[uint64]struct{}) {
+	p.number(uint64(len(set)))
+	for _, h := range slices.Sorted(maps.Keys(set)) {
+		binary.LittleEndian.PutUint64(p.buf[:8], h)
+		p.write(p.buf[:8])
 	}
-	p.number(uint64(t.Unix()) + 1)
-	p.number(uint64(t.Nanosecond()))
 }
 
-// partReader reads what parts wrote.
+// partReader reads what parts wrote. It copies nothing.
 type partReader struct {
-	r   *bytes.Reader
+	b   []byte
 	err error
 }
 
@@ -127,52 +119,55 @@ func (r *partReader) number() uint64 {
 	if r.err != nil {
 		return 0
 	}
-	n, err := binary.ReadUvarint(r.r)
-	if err != nil {
-		r.err = noEOF(err)
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.err = io.ErrUnexpectedEOF
 		return 0
 	}
-	return n
+	r.b = r.b[n:]
+	return v
 }
 
-func (r *partReader) text() string {
-	n := r.number()
+func (r *partReader) take(n uint64) []byte {
 	if n > maxPart && r.err == nil {
 		r.err = errors.New("a part is too long")
 	}
-	if r.err != nil {
-		return ""
-	}
-	if n > uint64(r.r.Len()) {
+	if r.err == nil && n > uint64(len(r.b)) {
 		r.err = io.ErrUnexpectedEOF
-		return ""
 	}
-	b := make([]byte, n)
-	_, err := io.ReadFull(r.r, b)
-	r.err = noEOF(err)
-	return string(b)
+	if r.err != nil {
+		return nil
+	}
+	taken := r.b[:n:n]
+	r.b = r.b[n:]
+	return taken
+}
+
+func (r *partReader) bytes() []byte { return r.take(r.number()) }
+func (r *partReader) text() string  { return string(r.bytes()) }
+
+func (r *partReader) hashes() map[uint64]struct{} {
+	n := r.number()
+	b := r.take(min(n, maxPart) * 8)
+	set := make(map[uint64]struct{}, len(b)/8)
+	for ; len(b) >= 8; b = b[8:] {
+		set[binary.LittleEndian.Uint64(b)] = struct{}{}
+	}
+	return set
 }
 
 // json reads what was written as a text of JSON.
 func (r *partReader) json(to any) error {
-	text := r.text()
+	text := r.bytes()
 	if r.err != nil {
 		return r.err
 	}
-	return json.Unmarshal([]byte(text), to)
+	return json.Unmarshal(text, to)
 }
 
-func (r *partReader) time() time.Time {
-	s := r.number()
-	if s == 0 {
-		return time.Time{}
+func compareKeys(a, b call.Key) int {
+	if n := strings.Compare(a.Provider, b.Provider); n != 0 {
+		return n
 	}
-	return time.Unix(int64(s-1), int64(r.number())).UTC()
-}
-
-func noEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
+	return strings.Compare(a.CallID, b.CallID)
 }

@@ -61,48 +61,56 @@ func (h *deadlineHeap) Pop() any {
 }
 
 // expiry finds calls that had no event for long. Each stands there once for being
-// open and once for having ended, however many events it has.
+// open and once for having ended, however many events it has. It is named by the
+// hash of its key: a hundred thousand calls stand there.
 type expiry struct{ ended, open []touchedCall }
 
 type touchedCall struct {
-	key     call.Key
-	touched time.Time
+	hash    uint64
+	touched int64 // microseconds since 1970
+}
+
+// touch is when a call had its latest event, and whether it is over.
+type touch struct {
+	at    time.Time
+	ended bool
 }
 
 // wait lets a call stand in line: when it begins, when it ends, and again when it
 // was touched while it stood there.
-func (x *expiry) wait(k call.Key, at time.Time, ended bool) {
-	if ended {
-		x.ended = append(x.ended, touchedCall{k, at})
+func (x *expiry) wait(hash uint64, t touch) {
+	c := touchedCall{hash, t.at.UnixMicro()}
+	if t.ended {
+		x.ended = append(x.ended, c)
 	} else {
-		x.open = append(x.open, touchedCall{k, at})
+		x.open = append(x.open, c)
 	}
 }
 
 // due are the calls whose wait is over, unless they were touched meanwhile.
-func (x *expiry) due(now time.Time, o Options) []call.Key {
+func (x *expiry) due(now time.Time, o Options) []uint64 {
 	return slices.Concat(takeBefore(&x.ended, now.Add(-o.EndedFor)), takeBefore(&x.open, now.Add(-o.OpenFor)))
 }
 
-// gone says whether a call touched at a time is no longer kept.
-func (o Options) gone(touched time.Time, ended bool, now time.Time) bool {
-	if ended {
-		return touched.Before(now.Add(-o.EndedFor))
+// gone says whether a call is no longer kept.
+func (o Options) gone(t touch, now time.Time) bool {
+	if t.ended {
+		return t.at.Before(now.Add(-o.EndedFor))
 	}
-	return touched.Before(now.Add(-o.OpenFor))
+	return t.at.Before(now.Add(-o.OpenFor))
 }
 
-func takeBefore(queue *[]touchedCall, limit time.Time) []call.Key {
-	n := 0
-	for n < len(*queue) && (*queue)[n].touched.Before(limit) {
+func takeBefore(queue *[]touchedCall, limit time.Time) []uint64 {
+	n, before := 0, limit.UnixMicro()
+	for n < len(*queue) && (*queue)[n].touched < before {
 		n++
 	}
 	if n == 0 {
 		return nil
 	}
-	taken := make([]call.Key, n)
+	taken := make([]uint64, n)
 	for i := range taken {
-		taken[i] = (*queue)[i].key
+		taken[i] = (*queue)[i].hash
 	}
 	*queue = (*queue)[n:]
 	return taken

@@ -23,6 +23,8 @@ type Options struct {
 	// Clock tells how much time has passed, to find rules that are too slow; nil:
 	// they are not looked for. It has no influence on what the engine does.
 	Clock func() time.Duration
+
+	hash func(call.Key) uint64 // by which calls are found; nil for one that differs
 }
 
 const (
@@ -73,7 +75,7 @@ func NewEngine(set *Set, o Options) *Engine {
 	}
 	g := &Engine{
 		set: set, opt: o, indexed: map[string]int{},
-		st:    state{Calls: newKept(looseCalls), Keys: map[ruleKey]*keyState{}},
+		st:    state{Calls: newKept(looseCalls, o.hash), Keys: map[ruleKey]*keyState{}},
 		watch: stopwatch{clock: o.Clock},
 	}
 	for i, r := range set.Rules {
@@ -102,10 +104,10 @@ func (g *Engine) Apply(seq uint64, at time.Time, e *call.Event) []Transition {
 	cs, begun := g.callOf(e.Key())
 	over := cs.ended()
 	changed := cs.Call.Fold(e, g.opt.Prefer)
-	cs.Touched = g.st.Now
-	g.st.Calls.put(e.Key(), cs)
+	cs.Touched, cs.packed = g.st.Now, nil
+	hash := g.st.Calls.put(cs)
 	if begun || !over && cs.ended() {
-		g.expiry.wait(e.Key(), g.st.Now, cs.ended())
+		g.expiry.wait(hash, touch{g.st.Now, cs.ended()})
 	}
 	g.judgeAll(cs, e, changed)
 	g.noticeEnd(cs)
@@ -240,7 +242,7 @@ func (g *Engine) callOf(k call.Key) (cs *callState, begun bool) {
 
 // call is a call that is kept; nil for none.
 func (g *Engine) call(k call.Key) *callState {
-	if at, ended, ok := g.st.Calls.touched(k); !ok || g.opt.gone(at, ended, g.st.Now) {
+	if t, ok := g.st.Calls.touched(k); !ok || g.opt.gone(t, g.st.Now) {
 		return nil
 	}
 	return g.st.Calls.find(k)
@@ -248,14 +250,9 @@ func (g *Engine) call(k call.Key) *callState {
 
 // forget drops calls that have had no event for long enough.
 func (g *Engine) forget() {
-	for _, k := range g.expiry.due(g.st.Now, g.opt) {
-		at, ended, ok := g.st.Calls.touched(k)
-		switch {
-		case !ok:
-		case g.opt.gone(at, ended, g.st.Now):
-			g.st.Calls.drop(k)
-		default:
-			g.expiry.wait(k, g.st.Now, ended)
+	for _, hash := range g.expiry.due(g.st.Now, g.opt) {
+		if left, some := g.st.Calls.dropGone(hash, func(t touch) bool { return g.opt.gone(t, g.st.Now) }); some {
+			g.expiry.wait(hash, left)
 		}
 	}
 }
@@ -278,8 +275,8 @@ func (g *Engine) Incidents() []Incident {
 
 // Call is what is known of a call; false where it is not kept.
 func (g *Engine) Call(k call.Key) (call.Call, bool) {
-	cs := g.call(k)
-	if cs == nil {
+	cs := g.st.Calls.peek(k)
+	if cs == nil || g.opt.gone(touch{cs.Touched, cs.ended()}, g.st.Now) {
 		return call.Call{}, false
 	}
 	return cs.Call, true

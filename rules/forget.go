@@ -2,8 +2,8 @@ package rules
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,22 +15,15 @@ import (
 // evidence of open incidents everything but its id, times and conditions. found
 // is false where the checkpoint does not know the call.
 func ForgetCall(data []byte, k call.Key) (without []byte, found bool, err error) {
-	in := &partReader{r: bytes.NewReader(data)}
-	var c checkpoint
-	if err := in.json(&c); err != nil {
+	in := &partReader{b: data}
+	c, seen, err := readCheckpoint(in)
+	if err != nil {
+		return nil, false, err
+	}
+	calls := newKept(looseCalls, nil)
+	if found, err = calls.readWithout(in, k); err != nil {
 		return nil, false, fmt.Errorf("read checkpoint: %w", err)
 	}
-	if c.Version != checkpointVersion {
-		return nil, false, fmt.Errorf("read checkpoint: version %d, not %d", c.Version, checkpointVersion)
-	}
-	calls := kept{packer: packer{}, packed: map[call.Key]*packedCall{}}
-	if err := calls.readPacked(in, func(key call.Key, p *packedCall) { calls.packed[key] = p }); err != nil {
-		return nil, false, fmt.Errorf("read checkpoint: %w", err)
-	}
-	found = c.forgetPacked(&calls, k)
-	before := len(c.Calls)
-	c.Calls = slices.DeleteFunc(c.Calls, func(cc checkpointCall) bool { return cc.Call.Key() == k })
-	found = found || len(c.Calls) < before
 	for _, s := range [][]*keyState{c.Keys, pointers(c.Orphans)} {
 		for _, ks := range s {
 			if ks.LastGood != nil {
@@ -45,27 +38,40 @@ func ForgetCall(data []byte, k call.Key) (without []byte, found bool, err error)
 		return data, false, nil
 	}
 	var out bytes.Buffer
-	err = c.write(&out, &calls)
+	err = c.write(&out, seen, calls)
 	return out.Bytes(), true, err
 }
 
-// forgetPacked removes a packed call. Where the dictionary of the provider was
-// made of that call, the others are unpacked: they get another one.
-func (c *checkpoint) forgetPacked(calls *kept, k call.Key) (found bool) {
-	_, found = calls.packed[k]
-	delete(calls.packed, k)
-	id, err := json.Marshal(k.CallID)
-	if made := calls.packer[k.Provider]; err != nil || made == nil || !bytes.Contains(made.dictionary, id) {
-		return found
-	}
-	for key, p := range calls.packed {
-		if key.Provider == k.Provider {
-			c.Calls = append(c.Calls, calls.packer.unpack(key, p).checkpointed())
-			delete(calls.packed, key)
+// readWithout reads calls but for one, and says whether that was known. Where the
+// dictionary of its provider was made of it, the provider's calls are packed anew
+// with another one.
+func (k *kept) readWithout(in *partReader, gone call.Key) (found bool, err error) {
+	other := newPacker()
+	err = k.read(in, func(record []byte, loose bool) {
+		key := keyOfRecord(record)
+		hash := k.hash(key)
+		switch {
+		case key == gone:
+			found = true
+		case loose || k.packed.has(hash):
+			k.put(k.packer.unpack(record))
+		case k.packer.codecs[key.Provider].madeOf(gone):
+			cs := k.packer.unpack(record)
+			cs.packed = nil
+			if other.codecs[key.Provider] == nil {
+				other.learn(key.Provider, sample(nil, cs))
+			}
+			k.packed.put(hash, other.pack(cs))
+		default:
+			k.packed.put(hash, record)
 		}
+	})
+	if k.packer.codecs[gone.Provider].madeOf(gone) {
+		found = true
+		delete(k.packer.codecs, gone.Provider)
+		maps.Copy(k.packer.codecs, other.codecs)
 	}
-	delete(calls.packer, k.Provider)
-	return true
+	return found, err
 }
 
 func pointers(list []keyState) []*keyState {

@@ -27,7 +27,7 @@ func TestForgetCall(t *testing.T) {
 					e.From, e.MOS = fmt.Sprintf("+155501000%02d", i), new(1.5)
 					g.Apply(uint64(i+1), at.Add(time.Duration(i)*time.Second), e)
 				}
-				if packed && len(g.st.Calls.packed) == 0 {
+				if packed && g.st.Calls.packed.len() == 0 {
 					t.Fatal("nothing is packed")
 				}
 				data, err := g.Checkpoint()

@@ -1,102 +1,229 @@
 package rules
 
 import (
-	"iter"
+	"hash/maphash"
 	"slices"
-	"time"
 
 	"callwatch/call"
 )
 
 // looseCalls is how many calls are kept as they are; those untouched for longest
 // are packed beyond it.
-const looseCalls = 4096
+const looseCalls = 1024
 
-// kept are the calls the engine keeps. A call takes ten kilobytes as it is, and
-// most calls are kept only for the case that something more is told of them: all
-// but those touched last are packed to a few hundred bytes until then.
+// kept are the calls the engine keeps. A call takes several kilobytes as it is,
+// and most calls are kept only for the case that something more is told of them:
+// all but those touched last are packed to one or two hundred bytes until then.
+//
+// Calls are found by a hash of their key. Of two calls with the same hash, one
+// stays loose.
 type kept struct {
 	limit  int
-	loose  map[call.Key]*callState
-	packed map[call.Key]*packedCall
+	loose  map[uint64]*callState // those of the same hash are chained
+	count  int                   // of loose calls
+	packed shelf
 	queue  []queued // loose calls, longest untouched first; a call touched again stands there again
 	turn   uint64
 	packer packer
+	hash   func(call.Key) uint64
 }
 
 type queued struct {
-	key  call.Key
-	turn uint64
+	hash, turn uint64
 }
 
-func newKept(limit int) *kept {
-	return &kept{limit: limit, loose: map[call.Key]*callState{}, packed: map[call.Key]*packedCall{}, packer: packer{}}
+// newKept keeps nothing yet. Without a hash it takes one that nobody can foresee.
+func newKept(limit int, hash func(call.Key) uint64) *kept {
+	if hash == nil {
+		seed := maphash.MakeSeed()
+		hash = func(key call.Key) uint64 { return maphash.Comparable(seed, key) }
+	}
+	return &kept{
+		limit: limit, loose: map[uint64]*callState{}, packer: newPacker(), hash: hash,
+		packed: newShelf(func(record []byte) uint64 { return hash(keyOfRecord(record)) }),
+	}
 }
 
-func (k *kept) len() int { return len(k.loose) + len(k.packed) }
+func (k *kept) len() int { return k.count + k.packed.len() }
 
 // find is the call as it is kept; nil for none. What is done to it is kept.
 func (k *kept) find(key call.Key) *callState {
-	if cs := k.loose[key]; cs != nil {
+	hash := k.hash(key)
+	if cs := k.looseCall(hash, key); cs != nil {
 		return cs
 	}
-	p := k.packed[key]
-	if p == nil {
-		return nil
+	cs := k.unpacked(hash, key)
+	if cs != nil {
+		k.put(cs)
 	}
-	delete(k.packed, key)
-	cs := k.packer.unpack(key, p)
-	k.put(key, cs)
 	return cs
 }
 
-// put keeps a call that was just touched.
-func (k *kept) put(key call.Key, cs *callState) {
-	k.loose[key] = cs
-	k.turn++
-	cs.turn = k.turn
-	k.queue = append(k.queue, queued{key, k.turn})
-}
-
-// touched is when the call was, and whether it is over; false for none. It leaves
-// a packed call as it is.
-func (k *kept) touched(key call.Key) (at time.Time, ended, ok bool) {
-	if cs := k.loose[key]; cs != nil {
-		return cs.Touched, cs.ended(), true
+// peek is find for who changes nothing, and lets the call lie where it is.
+func (k *kept) peek(key call.Key) *callState {
+	hash := k.hash(key)
+	if cs := k.looseCall(hash, key); cs != nil {
+		return cs
 	}
-	if p := k.packed[key]; p != nil {
-		return p.Touched, p.Over, true
-	}
-	return time.Time{}, false, false
+	return k.unpacked(hash, key)
 }
 
-func (k *kept) drop(key call.Key) {
-	delete(k.loose, key)
-	delete(k.packed, key)
-}
-
-// tidy packs what is too much. Nobody may hold a call of a loose key meanwhile.
-func (k *kept) tidy() {
-	for len(k.loose) > k.limit && len(k.queue) > 0 {
-		q := k.queue[0]
-		k.queue = k.queue[1:]
-		cs := k.loose[q.key]
-		switch {
-		case cs == nil || cs.turn != q.turn:
-		case !cs.packable():
-			k.put(q.key, cs)
-			return // all may be so: one look a turn
-		default:
-			k.packed[q.key] = k.packer.pack(q.key.Provider, cs)
-			delete(k.loose, q.key)
+func (k *kept) looseCall(hash uint64, key call.Key) *callState {
+	for cs := k.loose[hash]; cs != nil; cs = cs.next {
+		if cs.Call.Key() == key {
+			return cs
 		}
 	}
-	if len(k.queue) > 4*max(k.limit, len(k.loose)) {
-		k.queue = slices.DeleteFunc(k.queue, func(q queued) bool {
-			cs := k.loose[q.key]
-			return cs == nil || cs.turn != q.turn
-		})
+	return nil
+}
+
+func (k *kept) unpacked(hash uint64, key call.Key) *callState {
+	record := k.packed.get(hash)
+	if record == nil || keyOfRecord(record) != key {
+		return nil
 	}
+	return k.packer.unpack(record)
+}
+
+// put keeps a call that was just touched, in place of one with its key, and
+// returns its hash.
+func (k *kept) put(cs *callState) (hash uint64) {
+	key := cs.Call.Key()
+	hash = k.hash(key)
+	if old := k.looseCall(hash, key); old != cs {
+		if old != nil {
+			k.remove(hash, old)
+		}
+		if record := k.packed.get(hash); record != nil && keyOfRecord(record) == key {
+			k.packed.remove(hash)
+		}
+		cs.next, k.loose[hash] = k.loose[hash], cs
+		k.count++
+	}
+	k.turn++
+	cs.turn = k.turn
+	k.queue = append(k.queue, queued{hash, k.turn})
+	return hash
+}
+
+// remove takes a loose call away.
+func (k *kept) remove(hash uint64, cs *callState) {
+	first := k.loose[hash]
+	if first == cs {
+		if k.loose[hash] = cs.next; cs.next == nil {
+			delete(k.loose, hash)
+		}
+	} else {
+		for first.next != cs {
+			first = first.next
+		}
+		first.next = cs.next
+	}
+	cs.next = nil
+	k.count--
+}
+
+// touched is when the call was; false for none. It leaves a packed call as it is.
+func (k *kept) touched(key call.Key) (t touch, ok bool) {
+	hash := k.hash(key)
+	if cs := k.looseCall(hash, key); cs != nil {
+		return touch{cs.Touched, cs.ended()}, true
+	}
+	if record := k.packed.get(hash); record != nil && keyOfRecord(record) == key {
+		return touchOfRecord(record), true
+	}
+	return touch{}, false
+}
+
+// findEnded is find for the call of a hash whose end was stored there; nil for
+// none and for one that is gone.
+func (k *kept) findEnded(hash, seq uint64, gone func(touch) bool) *callState {
+	for cs := k.loose[hash]; cs != nil; cs = cs.next {
+		if cs.EndedSeq == seq && !gone(touch{cs.Touched, cs.ended()}) {
+			return cs
+		}
+	}
+	record := k.packed.get(hash)
+	if record == nil {
+		return nil
+	}
+	r := readRecord(record)
+	if r.EndedSeq != seq || gone(touch{r.Touched, r.Over}) {
+		return nil
+	}
+	return k.find(r.Key)
+}
+
+// dropGone drops the calls of a hash that are gone, and says when the next of
+// the others was touched; false for none.
+func (k *kept) dropGone(hash uint64, gone func(touch) bool) (left touch, some bool) {
+	keep := func(t touch) {
+		if !some || t.at.Before(left.at) {
+			left, some = t, true
+		}
+	}
+	for cs := k.loose[hash]; cs != nil; {
+		next, t := cs.next, touch{cs.Touched, cs.ended()}
+		if gone(t) {
+			k.remove(hash, cs)
+		} else {
+			keep(t)
+		}
+		cs = next
+	}
+	if record := k.packed.get(hash); record != nil {
+		if t := touchOfRecord(record); gone(t) {
+			k.packed.remove(hash)
+		} else {
+			keep(t)
+		}
+	}
+	return left, some
+}
+
+// tidy packs what is too much. Nobody may hold a loose call meanwhile.
+func (k *kept) tidy() {
+	for k.count > k.limit && len(k.queue) > 0 {
+		q := k.queue[0]
+		k.queue = k.queue[1:]
+		cs := k.queuedCall(q)
+		switch {
+		case cs == nil:
+		case !cs.packable() || k.packed.has(q.hash):
+			k.put(cs)
+			return // all may be so: one look a turn
+		default:
+			k.packed.put(q.hash, k.pack(cs))
+			k.remove(q.hash, cs)
+		}
+	}
+	if len(k.queue) > 4*max(k.limit, k.count) {
+		k.queue = slices.DeleteFunc(k.queue, func(q queued) bool { return k.queuedCall(q) == nil })
+	}
+}
+
+// queuedCall is the call that stands there for the last time; nil for none.
+func (k *kept) queuedCall(q queued) *callState {
+	cs := k.loose[q.hash]
+	for cs != nil && cs.turn != q.turn {
+		cs = cs.next
+	}
+	return cs
+}
+
+// pack packs a call. The first loose calls of its provider make the dictionary.
+func (k *kept) pack(cs *callState) []byte {
+	provider := cs.Call.Provider
+	if k.packer.codecs[provider] == nil {
+		dictionary := sample(nil, cs)
+		for _, q := range k.queue[:min(len(k.queue), maxSampled)] {
+			if other := k.queuedCall(q); other != nil && other.Call.Provider == provider {
+				dictionary = sample(dictionary, other)
+			}
+		}
+		k.packer.learn(provider, dictionary)
+	}
+	return k.packer.pack(cs)
 }
 
 // packable says whether nothing waits for the call: one with a condition that has
@@ -105,42 +232,4 @@ func (c *callState) packable() bool {
 	return !slices.ContainsFunc(c.Holds, func(h callHold) bool {
 		return !h.Since.IsZero() || slices.Contains(h.Recent, true)
 	})
-}
-
-// keys are those of all calls, in no order.
-func (k *kept) keys() iter.Seq[call.Key] {
-	return func(yield func(call.Key) bool) {
-		for key := range k.loose {
-			if !yield(key) {
-				return
-			}
-		}
-		for key := range k.packed {
-			if !yield(key) {
-				return
-			}
-		}
-	}
-}
-
-// ends are the calls that have ended and that not every window has counted.
-func (k *kept) ends() iter.Seq2[call.Key, ending] {
-	return func(yield func(call.Key, ending) bool) {
-		for key, cs := range k.loose {
-			if !cs.Ended.IsZero() && !cs.Settled && !yield(key, ending{cs.Ended, cs.EndedSeq}) {
-				return
-			}
-		}
-		for key, p := range k.packed {
-			if !p.Ended.IsZero() && !p.Settled && !yield(key, ending{p.Ended, p.EndedSeq}) {
-				return
-			}
-		}
-	}
-}
-
-// ending is when and where the end of a call was stored.
-type ending struct {
-	at  time.Time
-	seq uint64
 }

@@ -2,117 +2,95 @@ package rules
 
 import (
 	"bytes"
-	"encoding/json"
-	"fmt"
-	"time"
 
-	"github.com/klauspost/compress/zstd"
+	"github.com/klauspost/compress/s2"
 
 	"callwatch/call"
 )
 
-// packedCall is a callState at rest: what is looked at without an event stands
-// beside the packed rest.
-type packedCall struct {
-	Touched  time.Time
-	Ended    time.Time
-	EndedSeq uint64
-	Outcomes string // an outcome each, by the rule's place in the set
-	Over     bool   // the call has ended
-	Settled  bool
-	Rest     []byte // restOfCall as JSON, compressed
-}
-
-// restOfCall is the part of a callState that only an event changes.
-type restOfCall struct {
-	Call  call.Call  `json:"call"`
-	Holds []callHold `json:"holds,omitempty"`
-}
-
 // packer compresses calls with a dictionary per provider: a provider's calls have
-// the same members, so the first one tells most of what the others look like.
-type packer map[string]*codec
+// the same members, so a few of them tell most of what the others look like.
+type packer struct {
+	codecs              map[string]*codec
+	plain, rest, record []byte // reused
+}
 
 type codec struct {
 	dictionary []byte
-	enc        *zstd.Encoder
-	dec        *zstd.Decoder
+	dict       *s2.Dict
 }
 
 const (
-	dictionaryID  = 1
-	maxDictionary = 32 << 10
-	maxUnpacked   = 64 << 20 // bytes; a call with an hour of intervals has about one million
+	maxDictionary = 32 << 10 // bytes
+	maxSampled    = 32       // calls that are looked at for a dictionary
+	maxUnpacked   = 64 << 20 // bytes; a call with an hour of intervals has about a quarter of a million
 )
 
-func newCodec(dictionary []byte) *codec {
-	c := &codec{dictionary: dictionary}
-	var err error
-	c.enc, err = zstd.NewWriter(nil, zstd.WithEncoderDictRaw(dictionaryID, dictionary), zstd.WithEncoderConcurrency(1),
-		zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(128<<10))
-	if err == nil {
-		c.dec, err = zstd.NewReader(nil, zstd.WithDecoderDictRaw(dictionaryID, dictionary), zstd.WithDecoderConcurrency(1),
-			zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxUnpacked))
-	}
-	if err != nil {
-		panic(fmt.Sprintf("rules: options of zstd: %v", err)) // the same for every call
-	}
-	return c
+func newPacker() packer { return packer{codecs: map[string]*codec{}} }
+
+// learn sets a provider's dictionary.
+func (p *packer) learn(provider string, dictionary []byte) {
+	p.codecs[provider] = &codec{dictionary, s2.MakeDict(dictionary, nil)}
 }
 
-// codecFor is the provider's codec, made with the first call that is packed.
-func (p packer) codecFor(provider string, first []byte) *codec {
-	c := p[provider]
-	if c == nil {
-		var names []byte
-		for _, f := range call.Fields() {
-			names = append(names, `"`+f.Name+`":`...)
+// sample adds a call to a dictionary, unless that is long enough. The call's key
+// stands before it: who erases the call finds it there.
+func sample(dictionary []byte, cs *callState) []byte {
+	more := appendRest(appendKey(nil, cs.Call.Key()), cs)
+	if len(dictionary) == 0 {
+		return more[:min(len(more), maxDictionary)]
+	}
+	if len(dictionary)+len(more) > maxDictionary {
+		return dictionary
+	}
+	return append(dictionary, more...)
+}
+
+// madeOf says whether the dictionary has been made of the call, among others.
+func (c *codec) madeOf(key call.Key) bool {
+	return c != nil && bytes.Contains(c.dictionary, appendKey(nil, key))
+}
+
+// pack is the record of a call; it is valid until the next is packed.
+func (p *packer) pack(cs *callState) []byte {
+	r := cs.header()
+	if r.Rest = cs.packed; r.Rest == nil {
+		p.plain = appendRest(p.plain[:0], cs)
+		if n := s2.MaxEncodedLen(len(p.plain)); n > cap(p.rest) {
+			p.rest = make([]byte, n)
 		}
-		c = newCodec(append(names, first[:min(len(first), maxDictionary)]...))
-		p[provider] = c
+		r.Rest = p.codecs[cs.Call.Provider].dict.Encode(p.rest[:cap(p.rest)], p.plain)
 	}
-	return c
-}
-
-func (p packer) pack(provider string, cs *callState) *packedCall {
-	text, err := json.Marshal(restOfCall{cs.Call, cs.Holds})
-	if err != nil {
-		panic(fmt.Sprintf("rules: a call that was folded cannot be written: %v", err))
-	}
-	outcomes := make([]byte, len(cs.Outcomes))
-	for i, o := range cs.Outcomes {
-		outcomes[i] = byte(o)
-	}
-	return &packedCall{
-		Touched: cs.Touched, Ended: cs.Ended, EndedSeq: cs.EndedSeq, Outcomes: string(outcomes), Over: cs.ended(), Settled: cs.Settled,
-		Rest: bytes.Clone(p.codecFor(provider, text).enc.EncodeAll(text, nil)),
-	}
+	p.record = r.append(p.record[:0])
+	return p.record
 }
 
 // unpack is the call as it was. A rest that cannot be read is damage to a
-// checkpoint that its checksum did not show: the call is what stands beside it.
-func (p packer) unpack(key call.Key, packed *packedCall) *callState {
-	cs := &callState{
-		Touched: packed.Touched, Ended: packed.Ended, EndedSeq: packed.EndedSeq, Settled: packed.Settled,
-		Outcomes: unpackOutcomes(packed.Outcomes),
-	}
-	var rest restOfCall
-	text, err := p[key.Provider].dec.DecodeAll(packed.Rest, nil)
+// checkpoint that its checksum did not show: the call is what stands before it.
+func (p *packer) unpack(record []byte) *callState {
+	r := readRecord(record)
+	cs := &callState{Touched: r.Touched, Ended: r.Ended, EndedSeq: r.EndedSeq, Settled: r.Settled, Outcomes: r.Outcomes}
+	plain, err := p.open(r)
 	if err == nil {
-		err = json.Unmarshal(text, &rest)
+		err = cs.readRest(r.Key, plain)
 	}
 	if err != nil {
-		rest = restOfCall{}
-		rest.Call.Provider, rest.Call.CallID = key.Provider, key.CallID
+		cs.Call.Provider, cs.Call.CallID = r.Key.Provider, r.Key.CallID
+	} else if !r.Plain {
+		cs.packed = bytes.Clone(r.Rest)
 	}
-	cs.Call, cs.Holds = rest.Call, rest.Holds
 	return cs
 }
 
-func unpackOutcomes(packed string) []outcome {
-	o := make([]outcome, len(packed))
-	for i := range packed {
-		o[i] = outcome(packed[i])
+// open is the rest of a record, not compressed.
+func (p *packer) open(r record) ([]byte, error) {
+	if r.Plain {
+		return r.Rest, nil
 	}
-	return o
+	c := p.codecs[r.Key.Provider]
+	n, err := s2.DecodedLen(r.Rest)
+	if err != nil || n > maxUnpacked || c == nil {
+		return nil, errRecord
+	}
+	return c.dict.Decode(nil, r.Rest)
 }

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"time"
-
-	"callwatch/call"
 )
 
 // settling holds the calls that have ended and may yet be reported on, in the
@@ -18,10 +16,15 @@ type settleQueue struct {
 	calls []endedCall
 }
 
+// endedCall is where and when the end of a call was stored, in stream time.
 type endedCall struct {
-	key call.Key
-	at  time.Time // stream time at which the end was stored
+	hash uint64 // of the call's key
+	seq  uint64
+	sec  int64 // since 1970
+	nano int32
 }
+
+func (c endedCall) at() time.Time { return time.Unix(c.sec, int64(c.nano)).UTC() }
 
 func settlingOf(set *Set) settling {
 	var s settling
@@ -41,10 +44,14 @@ func settlingOf(set *Set) settling {
 }
 
 // push lets a call wait.
-func (s settling) push(k call.Key, at time.Time) {
+func (s settling) push(hash, seq uint64, at time.Time) {
 	for i := range s {
-		s[i].calls = append(s[i].calls, endedCall{k, at})
+		s[i].push(hash, seq, at)
 	}
+}
+
+func (q *settleQueue) push(hash, seq uint64, at time.Time) {
+	q.calls = append(q.calls, endedCall{hash, seq, at.Unix(), int32(at.Nanosecond())})
 }
 
 // next is the queue whose first call settles first, and when; nil for none.
@@ -53,7 +60,7 @@ func (s settling) next() (q *settleQueue, due time.Time) {
 		if len(s[i].calls) == 0 {
 			continue
 		}
-		if at := s[i].calls[0].at.Add(s[i].wait); q == nil || at.Before(due) {
+		if at := s[i].calls[0].at().Add(s[i].wait); q == nil || at.Before(due) {
 			q, due = &s[i], at
 		}
 	}
@@ -77,7 +84,7 @@ func (g *Engine) noticeEnd(cs *callState) {
 			g.count(g.settling[i].rules, cs)
 		}
 	case first:
-		g.settling.push(cs.Call.Key(), cs.Ended)
+		g.settling.push(g.st.Calls.hash(cs.Call.Key()), cs.EndedSeq, cs.Ended)
 	}
 }
 
@@ -87,7 +94,8 @@ func (g *Engine) settleNext(q *settleQueue) {
 	if q.calls = q.calls[1:]; len(q.calls) == 0 {
 		q.calls = nil
 	}
-	if cs := g.call(c.key); cs != nil && cs.Ended.Equal(c.at) && !cs.Settled {
+	cs := g.st.Calls.findEnded(c.hash, c.seq, func(t touch) bool { return g.opt.gone(t, g.st.Now) })
+	if cs != nil && !cs.Settled {
 		g.count(q.rules, cs)
 	}
 }
@@ -97,19 +105,21 @@ func (g *Engine) settleNext(q *settleQueue) {
 // event is still to come, also where the queue waits for nothing.
 func (g *Engine) restoreSettling() {
 	type waiter struct {
-		key call.Key
-		ending
+		hash, seq uint64
+		at        time.Time
 	}
 	var waiting []waiter
-	for key, end := range g.st.Calls.ends() {
-		waiting = append(waiting, waiter{key, end})
+	for r := range g.st.Calls.headers() {
+		if !r.Ended.IsZero() && !r.Settled {
+			waiting = append(waiting, waiter{g.st.Calls.hash(r.Key), r.EndedSeq, r.Ended})
+		}
 	}
 	slices.SortFunc(waiting, func(a, b waiter) int { return cmp.Compare(a.seq, b.seq) })
 	for _, w := range waiting {
 		for i := range g.settling {
 			q := &g.settling[i]
 			if w.at.Add(q.wait).After(g.st.Now) || w.seq == g.st.Seq {
-				q.calls = append(q.calls, endedCall{w.key, w.at})
+				q.push(w.hash, w.seq, w.at)
 			}
 		}
 	}

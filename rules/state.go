@@ -30,7 +30,9 @@ type callState struct {
 	EndedSeq uint64
 	Settled  bool // nothing more is expected: every window has counted it
 
-	turn uint64 // at which it was touched last, among the calls that are kept
+	turn   uint64     // at which it was touched last, among the calls that are kept
+	next   *callState // of the same hash
+	packed []byte     // call and holds as they were packed; nil once they changed
 }
 
 // callHold is how far the `for` of one rule has come on one call.
@@ -51,8 +53,10 @@ const (
 	counted                 // taken into the window of the rule, if that concerns it
 )
 
-// hold is the state of the rule's `for` on the call, made when it is missing.
+// hold is the state of the rule's `for` on the call, made when it is missing; it
+// may be changed.
 func (c *callState) hold(rule int) *callHold {
+	c.packed = nil
 	for i := range c.Holds {
 		if c.Holds[i].Rule == rule {
 			return &c.Holds[i]

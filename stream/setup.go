@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -29,6 +30,10 @@ const (
 	taskAge          = 7 * 24 * time.Hour // no task is left alone for so long
 )
 
+// smallBlocks is a limit that nothing reaches: of a stream with any, the server
+// keeps blocks of four megabytes in memory, not of eight.
+const smallBlocks = math.MaxInt64
+
 func (s *Store) ensureStreams(ctx context.Context) error {
 	keep := s.cfg.Retention
 	// A copy that lags behind would answer reads with what was.
@@ -38,9 +43,9 @@ func (s *Store) ensureStreams(ctx context.Context) error {
 		config jetstream.StreamConfig
 	}{
 		// What was answered 200 is never pushed out by newer webhooks: full is refused.
-		{&s.raw, jetstream.StreamConfig{Name: rawStream, Subjects: []string{rawSubject, rewritePrefix + "*"}, Discard: jetstream.DiscardNew, MaxAge: keep.Raw, MaxBytes: s.share(45), AllowDirect: direct}},
+		{&s.raw, jetstream.StreamConfig{Name: rawStream, Subjects: []string{rawSubject, rewritePrefix + "*"}, Discard: jetstream.DiscardNew, MaxAge: keep.Raw, MaxBytes: s.share(45), MaxMsgsPerSubject: smallBlocks, AllowDirect: direct}},
 		// Events can be made again from RAW.
-		{&s.events, jetstream.StreamConfig{Name: eventStream, Subjects: []string{eventPrefix + ">", tickSubject, markSubject}, MaxAge: keep.Events, MaxBytes: s.share(40), AllowAtomicPublish: true}},
+		{&s.events, jetstream.StreamConfig{Name: eventStream, Subjects: []string{eventPrefix + ">", tickSubject, markSubject}, MaxAge: keep.Events, MaxBytes: s.share(40), MaxMsgsPerSubject: smallBlocks, AllowAtomicPublish: true}},
 		{&s.alerts, jetstream.StreamConfig{Name: alertStream, Subjects: []string{alertPrefix + ">"}, Discard: jetstream.DiscardNew, MaxAge: keep.Alerts, MaxBytes: -1}},
 		{&s.dead, jetstream.StreamConfig{Name: deadStream, Subjects: []string{deadPrefix + ">"}, MaxMsgsPerSubject: 1, MaxAge: keep.DeadLetters, MaxBytes: s.share(5)}},
 		{&s.checkpoints, jetstream.StreamConfig{Name: checkpointStream, Subjects: []string{checkpointPrefix + ">"}, Discard: jetstream.DiscardNew, MaxBytes: -1, AllowDirect: direct}},

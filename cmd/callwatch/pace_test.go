@@ -1,14 +1,63 @@
 package main
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
-func TestCollectAfter(t *testing.T) {
+func TestCollectingPercent(t *testing.T) {
 	for _, c := range []struct {
-		liveMB uint64
-		want   int
-	}{{0, 300}, {4, 300}, {40, 300}, {64, 150}, {80, 100}, {4000, 100}} {
-		if got := collectAfter(c.liveMB << 20); got != c.want {
-			t.Errorf("%d MB in use: %d %%, not %d %%", c.liveMB, got, c.want)
+		name     string
+		live     float64 // MB
+		rate     float64 // MB a second
+		cost     float64 // milliseconds
+		min, max int     // percent
+	}{
+		{"nothing is known yet", 0, 0, 0, 2300, 2300},
+		{"idle", 60, 0.1, 20, 15, 15},
+		{"little in use", 8, 1, 5, 200, 200},
+		{"a thousand webhooks a second", 100, 100, 20, 20, 20},
+		{"a dearer collection", 100, 100, 40, 40, 40},
+		{"saturation", 80, 450, 40, 100, 100}, // would be 225 by the share, but the heap is large
+		{"saturation of a small heap", 40, 450, 20, 225, 225},
+		{"a rush", 40, 5000, 20, 300, 300},
+		{"very much in use", 4000, 400, 1000, 100, 100},
+	} {
+		got := collecting{procs: 2, live: c.live * (1 << 20), rate: c.rate * (1 << 20), cost: c.cost / 1000}.percent()
+		if got < c.min || got > c.max {
+			t.Errorf("%s: %d %%, want %d to %d %%", c.name, got, c.min, c.max)
 		}
+	}
+}
+
+// A rush is followed within a second, its end within seconds; a collection
+// that is not over yet tells nothing of what one takes.
+func TestCollectingFollows(t *testing.T) {
+	c, last := collecting{procs: 2}, gcReading{}
+	step := func(mb uint64, cycles uint64) {
+		next := last
+		next.live = 50 << 20
+		next.allocated += mb << 20
+		next.cycles += cycles
+		next.spent += 0.02 * float64(cycles)
+		c, last = c.after(last, next, 100*time.Millisecond), next
+	}
+	for range 5 {
+		step(0, 0)
+	}
+	if c.cost != 0 || c.percent() != tightest {
+		t.Errorf("idle: %+v, %d %%", c, c.percent())
+	}
+	for range 10 {
+		step(40, 1)
+	}
+	if got := c.rate / (1 << 20); got < 350 || c.percent() < 130 {
+		t.Errorf("in a rush: %+v, %d %%", c, c.percent())
+	}
+	for range 50 {
+		step(0, 0)
+	}
+	if got := c.rate / (1 << 20); got > 50 || c.percent() != tightest {
+		t.Errorf("after the rush: %+v, %d %%", c, c.percent())
 	}
 }

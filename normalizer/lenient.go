@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"net/url"
 	"strconv"
@@ -15,29 +16,39 @@ import (
 // maxDepth bounds the nesting of a body: deeper ones are hostile, not calls.
 const maxDepth = 64
 
-// node is one value of a decoded body. Every accessor is lenient: providers send
+// node is one value of a body. Every accessor is lenient: providers send
 // numbers as text, null for absent, and members that come and go. What cannot be
 // read is absent.
-type node struct{ v any }
+type node struct {
+	v    any       // a decoded value, where it is not one of a document
+	doc  *document //
+	cell uint32    // its place there
+}
 
-// parseJSON decodes a JSON body. Numbers keep their digits until asked for.
+// parseJSON reads a JSON body. Numbers keep their digits until asked for.
 func parseJSON(b []byte) (node, error) {
-	if err := checkDepth(b); err != nil {
-		return node{}, err
+	if d, ok := read(b); ok {
+		return d.node(0), nil
 	}
-	if v, err := decodeJSON(b); err == nil {
-		return node{v}, nil
+	v, err := decodeJSON(b)
+	return node{v: v}, err
+}
+
+// decodeJSON decodes a body by package json.
+func decodeJSON(b []byte) (any, error) {
+	if err := checkDepth(b); err != nil {
+		return nil, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
 	var v any
 	if err := dec.Decode(&v); err != nil {
-		return node{}, fmt.Errorf("parse json: %w", err)
+		return nil, fmt.Errorf("parse json: %w", err)
 	}
 	if dec.More() {
-		return node{}, errors.New("parse json: more than one value")
+		return nil, errors.New("parse json: more than one value")
 	}
-	return node{v}, nil
+	return v, nil
 }
 
 // checkDepth refuses bodies nested deeper than maxDepth before they are decoded.
@@ -74,44 +85,97 @@ func parseForm(b []byte) (node, error) {
 	for k, vs := range values {
 		m[strings.ToValidUTF8(k, "\uFFFD")] = strings.ToValidUTF8(vs[0], "\uFFFD")
 	}
-	return node{m}, nil
+	return node{v: m}, nil
 }
 
 // at follows member names; the zero node where one is missing.
 func (n node) at(path ...string) node {
 	for _, name := range path {
-		m, _ := n.v.(map[string]any)
-		n = node{m[name]}
+		switch {
+		case n.doc == nil:
+			m, _ := n.v.(map[string]any)
+			n = node{v: m[name]}
+		case n.isObject():
+			n = n.doc.member(n.cell, name)
+		default:
+			return node{}
+		}
 	}
 	return n
 }
 
 // or is n where it holds something, else the other: two names of one member.
 func (n node) or(other node) node {
-	if n.v == nil || n.v == "" {
+	if n.isNull() || n.v == "" || n.is(kindText) && n.place().start == n.place().end {
 		return other
 	}
 	return n
 }
 
-func (n node) isObject() bool { _, ok := n.v.(map[string]any); return ok }
-func (n node) isList() bool   { _, ok := n.v.([]any); return ok }
-func (n node) isNull() bool   { return n.v == nil }
+// place is the cell of a value of a document.
+func (n node) place() *cell { return &n.doc.cells[n.cell] }
 
-func (n node) object() map[string]any { m, _ := n.v.(map[string]any); return m }
+// is says whether n is a value of a document, of that kind.
+func (n node) is(k kind) bool { return n.doc != nil && n.place().kind == k }
+
+func (n node) isObject() bool { _, ok := n.v.(map[string]any); return ok || n.is(kindObject) }
+func (n node) isList() bool   { _, ok := n.v.([]any); return ok || n.is(kindList) }
+func (n node) isNull() bool   { return n.v == nil && n.doc == nil }
+
+// value is the decoded value: as package json has it, with json.Number.
+func (n node) value() any {
+	if n.doc != nil {
+		return n.doc.value(n.cell)
+	}
+	return n.v
+}
+
+// object is the decoded members of an object, nil for anything else.
+func (n node) object() map[string]any {
+	if !n.isObject() {
+		return nil
+	}
+	m, _ := n.value().(map[string]any)
+	return m
+}
+
+// members are the names and values of an object. A name may come several times:
+// the last one counts.
+func (n node) members() iter.Seq2[string, node] {
+	return func(yield func(string, node) bool) {
+		if n.is(kindObject) {
+			n.doc.within(n.cell, yield)
+			return
+		}
+		m, _ := n.v.(map[string]any)
+		for name, v := range m {
+			if !yield(name, node{v: v}) {
+				return
+			}
+		}
+	}
+}
 
 // list is the elements of an array, nil for anything else.
 func (n node) list() []node {
+	if n.is(kindList) {
+		out := make([]node, 0, n.place().start)
+		n.doc.within(n.cell, func(_ string, e node) bool { out = append(out, e); return true })
+		return out
+	}
 	l, _ := n.v.([]any)
 	out := make([]node, len(l))
 	for i, v := range l {
-		out[i] = node{v}
+		out[i] = node{v: v}
 	}
 	return out
 }
 
 // text is a text or the digits of a number, trimmed; "" where absent.
 func (n node) text() string {
+	if n.is(kindText) || n.is(kindNumber) {
+		return strings.TrimSpace(n.doc.textOf(n.place()))
+	}
 	switch v := n.v.(type) {
 	case string:
 		return strings.TrimSpace(v)
@@ -171,7 +235,10 @@ func (n node) count() *int64 {
 
 // truth is a JSON truth value or the texts true and false.
 func (n node) truth() *bool {
-	switch v := n.v.(type) {
+	if n.isObject() || n.isList() {
+		return nil
+	}
+	switch v := n.value().(type) {
 	case bool:
 		return &v
 	case string:
@@ -205,9 +272,12 @@ var timeLayouts = []string{
 
 // time is a time written as text; zero where absent or unreadable.
 func (n node) time() time.Time {
-	s, _ := n.v.(string)
+	s := n.text()
+	if s == "" {
+		return time.Time{}
+	}
 	for _, layout := range timeLayouts {
-		if t, err := time.Parse(layout, strings.TrimSpace(s)); err == nil && plausible(t) {
+		if t, err := time.Parse(layout, s); err == nil && plausible(t) {
 			return t.UTC()
 		}
 	}

@@ -186,13 +186,48 @@ func (n node) text() string {
 	}
 }
 
+// bytes are those of a text, where it stands in a document as it reads and
+// trimmed, or of a number: to read a figure without making a text first.
+func (n node) bytes() ([]byte, bool) {
+	if n.doc == nil {
+		return nil, false
+	}
+	c := n.place()
+	if c.odd || c.kind != kindText && c.kind != kindNumber {
+		return nil, false
+	}
+	return bytes.TrimSpace(n.doc.text[c.start:c.end]), true
+}
+
+// textLike is text, which is not copied where it is what one has already.
+func (n node) textLike(have string) string {
+	if b, ok := n.bytes(); ok && string(b) == have {
+		return have
+	}
+	return n.text()
+}
+
 // number is a finite number or a text that reads as one.
 func (n node) number() *float64 {
-	f, err := strconv.ParseFloat(n.text(), 64)
-	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+	f, ok := n.float()
+	if !ok {
 		return nil
 	}
 	return &f
+}
+
+// float is number without a pointer.
+func (n node) float() (float64, bool) {
+	var f float64
+	var err error
+	if b, ok := n.bytes(); ok {
+		f, err = strconv.ParseFloat(string(b), 64)
+	} else if s := n.text(); s != "" {
+		f, err = strconv.ParseFloat(s, 64)
+	} else {
+		return 0, false
+	}
+	return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
 }
 
 // positive is a number above 0: for sources that write 0 for unknown.
@@ -215,14 +250,47 @@ func (n node) scaled(factor float64) *float64 {
 // integer is a whole number, or the whole part of one given with decimals, if
 // it fits.
 func (n node) integer() *int64 {
-	if i, err := strconv.ParseInt(n.text(), 10, 64); err == nil {
-		return &i
-	}
-	f := n.number()
-	if f == nil || math.Abs(*f) > 1<<53 {
+	i, ok := n.whole()
+	if !ok {
 		return nil
 	}
-	return new(int64(*f))
+	return &i
+}
+
+// whole is integer without a pointer.
+func (n node) whole() (int64, bool) {
+	b, ok := n.bytes()
+	if i, read := fewDigits(b); read {
+		return i, true
+	}
+	if !ok {
+		b = []byte(n.text())
+	}
+	if len(b) == 0 {
+		return 0, false
+	}
+	if i, err := strconv.ParseInt(string(b), 10, 64); err == nil {
+		return i, true
+	}
+	f, ok := n.float()
+	if !ok || math.Abs(f) > 1<<53 {
+		return 0, false
+	}
+	return int64(f), true
+}
+
+// fewDigits reads a number of digits alone that cannot be too large.
+func fewDigits(b []byte) (i int64, ok bool) {
+	if len(b) == 0 || len(b) > 18 {
+		return 0, false
+	}
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		i = 10*i + int64(c-'0')
+	}
+	return i, true
 }
 
 // count is an integer of 0 or more.
@@ -272,7 +340,13 @@ var timeLayouts = []string{
 
 // time is a time written as text; zero where absent or unreadable.
 func (n node) time() time.Time {
-	s := n.text()
+	if b, ok := n.bytes(); ok {
+		return parseTime(string(b))
+	}
+	return parseTime(n.text())
+}
+
+func parseTime(s string) time.Time {
 	if s == "" {
 		return time.Time{}
 	}

@@ -47,11 +47,20 @@ type Terms struct {
 func (p Params) R() float64 { return p.Terms().R }
 
 // Terms evaluates the model with all its intermediate terms.
-func (p Params) Terms() Terms {
+func (p Params) Terms() Terms { return p.with(p.fixed()) }
+
+// fixed evaluates the terms on which neither delay nor codec nor loss bear.
+func (p Params) fixed() Terms {
 	var t Terms
 	t.No = p.noise()
 	t.Ro = 15 - 1.5*(p.SLR+t.No)
-	t.Iolr, t.Ist, t.Iq = p.loudness(t.No), p.sidetone(), p.quantization(t.Ro)
+	t.Iolr, t.Iq = p.loudness(t.No), p.quantization(t.Ro)
+	return t
+}
+
+// with evaluates the rest, given the fixed terms.
+func (p Params) with(t Terms) Terms {
+	t.Ist = p.sidetone()
 	t.Is = t.Iolr + t.Ist + t.Iq
 	t.Idte, t.Idle, t.Idd = p.talkerEcho(t.No, t.Ist), p.listenerEcho(t.Ro), p.absoluteDelay()
 	t.Id = t.Idte + t.Idle + t.Idd

@@ -48,7 +48,7 @@ type model struct {
 	row    string
 	codec  Codec
 	params Params
-	fixed  Terms
+	fixed  fixed
 	named  bool // the codec is known by a name
 }
 

@@ -2,6 +2,7 @@ package normalizer
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"callwatch/call"
@@ -58,6 +59,7 @@ func telnyxStatsOf(n node, sdk telnyxSDK) (*telnyxStats, error) {
 		}
 	}
 	s.codec = n.at("android_extra", "deviceInfo", "selectedCodec").text()
+	s.intervals = slices.Grow(s.intervals, min(len(entries), telnyxMaxIntervals))
 	for _, entry := range entries {
 		s.add(entry)
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"math"
 	"net/url"
 	"strconv"
@@ -15,15 +14,6 @@ import (
 
 // maxDepth bounds the nesting of a body: deeper ones are hostile, not calls.
 const maxDepth = 64
-
-// node is one value of a body. Every accessor is lenient: providers send
-// numbers as text, null for absent, and members that come and go. What cannot be
-// read is absent.
-type node struct {
-	v    any       // a decoded value, where it is not one of a document
-	doc  *document //
-	cell uint32    // its place there
-}
 
 // parseJSON reads a JSON body. Numbers keep their digits until asked for.
 func parseJSON(b []byte) (node, error) {
@@ -112,49 +102,9 @@ func (n node) or(other node) node {
 	return n
 }
 
-// place is the cell of a value of a document.
-func (n node) place() *cell { return &n.doc.cells[n.cell] }
-
-// is says whether n is a value of a document, of that kind.
-func (n node) is(k kind) bool { return n.doc != nil && n.place().kind == k }
-
 func (n node) isObject() bool { _, ok := n.v.(map[string]any); return ok || n.is(kindObject) }
 func (n node) isList() bool   { _, ok := n.v.([]any); return ok || n.is(kindList) }
 func (n node) isNull() bool   { return n.v == nil && n.doc == nil }
-
-// value is the decoded value: as package json has it, with json.Number.
-func (n node) value() any {
-	if n.doc != nil {
-		return n.doc.value(n.cell)
-	}
-	return n.v
-}
-
-// object is the decoded members of an object, nil for anything else.
-func (n node) object() map[string]any {
-	if !n.isObject() {
-		return nil
-	}
-	m, _ := n.value().(map[string]any)
-	return m
-}
-
-// members are the names and values of an object. A name may come several times:
-// the last one counts.
-func (n node) members() iter.Seq2[string, node] {
-	return func(yield func(string, node) bool) {
-		if n.is(kindObject) {
-			n.doc.within(n.cell, yield)
-			return
-		}
-		m, _ := n.v.(map[string]any)
-		for name, v := range m {
-			if !yield(name, node{v: v}) {
-				return
-			}
-		}
-	}
-}
 
 // list is the elements of an array, nil for anything else.
 func (n node) list() []node {
@@ -186,27 +136,6 @@ func (n node) text() string {
 	}
 }
 
-// bytes are those of a text, where it stands in a document as it reads and
-// trimmed, or of a number: to read a figure without making a text first.
-func (n node) bytes() ([]byte, bool) {
-	if n.doc == nil {
-		return nil, false
-	}
-	c := n.place()
-	if c.odd || c.kind != kindText && c.kind != kindNumber {
-		return nil, false
-	}
-	return bytes.TrimSpace(n.doc.text[c.start:c.end]), true
-}
-
-// textLike is text, which is not copied where it is what one has already.
-func (n node) textLike(have string) string {
-	if b, ok := n.bytes(); ok && string(b) == have {
-		return have
-	}
-	return n.text()
-}
-
 // number is a finite number or a text that reads as one.
 func (n node) number() *float64 {
 	f, ok := n.float()
@@ -214,20 +143,6 @@ func (n node) number() *float64 {
 		return nil
 	}
 	return &f
-}
-
-// float is number without a pointer.
-func (n node) float() (float64, bool) {
-	var f float64
-	var err error
-	if b, ok := n.bytes(); ok {
-		f, err = strconv.ParseFloat(string(b), 64)
-	} else if s := n.text(); s != "" {
-		f, err = strconv.ParseFloat(s, 64)
-	} else {
-		return 0, false
-	}
-	return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
 }
 
 // positive is a number above 0: for sources that write 0 for unknown.
@@ -255,42 +170,6 @@ func (n node) integer() *int64 {
 		return nil
 	}
 	return &i
-}
-
-// whole is integer without a pointer.
-func (n node) whole() (int64, bool) {
-	b, ok := n.bytes()
-	if i, read := fewDigits(b); read {
-		return i, true
-	}
-	if !ok {
-		b = []byte(n.text())
-	}
-	if len(b) == 0 {
-		return 0, false
-	}
-	if i, err := strconv.ParseInt(string(b), 10, 64); err == nil {
-		return i, true
-	}
-	f, ok := n.float()
-	if !ok || math.Abs(f) > 1<<53 {
-		return 0, false
-	}
-	return int64(f), true
-}
-
-// fewDigits reads a number of digits alone that cannot be too large.
-func fewDigits(b []byte) (i int64, ok bool) {
-	if len(b) == 0 || len(b) > 18 {
-		return 0, false
-	}
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		i = 10*i + int64(c-'0')
-	}
-	return i, true
 }
 
 // count is an integer of 0 or more.

@@ -2,7 +2,6 @@ package call
 
 import (
 	"math"
-	"reflect"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,14 +12,20 @@ const maxText = 1 << 10
 // Bound makes unknown what cannot be: numbers outside the range of their field,
 // and the rest of texts longer than 1 KiB. Sources are not believed further.
 func (e *Event) Bound() {
-	for _, f := range fieldTable() {
-		v := f.of(e)
-		switch v.Kind() {
-		case reflect.String:
-			v.SetString(boundText(v.String()))
-		case reflect.Pointer:
-			if n, ok := f.Number(e); ok && !f.possible(n) {
-				v.SetZero()
+	table := fieldTable()
+	for i := range table {
+		f := &table[i]
+		switch f.slot.form {
+		case formText:
+			text := at[string](f.slot, e)
+			*text = boundText(*text)
+		case formFloat:
+			if n := at[*float64](f.slot, e); *n != nil && !f.possible(**n) {
+				*n = nil
+			}
+		case formWhole:
+			if n := at[*int64](f.slot, e); *n != nil && !f.possible(float64(**n)) {
+				*n = nil
 			}
 		}
 	}

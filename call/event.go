@@ -7,7 +7,6 @@
 package call
 
 import (
-	"encoding/json"
 	"log/slog"
 	"time"
 )
@@ -141,6 +140,3 @@ func (e *Event) LogValue() slog.Value {
 	}
 	return slog.GroupValue(slog.String("provider", e.Provider), slog.String("call", e.CallID), slog.String("event", e.ID), slog.String("raw", e.RawID))
 }
-
-// JSON is the event as published, one object in the form of the field table.
-func (e *Event) JSON() ([]byte, error) { return json.Marshal(e) }

@@ -52,7 +52,8 @@ func formOf(t reflect.Type) form {
 	return formOther
 }
 
-func at[T any](s slot, e *Event) *T {
+// at is the fact of e, which is of the type that the slot was made for.
+func at[T, E any](s slot, e *E) *T {
 	return (*T)(unsafe.Add(unsafe.Pointer(e), s.offset))
 }
 

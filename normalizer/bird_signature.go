@@ -40,8 +40,8 @@ func verifyBird(r *Request, k Keys) (string, error) {
 
 // verifyBirdCRM checks the HMAC over timestamp, URL and the digest of the body.
 func verifyBirdCRM(r *Request, k Keys) (string, error) {
-	mac := decodeExact(base64.StdEncoding, r.Header.Get("MessageBird-Signature"))
-	timestamp := r.Header.Get("MessageBird-Request-Timestamp")
+	mac := decodeExact(base64.StdEncoding, r.Header.Get("Messagebird-Signature"))
+	timestamp := r.Header.Get("Messagebird-Request-Timestamp")
 	sum := sha256.Sum256(r.Body)
 	signed := []byte(timestamp + "\n" + r.URL + "\n" + string(sum[:]))
 	key, err := tryKeys(k, birdSigningKey, func(key string) bool {
@@ -56,12 +56,12 @@ func verifyBirdCRM(r *Request, k Keys) (string, error) {
 // verifyBirdPlatform checks Standard Webhooks: one of the v1 signatures over id,
 // timestamp and body, several of which are sent while a secret is rotated.
 func verifyBirdPlatform(r *Request, k Keys) (string, error) {
-	timestamp := r.Header.Get("webhook-timestamp")
-	signed := append([]byte(r.Header.Get("webhook-id")+"."+timestamp+"."), r.Body...)
+	timestamp := r.Header.Get("Webhook-Timestamp")
+	signed := append([]byte(r.Header.Get("Webhook-Id")+"."+timestamp+"."), r.Body...)
 	key, err := tryKeys(k, birdSigningKey, func(key string) bool {
 		secret, ok := strings.CutPrefix(key, standardSecret)
 		raw, err := base64.StdEncoding.DecodeString(secret)
-		return ok && err == nil && len(raw) > 0 && standardMatch(r.Header.Get("webhook-signature"), hmacSHA256(raw, signed))
+		return ok && err == nil && len(raw) > 0 && standardMatch(r.Header.Get("Webhook-Signature"), hmacSHA256(raw, signed))
 	})
 	if err != nil {
 		return "", err

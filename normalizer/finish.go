@@ -63,7 +63,7 @@ func finish(e *call.Event, p Provider, b *Body, o Options, i int) {
 	classifyHangup(e, p.Causes)
 	e.Derive()
 	estimate(e, o)
-	e.Raw = boundRaw(e.Raw)
+	boundRaw(e.Raw)
 }
 
 // identifies says whether an identity can stand in a header of a message: known,

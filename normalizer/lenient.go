@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -43,6 +42,9 @@ func decodeJSON(b []byte) (any, error) {
 
 // checkDepth refuses bodies nested deeper than maxDepth before they are decoded.
 func checkDepth(b []byte) error {
+	if bytes.Count(b, []byte("{"))+bytes.Count(b, []byte("[")) <= maxDepth {
+		return nil // not that many, however they are nested
+	}
 	depth, quoted, escaped := 0, false, false
 	for _, c := range b {
 		switch {
@@ -62,20 +64,6 @@ func checkDepth(b []byte) error {
 		}
 	}
 	return nil
-}
-
-// parseForm decodes an application/x-www-form-urlencoded body: each key with its
-// first value, as an object of texts in UTF-8.
-func parseForm(b []byte) (node, error) {
-	values, err := url.ParseQuery(string(b))
-	if err != nil {
-		return node{}, fmt.Errorf("parse form: %w", err)
-	}
-	m := make(map[string]any, len(values))
-	for k, vs := range values {
-		m[strings.ToValidUTF8(k, "\uFFFD")] = strings.ToValidUTF8(vs[0], "\uFFFD")
-	}
-	return node{v: m}, nil
 }
 
 // at follows member names; the zero node where one is missing.
@@ -230,12 +218,17 @@ func parseTime(s string) time.Time {
 		return time.Time{}
 	}
 	for _, layout := range timeLayouts {
+		if isDigit(layout[0]) != isDigit(s[0]) {
+			continue
+		}
 		if t, err := time.Parse(layout, s); err == nil && plausible(t) {
 			return t.UTC()
 		}
 	}
 	return time.Time{}
 }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // unix is a time given as a number of units since 1970, as number or text, to
 // the microsecond, which is as fine as a float tells; 0 is absent.
@@ -255,12 +248,16 @@ func (n node) unix(unit time.Duration) time.Time {
 // RFC 3339 cannot write them all.
 func plausible(t time.Time) bool { return t.Year() >= 1970 && t.Year() < 2100 }
 
-// fold brings a provider's word to one spelling: lower case, hyphens, so that
+// foldWord brings a provider's word to one spelling: lower case, hyphens, so that
 // no_answer, noAnswer and no-answer compare equal.
 func foldWord(s string) string {
+	s = strings.TrimSpace(s)
+	if isFolded(s) {
+		return s
+	}
 	var b strings.Builder
 	prevLower := false
-	for _, r := range strings.TrimSpace(s) {
+	for _, r := range s {
 		switch {
 		case r == '_' || r == ' ':
 			r = '-'
@@ -277,4 +274,15 @@ func foldWord(s string) string {
 		b.WriteRune(r)
 	}
 	return strings.ReplaceAll(b.String(), "cancelled", "canceled")
+}
+
+// isFolded says whether a word is one that folding would leave as it is, as most
+// are.
+func isFolded(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && !isDigit(c) && c != '-' {
+			return false
+		}
+	}
+	return !strings.Contains(s, "cancelled")
 }

@@ -15,25 +15,49 @@ func e164(s, country string) (number, region string) {
 		user, _, _ = strings.Cut(rest, "@")
 	}
 	if !strings.HasPrefix(user, "+") {
-		if len(user) < 8 || strings.Trim(user, "0123456789") != "" {
+		if len(user) < 8 || !allDigits(user) {
 			return s, country
 		}
 		user = "+" + user
 	}
+	if allDigits(user[1:]) {
+		if region, ok := regionOf(user[1:]); ok {
+			return user, countryOf(country, region)
+		}
+	}
+	return parseNumber(s, user, country)
+}
+
+// parseNumber reads a number in whatever form it is written.
+func parseNumber(s, user, country string) (number, region string) {
 	n, err := phonenumbers.Parse(user, "")
 	if err != nil || !phonenumbers.IsPossibleNumber(n) {
 		return s, country
 	}
 	region = phonenumbers.GetRegionCodeForNumber(n)
-	valid := phonenumbers.IsValidNumberForRegion(n, region)
-	if country == "" {
-		country = region
+	if allDigits(user[1:]) && !phonenumbers.IsValidNumberForRegion(n, region) {
+		return user, countryOf(country, region) // E.164 in form already: formatting would drop zeros of a number out of no plan
 	}
-	if country == "ZZ" || country == "001" {
-		country = ""
+	return phonenumbers.Format(n, phonenumbers.E164), countryOf(country, region)
+}
+
+// countryOf is the country that the provider gave, or else that of the number;
+// calling codes of no country have none.
+func countryOf(given, region string) string {
+	if given == "" {
+		given = region
 	}
-	if strings.Trim(user[1:], "0123456789") == "" && !valid {
-		return user, country // E.164 in form already: formatting would drop zeros of a number out of no plan
+	if given == "ZZ" || given == "001" {
+		return ""
 	}
-	return phonenumbers.Format(n, phonenumbers.E164), country
+	return given
+}
+
+func allDigits(s string) bool {
+	for i := range len(s) {
+		if !isDigit(s[i]) {
+			return false
+		}
+	}
+	return true
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"callwatch/call"
@@ -25,13 +26,16 @@ func Providers() []Provider {
 
 // Find returns the provider of that name.
 func Find(name string) (Provider, bool) {
-	for _, p := range Providers() {
+	for _, p := range known() {
 		if p.Name == name {
 			return p, true
 		}
 	}
 	return Provider{}, false
 }
+
+// known are the Providers, made once: one is looked up for every webhook.
+var known = sync.OnceValue(Providers)
 
 // Provider is one vendor.
 type Provider struct {
@@ -136,12 +140,12 @@ type Keys map[string][]string
 // Verifiable says whether any of the provider's verification settings is set.
 // A provider without one is off.
 func (p Provider) Verifiable(k Keys) bool {
-	for _, s := range p.AllSettings() {
-		if s.Use == ForVerify && len(k[s.Name]) > 0 {
+	for i := range p.Settings {
+		if p.Settings[i].Use == ForVerify && len(k[p.Settings[i].Name]) > 0 {
 			return true
 		}
 	}
-	return false
+	return len(k[URLToken]) > 0 && !hasSetting(p.Settings, URLToken)
 }
 
 // Request is an HTTP request as received. Nothing in it is trusted yet.

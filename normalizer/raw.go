@@ -40,30 +40,29 @@ func rawOf(n node, without []string, more map[string]node) map[string]any {
 
 // boundRaw drops the largest members until raw fits, and gives numbers the type
 // that rules compare. A provider's mapping has already taken out what is bulky.
-func boundRaw(raw map[string]any) map[string]any {
-	if raw == nil {
-		return nil
-	}
-	bounded := make(map[string]any, len(raw))
+// It changes raw and what is in it: nobody reads the body after that.
+func boundRaw(raw map[string]any) {
 	for name, v := range raw {
-		bounded[name] = plain(v)
+		if p, changed := plain(v); changed {
+			raw[name] = p
+		}
 	}
-	if atMost(bounded) <= maxRaw {
-		return bounded
+	if atMost(raw) <= maxRaw {
+		return
 	}
 	sizes := make(map[string]int, len(raw))
 	total := 2
-	for name, v := range bounded {
+	for name, v := range raw {
 		text, err := json.Marshal(map[string]any{name: v})
 		if err != nil {
-			delete(bounded, name)
+			delete(raw, name)
 			continue
 		}
 		sizes[name] = len(text) - 1
 		total += sizes[name]
 	}
 	if total <= maxRaw {
-		return bounded
+		return
 	}
 	bySize := slices.SortedFunc(maps.Keys(sizes), func(a, b string) int {
 		if sizes[a] != sizes[b] {
@@ -76,9 +75,8 @@ func boundRaw(raw map[string]any) map[string]any {
 			break
 		}
 		total -= sizes[largest]
-		delete(bounded, largest)
+		delete(raw, largest)
 	}
-	return bounded
 }
 
 // atMost is a size in bytes that the JSON of a decoded value does not exceed,
@@ -107,35 +105,42 @@ func atMost(v any) int {
 	}
 }
 
-// plain copies a decoded value without its private members. Numbers become
-// float64, as they are after any JSON round trip; integers that would lose
-// digits become texts.
-func plain(v any) any {
+// plain is a decoded value with numbers as float64, as they are after any JSON
+// round trip, or as texts where an integer would lose digits. Objects and lists
+// are changed where they stand, and objects lose their private members; changed
+// is false for what is the same value as before.
+func plain(v any) (_ any, changed bool) {
 	switch v := v.(type) {
 	case map[string]any:
-		m := make(map[string]any, len(v))
 		for name, member := range v {
-			if !private(name) {
-				m[name] = plain(member)
+			if private(name) {
+				delete(v, name)
+			} else if p, changed := plain(member); changed {
+				v[name] = p
 			}
 		}
-		return m
 	case []any:
-		l := make([]any, len(v))
 		for i := range v {
-			l[i] = plain(v[i])
+			if p, changed := plain(v[i]); changed {
+				v[i] = p
+			}
 		}
-		return l
 	case json.Number:
-		if i, err := strconv.ParseInt(v.String(), 10, 64); err == nil && (i > 1<<53 || i < -(1<<53)) {
-			return v.String()
-		}
-		f, err := strconv.ParseFloat(v.String(), 64)
-		if err != nil || math.IsInf(f, 0) {
-			return v.String()
-		}
-		return f
-	default:
-		return v
+		return plainNumber(v.String()), true
 	}
+	return v, false
+}
+
+func plainNumber(digits string) any {
+	const exact = 15 // digits of an integer that any float64 keeps
+	if len(digits) > exact {
+		if i, err := strconv.ParseInt(digits, 10, 64); err == nil && (i > 1<<53 || i < -(1<<53)) {
+			return digits
+		}
+	}
+	f, err := strconv.ParseFloat(digits, 64)
+	if err != nil || math.IsInf(f, 0) {
+		return digits
+	}
+	return f
 }

@@ -19,6 +19,12 @@ const maxRecords = 5000
 // isForm says whether a body is a form: by its content type, or where that says
 // nothing by its first character.
 func isForm(contentType string, body []byte) bool {
+	switch contentType { // as most write it
+	case "application/x-www-form-urlencoded":
+		return true
+	case "application/json":
+		return false
+	}
 	media, _, err := mime.ParseMediaType(contentType)
 	switch {
 	case err == nil && media == "application/x-www-form-urlencoded":

@@ -6,9 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"maps"
 	"net/url"
-	"slices"
 	"strings"
 
 	"callwatch/call"
@@ -99,23 +97,20 @@ func verifySignalwireDigest(r *Request, k Keys, given string) (string, error) {
 // in the order of the keys; repeated keys keep theirs. A form without pairs
 // would leave the URL signed alone, so it is refused.
 func verifySignalwireForm(r *Request, k Keys, given string) (string, error) {
-	form, err := url.ParseQuery(string(r.Body))
+	form, err := readForm(r.Body)
 	if err != nil || len(form) == 0 {
 		return "", ErrSignature
 	}
-	var pairs []byte
-	for _, name := range slices.Sorted(maps.Keys(form)) {
-		for _, value := range form[name] {
-			pairs = append(append(pairs, name...), value...)
-		}
-	}
+	pairs := form.signed()
+	addresses := withStandardPort(r.URL)
 	return tryKeys(k, signalwireSigningKey, func(key string) bool {
-		match := false
-		for _, address := range withStandardPort(r.URL) {
+		for _, address := range addresses { // which of them was signed is no secret
 			sum := hmacSHA1([]byte(key), []byte(address), pairs)
-			match = sameText(given, base64.StdEncoding.EncodeToString(sum)) || match
+			if sameText(given, base64.StdEncoding.EncodeToString(sum)) {
+				return true
+			}
 		}
-		return match
+		return false
 	})
 }
 
@@ -124,6 +119,9 @@ func sameText(given, want string) bool {
 }
 
 func bodyDigest(address string) string {
+	if !strings.Contains(address, "?") {
+		return ""
+	}
 	u, err := url.Parse(address)
 	if err != nil {
 		return ""
@@ -134,22 +132,24 @@ func bodyDigest(address string) string {
 // withStandardPort is the URL as it is, and with the port of its scheme added or
 // removed: senders differ in writing it.
 func withStandardPort(address string) []string {
-	for scheme, port := range map[string]string{"https://": ":443", "http://": ":80"} {
-		rest, ok := strings.CutPrefix(address, scheme)
-		if !ok {
-			continue
+	scheme, port := "https://", ":443"
+	rest, ok := strings.CutPrefix(address, scheme)
+	if !ok {
+		scheme, port = "http://", ":80"
+		if rest, ok = strings.CutPrefix(address, scheme); !ok {
+			return []string{address}
 		}
-		end := strings.IndexAny(rest, "/?")
-		if end < 0 {
-			end = len(rest)
-		}
-		host, path := rest[:end], rest[end:]
-		if bare, had := strings.CutSuffix(host, port); had {
-			return []string{address, scheme + bare + path}
-		}
-		if !strings.Contains(host[strings.LastIndexByte(host, ']')+1:], ":") {
-			return []string{address, scheme + host + port + path}
-		}
+	}
+	end := strings.IndexAny(rest, "/?")
+	if end < 0 {
+		end = len(rest)
+	}
+	host, path := rest[:end], rest[end:]
+	if bare, had := strings.CutSuffix(host, port); had {
+		return []string{address, scheme + bare + path}
+	}
+	if !strings.Contains(host[strings.LastIndexByte(host, ']')+1:], ":") {
+		return []string{address, scheme + host + port + path}
 	}
 	return []string{address}
 }

@@ -4,8 +4,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha1" //nolint:gosec // fixed by the providers' schemes
 	"crypto/sha256"
-	"fmt"
 	"hash"
+	"strconv"
 )
 
 // hmacOf is the HMAC of the parts, one after the other.
@@ -27,7 +27,7 @@ func tryKeys(k Keys, setting string, match func(key string) bool) (string, error
 	name := ""
 	for i, key := range k[setting] {
 		if key != "" && match(key) && name == "" {
-			name = fmt.Sprintf("%s %d", setting, i+1)
+			name = setting + " " + strconv.Itoa(i+1)
 		}
 	}
 	if name == "" {

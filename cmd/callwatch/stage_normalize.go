@@ -135,7 +135,7 @@ func (a *app) safeEvents(r *stream.Record) (events []call.Event, err error) {
 		return nil, fmt.Errorf("there is no provider %q", r.Provider)
 	}
 	options := a.cfg.normalizing()
-	options.Fetches = a.cfg.fetches(p)
+	options.Fetches = p.Unsigned && a.cfg.fetches(p) // of no interest for the others
 	return normalizer.Events(p, &normalizer.Body{
 		Provider: r.Provider, Source: normalizer.Source(r.Source), ContentType: r.ContentType,
 		Header: r.Header, Bytes: r.Body, ReceivedAt: r.ReceivedAt, RawID: r.Origin().String(), Key: r.Key, CallID: r.CallID,

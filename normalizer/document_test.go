@@ -132,4 +132,3 @@ func FuzzPlainText(f *testing.F) {
 		}
 	})
 }
-

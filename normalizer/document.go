@@ -135,11 +135,18 @@ func read(text []byte) (*document, bool) {
 	if len(text) > math.MaxInt32 {
 		return nil, false
 	}
-	d := &document{text: text, cells: make([]cell, 1, len(text)/18+8)}
+	d := &document{text: text, cells: make([]cell, 1, mostValues(text))}
 	r := reader{d}
 	end := r.value(r.space(0), 0, 0)
 	if end < 0 || r.space(end) != len(text) {
 		return nil, false
 	}
 	return d, true
+}
+
+// mostValues is a number of values that a body cannot exceed: each but the first
+// follows a comma or begins a container.
+func mostValues(text []byte) int {
+	separators := bytes.Count(text, []byte(",")) + bytes.Count(text, []byte("{")) + bytes.Count(text, []byte("["))
+	return 1 + min(separators, len(text)/2)
 }

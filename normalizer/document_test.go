@@ -18,7 +18,7 @@ func FuzzDocument(f *testing.F) {
 		`{"a":[1,2.50,-3e7,null,true,"x\u00e9\ud800 \n"],"b":{"a":1,"a":2}}`, `"\xff"`, ` [ ] `, `{} {}`, `{"a":}`, `12x`, `nul`, "[\"\xc3\x28\"]", `-0`, `1E400`,
 		`{"\u0061":1,"a":2}`, "{\"\xff\":1}", `{"é":"é"}`, `{"a":1,"a":null}`, `[01]`, `[1.]`, `[-]`, `[1e]`, `[1e+5,-0.0E-1]`, "[\"a\tb\"]", `["\x"]`, `["\u12g4"]`, `["`, `["\`, `["\u12`,
 		`{"a":1,}`, `[1,]`, `{,}`, `{"a"1}`, `{1:2}`, `[tru`, `true`, ``, ` `, `{"long name of a member":"a text of more than eight bytes\\"}`, "[\"seven b\x7fyte\"]", strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth),
-		strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1), "\xef\xbb\xbf{}", "[1]\x00", `{"a":{"b":{}},"c":[[],{}]}`,
+		strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1), strings.Repeat(`{"a":`, maxDepth+1) + "1" + strings.Repeat("}", maxDepth+1), "\xef\xbb\xbf{}", "[1]\x00", `{"a":{"b":{}},"c":[[],{}]}`,
 	} {
 		f.Add([]byte(s))
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,7 +18,7 @@ func FuzzDocument(f *testing.F) {
 		`{"a":[1,2.50,-3e7,null,true,"x\u00e9\ud800 \n"],"b":{"a":1,"a":2}}`, `"\xff"`, ` [ ] `, `{} {}`, `{"a":}`, `12x`, `nul`, "[\"\xc3\x28\"]", `-0`, `1E400`,
 		`{"\u0061":1,"a":2}`, "{\"\xff\":1}", `{"é":"é"}`, `{"a":1,"a":null}`, `[01]`, `[1.]`, `[-]`, `[1e]`, `[1e+5,-0.0E-1]`, "[\"a\tb\"]", `["\x"]`, `["\u12g4"]`, `["`, `["\`, `["\u12`,
 		`{"a":1,}`, `[1,]`, `{,}`, `{"a"1}`, `{1:2}`, `[tru`, `true`, ``, ` `, `{"long name of a member":"a text of more than eight bytes\\"}`, "[\"seven b\x7fyte\"]", strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth),
-		strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1), "\xef\xbb\xbf{}", "[1]\x00", `{"a":{"b":{}},"c":[[],{}]}`,
+		strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1), strings.Repeat(`{"a":`, maxDepth+1) + "1" + strings.Repeat("}", maxDepth+1), "\xef\xbb\xbf{}", "[1]\x00", `{"a":{"b":{}},"c":[[],{}]}`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -131,4 +132,47 @@ func FuzzPlainText(f *testing.F) {
 			t.Fatalf("%q: %d, want %d", b[from:], got, want)
 		}
 	})
+}
+
+// The bodies of all cases read alike from their places and decoded, and give the
+// same facts.
+func TestCasesReadAlike(t *testing.T) {
+	for _, p := range Providers() {
+		for _, c := range cases(t, p.Name) {
+			d, ok := read(c.body.Bytes)
+			object, isObject := bytes.CutPrefix(bytes.TrimSpace(c.body.Bytes), []byte("{"))
+			if !ok || !isObject {
+				continue
+			}
+			t.Run(p.Name+"/"+c.name, func(t *testing.T) {
+				decoded, err := decodeJSON(c.body.Bytes)
+				if err != nil {
+					t.Fatal(err)
+				}
+				alike(t, d.node(0), node{v: decoded})
+
+				left := c.body
+				left.Bytes = slices.Concat([]byte(`{"\u0078odd":null,`), object) // an escaped name is left to package json
+				if _, ok := read(left.Bytes); ok {
+					t.Fatal("the reader takes it")
+				}
+				want, wantErr := Events(p, &left, Options{})
+				got, err := Events(p, &c.body, Options{})
+				if (err == nil) != (wantErr == nil) || len(got) != len(want) {
+					t.Fatalf("%d events, %v; want %d, %v", len(got), err, len(want), wantErr)
+				}
+				for i := range got {
+					if diff := cmp.Diff(want[i].Facts, got[i].Facts); diff != "" {
+						t.Error(diff)
+					}
+					if diff := cmp.Diff(want[i].Intervals, got[i].Intervals); diff != "" {
+						t.Error(diff)
+					}
+					if diff := cmp.Diff(want[i].Counters, got[i].Counters); diff != "" {
+						t.Error(diff)
+					}
+				}
+			})
+		}
+	}
 }

@@ -72,7 +72,7 @@ func exampleNumbers(t testing.TB) []string {
 
 // Every number has the form and the country that the library gives it: examples
 // of all kinds and regions, with their national prefix as well, cut, longer, with
-// another digit at each place; and digits at random behind every calling code.
+// another digit at some places; and digits at random behind every calling code.
 func TestNumbersAsTheLibrary(t *testing.T) {
 	examples := exampleNumbers(t)
 	if len(examples) < 1000 {
@@ -85,7 +85,8 @@ func TestNumbersAsTheLibrary(t *testing.T) {
 		if _, ok := regionOf(s[1:]); ok {
 			taken++
 		}
-		for at := 1; at < len(s); at++ {
+		for range 5 {
+			at := 1 + random.IntN(len(s)-1)
 			likeLibrary(t, s[:at]+string('0'+byte(random.IntN(10)))+s[at+1:], "")
 		}
 		likeLibrary(t, s[:len(s)-1], "")
@@ -100,7 +101,7 @@ func TestNumbersAsTheLibrary(t *testing.T) {
 		for _, region := range phonenumbers.GetRegionCodesForCountryCode(code) {
 			prefix = phonenumbers.GetNddPrefixForRegion(region, true)
 		}
-		for range 200 {
+		for range 100 {
 			national := ""
 			for range 1 + random.IntN(16) {
 				national += string('0' + byte(random.IntN(10)))
@@ -112,8 +113,10 @@ func TestNumbersAsTheLibrary(t *testing.T) {
 }
 
 func FuzzE164(f *testing.F) {
-	for _, s := range exampleNumbers(f) {
-		f.Add(s, "")
+	for i, s := range exampleNumbers(f) {
+		if i%25 == 0 {
+			f.Add(s, "")
+		}
 	}
 	for _, s := range []string{"", "+", "sip:+442071838750@h", "SIP:442071838750", "+0", "+00000000", "+999", "+44 20", "004420", "٤٤٢٠"} {
 		f.Add(s, "GB")

@@ -28,6 +28,10 @@ type leanEvent struct {
 // this refuses is left to that, so that the same is read as by serve.
 func decodeEvent(data []byte, raw bool, e *call.Event) error {
 	if raw {
+		if e.Read(data) {
+			return nil
+		}
+		*e = call.Event{}
 		if decodeFast(data, e) == nil {
 			return nil
 		}

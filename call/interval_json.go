@@ -34,7 +34,7 @@ func readInterval(b []byte) (iv Interval, ok bool) {
 	}
 	to := &figures{}
 	for {
-		name, value, rest, ok := readMember(b)
+		name, value, rest, ok := cutMember(b)
 		if !ok {
 			return Interval{}, false
 		}
@@ -76,9 +76,9 @@ func readInterval(b []byte) (iv Interval, ok bool) {
 	}
 }
 
-// readMember cuts "name":value off; the rest begins with the comma or the brace
+// cutMember cuts "name":value off; the rest begins with the comma or the brace
 // that follows.
-func readMember(b []byte) (name, value, rest []byte, ok bool) {
+func cutMember(b []byte) (name, value, rest []byte, ok bool) {
 	if len(b) == 0 || b[0] != '"' {
 		return nil, nil, nil, false
 	}

@@ -68,20 +68,24 @@ func (t *Tally) Add(next Reading) (diff Reading, reset bool) {
 	}
 	last, sum := t.last.all(), t.sum.all()
 	out, in := diff.all(), next.all()
+	d := new([len(in)]int64) // one allocation for all
 	for i := range in {
 		if *in[i] == nil {
 			continue
 		}
-		d := **in[i] - orZero(*last[i])
-		*out[i] = &d
-		*sum[i] = new(orZero(*sum[i]) + d)
+		d[i] = **in[i] - orZero(*last[i])
+		*out[i] = &d[i]
+		if *sum[i] == nil {
+			*sum[i] = new(int64)
+		}
+		**sum[i] += d[i]
 		*last[i] = *in[i]
 	}
 	return diff, reset
 }
 
 // Sum is the sum of all differences so far, packetsLost signed.
-func (t *Tally) Sum() Reading { return t.sum }
+func (t *Tally) Sum() Reading { return Reading{}.added(t.sum) }
 
 // Last is the latest reading of each counter.
 func (t *Tally) Last() Reading { return t.last }

@@ -68,13 +68,46 @@ func readMember[T any](r *jsonReader, m *jsonMember, v *T) {
 			*into = r.object()
 		case *[]Interval:
 			*into = readList(r, func() (iv Interval) {
-				readStruct(r, intervalMembers(), &iv)
+				value := r.value()
+				if read, ok := readInterval(value); ok {
+					return read
+				}
+				own := jsonReader{rest: value, failed: r.failed}
+				readStruct(&own, intervalMembers(), &iv)
+				r.failed = own.failed || len(own.rest) > 0
 				return iv
 			})
+		case **Counters:
+			*into = new(Counters)
+			r.failed = r.failed || json.Unmarshal(r.value(), *into) != nil
 		default:
 			r.failed = true
 		}
 	}
+}
+
+// value takes an object as it stands.
+func (r *jsonReader) value() []byte {
+	depth, quoted := 0, false
+	for i := 0; i < len(r.rest); i++ {
+		switch c := r.rest[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{':
+			depth++
+		case c == '}':
+			if depth--; depth <= 0 {
+				value := r.rest[:i+1]
+				r.rest = r.rest[i+1:]
+				return value
+			}
+		}
+	}
+	r.failed = true
+	return nil
 }
 
 func readList[T any](r *jsonReader, element func() T) []T {

@@ -40,23 +40,43 @@ const (
 // and of the result only Missing is set. It has no minimum of packets: intervals
 // go through Intervals.
 func (t Table) Estimate(in Input) (Estimate, bool) {
+	return t.model(in.Codec).rate(&in)
+}
+
+// model is the E-model for one codec.
+type model struct {
+	row    string
+	codec  Codec
+	params Params
+	fixed  fixed
+	named  bool // the codec is known by a name
+}
+
+func (t Table) model(codec string) *model {
+	m := &model{params: Defaults(), named: rowName(codec) != ""}
+	m.row, m.codec = t.Codec(codec)
+	m.params.Ie, m.params.Bpl = m.codec.Ie, m.codec.Bpl
+	m.fixed = m.params.fixed()
+	return m
+}
+
+func (m *model) rate(in *Input) (Estimate, bool) {
 	loss, basis, ok := in.loss()
 	if !ok {
-		return Estimate{Missing: in.missing(false)}, false
+		return Estimate{Missing: in.missing(m.named, false)}, false
 	}
-	row, c := t.Codec(in.Codec)
 	e := Estimate{
-		Scope: Listening, Grounding: c.Grounding, Missing: in.missing(true),
-		CodecRow: row, LossPct: loss, LossBasis: basis,
+		Scope: Listening, Grounding: m.codec.Grounding, Missing: in.missing(m.named, true),
+		CodecRow: m.row, LossPct: loss, LossBasis: basis,
 		BurstRatioUsed: in.burstRatio(loss),
 	}
-	p := Defaults()
-	p.Ie, p.Bpl, p.Ppl, p.BurstR = c.Ie, c.Bpl, loss, e.BurstRatioUsed
-	if e.OneWayDelayMs, e.DelayBasis = in.delay(c); e.OneWayDelayMs != nil {
+	p := m.params
+	p.Ppl, p.BurstR = loss, e.BurstRatioUsed
+	if e.OneWayDelayMs, e.DelayBasis = in.delay(m.codec); e.OneWayDelayMs != nil {
 		e.Scope = Conversational
 		p.Ta, p.T, p.Tr = *e.OneWayDelayMs, *e.OneWayDelayMs, 2**e.OneWayDelayMs
 	}
-	e.RFactor = clampR(p.R())
+	e.RFactor = clampR(p.with(m.fixed).R)
 	e.MOS = MOS(e.RFactor)
 	return e, true
 }

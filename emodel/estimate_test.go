@@ -205,6 +205,27 @@ func TestIntervalsJoin(t *testing.T) {
 	}
 }
 
+// An interval that stands alone is rated as Estimate rates it, whatever codec the
+// one before had.
+func TestIntervalsOfSeveralCodecs(t *testing.T) {
+	table, err := NewTable(map[string]Codec{"own": {Ie: 7, Bpl: 12, PtimeMs: 30, LookaheadMs: 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ins []Input
+	for _, codec := range []string{"PCMU", "own", "OWN", "", "audio/opus", "PCMU"} {
+		for _, rtt := range []*float64{nil, new(60.0), new(500.0)} {
+			ins = append(ins, Input{PacketsReceived: new(int64(240)), PacketsLost: new(int64(10)), RTTMs: rtt, Codec: codec})
+		}
+	}
+	for i, got := range table.Intervals(ins) {
+		want, _ := table.Estimate(ins[i])
+		if d := cmp.Diff(&want, got); d != "" {
+			t.Errorf("%s: %s", ins[i].Codec, d)
+		}
+	}
+}
+
 func TestInverse(t *testing.T) {
 	near(t, "R of 3.5", RFromMOS(3.5), 67.9615, 5e-5)
 	near(t, "R of 4.0", RFromMOS(4.0), 79.3709, 5e-5)

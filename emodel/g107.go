@@ -47,11 +47,26 @@ type Terms struct {
 func (p Params) R() float64 { return p.Terms().R }
 
 // Terms evaluates the model with all its intermediate terms.
-func (p Params) Terms() Terms {
-	var t Terms
+func (p Params) Terms() Terms { return p.with(p.fixed()) }
+
+// fixed are the terms on which neither delay nor codec nor loss bear.
+type fixed struct {
+	Terms
+	voice, echo float64 // power of the talker's own voice by the sidetone and by the echo path
+}
+
+func (p Params) fixed() fixed {
+	t := fixed{voice: power(-p.STMR), echo: power(-p.TELR)}
 	t.No = p.noise()
 	t.Ro = 15 - 1.5*(p.SLR+t.No)
-	t.Iolr, t.Ist, t.Iq = p.loudness(t.No), p.sidetone(), p.quantization(t.Ro)
+	t.Iolr, t.Iq = p.loudness(t.No), p.quantization(t.Ro)
+	return t
+}
+
+// with evaluates the rest, given the fixed terms.
+func (p Params) with(f fixed) Terms {
+	t := f.Terms
+	t.Ist = p.sidetone(f.voice, f.echo)
 	t.Is = t.Iolr + t.Ist + t.Iq
 	t.Idte, t.Idle, t.Idd = p.talkerEcho(t.No, t.Ist), p.listenerEcho(t.Ro), p.absoluteDelay()
 	t.Id = t.Idte + t.Idle + t.Idd
@@ -83,8 +98,8 @@ func (p Params) loudness(no float64) float64 {
 	return 20 * (norm(x/8, 8) - x/8)
 }
 
-func (p Params) sidetone() float64 {
-	s := -10 * math.Log10(power(-p.STMR)+math.Exp(-p.T/4)*power(-p.TELR))
+func (p Params) sidetone(voice, echo float64) float64 {
+	s := -10 * math.Log10(voice+math.Exp(-p.T/4)*echo)
 	return 12*norm((s-13)/6, 8) - 28*norm((s+1)/19.4, 35) - 13*norm((s-3)/33, 13) + 29
 }
 

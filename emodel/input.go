@@ -48,7 +48,7 @@ func (in Input) NoMedia() bool {
 
 // loss is the loss in percent at the output of the jitter buffer, where G.113
 // defines it, or as near to it as the input tells.
-func (in Input) loss() (pct float64, basis string, ok bool) {
+func (in *Input) loss() (pct float64, basis string, ok bool) {
 	if above0(in.TotalSamplesReceived) && in.ConcealedSamples != nil {
 		audible := float64(*in.ConcealedSamples) - float64(orZero(in.SilentConcealedSamples))
 		return clampPct(100 * audible / float64(*in.TotalSamplesReceived)), Concealment, true
@@ -64,7 +64,7 @@ func (in Input) loss() (pct float64, basis string, ok bool) {
 }
 
 // expected is the packets that should have come, 0 where a counter is unknown.
-func (in Input) expected() float64 {
+func (in *Input) expected() float64 {
 	if in.PacketsReceived == nil || in.PacketsLost == nil {
 		return 0
 	}
@@ -72,7 +72,7 @@ func (in Input) expected() float64 {
 }
 
 // burstRatio is bounded by what G.107 was validated for.
-func (in Input) burstRatio(lossPct float64) float64 {
+func (in *Input) burstRatio(lossPct float64) float64 {
 	if in.BurstRatio == nil || math.IsNaN(*in.BurstRatio) {
 		return 1
 	}
@@ -85,7 +85,7 @@ func (in Input) burstRatio(lossPct float64) float64 {
 
 // delay is the one-way delay in ms, nil without a round-trip time. The round trip
 // is that to the media server, so it is a lower bound from mouth to ear.
-func (in Input) delay(c Codec) (ms *float64, basis string) {
+func (in *Input) delay(c Codec) (ms *float64, basis string) {
 	rtt := known(in.RTTMs)
 	if rtt == nil {
 		return nil, NoDelay
@@ -108,7 +108,7 @@ func (in Input) delay(c Codec) (ms *float64, basis string) {
 }
 
 // missing lists what was absent, in a fixed order.
-func (in Input) missing(lossKnown bool) []string {
+func (in *Input) missing(codecKnown, lossKnown bool) []string {
 	var out []string
 	add := func(name string, absent bool) {
 		if absent {
@@ -117,7 +117,7 @@ func (in Input) missing(lossKnown bool) []string {
 	}
 	add("packetsReceived", !lossKnown && in.PacketsReceived == nil)
 	add("packetsLost", !lossKnown && in.PacketsLost == nil)
-	add("codec", rowName(in.Codec) == "")
+	add("codec", !codecKnown)
 	add("rttMs", known(in.RTTMs) == nil)
 	add("jitterMs", known(in.JitterMs) == nil && known(in.JitterBufferMs) == nil)
 	return out

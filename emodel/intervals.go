@@ -11,28 +11,38 @@ const minPackets = 100
 // none. Intervals that tell no loss neither join a group nor end it.
 func (t Table) Intervals(ins []Input) []*Estimate {
 	out := make([]*Estimate, len(ins))
+	made := make([]Estimate, 0, len(ins)) // one allocation for all
 	var (
 		members  []int
 		expected float64
+		m        *model // of the codec, which seldom changes
+		codec    string
 	)
-	for i, in := range ins {
+	rate := func(in *Input, members ...int) {
+		if m == nil || in.Codec != codec {
+			m, codec = t.model(in.Codec), in.Codec
+		}
+		if e, ok := m.rate(in); ok {
+			made = append(made, e)
+			for _, i := range members {
+				out[i] = &made[len(made)-1]
+			}
+		}
+	}
+	for i := range ins {
+		in := &ins[i]
 		_, basis, ok := in.loss()
 		if !ok {
 			continue
 		}
-		rated := []int{i}
-		if basis == Network {
-			members = append(members, i)
-			if expected += in.expected(); expected < minPackets {
-				continue
-			}
-			in, rated = join(ins, members), members
-			members, expected = nil, 0
+		if basis != Network {
+			rate(in, i)
+			continue
 		}
-		if e, ok := t.Estimate(in); ok {
-			for _, m := range rated {
-				out[m] = &e
-			}
+		members = append(members, i)
+		if expected += in.expected(); expected >= minPackets {
+			rate(join(ins, members), members...)
+			members, expected = members[:0], 0
 		}
 	}
 	return out
@@ -40,11 +50,11 @@ func (t Table) Intervals(ins []Input) []*Estimate {
 
 // join makes one interval of several: counters are added up, times averaged over
 // the members that know them.
-func join(ins []Input, members []int) Input {
-	joined := ins[members[0]]
+func join(ins []Input, members []int) *Input {
 	if len(members) == 1 {
-		return joined
+		return &ins[members[0]]
 	}
+	joined := ins[members[0]]
 	sum := func(of func(Input) *int64) *int64 {
 		var total int64
 		for _, m := range members {
@@ -72,5 +82,5 @@ func join(ins []Input, members []int) Input {
 	joined.RTTMs = mean(func(in Input) *float64 { return in.RTTMs })
 	joined.JitterBufferMs = mean(func(in Input) *float64 { return in.JitterBufferMs })
 	joined.BurstRatio = mean(func(in Input) *float64 { return in.BurstRatio })
-	return joined
+	return &joined
 }

@@ -22,7 +22,7 @@ func unknownBody(n node, known string) error {
 // isFalse says whether a member is the JSON value false: an answer's way of
 // telling that it holds nothing.
 func (n node) isFalse(member string) bool {
-	ok, isBool := n.at(member).v.(bool)
+	ok, isBool := n.at(member).value().(bool)
 	return isBool && !ok
 }
 

@@ -93,7 +93,7 @@ func atomsCalls(data node) []node {
 	}
 	members := data.object()
 	for _, name := range slices.Sorted(maps.Keys(members)) {
-		m := node{members[name]}
+		m := node{v: members[name]}
 		if m.at("callId").text() != "" {
 			calls = append(calls, m)
 		}
@@ -112,7 +112,7 @@ func atomsWebhook(n node, b *Body) ([]call.Event, error) {
 	if dot := strings.LastIndexByte(event, '.'); dot >= 0 {
 		agent, suffix = event[:dot], event[dot+1:]
 	}
-	typ := m.at("eventType").or(node{suffix}).text()
+	typ := m.at("eventType").or(node{v: suffix}).text()
 	kind := map[string]call.Kind{
 		"pre-conversation":    call.Progress,
 		"post-conversation":   call.Ended,
@@ -129,7 +129,7 @@ func atomsWebhook(n node, b *Body) ([]call.Event, error) {
 	if id := n.at("id").text(); id != "" {
 		e.ID = identified(id, typ) // the documentation's samples share one id
 	}
-	e.AgentID = m.at("agentId").or(node{agent}).text()
+	e.AgentID = m.at("agentId").or(node{v: agent}).text()
 	atomsType(&e, m.at("callData", "callDirection").or(m.at("conversationType")))
 	e.From, e.To = m.at("fromPhone").text(), m.at("toPhone").text()
 	if kind == call.Progress {
@@ -151,8 +151,8 @@ func atomsWebhook(n node, b *Body) ([]call.Event, error) {
 // duration, which is talk time: a start within a moment of the answer is it.
 func atomsCallData(e *call.Event, d node) {
 	const moment = 50 * time.Millisecond
-	e.From = d.at("fromNumber").or(node{e.From}).text()
-	e.To = d.at("toNumber").or(node{e.To}).text()
+	e.From = d.at("fromNumber").or(node{v: e.From}).text()
+	e.To = d.at("toNumber").or(node{v: e.To}).text()
 	e.Status = atomsStatus(d.at("callStatus"))
 	e.AnsweredAt, e.EndedAt = d.at("answerTime").time(), d.at("endTime").time()
 	e.DurationSec = atomsDuration(d.at("callDuration").amount(), e.AnsweredAt, e.EndedAt)

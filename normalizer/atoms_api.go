@@ -29,7 +29,7 @@ func atomsAPI() *REST {
 }
 
 func atomsWants(e *call.Event, _ Keys) []Ask {
-	analytics := e.Kind == call.Report && (node{e.Raw}).at("eventType").text() == "analytics-completed"
+	analytics := e.Kind == call.Report && (node{v: e.Raw}).at("eventType").text() == "analytics-completed"
 	if e.Kind != call.Ended && !analytics {
 		return nil
 	}

@@ -111,7 +111,7 @@ func birdObject(n node) ([]call.Event, error) {
 func birdWebhook(n node) ([]call.Event, error) {
 	p, event := n.at("payload"), n.at("event").text()
 	direction, _ := strings.CutPrefix(event, "voice.")
-	if birdDirection(node{direction}) == "" || p.isNull() {
+	if birdDirection(node{v: direction}) == "" || p.isNull() {
 		return nil, nil
 	}
 	id := p.at("id").text()
@@ -152,7 +152,7 @@ func birdCall(n node, direction string) call.Event {
 	e.Tags = n.at("tags").texts()
 	e.OccurredAt = n.at("updatedAt").time()
 
-	e.Direction = birdDirection(n.at("direction").or(node{direction}))
+	e.Direction = birdDirection(n.at("direction").or(node{v: direction}))
 	e.Status = birdStatus(n.at("status"))
 	e.From = birdParty(n.at("from").or(n.at("originator")))
 	e.To = birdParty(n.at("to").or(n.at("receiver")))

@@ -48,12 +48,13 @@ func birdQuality(e *call.Event, m node) (measured bool) {
 // cannot be measured, it lies between 1.00 and 4.50, and all else is 0 as well.
 func birdPlaceholder(m node) bool {
 	mos := m.at("mos").number()
-	for name := range m.object() {
-		if m.at(name).positive() != nil {
+	members := m.object()
+	for _, v := range members {
+		if (node{v: v}).positive() != nil {
 			return false
 		}
 	}
-	return !m.isObject() || len(m.object()) == 0 || mos != nil && *mos == 0
+	return len(members) == 0 || mos != nil && *mos == 0
 }
 
 // birdLost estimates the packets lost from their share of those received. A

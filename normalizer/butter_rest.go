@@ -123,7 +123,7 @@ func members(n node, names ...string) map[string]any {
 	out := map[string]any{}
 	for _, name := range names {
 		if m := n.at(name); !m.isNull() {
-			out[name] = m.v
+			out[name] = m.value()
 		}
 	}
 	return out

@@ -4,65 +4,60 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
-
-	"github.com/go-json-experiment/json/jsontext"
+	"fmt"
 )
 
-// decodeJSON reads one value the way package json does with UseNumber, at half its
-// cost: bodies are mostly numbers in deep objects. What it refuses is left to
-// that, so that the same bodies are understood.
+// maxDepth bounds the nesting of a body: deeper ones are hostile, not calls.
+const maxDepth = 64
+
+// parseJSON reads a JSON body. Numbers keep their digits until asked for.
+func parseJSON(b []byte) (node, error) {
+	if d, ok := read(b); ok {
+		return d.node(0), nil
+	}
+	v, err := decodeJSON(b)
+	return node{v: v}, err
+}
+
+// decodeJSON decodes a body by package json.
 func decodeJSON(b []byte) (any, error) {
-	dec := jsontext.NewDecoder(bytes.NewReader(b), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	v, err := decodeValue(dec)
-	if err != nil {
+	if err := checkDepth(b); err != nil {
 		return nil, err
 	}
-	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("more than one value")
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, fmt.Errorf("parse json: %w", err)
+	}
+	if dec.More() {
+		return nil, errors.New("parse json: more than one value")
 	}
 	return v, nil
 }
 
-func decodeValue(dec *jsontext.Decoder) (any, error) {
-	if dec.PeekKind() == '0' {
-		digits, err := dec.ReadValue() // as they stand there
-		return json.Number(digits), err
+// checkDepth refuses bodies nested deeper than maxDepth before they are decoded.
+func checkDepth(b []byte) error {
+	if bytes.Count(b, []byte("{"))+bytes.Count(b, []byte("[")) <= maxDepth {
+		return nil // not that many, however they are nested
 	}
-	t, err := dec.ReadToken()
-	if err != nil {
-		return nil, err
-	}
-	switch t.Kind() {
-	case '"':
-		return t.String(), nil
-	case 't', 'f':
-		return t.Bool(), nil
-	case '{':
-		m := map[string]any{}
-		for dec.PeekKind() != '}' {
-			name, err := dec.ReadToken()
-			if err != nil {
-				return nil, err
+	depth, quoted, escaped := 0, false, false
+	for _, c := range b {
+		switch {
+		case escaped:
+			escaped = false
+		case quoted && c == '\\':
+			escaped = true
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return fmt.Errorf("parse json: nested deeper than %d", maxDepth)
 			}
-			key := name.String()
-			if m[key], err = decodeValue(dec); err != nil {
-				return nil, err
-			}
+		case c == '}' || c == ']':
+			depth--
 		}
-		_, err := dec.ReadToken()
-		return m, err
-	case '[':
-		l := []any{}
-		for dec.PeekKind() != ']' {
-			v, err := decodeValue(dec)
-			if err != nil {
-				return nil, err
-			}
-			l = append(l, v)
-		}
-		_, err := dec.ReadToken()
-		return l, err
 	}
-	return nil, nil
+	return nil
 }

@@ -128,5 +128,5 @@ func parseForm(b []byte) (node, error) {
 	for _, p := range slices.Backward(pairs) { // so that the first of a name is the one that stays
 		m[strings.ToValidUTF8(p.name, "\uFFFD")] = strings.ToValidUTF8(p.value, "\uFFFD")
 	}
-	return node{m}, nil
+	return node{v: m}, nil
 }

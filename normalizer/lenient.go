@@ -1,105 +1,61 @@
 package normalizer
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// maxDepth bounds the nesting of a body: deeper ones are hostile, not calls.
-const maxDepth = 64
-
-// node is one value of a decoded body. Every accessor is lenient: providers send
-// numbers as text, null for absent, and members that come and go. What cannot be
-// read is absent.
-type node struct{ v any }
-
-// parseJSON decodes a JSON body. Numbers keep their digits until asked for.
-func parseJSON(b []byte) (node, error) {
-	if err := checkDepth(b); err != nil {
-		return node{}, err
-	}
-	if v, err := decodeJSON(b); err == nil {
-		return node{v}, nil
-	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		return node{}, fmt.Errorf("parse json: %w", err)
-	}
-	if dec.More() {
-		return node{}, errors.New("parse json: more than one value")
-	}
-	return node{v}, nil
-}
-
-// checkDepth refuses bodies nested deeper than maxDepth before they are decoded.
-func checkDepth(b []byte) error {
-	if bytes.Count(b, []byte("{"))+bytes.Count(b, []byte("[")) <= maxDepth {
-		return nil // not that many, however they are nested
-	}
-	depth, quoted, escaped := 0, false, false
-	for _, c := range b {
-		switch {
-		case escaped:
-			escaped = false
-		case quoted && c == '\\':
-			escaped = true
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
-				return fmt.Errorf("parse json: nested deeper than %d", maxDepth)
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return nil
-}
-
 // at follows member names; the zero node where one is missing.
 func (n node) at(path ...string) node {
 	for _, name := range path {
-		m, _ := n.v.(map[string]any)
-		n = node{m[name]}
+		switch {
+		case n.doc == nil:
+			m, _ := n.v.(map[string]any)
+			n = node{v: m[name]}
+		case n.isObject():
+			n = n.doc.member(n.cell, name)
+		default:
+			return node{}
+		}
 	}
 	return n
 }
 
 // or is n where it holds something, else the other: two names of one member.
 func (n node) or(other node) node {
-	if n.v == nil || n.v == "" {
+	if n.isNull() || n.v == "" || n.is(kindText) && n.place().start == n.place().end {
 		return other
 	}
 	return n
 }
 
-func (n node) isObject() bool { _, ok := n.v.(map[string]any); return ok }
-func (n node) isList() bool   { _, ok := n.v.([]any); return ok }
-func (n node) isNull() bool   { return n.v == nil }
-
-func (n node) object() map[string]any { m, _ := n.v.(map[string]any); return m }
+func (n node) isObject() bool { _, ok := n.v.(map[string]any); return ok || n.is(kindObject) }
+func (n node) isList() bool   { _, ok := n.v.([]any); return ok || n.is(kindList) }
+func (n node) isNull() bool   { return n.v == nil && n.doc == nil }
 
 // list is the elements of an array, nil for anything else.
 func (n node) list() []node {
+	if n.is(kindList) {
+		out := make([]node, 0, n.place().start)
+		n.doc.within(n.cell, func(_ string, e node) bool { out = append(out, e); return true })
+		return out
+	}
 	l, _ := n.v.([]any)
 	out := make([]node, len(l))
 	for i, v := range l {
-		out[i] = node{v}
+		out[i] = node{v: v}
 	}
 	return out
 }
 
 // text is a text or the digits of a number, trimmed; "" where absent.
 func (n node) text() string {
+	if n.is(kindText) || n.is(kindNumber) {
+		return strings.TrimSpace(n.doc.textOf(n.place()))
+	}
 	switch v := n.v.(type) {
 	case string:
 		return strings.TrimSpace(v)
@@ -112,12 +68,8 @@ func (n node) text() string {
 
 // number is a finite number or a text that reads as one.
 func (n node) number() *float64 {
-	text := n.text()
-	if text == "" {
-		return nil // the usual case of an error that would be made for nothing
-	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+	f, ok := n.float()
+	if !ok {
 		return nil
 	}
 	return &f
@@ -143,16 +95,11 @@ func (n node) scaled(factor float64) *float64 {
 // integer is a whole number, or the whole part of one given with decimals, if
 // it fits.
 func (n node) integer() *int64 {
-	if text := n.text(); text == "" {
-		return nil
-	} else if i, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return &i
-	}
-	f := n.number()
-	if f == nil || math.Abs(*f) > 1<<53 {
+	i, ok := n.whole()
+	if !ok {
 		return nil
 	}
-	return new(int64(*f))
+	return &i
 }
 
 // count is an integer of 0 or more.
@@ -165,7 +112,10 @@ func (n node) count() *int64 {
 
 // truth is a JSON truth value or the texts true and false.
 func (n node) truth() *bool {
-	switch v := n.v.(type) {
+	if n.isObject() || n.isList() {
+		return nil
+	}
+	switch v := n.value().(type) {
 	case bool:
 		return &v
 	case string:
@@ -199,8 +149,14 @@ var timeLayouts = []string{
 
 // time is a time written as text; zero where absent or unreadable.
 func (n node) time() time.Time {
-	s, _ := n.v.(string)
-	if s = strings.TrimSpace(s); s == "" {
+	if b, ok := n.bytes(); ok {
+		return parseTime(string(b))
+	}
+	return parseTime(n.text())
+}
+
+func parseTime(s string) time.Time {
+	if s == "" {
 		return time.Time{}
 	}
 	for _, layout := range timeLayouts {

@@ -83,7 +83,7 @@ func listed(records []node, read func(n node) Listed) []Listed {
 		if l.CallID == "" || len(l.CallID) > maxSegment {
 			continue
 		}
-		body, err := json.Marshal(n.v)
+		body, err := json.Marshal(n.value())
 		if err != nil {
 			continue
 		}

@@ -33,7 +33,7 @@ func TestFollow(t *testing.T) {
 		"/api/laml/Calls?%zz":                                        "error",
 		"/api/laml/Calls?Page=" + strings.Repeat("1", 5000):          "error",
 	} {
-		next, err := this.follow(node{link}, bases...)
+		next, err := this.follow(node{v: link}, bases...)
 		got := "none"
 		switch {
 		case err != nil:

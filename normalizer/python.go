@@ -21,7 +21,7 @@ func parsePython(s string) (node, error) {
 	if p.space(); p.rest != "" {
 		return node{}, errors.New("parse python literal: more than one value")
 	}
-	return node{v}, nil
+	return node{v: v}, nil
 }
 
 type pythonReader struct{ rest string }

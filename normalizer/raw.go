@@ -24,15 +24,15 @@ func private(member string) bool {
 // rawOf is an object's members less those named and the private ones. More
 // members, such as those of an envelope, are added where the name is free.
 func rawOf(n node, without []string, more map[string]node) map[string]any {
-	raw := make(map[string]any, len(n.object())+len(more))
-	for name, v := range n.object() {
+	raw := make(map[string]any, len(more)+8)
+	for name, m := range n.members() {
 		if !slices.Contains(without, name) && !private(name) {
-			raw[name] = v
+			raw[name] = m.value()
 		}
 	}
 	for name, m := range more {
 		if _, taken := raw[name]; !taken && !m.isNull() {
-			raw[name] = m.v
+			raw[name] = m.value()
 		}
 	}
 	return raw

@@ -62,7 +62,7 @@ func eachRecord(records []node, mapping func(node) ([]call.Event, error)) ([]cal
 // recordID identifies a record that may be read again with more in it, wherever
 // it stood in its page.
 func recordID(n node) string {
-	b, err := json.Marshal(n.v)
+	b, err := json.Marshal(n.value())
 	if err != nil {
 		return "" // the whole body identifies it
 	}

@@ -55,7 +55,7 @@ func signalwireWants(e *call.Event, k Keys) []Ask {
 	if e.Kind != call.Ended || e.Status != "" && e.Status != call.Completed {
 		return nil
 	}
-	if (node{e.Raw}).at("CallSid").text() != "" {
+	if (node{v: e.Raw}).at("CallSid").text() != "" {
 		if e.Final {
 			return nil
 		}

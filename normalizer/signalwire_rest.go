@@ -38,7 +38,7 @@ func signalwireRecord(n node) ([]call.Event, error) {
 		return nil, err
 	}
 	if n.at("code").text() != "" && n.at("message").text() != "" {
-		return nil, refusal(node{map[string]any{"error": n.v}})
+		return nil, refusal(node{v: map[string]any{"error": n.value()}})
 	}
 	return nil, errors.New("neither a status callback, a call state nor a REST record of SignalWire")
 }
@@ -148,7 +148,7 @@ func signalwireLogEvents(records []node) ([]call.Event, error) {
 			events = append(events, call.Event{
 				Identity: call.Identity{Kind: call.Report, CallID: id},
 				Facts:    call.Facts{ErrorCount: new(int64(0))},
-				Raw:      map[string]any{"project_id": n.at("project_id").v, "events": []any{}},
+				Raw:      map[string]any{"project_id": n.at("project_id").value(), "events": []any{}},
 			})
 		}
 		e := &events[i]
@@ -161,7 +161,7 @@ func signalwireLogEvents(records []node) ([]call.Event, error) {
 		e.Raw["events"] = append(e.Raw["events"].([]any), rawOf(n, []string{"log_id", "project_id"}, nil))
 	}
 	for i := range events {
-		events[i].ID = recordID(node{events[i].Raw})
+		events[i].ID = recordID(node{v: events[i].Raw})
 	}
 	return events, nil
 }

@@ -132,7 +132,7 @@ func telnyxRecord(n node, source Source, fetchedFor string) ([]call.Event, error
 	case n.at("event_type").text() != "":
 		return telnyxWebhook(n, node{})
 	case n.at("webhook").isObject(): // a record of /webhook_deliveries
-		return telnyxWebhook(n.at("webhook"), node{map[string]any{"status": n.at("status").v}})
+		return telnyxWebhook(n.at("webhook"), node{v: map[string]any{"status": n.at("status").value()}})
 	case n.at("metadata").isObject():
 		return telnyxCallEvent(n)
 	case n.at("CallSid").text() != "" || n.at("CallLegId").text() != "":

@@ -21,7 +21,7 @@ func telnyxAPI() *REST {
 		Delays:    []time.Duration{2 * time.Second, 10 * time.Second, time.Minute, 5 * time.Minute},
 		Wants:     telnyxWants,
 		Holds:     holding(normalizeTelnyx, isFinal),
-		Complete:  func(c *call.Event) bool { n := node{c.Raw}; return n.at("summary").isObject() && telnyxFinal(n) },
+		Complete:  func(c *call.Event) bool { n := node{v: c.Raw}; return n.at("summary").isObject() && telnyxFinal(n) },
 		Calls:     func(Keys) []Listing { return telnyxLists() },
 	}
 }
@@ -30,7 +30,7 @@ func telnyxAPI() *REST {
 // call id where the webhook has it. A call that nobody answered, and a leg of the
 // telephone network, have none.
 func telnyxWants(e *call.Event, _ Keys) []Ask {
-	raw := node{e.Raw}
+	raw := node{v: e.Raw}
 	unanswered := e.DurationSec != nil && *e.DurationSec == 0
 	if e.Kind != call.Ended || raw.at("summary").isObject() || unanswered || e.Transport == call.PSTN {
 		return nil

@@ -165,3 +165,31 @@ func TestStandardPort(t *testing.T) {
 		}
 	}
 }
+
+// The last known kinds of candidates are the report's, whichever of the two changes.
+func TestTelnyxCandidatesOfTheLastEntry(t *testing.T) {
+	entry := func(local, remote string) string {
+		return `{"ice":{"local":{"candidateType":"` + local + `"},"remote":{"candidateType":"` + remote + `"}}}`
+	}
+	for _, c := range []struct {
+		entries []string
+		local   string
+		relayed bool
+	}{
+		{[]string{entry("host", "host"), entry("srflx", "host")}, "srflx", false},
+		{[]string{entry("host", "host"), entry("relay", "host")}, "relay", true},
+		{[]string{entry("host", "relay"), entry("host", "host")}, "host", false},
+		{[]string{entry("host", "host"), entry("host", "relay"), `{}`}, "host", true},
+		{[]string{entry("host", "host"), entry("", "relay")}, "host", true},
+		{[]string{entry("host", "relay"), entry("host", "relay")}, "host", true},
+	} {
+		body := `{"summary":{"callId":"x"},"stats":[` + strings.Join(c.entries, ",") + `]}`
+		events, err := Events(telnyx(), &Body{Source: Pushed, Bytes: []byte(body), ReceivedAt: testReceivedAt()}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := events[0]; e.CandidateType != c.local || e.Relayed == nil || *e.Relayed != c.relayed {
+			t.Errorf("%s: %s, relayed %v", body, e.CandidateType, e.Relayed)
+		}
+	}
+}

@@ -15,22 +15,22 @@ func telnyxCallEvent(n node) ([]call.Event, error) {
 		return nil, nil
 	}
 	meta := n.at("metadata")
-	delivery := node{map[string]any{
-		"attempt": meta.at("attempt").v, "delivered_to": meta.at("delivered_to").v, "status": meta.at("status").v,
+	delivery := node{v: map[string]any{
+		"attempt": meta.at("attempt").value(), "delivered_to": meta.at("delivered_to").value(), "status": meta.at("status").value(),
 	}}
 	event := meta.at("event").or(meta.at("data")).or(meta)
 	if !event.isObject() {
 		return nil, errors.New("call event without its webhook")
 	}
-	whole := map[string]any{"event_type": n.at("name").v, "occurred_at": n.at("event_timestamp").v}
+	whole := map[string]any{"event_type": n.at("name").value(), "occurred_at": n.at("event_timestamp").value()}
 	if event.at("event_type").text() == "" && !event.at("payload").isObject() {
-		whole["payload"] = event.v // the payload alone
+		whole["payload"] = event.value() // the payload alone
 	}
 	maps.Copy(whole, event.object())
-	payload := map[string]any{"call_leg_id": n.at("call_leg_id").v, "call_session_id": n.at("call_session_id").v}
-	maps.Copy(payload, node{whole["payload"]}.object())
+	payload := map[string]any{"call_leg_id": n.at("call_leg_id").value(), "call_session_id": n.at("call_session_id").value()}
+	maps.Copy(payload, node{v: whole["payload"]}.object())
 	whole["payload"] = payload
-	return telnyxWebhook(node{whole}, delivery)
+	return telnyxWebhook(node{v: whole}, delivery)
 }
 
 // telnyxDetail maps a detail record, which has times and cost and no quality.

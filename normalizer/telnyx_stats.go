@@ -2,6 +2,7 @@ package normalizer
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"callwatch/call"
@@ -29,10 +30,13 @@ type telnyxStats struct {
 	tally     call.Tally
 	counted   bool // some counter was read
 	samples   sampleTally
+	figures   many[float64]
+	counts    many[int64]
 
 	jitter, rtt, level, remoteJitter mean
 	codec, ice, dtls, candidate      string
 	relayed                          *bool
+	local, remote                    string // kinds of candidates, as the last entry has them
 }
 
 // telnyxStatsOf reads stats, an array of intervals or one object.
@@ -55,6 +59,7 @@ func telnyxStatsOf(n node, sdk telnyxSDK) (*telnyxStats, error) {
 		}
 	}
 	s.codec = n.at("android_extra", "deviceInfo", "selectedCodec").text()
+	s.intervals = slices.Grow(s.intervals, min(len(entries), telnyxMaxIntervals))
 	for _, entry := range entries {
 		s.add(entry)
 	}
@@ -88,12 +93,14 @@ func (s *telnyxStats) add(n node) {
 		iv.PacketsReceived, iv.PacketsLost = diff.PacketsReceived, call.Clamped(diff.PacketsLost)
 		iv.PacketsDiscarded = call.Clamped(diff.PacketsDiscarded)
 		iv.PacketLossPct = call.LossPct(iv.PacketsReceived, iv.PacketsLost)
-		iv.ConcealedPct, iv.JitterBufferMs = concealed, buffer
+		iv.ConcealedPct = s.figures.of(concealed.value, concealed.known)
+		iv.JitterBufferMs = s.figures.of(buffer.value, buffer.known)
 	}
-	iv.JitterMs = s.jitter.add(s.known(in.at("jitterAvg").number()))
-	iv.RTTMs = s.rtt.add(s.roundTrip(n))
-	s.level.add(s.known(in.at("audioLevelAvg").number()))
-	s.remoteJitter.add(s.known(n.at("remoteRtcp", "inbound", "jitter").scaled(s.sdk.remoteJitter)))
+	remote := n.at("remoteRtcp", "inbound")
+	iv.JitterMs = s.jitter.add(s.figure(in.at("jitterAvg"), 1))
+	iv.RTTMs = s.rtt.add(s.roundTrip(n, remote))
+	s.level.add(s.figure(in.at("audioLevelAvg"), 1))
+	s.remoteJitter.add(s.figure(remote.at("jitter"), s.sdk.remoteJitter))
 	s.connection(n)
 
 	if s.counters.From.IsZero() {
@@ -112,13 +119,13 @@ func (s *telnyxStats) add(n node) {
 func (s *telnyxStats) reading(n node) call.Reading {
 	in, out := n.at("audio", "inbound"), n.at("audio", "outbound")
 	r := call.Reading{
-		PacketsReceived:  in.at("packetsReceived").count(),
-		PacketsLost:      in.at("packetsLost").integer(),
-		PacketsDiscarded: in.at("packetsDiscarded").count(),
-		BytesReceived:    in.at("bytesReceived").count(),
-		PacketsSent:      out.at("packetsSent").count(),
-		BytesSent:        out.at("bytesSent").count(),
-		RemoteLost:       n.at("remoteRtcp", "inbound", "packetsLost").integer(),
+		PacketsReceived:  s.count(in.at("packetsReceived")),
+		PacketsLost:      s.counts.of(in.at("packetsLost").whole()),
+		PacketsDiscarded: s.count(in.at("packetsDiscarded")),
+		BytesReceived:    s.count(in.at("bytesReceived")),
+		PacketsSent:      s.count(out.at("packetsSent")),
+		BytesSent:        s.count(out.at("bytesSent")),
+		RemoteLost:       s.counts.of(n.at("remoteRtcp", "inbound", "packetsLost").whole()),
 	}
 	if s.sdk.zeroCounts {
 		if none(r.PacketsReceived) && none(r.PacketsLost) {
@@ -133,30 +140,33 @@ func (s *telnyxStats) reading(n node) call.Reading {
 
 func none(n *int64) bool { return n == nil || *n == 0 }
 
-// known drops what cannot be a figure: a negative one, and a 0 of an SDK that
-// writes it for unknown.
-func (s *telnyxStats) known(f *float64) *float64 {
-	if f == nil || *f < 0 || *f == 0 && s.sdk.zeroFigures {
-		return nil
-	}
-	return f
+// count is a counter of 0 or more.
+func (s *telnyxStats) count(n node) *int64 {
+	i, ok := n.whole()
+	return s.counts.of(i, ok && i >= 0)
+}
+
+// figure is a number times factor. What cannot be a figure is unknown: a negative
+// one, and a 0 of an SDK that writes it for unknown.
+func (s *telnyxStats) figure(n node, factor float64) *float64 {
+	f, ok := n.float()
+	f *= factor
+	return s.figures.of(f, ok && f >= 0 && !(f == 0 && s.sdk.zeroFigures))
 }
 
 // roundTrip is the mean round-trip time of an interval in ms, never 0.
-func (s *telnyxStats) roundTrip(n node) *float64 {
-	remote := n.at("remoteRtcp", "inbound")
-	for _, seconds := range []node{n.at("connection", "roundTripTimeAvg"), remote.at("roundTripTimeAvg")} {
-		if seconds.positive() != nil {
-			return seconds.scaled(1000)
-		}
+func (s *telnyxStats) roundTrip(n, remote node) *float64 {
+	seconds, ok := n.at("connection", "roundTripTimeAvg").float()
+	if !ok || seconds <= 0 {
+		seconds, ok = remote.at("roundTripTimeAvg").float()
 	}
-	return nil
+	return s.figures.of(1000*seconds, ok && seconds > 0)
 }
 
 // connection takes the texts of an entry; the last known ones are the report's.
 func (s *telnyxStats) connection(n node) {
 	take := func(field *string, value node) {
-		if text := value.text(); text != "" {
+		if text := value.textLike(*field); text != "" {
 			*field = text
 		}
 	}
@@ -164,13 +174,16 @@ func (s *telnyxStats) connection(n node) {
 	take(&s.codec, in.at("mimeType").or(in).or(out.at("mimeType")).or(out))
 	take(&s.ice, n.at("transport", "iceState"))
 	take(&s.dtls, n.at("transport", "dtlsState"))
-	local, remote := n.at("ice", "local", "candidateType").text(), n.at("ice", "remote", "candidateType").text()
+	ice := n.at("ice")
+	local, remote := ice.at("local", "candidateType").textLike(s.local), ice.at("remote", "candidateType").textLike(s.remote)
+	if local == "" && remote == "" || s.relayed != nil && local == s.local && remote == s.remote {
+		return
+	}
+	s.local, s.remote = local, remote
 	if local != "" {
 		s.candidate = foldWord(local)
 	}
-	if local != "" || remote != "" {
-		s.relayed = new(foldWord(local) == "relay" || foldWord(remote) == "relay")
-	}
+	s.relayed = new(foldWord(local) == "relay" || foldWord(remote) == "relay")
 }
 
 // fill writes the report's own figures. Lost packets are the sum of the signed
@@ -180,7 +193,8 @@ func (s *telnyxStats) fill(e *call.Event) {
 	e.JitterMs, e.JitterMaxMs = s.jitter.value(), s.jitter.largest()
 	e.RTTMs, e.RTTMaxMs = s.rtt.value(), s.rtt.largest()
 	e.AudioLevel, e.RemoteJitterMs = s.level.value(), s.remoteJitter.value()
-	e.ConcealedPct, e.JitterBufferMs = s.samples.total()
+	concealed, buffer := s.samples.total()
+	e.ConcealedPct, e.JitterBufferMs = s.figures.of(concealed.value, concealed.known), s.figures.of(buffer.value, buffer.known)
 	e.Intervals = s.intervals
 	if !s.counted {
 		return

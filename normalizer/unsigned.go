@@ -24,8 +24,8 @@ func confirm(e *call.Event, b *Body) {
 
 // unconfirmed is what a webhook told, whether it was taken for true or not.
 func unconfirmed(e *call.Event) node {
-	if told := (node{e.Raw}).at(unconfirmedRaw); told.isObject() {
+	if told := (node{v: e.Raw}).at(unconfirmedRaw); told.isObject() {
 		return told
 	}
-	return node{e.Raw}
+	return node{v: e.Raw}
 }

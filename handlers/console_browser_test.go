@@ -35,6 +35,15 @@ func press(ctx context.Context, t *testing.T, selector string) {
 	}
 }
 
+// submits clicks what a selector finds first, and waits for the page that comes of
+// it: the one before may say already what is looked for.
+func submits(ctx context.Context, t *testing.T, selector string) {
+	t.Helper()
+	eval[bool](ctx, t, `window.before = true`)
+	press(ctx, t, selector)
+	becomes(ctx, t, `!window.before && document.readyState === 'complete'`)
+}
+
 // reads waits until the page's text holds something, also across a navigation.
 func reads(ctx context.Context, t *testing.T, text string) {
 	t.Helper()
@@ -167,17 +176,17 @@ func TestConsoleActions(t *testing.T) {
 
 	open(ctx, t, url+"/incidents")
 	n := len(o.api().Open())
-	press(ctx, t, `.card button[value=acknowledge]`)
+	submits(ctx, t, `.card button[value=acknowledge]`)
 	reads(ctx, t, "Acknowledged.")
 	did(rules.Acknowledge)
 	open(ctx, t, url+"/incidents?state=acknowledged")
-	press(ctx, t, `.card button[value=unacknowledge]`)
+	submits(ctx, t, `.card button[value=unacknowledge]`)
 	reads(ctx, t, "Given back")
 	did(rules.Unacknowledge)
 	open(ctx, t, url+"/incidents")
-	press(ctx, t, `.card .title`)
+	submits(ctx, t, `.card .title`)
 	becomes(ctx, t, `location.pathname.startsWith('/incidents/') && document.readyState === 'complete'`)
-	press(ctx, t, `button[name=for][value="4h"]`)
+	submits(ctx, t, `button[name=for][value="4h"]`)
 	reads(ctx, t, "Silenced.")
 	did(rules.AddSilence)
 	if until := time.Until(o.api().Silences()[0].Until); until < 3*time.Hour || until > 4*time.Hour {
@@ -187,16 +196,16 @@ func TestConsoleActions(t *testing.T) {
 	open(ctx, t, url+"/silences")
 	reads(ctx, t, "mutes 1 incident")
 	eval[any](ctx, t, `document.getElementById('match').value = 'rule == "low-mos"', document.getElementById('for').value = '30m', 0`)
-	press(ctx, t, `form[action="/silences"] button`)
+	submits(ctx, t, `form[action="/silences"] button`)
 	reads(ctx, t, `rule == "low-mos"`)
-	press(ctx, t, `form[action="/silences/expire"] button`)
+	submits(ctx, t, `form[action="/silences/expire"] button`)
 	reads(ctx, t, "The silence has ended.")
 	did(rules.ExpireSilence)
 
 	open(ctx, t, url+"/dead-letters")
-	press(ctx, t, `td form button`)
+	submits(ctx, t, `td form button`)
 	reads(ctx, t, "Tried 1: 1 are mended")
-	press(ctx, t, `main > form button`)
+	submits(ctx, t, `main > form button`)
 	reads(ctx, t, "No dead letter")
 
 	// The list follows what happens.

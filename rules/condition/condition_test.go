@@ -226,7 +226,7 @@ func TestEvaluationIsBounded(t *testing.T) {
 		if got := p.Eval(facts); got != (Result{Unknown, ErrTooLong}) {
 			t.Errorf("%.60s = %v, want ErrTooLong", src, got)
 		}
-		if took := time.Since(began); took > 10*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("%.60s took %v", src, took)
 		} else {
 			t.Logf("%.60s: %v", src, took)

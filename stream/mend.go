@@ -99,7 +99,12 @@ func (m *mender) run() error {
 	if err != nil {
 		return fmt.Errorf("check stream %s: %w", m.stream, err)
 	}
+	survey := m.survey(blocks)
 	for i, b := range blocks {
+		if survey[i].sound {
+			m.last = max(m.last, survey[i].last)
+			continue
+		}
 		if err := m.mendBlock(b, blocks[i+1:]); err != nil {
 			return fmt.Errorf("check stream %s: %w", m.stream, err)
 		}

@@ -1,21 +1,13 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"net/http/httputil"
-	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"callwatch/normalizer"
-	"callwatch/stream/natstest"
 )
 
 const (
@@ -23,11 +15,6 @@ const (
 	resumeLimit         = 2 * time.Minute // a wait that is not judged ends with it
 	takeOverLimit       = 5 * time.Second
 )
-
-// allStages are the stages and shards that one replica at a time works for.
-func allStages() []string {
-	return []string{"normalize", "announce", "judge", "judge-0", "judge-1", "judge-2", "judge-3"}
-}
 
 // shardedCalls is the rule of badCalls once for each provider: so there are rules
 // in all shards, and one incident per call as before.
@@ -39,19 +26,6 @@ func shardedCalls() string {
 		text += strings.Replace(rule, "name: bad-call", name, 1)
 	}
 	return text + "routes:" + routes
-}
-
-// farm is replicas of callwatch on a cluster of NATS servers, behind a balancer.
-type farm struct {
-	t        *trial
-	nats     *natstest.Cluster
-	entries  []*natstest.Entry
-	replicas []*product
-	front    *http.Server
-
-	mu      sync.Mutex
-	turn    int
-	longest map[string]time.Duration // by what was waited for
 }
 
 // cluster kills, stops and cuts off replicas and NATS servers, one after the other.
@@ -116,61 +90,6 @@ func cluster(t *trial) error {
 		return errors.Join(t.judged(v), late, fmt.Errorf("%d answers after which a provider does not send again", l.wrong.Load()))
 	}
 	return errors.Join(t.judged(v), late)
-}
-
-// farm starts everything. p becomes the balancer: its address is what is sent to.
-func (t *trial) farm(p *product) (*farm, error) {
-	f := &farm{t: t, longest: map[string]time.Duration{}}
-	var err error
-	if f.nats, err = natstest.Start(t, t.dir, false); err != nil {
-		return nil, err
-	}
-	for i := range replicasOfCallwatch {
-		e, err := f.nats.Enter()
-		if err != nil {
-			return nil, errors.Join(err, f.nats.Close())
-		}
-		r := *p
-		if r.address, err = freeAddress(); err != nil {
-			return nil, errors.Join(err, f.nats.Close())
-		}
-		r.env = append(slices.Clone(p.env), "CALLWATCH_LISTEN="+r.address, "CALLWATCH_NATS_URL="+e.URL, "CALLWATCH_NATS_REPLICAS=3",
-			"CALLWATCH_DATA_DIR="+filepath.Join(t.dir, fmt.Sprint("replica", i)))
-		f.entries, f.replicas = append(f.entries, e), append(f.replicas, &r)
-	}
-	listener, err := net.Listen("tcp", p.address)
-	if err != nil {
-		return nil, errors.Join(err, f.nats.Close())
-	}
-	f.front = &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", f.next() },
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
-			w.WriteHeader(http.StatusBadGateway)
-		},
-	}}
-	go func() { _ = f.front.Serve(listener) }()
-	for _, r := range f.replicas {
-		if err := r.start(); err != nil {
-			f.close()
-			return nil, err
-		}
-	}
-	return f, nil
-}
-
-func (f *farm) next() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.turn++
-	return f.replicas[f.turn%len(f.replicas)].address
-}
-
-func (f *farm) close() {
-	for _, r := range f.replicas {
-		r.kill()
-	}
-	_ = f.front.Close()
-	_ = f.nats.Close()
 }
 
 // fault is made, then undone; what is the wait that is measured in between.
@@ -275,64 +194,4 @@ func (f *farm) faults(l *load) []fault {
 			return nothing, nil
 		}, taken},
 	}
-}
-
-// held says whether every stage and shard is worked for by one of those replicas.
-func (f *farm) held(among ...int) bool {
-	for _, stage := range allStages() {
-		if !slices.ContainsFunc(among, func(i int) bool { return f.holds(i, stage) }) {
-			return false
-		}
-	}
-	return true
-}
-
-// shards is how many shards a replica has.
-func (f *farm) shards(i int) (n int) {
-	for _, stage := range allStages() {
-		if strings.HasPrefix(stage, "judge-") && f.holds(i, stage) {
-			n++
-		}
-	}
-	return n
-}
-
-func (f *farm) holds(i int, stage string) bool {
-	return f.replicas[i].metric(`callwatch_stage_held{stage="`+stage+`"}`) == "1"
-}
-
-func (f *farm) holder(stage string) int {
-	if f.holds(1, stage) {
-		return 1
-	}
-	return 0
-}
-
-func (f *farm) await(what string, ok func() bool) error {
-	ctx, cancel := context.WithTimeout(f.t, resumeLimit)
-	defer cancel()
-	for !ok() {
-		if !pause(ctx, 20*time.Millisecond) {
-			return fmt.Errorf("not within %v: %s\n%s", resumeLimit, what, f.replicas[0].lastWords())
-		}
-	}
-	return nil
-}
-
-// settled waits until no stage has anything left to do.
-func (f *farm) settled() error {
-	for _, stage := range []string{"normalize", "judge", "announce"} {
-		err := f.await(stage+" has nothing left to do", func() bool {
-			at := f.holder(stage)
-			idle := func(r *product) bool { return r.metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0" }
-			if stage == "judge" { // each replica stores its shards
-				return !slices.ContainsFunc(f.replicas, func(r *product) bool { return !idle(r) })
-			}
-			return f.holds(at, stage) && idle(f.replicas[at])
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

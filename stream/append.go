@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// appendDeadline is what a sender waits at most: Telnyx gives up after two seconds.
+	// appendDeadline is what a sender waits at most: some providers give up after two seconds.
 	appendDeadline = 1500 * time.Millisecond
 	queueLength    = 4 * maxFrameCount
 	// frameSlack is what the protocol and the stream add to a message.

@@ -18,6 +18,7 @@ const (
 	holdFor     = time.Minute     // a broken channel or token is tried again this often
 	giveUpAfter = 24 * time.Hour  // an incident that stood still for so long is not announced any more
 	lookBack    = time.Minute     // clocks differ
+	lookAhead   = 24 * time.Hour  // a clock may be that wrong; in a busy channel more is too much to read
 	looksNeeded = 2               // in vain, before a message is posted again
 	lookAgain   = 2 * time.Second // between them
 )
@@ -89,7 +90,7 @@ func (n *Notifier) arrived(ctx context.Context, j *job, at place) {
 	if to, ok := adoptedTo(l.name); ok {
 		j.page.Adopted = max(j.page.Adopted, to)
 	}
-	j.looks = 0
+	j.looks, j.search = 0, search{}
 	n.succeeded(j, func(c *ChannelStatus) { c.Posted++ })
 	n.log.Info("message posted", j.ids())
 	n.save(ctx, j)
@@ -112,10 +113,16 @@ func (n *Notifier) edit(ctx context.Context, j *job) {
 
 // look finds out whether a message whose post ended unclear is there.
 func (n *Notifier) look(ctx context.Context, j *job) {
-	since := j.page.Sent[j.act.line.name].At.Add(-lookBack)
-	at, found, err := n.slack.find(ctx, j.channel(), j.rootTS(), j.tag(), since)
+	sent, read := j.page.Sent[j.act.line.name], j.search.pages
+	j.search.since, j.search.until = sent.At.Add(-lookBack), sent.Tried.Add(lookAhead)
+	at, found, err := n.slack.find(ctx, j.channel(), j.rootTS(), j.tag(), &j.search)
+	if err == nil || errors.Is(err, errTooMany) {
+		j.search = search{}
+	} else if j.search.pages > read { // it does answer
+		n.shut(j, func(l *lane) { l.failures = 0 })
+	}
 	switch o, after := outcomeOf(err); {
-	case forbidden(o, err):
+	case forbidden(o, err) || errors.Is(err, errTooMany):
 		// An incident that nobody hears of is worse than one told twice.
 		n.log.Warn("cannot look whether a message was posted; posting it again", j.ids(), "err", brief(err))
 		j.absent()
@@ -213,7 +220,7 @@ func (j *job) absent() {
 	s := j.page.Sent[j.act.line.name]
 	s.State = unsent
 	j.page.Sent[j.act.line.name] = s
-	j.looks = 0
+	j.looks, j.search = 0, search{}
 }
 
 // save stores the job's page. False means that the action must not go on: the
@@ -227,7 +234,7 @@ func (n *Notifier) save(ctx context.Context, j *job) bool {
 	if err == nil {
 		var theirs page
 		if theirs, err = loadPage(ctx, n.ledger, j.page.Incident, j.page.Channel); err == nil {
-			j.page, j.looks, j.unsaved = theirs, 0, false
+			j.page, j.looks, j.search, j.unsaved = theirs, 0, search{}, false
 			j.notBefore = theirs.othersDone(n.cfg.Timeout)
 			return false
 		}

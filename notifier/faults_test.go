@@ -341,6 +341,64 @@ func TestPostedAgainWhereLookingIsForbidden(t *testing.T) {
 	}
 }
 
+// TestLookGoesOn looks for a message in a busy channel whose history can be read
+// every other time only: what was read once is not read again.
+func TestLookGoesOn(t *testing.T) {
+	s := newScene(t, channel)
+	lost := true
+	s.fake.SetFault(func(c slackfake.Call) slackfake.Fault {
+		if c.Method != "chat.postMessage" || !lost {
+			return slackfake.Fault{}
+		}
+		lost = false
+		return slackfake.Fault{Status: 500, Commit: true}
+	})
+	s.handle(rules.StepOpened, opened())
+	s.n.Deliver(t.Context())
+	for range 5 * pageSize {
+		if _, err := s.n.slack.post(t.Context(), channel, "", message{Text: "of others"}, tag{"other", "line"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reads := 0
+	s.fake.SetFault(func(c slackfake.Call) slackfake.Fault {
+		if c.Method == "conversations.history" {
+			if reads++; reads%2 == 0 {
+				return slackfake.Fault{Status: 500}
+			}
+		}
+		return slackfake.Fault{}
+	})
+	s.drain()
+	if got := s.count("chat.postMessage"); got != 5*pageSize+2 { // the root and its first line
+		t.Errorf("%d posts, want no other root", got)
+	}
+	if reads > 12 {
+		t.Errorf("%d reads of 6 pages", reads)
+	}
+	if st := s.n.Status(); st.Pending != 0 {
+		t.Errorf("status %+v, want nothing pending", st)
+	}
+}
+
+// TestChannelTooFull: a message that cannot be looked for is posted again.
+func TestChannelTooFull(t *testing.T) {
+	s := newScene(t, channel)
+	s.fake.SetFault(func(slackfake.Call) slackfake.Fault { return slackfake.Fault{Status: 500} })
+	s.handle(rules.StepOpened, opened())
+	s.n.Deliver(t.Context())
+	s.fake.SetFault(nil)
+	for range maxPages*pageSize + 1 {
+		if _, err := s.n.slack.post(t.Context(), channel, "", message{Text: "of others"}, tag{"other", "line"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.drain()
+	if !strings.Contains(s.log.String(), "cannot look") || s.n.Status().Pending != 0 {
+		t.Errorf("status %+v", s.n.Status())
+	}
+}
+
 func TestLedgerAwayPostsNothing(t *testing.T) {
 	s := newScene(t, channel)
 	s.ledger.failNext(3)

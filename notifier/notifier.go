@@ -49,9 +49,10 @@ type thread struct {
 	acts []action
 	seq  uint64 // lowest stream sequence that is not delivered
 	busy bool
-	// looks is how often the message at hand was looked for in vain; notBefore
-	// is when to go on.
+	// looks is how often the message at hand was looked for in vain, search how far
+	// that is now; notBefore is when to go on.
 	looks     int
+	search    search
 	notBefore time.Time
 	unsaved   bool // the ledger did not take what happened last
 

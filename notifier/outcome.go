@@ -66,7 +66,7 @@ func answered(name string) (outcome, time.Duration) {
 	switch name {
 	case "ratelimited", "rate_limited", "message_limit_exceeded":
 		return wait, leastWait
-	case "internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org":
+	case "internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org", "invalid_cursor":
 		return unclear, 0
 	case "invalid_blocks", "invalid_blocks_format", "invalid_attachments", "too_many_attachments", "msg_blocks_too_long",
 		"msg_too_long", "no_text", "invalid_metadata_format", "invalid_metadata_schema", "metadata_too_large",

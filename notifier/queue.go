@@ -59,6 +59,7 @@ type job struct {
 	now    time.Time
 
 	looks     int
+	search    search
 	notBefore time.Time
 	unsaved   bool
 	moved     *page // where the incident is announced instead
@@ -116,7 +117,7 @@ func (n *Notifier) due(th *thread, now time.Time) time.Time {
 func never(now time.Time) time.Time { return now.Add(1000 * time.Hour) }
 
 func (n *Notifier) take(th *thread, l *lane, now time.Time) *job {
-	j := &job{thread: th, lane: l, page: th.page, want: th.want, now: now, looks: th.looks, unsaved: th.unsaved}
+	j := &job{thread: th, lane: l, page: th.page, want: th.want, now: now, looks: th.looks, search: th.search, unsaved: th.unsaved}
 	j.page.record = th.page.clone()
 	j.want.lines = slices.Clone(th.want.lines)
 	if len(th.acts) > 0 {
@@ -154,7 +155,7 @@ func (n *Notifier) finish(j *job) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	th := j.thread
-	th.page, th.looks, th.notBefore, th.unsaved = j.page, j.looks, j.notBefore, j.unsaved
+	th.page, th.looks, th.search, th.notBefore, th.unsaved = j.page, j.looks, j.search, j.notBefore, j.unsaved
 	th.busy, j.lane.busy = false, false
 	if j.moved != nil {
 		delete(n.threads, th.page.key)

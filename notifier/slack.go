@@ -3,6 +3,7 @@ package notifier
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -118,19 +119,29 @@ const (
 	maxPages = 50
 )
 
-// find looks for a message that carries the tag, in the channel or, where
-// thread is set, among its replies, from since on.
-func (c *client) find(ctx context.Context, channel, thread string, t tag, since time.Time) (at place, found bool, err error) {
+// search is how far looking for a message has got: a page that could not be read
+// is asked for again, not those before it.
+type search struct {
+	since, until time.Time
+	cursor       string // of the page to read; "" for the first
+	pages        int    // read
+}
+
+var errTooMany = fmt.Errorf("more than %d messages to look through", pageSize*maxPages)
+
+// find looks for a message that carries the tag, in the channel or, where thread
+// is set, among its replies. After an error it goes on where s says.
+func (c *client) find(ctx context.Context, channel, thread string, t tag, s *search) (at place, found bool, err error) {
 	id, err := c.channelID(ctx, channel)
 	if err != nil {
 		return place{}, false, err
 	}
-	oldest := fmt.Sprintf("%d.%06d", since.Unix(), since.Nanosecond()/1000)
-	cursor := ""
-	for range maxPages {
-		var messages []slack.Message
-		messages, cursor, err = c.page(ctx, id, thread, oldest, cursor)
+	for s.pages < maxPages {
+		messages, next, err := c.page(ctx, id, thread, s)
 		if err != nil {
+			if isAnswer(err, "invalid_cursor") {
+				s.cursor = "" // it is too old
+			}
 			return place{}, false, c.token.redact(err)
 		}
 		for i := range messages {
@@ -138,22 +149,30 @@ func (c *client) find(ctx context.Context, channel, thread string, t tag, since 
 				return place{id, messages[i].Timestamp}, true, nil
 			}
 		}
-		if cursor == "" {
+		s.pages, s.cursor = s.pages+1, next
+		if next == "" {
 			return place{}, false, nil
 		}
 	}
-	return place{}, false, fmt.Errorf("look for a message: more than %d since %s", pageSize*maxPages, oldest)
+	return place{}, false, errTooMany
 }
 
-func (c *client) page(ctx context.Context, id, thread, oldest, cursor string) ([]slack.Message, string, error) {
+func isAnswer(err error, name string) bool {
+	var answer slack.SlackErrorResponse
+	return errors.As(err, &answer) && answer.Err == name
+}
+
+func timestamp(t time.Time) string { return fmt.Sprintf("%d.%06d", t.Unix(), t.Nanosecond()/1000) }
+
+func (c *client) page(ctx context.Context, id, thread string, s *search) ([]slack.Message, string, error) {
 	if thread != "" {
 		messages, _, next, err := c.api.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
-			ChannelID: id, Timestamp: thread, Oldest: oldest, Cursor: cursor, Limit: pageSize, IncludeAllMetadata: true,
+			ChannelID: id, Timestamp: thread, Oldest: timestamp(s.since), Latest: timestamp(s.until), Cursor: s.cursor, Limit: pageSize, IncludeAllMetadata: true,
 		})
 		return messages, next, err
 	}
 	page, err := c.api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
-		ChannelID: id, Oldest: oldest, Cursor: cursor, Limit: pageSize, IncludeAllMetadata: true,
+		ChannelID: id, Oldest: timestamp(s.since), Latest: timestamp(s.until), Cursor: s.cursor, Limit: pageSize, IncludeAllMetadata: true,
 	})
 	if err != nil {
 		return nil, "", err

@@ -38,6 +38,11 @@ func kill9(t *trial) error {
 			t.say("%d kills, %d acknowledged", cycle+1, r.l.acked.Load())
 		}
 	}
+	if !t.short { // at a post or two a second thousands of incidents would take hours
+		if err := r.w.faults(slackFaults{Seed: t.seed + 1, Share: 0.02}); err != nil {
+			return err
+		}
+	}
 	if err := r.afterwards(); err != nil {
 		return err
 	}

@@ -181,15 +181,11 @@ func (p *product) settled(limit time.Duration) error {
 func (p *product) finished(limit time.Duration, stages ...string) error {
 	for _, stage := range stages {
 		for {
-			left, pending := p.left(stage)
-			if left == "0" {
+			now := p.progress(stage)
+			if now.left == "0" {
 				break
 			}
-			err := p.await(stage+" goes on", limit, func() bool {
-				nowLeft, nowPending := p.left(stage)
-				return nowLeft != left || nowPending != pending
-			})
-			if err != nil {
+			if err := p.await(stage+" goes on", limit, func() bool { return p.progress(stage) != now }); err != nil {
 				return err
 			}
 		}
@@ -197,9 +193,14 @@ func (p *product) finished(limit time.Duration, stages ...string) error {
 	return nil
 }
 
-// left is what a stage has still to do, and how many incidents wait to be shown.
-func (p *product) left(stage string) (messages, pending string) {
-	return p.metric(`callwatch_backlog_messages{stage="` + stage + `"}`), p.metric(`callwatch_notifications_pending{channel="#voice"}`)
+// progress is what a stage has still to do, and what Slack was told so far.
+type progress struct{ left, posted, edited string }
+
+func (p *product) progress(stage string) progress {
+	told := func(what string) string {
+		return p.metric(`callwatch_notifications_total{channel="#voice",what="` + what + `"}`)
+	}
+	return progress{p.metric(`callwatch_backlog_messages{stage="` + stage + `"}`), told("posted"), told("edited")}
 }
 
 // await polls until ok; it fails when the process has ended or time is up.

@@ -164,6 +164,10 @@ func pendingDesc() *desc {
 	return prometheus.NewDesc("callwatch_notifications_pending", "Incidents whose messages are not what they should be yet, by channel.", []string{"channel"}, nil)
 }
 
+func notifiedDesc() *desc {
+	return prometheus.NewDesc("callwatch_notifications_total", "Messages by channel: posted, edited, given up (parked), and answers that there are too many (limited).", []string{"channel", "what"}, nil)
+}
+
 func backlogDesc() *desc {
 	return prometheus.NewDesc("callwatch_backlog_messages", "Stored messages that a stage has still to work on: frames of webhooks to normalize, events to judge, transitions to announce.", []string{"stage"}, nil)
 }
@@ -186,7 +190,7 @@ func callsHeldDesc() *desc {
 
 // Describe names the metrics.
 func (l *liveCollector) Describe(ch chan<- *desc) {
-	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), leftOutDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), brokenDesc(), backlogDesc(), fetchPendingDesc(), fetchBrokenDesc(), callsHeldDesc()} {
+	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), leftOutDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), notifiedDesc(), brokenDesc(), backlogDesc(), fetchPendingDesc(), fetchBrokenDesc(), callsHeldDesc()} {
 		ch <- d
 	}
 }
@@ -229,6 +233,9 @@ func (l *liveCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, c := range l.a.notifier.Load().Status().Channels {
 		gauge(pendingDesc(), float64(c.Pending), c.Channel)
+		for what, n := range map[string]int{"posted": c.Posted, "edited": c.Edited, "limited": c.Limited, "parked": c.Parked} {
+			ch <- prometheus.MustNewConstMetric(notifiedDesc(), prometheus.CounterValue, float64(n), c.Channel, what)
+		}
 		broken := 0.0
 		if c.Broken {
 			broken = 1

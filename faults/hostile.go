@@ -117,7 +117,11 @@ func (a *attack) bombs(ctx context.Context, bomb string) {
 	}
 	for i := 0; ctx.Err() == nil; i++ {
 		b := bodies[i%len(bodies)]
-		a.post(ctx, "/webhooks/butter/"+"wrong", b.encoding, b.body)
+		path := "/webhooks/butter/wrong"
+		if i/len(bodies)%2 == 0 {
+			path = "/webhooks/atoms" // whose signature covers the body
+		}
+		a.post(ctx, path, b.encoding, b.body)
 		a.bombed.Add(1)
 	}
 }

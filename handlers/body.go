@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
+	"context"
 	"errors"
 	"io"
 	"mime"
@@ -18,6 +19,7 @@ const (
 
 	minBuffer = 512
 	maxHint   = 64 << 10 // a declared length beyond this has to arrive before it is believed
+	believed  = 4        // one part in so many of it, then there is room for all
 )
 
 // budget bounds the bytes of all bodies held at one time.
@@ -68,31 +70,47 @@ func (a *app) readBody(w http.ResponseWriter, r *http.Request, g *grant) ([]byte
 	if r.ContentLength > limit {
 		return nil, TooLarge
 	}
-	wire := &wire{from: http.MaxBytesReader(w, r.Body, limit)}
-	src, outcome := inflate(wire, r.Header.Values("Content-Encoding"))
-	if outcome == Accepted {
-		var body []byte
-		body, outcome = readLimited(src, min(r.ContentLength+1, maxHint), limit, g)
-		if outcome == Accepted {
-			return body, Accepted
-		}
+	open, known := inflater(r.Header.Values("Content-Encoding"))
+	if !known {
+		return nil, BadEncoding
 	}
+	wire := &wire{from: http.MaxBytesReader(w, r.Body, limit)}
+	body, outcome := readLimited(wire, r.ContentLength, limit, g)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(wire.err, &tooLarge):
 		return nil, TooLarge
 	case wire.err != nil:
 		return nil, Incomplete
+	case outcome != Accepted || open == nil:
+		return body, outcome
 	default:
-		return nil, outcome
+		return a.inflate(r.Context(), open, body, g)
 	}
 }
 
-// readLimited reads src to its end: BadEncoding where it fails, which the caller
+// inflate undoes the compression of a body that has arrived. Few are inflated at a
+// time: a kilobyte sent makes megabytes of work, for which others must not wait.
+func (a *app) inflate(ctx context.Context, open opener, packed []byte, g *grant) ([]byte, Outcome) {
+	select {
+	case a.inflating <- struct{}{}:
+		defer func() { <-a.inflating }()
+	case <-ctx.Done():
+		return nil, Incomplete
+	}
+	defer g.release(int64(cap(packed)))
+	src, err := open(bytes.NewReader(packed))
+	if err != nil {
+		return nil, BadEncoding
+	}
+	return readLimited(src, -1, a.Limits.Body, g)
+}
+
+// readLimited reads src, declared bytes or -1, to its end: BadEncoding where it fails, which the caller
 // corrects if the connection was the cause.
-func readLimited(src io.Reader, hint, limit int64, g *grant) ([]byte, Outcome) {
+func readLimited(src io.Reader, declared, limit int64, g *grant) ([]byte, Outcome) {
 	var buf []byte
-	size := max(hint, minBuffer)
+	size := max(min(declared+1, maxHint), minBuffer)
 	for {
 		if len(buf) == cap(buf) {
 			size = min(size, limit+1)
@@ -104,7 +122,9 @@ func readLimited(src io.Reader, hint, limit int64, g *grant) ([]byte, Outcome) {
 			copy(grown, buf)
 			buf = grown
 			g.release(old)
-			size *= 2
+			if size *= 2; size < declared && size >= declared/believed {
+				size = declared + 1
+			}
 		}
 		n, err := src.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
@@ -134,23 +154,22 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// inflate undoes one layer of gzip or deflate; other codings are refused.
-func inflate(src io.Reader, encodings []string) (io.Reader, Outcome) {
-	var err error
+// opener begins to read what is compressed.
+type opener func(io.Reader) (io.Reader, error)
+
+// inflater undoes one layer of gzip or deflate; nil where there is none, false for
+// other codings.
+func inflater(encodings []string) (open opener, known bool) {
 	switch strings.ToLower(strings.TrimSpace(strings.Join(encodings, ","))) {
 	case "", "identity":
-		return src, Accepted
+		return nil, true
 	case "gzip", "x-gzip":
-		src, err = gzip.NewReader(src)
+		return func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }, true
 	case "deflate":
-		src, err = zlib.NewReader(src)
+		return func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) }, true
 	default:
-		return nil, BadEncoding
+		return nil, false
 	}
-	if err != nil {
-		return nil, BadEncoding
-	}
-	return src, Accepted
 }
 
 // acceptableType is the media type of a header value without its parameters; ""

@@ -3,6 +3,7 @@ package handlers
 import (
 	"io"
 	"net/http"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
@@ -13,6 +14,7 @@ type app struct {
 	Config
 	providers  map[string]Provider
 	inFlight   *budget
+	inflating  chan struct{} // held while a body is inflated
 	streams    atomic.Int64
 	rejections sampler
 }
@@ -21,6 +23,7 @@ type app struct {
 func New(c Config) http.Handler {
 	a := &app{Config: c.withDefaults(), providers: map[string]Provider{}}
 	a.inFlight = newBudget(a.Limits.InFlight)
+	a.inflating = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
 	for _, p := range a.Providers {
 		a.providers[p.Name] = p
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"runtime"
 	"strings"
 	"testing"
@@ -304,5 +306,34 @@ func TestListenErrorNamesAddress(t *testing.T) {
 	_, err := handlers.Listen(s.Addr().String(), handlers.Config{})
 	if err == nil || !strings.Contains(err.Error(), s.Addr().String()) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// watched notes whether it was read.
+type watched struct {
+	io.Reader
+	read bool
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	w.read = true
+	return w.Reader.Read(p)
+}
+
+// TestTokenBeforeBody: of a provider without signature nothing is read for a wrong token.
+func TestTokenBeforeBody(t *testing.T) {
+	h := handlers.New(handlers.Config{Providers: providers(), Store: new(memory).store})
+	for path, want := range map[string]bool{"/webhooks/tokened/wrong": false, "/webhooks/tokened/" + url.PathEscape(urlToken): true, "/webhooks/signing": true} {
+		body := &watched{Reader: strings.NewReader(jsonBody)}
+		r := httptest.NewRequest("POST", path, body)
+		r.Header.Set("Content-Type", "application/json")
+		got := httptest.NewRecorder()
+		h.ServeHTTP(got, r)
+		if body.read != want {
+			t.Errorf("%s: the body was read: %v", path, body.read)
+		}
+		if accepted := strings.Contains(path, "t0ken"); accepted != (got.Code == 200) || !accepted && got.Code != 401 {
+			t.Errorf("%s: status %d", path, got.Code)
+		}
 	}
 }

@@ -73,6 +73,10 @@ func (a *app) receive(c echo.Context) (got reception) {
 		return got
 	}
 
+	if !a.Dev && normalizer.Refused(p.Provider, token(c), p.Keys) {
+		got.Outcome, got.err = BadSignature, normalizer.ErrSignature
+		return got
+	}
 	held := grant{from: a.inFlight}
 	defer func() { held.release(held.held) }()
 	body, outcome := a.readBody(c.Response(), r, &held)

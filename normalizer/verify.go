@@ -27,6 +27,12 @@ func Verify(p Provider, r *Request, k Keys) (Webhook, error) {
 	return trusted(p, r, key), nil
 }
 
+// Refused says before the body is read that Verify will refuse the request: where
+// a provider signs nothing, its token decides alone.
+func Refused(p Provider, token string, k Keys) bool {
+	return p.Verify == nil && matchToken(k[URLToken], token) < 0
+}
+
 // Trust takes a request without any check: development on a loopback listener.
 func Trust(p Provider, r *Request) Webhook { return trusted(p, r, "unverified") }
 

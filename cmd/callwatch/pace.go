@@ -12,7 +12,7 @@ const (
 	paceEvery    = 100 * time.Millisecond // what is in use may grow tenfold in a second
 	collectShare = 0.05                   // of the processors' time: what collecting may take before the heap grows
 	tightest     = 15                     // percent that the heap may always grow over what is in use
-	loosest      = 100                    // percent that it may grow to at most, once it is large
+	loosest      = 50                     // percent that it may grow to at most, once it is large
 	smallHeap    = 24 << 20               // bytes it may grow to however little is in use
 	roomyHeap    = 160 << 20              // bytes from which it is large
 )

@@ -21,7 +21,7 @@ func TestCollectingPercent(t *testing.T) {
 		{"saturation", 80, 450, 40, 100, 100}, // would be 225 by the share, but the heap is large
 		{"saturation of a small heap", 40, 450, 20, 225, 225},
 		{"a rush", 40, 5000, 20, 300, 300},
-		{"very much in use", 4000, 400, 1000, 100, 100},
+		{"very much in use", 4000, 400, 1000, 50, 50},
 	} {
 		got := collecting{procs: 2, live: c.live * (1 << 20), rate: c.rate * (1 << 20), cost: c.cost / 1000}.percent()
 		if got < c.min || got > c.max {

@@ -10,29 +10,29 @@ import (
 // Unpack is the call of a key that AppendPacked wrote. c is left as it was where
 // data is damaged.
 func (c *Call) Unpack(key Key, data []byte) error {
-	r := unpacking{b: data}
+	r := unpacking{Packed: Packed{Rest: data}}
 	out := Call{Event: Event{Identity: Identity{Provider: key.Provider, CallID: key.CallID}}}
 	r.event(&out.Event)
 	out.Events = int(r.whole())
-	if n := r.count(); n > 0 {
+	if n := r.Count(); n > 0 {
 		out.Streams = make(map[string]Stream, n)
 		for range n {
 			name := r.text()
 			out.Streams[name] = Stream{To: r.time(), Last: r.reading(), Total: r.reading()}
 		}
 	}
-	for range r.count() {
+	for range r.Count() {
 		out.Scores = append(out.Scores, Score{Source: r.text(), MOS: r.float(), Scope: r.text(), Grounding: r.text(), Missing: r.texts(), Stamp: r.stamp()})
 	}
 	out.Seen = r.texts()
 	out.Latest = r.stamp()
-	for range r.count() {
+	for range r.Count() {
 		out.Sources.Stamps = append(out.Sources.Stamps, r.stamp())
 	}
 	if of := r.text(); of != "" {
 		out.Sources.Of = []byte(of)
 	}
-	if r.damaged || len(r.b) > 0 {
+	if r.Damaged || len(r.Rest) > 0 {
 		return errPacked
 	}
 	*c = out
@@ -41,15 +41,14 @@ func (c *Call) Unpack(key Key, data []byte) error {
 
 // unpacking reads what packing wrote; after damage everything is zero.
 type unpacking struct {
-	b       []byte
-	last    int64
-	damaged bool
+	Packed
+	last int64
 }
 
 func (r *unpacking) event(e *Event) {
 	table := fieldTable()
-	known := r.bytes((len(table) + 7) / 8)
-	if r.damaged {
+	known := r.Take((len(table) + 7) / 8)
+	if r.Damaged {
 		return
 	}
 	for i := range table {
@@ -73,20 +72,20 @@ func (r *unpacking) event(e *Event) {
 			*at[[]string](s, e) = r.texts()
 		}
 	}
-	for range r.count() {
+	for range r.Count() {
 		e.Intervals = append(e.Intervals, r.interval())
 	}
 	if r.truth() {
 		e.Counters = &Counters{Stream: r.text(), From: r.time(), To: r.time(), First: r.reading(), Last: r.reading(), Sum: r.reading(), Resets: int(r.whole())}
 	}
-	if n := r.count(); n > 0 {
+	if n := r.Count(); n > 0 {
 		e.Raw = r.members(n)
 	}
 }
 
 func (r *unpacking) interval() (iv Interval) {
 	iv.Start, iv.End = r.time(), r.time()
-	known := r.number()
+	known := r.Number()
 	for i, v := range iv.wholes() {
 		if known>>i&1 != 0 {
 			*v = new(r.whole())
@@ -101,7 +100,7 @@ func (r *unpacking) interval() (iv Interval) {
 }
 
 func (r *unpacking) reading() (out Reading) {
-	known := r.number()
+	known := r.Number()
 	for i, v := range out.all() {
 		if known>>i&1 != 0 {
 			*v = new(r.whole())
@@ -112,56 +111,26 @@ func (r *unpacking) reading() (out Reading) {
 
 func (r *unpacking) stamp() stamp { return stamp{Kind(r.text()), r.time()} }
 
-func (r *unpacking) bytes(n int) []byte {
-	if n > len(r.b) {
-		r.damaged, r.b = true, nil
-		return nil
-	}
-	out := r.b[:n]
-	r.b = r.b[n:]
-	return out
-}
-
-func (r *unpacking) number() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.damaged, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-// count is the length of a list: each member takes a byte or more.
-func (r *unpacking) count() int {
-	n := r.number()
-	if n > uint64(len(r.b)) {
-		r.damaged, r.b = true, nil
-		return 0
-	}
-	return int(n)
-}
-
-func (r *unpacking) whole() int64 { return unzigzag(r.number()) }
-func (r *unpacking) text() string { return string(r.bytes(r.count())) }
+func (r *unpacking) whole() int64 { return unzigzag(r.Number()) }
+func (r *unpacking) text() string { return string(r.Take(r.Count())) }
 
 func (r *unpacking) texts() (list []string) {
-	for range r.count() {
+	for range r.Count() {
 		list = append(list, r.text())
 	}
 	return list
 }
 
 func (r *unpacking) truth() bool {
-	b := r.bytes(1)
+	b := r.Take(1)
 	return b != nil && b[0] != 0
 }
 
 func (r *unpacking) float() float64 {
-	if n := r.number(); n != 1 {
+	if n := r.Number(); n != 1 {
 		return float64(unzigzag(n>>1)) / 1000
 	}
-	b := r.bytes(8)
+	b := r.Take(8)
 	if b == nil {
 		return 0
 	}
@@ -169,14 +138,14 @@ func (r *unpacking) float() float64 {
 }
 
 func (r *unpacking) time() time.Time {
-	n := r.number()
+	n := r.Number()
 	if n == timeZero {
 		return time.Time{}
 	}
 	r.last += unzigzag(n >> 2)
 	var nano, east int64
 	if n&3 >= timeNano {
-		v := r.number()
+		v := r.Number()
 		if nano = int64(v >> 1); v&1 == 0 {
 			nano *= 1e6
 		}
@@ -198,7 +167,7 @@ func (r *unpacking) members(n int) map[string]any {
 }
 
 func (r *unpacking) value() any {
-	form := r.bytes(1)
+	form := r.Take(1)
 	if form == nil {
 		return nil
 	}
@@ -212,16 +181,16 @@ func (r *unpacking) value() any {
 	case rawText:
 		return r.text()
 	case rawList:
-		list := make([]any, r.count())
+		list := make([]any, r.Count())
 		for i := range list {
 			list[i] = r.value()
 		}
 		return list
 	case rawObject:
-		return r.members(r.count())
+		return r.members(r.Count())
 	case rawOther:
 		var v any
-		r.damaged = json.Unmarshal([]byte(r.text()), &v) != nil || r.damaged
+		r.Damaged = json.Unmarshal([]byte(r.text()), &v) != nil || r.Damaged
 		return v
 	}
 	return nil

@@ -65,39 +65,39 @@ func (r *record) append(b []byte) []byte {
 
 // readRecord reads what append wrote; of a damaged one what can be read.
 func readRecord(b []byte) (r record) {
-	in := recordReader{b: b}
+	in := recordReader{call.Packed{Rest: b}}
 	r.Key = call.Key{Provider: string(in.text()), CallID: string(in.text())}
 	flags := byte(0)
-	if f := in.take(1); f != nil {
+	if f := in.Take(1); f != nil {
 		flags = f[0]
 	}
 	r.Over, r.Settled, r.Plain = flags&flagOver != 0, flags&flagSettled != 0, flags&flagPlain != 0
 	r.Touched = in.time()
 	if flags&flagEnded != 0 {
-		r.Ended, r.EndedSeq = in.time(), in.number()
+		r.Ended, r.EndedSeq = in.time(), in.Number()
 	}
-	n := int(min(in.number(), uint64(2*len(in.b))))
-	packed := in.take((n + 1) / 2)
+	n := int(min(in.Number(), uint64(2*len(in.Rest))))
+	packed := in.Take((n + 1) / 2)
 	if packed != nil {
 		r.Outcomes = make([]outcome, n)
 	}
 	for i := range r.Outcomes {
 		r.Outcomes[i] = outcome(packed[i/2] >> (4 * (1 - i%2)) & 15)
 	}
-	r.Rest = in.b
+	r.Rest = in.Rest
 	return r
 }
 
 func keyOfRecord(b []byte) call.Key {
-	in := recordReader{b: b}
+	in := recordReader{call.Packed{Rest: b}}
 	return call.Key{Provider: string(in.text()), CallID: string(in.text())}
 }
 
 func touchOfRecord(b []byte) touch {
-	in := recordReader{b: b}
+	in := recordReader{call.Packed{Rest: b}}
 	in.text()
 	in.text()
-	flags := in.take(1)
+	flags := in.Take(1)
 	return touch{in.time(), flags != nil && flags[0]&flagOver != 0}
 }
 
@@ -122,20 +122,20 @@ func appendRest(b []byte, c *callState) []byte {
 func hasHolds(rest []byte) bool { return len(rest) > 0 && rest[0] != 0 }
 
 func (c *callState) readRest(key call.Key, b []byte) error {
-	in := recordReader{b: b}
+	in := recordReader{call.Packed{Rest: b}}
 	var holds []callHold
-	for range in.count() {
-		h := callHold{Rule: int(min(in.number(), math.MaxInt32)), Since: in.time()}
+	for range in.Count() {
+		h := callHold{Rule: int(min(in.Number(), math.MaxInt32)), Since: in.time()}
 		for _, held := range in.text() {
 			h.Recent = append(h.Recent, held != 0)
 		}
 		holds = append(holds, h)
 	}
-	if in.damaged {
+	if in.Damaged {
 		return errRecord
 	}
 	c.Holds = holds
-	return c.Call.Unpack(key, in.b)
+	return c.Call.Unpack(key, in.Rest)
 }
 
 func appendKey(b []byte, k call.Key) []byte {
@@ -152,47 +152,14 @@ func appendTime(b []byte, t time.Time) []byte {
 }
 
 // recordReader reads a record; after damage everything is empty.
-type recordReader struct {
-	b       []byte
-	damaged bool
-}
+type recordReader struct{ call.Packed }
 
-func (r *recordReader) take(n int) []byte {
-	if n > len(r.b) {
-		r.damaged, r.b = true, nil
-		return nil
-	}
-	taken := r.b[:n]
-	r.b = r.b[n:]
-	return taken
-}
-
-func (r *recordReader) number() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.damaged, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-// count is the length of a list: each member takes a byte or more.
-func (r *recordReader) count() int {
-	n := r.number()
-	if n > uint64(len(r.b)) {
-		r.damaged, r.b = true, nil
-		return 0
-	}
-	return int(n)
-}
-
-func (r *recordReader) text() []byte { return r.take(r.count()) }
+func (r *recordReader) text() []byte { return r.Take(r.Count()) }
 
 func (r *recordReader) time() time.Time {
-	s := r.number()
+	s := r.Number()
 	if s == 0 {
 		return time.Time{}
 	}
-	return time.Unix(int64(s-1), int64(r.number())).UTC()
+	return time.Unix(int64(s-1), int64(r.Number())).UTC()
 }

@@ -46,20 +46,9 @@ type fleet struct {
 
 func startFleet(t *testing.T, slackURL string, secrets simulate.Secrets, size int) *fleet {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("starts three servers")
-	}
-	c, err := natstest.Start(t.Context(), t.TempDir(), false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	f := &fleet{t: t, cluster: c, slackURL: slackURL, rules: writeRules(t, shardedRules()), secrets: secrets, replicas: make([]*process, size)}
+	f := &fleet{t: t, cluster: servers(t), slackURL: slackURL, rules: writeRules(t, shardedRules()), secrets: secrets, replicas: make([]*process, size)}
 	for i := range size {
-		e, err := c.Enter()
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := enter(t, f.cluster)
 		f.entries = append(f.entries, e)
 		f.start(i)
 	}

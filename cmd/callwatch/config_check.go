@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"callwatch/call"
+	"callwatch/emodel"
+	"callwatch/normalizer"
+)
+
+// check refuses what can never work, naming the setting.
+func (c *Config) check() error {
+	var errs []error
+	add := func(name, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s%s: %s", envPrefix, name, fmt.Sprintf(format, args...)))
+	}
+	if c.Durability != "fsync" && c.Durability != "os" {
+		add("DURABILITY", "%q is neither fsync nor os", c.Durability)
+	}
+	if !slices.Contains([]call.Prefer{call.PreferProvider, call.PreferEstimate, call.PreferWorst}, c.MOS) {
+		add("MOS", "%q is none of provider, estimate, worst", c.MOS)
+	}
+	if c.PublicURL != "" {
+		if u, err := url.Parse(c.PublicURL); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" {
+			add("PUBLIC_URL", "%q is not scheme and host, such as https://hooks.example.com", c.PublicURL)
+		}
+	}
+	if c.FetchFor <= 0 || c.FetchFor > longestFetch {
+		add("FETCH_FOR", "%v is not above 0 and up to %v", c.FetchFor, longestFetch)
+	}
+	if c.Audit != 0 && c.Audit < time.Second {
+		add("AUDIT", "%v is neither 0 nor a second or more", c.Audit)
+	}
+	if c.Sweep != 0 && c.Sweep < time.Second {
+		add("SWEEP", "%v is neither 0 nor a second or more", c.Sweep)
+	}
+	if c.NATS.Replicas < 1 || c.NATS.Replicas > 5 {
+		add("NATS_REPLICAS", "%d is not 1 to 5", c.NATS.Replicas)
+	}
+	if c.NATS.Replicas > 1 && c.NATS.URL == "" {
+		add("NATS_REPLICAS", "%d copies need an external cluster: set CALLWATCH_NATS_URL", c.NATS.Replicas)
+	}
+	if (c.NATS.Cert == "") != (c.NATS.Key == "") {
+		add("NATS_CERT", "certificate and CALLWATCH_NATS_KEY belong together: one is missing")
+	}
+	if c.Slack.Rate <= 0 {
+		add("SLACK_RATE", "%v is not above 0", c.Slack.Rate)
+	}
+	if u, err := url.Parse(c.Slack.APIURL); err != nil || u.Host == "" {
+		add("SLACK_API_URL", "%q is not a web address", c.Slack.APIURL)
+	}
+	if c.Slack.Token != "" && c.Slack.Channel == "" {
+		add("SLACK_CHANNEL", "missing: CALLWATCH_SLACK_TOKEN is set, but no channel to post to")
+	}
+	if _, err := logLevel(c.LogLevel); err != nil {
+		errs = append(errs, err)
+	}
+	table, err := emodel.NewTable(c.Codecs)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("codecs: %w", err))
+	}
+	c.codecs = table
+	errs = append(errs, c.checkOutputs()...)
+	errs = append(errs, c.checkProviders()...)
+	return errors.Join(errs...)
+}
+
+func (c *Config) checkProviders() []error {
+	var errs []error
+	for name, settings := range c.Providers {
+		p, ok := normalizer.Find(name)
+		if !ok {
+			errs = append(errs, fmt.Errorf("providers: there is no provider %q", name))
+			continue
+		}
+		known := map[string]normalizer.Setting{}
+		for _, s := range p.AllSettings() {
+			known[strings.ToLower(s.Name)] = s
+		}
+		for key, value := range settings {
+			s, ok := known[key]
+			if !ok {
+				errs = append(errs, fmt.Errorf("providers.%s: there is no setting %q", name, key))
+				continue
+			}
+			for _, v := range splitList(value) {
+				if s.Check == nil {
+					continue
+				}
+				if err := s.Check(v); err != nil {
+					errs = append(errs, fmt.Errorf("%s: %w", p.EnvName(s.Name), err))
+				}
+			}
+		}
+	}
+	return errs
+}

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -12,6 +17,10 @@ import (
 	"callwatch/normalizer/simulate"
 	"callwatch/stream"
 )
+
+// askEach is how often a row that measures asks how far callwatch is: answering
+// is work too.
+const askEach = time.Second
 
 // backlog starts callwatch on a store with many webhooks that nobody has
 // normalized yet, and sends it more.
@@ -51,6 +60,7 @@ func backlog(t *trial) error {
 	}
 	begun, before := time.Now(), r.l.acked.Load()
 	err = r.await("the backlog is gone", t.span(2*time.Minute, time.Hour), func() bool {
+		time.Sleep(askEach)
 		n, err := strconv.Atoi(r.metric(`callwatch_backlog_messages{stage="normalize"}`))
 		m, err2 := strconv.Atoi(r.metric(`callwatch_backlog_messages{stage="judge"}`))
 		return err == nil && err2 == nil && n+m < 20
@@ -63,7 +73,7 @@ func backlog(t *trial) error {
 	r.l.end()
 	drained := float64(many+int(r.l.acked.Load()-before)) / took.Seconds()
 	t.count("%d waiting, drained at %.0f/s, %.0f times the arrival; p99 %v idle and %v meanwhile", many, drained, drained/rate,
-		idle.Round(time.Millisecond), busy.Round(time.Millisecond))
+		idle.Round(time.Millisecond/10), busy.Round(time.Millisecond/10))
 	if err := t.finish(r.product, r.w, "drained"); err != nil {
 		return err
 	}
@@ -79,14 +89,13 @@ func (r *rig) store(many int) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = store.Close(r.t) }()
 	share := 0.2
 	if !r.t.short {
 		share = 0.005 // or announcing a million's bad calls takes an hour
 	}
 	traffic, err := simulate.Traffic(simulate.Options{Seed: rand.Uint64(), Rate: 1000, Bad: &share, Start: time.Now().Add(-time.Hour), Secrets: r.secrets})
 	if err != nil {
-		return err
+		return errors.Join(err, store.Close(r.t))
 	}
 	queue := make(chan stream.Record, 512)
 	var failed error
@@ -120,5 +129,20 @@ func (r *rig) store(many int) error {
 	}
 	close(queue)
 	writing.Wait()
-	return failed
+	return cmp.Or(failed, store.Close(r.t), syncAll(r.data))
+}
+
+// syncAll has the files under a directory written: a backlog of acknowledged
+// webhooks is on disk, and is not being brought there while it is measured.
+func syncAll(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.Sync(), f.Close())
+	})
 }

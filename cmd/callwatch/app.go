@@ -46,9 +46,11 @@ type app struct {
 	started  time.Time
 	traces   *traces // nil: nobody asked for them
 
-	announcing notifier.Config
-	fetching   *fetching
-	working    sync.Mutex // held by work on what is stored: one at a time
+	arriving    arriving
+	normalizing courtesy
+	announcing  notifier.Config
+	fetching    *fetching
+	working     sync.Mutex // held by work on what is stored: one at a time
 
 	// find looks up a provider; nil is normalizer.Find.
 	find     func(name string) (normalizer.Provider, bool)
@@ -137,7 +139,7 @@ func (a *app) run(ctx context.Context) error {
 	}
 	stages.Go(func() { a.rules.watch(work) })
 	if os.Getenv("GOGC") == "" {
-		go paceGC(work)
+		go paceGC(work, a.webhooksFirst)
 	}
 	served := make(chan error, 1)
 	go func() { served <- a.server.Serve() }()

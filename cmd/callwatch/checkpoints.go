@@ -94,6 +94,7 @@ func (a *app) saveLast(ctx context.Context, saved *saving, engine *rules.Engine)
 	if !a.shards.has(judgeDuty) || seq == saved.seq || seq > a.shards.through.Load() {
 		return nil
 	}
+	a.judging.courtesy.giving.Store(false) // whoever stops callwatch waits
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer done()
 	if behind, err := a.behind(ctx, seq); err != nil || len(behind) > 0 {
@@ -109,7 +110,10 @@ func (a *app) saveCheckpoint(ctx context.Context, seq uint64, write func(io.Writ
 	if !a.shards.has(judgeDuty) { // another replica stores it
 		return nil
 	}
-	staged, err := a.store.StageCheckpoint(ctx, checkpointName, seq, write)
+	t := a.turn(&a.judging.courtesy)
+	staged, err := a.store.StageCheckpoint(ctx, checkpointName, seq, func(out io.Writer) error {
+		return write(t.slowly(ctx, out))
+	})
 	if err != nil {
 		return fmt.Errorf("save checkpoint: %w", err)
 	}

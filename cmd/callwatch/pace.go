@@ -11,6 +11,7 @@ import (
 const (
 	paceEvery    = 100 * time.Millisecond // what is in use may grow tenfold in a second
 	collectShare = 0.05                   // of the processors' time: what collecting may take before the heap grows
+	rareShare    = 0.01                   // while webhooks go first: a collection takes the processor they need
 	tightest     = 15                     // percent that the heap may always grow over what is in use
 	loosest      = 50                     // percent that it may grow to at most, once it is large
 	smallHeap    = 24 << 20               // bytes it may grow to however little is in use
@@ -19,7 +20,7 @@ const (
 
 // paceGC keeps the heap as small as it can be while collecting takes a small share
 // of the processors' time: with little to do it collects often, with much rarely.
-func paceGC(ctx context.Context) {
+func paceGC(ctx context.Context, rarely func() bool) {
 	every := time.NewTicker(paceEvery)
 	defer every.Stop()
 	c := collecting{procs: runtime.GOMAXPROCS(0)}
@@ -33,7 +34,11 @@ func paceGC(ctx context.Context) {
 			c = c.after(last, next, now.Sub(at))
 			last, at = next, now
 			// Each change stops the world.
-			if want := c.percent(); want > percent+percent/8 || want < percent-percent/8 {
+			share := collectShare
+			if rarely() {
+				share = rareShare
+			}
+			if want := c.percent(share); want > percent+percent/8 || want < percent-percent/8 {
 				debug.SetGCPercent(want)
 				percent = want
 			}
@@ -89,9 +94,9 @@ func (c collecting) after(last, next gcReading, passed time.Duration) collecting
 
 // percent is how much the heap may grow over what is in use before the next
 // collection: as little as the share allows, within limits.
-func (c collecting) percent() int {
+func (c collecting) percent(share float64) int {
 	live := max(c.live, 1<<20)
-	room := c.rate * c.cost / (collectShare * float64(c.procs))
+	room := c.rate * c.cost / (share * float64(c.procs))
 	most := max(roomyHeap-live, live*loosest/100)
 	return int(100 * max(min(room, most), live*tightest/100, smallHeap-live) / live)
 }

@@ -23,10 +23,14 @@ func TestCollectingPercent(t *testing.T) {
 		{"a rush", 40, 5000, 20, 300, 300},
 		{"very much in use", 4000, 400, 1000, 50, 50},
 	} {
-		got := collecting{procs: 2, live: c.live * (1 << 20), rate: c.rate * (1 << 20), cost: c.cost / 1000}.percent()
+		got := collecting{procs: 2, live: c.live * (1 << 20), rate: c.rate * (1 << 20), cost: c.cost / 1000}.percent(collectShare)
 		if got < c.min || got > c.max {
 			t.Errorf("%s: %d %%, want %d to %d %%", c.name, got, c.min, c.max)
 		}
+	}
+	busy := collecting{procs: 2, live: 40 << 20, rate: 100 << 20, cost: 0.02}
+	if often, rarely := busy.percent(collectShare), busy.percent(rareShare); often != 50 || rarely != 250 {
+		t.Errorf("%d %%, and %d %% while webhooks go first", often, rarely)
 	}
 }
 
@@ -45,19 +49,19 @@ func TestCollectingFollows(t *testing.T) {
 	for range 5 {
 		step(0, 0)
 	}
-	if c.cost != 0 || c.percent() != tightest {
-		t.Errorf("idle: %+v, %d %%", c, c.percent())
+	if c.cost != 0 || c.percent(collectShare) != tightest {
+		t.Errorf("idle: %+v, %d %%", c, c.percent(collectShare))
 	}
 	for range 10 {
 		step(40, 1)
 	}
-	if got := c.rate / (1 << 20); got < 350 || c.percent() < 130 {
-		t.Errorf("in a rush: %+v, %d %%", c, c.percent())
+	if got := c.rate / (1 << 20); got < 350 || c.percent(collectShare) < 130 {
+		t.Errorf("in a rush: %+v, %d %%", c, c.percent(collectShare))
 	}
 	for range 50 {
 		step(0, 0)
 	}
-	if got := c.rate / (1 << 20); got > 50 || c.percent() != tightest {
-		t.Errorf("after the rush: %+v, %d %%", c, c.percent())
+	if got := c.rate / (1 << 20); got > 50 || c.percent(collectShare) != tightest {
+		t.Errorf("after the rush: %+v, %d %%", c, c.percent(collectShare))
 	}
 }

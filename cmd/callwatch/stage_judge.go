@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,7 +27,8 @@ type judging struct {
 	ordered *ordered      // nil: the engine has the rules that are wanted
 	forget  []forgetting  // calls that were erased
 
-	waiting atomic.Pointer[waiting]
+	courtesy courtesy
+	waiting  atomic.Pointer[waiting]
 }
 
 func (j *judging) look(f func(*rules.Engine)) {
@@ -63,6 +65,7 @@ func (a *app) fold(ctx context.Context, anew func()) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go a.tick(ctx)
+	t := a.turn(&a.judging.courtesy)
 	saved := saving{seq: engine.Seq(), at: time.Now()}
 	err = a.store.Follow(ctx, engine.Seq()+1, func(m stream.Message) error {
 		var err error
@@ -72,6 +75,7 @@ func (a *app) fold(ctx context.Context, anew func()) error {
 		if engine, err = a.takeForgetting(ctx, engine); err != nil {
 			return err
 		}
+		t.rest(ctx)
 		if err := a.judgeOne(ctx, engine, m); err != nil {
 			return err
 		}
@@ -127,6 +131,7 @@ func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Messa
 	}
 	event := !m.Tick && !m.Mark
 	a.stats.judged(!event, time.Since(begun), m.Seq)
+	a.judging.courtesy.did(1, cmp.Or(e.ReceivedAt, m.Time), a.arriving.total.Load())
 	if event {
 		a.traceJudged(&e, begun, made)
 	}

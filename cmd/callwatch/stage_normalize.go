@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,6 +19,8 @@ import (
 
 // keepBody makes a verified body durable: once it returns, the webhook is ours.
 func (a *app) keepBody(ctx context.Context, b normalizer.Body) (string, error) {
+	a.arriving.begin()
+	defer a.arriving.end()
 	return a.store.Append(ctx, *recordOf(b))
 }
 
@@ -45,7 +46,7 @@ func (a *app) normalizeFrom(ctx context.Context, read reading) error {
 		return fmt.Errorf("find the last event: %w", err)
 	}
 	a.stats.normalizedSeq.Store(last.Seq)
-	return read(ctx, last, func(records []stream.Record) error {
+	some := func(records []stream.Record) error {
 		made, err := a.eventsOfAll(ctx, records)
 		if err != nil {
 			return err
@@ -58,20 +59,33 @@ func (a *app) normalizeFrom(ctx context.Context, read reading) error {
 			return fmt.Errorf("publish events: %w", err)
 		}
 		a.stats.normalized(records[len(records)-1].At.Seq, len(events))
+		a.normalizing.did(len(records), records[0].ReceivedAt, a.arriving.total.Load())
+		return nil
+	}
+	return read(ctx, last, func(records []stream.Record) error {
+		for len(records) > 0 {
+			n := a.normalizing.atOnce(len(records))
+			if err := some(records[:n]); err != nil {
+				return err
+			}
+			records = records[n:]
+		}
 		return nil
 	}, a.damaged)
 }
 
-// eventsOfAll normalizes records, on as many processors as there are; the events
-// of each stand at its place.
+// eventsOfAll normalizes records, on several processors; the events of each stand
+// at its place.
 func (a *app) eventsOfAll(ctx context.Context, records []stream.Record) ([][]stream.Event, error) {
 	made := make([][]stream.Event, len(records))
 	errs := make([]error, len(records))
 	var next atomic.Int64
 	var group sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(records)) {
+	for range min(a.normalizing.workers(), len(records)) {
 		group.Go(func() {
+			t := a.turn(&a.normalizing)
 			for i := int(next.Add(1)) - 1; i < len(records); i = int(next.Add(1)) - 1 {
+				t.rest(ctx)
 				made[i], errs[i] = a.eventsOf(ctx, &records[i])
 			}
 		})

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"callwatch/stream"
+)
+
+func TestWhenWebhooksGoFirst(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		done    int
+		age     time.Duration
+		arrived int64
+		first   bool
+	}{
+		{"a backlog that shrinks fast", 1000, time.Minute, 100, true},
+		{"a backlog that hardly shrinks", 999, time.Minute, 100, false},
+		{"a backlog, and nothing arrives", 1000, time.Minute, 0, false},
+		{"no backlog", 1000, overdue, 100, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var y courtesy
+				y.did(0, time.Now(), 7)
+				received := time.Now().Add(weighEach - c.age)
+				for range 4 {
+					time.Sleep(weighEach / 4)
+					y.did(c.done/4, received, 7+c.arrived)
+				}
+				y.did(c.done%4, received, 7+c.arrived) // soon after: nothing is decided
+				if got := y.giving.Load(); got != c.first {
+					t.Errorf("webhooks first: %v, want %v", got, c.first)
+				}
+				time.Sleep(weighEach)
+				y.did(1000, time.Now(), 7+c.arrived+1)
+				if y.giving.Load() {
+					t.Error("webhooks go first after the backlog")
+				}
+			})
+		})
+	}
+}
+
+func TestRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &app{}
+		turn := a.turn(&a.normalizing)
+		rested := func(what string, least, most time.Duration) {
+			t.Helper()
+			begun := time.Now()
+			turn.rest(t.Context())
+			if took := time.Since(begun); took < least || took > most {
+				t.Errorf("%s: rested %v, want %v to %v", what, took, least, most)
+			}
+		}
+		a.arriving.begin()
+		rested("webhooks do not go first", 0, 0)
+		a.normalizing.giving.Store(true)
+		rested("one webhook behind the other", longRest, longRest)
+		a.arriving.end()
+		rested("a turn has begun", 0, 0)
+		time.Sleep(sliceTime)
+		rested("a turn is over", shortRest, shortRest)
+		a.arriving.begin()
+		time.AfterFunc(shortRest+shortRest/2, a.arriving.end)
+		rested("a webhook", 2*shortRest, 2*shortRest)
+
+		var out strings.Builder
+		time.Sleep(sliceTime)
+		begun := time.Now()
+		if n, err := turn.slowly(t.Context(), &out).Write([]byte("part")); n != 4 || err != nil || out.String() != "part" {
+			t.Errorf("wrote %d, %v, %q", n, err, out.String())
+		}
+		if took := time.Since(begun); took != shortRest {
+			t.Errorf("wrote after %v", took)
+		}
+
+		a.arriving.begin()
+		ended, end := context.WithCancel(t.Context())
+		end()
+		begun = time.Now()
+		if turn.rest(ended); time.Since(begun) != 0 {
+			t.Error("rests beyond the end")
+		}
+	})
+}
+
+// A backlog that lets webhooks go first is normalized all the same.
+func TestBacklogIsNormalizedBehindWebhooks(t *testing.T) {
+	cfg := defaultConfig()
+	cfg.DataDir = t.TempDir()
+	store, err := stream.Open(t.Context(), cfg.storing(testLogger(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close(context.WithoutCancel(t.Context())) })
+	a := &app{cfg: cfg, log: testLogger(t), store: store, stats: newStats(), roles: newRoles(), judging: &judging{}}
+	const many = 3*fewRecords + 1
+	for range many {
+		old := birdCall("5001", 2.5)
+		old.ReceivedAt = time.Now().Add(-time.Hour)
+		put(t, store, old)
+	}
+	a.arriving.total.Add(1)
+	a.normalizing.giving.Store(true)
+	if err := a.normalizeFrom(t.Context(), store.StoredRecords); err != nil {
+		t.Fatal(err)
+	}
+	if a.normalizing.weighed.IsZero() {
+		t.Error("nobody weighed whether webhooks go first")
+	}
+	if got := a.stats.normalizedSeq.Load(); got != many {
+		t.Errorf("normalized up to %d of %d", got, many)
+	}
+}

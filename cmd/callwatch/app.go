@@ -46,8 +46,8 @@ type app struct {
 	started  time.Time
 	traces   *traces // nil: nobody asked for them
 
-	arriving    arriving
-	normalizing courtesy
+	arriving    arriving // webhooks
+	normalizing courtesy // towards them; judging has its own
 	announcing  notifier.Config
 	fetching    *fetching
 	working     sync.Mutex // held by work on what is stored: one at a time

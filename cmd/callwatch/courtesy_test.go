@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"callwatch/normalizer"
 	"callwatch/stream"
 )
 
@@ -90,7 +93,8 @@ func TestRest(t *testing.T) {
 	})
 }
 
-// A backlog that lets webhooks go first is normalized all the same.
+// A backlog that lets webhooks go first is normalized all the same, and a frame
+// counts when all of it is.
 func TestBacklogIsNormalizedBehindWebhooks(t *testing.T) {
 	cfg := defaultConfig()
 	cfg.DataDir = t.TempDir()
@@ -100,21 +104,35 @@ func TestBacklogIsNormalizedBehindWebhooks(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = store.Close(context.WithoutCancel(t.Context())) })
 	a := &app{cfg: cfg, log: testLogger(t), store: store, stats: newStats(), roles: newRoles(), judging: &judging{}}
-	const many = 3*fewRecords + 1
-	for range many {
-		old := birdCall("5001", 2.5)
-		old.ReceivedAt = time.Now().Add(-time.Hour)
-		put(t, store, old)
+	const frame, many = 7, 3*fewRecords + 1
+	read := func(_ context.Context, _ stream.Position, fn func([]stream.Record) error, _ func(*stream.Damage)) error {
+		records := make([]stream.Record, many)
+		for i := range records {
+			records[i] = birdCall("5001", 2.5)
+			records[i].At = stream.Position{Seq: frame, Index: i}
+			records[i].ReceivedAt = time.Now().Add(-time.Hour)
+		}
+		return fn(records)
 	}
-	a.arriving.total.Add(1)
+	var through []uint64
+	var mu sync.Mutex
+	a.find = func(name string) (normalizer.Provider, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if at := a.normalizedHere(); !slices.Contains(through, at) {
+			through = append(through, at)
+		}
+		return normalizer.Find(name)
+	}
 	a.normalizing.giving.Store(true)
-	if err := a.normalizeFrom(t.Context(), store.StoredRecords); err != nil {
+	a.normalizing.weighed = time.Now().Add(time.Hour) // so it stays
+	if err := a.normalizeFrom(t.Context(), read); err != nil {
 		t.Fatal(err)
 	}
-	if a.normalizing.weighed.IsZero() {
-		t.Error("nobody weighed whether webhooks go first")
+	if want := []uint64{0, frame - 1}; !slices.Equal(through, want) || a.normalizedHere() != frame {
+		t.Errorf("normalized through %v, then %d; want %v, then %d", through, a.normalizedHere(), want, frame)
 	}
-	if got := a.stats.normalizedSeq.Load(); got != many {
-		t.Errorf("normalized up to %d of %d", got, many)
+	if got := a.stats.events.Load(); got != many || a.normalizing.done != many {
+		t.Errorf("%d events of %d webhooks, %d counted", got, many, a.normalizing.done)
 	}
 }

@@ -76,7 +76,7 @@ func (a *app) backlog() map[string]uint64 {
 	behind := func(stream string, at uint64) uint64 { return last[stream] - min(at, last[stream]) }
 	backlog := map[string]uint64{"judge": behind("events", a.stats.judgedSeq.Load())}
 	if a.roles.holds(normalizeRole) {
-		backlog[normalizeRole] = behind("raw", max(a.stats.normalizedSeq.Load(), a.store.PassedOver()))
+		backlog[normalizeRole] = behind("raw", a.normalizedHere())
 	}
 	if a.roles.holds(announceRole) {
 		backlog[announceRole] = behind("alerts", max(a.stats.announcedSeq.Load(), a.notifier.Load().Status().Settled))

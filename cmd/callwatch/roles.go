@@ -96,7 +96,7 @@ func (a *app) leading(role string, stage func(context.Context) error) func(conte
 	return func(ctx context.Context) error {
 		shard := stream.Shard{Role: role}
 		if role == normalizeRole { // the work of the desk waits for it on any replica
-			shard.Through = a.stats.normalizedSeq.Load
+			shard.Through = a.normalizedHere
 		}
 		return a.store.LeadShard(ctx, shard, func(ctx context.Context, _ uint64) error {
 			a.roles.set(role, true)
@@ -110,7 +110,7 @@ func (a *app) leading(role string, stage func(context.Context) error) func(conte
 // makes them.
 func (a *app) normalized(ctx context.Context) (uint64, error) {
 	if a.store.Alone() || a.roles.holds(normalizeRole) {
-		return a.stats.normalizedSeq.Load(), nil
+		return a.normalizedHere(), nil
 	}
 	through, err := a.store.Through(ctx, []string{normalizeRole})
 	if err != nil {

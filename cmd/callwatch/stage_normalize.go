@@ -45,8 +45,8 @@ func (a *app) normalizeFrom(ctx context.Context, read reading) error {
 	if err != nil {
 		return fmt.Errorf("find the last event: %w", err)
 	}
-	a.stats.normalizedSeq.Store(last.Seq)
-	some := func(records []stream.Record) error {
+	a.stats.normalizedSeq.Store(max(last.Seq, 1) - 1) // of its frame more may be missing
+	some := func(records []stream.Record, through uint64) error {
 		made, err := a.eventsOfAll(ctx, records)
 		if err != nil {
 			return err
@@ -58,20 +58,30 @@ func (a *app) normalizeFrom(ctx context.Context, read reading) error {
 		if err := a.store.PublishEvents(ctx, events); err != nil {
 			return fmt.Errorf("publish events: %w", err)
 		}
-		a.stats.normalized(records[len(records)-1].At.Seq, len(events))
+		a.stats.normalized(through, len(events))
 		a.normalizing.did(len(records), records[0].ReceivedAt, a.arriving.total.Load())
 		return nil
 	}
 	return read(ctx, last, func(records []stream.Record) error {
 		for len(records) > 0 {
 			n := a.normalizing.atOnce(len(records))
-			if err := some(records[:n]); err != nil {
+			through := records[n-1].At.Seq
+			if n < len(records) && records[n].At.Seq == through {
+				through-- // the rest of the frame follows
+			}
+			if err := some(records[:n], through); err != nil {
 				return err
 			}
 			records = records[n:]
 		}
 		return nil
 	}, a.damaged)
+}
+
+// normalizedHere is the last frame up to which this replica knows all events to be
+// stored.
+func (a *app) normalizedHere() uint64 {
+	return max(a.stats.normalizedSeq.Load(), a.store.PassedOver())
 }
 
 // eventsOfAll normalizes records, on several processors; the events of each stand

@@ -90,10 +90,10 @@ func (a *app) normalizedUpTo(ctx context.Context) (uint64, error) {
 	case a.server != nil && !a.store.Alone():
 		return a.normalized(ctx)
 	case a.server != nil && a.backlog()["normalize"] == 0:
-		return a.stats.normalizedSeq.Load(), nil
+		return a.normalizedHere(), nil
 	case a.server != nil:
 		err := a.settle(ctx, 1) // the stage has begun
-		return a.stats.normalizedSeq.Load(), err
+		return a.normalizedHere(), err
 	case a.cfg.NATS.URL == "":
 		return math.MaxUint64, a.normalizeFrom(ctx, a.store.StoredRecords)
 	}

@@ -74,6 +74,10 @@ func store(ctx context.Context, o *options, p *process, numbers *atomic.Uint64, 
 	return p.judged(ctx, float64(want))
 }
 
+// idleFor is how long an idle process is looked at, at least: the kernel counts its
+// time in hundredths of a second.
+const idleFor = 10 * time.Second
+
 func start(ctx context.Context, o *options) error {
 	dir := filepath.Join(o.scratch, "start")
 	begun := time.Now()
@@ -84,7 +88,7 @@ func start(ctx context.Context, o *options) error {
 	empty := time.Since(begun)
 	time.Sleep(2 * time.Second) // past the start
 	before, at := p.cpu(), time.Now()
-	time.Sleep(o.each)
+	time.Sleep(max(o.each, idleFor))
 	idle := float64(p.cpu()-before) / float64(time.Since(at))
 	var numbers atomic.Uint64
 	err = store(ctx, o, p, &numbers, o.events)

@@ -162,6 +162,19 @@ func (h *history) indexIncidents(ctx context.Context) error {
 	})
 }
 
+// current waits until the index of incidents has what is stored now: whoever did
+// something to one looks at it next.
+func (h *history) current(ctx context.Context) {
+	ends, err := h.app.store.Ends(ctx)
+	for err == nil && h.incidents.end() <= ends.LastTransition {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
 func (h *history) ends(ctx context.Context) (backend.Ends, error) {
 	ends, err := h.app.store.Ends(ctx)
 	return backend.Ends{Events: ends.Last, Transitions: ends.LastTransition}, err

@@ -31,7 +31,11 @@ func (a *app) mark(ctx context.Context, action rules.Action) (seen bool, err err
 	a.log.Info("incident marked", "do", string(action.Do), "by", action.By, "incident", action.Incident, "silence", silence)
 	ctx, stop := context.WithTimeout(ctx, markWait)
 	defer stop()
-	return a.judging.arrived(ctx, seq), nil
+	if !a.judging.arrived(ctx, seq) {
+		return false, nil
+	}
+	a.history.current(ctx)
+	return true, nil
 }
 
 // arrivals lets others wait until the engine has come to a place.

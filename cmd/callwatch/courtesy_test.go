@@ -53,25 +53,25 @@ func TestRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &app{}
 		turn := a.turn(&a.normalizing)
-		rested := func(what string, least, most time.Duration) {
+		rested := func(what string, want time.Duration) {
 			t.Helper()
 			begun := time.Now()
 			turn.rest(t.Context())
-			if took := time.Since(begun); took < least || took > most {
-				t.Errorf("%s: rested %v, want %v to %v", what, took, least, most)
+			if took := time.Since(begun); took != want {
+				t.Errorf("%s: rested %v, want %v", what, took, want)
 			}
 		}
 		a.arriving.begin()
-		rested("webhooks do not go first", 0, 0)
+		rested("webhooks do not go first", 0)
 		a.normalizing.giving.Store(true)
-		rested("one webhook behind the other", longRest, longRest)
+		rested("one webhook behind the other", longRest)
 		a.arriving.end()
-		rested("a turn has begun", 0, 0)
+		rested("a turn has begun", 0)
 		time.Sleep(sliceTime)
-		rested("a turn is over", shortRest, shortRest)
+		rested("a turn is over", shortRest)
 		a.arriving.begin()
 		time.AfterFunc(shortRest+shortRest/2, a.arriving.end)
-		rested("a webhook", 2*shortRest, 2*shortRest)
+		rested("a webhook", 2*shortRest)
 
 		var out strings.Builder
 		time.Sleep(sliceTime)
@@ -96,14 +96,7 @@ func TestRest(t *testing.T) {
 // A backlog that lets webhooks go first is normalized all the same, and a frame
 // counts when all of it is.
 func TestBacklogIsNormalizedBehindWebhooks(t *testing.T) {
-	cfg := defaultConfig()
-	cfg.DataDir = t.TempDir()
-	store, err := stream.Open(t.Context(), cfg.storing(testLogger(t)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close(context.WithoutCancel(t.Context())) })
-	a := &app{cfg: cfg, log: testLogger(t), store: store, stats: newStats(), roles: newRoles(), judging: &judging{}}
+	a := atRest(t, nil)
 	const frame, many = 7, 3*fewRecords + 1
 	read := func(_ context.Context, _ stream.Position, fn func([]stream.Record) error, _ func(*stream.Damage)) error {
 		records := make([]stream.Record, many)

@@ -18,6 +18,9 @@ import (
 // indexWait is how long a request waits for the index right after the start.
 const indexWait = 2 * time.Second
 
+// showWait is how long whoever did something waits for the index to show it.
+const showWait = 500 * time.Millisecond
+
 // history answers what API and console ask about what is stored.
 type history struct {
 	app       *app
@@ -163,8 +166,11 @@ func (h *history) indexIncidents(ctx context.Context) error {
 }
 
 // current waits until the index of incidents has what is stored now: whoever did
-// something to one looks at it next.
+// something to one looks at it next. It waits a moment at most: the last one stored
+// may be gone.
 func (h *history) current(ctx context.Context) {
+	ctx, done := context.WithTimeout(ctx, showWait)
+	defer done()
 	ends, err := h.app.store.Ends(ctx)
 	for err == nil && h.incidents.end() <= ends.LastTransition {
 		select {

@@ -14,6 +14,7 @@ import (
 	"callwatch/call"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
+	"callwatch/stream"
 )
 
 // judgedCalls sends webhooks of calls that failed and waits until all are judged.
@@ -285,5 +286,25 @@ func TestHistoryAfterARestart(t *testing.T) {
 	judgedCalls(t, a, base, "call_1")
 	if c, err = h.Call(t.Context(), key); err != nil || len(c.Events) != 2 {
 		t.Errorf("call %+v, %v", c, err)
+	}
+}
+
+// Whoever did something to an incident waits until the index has it, and no longer
+// than a moment.
+func TestHistoryIsCurrent(t *testing.T) {
+	a := atRest(t, nil)
+	h := newHistory(a)
+	if _, err := a.store.PutTransition(t.Context(), "rule", "key", stream.Cause{Seq: 1}, []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	if h.current(t.Context()); time.Since(begun) < showWait {
+		t.Error("did not wait for the index")
+	}
+	h.incidents.add(1, "inc_1", nil)
+	ended, end := context.WithTimeout(t.Context(), showWait)
+	defer end()
+	if h.current(ended); ended.Err() != nil {
+		t.Error("waited for an index that has everything")
 	}
 }

@@ -98,9 +98,9 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-// Stopped between judging an event and storing what came of it: that is found
-// again, for no checkpoint goes beyond it.
-func TestStoppedBeforeStoring(t *testing.T) {
+// atRest is a callwatch with a store of its own, of which nothing runs.
+func atRest(t *testing.T, set *rules.Set) *app {
+	t.Helper()
 	cfg := defaultConfig()
 	cfg.DataDir = t.TempDir()
 	store, err := stream.Open(t.Context(), cfg.storing(testLogger(t)))
@@ -108,11 +108,18 @@ func TestStoppedBeforeStoring(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close(context.WithoutCancel(t.Context())) })
+	return &app{cfg: cfg, log: testLogger(t), store: store, stats: newStats(), roles: newRoles(), judging: &judging{set: set}}
+}
+
+// Stopped between judging an event and storing what came of it: that is found
+// again, for no checkpoint goes beyond it.
+func TestStoppedBeforeStoring(t *testing.T) {
 	set, problems := rules.Load("rules.yaml", []byte(badCallRule))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}
-	a := &app{cfg: cfg, log: testLogger(t), store: store, stats: newStats(), roles: newRoles(), judging: &judging{set: set}}
+	a := atRest(t, set)
+	store := a.store
 	put(t, store, birdCall("5001", 2.5))
 	if err := a.normalizeFrom(t.Context(), store.StoredRecords); err != nil {
 		t.Fatal(err)

@@ -128,11 +128,11 @@ func TestFollowTransitions(t *testing.T) {
 		if i > 1 {
 			put(t, s, "rule", fmt.Sprint("key", i), Cause{i, 0}, "")
 		}
-		if got := <-seen; got != i {
+		if got := await(t, "the next one is read", seen); got != i {
 			t.Errorf("got %d, want %d", got, i)
 		}
 	}
-	if err := <-ended; !errors.Is(err, failed) {
+	if err := await(t, "reading ends", ended); !errors.Is(err, failed) {
 		t.Errorf("ended with %v", err)
 	}
 }

@@ -112,12 +112,12 @@ func TestRecordsGoOnLive(t *testing.T) {
 		if _, err := s.Append(t.Context(), record(i)); err != nil {
 			t.Fatal(err)
 		}
-		if got := <-seen; got != fmt.Sprint("call-", i) {
+		if got := await(t, "the next one is read", seen); got != fmt.Sprint("call-", i) {
 			t.Errorf("got %s after %d", got, i)
 		}
 	}
 	cancel()
-	if err := <-ended; !errors.Is(err, context.Canceled) {
+	if err := await(t, "reading ends", ended); !errors.Is(err, context.Canceled) {
 		t.Errorf("ended with %v", err)
 	}
 }
@@ -265,12 +265,12 @@ func TestServerRestarts(t *testing.T) {
 			return nil
 		}, func(d *Damage) { t.Error(d) })
 	}()
-	if got := <-seen; got != "call-0" {
+	if got := await(t, "the next one is read", seen); got != "call-0" {
 		t.Fatal(got)
 	}
 	s.node.stop() // as if it died: the monitor starts another
 	waitFor(t, func() bool { _, err := s.Append(t.Context(), record(1)); return err == nil })
-	if got := <-seen; got != "call-1" {
+	if got := await(t, "the next one is read", seen); got != "call-1" {
 		t.Fatal(got)
 	}
 }

@@ -241,7 +241,7 @@ func TestFollowEvents(t *testing.T) {
 		})
 	}()
 	for _, i := range []int{295, 297, 299} {
-		if got := <-seen; got != list[i].ID {
+		if got := await(t, "the next one is read", seen); got != list[i].ID {
 			t.Errorf("got %s, want %s", got, list[i].ID)
 		}
 	}
@@ -250,7 +250,7 @@ func TestFollowEvents(t *testing.T) {
 	if err := s.PublishEvents(t.Context(), []Event{event(499, 0), late}); err != nil {
 		t.Fatal(err)
 	}
-	if got := <-seen; got != late.ID {
+	if got := await(t, "the next one is read", seen); got != late.ID {
 		t.Errorf("got %s, want %s", got, late.ID)
 	}
 }

@@ -44,8 +44,9 @@ type Shard struct {
 // Lead waits until this process has the role (letters, digits and -), runs fn,
 // and gives the role back when fn returns. Only one process of those that share
 // an external store has a role at a time; where it is lost, fn's context ends
-// with ErrConflict as its cause, which is then what Lead returns. The
-// embedded server has one process: fn runs at once.
+// with ErrConflict as its cause, which is then what Lead returns. It waits for
+// no store that is away: that is ErrUnavailable. The embedded server has one
+// process: fn runs at once.
 func (s *Store) Lead(ctx context.Context, role string, fn func(context.Context) error) error {
 	return s.LeadShard(ctx, Shard{Role: role}, func(ctx context.Context, _ uint64) error { return fn(ctx) })
 }

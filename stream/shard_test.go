@@ -3,34 +3,74 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
-// holder is a process that takes part in a shard.
+// holder is a process that takes part in a shard, again and again.
 type holder struct {
-	store   *Store
 	through atomic.Uint64
-	taken   chan uint64 // what it was told when it took the shard
-	done    chan error  // ends its work with an error, nil to offer the shard
-	ended   chan error
+	taken   chan uint64 // what it was told, each time it took the shard
+	give    chan error  // ends its work with an error, nil to offer the shard
+	ended   chan error  // what LeadShard returned, each time
+	stop    context.CancelFunc
 }
 
-func hold(ctx context.Context, s *Store) *holder {
-	h := &holder{store: s, taken: make(chan uint64, 1), done: make(chan error), ended: make(chan error, 1)}
+func hold(t *testing.T, s *Store) *holder {
+	t.Helper()
+	const times = 1000 // that nobody looks at
+	h := &holder{taken: make(chan uint64, times), give: make(chan error), ended: make(chan error, times)}
+	ctx, cancel := context.WithCancel(t.Context())
+	h.stop = cancel
+	given := false
+	work := func(ctx context.Context, through uint64) error {
+		h.taken <- through
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-h.give:
+			given = true
+			return err
+		}
+	}
 	go func() {
-		h.ended <- s.LeadShard(ctx, Shard{Role: "part-1", Through: h.through.Load}, func(ctx context.Context, through uint64) error {
-			h.taken <- through
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case err := <-h.done:
-				return err
-			}
-		})
+		for ctx.Err() == nil && !given {
+			h.ended <- s.LeadShard(ctx, Shard{Role: "part-1", Through: h.through.Load}, work)
+			time.Sleep(50 * time.Millisecond) // a store that is away
+		}
 	}()
 	return h
+}
+
+// hand has the holder end its work with an error, or offer the shard, when it has it.
+func (h *holder) hand(t *testing.T, err error) {
+	t.Helper()
+	select {
+	case h.give <- err:
+	case <-time.After(patience):
+		t.Fatalf("not within %v: the shard is held", patience)
+	}
+}
+
+// endsWith waits until the holder's work ended with an error, maybe not its first time.
+func (h *holder) endsWith(t *testing.T, want error) {
+	t.Helper()
+	what := fmt.Sprintf("the holder ends with %q", want)
+	for !errors.Is(await(t, what, h.ended), want) {
+	}
+}
+
+func await[T any](t *testing.T, what string, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(patience):
+		t.Fatalf("not within %v: %s", patience, what)
+	}
+	return v
 }
 
 // Who takes a shard is told how far the one before came, however that ended.
@@ -49,33 +89,31 @@ func TestClusterShardTellsHowFar(t *testing.T) {
 	}
 	s0, e0 := join(t, c)
 	s1, _ := join(t, c)
-	first := hold(t.Context(), s0)
-	if through := <-first.taken; through != 0 {
+	first := hold(t, s0)
+	if through := await(t, "the first has the shard", first.taken); through != 0 {
 		t.Errorf("the first was told %d", through)
 	}
 	first.through.Store(7)
 	eventually(t, "the holder tells how far it is", func() bool { return told(s1) == 7 })
 
-	second := hold(t.Context(), s1)
+	second := hold(t, s1)
 	e0.Cut()
-	if through := <-second.taken; through != 7 {
+	if through := await(t, "the second has the shard", second.taken); through != 7 {
 		t.Errorf("behind one that was cut off it was told %d", through)
 	}
-	if err := <-first.ended; !errors.Is(err, ErrConflict) {
-		t.Errorf("the one cut off ended with %v", err)
-	}
+	first.endsWith(t, ErrConflict)
+	first.stop()
 	e0.Heal()
 	second.through.Store(5) // it begins at a checkpoint
-	third := hold(t.Context(), s0)
-	second.done <- nil
-	if through := <-third.taken; through != 7 {
+	second.hand(t, nil)
+	third := hold(t, s0) // through a connection that may not be back yet
+	if through := await(t, "the third has the shard", third.taken); through != 7 {
 		t.Errorf("behind one that had not come so far it was told %d", through)
 	}
 	third.through.Store(9)
-	third.done <- errors.New("stopped")
-	if err := <-third.ended; err == nil {
-		t.Error("the last one ended without its error")
-	}
+	stopped := errors.New("stopped")
+	third.hand(t, stopped)
+	third.endsWith(t, stopped)
 	eventually(t, "what was given back tells how far it is", func() bool { return told(s1) == 9 })
 }
 

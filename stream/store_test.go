@@ -154,7 +154,7 @@ func TestExternalServerGoesAway(t *testing.T) {
 	if _, err := s.Append(t.Context(), record(1)); err != nil {
 		t.Fatal(err)
 	}
-	if got := <-seen; got != "call-1" {
+	if got := await(t, "the next one is read", seen); got != "call-1" {
 		t.Fatal(got)
 	}
 	closeStore(t, host)
@@ -170,7 +170,7 @@ func TestExternalServerGoesAway(t *testing.T) {
 	}
 	open(t, Config{Dir: dir, Listen: strings.TrimPrefix(url, "nats://")})
 	waitFor(t, func() bool { _, err := s.Append(t.Context(), record(3)); return err == nil })
-	if got := <-seen; got != "call-3" {
+	if got := await(t, "the next one is read", seen); got != "call-3" {
 		t.Errorf("read %s", got)
 	}
 }

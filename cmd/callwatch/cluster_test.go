@@ -97,9 +97,17 @@ func (f *fleet) holder(stage string, among ...int) (at int) {
 	return at
 }
 
+// sendAgain is how long one request is sent again: far longer than any fault lasts.
+const sendAgain = 3 * time.Minute
+
 // deliver sends a request to one replica after the other until one takes it.
 func (f *fleet) deliver(ctx context.Context, client *http.Client, r *simulate.Request) {
+	begun := time.Now()
 	for try := 0; ctx.Err() == nil; try++ {
+		if time.Since(begun) > sendAgain {
+			f.t.Errorf("%s: no replica took the webhook for %v", r.Provider, sendAgain)
+			return
+		}
 		if try > 0 {
 			f.again.Add(1)
 			time.Sleep(20 * time.Millisecond)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"callwatch/handlers"
@@ -79,16 +80,17 @@ func TestClusterCheckpointWaitsForAllShards(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = idle.Close(context.WithoutCancel(t.Context())) })
 	const lame = 2
-	holds, died := make(chan struct{}), make(chan error, 1)
+	var holds atomic.Bool
+	died := make(chan error, 1)
 	go func() {
 		shard := stream.Shard{Role: shardRole(lame), Through: func() uint64 { return 0 }}
 		died <- idle.LeadShard(t.Context(), shard, func(ctx context.Context, _ uint64) error {
-			close(holds)
+			holds.Store(true)
 			<-ctx.Done()
 			return ctx.Err()
 		})
 	}()
-	<-holds
+	eventually(t, "the shard is held", holds.Load)
 
 	a, stop := replicaOn(t, c, writeRules(t, shardedRules()))
 	defer stop()

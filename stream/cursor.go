@@ -19,7 +19,11 @@ const (
 	// The servers of a cluster do not all know at once where a reader's state is.
 	deafPulls = 40
 	deafWait  = 50 * time.Millisecond
+
+	emptyPulls = 2 // of a server that says there is more: then it is not waited for
 )
+
+var errNothingCame = errors.New("the server says that there is more, and sends nothing")
 
 // cursor reads a stream in order: first what is stored, then what comes. Its
 // state on the server is in memory; lost, it is made again where it stopped.
@@ -104,7 +108,7 @@ func (c *cursor) follow(ctx context.Context) (done bool, err error) {
 		return true, nil
 	}
 	var delivered uint64
-	for deaf := 0; ; {
+	for deaf, empty := 0, 0; ; {
 		before := delivered
 		done, err = c.pull(ctx, consumer, &delivered)
 		if errors.Is(err, nats.ErrNoResponders) && delivered == 0 && deaf < deafPulls {
@@ -118,10 +122,32 @@ func (c *cursor) follow(ctx context.Context) (done bool, err error) {
 		if done || err != nil {
 			return done, err
 		}
-		if delivered == before && len(c.subjects) == 0 && !c.last {
+		if delivered > before {
+			empty = 0
+			continue
+		}
+		if len(c.subjects) == 0 && !c.last {
 			c.checkStuck(ctx)
 		}
+		if !c.toEnd {
+			continue
+		}
+		if done, err := c.atEnd(ctx, consumer); done || err != nil {
+			return done, err
+		}
+		if empty++; empty == emptyPulls {
+			return false, errNothingCame
+		}
 	}
+}
+
+// atEnd says that nothing is left for the consumer, though it was told of more:
+// what was there may have been removed since.
+func (c *cursor) atEnd(ctx context.Context, consumer jetstream.Consumer) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.store.requestWait())
+	defer cancel()
+	info, err := consumer.Info(ctx)
+	return err == nil && info.NumPending == 0, err
 }
 
 // checkStuck notices a server that stores messages it cannot find: one flipped

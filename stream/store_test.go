@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // open starts an embedded store that is closed with the test.
@@ -186,6 +189,35 @@ func TestHealth(t *testing.T) {
 	}
 	if raw := h.Streams[0]; raw.Name != "raw" || raw.Messages != 1 || raw.Last != 1 || raw.Bytes == 0 {
 		t.Errorf("raw %+v", raw)
+	}
+}
+
+// hurried is a server that at times has no millisecond to see that it is ready.
+type hurried struct {
+	*server.Server
+	late int // answers that are
+}
+
+func (h *hurried) Healthz(o *server.HealthzOptions) *server.HealthStatus {
+	if h.late--; h.late >= 0 {
+		return &server.HealthStatus{Status: "error", StatusCode: http.StatusInternalServerError, Error: "failed to be ready for connections after 1ms: startup did not complete"}
+	}
+	return h.Server.Healthz(o)
+}
+
+// A busy processor is no reason to refuse webhooks; a server that ended is.
+func TestHealthOnABusyMachine(t *testing.T) {
+	s := open(t, Config{})
+	srv := s.node.running.Load()
+	if err := healthOf(&hurried{srv, 5}); err != nil {
+		t.Errorf("on a busy machine: %v", err)
+	}
+	if err := healthOf(&hurried{srv, 1000}); err == nil {
+		t.Error("a server that is never ready is well")
+	}
+	srv.DisableJetStream()
+	if err := healthOf(&hurried{srv, 5}); err == nil {
+		t.Error("a server without JetStream is well")
 	}
 }
 

@@ -28,6 +28,18 @@ type erasure struct {
 	Remains     []string `json:"remains"` // one sentence each
 }
 
+// erase removes what is stored about a call, here or with the roles it takes.
+func (a *app) erase(ctx context.Context, params url.Values, progress func(done, total int64)) (done erasure, err error) {
+	if a.server != nil || a.store.Alone() {
+		return a.eraseCall(ctx, params, progress)
+	}
+	err = a.inCharge(ctx, func(ctx context.Context) error {
+		done, err = a.eraseCall(ctx, params, progress)
+		return err
+	})
+	return done, err
+}
+
 // eraseCall removes what is stored about a call. Bodies go first: as long as an
 // event is there, the next run finds from which body it was made. It may be
 // stopped anywhere and run again.

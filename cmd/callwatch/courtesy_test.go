@@ -129,3 +129,34 @@ func TestBacklogIsNormalizedBehindWebhooks(t *testing.T) {
 		t.Errorf("%d events of %d webhooks, %d counted", got, many, a.normalizing.done)
 	}
 }
+
+// A start does not know whether all of the last event's frame became events.
+func TestStartWithinAFrame(t *testing.T) {
+	a := atRest(t, nil)
+	put(t, a.store, birdCall("5001", 2.5))
+	put(t, a.store, birdCall("5002", 2.5))
+	if err := a.normalizeFrom(t.Context(), a.store.StoredRecords); err != nil || a.normalizedHere() != 2 {
+		t.Fatalf("normalized through %d, %v", a.normalizedHere(), err)
+	}
+	start := func() (counts uint64) {
+		t.Helper()
+		a.stats = newStats()
+		err := a.normalizeFrom(t.Context(), func(context.Context, stream.Position, func([]stream.Record) error, func(*stream.Damage)) error {
+			counts = a.normalizedHere()
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return counts
+	}
+	if at := start(); at != 1 {
+		t.Errorf("a start counts %d as normalized, want 1", at)
+	}
+	if _, err := a.store.EraseRecords(t.Context(), []stream.Position{{Seq: 2}}); err != nil {
+		t.Fatal(err)
+	}
+	if at := start(); at != 2 {
+		t.Errorf("where that frame is there no more a start counts %d as normalized, want 2", at)
+	}
+}

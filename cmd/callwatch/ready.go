@@ -69,10 +69,7 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 func (a *app) backlog() map[string]uint64 {
 	ctx, done := context.WithTimeout(context.Background(), 2*time.Second)
 	defer done()
-	last := map[string]uint64{}
-	for _, s := range a.store.Health(ctx).Streams {
-		last[s.Name] = s.Last
-	}
+	last := a.lastStored(ctx)
 	behind := func(stream string, at uint64) uint64 { return last[stream] - min(at, last[stream]) }
 	backlog := map[string]uint64{"judge": behind("events", a.stats.judgedSeq.Load())}
 	if a.roles.holds(normalizeRole) {
@@ -82,6 +79,16 @@ func (a *app) backlog() map[string]uint64 {
 		backlog[announceRole] = behind("alerts", max(a.stats.announcedSeq.Load(), a.notifier.Load().Status().Settled))
 	}
 	return backlog
+}
+
+// lastStored is the last sequence of each stream by its name; empty while the
+// store does not answer.
+func (a *app) lastStored(ctx context.Context) map[string]uint64 {
+	last := map[string]uint64{}
+	for _, s := range a.store.Health(ctx).Streams {
+		last[s.Name] = s.Last
+	}
+	return last
 }
 
 // troubledRules are those with run-time errors, and those that had more keys than

@@ -68,6 +68,17 @@ func replicaOn(t *testing.T, c *natstest.Cluster, rules string) (a *app, stop fu
 	return runApp(t, cfg, nil)
 }
 
+// reload gives a replica the same rules anew, for which it saves a checkpoint:
+// one of before the last events where it has just begun anew itself.
+func reload(t *testing.T, a *app) {
+	t.Helper()
+	set, problems := rules.Load("rules.yaml", []byte(shardedRules()))
+	if problems.Errors() {
+		t.Fatal(problems)
+	}
+	a.order(t.Context(), set)
+}
+
 // A checkpoint is not in force before every shard is stored through it: what a
 // shard's holder had not stored when it died is found again.
 func TestClusterCheckpointWaitsForAllShards(t *testing.T) {
@@ -118,15 +129,11 @@ func TestClusterCheckpointWaitsForAllShards(t *testing.T) {
 	checkpoint := func() (uint64, error) {
 		return a.store.LoadCheckpoint(t.Context(), checkpointName, func(uint64, io.Reader) error { return nil })
 	}
-	reload := func(version string) { // which saves a checkpoint
-		set, problems := rules.Load("rules.yaml", []byte(shardedRules()+"# "+version+"\n"))
-		if problems.Errors() {
-			t.Fatal(problems)
-		}
-		a.order(t.Context(), set)
-	}
-	reload("two")
-	eventually(t, "a checkpoint waits", func() bool { w := a.judging.waiting.Load(); return w != nil && len(w.behind) > 0 })
+	eventually(t, "a checkpoint waits", func() bool {
+		reload(t, a)
+		w := a.judging.waiting.Load()
+		return w != nil && len(w.behind) > 0
+	})
 	if w := a.judging.waiting.Load(); w != nil && !slices.Equal(w.behind, []string{shardRole(lame)}) {
 		t.Errorf("it waits for %q", w.behind)
 	}
@@ -156,8 +163,11 @@ func TestClusterCheckpointWaitsForAllShards(t *testing.T) {
 			t.Errorf("%s of %s has %d transitions, %v", tr.Rule, tr.Key, len(all), err)
 		}
 	}
-	reload("three")
-	eventually(t, "a checkpoint is in force", func() bool { seq, err := checkpoint(); return err == nil && seq > calls })
+	eventually(t, "a checkpoint is in force", func() bool {
+		reload(t, a)
+		seq, err := checkpoint()
+		return err == nil && seq > calls
+	})
 }
 
 // Shards go to replicas that come later, and all are there when replicas go.
@@ -257,6 +267,15 @@ func TestClusterEraseCall(t *testing.T) {
 	if _, err := erase(second); !errors.As(err, &refusal) {
 		t.Errorf("where no checkpoints are saved: %v", err)
 	}
+	commanded := func(id string) (done erasure, err error) { // in a process of its own
+		d := desk{cfg: first.cfg, log: testLogger(t)}
+		params := url.Values{"provider": {"bird"}, "call": {"leg-" + id}}
+		err = d.do(t.Context(), "erase", params, nil, &done, newProgress(io.Discard))
+		return done, err
+	}
+	if done, err := commanded("4001"); err == nil || !strings.Contains(err.Error(), "--url") {
+		t.Errorf("beside replicas at work: %+v, %v", done, err)
+	}
 	done, err := erase(first)
 	if e, _ := done.(erasure); err != nil || e.Bodies != 1 || e.Events != 1 || !e.State {
 		t.Fatalf("erased %+v, %v", done, err)
@@ -284,11 +303,32 @@ func TestClusterEraseCall(t *testing.T) {
 	eventually(t, "the second saves checkpoints", func() bool { return second.shards.has(judgeDuty) })
 	put(t, second.store, birdCall("4003", 4.1))
 	eventually(t, "the next call is judged", knows(second))
-	set, problems := rules.Load("rules.yaml", []byte(shardedRules()+"# another\n"))
-	if problems.Errors() {
-		t.Fatal(problems)
-	}
-	second.order(t.Context(), set) // saves a checkpoint
-	eventually(t, "the second saved one", func() bool { return strings.Contains(inForce(), "0104003") })
+	eventually(t, "the second saved one", func() bool {
+		reload(t, second)
+		return strings.Contains(inForce(), "0104003")
+	})
 	check("saved by the second")
+
+	waits := birdCall("4004", 4.1)
+	stopSecond()
+	stopSecond = func() {}
+	d := desk{cfg: first.cfg, log: testLogger(t)}
+	a, err := d.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, a.store, waits) // not normalized yet
+	if err := a.store.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := commanded("4002"); err != nil || done.Bodies != 1 || done.Events != 1 || !done.State {
+		t.Errorf("with no replica at work: erased %+v, %v", done, err)
+	}
+	third, stopThird := replicaOn(t, c, file)
+	defer stopThird()
+	second = third
+	eventually(t, "the third knows what is left", knows(third))
+	if text := inForce(); strings.Contains(text, "0104002") || !strings.Contains(text, "0104003") {
+		t.Errorf("erased with no replica at work: the checkpoint holds %s", text)
+	}
 }

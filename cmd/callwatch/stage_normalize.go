@@ -45,7 +45,13 @@ func (a *app) normalizeFrom(ctx context.Context, read reading) error {
 	if err != nil {
 		return fmt.Errorf("find the last event: %w", err)
 	}
-	a.stats.normalizedSeq.Store(max(last.Seq, 1) - 1) // of its frame more may be missing
+	whole := last.Seq
+	if any {
+		if _, err := a.store.Record(ctx, last.String()); !errors.Is(err, stream.ErrNotFound) {
+			whole-- // of its frame more may be missing
+		}
+	}
+	a.stats.normalizedSeq.Store(whole)
 	some := func(records []stream.Record, through uint64) error {
 		made, err := a.eventsOfAll(ctx, records)
 		if err != nil {

@@ -37,7 +37,7 @@ func (a *app) work(ctx context.Context, name string, params url.Values, body io.
 		"deadletters-replay": func() (any, error) {
 			return replayDeadLetters(ctx, a, params["id"])
 		},
-		"erase": func() (any, error) { return a.eraseCall(ctx, params, progress) },
+		"erase": func() (any, error) { return a.erase(ctx, params, progress) },
 	}[name]
 	if !ok {
 		return nil, refuse("there is no work called %.40q", name)
@@ -54,14 +54,18 @@ func refuse(format string, args ...any) error {
 	return &handlers.Refusal{Err: fmt.Errorf(format, args...)}
 }
 
-// deskWait is how long work waits for the stages of a running callwatch.
-const deskWait = time.Minute
+const (
+	// deskWait is how long work waits for the stages of a running callwatch.
+	deskWait = time.Minute
+	// backlogWait is how long it waits for webhooks that it need not look at.
+	backlogWait = 5 * time.Second
+)
 
 // settle sees to it that what was stored up to a frame has become events. Where
 // another process normalizes it is left to that.
 func (a *app) settle(ctx context.Context, frame uint64) error {
 	switch {
-	case a.server == nil && a.cfg.NATS.URL != "":
+	case a.server == nil && !a.store.Alone() && !a.roles.holds(normalizeRole):
 		return nil
 	case a.server == nil:
 		return a.normalizeFrom(ctx, a.store.StoredRecords)
@@ -85,16 +89,17 @@ func (a *app) settle(ctx context.Context, frame uint64) error {
 }
 
 // normalizedUpTo is the last frame of which the events are stored for certain.
+// What waits is waited for, unless that is long.
 func (a *app) normalizedUpTo(ctx context.Context) (uint64, error) {
 	switch {
-	case a.server != nil && !a.store.Alone():
-		return a.normalized(ctx)
-	case a.server != nil && a.backlog()["normalize"] == 0:
-		return a.normalizedHere(), nil
 	case a.server != nil:
-		err := a.settle(ctx, 1) // the stage has begun
-		return a.normalizedHere(), err
-	case a.cfg.NATS.URL == "":
+		soon, stop := context.WithTimeout(ctx, backlogWait)
+		defer stop()
+		if err := a.settle(soon, a.lastStored(soon)["raw"]); err != nil && soon.Err() == nil {
+			return 0, err
+		}
+		return a.normalized(ctx)
+	case a.store.Alone():
 		return math.MaxUint64, a.normalizeFrom(ctx, a.store.StoredRecords)
 	}
 	last, _, _, err := a.store.LastPublished(ctx)
@@ -169,7 +174,7 @@ func (d *desk) open(ctx context.Context) (*app, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
-	return &app{cfg: d.cfg, log: d.log, store: store, stats: newStats()}, nil
+	return &app{cfg: d.cfg, log: d.log, store: store, roles: newRoles(), stats: newStats()}, nil
 }
 
 // work has a running callwatch do work.

@@ -215,7 +215,9 @@ func TestHealthOnABusyMachine(t *testing.T) {
 	if err := healthOf(&hurried{srv, 1000}); err == nil {
 		t.Error("a server that is never ready is well")
 	}
-	srv.DisableJetStream()
+	if err := srv.DisableJetStream(); err != nil {
+		t.Fatal(err)
+	}
 	if err := healthOf(&hurried{srv, 5}); err == nil {
 		t.Error("a server without JetStream is well")
 	}

@@ -38,7 +38,8 @@ type cursor struct {
 	patient  bool      // with toEnd: a server that does not answer is waited for
 	last     bool      // only the last message of each subject
 	headers  bool      // leave the content of messages out
-	stuckAt  uint64    // where the server had messages and delivered none
+	suspect  uint64    // where the server had messages after it delivered none
+	stuckAt  uint64    // where it delivered none of those either
 
 	// deliver takes one message, and says in more whether another is at hand.
 	deliver func(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error
@@ -150,8 +151,10 @@ func (c *cursor) atEnd(ctx context.Context, consumer jetstream.Consumer) (bool, 
 	return err == nil && info.NumPending == 0, err
 }
 
-// checkStuck notices a server that stores messages it cannot find: one flipped
-// bit in a sequence makes it so until its next start, when it reads all blocks.
+// checkStuck, called after a pull that delivered nothing, notices a server that
+// stores messages it cannot find: one flipped bit in a sequence makes it so until
+// its next start, when it reads all blocks. A message found for the first time may
+// have come since the pull; the next one delivers it.
 func (c *cursor) checkStuck(ctx context.Context) {
 	st, err := c.store.js.Stream(ctx, c.stream)
 	if err != nil {
@@ -160,6 +163,10 @@ func (c *cursor) checkStuck(ctx context.Context) {
 	state, next := st.CachedInfo().State, max(c.next, 1)
 	if state.Msgs == 0 || state.LastSeq < next || c.stuckAt == next {
 		return // nothing is there to be found
+	}
+	if c.suspect != next {
+		c.suspect = next
+		return
 	}
 	c.stuckAt = next // once: a start that does not help is not repeated
 	c.store.log.Error("stream is stuck", "stream", c.stream, "next", c.next, "last", state.LastSeq)

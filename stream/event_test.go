@@ -310,16 +310,17 @@ func BenchmarkFollow(b *testing.B) {
 }
 
 // A reader that waits at the end of a stream, or at the start of an empty or
-// emptied one, is not stuck: the server must not be started again for it.
+// emptied one, is not stuck, nor one for which a message has just come: the server
+// must not be started again for it.
 func TestWaitingIsNotStuck(t *testing.T) {
 	s := open(t, Config{})
-	c := &cursor{store: s, stream: eventStream}
+	unwatched := &Store{log: s.log, js: s.js, stuck: make(chan struct{}, 1)} // no monitor starts the server again
+	var c *cursor
 	stuck := func(state string, want bool) {
 		t.Helper()
-		c.stuckAt = 0
 		c.checkStuck(t.Context())
 		select {
-		case <-s.stuck:
+		case <-unwatched.stuck:
 			if !want {
 				t.Errorf("%s: taken for stuck", state)
 			}
@@ -329,19 +330,25 @@ func TestWaitingIsNotStuck(t *testing.T) {
 			}
 		}
 	}
-	stuck("nothing was ever stored", false)
+	at := func(next uint64) { c = &cursor{store: unwatched, stream: eventStream, next: next} }
+	twice := func(state string) { t.Helper(); stuck(state, false); stuck(state, false) }
+	at(0)
+	twice("nothing was ever stored")
 	if err := s.PublishTick(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	c.next = 2
-	stuck("all is read", false)
+	stuck("a message came since the pull", false)
+	stuck("it is not delivered", true)
+	stuck("a start did not help", false)
+	at(2)
+	twice("all is read")
 	stream, err := s.js.Stream(t.Context(), eventStream)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.next = 1
+	at(1)
 	if err := stream.Purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	stuck("what was stored is removed", false)
+	twice("what was stored is removed")
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -106,7 +107,14 @@ func (s *Store) FollowTransitions(ctx context.Context, from uint64, fn func(Tran
 func (s *Store) LastTransitions(ctx context.Context) ([]Transition, error) {
 	ctx, cancel := context.WithTimeout(ctx, lastWait)
 	defer cancel()
-	return s.transitions(ctx, cursor{last: true})
+	found, err := s.transitions(ctx, cursor{last: true})
+	// On a cluster a first server may have read what another knows to be replaced.
+	type name struct{ rule, key string }
+	latest := map[name]uint64{}
+	for i := range found {
+		latest[name{found[i].Rule, found[i].Key}] = found[i].Seq
+	}
+	return slices.DeleteFunc(found, func(t Transition) bool { return t.Seq != latest[name{t.Rule, t.Key}] }), err
 }
 
 // History reads all transitions of one (rule, key), oldest first.

@@ -148,11 +148,15 @@ func TestRestartContinues(t *testing.T) {
 
 func TestLargeBodies(t *testing.T) {
 	s := open(t, Config{})
+	stored := func(r Record) (id string, err error) { // as soon as a slow disk lets it
+		waitFor(t, func() bool { id, err = s.Append(t.Context(), r); return !errors.Is(err, ErrUnavailable) })
+		return id, err
+	}
 	for _, n := range []int{1 << 20, 4 << 20} {
 		r := record(1)
 		r.Body = make([]byte, n)
 		rand.Read(r.Body) // nothing to compress
-		id, err := s.Append(t.Context(), r)
+		id, err := stored(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,11 +167,11 @@ func TestLargeBodies(t *testing.T) {
 	r := record(1)
 	r.Body = make([]byte, 9<<20)
 	rand.Read(r.Body)
-	_, err := s.Append(t.Context(), r)
+	_, err := stored(r)
 	if !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "raise its max_payload") {
 		t.Errorf("9 MB: %v", err)
 	}
-	if _, err := s.Append(t.Context(), record(2)); err != nil {
+	if _, err := stored(record(2)); err != nil {
 		t.Errorf("after it: %v", err)
 	}
 }

@@ -21,9 +21,13 @@ const (
 	deafWait  = 50 * time.Millisecond
 
 	emptyPulls = 2 // of a server that says there is more: then it is not waited for
+	lagWait    = 10 * time.Second
 )
 
-var errNothingCame = errors.New("the server says that there is more, and sends nothing")
+var (
+	errNothingCame = errors.New("the server says that there is more, and sends nothing")
+	errLags        = errors.New("the server that reads does not have what its leader has")
+)
 
 // cursor reads a stream in order: first what is stored, then what comes. Its
 // state on the server is in memory; lost, it is made again where it stopped.
@@ -53,8 +57,19 @@ func (c *cursor) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.store.closed, cancel)()
+	begun := time.Now()
+	var leader jetstream.Stream // nil: whoever reads has all
+	if c.toEnd && c.store.node == nil {
+		var err error
+		if leader, err = c.store.js.Stream(ctx, c.stream); err != nil {
+			return readError(ctx, err)
+		}
+	}
 	for {
 		done, err := c.follow(ctx)
+		if done && leader != nil {
+			done, err = c.complete(ctx, leader, begun)
+		}
 		var stop stopped
 		switch {
 		case errors.As(err, &stop):
@@ -151,6 +166,32 @@ func (c *cursor) atEnd(ctx context.Context, consumer jetstream.Consumer) (bool, 
 	return err == nil && info.NumPending == 0, err
 }
 
+// complete says whether a reading that came to an end has what the stream's leader
+// had when it began: the server of a cluster that reads may lag behind it.
+func (c *cursor) complete(ctx context.Context, leader jetstream.Stream, begun time.Time) (bool, error) {
+	state, subjects := leader.CachedInfo().State, c.subjects
+	if state.Msgs == 0 || c.next > state.LastSeq {
+		return true, nil
+	}
+	if len(subjects) == 0 {
+		subjects = []string{">"}
+	}
+	for _, subject := range subjects {
+		m, err := leader.GetLastMsgForSubject(ctx, subject)
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+		case err != nil:
+			return false, err
+		case m.Sequence < c.next || m.Time.Before(c.since):
+		case time.Since(begun) > lagWait:
+			return false, errLags
+		default:
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // checkStuck, called after a pull that delivered nothing, notices a server that
 // stores messages it cannot find: one flipped bit in a sequence makes it so until
 // its next start, when it reads all blocks. A message found for the first time may
@@ -203,10 +244,12 @@ func (c *cursor) pull(ctx context.Context, consumer jetstream.Consumer, delivere
 		if *delivered++; meta.Sequence.Consumer != *delivered {
 			return false, fmt.Errorf("message %d of the reader was lost on the way", *delivered)
 		}
-		if err := c.deliver(m, meta, len(batch.Messages()) > 0); err != nil {
-			return false, stopped{err}
+		if again := c.last && meta.Sequence.Stream < c.next; !again {
+			if err := c.deliver(m, meta, len(batch.Messages()) > 0); err != nil {
+				return false, stopped{err}
+			}
+			c.next = meta.Sequence.Stream + 1
 		}
-		c.next = meta.Sequence.Stream + 1
 		if c.toEnd && meta.NumPending == 0 {
 			return true, nil
 		}

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -62,5 +63,45 @@ func TestReadingOfAServerThatSendsNothing(t *testing.T) {
 	silent := &Store{log: s.log, node: s.node, js: pausing{s.js}, closed: s.closed}
 	if n, err := reading(t, silent, func() {}); n != 0 || !errors.Is(err, ErrUnavailable) {
 		t.Errorf("read %d, %v; want %v", n, err, ErrUnavailable)
+	}
+}
+
+// lagging is a cluster of which the server that is asked first does not have the
+// last messages yet: it knows one subject only.
+type lagging struct {
+	jetstream.JetStream
+	knows string
+	asked int
+}
+
+func (l *lagging) CreateConsumer(ctx context.Context, stream string, config jetstream.ConsumerConfig) (jetstream.Consumer, error) {
+	if l.asked++; l.asked == 1 {
+		config.FilterSubjects = []string{l.knows}
+	}
+	return l.JetStream.CreateConsumer(ctx, stream, config)
+}
+
+// A reading has what the leader has, whichever server reads.
+func TestReadingOfAServerThatLags(t *testing.T) {
+	s := open(t, Config{})
+	for i, key := range []string{"a", "a", "b", "c"} {
+		put(t, s, "rule", key, Cause{Seq: uint64(i + 1)}, "")
+	}
+	for _, knows := range []string{alertSubject("rule", "a"), alertSubject("rule", "nothing")} {
+		cluster := func() *Store {
+			return &Store{log: s.log, js: &lagging{JetStream: s.js, knows: knows}, closed: s.closed}
+		}
+		var all, last []uint64
+		err := cluster().StoredTransitions(t.Context(), func(tr Transition) error { all = append(all, tr.Seq); return nil })
+		if !slices.Equal(all, []uint64{1, 2, 3, 4}) || err != nil {
+			t.Errorf("read %d, %v", all, err)
+		}
+		found, err := cluster().LastTransitions(t.Context())
+		for _, tr := range found {
+			last = append(last, tr.Seq)
+		}
+		if !slices.Equal(last, []uint64{2, 3, 4}) || err != nil {
+			t.Errorf("last transitions %d, %v", last, err)
+		}
 	}
 }

@@ -175,12 +175,12 @@ func (f *fleet) settled(among ...int) {
 		return f.replica(i).metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0"
 	}
 	for _, stage := range []string{normalizeRole, announceRole} {
-		eventually(f.t, stage+" has nothing left to do", func() bool { return idle(f.holder(stage, among...), stage) })
+		within(f.t, 2*time.Minute, stage+" has nothing left to do", func() bool { return idle(f.holder(stage, among...), stage) })
 		if stage != normalizeRole {
 			continue
 		}
 		for _, i := range among { // each stores its shards
-			eventually(f.t, "judge has nothing left to do", func() bool { return idle(i, judgeRole) })
+			within(f.t, 2*time.Minute, "judge has nothing left to do", func() bool { return idle(i, judgeRole) })
 		}
 	}
 }

@@ -218,7 +218,7 @@ func (p *process) send(requests iter.Seq[simulate.Request]) simulate.Totals {
 func (p *process) settled() {
 	p.t.Helper()
 	for _, stage := range []string{"normalize", "judge", "announce"} {
-		eventually(p.t, stage+" has nothing left to do", func() bool {
+		within(p.t, 2*time.Minute, stage+" has nothing left to do", func() bool {
 			return p.metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0"
 		})
 	}

@@ -78,6 +78,9 @@ func (a *app) backlog() map[string]uint64 {
 	if a.roles.holds(announceRole) {
 		backlog[announceRole] = behind("alerts", max(a.stats.announcedSeq.Load(), a.notifier.Load().Status().Settled))
 	}
+	if a.roles.holds(fetchRole) {
+		backlog[fetchRole] = behind("events", a.fetching.followed.Load())
+	}
 	return backlog
 }
 

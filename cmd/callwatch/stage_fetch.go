@@ -15,8 +15,12 @@ import (
 	"callwatch/stream"
 )
 
-// followedKey is where the place up to which all events were looked at is kept.
-const followedKey = "followed"
+const (
+	// fetchRole is looking at events for what their calls lack.
+	fetchRole = "fetch"
+	// followedKey is where the place up to which all events were looked at is kept.
+	followedKey = "followed"
+)
 
 // fetching asks the providers for what their webhooks leave out.
 type fetching struct {
@@ -94,7 +98,7 @@ func (f *fetching) stages() map[string]func(context.Context) error {
 	if len(f.apis) == 0 {
 		return all
 	}
-	all["fetch"] = f.app.leading("fetch", f.follow)
+	all[fetchRole] = f.app.leading(fetchRole, f.follow)
 	for name, s := range f.apis {
 		all["fetch-"+name] = f.app.leading("fetch-"+name, func(ctx context.Context) error { return f.askDue(ctx, s) })
 	}

@@ -169,7 +169,7 @@ func notifiedDesc() *desc {
 }
 
 func backlogDesc() *desc {
-	return prometheus.NewDesc("callwatch_backlog_messages", "Stored messages that a stage has still to work on: frames of webhooks to normalize, events to judge, transitions to announce.", []string{"stage"}, nil)
+	return prometheus.NewDesc("callwatch_backlog_messages", "Stored messages that a stage has still to work on: frames of webhooks to normalize, events to judge, transitions to announce, events to look at for a report to fetch.", []string{"stage"}, nil)
 }
 
 func brokenDesc() *desc {

@@ -12,28 +12,38 @@ import (
 
 const placeWait = 20 * time.Second
 
-// begin starts the servers, anew when they are well and still do not find together:
-// servers that meet all at once on a busy machine at times do not.
-func (c *Cluster) begin(ctx context.Context) error {
-	var unplaced error
+// begin starts the servers, anew when they do not get well or do not find together:
+// on a busy machine an address may be taken meanwhile, and servers that meet all at
+// once at times do not.
+func (c *Cluster) begin(ctx context.Context) (err error) {
 	for range 3 {
+		if err = c.beginOnce(ctx); err == nil || ctx.Err() != nil {
+			return err
+		}
+		_ = c.Close()
 		for i := range c.nodes {
-			c.KillNode(i)
 			if err := os.RemoveAll(c.storeDir(i)); err != nil {
 				return err
 			}
-			if err := c.StartNode(i); err != nil {
-				return err
-			}
 		}
-		if err := c.Await(ctx); err != nil {
+		c.nodes, c.routes = nil, map[[2]int]*proxy{}
+	}
+	return err
+}
+
+func (c *Cluster) beginOnce(ctx context.Context) error {
+	if err := c.arrange(); err != nil {
+		return err
+	}
+	for i := range c.nodes {
+		if err := c.StartNode(i); err != nil {
 			return err
 		}
-		if unplaced = c.place(ctx); unplaced == nil || ctx.Err() != nil {
-			break
-		}
 	}
-	return unplaced
+	if err := c.Await(ctx); err != nil {
+		return err
+	}
+	return c.place(ctx)
 }
 
 // place waits until the cluster has room for a stream on all of its servers.

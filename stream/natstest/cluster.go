@@ -56,9 +56,6 @@ func Start(ctx context.Context, dir string, secure bool) (*Cluster, error) {
 		}
 		c.CA, c.Creds = c.secured.ca, c.secured.creds
 	}
-	if err := c.arrange(); err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
 	if err := c.begin(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}

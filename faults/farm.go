@@ -47,7 +47,7 @@ func (t *trial) farm(p *product) (*farm, error) {
 			return nil, errors.Join(err, f.nats.Close())
 		}
 		r := *p
-		if r.address, err = freeAddress(); err != nil {
+		if r.address, err = natstest.FreeAddress(); err != nil {
 			return nil, errors.Join(err, f.nats.Close())
 		}
 		r.env = append(slices.Clone(p.env), "CALLWATCH_LISTEN="+r.address, "CALLWATCH_NATS_URL="+e.URL, "CALLWATCH_NATS_REPLICAS=3",

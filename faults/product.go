@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 
 	"callwatch/normalizer"
 	"callwatch/normalizer/simulate"
+	"callwatch/stream/natstest"
 )
 
 // product is a callwatch under test: one data directory and one address, and a
@@ -68,7 +68,7 @@ func (t *trial) install(w *witnessed, more ...patch) (*product, error) {
 	if err := os.WriteFile(p.rules, []byte(badCalls), 0o600); err != nil {
 		return nil, err
 	}
-	if p.address, err = freeAddress(); err != nil {
+	if p.address, err = natstest.FreeAddress(); err != nil {
 		return nil, err
 	}
 	if p.log, err = os.OpenFile(filepath.Join(t.dir, "callwatch.log"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600); err != nil {
@@ -242,12 +242,4 @@ func (p *product) lastWords() string {
 	b := make([]byte, most)
 	n, _ := p.log.ReadAt(b, max(0, info.Size()-most))
 	return string(b[:n])
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -68,7 +69,7 @@ func (c *Cluster) arrange() error {
 		n := &node{name: fmt.Sprint("n", i)}
 		for _, a := range []*string{&n.client, &n.cluster, &n.monitor} {
 			var err error
-			if *a, err = freeAddress(); err != nil {
+			if *a, err = FreeAddress(); err != nil {
 				return err
 			}
 		}
@@ -149,12 +150,21 @@ func (c *Cluster) Await(ctx context.Context) error {
 		for n.cmd != nil && n.cmd.ProcessState == nil && !n.well(ctx) {
 			select {
 			case <-ctx.Done():
-				return fmt.Errorf("%s does not get well: see %s", n.name, n.log.Name())
+				return fmt.Errorf("%s does not get well: %s", n.name, n.lastWords())
 			case <-time.After(50 * time.Millisecond):
 			}
 		}
 	}
 	return nil
+}
+
+// lastWords are the end of what the server logged.
+func (n *node) lastWords() string {
+	said, err := os.ReadFile(n.log.Name())
+	if err != nil {
+		return err.Error()
+	}
+	return string(said[max(0, len(said)-1000):])
 }
 
 func (n *node) well(ctx context.Context) bool {
@@ -245,10 +255,16 @@ func (e *Entry) Heal() {
 	}
 }
 
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// FreeAddress has a port below those that systems give to connections: nobody is to
+// have it while its process is down.
+func FreeAddress() (string, error) {
+	const lowest, many, tries = 15000, 15000, 100
+	var err error
+	for range tries {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprint("127.0.0.1:", lowest+rand.IntN(many))); err == nil {
+			return l.Addr().String(), l.Close()
+		}
 	}
-	return l.Addr().String(), l.Close()
+	return "", err
 }

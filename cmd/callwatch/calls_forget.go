@@ -106,7 +106,6 @@ func (a *app) forgetInCheckpoint(ctx context.Context, k call.Key) (known bool, e
 	if err := a.store.SaveCheckpoint(ctx, checkpointName, seq, written(data)); err != nil {
 		return known, err
 	}
-	a.shards.erased.Add(1) // replicas that come back learn of it
 	return known, a.store.EraseCheckpoints(ctx, checkpointName)
 }
 

@@ -215,9 +215,12 @@ func (p *process) send(requests iter.Seq[simulate.Request]) simulate.Totals {
 }
 
 // settled waits until everything accepted was normalized, judged and announced.
-func (p *process) settled() {
+func (p *process) settled() { p.t.Helper(); p.idle(normalizeRole, judgeRole, announceRole) }
+
+// idle waits until stages have nothing left to do, one after the other.
+func (p *process) idle(stages ...string) {
 	p.t.Helper()
-	for _, stage := range []string{"normalize", "judge", "announce"} {
+	for _, stage := range stages {
 		within(p.t, 2*time.Minute, stage+" has nothing left to do", func() bool {
 			return p.metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0"
 		})

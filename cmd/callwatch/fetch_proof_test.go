@@ -202,11 +202,7 @@ func TestEveryReportIsFetched(t *testing.T) {
 			continue
 		}
 		// An event is first made, then looked at, then its report waits.
-		for _, stage := range []string{normalizeRole, fetchRole} {
-			eventually(t, stage+" has nothing left to do", func() bool {
-				return p.metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0"
-			})
-		}
+		p.idle(normalizeRole, fetchRole)
 		for name := range apis {
 			settled := soon(4*time.Minute, func() bool {
 				return p.metric(`callwatch_fetches_pending{provider="`+name+`"}`) == "0"
@@ -218,11 +214,7 @@ func TestEveryReportIsFetched(t *testing.T) {
 				t.FailNow()
 			}
 		}
-		for _, stage := range []string{"normalize", "judge"} {
-			eventually(t, stage+" has nothing left to do", func() bool {
-				return p.metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0"
-			})
-		}
+		p.idle(normalizeRole, judgeRole)
 		p.kill()
 	}
 	known := foldAll(t, dir)

@@ -325,6 +325,10 @@ func TestClusterEraseCall(t *testing.T) {
 		t.Errorf("with no replica at work: erased %+v, %v", done, err)
 	}
 	third, stopThird := replicaOn(t, c, file)
+	eventually(t, "replicas are told of both erasures", func() bool {
+		told, err := third.store.Through(t.Context(), []string{judgeRole})
+		return err == nil && told[0] == 2
+	})
 	defer stopThird()
 	second = third
 	eventually(t, "the third knows what is left", knows(third))

@@ -79,8 +79,8 @@ func (s *ruleState) fail(text string) {
 	s.LastError = text
 }
 
-// severity is the highest level that holds, else the lowest of the ladder. It
-// names the level's program, nil for a rule without a ladder.
+// severity is the highest level that holds, else the rule's default. It names
+// the level's program; nil where no level holds.
 func (g *Engine) severity(r *Rule) (Severity, *condition.Program) {
 	for _, l := range r.Ladder {
 		if l.When.Eval(&g.facts).Truth == condition.True {

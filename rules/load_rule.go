@@ -211,9 +211,6 @@ func (l *loader) severity(n ast.Node, r *Rule) {
 	}
 	l.mapping(n, "severity", levels)
 	slices.SortFunc(r.Ladder, func(a, b Level) int { return b.Severity.rank() - a.Severity.rank() })
-	if len(r.Ladder) > 0 {
-		r.Severity = r.Ladder[len(r.Ladder)-1].Severity
-	}
 }
 
 func (l *loader) exceptions(n ast.Node) []Exception {

@@ -38,7 +38,7 @@ type Rule struct {
 	New    *Novelty      // nil for rules without `new`
 	Adopts []string      // rules whose incidents join those of this one
 
-	Severity Severity // of the lowest level
+	Severity Severity // where no level of the ladder holds
 	Ladder   []Level  // most severe first; empty for a single severity
 
 	For          Hold

@@ -3,6 +3,7 @@ package notifier
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
@@ -28,6 +29,7 @@ type memory struct {
 	revs  map[string]uint64
 	fail  int // the next so many saves fail
 	saves int
+	last  int // the number of the last save that is taken; 0 for no limit
 }
 
 func newMemory() *memory { return &memory{pages: map[string][]byte{}, revs: map[string]uint64{}} }
@@ -42,6 +44,9 @@ func (m *memory) Save(_ context.Context, key string, value []byte, rev uint64) (
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.saves++
+	if m.last > 0 && m.saves > m.last {
+		return 0, false, errors.New("the process has died")
+	}
 	if m.fail > 0 {
 		m.fail--
 		return 0, false, fmt.Errorf("store is away")
@@ -58,6 +63,15 @@ func (m *memory) failNext(n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fail = n
+}
+
+// dieAfter takes n more saves; -1 takes all.
+func (m *memory) dieAfter(n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.last = m.saves + n; n < 0 {
+		m.last = 0
+	}
 }
 
 func (m *memory) failing() bool {

@@ -38,6 +38,8 @@ type record struct {
 	Plain    bool            `json:"plain,omitempty"`    // Slack refused blocks altogether
 	Frozen   bool            `json:"frozen,omitempty"`   // the workspace forbids edits
 	Previous []place         `json:"previous,omitempty"` // roots that somebody deleted
+	Alerts   []alertLabels   `json:"alerts,omitempty"`   // label sets that may fire in Alertmanager, the current one last
+	Begun    rules.Cause     `json:"begun,omitzero"`     // the latest transition whose sending to Alertmanager has begun
 }
 
 // Names of messages. Each is sent once per incident and channel.
@@ -94,7 +96,7 @@ func (r record) clone() record {
 	if r.Sent == nil {
 		r.Sent = map[string]sent{}
 	}
-	r.Previous, r.Without = slices.Clone(r.Previous), slices.Clone(r.Without)
+	r.Previous, r.Without, r.Alerts = slices.Clone(r.Previous), slices.Clone(r.Without), slices.Clone(r.Alerts)
 	return r
 }
 

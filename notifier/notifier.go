@@ -192,7 +192,7 @@ func (n *Notifier) replan(th *thread) {
 	case th.busy:
 		return // finish does it
 	case th.sink != nil:
-		th.acts = pushes(&th.page.record, &th.want, th.sink.again())
+		th.acts = th.sink.plan(&th.page.record, &th.want)
 		if len(th.acts) == 0 || th.acts[0].line.step == stepAgain {
 			th.seq = th.latest
 		}

@@ -28,15 +28,18 @@ type webhook struct {
 	web    *http.Client
 }
 
-func (h *webhook) again() time.Duration { return 0 }
 func (h *webhook) every() time.Duration { return outputEvery }
+
+func (h *webhook) plan(r *record, w *want) []action { return pushes(r, w) }
+func (h *webhook) begin(*record, *line, time.Time)  {}
+func (h *webhook) end(*record, *line)               {}
 
 func (h *webhook) want(t *rules.Transition) want {
 	l := line{name: causedName(t), step: t.Step, at: t.At, cause: t.Cause, reason: t.Reason, incident: t.Incident}
 	return want{incident: t.Incident, cause: t.Cause, lines: []line{l}}
 }
 
-func (h *webhook) send(ctx context.Context, l *line, now time.Time) error {
+func (h *webhook) send(ctx context.Context, _ *record, l *line, now time.Time) error {
 	body, err := json.Marshal(struct {
 		Type      string           `json:"type"`
 		Timestamp time.Time        `json:"timestamp"`
@@ -71,75 +74,6 @@ func standardHeaders(secret Token, id string, now time.Time, body []byte) http.H
 	return h
 }
 
-// alertmanager keeps an alert firing in Alertmanager while the incident is open.
-type alertmanager struct {
-	url    Token
-	web    *http.Client
-	writer *writer
-}
-
-func (a *alertmanager) again() time.Duration { return againEvery }
-func (a *alertmanager) every() time.Duration { return outputEvery }
-
-// want is the incident as it is: an alert has a state and no history. One that is
-// silenced from its beginning does not start to fire.
-func (a *alertmanager) want(t *rules.Transition) want {
-	w := want{incident: t.Incident, cause: t.Cause}
-	if t.Step == rules.StepOpened && quiet(&t.Incident) {
-		return w
-	}
-	w.lines = []line{{name: causedName(t), step: t.Step, at: t.At, cause: t.Cause, incident: t.Incident}}
-	return w
-}
-
-type alert struct {
-	Labels       map[string]string `json:"labels"`
-	Annotations  map[string]string `json:"annotations"`
-	StartsAt     time.Time         `json:"startsAt"`
-	EndsAt       time.Time         `json:"endsAt,omitzero"`
-	GeneratorURL string            `json:"generatorURL,omitempty"`
-}
-
-func (a *alertmanager) send(ctx context.Context, l *line, now time.Time) error {
-	body, err := json.Marshal([]alert{a.alert(&l.incident, now)})
-	if err != nil {
-		return fmt.Errorf("write alert: %w", err)
-	}
-	return postJSON(ctx, a.web, Token(strings.TrimRight(string(a.url), "/")+"/api/v2/alerts"), body, nil)
-}
-
-// alert of an incident. Its labels are its identity and never change, so the
-// severity that grows is not among them but an annotation.
-func (a *alertmanager) alert(in *rules.Incident, now time.Time) alert {
-	out := alert{
-		Labels:       map[string]string{"alertname": in.Rule, "incident": in.ID, "severity": string(openingSeverity(in))},
-		Annotations:  map[string]string{"summary": plainText(a.writer.headline(in, 500)), "severity": string(in.Severity)},
-		StartsAt:     in.OpenedAt,
-		EndsAt:       now.Add(4 * againEvery), // by then it was sent again, or callwatch is gone
-		GeneratorURL: a.writer.incidentURL(in),
-	}
-	for k, v := range in.Labels {
-		if _, taken := out.Labels[k]; !taken {
-			out.Labels[k] = v
-		}
-	}
-	for _, by := range in.By {
-		if _, taken := out.Labels[by.Name]; !taken {
-			out.Labels[by.Name] = plainText(a.writer.text(by.Value, &in.Opening.Call, 200))
-		}
-	}
-	for name, v := range map[string]string{"runbook_url": in.Runbook, "owner": in.Owner} {
-		if v != "" {
-			out.Annotations[name] = v
-		}
-	}
-	out.Annotations["description"] = plainText(joined(". ", a.writer.extentPlain(in), a.writer.because(worstOf(in))))
-	if in.State == rules.Resolved {
-		out.EndsAt = in.ResolvedAt
-	}
-	return out
-}
-
 // incoming is a Slack incoming webhook: it takes messages and returns nothing to
 // edit them by, so that only the opening and the resolve are posted.
 type incoming struct {
@@ -149,8 +83,11 @@ type incoming struct {
 	pace   time.Duration
 }
 
-func (s *incoming) again() time.Duration { return 0 }
 func (s *incoming) every() time.Duration { return s.pace }
+
+func (s *incoming) plan(r *record, w *want) []action { return pushes(r, w) }
+func (s *incoming) begin(*record, *line, time.Time)  {}
+func (s *incoming) end(*record, *line)               {}
 
 func (s *incoming) want(t *rules.Transition) want {
 	w := want{incident: t.Incident, cause: t.Cause}
@@ -161,7 +98,7 @@ func (s *incoming) want(t *rules.Transition) want {
 	return w
 }
 
-func (s *incoming) send(ctx context.Context, l *line, _ time.Time) error {
+func (s *incoming) send(ctx context.Context, _ *record, l *line, _ time.Time) error {
 	plain := *s.writer
 	plain.buttons = false
 	m := plain.root(&l.incident)

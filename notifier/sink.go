@@ -16,10 +16,15 @@ import (
 type sink interface {
 	// want is what a transition asks for.
 	want(t *rules.Transition) want
+	// plan lists what remains to be sent, in order.
+	plan(r *record, w *want) []action
+	// begin notes in the record what sending a line may change at the receiver. It
+	// is stored before the line is sent.
+	begin(r *record, l *line, now time.Time)
 	// send delivers one line.
-	send(ctx context.Context, l *line, now time.Time) error
-	// again is how often an open incident is sent anew; 0 for never.
-	again() time.Duration
+	send(ctx context.Context, r *record, l *line, now time.Time) error
+	// end notes that the line was delivered or given up.
+	end(r *record, l *line)
 	// every is the least time between two messages.
 	every() time.Duration
 }
@@ -30,7 +35,7 @@ const (
 	againEvery  = time.Minute
 )
 
-// stepAgain sends an open incident anew. It is no step of an incident.
+// stepAgain repeats an open incident. It is no step of an incident.
 const stepAgain rules.Step = "again"
 
 func outputKey(name string) string { return "output " + name }
@@ -58,20 +63,14 @@ func (n *Notifier) openSinks() map[string]sink {
 	return sinks
 }
 
-// pushes lists what remains to be sent to a sink, in order.
-func pushes(r *record, w *want, again time.Duration) []action {
+// pushes lists the lines that were not sent yet, in order.
+func pushes(r *record, w *want) []action {
 	var acts []action
 	for i, l := range w.lines {
 		counts := l.step == rules.StepUpdated && i < len(w.lines)-1 // a later line says more
 		if l.cause.After(r.Shows.Cause) && !counts {
 			acts = append(acts, action{do: push, line: l, rank: urgency(&l.incident)})
 		}
-	}
-	if again > 0 && len(acts) == 0 && w.incident.State == rules.Firing && r.Shows.Mark != "" {
-		acts = append(acts, action{
-			do: push, rank: rankCount, due: r.Shows.At.Add(again),
-			line: line{name: string(stepAgain), step: stepAgain, cause: r.Shows.Cause, incident: w.incident},
-		})
 	}
 	return acts
 }
@@ -80,7 +79,12 @@ func pushes(r *record, w *want, again time.Duration) []action {
 func (n *Notifier) push(ctx context.Context, j *job) {
 	attempt, cancel := context.WithTimeout(ctx, n.cfg.Timeout)
 	defer cancel()
-	err := j.thread.sink.send(attempt, &j.act.line, j.now)
+	l := &j.act.line
+	j.thread.sink.begin(&j.page.record, l, j.now)
+	if !n.save(ctx, j) {
+		return
+	}
+	err := j.thread.sink.send(attempt, &j.page.record, l, j.now)
 	if o, after := outcomeOf(err); o != done {
 		n.pushFailed(ctx, j, o, after, err)
 		return
@@ -90,11 +94,12 @@ func (n *Notifier) push(ctx context.Context, j *job) {
 	n.pushed(ctx, j)
 }
 
-// pushed records that a line needs no more care. What is sent again and again
-// needs no record: after a restart it is sent once more.
+// pushed records that a line is done. A repetition needs no record: after a
+// restart the open incident is sent again.
 func (n *Notifier) pushed(ctx context.Context, j *job) {
 	l := &j.act.line
 	j.page.Shows = shown{Mark: mark(&l.incident), Cause: l.cause, At: j.now}
+	j.thread.sink.end(&j.page.record, l)
 	if l.step != stepAgain {
 		n.save(ctx, j)
 	}

@@ -54,7 +54,9 @@ func (n *Notifier) testSink(ctx context.Context, s sink, name string) error {
 		Summary: "Test message from callwatch: nothing is wrong, nobody needs to act",
 	}
 	l := line{name: fmt.Sprintf("test/%d", now.UnixNano()), step: rules.StepResolved, at: now, incident: in}
-	if err := s.send(ctx, &l, now); err != nil {
+	var r record
+	s.begin(&r, &l, now)
+	if err := s.send(ctx, &r, &l, now); err != nil {
 		return fmt.Errorf("test %s: %w", name, err)
 	}
 	return nil

@@ -9,7 +9,8 @@ import "time"
 // Tags: unit; range "min..max" of possible values; enum, the possible texts;
 // fold "sum" for a counter that a source may report cumulatively per stream,
 // "mos" for the facts that move together with the MOS that won, "ended" for a
-// fact that a later report does not correct.
+// fact that a later report does not correct, "first" for a moment that happens
+// once in a call, "span" for a time between two of those.
 type Facts struct {
 	// The call.
 	Direction    string    `json:"direction,omitempty" enum:"inbound,outbound" doc:"who called whom, seen from the account"`
@@ -19,14 +20,14 @@ type Facts struct {
 	To           string    `json:"to,omitempty" doc:"callee, E.164 where it parses"`
 	FromCountry  string    `json:"fromCountry,omitempty" doc:"ISO 3166 country of the caller's number"`
 	ToCountry    string    `json:"toCountry,omitempty" doc:"ISO 3166 country of the callee's number"`
-	StartedAt    time.Time `json:"startedAt,omitzero" doc:"when the call was initiated"`
-	RingingAt    time.Time `json:"ringingAt,omitzero" doc:"when the far end began to ring"`
-	AnsweredAt   time.Time `json:"answeredAt,omitzero" doc:"when the call was answered"`
+	StartedAt    time.Time `json:"startedAt,omitzero" fold:"first" doc:"when the call was initiated"`
+	RingingAt    time.Time `json:"ringingAt,omitzero" fold:"first" doc:"when the far end began to ring"`
+	AnsweredAt   time.Time `json:"answeredAt,omitzero" fold:"first" doc:"when the call was answered"`
 	EndedAt      time.Time `json:"endedAt,omitzero" doc:"when the call ended"`
 	DurationSec  *float64  `json:"durationSec,omitempty" unit:"s" range:"0.." fold:"ended" doc:"talk time; includes ringing where the answer time is not known"`
-	RingSec      *float64  `json:"ringSec,omitempty" unit:"s" range:"0.." doc:"ringing until answer or end"`
-	PDDMs        *float64  `json:"pddMs,omitempty" unit:"ms" range:"0.." doc:"post-dial delay: initiation to first ringing"`
-	SetupMs      *float64  `json:"setupMs,omitempty" unit:"ms" range:"0.." doc:"initiation to answer"`
+	RingSec      *float64  `json:"ringSec,omitempty" unit:"s" range:"0.." fold:"span" doc:"ringing until answer or end"`
+	PDDMs        *float64  `json:"pddMs,omitempty" unit:"ms" range:"0.." fold:"span" doc:"post-dial delay: initiation to first ringing"`
+	SetupMs      *float64  `json:"setupMs,omitempty" unit:"ms" range:"0.." fold:"span" doc:"initiation to answer"`
 	ShortCall    *bool     `json:"shortCall,omitempty" doc:"answered and over within 6 seconds"`
 	HangupCause  string    `json:"hangupCause,omitempty" doc:"the provider's own word for why the call ended"`
 	HangupCode   *int64    `json:"hangupCode,omitempty" range:"0..1000" doc:"Q.850 cause (1..127) or the switch's own number"`

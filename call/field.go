@@ -44,6 +44,8 @@ const (
 	foldSum    foldRule = "sum"   // a counter that may be cumulative per stream
 	foldMOS    foldRule = "mos"   // moves with the MOS that won
 	foldEnded  foldRule = "ended" // kept from the end of the call
+	foldFirst  foldRule = "first" // a moment that happens once: the earliest known
+	foldSpan   foldRule = "span"  // between two moments: follows them, unless a provider measured it
 	foldOwn    foldRule = "own"   // folded by code of its own
 )
 

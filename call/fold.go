@@ -86,6 +86,17 @@ func (c *Call) foldFacts(e *Event, st stamp) (changed bool) {
 		if !f.slot.known(e) {
 			continue
 		}
+		switch {
+		case f.fold == foldFirst && f.slot.known(&c.Event) && !f.Time(e).Before(f.Time(&c.Event)):
+			continue // it cannot have happened after somebody reported it
+		case f.fold == foldFirst:
+			changed = true
+			f.slot.copy(&c.Event, e)
+			c.Sources.Of[i] = place
+			continue
+		case f.fold == foldSpan && e.spanFollows(f):
+			continue
+		}
 		order := rank
 		if f.fold == foldEnded {
 			order = endedRank
@@ -97,10 +108,34 @@ func (c *Call) foldFacts(e *Event, st stamp) (changed bool) {
 		f.slot.copy(&c.Event, e)
 		c.Sources.Of[i] = place
 	}
+	c.forgetSpans(table)
 	if !c.AnsweredAt.IsZero() {
 		c.Answered = new(true) // the answer was seen: a cause that usually means "never answered" does not undo it
 	}
 	return changed
+}
+
+// spanFollows says whether a time between two moments is what the event's own
+// moments give, so that it says nothing beside them.
+func (e *Event) spanFollows(f *Field) bool {
+	var own Event
+	own.StartedAt, own.RingingAt, own.AnsweredAt, own.EndedAt, own.Answered = e.StartedAt, e.RingingAt, e.AnsweredAt, e.EndedAt, e.Answered
+	own.deriveTimes()
+	return f.slot.same(e, &own)
+}
+
+// forgetSpans clears the times between two moments that no provider measured:
+// the moments may have changed, and Derive fills the times in again.
+func (c *Call) forgetSpans(table []Field) {
+	var none Event
+	for i := range table {
+		if table[i].fold != foldSpan {
+			continue
+		}
+		if _, measured := c.Sources.of(i); !measured {
+			table[i].slot.copy(&c.Event, &none)
+		}
+	}
 }
 
 // With is the call as e alone shows it: what e says, over what is known.

@@ -140,13 +140,6 @@ func (n node) texts() []string {
 	return out
 }
 
-// timeLayouts are the forms in which providers write times as text; those
-// without a zone are UTC.
-var timeLayouts = []string{
-	time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00",
-	"2006-01-02 15:04:05.999999999", time.RFC1123Z, time.RFC1123, "2006-01-02",
-}
-
 // time is a time written as text; zero where absent or unreadable.
 func (n node) time() time.Time {
 	if b, ok := n.bytes(); ok {
@@ -154,23 +147,6 @@ func (n node) time() time.Time {
 	}
 	return parseTime(n.text())
 }
-
-func parseTime(s string) time.Time {
-	if s == "" {
-		return time.Time{}
-	}
-	for _, layout := range timeLayouts {
-		if isDigit(layout[0]) != isDigit(s[0]) {
-			continue
-		}
-		if t, err := time.Parse(layout, s); err == nil && plausible(t) {
-			return t.UTC()
-		}
-	}
-	return time.Time{}
-}
-
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // unix is a time given as a number of units since 1970, as number or text, to
 // the microsecond, which is as fine as a float tells; 0 is absent.
@@ -185,10 +161,6 @@ func (n node) unix(unit time.Duration) time.Time {
 	}
 	return t
 }
-
-// plausible times lie within a century of 2000: the rest are placeholders, and
-// RFC 3339 cannot write them all.
-func plausible(t time.Time) bool { return t.Year() >= 1970 && t.Year() < 2100 }
 
 // foldWord brings a provider's word to one spelling: lower case, hyphens, so that
 // no_answer, noAnswer and no-answer compare equal.

@@ -156,25 +156,29 @@ func (g *Engine) places(old []checkpointRule) []int {
 
 func (g *Engine) restoreKey(k *keyState, old []checkpointRule, place []int) {
 	i := slices.IndexFunc(old, func(r checkpointRule) bool { return r.Name == k.Rule })
-	if i >= 0 && place[i] >= 0 {
-		if r := g.set.Rules[place[i]]; old[i].Shape != r.shape() {
-			k.Window, k.Seen, k.LookAt = nil, time.Time{}, time.Time{}
+	kept := i >= 0 && place[i] >= 0
+	off := kept && g.set.Rules[place[i]].Mode == Off
+	if k.Incident != nil && (!kept || off) {
+		orphan := *k
+		if off {
+			orphan.Closed = reasonOff
 		}
-		g.st.Keys[ruleKey{k.Rule, k.Key}] = k
-		g.live[place[i]]++
-		g.await(k)
+		g.orphans = append(g.orphans, orphan)
+	}
+	if !kept {
 		return
 	}
-	if k.Incident != nil {
-		g.orphans = append(g.orphans, *k)
+	if off {
+		rested, some := k.rest()
+		if !some {
+			return
+		}
+		*k = rested
 	}
-}
-
-// closeOrphans resolves the incidents of rules that are no more.
-func (g *Engine) closeOrphans() {
-	for _, k := range g.orphans {
-		next, step, reason := k.step(&Rule{Name: k.Rule}, signal{close: "the rule was removed or regrouped"}, g.st.Now)
-		g.emit(step, reason, *next.Incident)
+	if r := g.set.Rules[place[i]]; old[i].Shape != r.shape() {
+		k.Window, k.Seen, k.LookAt = nil, time.Time{}, time.Time{}
 	}
-	g.orphans = nil
+	g.st.Keys[ruleKey{k.Rule, k.Key}] = k
+	g.live[place[i]]++
+	g.await(k)
 }

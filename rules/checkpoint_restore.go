@@ -36,7 +36,7 @@ func (g *Engine) restoreCalls(in *partReader, place []int) error {
 func (g *Engine) restoreHolds(cs *callState, place []int) {
 	var holds []callHold
 	for _, h := range cs.Holds {
-		if h.Rule >= len(place) || place[h.Rule] < 0 {
+		if h.Rule >= len(place) || place[h.Rule] < 0 || g.rests(place[h.Rule]) {
 			continue
 		}
 		h.Rule = place[h.Rule]

@@ -104,6 +104,9 @@ func (g *Engine) Apply(seq uint64, at time.Time, e *call.Event) []Transition {
 	cs, begun := g.callOf(e.Key())
 	over := cs.ended()
 	changed := cs.Call.Fold(e, g.opt.Prefer)
+	if !over && cs.ended() {
+		cs.endHolds()
+	}
 	cs.Touched, cs.packed = g.st.Now, nil
 	hash := g.st.Calls.put(cs)
 	if begun || !over && cs.ended() {
@@ -126,7 +129,8 @@ func (g *Engine) judgeAll(cs *callState, e *call.Event, changed bool) {
 		}
 		loaded := false
 		for i, r := range g.set.Rules {
-			if r.Mode == Off || g.st.Rules[i].Disabled || cs.Outcomes[i] == matched || r.For.Need > 0 != samples || !r.wakes(e.Kind) {
+			wakes := r.wakes(e.Kind)
+			if g.rests(i) || cs.Outcomes[i] == matched || r.For.Need > 0 != samples || !wakes && !cs.holding(i) {
 				continue
 			}
 			if !loaded {
@@ -137,7 +141,11 @@ func (g *Engine) judgeAll(cs *callState, e *call.Event, changed bool) {
 				g.facts.Load(g.seen)
 				loaded = true
 			}
-			g.judge(i, r, cs)
+			if wakes {
+				g.judge(i, r, cs)
+			} else {
+				g.keepHold(i, r, cs)
+			}
 			g.watch.lap(i)
 		}
 	}
@@ -154,6 +162,11 @@ func (g *Engine) Tick(seq uint64, at time.Time) []Transition {
 // NextDeadline is when time alone will change something next; zero for never.
 // Whoever feeds the engine sees to it that a tick follows then.
 func (g *Engine) NextDeadline() time.Time {
+	return g.deadline()
+}
+
+// deadline is when something is due; zero for never.
+func (g *Engine) deadline() time.Time {
 	_, settles := g.settling.next()
 	return earlier(g.due.next(), settles)
 }
@@ -165,6 +178,7 @@ func (g *Engine) begin(seq uint64, at time.Time) bool {
 	}
 	g.st.Seq, g.out = seq, nil
 	at = at.UTC().Round(0)
+	g.settleRestored(at)
 	for {
 		if q, due := g.settling.next(); q != nil && !due.After(at) && !g.due.before(due) {
 			g.st.Now = later(g.st.Now, due)
@@ -180,32 +194,21 @@ func (g *Engine) begin(seq uint64, at time.Time) bool {
 		g.cover(g.st.Keys[ruleKey{d.rule, d.key}], "")
 	}
 	g.st.Now = later(g.st.Now, at)
-	g.settleRestored()
 	g.forget()
 	g.st.Calls.tidy()
 	return true
 }
 
-// expired is what happens at a deadline: a condition has held long enough, or
-// an incident is to be told or closed. Deadlines that were moved meanwhile find
-// nothing to do.
+// expired handles a deadline: a condition has held long enough, or an incident
+// is to be told or closed. A deadline that was moved finds nothing to do.
 func (g *Engine) expired(d deadline) {
 	i, known := g.indexed[d.rule]
-	if !known {
+	if !known || g.rests(i) {
 		return
 	}
 	r := g.set.Rules[i]
 	if d.call != (call.Key{}) {
-		cs := g.call(d.call)
-		if cs == nil || cs.Outcomes[i] == matched {
-			return
-		}
-		if h := cs.hold(i); !h.Since.IsZero() && !g.st.Now.Before(h.Since.Add(r.For.Duration)) {
-			g.seen = &cs.Call.Event
-			g.facts.Load(g.seen)
-			severity, _ := g.severity(r)
-			g.settle(i, r, cs, matched, severity)
-		}
+		g.heldUntil(i, r, d)
 		return
 	}
 	k := g.st.Keys[ruleKey{d.rule, d.key}]
@@ -215,6 +218,11 @@ func (g *Engine) expired(d deadline) {
 	if k.queued.Equal(d.at) {
 		k.queued = time.Time{}
 	}
+	if !k.due(d.at.Add(-time.Nanosecond)).Equal(d.at) {
+		// It was moved: a restored engine, which does not have the entry, must do the same.
+		g.await(k)
+		return
+	}
 	switch {
 	case r.Window != nil:
 		g.judgeWindow(i, r, k)
@@ -223,6 +231,11 @@ func (g *Engine) expired(d deadline) {
 	default:
 		g.signal(r, d.key, signal{})
 	}
+}
+
+// rests reports whether a rule is not evaluated: it is off, or disabled.
+func (g *Engine) rests(i int) bool {
+	return g.set.Rules[i].Mode == Off || g.st.Rules[i].Disabled
 }
 
 func later(a, b time.Time) time.Time {

@@ -16,6 +16,12 @@ func endedWith(id string, mos float64) *call.Event {
 	}
 }
 
+func flushWith(id string, mos float64) *call.Event {
+	e := endedWith(id, mos)
+	e.Kind = call.Stats
+	return e
+}
+
 func explainOne(t *testing.T, rule string, feed func(*Trace)) Explanation {
 	t.Helper()
 	trace := NewTrace(compileSet(t, "rules:\n  - name: one\n    "+rule), Options{})
@@ -42,8 +48,9 @@ func TestExplanations(t *testing.T) {
 		{"left out by where", "when: mos < 3.5\n    where: durationSec > 90", one(3), VerdictNotConcerned, []Reason{{"where", "the rule is not about this call"}}, nil},
 		{"left out by an exception", "when: mos < 3.5\n    except: {short: durationSec < 90}", one(3), VerdictNotConcerned, []Reason{{"except", "the exception short holds"}}, nil},
 		{"left out by on", "when: mos < 3.5\n    on: [stats]", one(3), VerdictNotConcerned, []Reason{{"on", "events of kind ended do not wake the rule"}}, nil},
-		{"held by for", "when: mos < 3.5\n    for: 5m", func(x *Trace) { one(3)(x); x.Wait(t0.Add(4 * time.Minute)) }, VerdictMatched, []Reason{{"for", "has held for 0s, must hold for 5m"}}, nil},
-		{"held for long enough", "when: mos < 3.5\n    for: 5m", func(x *Trace) { one(3)(x); x.Wait(t0.Add(5 * time.Minute)) }, VerdictMatched, nil, nil},
+		{"held by for", "when: mos < 3.5\n    for: 5m", func(x *Trace) { x.Apply(t0, flushWith("a", 3)); x.Wait(t0.Add(4 * time.Minute)) }, VerdictMatched, []Reason{{"for", "has held for 0s, must hold for 5m"}}, nil},
+		{"held for long enough", "when: mos < 3.5\n    for: 5m", func(x *Trace) { x.Apply(t0, flushWith("a", 3)); x.Wait(t0.Add(5 * time.Minute)) }, VerdictMatched, nil, nil},
+		{"over before it was held", "when: mos < 3.5\n    for: 5m", one(3), VerdictMatched, []Reason{{"for", "the call ended before the condition had held for 5m"}}, nil},
 		{"held by a share of events", "when: mos < 3.5\n    for: 2 of 3", one(3), VerdictMatched, []Reason{{"for", "held in 1 of the latest 1 events, must hold in 2 of 3"}}, nil},
 		{"shadow", "when: mos < 3.5\n    mode: shadow", one(3), VerdictMatched, []Reason{{"mode", "the rule is in shadow mode: recorded, nothing is sent"}}, nil},
 		{"off", "when: mos < 3.5\n    mode: \"off\"", one(3), VerdictMatched, []Reason{{"mode", "the rule is off"}}, nil},

@@ -21,6 +21,9 @@ func (g *Engine) judge(i int, r *Rule, cs *callState) {
 		return
 	}
 	truth, severity, concerned := g.evaluate(i, r)
+	if r.For.Duration > 0 && truth != condition.True {
+		g.keepHold(i, r, cs)
+	}
 	if !concerned {
 		return
 	}
@@ -107,6 +110,9 @@ func (g *Engine) held(i int, r *Rule, cs *callState, holds bool) bool {
 		}
 		return n >= r.For.Need
 	case r.For.Duration > 0:
+		if cs.ended() { // the condition can hold no longer than the call
+			return false
+		}
 		h := cs.hold(i)
 		if !holds {
 			*h = callHold{Rule: i}

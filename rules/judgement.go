@@ -32,7 +32,8 @@ func (g *Engine) judgeWindow(i int, r *Rule, k *keyState) {
 		s.Buckets.advance(&w.shape, w.shape.at(now))
 	}
 	some := !s.Buckets.empty(&w.shape)
-	if k.Incident == nil && w.forgets(some, now.Sub(k.Seen)) {
+	pending := k.pendsUntil(r)
+	if k.Incident == nil && pending.Before(now) && w.forgets(some, now.Sub(k.Seen)) {
 		k.Window, k.Seen, k.LookAt, k.PendingTill = nil, time.Time{}, time.Time{}, time.Time{}
 		g.signal(r, k.Key, signal{})
 		return
@@ -43,6 +44,9 @@ func (g *Engine) judgeWindow(i int, r *Rule, k *keyState) {
 	if w.Calls == 0 && some {
 		k.LookAt = earlier(k.LookAt, w.shape.end(s.Buckets.Head))
 	}
+	if !pending.Before(now) {
+		k.LookAt = earlier(k.LookAt, pending.Add(time.Nanosecond))
+	}
 	if k.Incident == nil && j.truth != condition.True { // as nearly always
 		if j.truth == condition.False {
 			k.PendingTill = time.Time{}
@@ -52,6 +56,15 @@ func (g *Engine) judgeWindow(i int, r *Rule, k *keyState) {
 	}
 	told := j // the judgement itself stays off the heap
 	g.signal(r, k.Key, signal{window: &told})
+}
+
+// pendsUntil is until when a `for` that has begun goes on without a judgement; zero
+// for none.
+func (k *keyState) pendsUntil(r *Rule) time.Time {
+	if k.PendingTill.IsZero() {
+		return time.Time{}
+	}
+	return k.HeldAt.Add(r.For.Duration)
 }
 
 // forgets says whether a window is of no more use, so long after its latest call.

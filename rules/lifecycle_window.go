@@ -14,20 +14,22 @@ func (k keyState) judged(r *Rule, j *judgement, at time.Time) (keyState, Step, s
 		return k.rejudged(r, j, at)
 	}
 	switch {
-	case j.truth == condition.Unknown: // what could not be told neither adds nor interrupts
+	case j.truth == condition.Unknown: // neither counts for `for` nor interrupts it
 		return k, "", ""
 	case j.truth == condition.False || !r.Active.Covers(at) || at.Before(k.QuietTill):
 		k.PendingTill = time.Time{}
 		return k, "", ""
-	case k.PendingTill.IsZero():
+	case k.PendingTill.IsZero() || at.Sub(k.HeldAt) > r.For.Duration:
+		// It begins, or begins again after a gap in which nothing could be judged.
 		k.PendingTill = at.Add(r.For.Duration)
 	}
+	k.HeldAt = at
 	if at.Before(k.PendingTill) {
 		return k, "", ""
 	}
 	e := j.evidence()
 	k, step, note := k.open(r, e, at)
-	k.PendingTill, k.ResolveAt = time.Time{}, time.Time{}
+	k.PendingTill, k.HeldAt, k.ResolveAt = time.Time{}, time.Time{}, time.Time{}
 	k.change(func(i *Incident) {
 		i.Counts = j.counts
 		i.Values = r.values(j.value)

@@ -1,6 +1,11 @@
 package rules
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
 
 // Swap is an engine that goes on with another set where this one stands, as if
 // it had been stopped and restored with that set: incidents of rules whose name
@@ -18,14 +23,69 @@ func (g *Engine) Swap(set *Set) (next *Engine, checkpoint []byte, err error) {
 	return next, checkpoint, nil
 }
 
-// settleRestored is what a restored engine does at its first input: close incidents of
-// rules that are no more, and follow the silences of a rules file that changed.
-// For a file that did not change it does nothing.
-func (g *Engine) settleRestored() {
+// settleRestored is what a restored engine does at its first input, before anything
+// else happens: close incidents of rules that are no more, and follow the silences
+// of a rules file that changed. For a file that did not change it does nothing.
+//
+// It happens at the time of the input, or when the first deadline before that was
+// due: a rule may open an incident for a key only after the incident of the rule
+// that had its name is closed.
+func (g *Engine) settleRestored(at time.Time) {
 	if !g.restored {
 		return
 	}
 	g.restored = false
+	g.st.Now = later(g.st.Now, earlier(at, g.deadline()))
 	g.closeOrphans()
 	g.coverAll("it is no longer in the rules file")
+}
+
+const (
+	reasonRemoved  = "the rule was removed or regrouped"
+	reasonOff      = "the rule was switched off"
+	reasonDisabled = "the rule was disabled: it is too slow"
+)
+
+// closeOrphans resolves the incidents of rules that are no longer evaluated.
+func (g *Engine) closeOrphans() {
+	for _, k := range g.orphans {
+		next, step, reason := k.step(&Rule{Name: k.Rule}, signal{close: cmp.Or(k.Closed, reasonRemoved)}, g.st.Now)
+		g.emit(step, reason, *next.Incident)
+	}
+	g.orphans = nil
+}
+
+// rest is what remains of a key while its rule is not evaluated: what is needed
+// again when it is. Windows and absence begin again then, since nobody watched.
+func (k *keyState) rest() (rested keyState, some bool) {
+	rested = keyState{Rule: k.Rule, Key: k.Key, QuietTill: k.QuietTill, Openings: k.Openings, CalmAt: k.CalmAt, Known: k.Known}
+	return rested, k.Known != nil || !k.QuietTill.IsZero() || !k.CalmAt.IsZero()
+}
+
+// restAll resolves the open incidents of a rule that is no longer evaluated, in
+// the order of their keys.
+func (g *Engine) restAll(i int, reason string) {
+	r := g.set.Rules[i]
+	for cs := range g.st.Calls.looseOnes() { // a call on which a `for` has begun is not packed
+		if slices.ContainsFunc(cs.Holds, func(h callHold) bool { return h.Rule == i }) {
+			*cs.hold(i) = callHold{Rule: i}
+		}
+	}
+	var keys []*keyState
+	for _, k := range g.st.Keys {
+		if k.Rule == r.Name {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, func(a, b *keyState) int { return cmp.Compare(a.Key, b.Key) })
+	for _, k := range keys {
+		if k.Incident != nil {
+			g.signal(r, k.Key, signal{close: reason})
+		}
+		rested, some := k.rest()
+		if *k = rested; !some && g.st.Keys[ruleKey{k.Rule, k.Key}] != nil {
+			delete(g.st.Keys, ruleKey{k.Rule, k.Key})
+			g.live[i]--
+		}
+	}
 }

@@ -24,7 +24,7 @@ import (
 // these:
 //
 //	{"at": "2026-03-02T12:00:00Z"}                            time passes
-//	{"at": "...", "reload": "second.yaml"}                    the rules file changes
+//	{"at": "...", "reload": "second.yaml"}                    the rules file changes; noticed with the next line or deadline
 //	{"at": "...", "restart": true}                            stopped before, started at that time
 //	{"at": "...", "action": {"do": "disable", "rule": "a"}}   an action is stored
 //
@@ -283,8 +283,6 @@ func (r *replay) step(s replayStep) {
 			r.t.Fatal(err)
 		}
 		r.restore(compileSet(r.t, string(src)))
-		r.seq++
-		r.out = append(r.out, r.engine.Tick(r.seq, s.line.At)...)
 	}
 }
 

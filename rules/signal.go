@@ -41,6 +41,10 @@ func (g *Engine) signal(r *Rule, key string, in signal) {
 	if step == StepResolved {
 		k.Incident = nil
 	}
+	if k.Incident != nil && r.ofCalls() && !k.ResolveAt.IsZero() && !g.st.Now.Before(k.ResolveAt) {
+		g.signal(r, key, signal{}) // resolve_after: 0s
+		return
+	}
 	g.leave(k)
 }
 

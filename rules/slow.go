@@ -75,8 +75,7 @@ func (g *Engine) Slow() []string {
 	return names
 }
 
-// disable stops a rule until the rules file changes. Its open incidents resolve
-// by their own time.
+// disable stops a rule until the rules file changes. Its open incidents resolve.
 func (g *Engine) disable(rule string) {
 	i, ok := g.indexed[rule]
 	if !ok || g.st.Rules[i].Disabled {
@@ -84,4 +83,5 @@ func (g *Engine) disable(rule string) {
 	}
 	g.st.Rules[i].Disabled = true
 	g.st.Rules[i].fail(fmt.Sprintf("rule %s: disabled, it took more than %s %d times in a row", rule, slowTook, slowTimes))
+	g.restAll(i, reasonDisabled)
 }

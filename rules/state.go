@@ -81,8 +81,10 @@ type keyState struct {
 	UpdateAt  time.Time `json:"updateAt,omitzero"`  // when gathered changes are told
 	QuietTill time.Time `json:"quietTill,omitzero"` // cooldown: no new incident before
 	LastGood  *Evidence `json:"lastGood,omitempty"` // latest call judged good while the incident is open
+	Closed    string    `json:"closed,omitempty"`   // of an orphan: why its incident is to be closed
 
 	PendingTill time.Time     `json:"pendingTill,omitzero"` // a window's condition holds; when its `for` is over
+	HeldAt      time.Time     `json:"heldAt,omitzero"`      // when that was judged last
 	Tally       []Share       `json:"tally,omitempty"`      // what Incident.Top is taken from
 	Told        float64       `json:"told,omitempty"`       // latest value of the leading figure in a transition
 	LookAt      time.Time     `json:"lookAt,omitzero"`      // when the window or absence is to be judged again

@@ -103,6 +103,10 @@ func (t *Trace) dispose(i int, r *Rule, cs *callState, x *Explanation) {
 		return
 	}
 	if cs.Outcomes[i] != matched {
+		if r.For.Duration > 0 && cs.ended() {
+			x.hold("for", "the call ended before the condition had held for "+shortDuration(r.For.Duration))
+			return
+		}
 		x.hold("for", r.waiting(cs.Holds, i, t.engine.st.Now))
 		return
 	}

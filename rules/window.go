@@ -89,6 +89,12 @@ func (g *Engine) countIn(i int, r *Rule, cs *callState) {
 
 // concerns says whether `where` and `except` let the loaded call count.
 func (g *Engine) concerns(i int, r *Rule) (concerned, unknown bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			g.st.Rules[i].fail(r.failure(p))
+			concerned, unknown = false, true
+		}
+	}()
 	if r.Where != nil {
 		switch g.eval(i, r, r.Where) {
 		case condition.False:

@@ -1,0 +1,48 @@
+package rules
+
+import (
+	"slices"
+
+	"callwatch/rules/condition"
+)
+
+// holding reports whether a `for` of the rule has begun on the call that ends
+// when the call does.
+func (c *callState) holding(rule int) bool {
+	return slices.ContainsFunc(c.Holds, func(h callHold) bool { return h.Rule == rule && !h.Since.IsZero() })
+}
+
+// endHolds ends every `for` with a duration: the call is over, and so is what
+// held during it.
+func (c *callState) endHolds() {
+	for i := range c.Holds {
+		if !c.Holds[i].Since.IsZero() {
+			c.packed, c.Holds[i] = nil, callHold{Rule: c.Holds[i].Rule}
+		}
+	}
+}
+
+// keepHold ends a `for` with a duration where `where` is no longer true of the
+// loaded call or an exception holds: it has to begin again.
+func (g *Engine) keepHold(i int, r *Rule, cs *callState) {
+	if !cs.holding(i) {
+		return
+	}
+	if concerned, unknown := g.concerns(i, r); !concerned || unknown {
+		*cs.hold(i) = callHold{Rule: i}
+	}
+}
+
+// heldUntil handles the deadline of a `for` on a call: the rule matches if all
+// of its conditions hold still.
+func (g *Engine) heldUntil(i int, r *Rule, d deadline) {
+	cs := g.call(d.call)
+	if cs == nil || cs.Outcomes[i] == matched || !cs.holding(i) || g.st.Now.Before(cs.hold(i).Since.Add(r.For.Duration)) {
+		return
+	}
+	g.seen = &cs.Call.Event
+	g.facts.Load(g.seen)
+	if truth, severity, concerned := g.evaluate(i, r); concerned && truth == condition.True {
+		g.settle(i, r, cs, matched, severity)
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -138,9 +137,6 @@ func (a *app) run(ctx context.Context) error {
 		go a.console.watch(work.Done())
 	}
 	stages.Go(func() { a.rules.watch(work) })
-	if os.Getenv("GOGC") == "" {
-		go paceGC(work, a.webhooksFirst)
-	}
 	served := make(chan error, 1)
 	go func() { served <- a.server.Serve() }()
 	taking, end := context.WithCancel(ctx)

@@ -73,11 +73,6 @@ func (c *courtesy) atOnce(n int) int {
 	return n
 }
 
-// webhooksFirst says whether a stage lets webhooks go first at present.
-func (a *app) webhooksFirst() bool {
-	return a.normalizing.giving.Load() || a.judging.courtesy.giving.Load()
-}
-
 // turn is one goroutine's work for a stage since it last rested.
 type turn struct {
 	courtesy *courtesy

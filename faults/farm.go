@@ -9,16 +9,15 @@ import (
 	"net/http/httputil"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"callwatch/stream/natstest"
 )
 
-// allStages are the stages and shards that one replica at a time works for.
+// allStages are the stages that one replica at a time works for.
 func allStages() []string {
-	return []string{"normalize", "announce", "judge", "judge-0", "judge-1", "judge-2", "judge-3"}
+	return []string{"normalize", "announce", "judge"}
 }
 
 // farm is replicas of callwatch on a cluster of NATS servers, behind a balancer.
@@ -89,7 +88,7 @@ func (f *farm) close() {
 	_ = f.nats.Close()
 }
 
-// held says whether every stage and shard is worked for by one of those replicas.
+// held says whether every stage is worked for by one of those replicas.
 func (f *farm) held(among ...int) bool {
 	for _, stage := range allStages() {
 		if !slices.ContainsFunc(among, func(i int) bool { return f.holds(i, stage) }) {
@@ -97,16 +96,6 @@ func (f *farm) held(among ...int) bool {
 		}
 	}
 	return true
-}
-
-// shards is how many shards a replica has.
-func (f *farm) shards(i int) (n int) {
-	for _, stage := range allStages() {
-		if strings.HasPrefix(stage, "judge-") && f.holds(i, stage) {
-			n++
-		}
-	}
-	return n
 }
 
 func (f *farm) holds(i int, stage string) bool {
@@ -137,7 +126,7 @@ func (f *farm) settled() error {
 		err := f.await(stage+" has nothing left to do", func() bool {
 			at := f.holder(stage)
 			idle := func(r *product) bool { return r.metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0" }
-			if stage == "judge" { // each replica stores its shards
+			if stage == "judge" { // each replica folds all events
 				return !slices.ContainsFunc(f.replicas, func(r *product) bool { return !idle(r) })
 			}
 			return f.holds(at, stage) && idle(f.replicas[at])

@@ -42,11 +42,33 @@ func (s *Store) SaveCheckpoint(ctx context.Context, name string, seq uint64, wri
 }
 
 func (s *Store) saveCheckpoint(ctx context.Context, name string, seq uint64, write func(io.Writer) error) error {
-	staged, err := s.stage(ctx, name, seq, write)
+	var before uint64 // the manifest in force
+	last, err := s.checkpoints.GetLastMsgForSubject(ctx, manifestSubject(name))
+	switch {
+	case err == nil:
+		before = last.Sequence
+	case !errors.Is(err, jetstream.ErrMsgNotFound):
+		return readError(ctx, err)
+	}
+	chunks := chunkWriter{ctx: ctx, store: s, subject: chunkSubject(name), table: s.codec.table}
+	zip, err := zstd.NewWriter(&chunks, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
 	if err != nil {
 		return err
 	}
-	return staged.commit(ctx)
+	if err := errors.Join(write(zip), zip.Close()); err != nil {
+		return err
+	}
+	if err := chunks.flush(); err != nil {
+		return err
+	}
+	value, err := json.Marshal(manifest{Seq: seq, Chunks: chunks.done})
+	if err != nil {
+		return err
+	}
+	if _, err := s.js.Publish(ctx, manifestSubject(name), value, jetstream.WithExpectLastSequencePerSubject(before)); err != nil {
+		return classify(err)
+	}
+	return s.sweepCheckpoints(ctx, name)
 }
 
 // sweepCheckpoints removes what lies before the oldest checkpoint that is kept:

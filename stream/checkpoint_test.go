@@ -141,34 +141,3 @@ func TestCheckpointOfAnotherProcessStays(t *testing.T) {
 		t.Errorf("in force is %d %q", seq, state)
 	}
 }
-
-// A staged checkpoint is not in force before it is committed, and never over one
-// that came into force meanwhile.
-func TestStagedCheckpoint(t *testing.T) {
-	s := open(t, Config{})
-	stage := func(seq uint64, state []byte) *Staged {
-		staged, err := s.StageCheckpoint(t.Context(), "engine", seq, func(w io.Writer) error {
-			_, err := w.Write(state)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return staged
-	}
-	save(t, s, 1, noise(chunkSize))
-	late, state := stage(2, noise(chunkSize)), noise(2*chunkSize)
-	staged := stage(3, state)
-	if seq, _ := load(t, s); seq != 1 {
-		t.Fatalf("staged only: sequence %d is in force", seq)
-	}
-	if err := staged.Commit(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := late.Commit(t.Context()); !errors.Is(err, ErrConflict) {
-		t.Errorf("committed over another: %v", err)
-	}
-	if seq, got := load(t, s); seq != 3 || !bytes.Equal(got, state) {
-		t.Errorf("committed: sequence %d, %d bytes", seq, len(got))
-	}
-}

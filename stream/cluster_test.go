@@ -121,8 +121,8 @@ func TestClusterReplicasOfAnExistingStore(t *testing.T) {
 	}
 }
 
-// The role moves when its holder is cut off, ends there, and is not held twice.
-func TestClusterRoleMoves(t *testing.T) {
+// A lease moves when its holder is cut off, ends there, and is not held twice.
+func TestClusterLeaseMoves(t *testing.T) {
 	c := startCluster(t, false)
 	var holders, most atomic.Int32
 	var mu sync.Mutex
@@ -137,7 +137,7 @@ func TestClusterRoleMoves(t *testing.T) {
 		go func() {
 			defer close(ended[i])
 			for ctx.Err() == nil {
-				_ = s.Lead(ctx, "work", func(ctx context.Context) error {
+				_ = s.Hold(ctx, Lease{Name: "work"}, func(ctx context.Context, _ uint64) error {
 					most.Store(max(most.Load(), holders.Add(1)))
 					mu.Lock()
 					holds[i] = true
@@ -153,14 +153,14 @@ func TestClusterRoleMoves(t *testing.T) {
 		}()
 	}
 	held := func(i int) bool { mu.Lock(); defer mu.Unlock(); return holds[i] }
-	eventually(t, "somebody has the role", func() bool { return held(0) || held(1) })
+	eventually(t, "a process has the lease", func() bool { return held(0) || held(1) })
 	first := 0
 	if held(1) {
 		first = 1
 	}
 	begun := time.Now()
 	entries[first].Cut()
-	eventually(t, "the other has the role", func() bool { return held(1 - first) })
+	eventually(t, "the other has the lease", func() bool { return held(1 - first) })
 	t.Logf("cut off: taken over after %v", time.Since(begun).Round(time.Millisecond))
 	eventually(t, "the one cut off knows", func() bool { return !held(first) })
 	entries[first].Heal()
@@ -173,7 +173,7 @@ func TestClusterRoleMoves(t *testing.T) {
 		<-ended[i]
 	}
 	if n := most.Load(); n != 1 {
-		t.Errorf("the role was held %d times at once", n)
+		t.Errorf("the lease was held %d times at once", n)
 	}
 }
 

@@ -40,7 +40,7 @@ type app struct {
 	stats    *stats
 	findings findings
 	judging  *judging
-	shards   shards
+	erased   atomic.Uint64 // calls that the holders of the judge lease have erased
 	history  *history
 	started  time.Time
 	traces   *traces // nil: nobody asked for them

@@ -36,7 +36,7 @@ func (a *app) erase(ctx context.Context, params url.Values, progress func(done, 
 	err = a.inCharge(ctx, func(ctx context.Context) error {
 		done, err = a.eraseCall(ctx, params, progress)
 		if err == nil {
-			a.shards.erased.Add(1) // replicas that come back learn of it
+			a.erased.Add(1) // replicas that come back learn of it
 		}
 		return err
 	})

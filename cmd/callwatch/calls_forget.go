@@ -31,7 +31,7 @@ func (a *app) forgetCall(ctx context.Context, k call.Key) (known bool, err error
 	a.judging.mu.Unlock()
 	ctx, stop := context.WithTimeout(ctx, deskWait)
 	defer stop()
-	for { // until the checkpoint without the call is in force: it is looked after at each message
+	for { // until a message comes, between which and the next the engine forgets the call
 		if err := a.store.PublishTick(ctx, time.Now().UTC()); err != nil {
 			return false, err
 		}
@@ -52,8 +52,7 @@ func (a *app) takeForgetting(ctx context.Context, engine *rules.Engine) (*rules.
 	j.mu.Lock()
 	wanted := j.forget
 	j.mu.Unlock()
-	w := j.waiting.Load()
-	if len(wanted) == 0 || !a.shards.has(judgeDuty) || w != nil && w.forgets == len(wanted) {
+	if len(wanted) == 0 || !j.leads.Load() {
 		return engine, nil
 	}
 	data, err := engine.Checkpoint()
@@ -70,22 +69,20 @@ func (a *app) takeForgetting(ctx context.Context, engine *rules.Engine) (*rules.
 	if err != nil {
 		return engine, err
 	}
+	if err := a.saveCheckpoint(ctx, next.Seq(), written(data)); err != nil {
+		return engine, err
+	}
+	if err := a.store.EraseCheckpoints(ctx, checkpointName); err != nil {
+		return engine, err
+	}
+	a.erased.Add(1)
 	j.mu.Lock()
-	j.engine = next
+	j.engine, j.forget = next, j.forget[len(wanted):]
 	j.mu.Unlock()
-	return next, a.saveCheckpoint(ctx, next.Seq(), written(data), &waiting{forgets: len(wanted), then: func(ctx context.Context) error {
-		if err := a.store.EraseCheckpoints(ctx, checkpointName); err != nil {
-			return err
-		}
-		a.shards.erased.Add(1)
-		j.mu.Lock()
-		j.forget = j.forget[len(wanted):]
-		j.mu.Unlock()
-		for i, w := range wanted {
-			w.done <- known[i]
-		}
-		return nil
-	}})
+	for i, w := range wanted {
+		w.done <- known[i]
+	}
+	return next, nil
 }
 
 func (a *app) forgetInCheckpoint(ctx context.Context, k call.Key) (known bool, err error) {

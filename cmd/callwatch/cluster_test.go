@@ -19,13 +19,7 @@ import (
 const publicURL = "https://hooks.example.com"
 
 // stages are all that one replica at a time works for.
-func stages() []string {
-	names := []string{normalizeRole, judgeRole, announceRole}
-	for i := range shardCount {
-		names = append(names, shardRole(i))
-	}
-	return names
-}
+func stages() []string { return []string{normalizeRole, judgeRole, announceRole} }
 
 // fleet is replicas of callwatch on one cluster of NATS servers, and a balancer
 // in front that asks them in turn.
@@ -46,7 +40,7 @@ type fleet struct {
 
 func startFleet(t *testing.T, slackURL string, secrets simulate.Secrets, size int) *fleet {
 	t.Helper()
-	f := &fleet{t: t, cluster: servers(t), slackURL: slackURL, rules: writeRules(t, shardedRules()), secrets: secrets, replicas: make([]*process, size)}
+	f := &fleet{t: t, cluster: servers(t), slackURL: slackURL, rules: writeRules(t, clusterRules()), secrets: secrets, replicas: make([]*process, size)}
 	for i := range size {
 		e := enter(t, f.cluster)
 		f.entries = append(f.entries, e)
@@ -179,28 +173,10 @@ func (f *fleet) settled(among ...int) {
 		if stage != normalizeRole {
 			continue
 		}
-		for _, i := range among { // each stores its shards
+		for _, i := range among { // each folds all events
 			within(f.t, 2*time.Minute, "judge has nothing left to do", func() bool { return idle(i, judgeRole) })
 		}
 	}
-}
-
-// shards is how many shards a replica holds.
-func (f *fleet) shards(i int) (n int) {
-	for shard := range shardCount {
-		if f.replica(i).metric(`callwatch_stage_held{stage="`+shardRole(shard)+`"}`) == "1" {
-			n++
-		}
-	}
-	return n
-}
-
-// spread waits until both replicas hold shards.
-func (f *fleet) spread() {
-	f.t.Helper()
-	eventually(f.t, "both replicas hold shards", func() bool {
-		return f.shards(0) == shardCount/2 && f.shards(1) == shardCount/2
-	})
 }
 
 // Webhooks to two replicas on a cluster of three servers, while everything
@@ -210,7 +186,7 @@ func TestClusterOfReplicas(t *testing.T) {
 	requests := traffic(t, secrets, 400)
 	requests = slices.DeleteFunc(requests, func(r simulate.Request) bool { return r.Expect == simulate.Refused })
 	calm, calmURL := fakeSlackServer(t)
-	undisturbed := start(t, t.TempDir(), writeRules(t, shardedRules()), calmURL, secrets)
+	undisturbed := start(t, t.TempDir(), writeRules(t, clusterRules()), calmURL, secrets)
 	undisturbed.send(slices.Values(requests))
 	undisturbed.settled()
 	undisturbed.kill()
@@ -230,7 +206,6 @@ func TestClusterOfReplicas(t *testing.T) {
 			took(what+": "+stage+" is taken over", begun)
 		}
 	}
-	f.spread()
 	f.during(parts[0], func() {
 		first := f.holder("judge", 0, 1)
 		f.replica(first).kill()
@@ -238,7 +213,6 @@ func TestClusterOfReplicas(t *testing.T) {
 		f.start(first)
 	})
 	f.during(parts[6], func() {
-		f.spread()
 		first := f.holder("judge", 0, 1)
 		signal := func(s syscall.Signal) {
 			if err := f.replica(first).cmd.Process.Signal(s); err != nil {
@@ -248,7 +222,6 @@ func TestClusterOfReplicas(t *testing.T) {
 		signal(syscall.SIGSTOP) // it goes on as if it still had them
 		takenOver("a replica frozen", first, time.Now())
 		signal(syscall.SIGCONT)
-		f.spread()
 	})
 	f.during(parts[1], func() {
 		for i := range 2 { // rolling restart
@@ -257,7 +230,6 @@ func TestClusterOfReplicas(t *testing.T) {
 			f.holder("judge", 1-i)
 			took("a replica stopped: judge is taken over", begun)
 			f.start(i)
-			f.spread()
 		}
 	})
 	if n := f.refused.Load(); n > 0 {
@@ -329,9 +301,9 @@ func TestClusterOfReplicas(t *testing.T) {
 		t.Errorf("announced %d incidents, want %d\n got %q\nwant %q", len(got), len(want), got, want)
 	}
 	// Both replicas show the same incidents, whoever stores them.
-	for shard := range shardCount {
+	for _, rule := range clusterRuleNames() {
 		eventually(t, "both replicas know the open incidents", func() bool {
-			open := `callwatch_incidents_open{rule="` + ruleIn(shard) + `"}`
+			open := `callwatch_incidents_open{rule="` + rule + `"}`
 			a, b := f.replica(0).metric(open), f.replica(1).metric(open)
 			return a != "" && a == b
 		})

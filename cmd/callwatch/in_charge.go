@@ -20,13 +20,13 @@ func (a *app) inCharge(ctx context.Context, fn func(context.Context) error) erro
 	defer giveUp(nil)
 	waiting := time.AfterFunc(chargeWait, func() { giveUp(errOthersWork) })
 	defer waiting.Stop()
-	judge := stream.Shard{Role: judgeRole, Through: a.shards.erased.Load}
+	judge := stream.Lease{Name: judgeRole, Watermark: a.erased.Load}
 	err := a.leading(normalizeRole, func(ctx context.Context) error {
-		return a.store.LeadShard(ctx, judge, func(ctx context.Context, erased uint64) error {
+		return a.store.Hold(ctx, judge, func(ctx context.Context, erased uint64) error {
 			if !waiting.Stop() {
 				return errOthersWork
 			}
-			a.shards.erased.Store(erased)
+			a.erased.Store(erased)
 			a.roles.set(judgeRole, true)
 			return fn(ctx)
 		})

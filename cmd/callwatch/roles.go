@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"callwatch/handlers"
 	"callwatch/notifier"
 	"callwatch/stream"
 )
@@ -39,9 +37,6 @@ func newRoles() *roles {
 	}, []string{"stage"})}
 	for _, role := range []string{normalizeRole, judgeRole, announceRole} {
 		r.held.WithLabelValues(role).Set(0)
-	}
-	for i := range shardCount {
-		r.held.WithLabelValues(shardRole(i)).Set(0)
 	}
 	return r
 }
@@ -77,28 +72,23 @@ func (r *roles) set(role string, held bool) {
 	r.held.WithLabelValues(role).Set(value)
 }
 
-// standing says which stages this replica works for, and whether those of others
-// hold up the checkpoint.
-func (a *app) standing() (handlers.State, string) {
-	w := a.judging.waiting.Load()
-	if w != nil && len(w.behind) > 0 && a.shards.has(judgeDuty) && time.Since(w.since) > lookLong {
-		return handlers.Degraded, fmt.Sprintf("no checkpoint since %s: nobody works for %s, or not fast enough", w.since.UTC().Format(time.RFC3339), strings.Join(w.behind, ", "))
-	}
+// standing says which stages this replica works for.
+func (a *app) standing() string {
 	held := a.roles.all()
 	if len(held) == 0 {
-		return handlers.Passing, "others work for all stages"
+		return "others work for all stages"
 	}
-	return handlers.Passing, "here: " + strings.Join(held, ", ")
+	return "here: " + strings.Join(held, ", ")
 }
 
-// leading makes a stage one that only the replica works on which has the role.
+// leading makes a stage one that only the replica works on which holds its lease.
 func (a *app) leading(role string, stage func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
-		shard := stream.Shard{Role: role}
-		if role == normalizeRole { // the work of the desk waits for it on any replica
-			shard.Through = a.normalizedHere
+		lease := stream.Lease{Name: role}
+		if role == normalizeRole { // maintenance on any replica waits for it
+			lease.Watermark = a.normalizedHere
 		}
-		return a.store.LeadShard(ctx, shard, func(ctx context.Context, _ uint64) error {
+		return a.store.Hold(ctx, lease, func(ctx context.Context, _ uint64) error {
 			a.roles.set(role, true)
 			defer a.roles.set(role, false)
 			return stage(ctx)
@@ -112,100 +102,82 @@ func (a *app) normalized(ctx context.Context) (uint64, error) {
 	if a.store.Alone() || a.roles.holds(normalizeRole) {
 		return a.normalizedHere(), nil
 	}
-	through, err := a.store.Through(ctx, []string{normalizeRole})
-	if err != nil {
-		return 0, err
-	}
-	return through[0], nil
+	return a.store.Watermark(ctx, normalizeRole)
 }
 
-// judge folds events into transitions. Each replica does, so that each can answer
-// what is asked about incidents; what comes of it is stored by the one that has
-// the role of the rule's shard.
+// judge folds events. Every replica does, so that each can answer what is asked
+// about incidents; the one that holds the lease stores the transitions. When it
+// takes the lease it folds again from the last checkpoint: the holder before may
+// not have stored what it caused since.
 func (a *app) judge(ctx context.Context) error {
 	if a.store.Alone() {
-		defer a.haveAll()()
-		return a.fold(ctx, func() {})
+		return a.leadJudging(ctx, 0)
 	}
-	// Roles are given back behind the fold's last checkpoint.
-	holding, giveBack := context.WithCancel(context.WithoutCancel(ctx))
-	var roles sync.WaitGroup
-	defer roles.Wait()
-	defer giveBack()
-	a.lead(holding, &roles, stream.Shard{Role: judgeRole, Through: a.shards.erased.Load}, judgeDuty)
-	for i := range shardCount {
-		stored := func() uint64 { return a.shards.storedThrough(i) }
-		a.lead(holding, &roles, stream.Shard{Role: shardRole(i), Through: stored, Sated: a.shards.sated}, shardDuty(i))
-	}
-	roles.Go(func() {
-		keep(holding, a.log.With("stage", "spread"), func(ctx context.Context) error {
-			return a.store.Attend(ctx, judgeRole, a.shards.count, func(others []int) {
-				a.shards.spread(others)
-				a.learnErased(ctx)
-			})
-		})
+	following, stop := context.WithCancel(ctx)
+	var follower sync.WaitGroup
+	follower.Go(func() { keep(following, a.log.With("stage", "judge-follower"), a.followJudging) })
+	defer follower.Wait()
+	defer stop()
+	lease := stream.Lease{Name: judgeRole, Watermark: a.erased.Load}
+	return a.store.Hold(ctx, lease, func(ctx context.Context, erased uint64) error {
+		stop()
+		follower.Wait()
+		return a.leadJudging(ctx, erased)
 	})
+}
+
+// leadJudging folds events and stores what they cause. erased is how many calls
+// the holders before have erased.
+func (a *app) leadJudging(ctx context.Context, erased uint64) error {
+	a.erased.Store(max(a.erased.Load(), erased))
+	a.roles.set(judgeRole, true)
+	defer a.roles.set(judgeRole, false)
+	return a.fold(ctx, true)
+}
+
+// followJudging folds events and stores nothing. It begins again at the checkpoint
+// when the holder of the lease has erased a call, which the checkpoint does not
+// contain any more.
+func (a *app) followJudging(ctx context.Context) error {
 	for {
-		a.learnErased(ctx)
-		folding, anew := context.WithCancel(ctx)
-		err := a.fold(folding, anew)
-		again := folding.Err() != nil && ctx.Err() == nil
-		anew()
-		if !again {
+		known, err := a.store.Watermark(ctx, judgeRole)
+		if err != nil {
+			return err
+		}
+		folding, again := context.WithCancel(ctx)
+		var watching sync.WaitGroup
+		watching.Go(func() { a.watchErased(folding, known, again) })
+		err = a.fold(folding, false)
+		restart := folding.Err() != nil && ctx.Err() == nil
+		again()
+		watching.Wait()
+		if !restart {
 			return err
 		}
 	}
 }
 
-// learnErased notices that the replica which saves checkpoints has erased a call:
-// what the checkpoint does not know any more, this one is not to know either.
-func (a *app) learnErased(ctx context.Context) {
-	erased, err := a.store.Through(ctx, []string{judgeRole})
-	if err != nil {
-		a.log.Debug("it is not known whether calls were erased", "err", err)
-		return
-	}
-	a.shards.forget(erased[0])
-}
+// eraseEvery is how often a replica looks whether another one has erased a call.
+const eraseEvery = 3 * time.Second
 
-// lead has this replica take a duty whenever its role is free.
-func (a *app) lead(ctx context.Context, group *sync.WaitGroup, shard stream.Shard, d duties) {
-	group.Go(func() {
-		keep(ctx, a.log.With("role", shard.Role), func(ctx context.Context) error {
-			for {
-				err := a.store.LeadShard(ctx, shard, func(ctx context.Context, stored uint64) error {
-					offered, offer := context.WithCancel(ctx)
-					defer offer()
-					a.shards.take(d, stored, offer)
-					a.roles.set(shard.Role, true)
-					<-offered.Done()
-					a.shards.drop(d)
-					a.roles.set(shard.Role, false)
-					return ctx.Err()
-				})
-				if err != nil {
-					return err
-				}
-			}
-		})
-	})
-}
-
-// haveAll has the only replica take all duties; drop ends them.
-func (a *app) haveAll() (drop func()) {
-	names := []string{judgeRole}
-	for i := range shardCount {
-		names = append(names, shardRole(i))
-		a.shards.take(shardDuty(i), 0, func() {})
-	}
-	a.shards.take(judgeDuty, 0, nil)
-	for _, name := range names {
-		a.roles.set(name, true)
-	}
-	return func() {
-		a.shards.drop(allShards | judgeDuty)
-		for _, name := range names {
-			a.roles.set(name, false)
+// watchErased calls found once more calls were erased than are known.
+func (a *app) watchErased(ctx context.Context, known uint64, found func()) {
+	every := time.NewTicker(eraseEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+		erased, err := a.store.Watermark(ctx, judgeRole)
+		if err != nil {
+			a.log.Debug("it is not known whether calls were erased", "err", err)
+			continue
+		}
+		if erased > known {
+			found()
+			return
 		}
 	}
 }

@@ -28,7 +28,7 @@ type judging struct {
 	forget  []forgetting  // calls that were erased
 
 	courtesy courtesy
-	waiting  atomic.Pointer[waiting]
+	leads    atomic.Bool // the fold at work stores what it causes
 }
 
 func (j *judging) look(f func(*rules.Engine)) {
@@ -46,10 +46,10 @@ func (j *judging) inForce() *rules.Set {
 	return j.set
 }
 
-// fold folds events into transitions and stores those that this replica is to
-// store. It begins at the last checkpoint: what it finds again is recognized by
-// its cause and stored once. anew is called when there is more for it to store.
-func (a *app) fold(ctx context.Context, anew func()) error {
+// fold folds events into transitions and, if it leads, stores them. It begins at
+// the last checkpoint: a transition that is stored already is recognized by its
+// cause and not stored again.
+func (a *app) fold(ctx context.Context, leads bool) error {
 	engine, err := a.restoreEngine(ctx)
 	if err != nil {
 		return err
@@ -57,16 +57,19 @@ func (a *app) fold(ctx context.Context, anew func()) error {
 	a.judging.mu.Lock()
 	a.judging.engine = engine
 	a.judging.mu.Unlock()
-	a.judging.waiting.Store(nil)
-	a.shards.begin(engine.Seq(), anew)
-	defer a.shards.end()
+	a.judging.leads.Store(leads)
+	defer a.judging.leads.Store(false)
 
 	a.stats.judgedSeq.Store(engine.Seq())
 	ctx, stop := context.WithCancel(ctx)
+	var ticking sync.WaitGroup
+	defer ticking.Wait()
 	defer stop()
-	go a.tick(ctx)
+	if leads {
+		ticking.Go(func() { a.tick(ctx) })
+	}
 	t := a.turn(&a.judging.courtesy)
-	saved := saving{seq: engine.Seq(), at: time.Now()}
+	saved := saving{stored: engine.Seq(), seq: engine.Seq(), at: time.Now()}
 	err = a.store.Follow(ctx, engine.Seq()+1, func(m stream.Message) error {
 		var err error
 		if engine, err = a.takeOrder(ctx, engine); err != nil {
@@ -79,11 +82,11 @@ func (a *app) fold(ctx context.Context, anew func()) error {
 		if err := a.judgeOne(ctx, engine, m); err != nil {
 			return err
 		}
-		a.shards.through.Store(m.Seq)
+		saved.stored = m.Seq
 		a.judging.reached(m.Seq)
 		return a.saveNowAndThen(ctx, &saved, engine)
 	})
-	if ctx.Err() == nil {
+	if ctx.Err() == nil || !leads {
 		return err
 	}
 	return errors.Join(err, a.saveLast(ctx, &saved, engine))
@@ -121,11 +124,10 @@ func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Messa
 	}
 	slow := engine.Slow()
 	a.judging.mu.Unlock()
-	judges := a.shards.has(judgeDuty)
-	if !judges {
-		slow = nil // the replica that has the role comes to the same
+	leads := a.judging.leads.Load()
+	if !leads { // the replica that leads finds and stores the same
+		slow, made = nil, nil
 	}
-	made = a.shards.ours(made)
 	if err := a.disableSlow(ctx, slow); err != nil {
 		return err
 	}
@@ -138,7 +140,7 @@ func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Messa
 	if a.console != nil && event {
 		a.console.event(e)
 	}
-	if event && judges {
+	if event && leads {
 		a.log.LogAttrs(ctx, slog.LevelDebug, "event judged", slog.Any("", &e), slog.Int("transitions", len(made)))
 	}
 	for _, t := range made {
@@ -195,9 +197,6 @@ func (a *app) tick(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-every.C:
-			if !a.shards.has(judgeDuty) {
-				continue
-			}
 			var due time.Time
 			a.judging.look(func(g *rules.Engine) { due = g.NextDeadline() })
 			if due.IsZero() || due.After(now) {

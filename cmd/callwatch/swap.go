@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"time"
 
 	"callwatch/rules"
@@ -48,15 +47,7 @@ func (a *app) takeOrder(ctx context.Context, engine *rules.Engine) (*rules.Engin
 	if err != nil {
 		return engine, err
 	}
-	write := func(w io.Writer) error {
-		_, err := w.Write(checkpoint)
-		return err
-	}
-	if err := a.saveCheckpoint(ctx, engine.Seq(), write, nil); err != nil {
-		return engine, err
-	}
-	// On a cluster it waits for the others; if in vain, the rules are taken all the same.
-	if err := a.awaitCheckpoint(ctx, swapWait/2); err != nil {
+	if err := a.saveCheckpoint(ctx, engine.Seq(), written(checkpoint)); err != nil {
 		return engine, err
 	}
 	j.mu.Lock()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,21 +16,16 @@ import (
 	"callwatch/stream/natstest"
 )
 
-// ruleIn is the name of a rule of a shard.
-func ruleIn(shard int) string {
-	for n := 0; ; n++ {
-		if name := fmt.Sprintf("bad-call-%d", n); shardOf(name) == shard {
-			return name
-		}
-	}
+func clusterRuleNames() []string {
+	return []string{"bad-call-0", "bad-call-1", "bad-call-2", "bad-call-3"}
 }
 
-// shardedRules are the same rule once in each shard.
-func shardedRules() string {
+// clusterRules are the same rule four times: four transitions for each bad call.
+func clusterRules() string {
 	var b strings.Builder
 	b.WriteString("rules:\n")
-	for i := range shardCount {
-		fmt.Fprintf(&b, "  - name: %s\n    when: packetsLost > 50 || mos < 3.5\n    by: [provider, callId]\n", ruleIn(i))
+	for _, name := range clusterRuleNames() {
+		fmt.Fprintf(&b, "  - name: %s\n    when: packetsLost > 50 || mos < 3.5\n    by: [provider, callId]\n", name)
 	}
 	return b.String() + "routes:\n  - slack: \"#voice\"\n    storm: off\n"
 }
@@ -72,96 +66,137 @@ func replicaOn(t *testing.T, c *natstest.Cluster, rules string) (a *app, stop fu
 // one of before the last events where it has just begun anew itself.
 func reload(t *testing.T, a *app) {
 	t.Helper()
-	set, problems := rules.Load("rules.yaml", []byte(shardedRules()))
+	set, problems := rules.Load("rules.yaml", []byte(clusterRules()))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}
 	a.order(t.Context(), set)
 }
 
-// A checkpoint is not in force before every shard is stored through it: what a
-// shard's holder had not stored when it died is found again.
-func TestClusterCheckpointWaitsForAllShards(t *testing.T) {
+// leader waits until one of the replicas has the judge lease, and returns it and
+// the other one.
+func leader(t *testing.T, first, second *app) (leads, follows *app) {
+	t.Helper()
+	eventually(t, "a replica has the judge lease", func() bool {
+		switch {
+		case first.judging.leads.Load():
+			leads, follows = first, second
+		case second.judging.leads.Load():
+			leads, follows = second, first
+		}
+		return leads != nil
+	})
+	return leads, follows
+}
+
+// One replica stores transitions, all know the incidents. What the one that leads
+// had not stored when it lost the lease is found again, from the last checkpoint.
+func TestClusterJudgeTakesOver(t *testing.T) {
 	c := servers(t)
-	// A holder that is alive and gets nothing done.
+	file := writeRules(t, clusterRules())
+	var replicas [2]*app
+	var stops [2]func()
+	for i := range replicas {
+		replicas[i], stops[i] = replicaOn(t, c, file)
+	}
+	leads, follows := leader(t, replicas[0], replicas[1])
+	stopLeader, stopFollower := stops[0], stops[1]
+	if leads == replicas[1] {
+		stopLeader, stopFollower = stopFollower, stopLeader
+	}
+	defer func() { stopFollower() }()
+	calls := 0
+	bad := func(n int) {
+		for range n {
+			put(t, follows.store, birdCall(fmt.Sprint(3000+calls), 2.5))
+			calls++
+		}
+	}
+	stored := func() bool {
+		all, err := follows.store.LastTransitions(t.Context())
+		return err == nil && len(all) == calls*len(clusterRuleNames())
+	}
+	open := func(a *app) (n int) {
+		a.judging.look(func(g *rules.Engine) { n = len(g.Incidents()) })
+		return n
+	}
+	bad(5)
+	eventually(t, "what the calls cause is stored", stored)
+	eventually(t, "both replicas know the incidents", func() bool {
+		return open(leads) == calls*len(clusterRuleNames()) && open(follows) == open(leads)
+	})
+	if follows.judging.leads.Load() || follows.roles.holds(judgeRole) {
+		t.Error("both replicas have the judge lease")
+	}
+	if cause := follows.standing(); strings.Contains(cause, judgeRole) {
+		t.Errorf("readiness of the one that follows: %s", cause)
+	}
+	reload(t, leads) // saves a checkpoint
+	bad(5)
+	stopLeader()
+	eventually(t, "the other one leads", func() bool { return follows.judging.leads.Load() })
+	bad(5)
+	eventually(t, "every rule's incident of every call is stored", stored)
+	seen := 0
+	err := follows.store.StoredTransitions(t.Context(), func(stream.Transition) error { seen++; return nil })
+	if want := calls * len(clusterRuleNames()); err != nil || seen != want {
+		t.Errorf("%d transitions for %d incidents, %v", seen, want, err)
+	}
+}
+
+// A replica that holds the lease and stores nothing holds up no other one for
+// longer than the lease: what its events cause is stored by the one that takes over.
+func TestClusterJudgeOfADeadHolder(t *testing.T) {
+	c := servers(t)
 	entry := enter(t, c)
 	idle, err := stream.Open(t.Context(), stream.Config{URL: entry.URL, Replicas: 3, Patience: openPatience, Log: testLogger(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = idle.Close(context.WithoutCancel(t.Context())) })
-	const lame = 2
 	var holds atomic.Bool
 	died := make(chan error, 1)
 	go func() {
-		shard := stream.Shard{Role: shardRole(lame), Through: func() uint64 { return 0 }}
-		died <- idle.LeadShard(t.Context(), shard, func(ctx context.Context, _ uint64) error {
+		died <- idle.Hold(t.Context(), stream.Lease{Name: judgeRole}, func(ctx context.Context, _ uint64) error {
 			holds.Store(true)
 			<-ctx.Done()
 			return ctx.Err()
 		})
 	}()
-	eventually(t, "the shard is held", holds.Load)
-
-	a, stop := replicaOn(t, c, writeRules(t, shardedRules()))
+	eventually(t, "the lease is held", holds.Load)
+	a, stop := replicaOn(t, c, writeRules(t, clusterRules()))
 	defer stop()
-	eventually(t, "the replica has all that is to be had", func() bool {
-		return a.shards.has(judgeDuty) && a.shards.has(shardDuty(0)) && a.shards.has(shardDuty(1)) && a.shards.has(shardDuty(3))
-	})
 	const calls = 5
 	for i := range calls {
 		put(t, a.store, birdCall(fmt.Sprint(2000+i), 2.5))
 	}
-	stored := func() []stream.Transition {
+	want := calls * len(clusterRuleNames())
+	eventually(t, "the replica that follows knows the incidents", func() bool {
+		n := 0
+		a.judging.look(func(g *rules.Engine) { n = len(g.Incidents()) })
+		return n == want
+	})
+	stored := func() int {
 		all, err := a.store.LastTransitions(t.Context())
 		if err != nil {
 			t.Log(err) // servers that elect
 		}
-		return all
-	}
-	var found []stream.Transition
-	eventually(t, "what the replica has to store is stored", func() bool { found = stored(); return len(found) == calls*(shardCount-1) })
-	for _, tr := range found {
-		if shardOf(tr.Rule) == lame {
-			t.Errorf("%s is stored by who does not hold its shard", tr.Rule)
-		}
+		return len(all)
 	}
 	checkpoint := func() (uint64, error) {
 		return a.store.LoadCheckpoint(t.Context(), checkpointName, func(uint64, io.Reader) error { return nil })
 	}
-	eventually(t, "a checkpoint waits", func() bool {
-		reload(t, a)
-		w := a.judging.waiting.Load()
-		return w != nil && len(w.behind) > 0
-	})
-	if w := a.judging.waiting.Load(); w != nil && !slices.Equal(w.behind, []string{shardRole(lame)}) {
-		t.Errorf("it waits for %q", w.behind)
-	}
+	reload(t, a)
 	if seq, err := checkpoint(); !errors.Is(err, stream.ErrNotFound) {
-		t.Errorf("a checkpoint at %d is in force, %v", seq, err)
+		t.Errorf("the replica that follows saved a checkpoint at %d, %v", seq, err)
 	}
-
-	if state, cause := a.standing(); state != handlers.Passing || !strings.Contains(cause, "judge, judge-0, judge-1, judge-3") {
-		t.Errorf("readiness: %s, %s", state, cause)
+	if n := stored(); n != 0 {
+		t.Errorf("the replica that follows stored %d transitions", n)
 	}
-	if w := a.judging.waiting.Load(); w != nil {
-		long := *w
-		long.since = long.since.Add(-2 * lookLong)
-		a.judging.waiting.Store(&long)
-		if state, cause := a.standing(); state != handlers.Degraded || !strings.Contains(cause, shardRole(lame)) {
-			t.Errorf("readiness, long after: %s, %s", state, cause)
-		}
-	}
-
 	entry.Cut()
-	eventually(t, "the shard is taken over and all is stored", func() bool { found = stored(); return len(found) == calls*shardCount })
+	eventually(t, "the lease is taken over and all is stored", func() bool { return stored() == want })
 	if err := <-died; !errors.Is(err, stream.ErrConflict) {
 		t.Errorf("the holder that died ended with %v", err)
-	}
-	for _, tr := range found {
-		if all, err := a.store.History(t.Context(), tr.Rule, tr.Key); err != nil || len(all) != 1 {
-			t.Errorf("%s of %s has %d transitions, %v", tr.Rule, tr.Key, len(all), err)
-		}
 	}
 	eventually(t, "a checkpoint is in force", func() bool {
 		reload(t, a)
@@ -170,59 +205,10 @@ func TestClusterCheckpointWaitsForAllShards(t *testing.T) {
 	})
 }
 
-// Shards go to replicas that come later, and all are there when replicas go.
-func TestClusterShardsSpread(t *testing.T) {
-	c := servers(t)
-	file := writeRules(t, shardedRules())
-	var replicas [3]*app
-	var stops [3]func()
-	running := func() (counts []int) {
-		for _, a := range replicas {
-			if a != nil {
-				counts = append(counts, a.shards.count())
-			}
-		}
-		slices.Sort(counts)
-		return counts
-	}
-	spread := func(want ...int) {
-		t.Helper()
-		eventually(t, fmt.Sprintf("shards are spread as %d", want), func() bool { return slices.Equal(running(), want) })
-	}
-	for i, want := range [][]int{{4}, {2, 2}, {1, 1, 2}} {
-		replicas[i], stops[i] = replicaOn(t, c, file)
-		spread(want...)
-	}
-	calls := 0
-	bad := func(n int) {
-		for range n {
-			put(t, replicas[2].store, birdCall(fmt.Sprint(3000+calls), 2.5))
-			calls++
-		}
-	}
-	bad(5)
-	for i, want := range [][]int{{2, 2}, {4}} {
-		replicas[i] = nil
-		stops[i]()
-		bad(5)
-		spread(want...)
-	}
-	defer stops[2]()
-	eventually(t, "every rule's incident of every call is stored", func() bool {
-		all, err := replicas[2].store.LastTransitions(t.Context())
-		return err == nil && len(all) == calls*shardCount
-	})
-	seen := 0
-	err := replicas[2].store.StoredTransitions(t.Context(), func(stream.Transition) error { seen++; return nil })
-	if err != nil || seen != calls*shardCount {
-		t.Errorf("%d transitions for %d incidents, %v", seen, calls*shardCount, err)
-	}
-}
-
 // A store that does not answer is no reason to judge everything again.
 func TestCheckpointOfAStoreThatIsAway(t *testing.T) {
 	c := servers(t)
-	a, stop := replicaOn(t, c, writeRules(t, shardedRules()))
+	a, stop := replicaOn(t, c, writeRules(t, clusterRules()))
 	defer stop()
 	for i := range 3 {
 		c.KillNode(i)
@@ -241,12 +227,11 @@ func TestCheckpointOfAStoreThatIsAway(t *testing.T) {
 // later brings it back.
 func TestClusterEraseCall(t *testing.T) {
 	c := servers(t)
-	file := writeRules(t, shardedRules())
+	file := writeRules(t, clusterRules())
 	first, stopFirst := replicaOn(t, c, file)
 	second, stopSecond := replicaOn(t, c, file)
 	defer func() { stopSecond() }()
-	eventually(t, "shards are spread", func() bool { return first.shards.count() == 2 && second.shards.count() == 2 })
-	if !first.roles.holds(judgeRole) {
+	if leads, _ := leader(t, first, second); leads != first {
 		first, second, stopFirst, stopSecond = second, first, stopSecond, stopFirst
 	}
 	for _, id := range []string{"4001", "4002"} {
@@ -300,7 +285,7 @@ func TestClusterEraseCall(t *testing.T) {
 	check("erased")
 	eventually(t, "the second has forgotten the call", func() bool { return !knows(second)() })
 	stopFirst()
-	eventually(t, "the second saves checkpoints", func() bool { return second.shards.has(judgeDuty) })
+	eventually(t, "the second saves checkpoints", second.judging.leads.Load)
 	put(t, second.store, birdCall("4003", 4.1))
 	eventually(t, "the next call is judged", knows(second))
 	eventually(t, "the second saved one", func() bool {
@@ -326,8 +311,8 @@ func TestClusterEraseCall(t *testing.T) {
 	}
 	third, stopThird := replicaOn(t, c, file)
 	eventually(t, "replicas are told of both erasures", func() bool {
-		told, err := third.store.Through(t.Context(), []string{judgeRole})
-		return err == nil && told[0] == 2
+		erased, err := third.store.Watermark(t.Context(), judgeRole)
+		return err == nil && erased == 2
 	})
 	defer stopThird()
 	second = third

@@ -134,7 +134,7 @@ func (a *app) run(ctx context.Context) error {
 		stages.Go(func() { keep(work, a.log.With("stage", name), stage) })
 	}
 	if a.console != nil && a.console.slack != nil {
-		go a.console.watch(work.Done())
+		stages.Go(func() { a.console.watch(work) })
 	}
 	stages.Go(func() { a.rules.watch(work) })
 	served := make(chan error, 1)
@@ -147,11 +147,13 @@ func (a *app) run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case failed = <-served:
+		served <- nil
 	}
 	end()
 	closing, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	err := a.server.Shutdown(closing)
 	done()
+	failed = errors.Join(failed, <-served)
 	stop()
 	stages.Wait()
 	if a.console != nil && a.console.slack != nil {

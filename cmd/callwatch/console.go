@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -98,16 +99,20 @@ func newestFirst[T any](s []T) []T {
 	return out
 }
 
-// watch passes on changes of the made-up Slack until done is closed.
-func (c *console) watch(done <-chan struct{}) {
+// watch passes on changes of the fake Slack until ctx ends.
+func (c *console) watch(ctx context.Context) {
 	for {
 		changed := c.slack.server.Changed()
 		select {
-		case <-done:
+		case <-ctx.Done():
 			return
 		case <-changed:
 			c.refresh()
 		}
-		time.Sleep(50 * time.Millisecond) // several messages make one change
+		select { // several messages make one change
+		case <-ctx.Done():
+			return
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
 }

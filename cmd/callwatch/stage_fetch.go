@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +18,7 @@ import (
 const (
 	// fetchRole is looking at events for what their calls lack.
 	fetchRole = "fetch"
-	// followedKey is where the place up to which all events were looked at is kept.
+	// followedKey is the watermark up to which all events were looked at.
 	followedKey = "followed"
 )
 
@@ -28,7 +28,6 @@ type fetching struct {
 	notes *stream.Bucket // how far events were followed and lists were swept
 	apis  map[string]*restAPI
 
-	rev      uint64 // of the note of it
 	followed atomic.Uint64
 }
 
@@ -72,22 +71,22 @@ func (a *app) openFetching(ctx context.Context) (*fetching, error) {
 	if f.notes, err = a.store.Bucket(ctx, "fetch"); err != nil {
 		return nil, fmt.Errorf("open the notes of fetching: %w", err)
 	}
-	value, rev, err := f.notes.Load(ctx, followedKey)
+	w, err := loadWatermark(ctx, f.notes, followedKey)
 	if err != nil {
-		return nil, fmt.Errorf("read the notes of fetching: %w", err)
+		return nil, err
 	}
-	from, _ := strconv.ParseUint(string(value), 10, 64)
-	if f.rev = rev; rev == 0 {
+	if w.rev == 0 {
+		last := uint64(0)
 		for _, s := range a.store.Health(ctx).Streams {
 			if s.Name == "events" {
-				from = s.Last
+				last = s.Last
 			}
 		}
-		if f.rev, _, err = f.notes.Save(ctx, followedKey, []byte(strconv.FormatUint(from, 10)), 0); err != nil {
-			return nil, fmt.Errorf("note where fetching begins: %w", err)
+		if _, err := w.save(ctx, last); err != nil {
+			return nil, err
 		}
 	}
-	f.followed.Store(from)
+	f.followed.Store(w.at)
 	return f, f.countPending(ctx)
 }
 
@@ -111,17 +110,16 @@ func (f *fetching) stages() map[string]func(context.Context) error {
 // follow looks at every event for a call whose rest is to be fetched, and stores
 // when to ask. What it sees again after a restart is scheduled already.
 func (f *fetching) follow(ctx context.Context) error {
-	value, rev, err := f.notes.Load(ctx, followedKey) // another replica may have come further
+	w, err := loadWatermark(ctx, f.notes, followedKey)
 	if err != nil {
-		return fmt.Errorf("read the notes of fetching: %w", err)
+		return err
 	}
-	f.rev = rev
-	if at, err := strconv.ParseUint(string(value), 10, 64); err == nil {
-		f.followed.Store(at)
-	}
+	f.followed.Store(w.at)
 	ctx, stop := context.WithCancel(ctx)
+	var keeping sync.WaitGroup
+	defer keeping.Wait()
 	defer stop()
-	go f.noteFollowed(ctx)
+	keeping.Go(func() { w.keep(ctx, f.app.log, f.followed.Load) })
 	return f.app.store.Follow(ctx, f.followed.Load()+1, func(m stream.Message) error {
 		if err := f.look(ctx, &m); err != nil {
 			return err
@@ -183,32 +181,4 @@ func (f *fetching) countPending(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// noteFollowed keeps how far events were followed. It only bounds what is looked
-// at again after a restart.
-func (f *fetching) noteFollowed(ctx context.Context) {
-	every := time.NewTicker(5 * time.Second)
-	defer every.Stop()
-	noted := f.followed.Load()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-every.C:
-		}
-		at := f.followed.Load()
-		if at == noted {
-			continue
-		}
-		rev, ok, err := f.notes.Save(ctx, followedKey, []byte(strconv.FormatUint(at, 10)), f.rev)
-		if err == nil && ok {
-			f.rev, noted = rev, at
-			continue
-		}
-		f.app.log.Debug("progress of fetching not noted", "err", err)
-		if _, rev, err = f.notes.Load(ctx, followedKey); err == nil {
-			f.rev = rev
-		}
-	}
 }

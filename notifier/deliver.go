@@ -81,9 +81,12 @@ func (n *Notifier) post(ctx context.Context, j *job) {
 func (n *Notifier) arrived(ctx context.Context, j *job, at place) {
 	l := j.act.line
 	s := j.page.Sent[l.name]
-	s.State, s.TS, s.Error = delivered, at.TS, ""
+	s.State, s.TS, s.Error, s.Absent = delivered, at.TS, "", false
 	j.page.Sent[l.name] = s
 	j.page.ID = at.Channel
+	if l.name == rootName && j.page.Severity == "" {
+		j.page.Severity = openingSeverity(&j.want.incident)
+	}
 	if l.step == rules.StepEscalated && l.incident.Severity.Worse(j.page.Severity) {
 		j.page.Severity = l.incident.Severity
 	}
@@ -114,7 +117,7 @@ func (n *Notifier) edit(ctx context.Context, j *job) {
 // look finds out whether a message whose post ended unclear is there.
 func (n *Notifier) look(ctx context.Context, j *job) {
 	sent, read := j.page.Sent[j.act.line.name], j.search.pages
-	j.search.since, j.search.until = sent.At.Add(-lookBack), sent.Tried.Add(lookAhead)
+	j.search.since, j.search.until = j.span(sent)
 	at, found, err := n.slack.find(ctx, j.channel(), j.rootTS(), j.tag(), &j.search)
 	if err == nil || errors.Is(err, errTooMany) {
 		j.search = search{}
@@ -132,6 +135,9 @@ func (n *Notifier) look(ctx context.Context, j *job) {
 		n.failed(ctx, j, o, after, err)
 	case found:
 		n.arrived(ctx, j, at)
+	case sent.State == unsent: // long ago: once is enough
+		j.absent()
+		n.save(ctx, j)
 	default:
 		if j.looks++; j.looks < looksNeeded {
 			j.notBefore = j.now.Add(lookAgain)
@@ -139,6 +145,18 @@ func (n *Notifier) look(ctx context.Context, j *job) {
 		}
 		j.absent()
 	}
+}
+
+// span is the time in which a message was posted, if it was.
+func (j *job) span(m sent) (since, until time.Time) {
+	if m.State == attempting {
+		return m.At.Add(-lookBack), m.Tried.Add(lookAhead)
+	}
+	since, until = j.want.incident.OpenedAt.Add(-lookBack), j.page.Doubt.Add(lookBack)
+	if day := since.Add(lookAhead); j.act.line.name == rootName && day.Before(until) {
+		until = day
+	}
+	return since, until
 }
 
 // forbidden says whether we may post but not read.
@@ -218,7 +236,7 @@ func (j *job) tag() tag { return tag{j.page.Incident, j.act.line.name} }
 // absent notes that the message at hand is not there, so that it is posted.
 func (j *job) absent() {
 	s := j.page.Sent[j.act.line.name]
-	s.State = unsent
+	s.State, s.Absent = unsent, true
 	j.page.Sent[j.act.line.name] = s
 	j.looks, j.search = 0, search{}
 }
@@ -234,6 +252,11 @@ func (n *Notifier) save(ctx context.Context, j *job) bool {
 	if err == nil {
 		var theirs page
 		if theirs, err = loadPage(ctx, n.ledger, j.page.Incident, j.page.Channel); err == nil {
+			if theirs.damaged || theirs.rev == 0 { // the store has lost it, and we have it
+				j.page.rev, j.page.bytes = theirs.rev, nil
+				j.unsaved, j.notBefore = true, j.now
+				return false
+			}
 			j.page, j.looks, j.search, j.unsaved = theirs, 0, search{}, false
 			j.notBefore = theirs.othersDone(n.cfg.Timeout)
 			return false

@@ -194,12 +194,19 @@ func names(th slackfake.Thread) string {
 	return strings.Join(out, " ")
 }
 
+func threadNames(ths []slackfake.Thread) (all []string) {
+	for _, th := range ths {
+		all = append(all, th.Channel+": "+names(th))
+	}
+	return all
+}
+
 // one is the only thread there is.
 func (s *scene) one() slackfake.Thread {
 	s.t.Helper()
 	ths := s.fake.Threads()
 	if len(ths) != 1 {
-		s.t.Fatalf("%d threads, want 1: %v", len(ths), ths)
+		s.t.Fatalf("%d threads, want 1: %v", len(ths), threadNames(ths))
 	}
 	return ths[0]
 }

@@ -40,6 +40,7 @@ type record struct {
 	Previous []place         `json:"previous,omitempty"` // roots that somebody deleted
 	Alerts   []alertLabels   `json:"alerts,omitempty"`   // label sets that may fire in Alertmanager, the current one last
 	Begun    rules.Cause     `json:"begun,omitzero"`     // the latest transition whose sending to Alertmanager has begun
+	Doubt    time.Time       `json:"doubt,omitzero"`     // when the page was found lost: what is older may have been sent
 }
 
 // Names of messages. Each is sent once per incident and channel.
@@ -56,6 +57,8 @@ type sent struct {
 	Tried time.Time `json:"tried,omitzero"` // of the latest
 	TS    string    `json:"ts,omitempty"`
 	Error string    `json:"error,omitempty"` // why it was parked
+
+	Absent bool `json:"absent,omitempty"` // looked for, and not there
 }
 
 type sentState string
@@ -116,9 +119,10 @@ const maxPrevious = 10
 type page struct {
 	record
 
-	key   string
-	rev   uint64
-	bytes []byte // as stored
+	key     string
+	rev     uint64
+	bytes   []byte // as stored
+	damaged bool   // what was stored cannot be read
 }
 
 // pageKey names the page of an incident in a channel.
@@ -127,20 +131,50 @@ func pageKey(incident, channel string) string {
 	return incident + "." + hex.EncodeToString(sum[:6])
 }
 
+// maxPage bounds a stored page, in bytes.
+const maxPage = 1 << 20
+
+// loadPage reads the page of an incident in a channel. What is stored and is no
+// such page is damaged: the page returned is empty and takes its place.
 func loadPage(ctx context.Context, l Ledger, incident, channel string) (page, error) {
 	p := page{key: pageKey(incident, channel)}
 	var err error
 	if p.bytes, p.rev, err = l.Load(ctx, p.key); err != nil {
 		return page{}, fmt.Errorf("load ledger page %s: %w", p.key, err)
 	}
-	if p.bytes != nil {
-		if err := json.Unmarshal(p.bytes, &p.record); err != nil {
-			return page{}, fmt.Errorf("read ledger page %s: %w", p.key, err)
+	if p.rev > 0 {
+		ok := len(p.bytes) <= maxPage && json.Unmarshal(p.bytes, &p.record) == nil
+		if p.damaged = !ok || p.Incident != incident || p.Channel != channel; p.damaged {
+			p.record, p.bytes = record{}, nil
 		}
 	}
 	p.Incident, p.Channel = incident, channel
 	p.record = p.clone()
 	return p, nil
+}
+
+// openPage is loadPage for announcing. A page that is damaged, or missing though
+// this is not the beginning of the incident, may have been lost: its messages are
+// looked for in Slack before they are posted.
+func (n *Notifier) openPage(ctx context.Context, in *rules.Incident, step rules.Step, channel string) (page, error) {
+	p, err := loadPage(ctx, n.ledger, in.ID, channel)
+	if err != nil {
+		return page{}, err
+	}
+	if p.damaged {
+		n.log.Error("delivery ledger entry damaged: its messages are looked for in Slack", "incident", in.ID, "rule", in.Rule, "channel", channel)
+	}
+	if p.damaged || p.rev == 0 && (in.OpenedAt.Before(n.began) || step != rules.StepOpened && !quiet(in)) {
+		p.Doubt = n.now()
+	}
+	return p, nil
+}
+
+// doubts reports whether a message may have been sent by an earlier process whose
+// record of it is lost.
+func (r *record) doubts(l *line) bool {
+	m := r.Sent[l.name]
+	return !r.Doubt.IsZero() && m.State == unsent && !m.Absent && (l.skipped || !l.at.After(r.Doubt))
 }
 
 // save stores the page if it changed. It returns false where another instance

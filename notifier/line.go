@@ -19,6 +19,7 @@ type line struct {
 	incident rules.Incident
 	from, to int      // of step adopted: the part of the incident's list
 	listed   []markup // of step listed: incidents of a storm, a line each
+	skipped  bool     // concluded from the incident: its transition was not handed in
 }
 
 // stepListed lists incidents in the thread of a storm. It is no step of an

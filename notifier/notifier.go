@@ -29,6 +29,7 @@ type Notifier struct {
 	writer writer
 	ledger Ledger
 	now    func() time.Time
+	began  time.Time
 	log    *slog.Logger
 	wake   chan struct{}
 
@@ -68,7 +69,7 @@ func New(cfg Config, ledger Ledger, now func() time.Time, log *slog.Logger) *Not
 		cfg.Rate = 1
 	}
 	n := &Notifier{
-		cfg: cfg, ledger: ledger, now: now, log: log,
+		cfg: cfg, ledger: ledger, now: now, began: now(), log: log,
 		writer:  writer{title: cfg.Title, showNumbers: cfg.ShowNumbers, buttons: cfg.Buttons, console: cfg.ConsoleURL},
 		wake:    make(chan struct{}, 1),
 		threads: map[string]*thread{},
@@ -114,7 +115,7 @@ func (n *Notifier) note(ctx context.Context, seq uint64, channel string, t *rule
 	if n.join(pageKey(w.incident.ID, channel), seq, t, w) {
 		return nil
 	}
-	p, err := loadPage(ctx, n.ledger, w.incident.ID, channel)
+	p, err := n.openPage(ctx, &w.incident, t.Step, channel)
 	if err != nil {
 		return err
 	}
@@ -122,9 +123,12 @@ func (n *Notifier) note(ctx context.Context, seq uint64, channel string, t *rule
 		if n.join(pageKey(w.incident.ID, p.MovedTo), seq, t, w) {
 			return nil
 		}
-		if p, err = loadPage(ctx, n.ledger, w.incident.ID, p.MovedTo); err != nil {
+		if p, err = n.openPage(ctx, &w.incident, t.Step, p.MovedTo); err != nil {
 			return err
 		}
+	}
+	if !p.Doubt.IsZero() && w.incident.State == rules.Resolved && n.now().Sub(w.incident.UpdatedAt) > giveUpAfter {
+		return nil // over for a day, and whether it was announced is not known
 	}
 	if n.sinks[p.Channel] == nil {
 		told, err := n.inStorm(ctx, seq, p, t, &w)

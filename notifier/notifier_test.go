@@ -210,6 +210,8 @@ func TestRunDelivers(t *testing.T) {
 		s.n.Run(ctx)
 	}()
 	in := resolved()
+	in.OpenedAt = time.Now() // one of long ago would not be announced
+	in.UpdatedAt, in.ResolvedAt = in.OpenedAt, in.OpenedAt
 	for i, step := range []rules.Step{rules.StepOpened, rules.StepResolved} {
 		tr := rules.Transition{Step: step, Cause: rules.Cause{Seq: uint64(i + 1)}, Incident: in}
 		if err := s.n.Handle(ctx, uint64(i+1), tr); err != nil {

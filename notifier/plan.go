@@ -79,7 +79,7 @@ func plan(r *record, w *want, hash string) []action {
 	}
 	var acts []action
 	if root.State != delivered {
-		acts = append(acts, send(root, line{name: rootName}, urgency(&w.incident)))
+		acts = append(acts, r.send(line{name: rootName}, urgency(&w.incident)))
 	}
 	behind := root.State == delivered && !r.Frozen && w.cause.After(r.Shows.Cause) && r.Shows.Hash != hash
 	named := behind && r.Shows.Mark != mark(&w.incident)
@@ -88,7 +88,7 @@ func plan(r *record, w *want, hash string) []action {
 	}
 	for _, l := range linesOf(r, w) {
 		if m := r.Sent[l.name]; m.State != delivered && m.State != parked {
-			acts = append(acts, send(m, l, lineRank(l)))
+			acts = append(acts, r.send(l, lineRank(l)))
 		}
 	}
 	if behind && !named && w.incident.Silence == nil {
@@ -105,7 +105,7 @@ func plan(r *record, w *want, hash string) []action {
 // unannounced says whether the incident has no thread of its own and shall have
 // none: silenced, adopted or told in a storm before its root was posted.
 func unannounced(r *record, w *want) bool {
-	if r.Sent[rootName].State != unsent {
+	if r.Sent[rootName].State != unsent || r.doubts(&line{name: rootName}) {
 		return false
 	}
 	in := &w.incident
@@ -127,7 +127,7 @@ func linesOf(r *record, w *want) []line {
 	if !w.cause.After(r.Shows.Cause) && r.Shows.Mark != mark(in) {
 		return ls // a replay of the past: nothing can be concluded from it
 	}
-	made := line{at: in.UpdatedAt, cause: w.cause, incident: *in}
+	made := line{skipped: true, at: in.UpdatedAt, cause: w.cause, incident: *in}
 	if !quiet(in) {
 		if l, ok := adoptedLine(r, made); ok {
 			ls = append(ls, l)
@@ -144,12 +144,13 @@ func linesOf(r *record, w *want) []line {
 	return ls
 }
 
-// send posts a message, or looks for it first where an attempt ended unclear.
-func send(m sent, l line, r rank) action {
-	if m.State == attempting {
-		return action{do: look, line: l, rank: r}
+// send posts a message, or looks for it first where an attempt ended unclear or
+// the record of it may be lost.
+func (r *record) send(l line, rk rank) action {
+	if r.Sent[l.name].State == attempting || r.doubts(&l) {
+		return action{do: look, line: l, rank: rk}
 	}
-	return action{do: post, line: l, rank: r}
+	return action{do: post, line: l, rank: rk}
 }
 
 func urgency(in *rules.Incident) rank {

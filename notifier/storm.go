@@ -53,7 +53,7 @@ func (n *Notifier) stormLimit(channel string) rules.Storm {
 // tells it there. An incident that gets a thread of its own is told both ways: a
 // storm counts all its members.
 func (n *Notifier) inStorm(ctx context.Context, seq uint64, p page, t *rules.Transition, w *want) (told bool, err error) {
-	own := p.Sent[rootName].State != unsent
+	own := p.Sent[rootName].State != unsent || p.damaged
 	if p.Storm != nil {
 		st, err := n.runningStorm(ctx, seq, &p, t)
 		if err != nil {
@@ -168,7 +168,7 @@ func (n *Notifier) absorb(ctx context.Context, st *storm) error {
 
 // beginStorm opens the thread of a storm.
 func (n *Notifier) beginStorm(ctx context.Context, id string, seq uint64, channel string, t *rules.Transition) (*storm, error) {
-	p, err := loadPage(ctx, n.ledger, id, channel)
+	p, err := n.openPage(ctx, &rules.Incident{ID: id, Rule: "storm", OpenedAt: t.Incident.OpenedAt}, t.Step, channel)
 	if err != nil {
 		return nil, err
 	}

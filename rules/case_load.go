@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -29,16 +28,14 @@ type Suite struct {
 //
 // With an error among the problems the suite is nil.
 func LoadSuite(path string) (*Suite, Problems, error) {
-	src, err := os.ReadFile(path)
+	src, err := ReadFile(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read tests: %w", err)
 	}
-	if len(src) <= maxFile {
-		d, root := parseDocument(path, src)
-		l := &loader{document: d}
-		if rulesAt, ok := l.testsOnly(root); ok {
-			return l.suite(root, rulesAt)
-		}
+	d, root := parseDocument(path, src)
+	l := &loader{document: d}
+	if rulesAt, ok := l.testsOnly(root); ok {
+		return l.suite(root, rulesAt)
 	}
 	set, problems := Load(path, src)
 	if set == nil {

@@ -13,7 +13,7 @@ import (
 // are not known come last. A file that is no YAML, or more of it than rules files
 // may be, gives problems.
 func Format(name string, src []byte) ([]byte, Problems) {
-	text := oneLineBreak(string(src))
+	text := yamlText(src)
 	d, root := parseDocument(name, []byte(text))
 	if d.problems.Errors() {
 		return nil, d.problems

@@ -3,7 +3,9 @@ package rules
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -12,13 +14,10 @@ import (
 	"callwatch/rules/condition"
 )
 
-// maxFile bounds a rules file in bytes.
-const maxFile = 4 << 20
-
 // LoadFile reads and compiles a rules file. The problems hold everything that is
 // wrong with it; with an error among them the set is nil.
 func LoadFile(path string) (*Set, Problems, error) {
-	src, err := os.ReadFile(path)
+	src, err := ReadFile(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read rules: %w", err)
 	}
@@ -26,13 +25,18 @@ func LoadFile(path string) (*Set, Problems, error) {
 	return set, problems, nil
 }
 
+// ReadFile reads a rules file, and no more of it than shows that it is too large.
+func ReadFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	src, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	return src, errors.Join(err, f.Close())
+}
+
 // Load compiles the content of a rules file; name is what problems call it.
 func Load(name string, src []byte) (*Set, Problems) {
-	if len(src) > maxFile {
-		d := &document{file: name}
-		d.add(pos{1, 1}, "too-large", fmt.Sprintf("rules files may have %d bytes at most", maxFile), "")
-		return nil, d.problems
-	}
 	d, root := parseDocument(name, src)
 	l := newLoader(d, Digest(src))
 	if root != nil {
@@ -130,6 +134,7 @@ func (l *loader) readMacros(n ast.Node) {
 // checkNames reports what is wrong with macros and lists once, where they are
 // defined.
 func (l *loader) checkNames() {
+	l.env = l.env.Compiled()
 	for name, problems := range l.env.Check() {
 		for _, p := range problems {
 			l.report(l.named[name](p), string(p.Severity), string(p.Code), p.Message, p.Hint)

@@ -21,6 +21,11 @@ type Problem struct {
 }
 
 const (
+	maxProblems    = 500 // of one file
+	maxMessage     = 600 // bytes of a message or hint
+	maxSource      = 1 << 16 // bytes of a line, else it is not shown
+	maxSourceShown = 160     // characters of a line
+
 	problemError   = "error"
 	problemWarning = "warning"
 )
@@ -35,12 +40,38 @@ func (p Problem) String() string {
 	fmt.Fprintf(&b, "%s:%d:%d: %s: %s [%s]", p.File, p.Line, p.Column, p.Severity, p.Message, p.Code)
 	if p.Source != "" {
 		gutter := fmt.Sprintf("%5d | ", p.Line)
-		fmt.Fprintf(&b, "\n%s%s\n%s^", gutter, p.Source, strings.Repeat(" ", len(gutter)-2)+"| "+indentTo(p.Source, p.Column))
+		line, column := around(p.Source, p.Column)
+		fmt.Fprintf(&b, "\n%s%s\n%s^", gutter, line, strings.Repeat(" ", len(gutter)-2)+"| "+indentTo(line, column))
 	}
 	if p.Hint != "" {
 		fmt.Fprintf(&b, "\n        %s", p.Hint)
 	}
 	return b.String()
+}
+
+// around is the part of a long line that a column is in, and the column there.
+func around(line string, column int) (part string, at int) {
+	r := []rune(line)
+	if len(r) <= maxSourceShown {
+		return line, column
+	}
+	from := min(max(column-1-maxSourceShown/2, 0), len(r)-maxSourceShown)
+	part, at = string(r[from:from+maxSourceShown]), column-from
+	if from > 0 {
+		part, at = "..."+part, at+3
+	}
+	if from+maxSourceShown < len(r) {
+		part += "..."
+	}
+	return part, at
+}
+
+// clipped is the text, cut where it is too long to be read.
+func clipped(text string) string {
+	if len(text) <= maxMessage {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxMessage], "") + "..."
 }
 
 // indentTo is the white space that stands above a column, tabs kept, so that a

@@ -10,7 +10,6 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
@@ -23,36 +22,54 @@ type document struct {
 	file     string
 	lines    []string
 	problems Problems
+	full     bool // there are more problems than are kept
 	visited  func(what string, known keys) // told of each mapping that is read; nil for nobody
 }
 
 // pos is a place in a file, 1-based.
 type pos struct{ line, column int }
 
-// parseDocument reads the file's mapping; nil where it is no mapping or no YAML.
+// parseDocument reads the file's mapping; nil where it is no mapping, no YAML, or
+// beyond the bounds of a file.
 func parseDocument(file string, src []byte) (*document, ast.Node) {
-	src = []byte(oneLineBreak(string(src)))
-	d := &document{file: file, lines: strings.Split(string(src), "\n")}
-	src = d.withoutTags(src)
-	f, err := parser.ParseBytes(src, 0, parser.AllowDuplicateMapKey())
+	d := &document{file: file}
+	if len(src) > maxFile {
+		d.add(pos{1, 1}, "too-large", fmt.Sprintf("rules files may have %d bytes at most", maxFile), "")
+		return d, nil
+	}
+	text := yamlText(src)
+	d.lines = strings.Split(text, "\n")
+	tokens, ok := d.withoutTags([]byte(text))
+	if !ok {
+		return d, nil
+	}
+	f, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		d.syntaxError(err)
 		return d, nil
 	}
-	switch {
-	case len(f.Docs) == 0 || f.Docs[0].Body == nil:
-		d.add(pos{1, 1}, "empty-file", "the file has no rules", "start with `rules:` and a list of rules")
-		return d, nil
-	case len(f.Docs) > 1:
-		d.add(at(f.Docs[1].Start), "several-documents", "only one YAML document per file", "put the rules into one list or into another file")
-	}
-	return d, f.Docs[0].Body
+	return d, d.onlyDocument(f.Docs)
 }
 
-// oneLineBreak writes every line break that YAML knows as a line feed, so that
-// lines are counted as the parser counts them.
-func oneLineBreak(s string) string {
-	return strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
+// onlyDocument is the one document of a file that has something in it. Markers
+// and directives (`---`, `%YAML 1.2`) around it say nothing.
+func (d *document) onlyDocument(docs []*ast.DocumentNode) ast.Node {
+	var only ast.Node
+	for _, doc := range docs {
+		switch doc.Body.(type) {
+		case nil, *ast.DirectiveNode, *ast.CommentGroupNode, *ast.CommentNode, *ast.NullNode:
+			continue
+		}
+		if only != nil {
+			d.add(at(doc.Start), "several-documents", "only one YAML document per file", "put the rules into one list or into another file")
+			return only
+		}
+		only = doc.Body
+	}
+	if only == nil {
+		d.add(pos{1, 1}, "empty-file", "the file has no rules", "start with `rules:` and a list of rules")
+	}
+	return only
 }
 
 func (d *document) syntaxError(err error) {
@@ -69,16 +86,22 @@ func (d *document) add(p pos, code, message, hint string) {
 }
 
 func (d *document) report(p pos, severity, code, message, hint string) {
-	d.problems = append(d.problems, d.problem(p, severity, code, message, hint))
+	switch {
+	case len(d.problems) < maxProblems:
+		d.problems = append(d.problems, d.problem(p, severity, code, message, hint))
+	case !d.full:
+		d.full = true
+		d.problems = append(d.problems, d.problem(p, problemError, "too-many-problems", fmt.Sprintf("there are more than %d problems; the rest is not shown", maxProblems), ""))
+	}
 }
 
 // problem is one that is not reported yet.
 func (d *document) problem(p pos, severity, code, message, hint string) Problem {
 	problem := Problem{
 		File: d.file, Line: max(p.line, 1), Column: max(p.column, 1),
-		Severity: severity, Code: code, Message: message, Hint: hint,
+		Severity: severity, Code: code, Message: clipped(message), Hint: clipped(hint),
 	}
-	if problem.Line <= len(d.lines) {
+	if problem.Line <= len(d.lines) && len(d.lines[problem.Line-1]) <= maxSource {
 		problem.Source = strings.TrimRight(d.lines[problem.Line-1], "\r")
 	}
 	return problem
@@ -134,7 +157,7 @@ func didYouMean(key string, known keys) string {
 // entries calls fn for each entry of a mapping, in the order of the file.
 func (d *document) entries(n ast.Node, what string, fn func(key string, keyAt pos, value ast.Node)) {
 	n, ok := d.plain(n)
-	if !ok {
+	if !ok || d.full {
 		return
 	}
 	var values []*ast.MappingValueNode
@@ -161,29 +184,38 @@ func (d *document) entries(n ast.Node, what string, fn func(key string, keyAt po
 }
 
 // withoutTags refuses YAML tags, which a rule never means (`when: !answered` is
-// one), and blanks them so that the rest of the file can be read.
-func (d *document) withoutTags(src []byte) []byte {
-	var lines []string
-	for _, t := range lexer.Tokenize(string(src)) {
+// one), and blanks them so that the rest of the file can be read. It is
+// false where the file is beyond the bounds.
+func (d *document) withoutTags(src []byte) (token.Tokens, bool) {
+	tokens, ok := d.tokens(src)
+	if !ok {
+		return nil, false
+	}
+	blanked := map[int][]rune{} // by line
+	for _, t := range tokens {
 		if t.Type != token.TagType || t.Position.Line > len(d.lines) {
 			continue
 		}
 		p, word := at(t), strings.TrimSpace(t.Value)
 		rest := strings.TrimSpace(strings.TrimPrefix(word, "!"))
 		d.add(p, "yaml-tag", fmt.Sprintf("YAML reads %s as a tag, not as text", word), fmt.Sprintf("write: not %s, or put the whole in quotes", rest))
-		if lines == nil {
-			lines = slices.Clone(d.lines)
+		line := blanked[p.line]
+		if line == nil {
+			line = []rune(d.lines[p.line-1])
+			blanked[p.line] = line
 		}
-		line := []rune(lines[p.line-1])
 		for i := p.column - 1; i < len(line) && line[i] == '!'; i++ {
 			line[i] = ' '
 		}
-		lines[p.line-1] = string(line)
 	}
-	if lines == nil {
-		return src
+	if len(blanked) == 0 {
+		return tokens, true
 	}
-	return []byte(strings.Join(lines, "\n"))
+	lines := slices.Clone(d.lines)
+	for n, line := range blanked {
+		lines[n-1] = string(line)
+	}
+	return d.tokens([]byte(strings.Join(lines, "\n")))
 }
 
 // plain refuses anchors, which would let a small file stand for a huge one.
@@ -210,6 +242,9 @@ func (d *document) list(n ast.Node, what string, fn func(ast.Node)) {
 		return
 	}
 	for _, v := range seq.Values {
+		if d.full {
+			return
+		}
 		fn(v)
 	}
 }

@@ -19,26 +19,29 @@ type Env struct {
 	Macros map[string]string   // `define`: name to expression, expanded in the syntax tree
 	Lists  map[string][]string // `lists`: name to texts, for `from in us_carriers`
 	Extra  []string            // texts beside the fields of the call, in the order of Facts.LoadExtra
+
+	compiled *definitions // nil: compiled for each expression
 }
 
 // Check reports the problems of the macros and of the lists' names, by name.
 // Expressions that use a broken macro only say so.
 func (e Env) Check() map[string][]Problem {
+	e = e.Compiled()
 	found := map[string][]Problem{}
-	for name, src := range e.Macros {
-		c := newCompiler(src, e)
-		c.macros = []string{name}
-		c.checkName(name)
-		if _, ok := e.Lists[name]; ok {
-			c.fail(c.whole(), CodeBadName, name+" is a list already", "give one of them another name")
+	names := newNames(nil)
+	for _, m := range e.compiled.sorted {
+		c := &compiler{src: m.src, env: e, names: names}
+		c.checkName(m.name)
+		if _, ok := e.Lists[m.name]; ok {
+			c.fail(c.whole(), CodeBadName, m.name+" is a list already", "give one of them another name")
 		}
-		c.compile()
+		c.problems = append(c.problems, m.problems...)
 		if len(c.problems) > 0 {
-			found[name] = c.sorted()
+			found[m.name] = c.sorted()
 		}
 	}
 	for name, texts := range e.Lists {
-		c := newCompiler("", e)
+		c := &compiler{env: e, names: names}
 		c.checkName(name)
 		if len(texts) == 0 {
 			c.fail(c.whole(), CodeEmptyList, "the list "+name+" is empty", "")
@@ -90,6 +93,11 @@ func newNames(extra []string) *names {
 	return n
 }
 
+func (n *names) isField(name string) bool {
+	_, ok := n.fields[name]
+	return ok
+}
+
 func (n *names) has(env Env, name string) bool {
 	_, field := n.fields[name]
 	_, list := env.Lists[name]
@@ -126,52 +134,13 @@ func (c *compiler) identifier(n *ast.IdentifierNode) *node {
 		}
 		return c.made(&node{op: opField, slot: slot, field: field, typ: fieldType(*field), loc: n.Location()})
 	}
-	if texts, ok := c.env.Lists[n.Value]; ok {
-		l := &items{texts: map[string]bool{}}
-		for _, t := range texts {
-			l.values, l.texts[t] = append(l.values, ofText(t)), true
-		}
+	if l, ok := c.env.compiled.lists[n.Value]; ok {
 		return c.made(&node{op: opLiteral, key: n.Value, val: value{kind: list, ref: l}, typ: typ{kind: list, elem: text}, loc: n.Location()})
 	}
-	if src, ok := c.env.Macros[n.Value]; ok {
-		return c.expand(n.Value, src, n.Location())
+	if m, ok := c.env.compiled.macros[n.Value]; ok {
+		return c.expand(m, n.Location())
 	}
 	return c.unknownName(n.Value, n.Location())
-}
-
-// expand compiles a macro in the place of its name.
-func (c *compiler) expand(name, src string, at file.Location) *node {
-	if i := slices.Index(c.macros, name); i >= 0 {
-		return c.fail(at, CodeMacroCycle, name+" is defined by itself: "+strings.Join(append(c.macros[i:], name), " -> "), "")
-	}
-	m := &compiler{src: src, env: c.env, names: c.names, count: c.count}
-	m.macros = append(slices.Clone(c.macros), name)
-	m.figures, m.inArgument = c.figures, c.inArgument
-	if c.closure != nil {
-		m.closure = &closure{elem: typ{kind: invalid}} // no closure within, no element of the one outside
-	}
-	root := m.compile()
-	c.count = m.count
-	if !m.failed() {
-		named := *root
-		named.macro, named.loc = name, at
-		return &named
-	}
-	for _, p := range m.problems {
-		if p.Code == CodeTooComplex {
-			return c.tooComplex(at)
-		}
-		if p.Code == CodeOneCall {
-			return c.fail(at, p.Code, name+" is about one call; the window has many", "e.g. rate("+name+")")
-		}
-		if p.Code == CodeMacroCycle {
-			return c.fail(at, CodeMacroCycle, p.Message, "")
-		}
-		if p.Code == CodeNestedClosure && c.closure != nil {
-			return c.fail(at, p.Code, p.Message+" (in macro "+name+")", p.Hint)
-		}
-	}
-	return c.fail(at, CodeBrokenMacro, name+" cannot be used: its definition has problems", "")
 }
 
 func (c *compiler) unknownName(name string, at file.Location) *node {
@@ -213,6 +182,9 @@ func Nearest(word string, candidates []string) string { return nearest(word, can
 // be, "" where none is near.
 func SuggestField(name string) string { return newCompiler("", Env{}).suggest(name) }
 
+// maxWord is the longest word for which a meant one is looked for, in bytes.
+const maxWord = 64
+
 // nearest is the candidate closest to a word: the same but for case, one that it
 // begins, one a few typing errors away, or one that it is a part of; "" for none.
 func nearest(word string, candidates []string) string {
@@ -221,6 +193,9 @@ func nearest(word string, candidates []string) string {
 		score int
 	}
 	var best []scored
+	if len(word) > maxWord {
+		return ""
+	}
 	low := strings.ToLower(word)
 	for _, name := range candidates {
 		other := strings.ToLower(name)

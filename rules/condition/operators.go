@@ -201,28 +201,38 @@ func (c *compiler) matches(out *node) *node {
 	if !b.isLiteral() || b.typ.kind != text {
 		return c.fail(out.loc, CodePattern, "the pattern after matches must be a quoted text", `e.g. to matches "^\\+49"`)
 	}
-	re, err := regexp.Compile(b.val.text)
+	parsed, err := syntax.Parse(b.val.text, syntax.Perl)
 	if err != nil {
 		return c.fail(b.loc, CodePattern, strings.TrimPrefix(err.Error(), "error parsing regexp: "), "patterns are RE2: no look-around, no back-references")
 	}
-	size := patternSize(b.val.text)
-	if size > maxRegexp {
+	if size := patternSize(parsed); size > maxRegexp {
 		return c.fail(b.loc, CodePattern, "the pattern is too large once its repetitions are written out", "use smaller counts in {n,m}")
 	}
-	out.args, out.key, out.re, out.cost = []*node{a}, b.val.text, re, size
+	re, err := regexp.Compile(b.val.text)
+	if err != nil {
+		return c.fail(b.loc, CodePattern, strings.TrimPrefix(err.Error(), "error parsing regexp: "), "")
+	}
+	out.args, out.key, out.re, out.cost = []*node{a}, b.val.text, re, patternSize(parsed)
 	return c.made(out)
 }
 
-func patternSize(pattern string) int {
-	parsed, err := syntax.Parse(pattern, syntax.Perl)
-	if err != nil {
-		return maxRegexp + 1
+// patternSize is about how many instructions a pattern has once its repetitions
+// are written out, at most maxRegexp+1. It is found without writing them out.
+func patternSize(re *syntax.Regexp) int {
+	size := 1
+	switch re.Op {
+	case syntax.OpLiteral:
+		size = len(re.Rune)
+	case syntax.OpCharClass:
+		size += len(re.Rune) / 16 // a large class takes longer to test
 	}
-	prog, err := syntax.Compile(parsed.Simplify())
-	if err != nil {
-		return maxRegexp + 1
+	for _, sub := range re.Sub {
+		size += patternSize(sub)
 	}
-	return len(prog.Inst)
+	if re.Op == syntax.OpRepeat {
+		size *= max(re.Min, re.Max, 1)
+	}
+	return min(size, maxRegexp+1)
 }
 
 func (c *compiler) in(out *node) *node {

@@ -20,7 +20,6 @@ type compiler struct {
 	names    *names
 	problems []Problem
 	count    int      // nodes so far, macros expanded
-	macros   []string // being expanded, outermost first
 	closure  *closure // the predicate being compiled, nil outside
 
 	figures    *Figures // of rules over windows, nil elsewhere
@@ -34,7 +33,7 @@ type closure struct {
 }
 
 func newCompiler(src string, env Env) *compiler {
-	return &compiler{src: src, env: env, names: newNames(env.Extra)}
+	return &compiler{src: src, env: env.Compiled(), names: newNames(env.Extra)}
 }
 
 func (c *compiler) whole() file.Location {
@@ -43,13 +42,22 @@ func (c *compiler) whole() file.Location {
 
 // compile reads the source; nil where it cannot be read at all.
 func (c *compiler) compile() *node {
+	tree := c.parse()
+	if tree == nil {
+		return nil
+	}
+	return c.lower(tree)
+}
+
+// parse is the syntax tree of the source; nil after a problem.
+func (c *compiler) parse() ast.Node {
 	switch {
 	case strings.TrimSpace(c.src) == "":
 		c.fail(c.whole(), CodeEmpty, "the condition is empty",
 			"write a comparison, e.g. mos < 3.5; in YAML, quote conditions that begin with !")
 		return nil
 	case len(c.src) > maxBytes:
-		c.fail(c.whole(), CodeTooLong, fmt.Sprintf("the expression has %d bytes; %d are allowed", len(c.src), maxBytes),
+		c.fail(file.Location{}, CodeTooLong, fmt.Sprintf("the expression has %d bytes; %d are allowed", len(c.src), maxBytes),
 			"split it into several rules, or move long lists to `lists`")
 		return nil
 	}
@@ -58,7 +66,7 @@ func (c *compiler) compile() *node {
 		c.syntax(err)
 		return nil
 	}
-	return c.lower(tree)
+	return tree
 }
 
 // parse runs expr-lang's parser. A panic in it is a syntax error: the source is

@@ -66,6 +66,7 @@ type loader struct {
 	named    map[string]func(condition.Problem) pos // where the problems of a macro or list are
 
 	adoptions []adoption
+	parts     int // of all expressions so far
 }
 
 func newLoader(d *document, digest string) *loader {
@@ -165,6 +166,11 @@ func (l *loader) program(n ast.Node, what string, env condition.Env) *condition.
 	program, problems := l.compile(src, env)
 	for _, p := range problems {
 		l.report(l.place(n, src, p.Line, p.Column), string(p.Severity), string(p.Code), p.Message, p.Hint)
+	}
+	if program != nil {
+		if l.parts += program.Size(); l.parts > maxParts {
+			l.giveUp(nodeAt(n), fmt.Sprintf("the conditions of the file have more than %d parts, macros expanded", maxParts))
+		}
 	}
 	return program
 }

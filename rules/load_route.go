@@ -68,13 +68,17 @@ func (l *loader) storm(n ast.Node) *Storm {
 // readRoutes reads the list that decides for rules without a route.
 func (l *loader) readRoutes(n ast.Node) {
 	open := true
+	env := alertEnv(l.env)
 	l.list(n, "routes", func(n ast.Node) {
+		if !l.within(n, len(l.set.Routes), maxRoutes, "routes") {
+			return
+		}
 		var r Route
 		if !open {
 			l.add(nodeAt(n), "dead-route", "no incident comes as far as this route", "an earlier route matches all: put it last, or give it continue: true")
 		}
 		l.mapping(n, "a route", keys{
-			"match":    func(n ast.Node) { r.Match = l.program(n, "match", alertEnv(l.env)) },
+			"match":    func(n ast.Node) { r.Match = l.program(n, "match", env) },
 			"slack":    func(n ast.Node) { r.Slack = l.channels(n) },
 			"outputs":  func(n ast.Node) { r.Outputs = l.outputs(n) },
 			"storm":    func(n ast.Node) { r.Storm = l.storm(n) },

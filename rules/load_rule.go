@@ -47,7 +47,12 @@ func (l *loader) readDefaults(n ast.Node) {
 
 func (l *loader) readRules(n ast.Node) {
 	named := map[string]int{}
+	read := 0
 	l.list(n, "rules", func(n ast.Node) {
+		if !l.within(n, read, maxRules, "rules") {
+			return
+		}
+		read++
 		r := l.readRule(n)
 		if r == nil {
 			return

@@ -21,8 +21,8 @@ type Problem struct {
 }
 
 const (
-	maxProblems    = 500 // of one file
-	maxMessage     = 600 // bytes of a message or hint
+	maxProblems    = 500     // of one file
+	maxMessage     = 600     // bytes of a message or hint
 	maxSource      = 1 << 16 // bytes of a line, else it is not shown
 	maxSourceShown = 160     // characters of a line
 

@@ -5,14 +5,19 @@ import (
 	"strconv"
 	"time"
 
+	"callwatch/call"
 	"callwatch/rules/condition"
 )
 
 // alertEnv is the environment of conditions on incidents: the fields of the call
 // that opened it, and what LoadExtra is given in factsOf.
 func alertEnv(env condition.Env) condition.Env {
-	env.Extra = []string{"rule", "severity", "owner", "incident"}
-	return env
+	return env.With(
+		call.Field{Name: "rule", Type: call.Text},
+		call.Field{Name: "severity", Type: call.Text, Enum: severityNames()},
+		call.Field{Name: "owner", Type: call.Text},
+		call.Field{Name: "incident", Type: call.Text},
+	)
 }
 
 // receivers are where an incident is announced, channels of Slack and other

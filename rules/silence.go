@@ -141,11 +141,16 @@ func compileMatch(src string) (*condition.Program, Problems) {
 
 // readSilences reads the silences of the rules file.
 func (l *loader) readSilences(n ast.Node) {
+	env, read := alertEnv(l.env), 0
 	l.list(n, "silences", func(n ast.Node) {
+		if !l.within(n, read, maxListed, "silences") {
+			return
+		}
+		read++
 		var s silencer
 		before := len(l.problems)
 		l.mapping(n, "a silence", keys{
-			"match":   func(n ast.Node) { s.match = l.program(n, "match", alertEnv(l.env)) },
+			"match":   func(n ast.Node) { s.match = l.program(n, "match", env) },
 			"until":   func(n ast.Node) { s.Until = l.instant(n, "until") },
 			"comment": func(n ast.Node) { s.Comment, _ = l.text(n, "comment") },
 		})

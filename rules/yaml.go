@@ -22,7 +22,7 @@ type document struct {
 	file     string
 	lines    []string
 	problems Problems
-	full     bool // there are more problems than are kept
+	full     bool                          // there are more problems than are kept
 	visited  func(what string, known keys) // told of each mapping that is read; nil for nobody
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/token"
 )
@@ -20,6 +21,30 @@ const (
 	maxAnchors  = 50    // each is a problem of its own up to that number
 	maxAdjacent = 50    // scalars side by side, which no YAML file has
 )
+
+// Bounds of what one rules file defines.
+const (
+	maxRules  = 5_000
+	maxRoutes = 1_000
+	maxListed = 1_000   // silences
+	maxParts  = 200_000 // of all conditions, macros expanded
+)
+
+// giveUp reports that the file is too large and ends the reading.
+func (d *document) giveUp(p pos, message string) {
+	if !d.full {
+		d.add(p, "too-large", message, "split it into several files")
+		d.full = true
+	}
+}
+
+// within says whether the n-th element of a list is within its bound.
+func (d *document) within(n ast.Node, i, most int, what string) bool {
+	if i >= most {
+		d.giveUp(nodeAt(n), fmt.Sprintf("the file has more than %d %s", most, what))
+	}
+	return i < most
+}
 
 // tokens splits the source; false where it is beyond the bounds.
 func (d *document) tokens(src []byte) (token.Tokens, bool) {

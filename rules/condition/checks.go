@@ -224,6 +224,11 @@ func (c *compiler) lintEnum(field, limit *node) {
 	c.fail(limit.loc, CodeUnknownValue, fmt.Sprintf("%s is never %s", field, limit), hint)
 }
 
+const (
+	maxLinted        = 1000 // members of a list
+	maxUnknownValues = 3    // reported of one list
+)
+
 // lintMembers checks a literal list against the values a field can have.
 func (c *compiler) lintMembers(a, l *node) {
 	if !l.isLiteral() || a.field == nil {
@@ -231,7 +236,17 @@ func (c *compiler) lintMembers(a, l *node) {
 	}
 	switch of := l.val.ref.(type) {
 	case *items:
-		for _, v := range of.values {
+		if len(a.field.Enum) == 0 {
+			return
+		}
+		wrong := 0
+		for _, v := range of.values[:min(len(of.values), maxLinted)] {
+			if v.kind == text && !slices.Contains(a.field.Enum, v.text) {
+				wrong++
+			}
+			if wrong > maxUnknownValues {
+				return
+			}
 			if a.typ.kind == text && v.kind == text {
 				c.lintEnum(a, &node{op: opLiteral, val: v, typ: typ{kind: text}, loc: l.loc})
 			}

@@ -75,7 +75,11 @@ type Result struct {
 type Program struct {
 	root   *node
 	fields []string
+	size   int // nodes, macros expanded
 }
+
+// Size is how many parts the expression has, macros expanded.
+func (p *Program) Size() int { return p.size }
 
 // Compile parses and checks one expression. The program is nil where a problem
 // is an error; warnings come beside a program. All problems of the expression
@@ -90,6 +94,7 @@ func Compile(src string, env Env) (*Program, []Problem) {
 		return nil, c.sorted()
 	}
 	p := programOf(root)
+	p.size = c.count
 	if p.weighsLength() {
 		c.problems = slices.DeleteFunc(c.problems, func(p Problem) bool { return p.Code == CodePreferLossPct })
 	}

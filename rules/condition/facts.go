@@ -50,7 +50,7 @@ func (f *Facts) figure(slot int) value {
 	return finite(f.figures[slot])
 }
 
-// LoadExtra gives the values of Env.Extra, in its order, after Load; "" is
+// LoadExtra gives the values of Env.With, in its order, after Load; "" is
 // unknown.
 func (f *Facts) LoadExtra(texts ...string) {
 	f.slots, f.filled = f.slots[:len(f.fields)], f.filled[:len(f.fields)]

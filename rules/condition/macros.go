@@ -21,6 +21,7 @@ type definitions struct {
 	macros map[string]*macro
 	sorted []*macro // by name
 	lists  map[string]*items
+	names  *names
 }
 
 // macro is one entry of `define`.
@@ -57,7 +58,7 @@ func (e Env) Compiled() Env {
 	if e.compiled != nil {
 		return e
 	}
-	d := &definitions{macros: map[string]*macro{}, lists: map[string]*items{}}
+	d := &definitions{macros: map[string]*macro{}, lists: map[string]*items{}, names: newNames(nil)}
 	for name, texts := range e.Lists {
 		l := &items{texts: map[string]bool{}, values: make([]value, 0, len(texts))}
 		for _, t := range texts {
@@ -65,24 +66,23 @@ func (e Env) Compiled() Env {
 		}
 		d.lists[name] = l
 	}
-	e.compiled = d
+	e.compiled, e.names = d, d.names
 	for name, src := range e.Macros {
 		d.macros[name] = &macro{name: name, src: src}
 	}
-	names := newNames(nil)
 	for _, name := range slices.Sorted(maps.Keys(e.Macros)) {
 		d.sorted = append(d.sorted, d.macros[name])
-		d.macros[name].parse(e, names)
+		d.macros[name].parse(e)
 	}
 	for _, m := range d.inOrder() {
-		m.compile(e, names)
+		m.compile(e)
 	}
 	return e
 }
 
 // parse reads the macro's source and finds the macros it names.
-func (m *macro) parse(e Env, names *names) {
-	c := &compiler{src: m.src, env: e, names: names}
+func (m *macro) parse(e Env) {
+	c := &compiler{src: m.src, env: e, names: e.names}
 	m.tree = c.parse()
 	m.problems = c.problems
 	if m.tree == nil {
@@ -90,7 +90,7 @@ func (m *macro) parse(e Env, names *names) {
 	}
 	ast.Find(m.tree, func(n ast.Node) bool {
 		id, ok := n.(*ast.IdentifierNode)
-		if !ok || names.isField(id.Value) || e.Lists[id.Value] != nil {
+		if !ok || c.names.isField(id.Value) || e.Lists[id.Value] != nil {
 			return false
 		}
 		if _, ok := e.Macros[id.Value]; ok && !slices.ContainsFunc(m.uses, func(u use) bool { return u.name == id.Value }) {
@@ -101,11 +101,11 @@ func (m *macro) parse(e Env, names *names) {
 }
 
 // compile checks the macro on its own; those it names are compiled already.
-func (m *macro) compile(e Env, names *names) {
+func (m *macro) compile(e Env) {
 	if m.tree == nil || len(m.problems) > 0 {
 		return
 	}
-	c := &compiler{src: m.src, env: e, names: names}
+	c := &compiler{src: m.src, env: e, names: e.names}
 	if m.depth > maxMacroDepth {
 		c.fail(c.whole(), CodeTooComplex, fmt.Sprintf("macros name each other over more than %d levels", maxMacroDepth), "")
 	} else {

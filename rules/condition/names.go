@@ -18,9 +18,17 @@ import (
 type Env struct {
 	Macros map[string]string   // `define`: name to expression, expanded in the syntax tree
 	Lists  map[string][]string // `lists`: name to texts, for `from in us_carriers`
-	Extra  []string            // texts beside the fields of the call, in the order of Facts.LoadExtra
 
 	compiled *definitions // nil: compiled for each expression
+	names    *names       // what identifiers mean, with those of With
+}
+
+// With is the Env with texts beside the fields of the call, in the order of
+// Facts.LoadExtra.
+func (e Env) With(extra ...call.Field) Env {
+	e = e.Compiled()
+	e.names = newNames(extra)
+	return e
 }
 
 // Check reports the problems of the macros and of the lists' names, by name.
@@ -28,7 +36,7 @@ type Env struct {
 func (e Env) Check() map[string][]Problem {
 	e = e.Compiled()
 	found := map[string][]Problem{}
-	names := newNames(nil)
+	names := e.compiled.names
 	for _, m := range e.compiled.sorted {
 		c := &compiler{src: m.src, env: e, names: names}
 		c.checkName(m.name)
@@ -79,11 +87,9 @@ type names struct {
 	functions map[string]bool
 }
 
-func newNames(extra []string) *names {
+func newNames(extra []call.Field) *names {
 	n := &names{fields: map[string]int{}, table: call.Fields(), functions: map[string]bool{"date": true}}
-	for _, name := range extra {
-		n.table = append(n.table[:len(n.table):len(n.table)], call.Field{Name: name, Type: call.Text})
-	}
+	n.table = slices.Concat(n.table, extra)
 	for i, f := range n.table {
 		n.fields[f.Name] = i
 	}

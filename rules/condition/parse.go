@@ -33,7 +33,8 @@ type closure struct {
 }
 
 func newCompiler(src string, env Env) *compiler {
-	return &compiler{src: src, env: env.Compiled(), names: newNames(env.Extra)}
+	env = env.Compiled()
+	return &compiler{src: src, env: env, names: env.names}
 }
 
 func (c *compiler) whole() file.Location {

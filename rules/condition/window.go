@@ -24,6 +24,7 @@ func CompileWindow(src string, env Env, figures *Figures) (*Program, []Problem) 
 		return nil, c.sorted()
 	}
 	p := programOf(root)
+	p.size = c.count
 	if len(p.Figures()) == 0 {
 		c.warn(c.whole(), CodeConstant, "it asks nothing of the window, so its outcome never changes", "")
 	}

@@ -2,8 +2,7 @@ package rules
 
 // buckets are the figures of one key, a ring by the buckets' numbers.
 type buckets struct {
-	Head     int64            `json:"head"`            // number of the newest
-	Total    int64            `json:"total,omitempty"` // calls ever counted, of windows over calls
+	Head     int64            `json:"head"` // number of the newest
 	Counts   []uint32         `json:"counts"`
 	Sums     []float64        `json:"sums,omitempty"`
 	Sketches []sketch         `json:"sketches,omitempty"`

@@ -175,7 +175,7 @@ func (g *Engine) restoreKey(k *keyState, old []checkpointRule, place []int) {
 		}
 		*k = rested
 	}
-	if r := g.set.Rules[place[i]]; old[i].Shape != r.shape() {
+	if r := g.set.Rules[place[i]]; old[i].Shape != r.shape() || !k.Window.fits(r.Window) {
 		k.Window, k.Seen, k.LookAt = nil, time.Time{}, time.Time{}
 	}
 	g.st.Keys[ruleKey{k.Rule, k.Key}] = k

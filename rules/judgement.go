@@ -39,7 +39,7 @@ func (g *Engine) judgeWindow(i int, r *Rule, k *keyState) {
 		return
 	}
 	j := g.judgement(i, r, k)
-	s.follow(j.value, now)
+	s.follow(w, j.value, now)
 	k.LookAt = earlier(r.Active.Next(now), k.Seen.Add(seenFor))
 	if w.Calls == 0 && some {
 		k.LookAt = earlier(k.LookAt, w.shape.end(s.Buckets.Head))

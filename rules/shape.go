@@ -21,8 +21,7 @@ const (
 type shape struct {
 	steps    int           // buckets of one window
 	ring     int           // buckets kept: twice as many where prev is asked for
-	width    time.Duration // of a bucket, or
-	calls    int           // calls of a bucket
+	width    time.Duration // of a bucket; 0 of a window over calls
 	counts   int           // per bucket
 	sums     int           // per bucket
 	sketches int           // per bucket
@@ -46,8 +45,7 @@ func shapeOf(w *Window) shape {
 		steps = windowStepsPrev
 	}
 	if w.Calls > 0 {
-		s.calls = (w.Calls + steps - 1) / steps
-		s.steps = (w.Calls + s.calls - 1) / s.calls
+		s.steps = 1 // added up from single calls: see lastCalls
 	} else {
 		s.width = max((w.Over/time.Duration(steps) + time.Second - 1).Truncate(time.Second), time.Second)
 		s.steps = int((w.Over + s.width - 1) / s.width)

@@ -14,7 +14,8 @@ type windowState struct {
 	Recent  []call.Key `json:"recent,omitempty"`  // latest calls counted
 	Bad     []call.Key `json:"bad,omitempty"`     // latest calls that are to blame
 	Trend   []figureAt `json:"trend,omitempty"`   // of the leading figure
-	TrendAt int64      `json:"trendAt,omitempty"` // newest bucket at its last point
+	TrendAt int64      `json:"trendAt,omitempty"` // stride at its last point
+	Last    *lastCalls `json:"last,omitempty"`    // of windows over calls
 }
 
 // figureAt is a point of a trend; At is in seconds since 1970.
@@ -27,7 +28,7 @@ const (
 	recentCalls = 8
 	badCalls    = 8
 	trendPoints = 12
-	trendSteps  = 3 // buckets between two points
+	trendSteps  = 3 // buckets between two points; of a window over calls, thirtieths of it
 )
 
 // count takes a settled call into the windows of rules that have not counted it.
@@ -138,12 +139,10 @@ func (w *Window) blames(readings []reading) (known, met bool) {
 func (s *windowState) add(w *Window, at, now time.Time, readings []reading) *windowState {
 	shape := &w.shape
 	if w.Calls > 0 {
-		if s == nil {
-			s = &windowState{Buckets: newBuckets(shape, 0)}
+		if s == nil || s.Last == nil {
+			s = &windowState{Buckets: newBuckets(shape, 0), Last: &lastCalls{}}
 		}
-		s.Buckets.advance(shape, s.Buckets.Total/int64(shape.calls))
-		s.Buckets.Total++
-		s.Buckets.add(shape, s.Buckets.Head, readings)
+		s.Last.take(w, s.Buckets, readings)
 		return s
 	}
 	head := shape.at(now)
@@ -160,6 +159,17 @@ func (s *windowState) add(w *Window, at, now time.Time, readings []reading) *win
 	}
 	s.Buckets.add(shape, number, readings)
 	return s
+}
+
+// fits reports whether a window that was read from a checkpoint is one of w.
+func (s *windowState) fits(w *Window) bool {
+	if s == nil || w == nil {
+		return s == nil
+	}
+	sh := &w.shape
+	return s.Buckets != nil && len(s.Buckets.Counts) == sh.ring*sh.counts && len(s.Buckets.Sums) == sh.ring*sh.sums &&
+		len(s.Buckets.Sketches) == sh.ring*sh.sketches && len(s.Buckets.Sets) == sh.sets &&
+		(s.Last != nil) == (w.Calls > 0) && (s.Last == nil || s.Last.fits(w))
 }
 
 func (s *windowState) remember(k call.Key, bad bool) {
@@ -182,13 +192,17 @@ func pushBounded[T any](list []T, v T, most int) []T {
 }
 
 // follow adds a point to the trend, one for every third bucket.
-func (s *windowState) follow(value float64, now time.Time) {
+func (s *windowState) follow(w *Window, value float64, now time.Time) {
 	if math.IsNaN(value) {
 		return
 	}
-	if len(s.Trend) > 0 && s.Buckets.Head-s.TrendAt < trendSteps {
+	stride := s.Buckets.Head
+	if s.Last != nil {
+		stride = s.Last.Total / int64(max(w.Calls/windowSteps, 1))
+	}
+	if len(s.Trend) > 0 && stride-s.TrendAt < trendSteps {
 		return
 	}
-	s.TrendAt = s.Buckets.Head
+	s.TrendAt = stride
 	s.Trend = pushBounded(s.Trend, figureAt{now.Unix(), value}, trendPoints)
 }

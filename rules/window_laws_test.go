@@ -148,7 +148,7 @@ func TestFiguresAgainstNaive(t *testing.T) {
 	const asked = "calls > 5 or count(mos < 3.5) > 0 or rate(mos < 3.5) > 0 or avg(mos) > 2 or min(mos) > 2 or max(mos) > 2 or sum(jitterMs) > 1 or " +
 		"p50(jitterMs) > 1 or p95(jitterMs) > 1 or p99(jitterMs) > 1 or distinct(agentId) > 1"
 	prev := " or prev(calls) > 1 or prev(rate(mos < 3.5)) > 0 or prev(avg(mos)) > 2 or prev(max(mos)) > 2 or prev(p90(jitterMs)) > 1 or prev(distinct(agentId)) > 1"
-	for _, over := range []string{"5m", "45s", "100 calls", "7 calls"} {
+	for _, over := range []string{"5m", "45s", "100 calls", "7 calls", "1 calls", "31 calls"} {
 		set := compileSet(t, fmt.Sprintf("rules: [{name: all, over: %s, when: %q, grace: 1d}]", over, asked+prev))
 		w := set.Rules[0].Window
 		rapid.Check(t, func(t *rapid.T) {
@@ -175,9 +175,7 @@ func TestFiguresAgainstNaive(t *testing.T) {
 				}
 				s = s.add(w, e.EndedAt, now, readings)
 				c := countedCall{mos: e.MOS, jitter: e.JitterMs, agent: e.AgentID}
-				if w.Calls > 0 {
-					c.bucket = int64(len(all)) / int64(w.shape.calls)
-				} else {
+				if w.Calls == 0 {
 					head := floorDiv(now.Unix(), int64(w.shape.width.Seconds()))
 					c.bucket = min(head, floorDiv(e.EndedAt.Unix(), int64(w.shape.width.Seconds())))
 					if c.bucket <= head-int64(w.shape.steps) {
@@ -197,8 +195,15 @@ func TestFiguresAgainstNaive(t *testing.T) {
 					from, to = from-int64(w.shape.steps), from
 				}
 				var in []countedCall
+				if w.Calls > 0 { // exactly the last N, or the N before those
+					end := len(all)
+					if f.Prev {
+						end = max(0, end-w.Calls)
+					}
+					in = all[max(0, end-w.Calls):end]
+				}
 				for _, c := range all {
-					if c.bucket > from && c.bucket <= to {
+					if w.Calls == 0 && c.bucket > from && c.bucket <= to {
 						in = append(in, c)
 					}
 				}

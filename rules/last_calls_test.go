@@ -1,0 +1,80 @@
+package rules
+
+import (
+	"reflect"
+	"testing"
+)
+
+// A row holds all that a call said: whoever adds a member to reading has to add
+// it to appendRow and readRow too.
+func TestRowsHoldAllOfAReading(t *testing.T) {
+	if n := reflect.TypeFor[reading]().NumField(); n != 4 {
+		t.Errorf("a reading has %d members, a row holds 4", n)
+	}
+}
+
+// A large window is exact whenever it is added up: numbers of calls with every
+// call, other figures with every few.
+func TestLargeWindowOverCalls(t *testing.T) {
+	for when, every := range map[string]int{"count(mos < 3.5) > 10": 1, "count(mos < 3.5) > prev(count(mos < 3.5))": 1, "count(mos < 3.5) + sum(mos) > 10": 4} {
+		w := compileSet(t, "rules: [{name: many, over: 4000 calls, when: "+when+"}]").Rules[0].Window
+		var s *windowState
+		met := func(i int) bool { return i%4 == 0 || i < 3000 }
+		readings := make([]reading, len(w.Figures.Args))
+		for i := range 9000 {
+			for j := range readings {
+				readings[j] = reading{known: true, met: met(i), number: 1}
+			}
+			s = s.add(w, t0, t0, readings)
+			if i%97 != 0 || (i+1)%every != 0 {
+				continue
+			}
+			want := [2]int{}
+			for j := max(0, i+1-8000); j <= i; j++ {
+				if met(j) && j > i-4000 {
+					want[0]++
+				} else if met(j) {
+					want[1]++
+				}
+			}
+			var sums totals
+			sums.addUp(&w.shape, s.Buckets)
+			for _, f := range w.Figures.All {
+				expect := float64(want[0])
+				if f.Prev {
+					expect = float64(want[1])
+				} else if f.Func == "sum" {
+					expect = float64(min(i+1, 4000))
+				}
+				if got := s.Buckets.figure(&w.shape, &f, &sums, &merged{}); got != expect {
+					t.Fatalf("%s after %d calls: %s is %v, want %v", when, i+1, f.Name, got, expect)
+				}
+			}
+		}
+		if n := len(s.Last.Rows) / w.shape.rowSize() / w.shape.ring; n != 4000 {
+			t.Errorf("%s: %d rows a window", when, n)
+		}
+	}
+}
+
+// A checkpoint whose window has other rows than calls is not taken.
+func TestDamagedRowsAreDropped(t *testing.T) {
+	w := compileSet(t, "rules: [{name: few, over: 5 calls, when: sum(jitterMs) > 10}]").Rules[0].Window
+	var s *windowState
+	for range 7 {
+		s = s.add(w, t0, t0, []reading{{known: true, number: 3}})
+	}
+	if !s.fits(w) {
+		t.Fatal("a window does not fit its own rule")
+	}
+	for name, damage := range map[string]func(l *lastCalls){
+		"rows cut off": func(l *lastCalls) { l.Rows = l.Rows[:10] }, "fewer calls": func(l *lastCalls) { l.Total = 2 },
+		"negative": func(l *lastCalls) { l.Total = -1 },
+	} {
+		last := *s.Last
+		damage(&last)
+		if (&windowState{Buckets: s.Buckets, Last: &last}).fits(w) {
+			t.Errorf("%s: it fits", name)
+		}
+	}
+}

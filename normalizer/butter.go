@@ -44,6 +44,9 @@ func normalizeButter(b *Body) ([]call.Event, error) {
 		if err != nil {
 			return nil, err
 		}
+		if n.at("call_sid").or(n.at("CallSid")).text() == "" && callbackOf(n) == otherCallback {
+			return nil, nil // a message, the end of a conference ... of Twilio
+		}
 		return butterWebhook(n)
 	}
 	n, err := parseJSON(b.Bytes)
@@ -94,6 +97,9 @@ func butterWebhook(n node) ([]call.Event, error) {
 	if e.CallID = n.at("call_sid").or(n.at("CallSid")).text(); e.CallID == "" {
 		return nil, unknownBody(n, "the status callback, calls or lists of Butter")
 	}
+	if n.at("call_sid").isNull() && callbackOf(n) == otherCallback {
+		return nil, nil // a recording, conference, queue ... of Twilio
+	}
 	word := n.at("status").or(n.at("CallStatus"))
 	status := foldWord(word.text())
 	if status == "" {
@@ -112,7 +118,7 @@ func butterWebhook(n node) ([]call.Event, error) {
 		e.StartedAt = at
 	case "ringing":
 		e.RingingAt = at
-	case call.InProgress:
+	case call.InProgress, "answered":
 		e.AnsweredAt = at
 	case "queued":
 	default:
@@ -146,7 +152,7 @@ func butterStatus(n node) string {
 	switch s := foldWord(n.text()); s {
 	case call.Completed, call.Busy, call.NoAnswer, call.Failed, call.Canceled:
 		return s
-	case "queued", "initiated", "ringing", call.InProgress:
+	case "queued", "initiated", "ringing", "answered", call.InProgress:
 		return call.InProgress
 	default:
 		return ""

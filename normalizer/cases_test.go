@@ -51,7 +51,7 @@ func checkCase(t *testing.T, w *casefile.Want) {
 			t.Errorf("event %d: %s", i, f)
 		}
 		if t.Failed() {
-			t.Logf("why: %s\nevent %d: %s", w.Why, i, got)
+			t.Logf("why: %s\nevent %d: %.1500s", w.Why, i, got)
 		}
 	}
 }

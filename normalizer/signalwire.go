@@ -42,6 +42,8 @@ func signalwire() Provider {
 			"sipCode", "recorded", "packetsReceived", "packetsSent", "packetsSkipped", "packetsDiscarded",
 			"jitterMaxMs", "rttMs", "rttMaxMs", "remotePacketsLost", "remoteJitterMs",
 			"mos", "mosSource", "mosProvider", "qualityScore", "errorCount", "cost", "costCurrency",
+			"agentName", "turnCount", "turnLatencyMs", "turnLatencyP95Ms", "turnLatencyMaxMs", "llmLatencyMs",
+			"llmTokens", "ttsChars", "endReason",
 		},
 		SignsURL:  true,
 		Verify:    verifySignalwire,
@@ -163,8 +165,8 @@ func checkSpace(value string) error {
 	return nil
 }
 
-// normalizeSignalwire maps cXML status callbacks, call states and the records of
-// the REST APIs.
+// normalizeSignalwire maps cXML status callbacks, call states, the reports of AI
+// agents and the records of the REST APIs.
 func normalizeSignalwire(b *Body) ([]call.Event, error) {
 	var n node
 	var err error
@@ -182,6 +184,10 @@ func normalizeSignalwire(b *Body) ([]call.Event, error) {
 	switch {
 	case n.at("CallSid").text() != "":
 		return signalwireCXML(n)
+	case callbackOf(n) == otherCallback:
+		return nil, nil // a message, the end of a conference ...: it is about no call
+	case isSignalwireAI(n):
+		return signalwireAI(n)
 	case n.at("call").isObject() || !n.isObject() && !n.isList():
 		return nil, nil // the fetch of a SWML document; a frame without an event
 	case n.at("event_type").text() != "":

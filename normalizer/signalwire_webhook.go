@@ -14,8 +14,8 @@ import (
 // meaningless (a MOS without packets), so they are dropped there.
 func signalwireCXML(n node) ([]call.Event, error) {
 	status := foldWord(n.at("CallStatus").text())
-	if status == "" {
-		return nil, nil // a callback of another kind: recording, message
+	if status == "" || callbackOf(n) != statusCallback {
+		return nil, nil // a recording, conference, queue ...
 	}
 	e := call.Event{Identity: call.Identity{
 		Kind:         call.Progress,
@@ -32,16 +32,16 @@ func signalwireCXML(n node) ([]call.Event, error) {
 	e.Status = signalwireStatus(status)
 	e.From, e.To = n.at("From").text(), n.at("To").text()
 	e.Raw = rawOf(n, nil, nil)
-	switch status {
-	case call.Completed, call.Busy, call.NoAnswer, call.Failed, call.Canceled:
+	switch {
+	case overStatus(status):
 		e.Kind, e.EndedAt = call.Ended, e.OccurredAt
 		signalwireCXMLEnd(&e, n)
 		return []call.Event{e}, nil
-	case "initiated":
+	case status == "initiated":
 		e.StartedAt = e.OccurredAt
-	case "ringing":
+	case status == "ringing":
 		e.RingingAt = e.OccurredAt
-	case call.InProgress:
+	case status == call.InProgress, status == "answered":
 		e.AnsweredAt, e.Answered = e.OccurredAt, new(true)
 	}
 	for name := range e.Raw {

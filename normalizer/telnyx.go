@@ -135,7 +135,7 @@ func telnyxRecord(n node, source Source, fetchedFor string) ([]call.Event, error
 		return telnyxWebhook(n.at("webhook"), node{v: map[string]any{"status": n.at("status").value()}})
 	case n.at("metadata").isObject():
 		return telnyxCallEvent(n)
-	case n.at("CallSid").text() != "" || n.at("CallLegId").text() != "":
+	case callbackOf(n) != unknownCallback:
 		return telnyxTeXML(n)
 	case n.at("call_sec").number() != nil || n.at("billed_sec").number() != nil || n.at("finished_at").text() != "":
 		return telnyxDetail(n)

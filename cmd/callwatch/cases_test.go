@@ -92,7 +92,7 @@ func checkSequenceCall(t *testing.T, base string, s *casefile.Sequence, want *ca
 		}
 		found = append(found, named.CallID)
 		if faults := want.Check(answer.Call); len(faults) > 0 {
-			t.Errorf("call %s:\n%s\nwhy: %s\ngot: %s", id, strings.Join(faults, "\n"), s.Why, answer.Call)
+			t.Errorf("call %s:\n%s\nwhy: %s\ngot: %.1500s", id, strings.Join(faults, "\n"), s.Why, answer.Call)
 		}
 	}
 	if len(found) != 1 {

@@ -1,0 +1,70 @@
+package normalizer
+
+import (
+	"slices"
+
+	"callwatch/call"
+)
+
+// callbackKind is what a callback of the TwiML family is about. TeXML, cXML and
+// TwiML name the same things alike.
+type callbackKind int
+
+const (
+	unknownCallback callbackKind = iota
+	statusCallback               // the status of a call
+	costCallback                 // the cost of a call
+	otherCallback                // a recording, conference, queue, message ...: acknowledged and ignored
+)
+
+// otherSubjects are members that only callbacks about something else than the
+// status of a call have. Several of those callbacks carry CallSid and CallStatus
+// too, with the status of the call at that moment and the time of their own
+// subject.
+var otherSubjects = []string{
+	"ConferenceSid", "StatusCallbackEvent", "ReasonConferenceEnded",
+	"RecordingStatus", "RecordingEvent", "RecordingSource", "RecordingStartTime",
+	"TranscriptionSid", "TranscriptionStatus", "TranscriptionText", "TranscriptionEvent", "TranscriptionData", "Transcript",
+	"QueueSid", "QueueResult", "QueueTime", "QueuePosition", "CurrentQueueSize",
+	"StreamSid", "StreamEvent", "StreamStatus", "SiprecSid", "SiprecEvent", "SiprecStatus",
+	"Digits", "FinishedOn", "SpeechResult", "Confidence", "MachineDetectionDuration", "DeepfakeResult",
+	"MessageSid", "MessageStatus", "SmsSid", "SmsStatus", "SmsMessageSid", "FaxSid", "FaxStatus",
+	"PaymentCardNumber", "PaymentError", "PaymentToken", "ReferTransferTarget", "ReferCallStatus", "HttpRequestStatus",
+}
+
+// recordingMembers are of a recording in a callback without a call; with a call
+// they may stand in the callback of its end too.
+var recordingMembers = []string{"RecordingSid", "RecordingUrl"}
+
+// callbackOf tells a callback's kind: by CallbackSource where it has one, else by
+// its members. A request for a document carries CallStatus as well; what it
+// lacks is the time of a change of status.
+func callbackOf(n node) callbackKind {
+	has := func(name string) bool { return !n.at(name).isNull() }
+	named := n.at("CallSid").or(n.at("CallLegId")).text() != ""
+	switch source := foldWord(n.at("CallbackSource").text()); {
+	case source == "call-progress-events" && named:
+		return statusCallback
+	case source == "call-cost-events" && named:
+		return costCallback
+	case source != "" && source != "call-progress-events" && source != "call-cost-events":
+		return otherCallback
+	case slices.ContainsFunc(otherSubjects, has) || !named && slices.ContainsFunc(recordingMembers, has):
+		return otherCallback
+	case !named:
+		return unknownCallback
+	case overStatus(foldWord(n.at("CallStatus").text())), n.at("CallStatus").text() != "" && has("Timestamp"):
+		return statusCallback
+	default:
+		return otherCallback
+	}
+}
+
+// overStatus says whether a folded status is that of a call that is over.
+func overStatus(status string) bool {
+	switch status {
+	case call.Completed, call.Busy, call.NoAnswer, call.Failed, call.Canceled:
+		return true
+	}
+	return false
+}

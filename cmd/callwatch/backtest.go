@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"callwatch"
+	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 )
 
@@ -121,11 +122,11 @@ func (p *backtestPlan) load(path string) (*rules.Set, error) {
 func (p *backtestPlan) run(ctx context.Context, src *source) (rules.BacktestReport, error) {
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	test := rules.NewBacktest(p.set, p.options)
-	err := src.each(ctx, func(m moment) error {
-		if m.event == nil {
-			test.Tick(m.at)
+	err := src.each(ctx, func(m eventlog.Moment) error {
+		if m.Event == nil {
+			test.Tick(m.At)
 		} else {
-			test.Event(m.at, m.event)
+			test.Event(m.At, m.Event)
 		}
 		return nil
 	})

@@ -21,6 +21,7 @@ import (
 	"callwatch"
 	"callwatch/normalizer"
 	"callwatch/normalizer/simulate"
+	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -58,11 +59,11 @@ func TestBacktestEqualsServe(t *testing.T) {
 	}
 	var made []rules.Transition
 	test := rules.NewBacktest(plan.set, plan.options)
-	err = src.each(t.Context(), func(m moment) error {
-		if m.event == nil {
-			made = append(made, test.Tick(m.at)...)
+	err = src.each(t.Context(), func(m eventlog.Moment) error {
+		if m.Event == nil {
+			made = append(made, test.Tick(m.At)...)
 		} else {
-			made = append(made, test.Event(m.at, m.event)...)
+			made = append(made, test.Event(m.At, m.Event)...)
 		}
 		return nil
 	})
@@ -291,7 +292,7 @@ func TestBacktestSources(t *testing.T) {
 		"element 2: no event: kind is missing":     "[" + lines[0] + `,{"provider":"x","callId":"y"}]`,
 		"the array does not end":                   "[" + lines[0],
 		"unexpected EOF":                           packed.String()[:packed.Len()/2],
-		"line 1 is longer":                         `{"provider":"` + strings.Repeat("x", maxLine+blockSize),
+		"line 1 is longer":                         `{"provider":"` + strings.Repeat("x", eventlog.MaxLine+eventlog.BlockSize),
 		`kind is "over", not progress`:             `{"kind":"over","provider":"x","callId":"y"}`,
 		"provider and callId name the call":        `{"kind":"ended","provider":"x"}`,
 		"unpack":                                   "\x1f\x8bnothing",
@@ -342,43 +343,6 @@ func TestBacktestPayloads(t *testing.T) {
 	alone, _, code := callwatchSays(t, nil, append(with, "--payloads", filepath.Join(dir, "bird/sub"), "--provider", "bird")...)
 	if code != exitFine || !strings.Contains(alone, `"events": 1,`) {
 		t.Errorf("exit %d: %s", code, alone)
-	}
-}
-
-// A longer file is not held in memory: what is out of order is told.
-func TestLongFileOutOfOrder(t *testing.T) {
-	var told bytes.Buffer
-	var times []time.Time
-	q := sequence{
-		fn:  func(m moment) error { times = append(times, m.at); return nil },
-		log: slog.New(slog.NewTextHandler(&told, nil)),
-	}
-	at := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
-	for i := range sortable + 10 {
-		m := moment{at: at.Add(time.Duration(i) * time.Second)}
-		switch i {
-		case sortable + 5:
-			m.at = at
-		case sortable + 6:
-			m.at = time.Time{}
-		}
-		if err := q.take(m); err != nil {
-			t.Fatal(err)
-		}
-		if len(q.held) > sortable {
-			t.Fatalf("%d events are held", len(q.held))
-		}
-	}
-	if err := q.end(); err != nil {
-		t.Fatal(err)
-	}
-	if len(times) != sortable+10 || !times[sortable+5].Equal(at) || !times[sortable+6].Equal(times[sortable+4]) {
-		t.Errorf("%d events came", len(times))
-	}
-	for _, part := range []string{"outOfOrder=1", "too many events", "tell no time", "events=1"} {
-		if !strings.Contains(told.String(), part) {
-			t.Errorf("%q is not told:\n%s", part, told.String())
-		}
 	}
 }
 

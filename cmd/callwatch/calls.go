@@ -15,6 +15,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/handlers/backend"
+	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -35,7 +36,7 @@ func (a *app) callPage(ctx context.Context, params url.Values) (backend.CallHist
 	if err != nil {
 		return page, err
 	}
-	messages, err := storedCallMessages(ctx, a.store, k.Provider, k.CallID)
+	messages, err := eventlog.OfCall(ctx, a.store, k.Provider, k.CallID)
 	if err != nil {
 		return page, fmt.Errorf("read the call: %w", err)
 	}

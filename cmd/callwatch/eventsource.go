@@ -13,15 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"callwatch/call"
+	"callwatch/pipeline/eventlog"
 	"callwatch/stream"
 )
-
-// moment is one step of stream time: an event, or a tick where there is none.
-type moment struct {
-	at    time.Time
-	event *call.Event
-}
 
 // sourceFlags say where past events come from.
 type sourceFlags struct {
@@ -52,8 +46,7 @@ type source struct {
 	from, to time.Time
 	progress *progress
 
-	change     func(*past) error // corrections to read with that are not stored; nil: none
-	unreadable int               // stored events, as serve passes over them
+	unreadable int // stored events, as serve passes over them
 }
 
 // newSource checks the flags. now is what --since 7d counts from.
@@ -83,7 +76,7 @@ func newSource(c *cobra.Command, f *sourceFlags, cfg *Config, now time.Time) (*s
 var errUntil = errors.New("the end that was asked for")
 
 // each hands in all events of the source, and ticks where they were stored.
-func (s *source) each(ctx context.Context, fn func(moment) error) error {
+func (s *source) each(ctx context.Context, fn func(eventlog.Moment) error) error {
 	defer s.progress.end()
 	bounded := s.bounded(fn)
 	var err error
@@ -102,14 +95,14 @@ func (s *source) each(ctx context.Context, fn func(moment) error) error {
 }
 
 // bounded leaves out what is before or behind the times that were asked for.
-func (s *source) bounded(fn func(moment) error) func(moment) error {
-	return func(m moment) error {
+func (s *source) bounded(fn func(eventlog.Moment) error) func(eventlog.Moment) error {
+	return func(m eventlog.Moment) error {
 		switch {
-		case m.at.Before(s.from):
+		case m.At.Before(s.from):
 			return nil
-		case !s.to.IsZero() && !m.at.Before(s.to) && s.fromStore():
+		case !s.to.IsZero() && !m.At.Before(s.to) && s.fromStore():
 			return errUntil
-		case !s.to.IsZero() && !m.at.Before(s.to):
+		case !s.to.IsZero() && !m.At.Before(s.to):
 			return nil // a later one may be earlier
 		}
 		return fn(m)
@@ -118,11 +111,8 @@ func (s *source) bounded(fn func(moment) error) func(moment) error {
 
 func (s *source) fromStore() bool { return s.flags.events == "" && s.flags.payloads == "" }
 
-const storedAtOnce = 256
-
-// eachStored reads the store. An event that cannot be read is passed over, as
-// serve does.
-func (s *source) eachStored(ctx context.Context, fn func(moment) error) (err error) {
+// eachStored reads the store. It skips an event that cannot be read, as serve does.
+func (s *source) eachStored(ctx context.Context, fn func(eventlog.Moment) error) (err error) {
 	if s.cfg.NATS.URL == "" {
 		if _, err := os.Stat(s.cfg.DataDir); err != nil {
 			return usage(fmt.Errorf("no stored events: %w; give --data-dir, --nats-url, --events or --payloads", err))
@@ -133,58 +123,31 @@ func (s *source) eachStored(ctx context.Context, fn func(moment) error) (err err
 		return fmt.Errorf("%w (a running callwatch shares its events with --nats-listen, read here by --nats-url)", err)
 	}
 	defer func() { err = errors.Join(err, store.Close(context.WithoutCancel(ctx))) }()
-	return s.eachOfStore(ctx, store, fn)
+	s.unreadable, err = eventlog.Read(ctx, store, eventlog.Reading{Since: s.from, Raw: s.raw, Progress: s.progress.at}, fn)
+	return err
 }
 
-// eachOfStore reads an open store. Imported events and corrections count at
-// their own times.
-func (s *source) eachOfStore(ctx context.Context, store *stream.Store, fn func(moment) error) error {
-	read := func(ctx context.Context, put func([]storedEvent) error) error {
-		var batch []storedEvent
-		var total uint64
-		err := inOrderOfTime(ctx, store, s.from, s.change, func(e storedEvent, left uint64) error {
-			total = max(total, left)
-			if batch = append(batch, e); len(batch) < storedAtOnce {
-				return nil
-			}
-			s.progress.at(int64(total-left), int64(total)) //nolint:gosec // counts of messages
-			full := batch
-			batch = make([]storedEvent, 0, storedAtOnce)
-			return put(full)
-		})
-		if err != nil || len(batch) == 0 {
-			return err
+// eachOfFile reads the events of a file.
+func (s *source) eachOfFile(ctx context.Context, fn func(eventlog.Moment) error) error {
+	in, size := s.stdin, int64(0)
+	if s.flags.events != "-" {
+		f, err := os.Open(s.flags.events)
+		if err != nil {
+			return usage(fmt.Errorf("--events: %w", err))
 		}
-		return put(batch)
+		defer func() { _ = f.Close() }()
+		if info, err := f.Stat(); err == nil {
+			size = info.Size()
+		}
+		in = f
 	}
-	return inOrder(ctx, read, s.decodeStored, func(ms []moment) error {
-		for _, m := range ms {
-			if m.event != nil && m.event.Provider == "" {
-				s.unreadable++
-				continue
-			}
-			if err := fn(m); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func (s *source) decodeStored(batch []storedEvent) ([]moment, error) {
-	out := make([]moment, len(batch))
-	for i := range batch {
-		out[i].at = batch[i].at
-		if batch[i].none { // what people did to incidents, rules under test cannot know
-			continue
-		}
-		e := &call.Event{}
-		if decodeEvent(batch[i].data, s.raw, e) != nil {
-			*e = call.Event{} // without a provider: unreadable
-		}
-		out[i].event = e
+	file := eventlog.File{Name: s.flags.events, In: in, Log: s.log, Raw: s.raw, Progress: func(n int64) { s.progress.at(n, size) }}
+	err := file.Each(ctx, fn)
+	var bad *eventlog.ReadError
+	if errors.As(err, &bad) {
+		return problems(fmt.Errorf("%s: %w", s.flags.events, err))
 	}
-	return out, nil
+	return err
 }
 
 // parseMoment reads a time, a date (UTC), or how long before now; "" is the zero

@@ -11,6 +11,7 @@ import (
 	"callwatch/call"
 	"callwatch/handlers"
 	"callwatch/handlers/backend"
+	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -31,7 +32,7 @@ type history struct {
 	testing   sync.Mutex // one backtest at a time
 
 	correcting sync.RWMutex
-	corrected  corrections
+	corrected  eventlog.Corrections
 
 	// replay normalizes dead letters again, all of them when ids is nil.
 	replay func(ctx context.Context, ids []string) (backend.Replayed, error)
@@ -40,7 +41,7 @@ type history struct {
 }
 
 func newHistory(a *app) *history {
-	h := &history{app: a, calls: newCallIndex(), incidents: newIncidentIndex(), corrected: corrections{}}
+	h := &history{app: a, calls: newCallIndex(), incidents: newIncidentIndex(), corrected: eventlog.Corrections{}}
 	h.callsReady, h.incidentsReady = newLatch(), newLatch()
 	h.replay = func(ctx context.Context, ids []string) (backend.Replayed, error) {
 		done, err := replayDeadLetters(ctx, a, ids)
@@ -96,9 +97,9 @@ func (h *history) indexEvents(ctx context.Context) error {
 	}
 	return h.app.store.FollowHeaders(ctx, h.calls.end(), func(m stream.Message, left uint64) error {
 		h.correcting.Lock()
-		h.corrected.note(&m)
+		h.corrected.Note(&m)
 		h.correcting.Unlock()
-		if !m.Tick && !m.Mark && m.Kind() != nothingKind {
+		if !m.Tick && !m.Mark && m.Kind() != eventlog.NoEvent {
 			h.calls.add(m.Seq, h.calls.hash(call.Key{Provider: m.Provider(), CallID: m.CallID()}))
 		}
 		if left == 0 || m.Seq >= ends.Last {
@@ -120,7 +121,7 @@ func (h *history) counts(m *stream.Message) bool {
 	of, _ := m.Replaces()
 	h.correcting.RLock()
 	defer h.correcting.RUnlock()
-	return m.Kind() != nothingKind && (!ok || h.corrected.inForce(raw, of))
+	return m.Kind() != eventlog.NoEvent && (!ok || h.corrected.InForce(raw, of))
 }
 
 // named is the part of a transition that the index reads.
@@ -149,7 +150,7 @@ func (h *history) indexIncidents(ctx context.Context) error {
 	}
 	return h.app.store.FollowTransitions(ctx, h.incidents.end(), func(t stream.Transition) error {
 		var n named
-		if err := decodeFast(t.Data, &n); err != nil && json.Unmarshal(t.Data, &n) != nil {
+		if err := eventlog.Unmarshal(t.Data, &n); err != nil && json.Unmarshal(t.Data, &n) != nil {
 			h.app.log.Error("stored transition cannot be read", "seq", t.Seq, "err", err)
 		}
 		in := &n.Incident

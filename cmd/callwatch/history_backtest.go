@@ -6,6 +6,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/handlers/backend"
+	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 )
 
@@ -39,20 +40,20 @@ func (h *history) backtest(ctx context.Context, q backend.BacktestQuery, progres
 	}
 	test := rules.NewBacktest(set, options)
 	var done uint64
-	err := inOrderOfTime(ctx, h.app.store, q.Since, nil, func(e storedEvent, left uint64) error {
+	err := eventlog.InOrder(ctx, h.app.store, q.Since, nil, func(e eventlog.Stored, left uint64) error {
 		if done++; done%progressEvery == 0 || left == 0 {
 			progress(done, done+left)
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 		}
-		if e.none { // what people did to incidents, rules under test cannot know
-			test.Tick(e.at)
+		if e.Tick { // what people did to incidents, rules under test cannot know
+			test.Tick(e.At)
 			return nil
 		}
 		event := &call.Event{}
-		if decodeEvent(e.data, true, event) == nil {
-			test.Event(e.at, event)
+		if eventlog.Decode(e.Data, true, event) == nil {
+			test.Event(e.At, event)
 		}
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/handlers/backend"
+	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -32,7 +33,7 @@ func (h *history) call(ctx context.Context, k call.Key) (backend.CallHistory, er
 			return c, err
 		}
 		e := backend.StoredEvent{Seq: m.Seq, At: m.CountsAt()}
-		if h.counts(&m) && decodeEvent(m.Data, true, &e.Event) == nil && e.Event.Key() == k {
+		if h.counts(&m) && eventlog.Decode(m.Data, true, &e.Event) == nil && e.Event.Key() == k {
 			c.Events = append(c.Events, e)
 		}
 	}

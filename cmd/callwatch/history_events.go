@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"callwatch/handlers/backend"
+	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -43,7 +44,7 @@ func newSieve(q backend.EventQuery) (*sieve, error) {
 // read is passed over, as by the engine.
 func (s *sieve) pass(m *stream.Message) (e backend.StoredEvent, ok bool) {
 	switch {
-	case m.Tick || m.Mark || m.Kind() == nothingKind,
+	case m.Tick || m.Mark || m.Kind() == eventlog.NoEvent,
 		s.query.Provider != "" && s.query.Provider != m.Provider(),
 		s.query.Kind != "" && string(s.query.Kind) != m.Kind():
 		return e, false
@@ -51,11 +52,11 @@ func (s *sieve) pass(m *stream.Message) (e backend.StoredEvent, ok bool) {
 	e = backend.StoredEvent{Seq: m.Seq, At: m.CountsAt()}
 	if s.filter != nil {
 		// Most events do not pass: what the filter does not look at is read of the others only.
-		if decodeEvent(m.Data, s.filter.ReadsRaw(), &e.Event) != nil || s.filter.Holds(&e.Event) != rules.True {
+		if eventlog.Decode(m.Data, s.filter.ReadsRaw(), &e.Event) != nil || s.filter.Holds(&e.Event) != rules.True {
 			return e, false
 		}
 	}
-	return e, decodeEvent(m.Data, true, &e.Event) == nil
+	return e, eventlog.Decode(m.Data, true, &e.Event) == nil
 }
 
 func (h *history) events(ctx context.Context, q backend.EventQuery) (backend.EventPage, error) {

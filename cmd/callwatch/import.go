@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"callwatch/pipeline/eventlog"
+
 	"github.com/spf13/cobra"
 )
 
@@ -93,7 +95,7 @@ func importFrom(c *cobra.Command, d *desk, file string, params url.Values, done 
 		}
 		in = f
 	}
-	counted := &countingReader{r: in, told: func(n int64) { bar.at(n, size) }}
+	counted := &eventlog.CountingReader{In: in, Told: func(n int64) { bar.at(n, size) }}
 	return d.do(c.Context(), "import-file", params, counted, done, bar)
 }
 

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+
+	"callwatch/pipeline/eventlog"
 )
 
 // importBatch is how many bodies of a file are stored together.
@@ -24,8 +26,8 @@ func (a *app) importFile(ctx context.Context, params url.Values, body io.Reader,
 	if body == nil {
 		return imported{}, refuse("there is no file")
 	}
-	counted := &countingReader{r: body}
-	text, err := plainText(counted)
+	counted := &eventlog.CountingReader{In: body}
+	text, err := eventlog.PlainText(counted)
 	if err != nil {
 		return imported{}, refuse("the file cannot be read: %w", err)
 	}
@@ -33,7 +35,7 @@ func (a *app) importFile(ctx context.Context, params url.Values, body io.Reader,
 	flush := func() error {
 		err := im.store(ctx, batch)
 		batch = batch[:0]
-		progress(counted.n.Load(), 0)
+		progress(counted.Count(), 0)
 		return errors.Join(err, ctx.Err())
 	}
 	err = bodies(text, func(h historical) error {
@@ -47,7 +49,7 @@ func (a *app) importFile(ctx context.Context, params url.Values, body io.Reader,
 		im.done.problem("%s", problem)
 	})
 	err = errors.Join(err, flush())
-	var unreadable *readError
+	var unreadable *eventlog.ReadError
 	if errors.As(err, &unreadable) {
 		im.done.Bad++
 		im.done.problem("the rest was not read: %v", unreadable)
@@ -62,14 +64,14 @@ func bodies(text *bufio.Reader, put func(historical) error, bad func(problem str
 	if whole, ok := singleBody(text); ok {
 		return put(historical{name: "the file", body: whole, strict: true})
 	}
-	return blocks(text, func(b block) error {
-		n := b.line
-		lines := bytes.Lines(b.data)
-		if b.unit == "element" {
-			lines = func(yield func([]byte) bool) { yield(b.data) }
+	return eventlog.Blocks(text, func(b eventlog.Block) error {
+		n := b.Line
+		lines := bytes.Lines(b.Data)
+		if b.Unit == "element" {
+			lines = func(yield func([]byte) bool) { yield(b.Data) }
 		}
 		for line := range lines {
-			name := fmt.Sprintf("%s %d", b.unit, n)
+			name := fmt.Sprintf("%s %d", b.Unit, n)
 			n++
 			line = bytes.TrimSpace(line)
 			switch {
@@ -92,7 +94,7 @@ func bodies(text *bufio.Reader, put func(historical) error, bad func(problem str
 
 // singleBody is the whole of a file that holds one JSON object over several lines.
 func singleBody(text *bufio.Reader) ([]byte, bool) {
-	head, err := text.Peek(blockSize)
+	head, err := text.Peek(eventlog.BlockSize)
 	if !errors.Is(err, io.EOF) {
 		return nil, false
 	}

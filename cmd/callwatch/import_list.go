@@ -14,6 +14,7 @@ import (
 	"callwatch/handlers"
 	"callwatch/normalizer"
 	"callwatch/normalizer/fetch"
+	"callwatch/pipeline/eventlog"
 	"callwatch/stream"
 )
 
@@ -44,7 +45,7 @@ type listImport struct {
 	bucket   *stream.Bucket
 	rev      uint64
 	at       importCursor
-	sessions *knownCalls // nil until a call is listed that webhooks may know by another id
+	sessions *eventlog.Known // nil until a call is listed that webhooks may know by another id
 	progress func(done, total int64)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"callwatch/normalizer"
 	"callwatch/normalizer/fetch"
+	"callwatch/pipeline/eventlog"
 )
 
 // skipped is why a list cannot be read at all.
@@ -93,7 +94,7 @@ func (l *listImport) take(ctx context.Context, page normalizer.Page) (err error)
 // asStored sees to it that a call is not imported beside itself.
 func (l *listImport) asStored(ctx context.Context, c normalizer.Listed) (normalizer.Listed, error) {
 	if c.SessionID != "" && l.sessions == nil {
-		known, err := readKnown(ctx, l.app.store, l.done.Provider, time.Time{})
+		known, err := eventlog.ReadKnown(ctx, l.app.store, l.done.Provider, time.Time{})
 		if err != nil {
 			return c, err
 		}
@@ -102,7 +103,7 @@ func (l *listImport) asStored(ctx context.Context, c normalizer.Listed) (normali
 	if l.sessions == nil {
 		return c, nil
 	}
-	return l.sessions.asStored(c), nil
+	return l.sessions.AsStored(c), nil
 }
 
 // ask sends a request until it is answered, as often as makes sense.

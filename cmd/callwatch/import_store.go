@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"callwatch/normalizer"
+	"callwatch/pipeline/eventlog"
 	"callwatch/stream"
 )
 
@@ -148,7 +149,7 @@ func (im *importer) record(h *historical) (r stream.Record, ok bool) {
 	for i := range events {
 		e := &events[i]
 		im.calls[maphash.String(im.seed, e.CallID)] = struct{}{}
-		at := countsAt(&r, e)
+		at := eventlog.CountsAt(&r, e)
 		if at.Equal(r.ReceivedAt) {
 			im.done.Undated++
 			continue

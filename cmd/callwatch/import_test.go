@@ -21,6 +21,7 @@ import (
 
 	"callwatch/normalizer"
 	"callwatch/normalizer/providerfake"
+	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -260,8 +261,8 @@ func TestImportFile(t *testing.T) {
 		"no body":     {file: a + "\n[1]\n", stored: 1, bad: 1, says: "line 2: normalize butter body"},
 		"broken off":  {file: pack(a + "\n" + b + "\n")[:80], stored: 0, bad: 1, says: "the rest was not read"},
 		"no end":      {file: "[" + a, stored: 1, bad: 1, says: "the array does not end"},
-		"long line":   {file: a + "\n" + strings.Repeat("x", maxBody+blockSize+1) + "\n", stored: 1, bad: 1, says: "longer than"},
-		"long member": {file: "[" + a + `,"` + strings.Repeat("x", maxBody+2*blockSize) + `"]`, stored: 1, bad: 1, says: "longer than"},
+		"long line":   {file: a + "\n" + strings.Repeat("x", maxBody+eventlog.BlockSize+1) + "\n", stored: 1, bad: 1, says: "longer than"},
+		"long member": {file: "[" + a + `,"` + strings.Repeat("x", maxBody+2*eventlog.BlockSize) + `"]`, stored: 1, bad: 1, says: "longer than"},
 		"nothing":     {file: ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/normalizer"
+	"callwatch/pipeline/eventlog"
 )
 
 // payload is one stored body of a provider.
@@ -20,14 +21,14 @@ type payload struct{ path, provider string }
 
 // eachOfPayloads reads raw bodies through the normalizer. One that cannot be
 // normalized is told and passed over, as a dead letter is.
-func (s *source) eachOfPayloads(ctx context.Context, fn func(moment) error) error {
+func (s *source) eachOfPayloads(ctx context.Context, fn func(eventlog.Moment) error) error {
 	files, err := s.findPayloads()
 	if err != nil {
 		return err
 	}
-	q := sequence{fn: fn, log: s.log, name: s.flags.payloads}
+	q := eventlog.NewSequence(s.flags.payloads, s.log, fn)
 	read := 0
-	err = inOrder(ctx,
+	err = eventlog.Parallel(ctx,
 		func(_ context.Context, put func(payload) error) error {
 			for i, f := range files {
 				s.progress.at(int64(i), int64(len(files)))
@@ -49,7 +50,7 @@ func (s *source) eachOfPayloads(ctx context.Context, fn func(moment) error) erro
 			}
 			read++
 			for i := range n.events {
-				if err := q.take(moment{at: eventTime(&n.events[i]), event: &n.events[i]}); err != nil {
+				if err := q.Take(eventlog.Moment{At: eventlog.TimeOf(&n.events[i]), Event: &n.events[i]}); err != nil {
 					return err
 				}
 			}
@@ -61,7 +62,7 @@ func (s *source) eachOfPayloads(ctx context.Context, fn func(moment) error) erro
 	if read == 0 {
 		return problems(fmt.Errorf("--payloads: none of %d bodies in %s can be normalized", len(files), s.flags.payloads))
 	}
-	return q.end()
+	return q.End()
 }
 
 type normalized struct {

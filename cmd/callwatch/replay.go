@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"callwatch/normalizer"
+	"callwatch/pipeline/eventlog"
 	"callwatch/stream"
 )
 
@@ -36,9 +37,9 @@ type replaying struct {
 	upTo         uint64  // frame behind which events may still be missing
 
 	events  *eventCursor
-	had     *past                          // corrections that are stored
+	had     *eventlog.Backfill             // corrections that are stored
 	stored  map[stream.Position][]int      // of those, the events of each correcting record
-	changes *past                          // content of the events as they should be, where they differ
+	changes eventlog.Spool                 // content of the events as they should be, if they differ
 	dead    map[stream.Position]bool       // dead letters, which have a replay of their own
 	differ  []correction                   // in the order of RAW
 	unmade  map[stream.Position]correction // bodies that had no event; perhaps a later replay of them has
@@ -51,7 +52,7 @@ type replaying struct {
 type correction struct {
 	of   stream.Position
 	at   time.Time
-	made []int // places in changes
+	made []eventlog.Content // in changes
 }
 
 // replay runs stored bodies through the present normalizer and tells how their
@@ -83,8 +84,8 @@ func (a *app) replay(ctx context.Context, params url.Values, progress func(done,
 	if r.upTo, err = a.normalizedUpTo(ctx); err != nil {
 		return out, err
 	}
-	r.changes, r.dead = &past{}, map[stream.Position]bool{}
-	defer func() { err = errors.Join(err, r.changes.close()) }()
+	r.dead = map[stream.Position]bool{}
+	defer func() { err = errors.Join(err, r.changes.Close()) }()
 	letters, err := a.store.DeadLetters(ctx, maxLetters)
 	if err != nil {
 		return out, err
@@ -111,10 +112,11 @@ func (a *app) replay(ctx context.Context, params url.Values, progress func(done,
 func (r *replaying) correction(of stream.Position, at time.Time, made [][]byte) (correction, error) {
 	c := correction{of: of, at: at}
 	for _, data := range made {
-		c.made = append(c.made, len(r.changes.events))
-		if err := r.changes.add(pastEvent{at: at}, data); err != nil {
+		content, err := r.changes.Add(data)
+		if err != nil {
 			return c, err
 		}
+		c.made = append(c.made, content)
 	}
 	return c, nil
 }

@@ -10,22 +10,20 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/pipeline/eventlog"
 	"callwatch/stream"
 )
 
 // compare looks at all bodies and gathers those whose events differ.
 func (r *replaying) compare(ctx context.Context, progress func(done, total int64)) (err error) {
-	if r.had, err = readPast(ctx, r.app.store, time.Time{}); err != nil {
+	if r.had, err = eventlog.ReadBackfill(ctx, r.app.store, time.Time{}); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.had.close()) }()
-	if err := r.had.sort(); err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, r.had.Close()) }()
 	r.stored = map[stream.Position][]int{}
-	for i, e := range r.had.events {
-		if e.of != (stream.Position{}) && !e.nothing {
-			r.stored[e.raw] = append(r.stored[e.raw], i)
+	for i, e := range r.had.Entries {
+		if e.Of != (stream.Position{}) && !e.None {
+			r.stored[e.Raw] = append(r.stored[e.Raw], i)
 		}
 	}
 	r.events = newEventCursor(ctx, r.app.store, r.since)
@@ -48,7 +46,7 @@ func (r *replaying) compare(ctx context.Context, progress func(done, total int64
 	slices.SortFunc(r.differ, func(a, b correction) int {
 		return cmp.Or(cmp.Compare(a.of.Seq, b.of.Seq), cmp.Compare(a.of.Index, b.of.Index))
 	})
-	return errors.Join(err, r.changes.flush())
+	return errors.Join(err, r.changes.Flush())
 }
 
 // look compares the events of one body. Corrections are looked at with the body
@@ -108,7 +106,7 @@ func (r *replaying) look(b *stream.Record) error {
 
 // when is the time at which events count that were not stored before.
 func (r *replaying) when(b *stream.Record, e *call.Event) time.Time {
-	if at := countsAt(b, e); !at.IsZero() {
+	if at := eventlog.CountsAt(b, e); !at.IsZero() {
 		return at
 	}
 	return b.ReceivedAt
@@ -125,17 +123,17 @@ func (r *replaying) eventsOf(b *stream.Record) (old [][]byte, at time.Time, err 
 	if r.events.err != nil {
 		return nil, at, r.events.err
 	}
-	latest, corrected := r.had.corrected[b.At]
+	latest, corrected := r.had.Corrections[b.At]
 	if !corrected {
 		return old, at, nil
 	}
 	old = nil
 	for _, i := range r.stored[latest] {
-		data, err := r.had.data(&r.had.events[i])
+		data, err := r.had.Data(&r.had.Entries[i])
 		if err != nil {
 			return nil, at, err
 		}
-		at = r.had.events[i].at
+		at = r.had.Entries[i].At
 		old = append(old, data)
 	}
 	return old, at, nil

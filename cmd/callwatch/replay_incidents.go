@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -52,17 +53,17 @@ func (r *replaying) incidents(ctx context.Context) (*incidentDiff, error) {
 	if err != nil {
 		return nil, err
 	}
-	after, err := r.opened(ctx, plan, from, func(p *past) error {
+	after, err := r.opened(ctx, plan, from, func(b *eventlog.Backfill) error {
 		for _, c := range r.differ {
 			var made [][]byte
-			for _, i := range c.made {
-				data, err := r.changes.data(&r.changes.events[i])
+			for _, content := range c.made {
+				data, err := r.changes.Read(content)
 				if err != nil {
 					return err
 				}
 				made = append(made, data)
 			}
-			if err := p.correct(c.of, c.at, made); err != nil {
+			if err := b.Correct(c.of, c.at, made); err != nil {
 				return err
 			}
 		}
@@ -96,15 +97,18 @@ func missingFrom(had, all map[string]incidentRef) []incidentRef {
 }
 
 // opened are the incidents that the rules open over the stored events.
-func (r *replaying) opened(ctx context.Context, plan *backtestPlan, from time.Time, change func(*past) error) (map[string]incidentRef, error) {
-	src := &source{flags: &sourceFlags{}, cfg: &r.app.cfg, log: r.app.log, raw: true, from: from, to: r.until, change: change}
+func (r *replaying) opened(ctx context.Context, plan *backtestPlan, from time.Time, change func(*eventlog.Backfill) error) (map[string]incidentRef, error) {
 	test := rules.NewBacktest(plan.set, plan.options)
 	found := map[string]incidentRef{}
-	err := src.eachOfStore(ctx, r.app.store, src.bounded(func(m moment) error {
-		if m.event == nil {
-			return nil // the backtest asks for its ticks itself
+	ended := errors.New("the end that was asked for")
+	_, err := eventlog.Read(ctx, r.app.store, eventlog.Reading{Since: from, Raw: true, Change: change}, func(m eventlog.Moment) error {
+		switch {
+		case m.Event == nil || m.At.Before(from):
+			return nil // the backtest makes its own ticks
+		case !r.until.IsZero() && !m.At.Before(r.until):
+			return ended
 		}
-		for _, t := range test.Event(m.at, m.event) {
+		for _, t := range test.Event(m.At, m.Event) {
 			if t.Step == rules.StepOpened {
 				in := &t.Incident
 				ref := incidentRef{Rule: in.Rule, Key: keyText(in.By), OpenedAt: in.OpenedAt, Severity: in.Severity, Summary: in.Summary}
@@ -112,8 +116,8 @@ func (r *replaying) opened(ctx context.Context, plan *backtestPlan, from time.Ti
 			}
 		}
 		return nil
-	}))
-	if errors.Is(err, errUntil) {
+	})
+	if errors.Is(err, ended) {
 		err = nil
 	}
 	return found, err
@@ -144,7 +148,7 @@ func newEventCursor(ctx context.Context, store *stream.Store, since time.Time) *
 			}
 		}
 		err := store.EventsSince(ctx, since, func(m stream.Message) error {
-			if batch = append(batch, m); len(batch) < storedAtOnce {
+			if batch = append(batch, m); len(batch) < eventlog.BatchSize {
 				return nil
 			}
 			return put()

@@ -15,6 +15,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/normalizer"
+	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -165,7 +166,7 @@ func storedCall(ctx context.Context, cfg *Config, id, provider string) ([]arriva
 		return nil, fmt.Errorf("%s is no file; look for such a call in the store: %w (a running callwatch shares its events with --nats-listen, read here by --nats-url)", id, err)
 	}
 	var found []arrival
-	messages, err := storedCallMessages(ctx, store, provider, id)
+	messages, err := eventlog.OfCall(ctx, store, provider, id)
 	for i := range messages {
 		x := arrival{at: messages[i].CountsAt()}
 		if err = json.Unmarshal(messages[i].Data, &x.event); err != nil {

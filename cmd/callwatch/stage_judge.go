@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -104,7 +105,7 @@ func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Messa
 	case m.Mark:
 		action, err = rules.ParseAction(m.Data)
 	case !m.Tick:
-		err = decodeEvent(m.Data, true, &e)
+		err = eventlog.Decode(m.Data, true, &e)
 	}
 	if err != nil {
 		a.log.Error("stored event cannot be read", "seq", m.Seq, "err", err)

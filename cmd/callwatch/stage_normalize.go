@@ -14,6 +14,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/normalizer"
+	"callwatch/pipeline/eventlog"
 	"callwatch/stream"
 )
 
@@ -128,7 +129,7 @@ func (a *app) eventsOf(ctx context.Context, r *stream.Record) ([]stream.Event, e
 		return nil, nil
 	}
 	if len(events) == 0 && !r.CountsAt.IsZero() {
-		return []stream.Event{nothingLeft(r)}, nil
+		return []stream.Event{eventlog.Nothing(r)}, nil
 	}
 	if len(events) == 0 {
 		a.stats.ignored(r.Provider)
@@ -149,7 +150,7 @@ func (a *app) eventsOf(ctx context.Context, r *stream.Record) ([]stream.Event, e
 		out[i] = stream.Event{
 			Provider: e.Provider, Kind: string(e.Kind), ID: e.ID, CallID: e.CallID, Time: e.OccurredAt,
 			Raw: r.At, Index: i, Data: data,
-			Source: r.Source, Replaces: r.Replays, CountsAt: countsAt(r, e),
+			Source: r.Source, Replaces: r.Replays, CountsAt: eventlog.CountsAt(r, e),
 		}
 	}
 	return out, nil

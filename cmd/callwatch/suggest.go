@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 )
 
@@ -39,9 +40,9 @@ func rulesSuggestCommand(s *settings) *cobra.Command {
 			return err
 		}
 		src.raw = false
-		err = src.each(c.Context(), func(m moment) error {
-			if m.event != nil {
-				suggest.Event(m.event)
+		err = src.each(c.Context(), func(m eventlog.Moment) error {
+			if m.Event != nil {
+				suggest.Event(m.Event)
 			}
 			return nil
 		})

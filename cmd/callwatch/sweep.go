@@ -8,6 +8,7 @@ import (
 
 	"callwatch/normalizer"
 	"callwatch/normalizer/fetch"
+	"callwatch/pipeline/eventlog"
 )
 
 const (
@@ -97,7 +98,7 @@ func (f *fetching) sweepOne(ctx context.Context, s *restAPI, list normalizer.Lis
 }
 
 func (f *fetching) findMissing(ctx context.Context, s *restAPI, list normalizer.Listing, since time.Time) (found int, err error) {
-	known, err := readKnown(ctx, f.app.store, s.provider.Name, since)
+	known, err := eventlog.ReadKnown(ctx, f.app.store, s.provider.Name, since)
 	if err != nil {
 		return 0, err
 	}
@@ -112,10 +113,10 @@ func (f *fetching) findMissing(ctx context.Context, s *restAPI, list normalizer.
 			return found, err
 		}
 		for _, c := range page.Calls {
-			c = known.asStored(c)
+			c = known.AsStored(c)
 			// Lists are no finer than a day here and there.
 			early := !c.At.IsZero() && c.At.Before(since)
-			if !c.Over || c.CallID == "" || early || known.ended[c.CallID] || s.swept[c.CallID] {
+			if !c.Over || c.CallID == "" || early || known.Ended[c.CallID] || s.swept[c.CallID] {
 				continue
 			}
 			if err := f.fetchMissing(ctx, s, c); err != nil {

@@ -1,4 +1,4 @@
-package main
+package eventlog
 
 import (
 	"context"
@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// inOrder works on what produce puts, in parallel, and hands the results to
-// consume one by one in the order in which they were put. It holds few at a
-// time. The first error of any of the three ends it; consume runs on the
-// goroutine of the caller.
-func inOrder[A, B any](ctx context.Context, produce func(ctx context.Context, put func(A) error) error, work func(A) (B, error), consume func(B) error) error {
+// Parallel works on what produce puts, on all processors, and passes the results to
+// consume one by one in the order in which they were put. It holds few at a time.
+// The first error of any of the three ends it; consume runs on the goroutine of the
+// caller.
+func Parallel[A, B any](ctx context.Context, produce func(ctx context.Context, put func(A) error) error, work func(A) (B, error), consume func(B) error) error {
 	type job struct {
 		in   A
 		out  B

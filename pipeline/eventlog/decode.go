@@ -1,4 +1,4 @@
-package main
+package eventlog
 
 import (
 	"crypto/sha256"
@@ -24,20 +24,20 @@ type leanEvent struct {
 	RawID     string          `json:"rawId"`
 }
 
-// decodeEvent reads an event, several times as fast as package json does; what
-// this refuses is left to that, so that the same is read as by serve.
-func decodeEvent(data []byte, raw bool, e *call.Event) error {
+// Decode reads an event, several times as fast as package json; what this refuses
+// is left to that. raw decodes the providers' own members too.
+func Decode(data []byte, raw bool, e *call.Event) error {
 	if raw {
 		if e.Read(data) {
 			return nil
 		}
 		*e = call.Event{}
-		if decodeFast(data, e) == nil {
+		if Unmarshal(data, e) == nil {
 			return nil
 		}
 	} else {
 		var l leanEvent
-		if decodeFast(data, &l) == nil {
+		if Unmarshal(data, &l) == nil {
 			*e = call.Event{Identity: l.Identity, Facts: l.Facts, Intervals: l.Intervals, Counters: l.Counters, RawID: l.RawID}
 			return nil
 		}
@@ -46,39 +46,39 @@ func decodeEvent(data []byte, raw bool, e *call.Event) error {
 	return json.Unmarshal(data, e)
 }
 
-// decodeFast leaves out the checks that package json does not make either; they
-// take half the time.
-func decodeFast(data []byte, to any) error {
+// Unmarshal reads JSON without the checks that package json does not make either;
+// they take half the time.
+func Unmarshal(data []byte, to any) error {
 	return fastjson.Unmarshal(data, to, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
 
-// decodeForeign reads an event from a file, which anybody may have written, and
-// says what makes it none. One without an id gets one from its content.
-func decodeForeign(data []byte, raw bool) (moment, error) {
+// decodeForeign reads an event from a file, which anybody may have written. One
+// without an id gets one from its content.
+func decodeForeign(data []byte, raw bool) (Moment, error) {
 	e := &call.Event{}
-	if err := decodeEvent(data, raw, e); err != nil {
-		return moment{}, fmt.Errorf("no event: %w", err)
+	if err := Decode(data, raw, e); err != nil {
+		return Moment{}, fmt.Errorf("no event: %w", err)
 	}
 	switch e.Kind {
 	case call.Progress, call.Stats, call.Ended, call.Report:
 	case "":
-		return moment{}, errors.New("no event: kind is missing")
+		return Moment{}, errors.New("no event: kind is missing")
 	default:
-		return moment{}, fmt.Errorf("no event: kind is %.40q, not progress, stats, ended or report", e.Kind)
+		return Moment{}, fmt.Errorf("no event: kind is %.40q, not progress, stats, ended or report", e.Kind)
 	}
 	if e.Provider == "" || e.CallID == "" {
-		return moment{}, errors.New("no event: provider and callId name the call, one of them is missing")
+		return Moment{}, errors.New("no event: provider and callId name the call, one of them is missing")
 	}
 	if e.ID == "" {
 		sum := sha256.Sum256(data)
 		e.ID = e.Provider + ":sha256-" + hex.EncodeToString(sum[:12])
 	}
-	return moment{at: eventTime(e), event: e}, nil
+	return Moment{At: TimeOf(e), Event: e}, nil
 }
 
-// eventTime is when an event counts that was not stored by callwatch; zero where
-// it tells no time.
-func eventTime(e *call.Event) time.Time {
+// TimeOf is the time at which an event counts that is not from the store; zero if
+// it has none.
+func TimeOf(e *call.Event) time.Time {
 	for _, t := range []time.Time{e.ReceivedAt, e.EndedAt, e.OccurredAt} {
 		if !t.IsZero() {
 			return t.UTC()

@@ -269,5 +269,6 @@ func (n *Notifier) save(ctx context.Context, j *job) bool {
 
 func (n *Notifier) ledgerAway(j *job, err error) {
 	n.log.Error("delivery ledger not reachable", j.ids(), "err", err)
+	n.shut(j, func(l *lane) { l.status.LastError, l.status.ErrorAt = "the delivery ledger does not answer", j.now })
 	j.notBefore = j.now.Add(firstBackoff)
 }

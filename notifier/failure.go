@@ -101,6 +101,13 @@ func (n *Notifier) shut(j *job, change func(*lane)) {
 func (n *Notifier) blame(j *job, o outcome, err error) {
 	n.shut(j, func(l *lane) {
 		l.status.LastError, l.status.ErrorAt = brief(err), j.now
+		switch o {
+		case refused, unclear, badChannel, badToken:
+			l.status.Failures++
+			if l.failing.IsZero() {
+				l.failing = j.now
+			}
+		}
 		if o == badChannel || o == badToken {
 			l.status.Broken = true
 		}
@@ -113,8 +120,9 @@ func (n *Notifier) blame(j *job, o outcome, err error) {
 
 // succeeded shows that the channel works.
 func (n *Notifier) succeeded(j *job, count func(*ChannelStatus)) {
+	j.ok = true
 	n.shut(j, func(l *lane) {
-		l.failures = 0
+		l.failures, l.status.Failures, l.failing = 0, 0, time.Time{}
 		l.status.LastOK, l.status.Broken = j.now, false
 		count(&l.status)
 	})

@@ -194,6 +194,18 @@ func names(th slackfake.Thread) string {
 	return strings.Join(out, " ")
 }
 
+// receiver is the status of a receiver.
+func (s *scene) receiver(name string) ChannelStatus {
+	s.t.Helper()
+	for _, c := range s.n.Status().Channels {
+		if c.Channel == name {
+			return c
+		}
+	}
+	s.t.Fatalf("no receiver %q", name)
+	return ChannelStatus{}
+}
+
 func threadNames(ths []slackfake.Thread) (all []string) {
 	for _, th := range ths {
 		all = append(all, th.Channel+": "+names(th))

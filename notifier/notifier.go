@@ -55,7 +55,8 @@ type thread struct {
 	looks     int
 	search    search
 	notBefore time.Time
-	unsaved   bool // the ledger did not take what happened last
+	unsaved   bool      // the ledger did not take what happened last
+	waiting   time.Time // since when the next action is due; zero for none
 
 	sink   sink   // nil: Slack's threads
 	latest uint64 // stream sequence handed in last
@@ -81,6 +82,12 @@ func New(cfg Config, ledger Ledger, now func() time.Time, log *slog.Logger) *Not
 		n.slack = newClient(cfg.Token, cfg.APIURL, cfg.Timeout)
 	}
 	n.sinks = n.openSinks()
+	for name := range n.sinks {
+		n.lane(name)
+	}
+	if n.slack != nil && cfg.Channel != "" {
+		n.lane(cfg.Channel)
+	}
 	return n
 }
 
@@ -202,6 +209,15 @@ func (n *Notifier) replan(th *thread) {
 		}
 	default:
 		th.acts = plan(&th.page.record, &th.want, hash(n.root(&th.page, &th.want)))
+	}
+	switch {
+	case len(th.acts) == 0:
+		th.waiting = time.Time{}
+	default:
+		due := later(th.acts[0].due, n.now())
+		if th.waiting.IsZero() || due.Before(th.waiting) {
+			th.waiting = due
+		}
 	}
 	running := th.storm != nil && !th.storm.over
 	if len(th.acts) == 0 && !th.unsaved && !running {

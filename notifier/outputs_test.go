@@ -120,7 +120,7 @@ func TestRefusedWebhookIsGivenUpAndTheNextIsSent(t *testing.T) {
 	s.handle(rules.StepOpened, routed(opened()))
 	s.handle(rules.StepResolved, routed(resolved()))
 	s.drain()
-	if len(r.requests) != 2 || s.n.Status().Channels[0].Parked != 1 {
+	if len(r.requests) != 2 || s.receiver("output ops").Parked != 1 {
 		t.Errorf("%d requests, status %+v", len(r.requests), s.n.Status())
 	}
 }

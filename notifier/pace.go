@@ -27,7 +27,8 @@ func later(a, b time.Time) time.Time {
 type lane struct {
 	posts    bucket
 	closed   time.Time // until then nothing goes in: Slack said so, or backing off
-	failures int       // in a row
+	failures int       // in a row, for backing off
+	failing  time.Time // since when calls fail in a row; zero for not
 	busy     bool
 	status   ChannelStatus
 

@@ -11,9 +11,12 @@ import (
 // maxParallel is how many channels are served at the same time.
 const maxParallel = 8
 
-// Run delivers until ctx ends. A call to Slack that has begun is let finish, so
-// that its result is known.
+// Run delivers until ctx ends. A call that has begun is let finish, so that its
+// result is known. Receivers do not wait for one another: one that hangs delays
+// no other.
 func (n *Notifier) Run(ctx context.Context) {
+	var working sync.WaitGroup
+	defer working.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -23,8 +26,15 @@ func (n *Notifier) Run(ctx context.Context) {
 		case <-n.wake:
 		case <-timer.C:
 		}
+		jobs, due := n.pick(n.now())
+		for _, j := range jobs {
+			working.Go(func() {
+				n.deliver(ctx, j)
+				n.rouse()
+			})
+		}
 		pause := time.Minute
-		if due := n.Deliver(ctx); !due.IsZero() {
+		if !due.IsZero() {
 			pause = max(0, min(pause, due.Sub(n.now())))
 		}
 		timer.Reset(pause)
@@ -32,8 +42,8 @@ func (n *Notifier) Run(ctx context.Context) {
 }
 
 // Deliver makes the calls that are due now and returns when the next one will
-// be, zero for none. It is one turn of Run, for those with a clock of their own;
-// one call at a time.
+// be, zero for none. It is for callers with a clock of their own; Run is not to be
+// used beside it.
 func (n *Notifier) Deliver(ctx context.Context) time.Time {
 	for ctx.Err() == nil {
 		jobs, due := n.pick(n.now())
@@ -63,6 +73,7 @@ type job struct {
 	notBefore time.Time
 	unsaved   bool
 	moved     *page // where the incident is announced instead
+	ok        bool  // the receiver took it
 }
 
 // pick takes what is due: the most urgent action of each channel, the oldest
@@ -71,6 +82,12 @@ func (n *Notifier) pick(now time.Time) (jobs []*job, next time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	next = n.endStorms(now)
+	free := maxParallel
+	for _, l := range n.lanes {
+		if l.busy {
+			free--
+		}
+	}
 	var ready []*thread
 	for _, th := range n.threads {
 		switch due := n.due(th, now); {
@@ -86,7 +103,7 @@ func (n *Notifier) pick(now time.Time) (jobs []*job, next time.Time) {
 	})
 	for _, th := range ready {
 		due := n.due(th, now) // what went before may have taken the token
-		if l := n.lane(th.page.Channel); !l.busy && !due.After(now) && len(jobs) < maxParallel {
+		if l := n.lane(th.page.Channel); !l.busy && !due.After(now) && len(jobs) < free {
 			jobs = append(jobs, n.take(th, l, now))
 		}
 	}
@@ -157,6 +174,9 @@ func (n *Notifier) finish(j *job) {
 	th := j.thread
 	th.page, th.looks, th.search, th.notBefore, th.unsaved = j.page, j.looks, j.search, j.notBefore, j.unsaved
 	th.busy, j.lane.busy = false, false
+	if j.ok {
+		th.waiting = time.Time{}
+	}
 	if j.moved != nil {
 		delete(n.threads, th.page.key)
 		moved := n.start(*j.moved, th.seq, th.want)

@@ -3,6 +3,7 @@ package notifier
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -33,8 +34,11 @@ func (s Status) BrokenNames() []string {
 
 // ChannelStatus is how delivery into one channel stands. Counts are since start.
 type ChannelStatus struct {
-	Channel   string    `json:"channel"` // as configured or routed
-	Broken    bool      `json:"broken"`  // the latest answer was that it takes nothing from us
+	Channel   string    `json:"channel"`            // as configured or routed
+	Broken    bool      `json:"broken"`             // the latest answer was that it takes nothing from us
+	Degraded  bool      `json:"degraded"`           // broken, two failures in a row, or nothing delivered for a minute
+	Since     time.Time `json:"since,omitzero"`     // when the trouble began
+	Failures  int       `json:"failures,omitempty"` // in a row
 	LastOK    time.Time `json:"lastOk,omitzero"`
 	LastError string    `json:"lastError,omitempty"`
 	ErrorAt   time.Time `json:"errorAt,omitzero"`
@@ -53,9 +57,12 @@ func (n *Notifier) Status() Status {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now := n.now()
-	pending := map[string]int{}
+	pending, waiting := map[string]int{}, map[string]time.Time{}
 	for _, th := range n.threads {
 		pending[th.page.Channel]++
+		if w := th.waiting; !w.IsZero() && (waiting[th.page.Channel].IsZero() || w.Before(waiting[th.page.Channel])) {
+			waiting[th.page.Channel] = w
+		}
 	}
 	s.Pending = len(n.threads)
 	for _, name := range slices.Sorted(maps.Keys(n.lanes)) {
@@ -65,10 +72,82 @@ func (n *Notifier) Status() Status {
 		if l.closed.After(now) {
 			c.RetryAt = l.closed
 		}
+		c.Degraded, c.Since = l.degraded(waiting[name], now)
 		if l.storm != nil {
 			c.Storm = l.storm.id
 		}
 		s.Channels = append(s.Channels, c)
 	}
 	return s
+}
+
+const (
+	failuresDegrade = 2           // in a row
+	waitDegrades    = time.Minute // without a delivery, while something is due
+)
+
+// degraded reports whether the receiver of the lane is in trouble, and since
+// when. waiting is when the oldest delivery that is due became so.
+func (l *lane) degraded(waiting, now time.Time) (bool, time.Time) {
+	since := l.failing
+	if !waiting.IsZero() {
+		waiting = later(waiting, l.status.LastOK)
+		if since.IsZero() || waiting.Before(since) {
+			since = waiting
+		}
+	}
+	late := !waiting.IsZero() && now.Sub(waiting) >= max(waitDegrades, 2*l.posts.every)
+	if l.status.Broken || l.status.Failures >= failuresDegrade || late {
+		return true, since
+	}
+	return false, time.Time{}
+}
+
+// Troubled are the receivers that are degraded.
+func (s Status) Troubled() []ChannelStatus {
+	return slices.DeleteFunc(slices.Clone(s.Channels), func(c ChannelStatus) bool { return !c.Degraded })
+}
+
+// Trouble says what is wrong with a degraded receiver, in one line.
+func (c *ChannelStatus) Trouble() string {
+	if c.LastError != "" && c.ErrorAt.After(c.LastOK) {
+		return c.LastError
+	}
+	return "nothing delivered for a minute"
+}
+
+// Undelivered is an incident that one of its receivers does not show as it is.
+type Undelivered struct {
+	Receiver  string    `json:"receiver"`
+	Announced bool      `json:"announced"` // an earlier state of it was delivered
+	Cause     string    `json:"cause"`
+	Since     time.Time `json:"since"`
+	NextTry   time.Time `json:"nextTry"`
+}
+
+// Undelivered lists the receivers in trouble that an incident waits for, by name.
+func (n *Notifier) Undelivered(incident string) []Undelivered {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := n.now()
+	var out []Undelivered
+	for _, th := range n.threads {
+		if th.page.Incident != incident || th.waiting.IsZero() || th.waiting.After(now) {
+			continue
+		}
+		l := n.lane(th.page.Channel)
+		if degraded, _ := l.degraded(th.waiting, now); !degraded && l.status.Failures == 0 {
+			continue
+		}
+		next := later(n.due(th, now), now)
+		if th.busy {
+			next = now
+		}
+		out = append(out, Undelivered{
+			Receiver: th.page.Channel, Announced: th.page.Sent[rootName].State == delivered || th.page.Shows.Mark != "" && th.sink != nil,
+			Cause: l.status.Trouble(), Since: th.waiting, NextTry: next,
+		})
+	}
+	slices.SortFunc(out, func(a, b Undelivered) int { return strings.Compare(a.Receiver, b.Receiver) })
+	return out
 }

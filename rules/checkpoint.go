@@ -55,7 +55,7 @@ func (g *Engine) Checkpoint() ([]byte, error) {
 // WriteCheckpoint writes what Checkpoint returns.
 func (g *Engine) WriteCheckpoint(w io.Writer) error {
 	c := checkpoint{
-		Version: checkpointVersion, Fields: call.TableDigest(), Set: g.set.Digest, Now: g.st.Now, Seq: g.st.Seq,
+		Version: checkpointVersion, Fields: call.TableDigest(), Set: cmp.Or(g.from, g.set.Digest), Now: g.st.Now, Seq: g.st.Seq,
 		Orphans: g.orphans, Silences: g.st.Silences, Reported: g.st.Reported,
 	}
 	for i, r := range g.set.Rules {
@@ -137,7 +137,7 @@ func Restore(set *Set, o Options, data []byte) (*Engine, error) {
 	}
 	g.st.Reported = c.Reported
 	g.awaitFields()
-	g.restored = true
+	g.from = c.Set
 	return g, nil
 }
 

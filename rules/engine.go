@@ -36,8 +36,8 @@ const (
 // never looks at a clock: live running, restart, replay and tests are the same
 // fold over the same events. It is not safe for concurrent use.
 type Engine struct {
-	restored bool         // and had no input since
-	awaited  []call.Field // fields that rules read and no event has had
+	from    string       // digest of the rules file it was restored with; "" after the first input
+	awaited []call.Field // fields that rules read and no event has had
 
 	set     *Set
 	opt     Options

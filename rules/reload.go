@@ -31,10 +31,10 @@ func (g *Engine) Swap(set *Set) (next *Engine, checkpoint []byte, err error) {
 // due: a rule may open an incident for a key only after the incident of the rule
 // that had its name is closed.
 func (g *Engine) settleRestored(at time.Time) {
-	if !g.restored {
+	changed := g.from != "" && g.from != g.set.Digest
+	if g.from = ""; !changed && len(g.orphans) == 0 {
 		return
 	}
-	g.restored = false
 	g.st.Now = later(g.st.Now, earlier(at, g.deadline()))
 	g.closeOrphans()
 	g.coverAll("it is no longer in the rules file")

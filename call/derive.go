@@ -8,6 +8,9 @@ import (
 const (
 	shortCallSec = 6 // carriers count answered calls up to 6 s as short
 	audibleSec   = 5 // an answered call this long should have carried audio
+
+	silentLevel     = 0.001 // a received level up to this is no speech
+	silentIntervals = 3     // in a row: a pause between words is shorter
 )
 
 // Derive fills the facts that follow from other facts of the event. What a
@@ -66,17 +69,41 @@ func (e *Event) includesRinging() bool {
 	return e.DurationSec != nil && spans(between(e.StartedAt, e.EndedAt)) && !spans(between(e.AnsweredAt, e.EndedAt))
 }
 
-// TalkSec is how long the call was answered, in seconds; nil where it was not
-// answered or that is not known: a duration that may include ringing does not tell.
+// TalkSec is how long the call was answered, in seconds, up to the last interval
+// where it goes on; nil where it was not answered or that is not known: a duration
+// that may include ringing does not tell.
 func (e *Event) TalkSec() *float64 {
-	if e.Answered == nil || !*e.Answered || e.includesRinging() && e.AnsweredAt.IsZero() {
+	switch {
+	case e.Answered == nil || !*e.Answered, e.includesRinging() && e.AnsweredAt.IsZero():
+		return nil
+	case e.DurationSec == nil && e.EndedAt.IsZero() && len(e.Intervals) > 0:
+		return between(e.AnsweredAt, e.Intervals[len(e.Intervals)-1].End)
+	default:
+		return e.DurationSec
+	}
+}
+
+// AudibleSec is TalkSec less the intervals on hold.
+func (e *Event) AudibleSec() *float64 {
+	talk := e.TalkSec()
+	if talk == nil {
 		return nil
 	}
-	return e.DurationSec
+	var held time.Duration
+	for i := range e.Intervals {
+		if e.Intervals[i].Held {
+			held += e.Intervals[i].Duration()
+		}
+	}
+	if held == 0 {
+		return talk
+	}
+	return new(max(0, *talk-held.Seconds()))
 }
 
 func (e *Event) deriveAudio() {
-	if talk := e.TalkSec(); talk != nil && *talk >= audibleSec {
+	e.deriveSilence()
+	if talk := e.AudibleSec(); talk != nil && *talk >= audibleSec {
 		if e.NoInboundAudio == nil && e.PacketsReceived != nil {
 			e.NoInboundAudio = new(*e.PacketsReceived == 0 && orZero(e.BytesReceived) == 0)
 		}
@@ -86,6 +113,35 @@ func (e *Event) deriveAudio() {
 	}
 	if e.NoInboundAudio != nil && e.NoOutboundAudio != nil {
 		e.OneWayAudio = new(*e.NoInboundAudio != *e.NoOutboundAudio)
+	}
+}
+
+// deriveSilence looks for silent intervals in a row. Those on hold and those
+// before the answer do not count. It is unknown where no three intervals in a row
+// know their packets and their level.
+func (e *Event) deriveSilence() {
+	var known, silent int
+	if len(e.Intervals) > 0 {
+		e.SilentInboundAudio = nil
+	}
+	for i := range e.Intervals {
+		iv := &e.Intervals[i]
+		if iv.Held || iv.PacketsReceived == nil || *iv.PacketsReceived <= 0 || iv.AudioLevel == nil ||
+			!e.AnsweredAt.IsZero() && iv.Start.Before(e.AnsweredAt) {
+			known, silent = 0, 0
+			continue
+		}
+		known++
+		if silent++; *iv.AudioLevel > silentLevel {
+			silent = 0
+		}
+		switch {
+		case silent >= silentIntervals:
+			e.SilentInboundAudio = new(true)
+			return
+		case known >= silentIntervals:
+			e.SilentInboundAudio = new(false)
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ type Event struct {
 	Facts
 
 	// Intervals are figures per reporting interval, oldest first, not cumulative.
-	Intervals []Interval `json:"intervals,omitempty" field:"list" doc:"figures per reporting interval: start, end, packetsReceived, packetsLost, packetLossPct, jitterMs, rttMs, concealedPct, jitterBufferMs, packetsDiscarded, rFactor, mos"`
+	Intervals []Interval `json:"intervals,omitempty" field:"list" doc:"figures per reporting interval: start, end, packetsReceived, packetsLost, packetLossPct, jitterMs, rttMs, concealedPct, jitterBufferMs, packetsDiscarded, audioLevel, held, rFactor, mos"`
 	// Counters are the cumulative readings behind the packet counters, where the
 	// source counts since the start of a stream: the fold of segments needs them.
 	Counters *Counters `json:"counters,omitempty"`
@@ -110,8 +110,10 @@ type Interval struct {
 	ConcealedPct     *float64  `json:"concealedPct,omitempty"` // percent, 0..100
 	JitterBufferMs   *float64  `json:"jitterBufferMs,omitempty"`
 	PacketsDiscarded *int64    `json:"packetsDiscarded,omitempty"`
-	RFactor          *float64  `json:"rFactor,omitempty"` // 0..100; 0 where an answered call received nothing
-	MOS              *float64  `json:"mos,omitempty"`     // of RFactor, 1..4.5
+	AudioLevel       *float64  `json:"audioLevel,omitempty"` // received level, 0..1
+	Held             bool      `json:"held,omitempty"`       // on hold for some of the time: not rated, and its silence is no fault
+	RFactor          *float64  `json:"rFactor,omitempty"`    // 0..100; 0 where an answered call received nothing
+	MOS              *float64  `json:"mos,omitempty"`        // of RFactor, 1..4.5
 }
 
 // Duration is the length of the interval, 0 where an end is unknown or the ends

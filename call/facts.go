@@ -58,9 +58,10 @@ type Facts struct {
 	RemotePacketsLost   *int64   `json:"remotePacketsLost,omitempty" unit:"packets" range:"0.." fold:"sum" doc:"packets we sent that the far end missed"`
 	RemoteJitterMs      *float64 `json:"remoteJitterMs,omitempty" unit:"ms" range:"0.." doc:"jitter of what we sent, seen by the far end"`
 	RemotePacketLossPct *float64 `json:"remotePacketLossPct,omitempty" unit:"%" range:"0..100" doc:"lost of the packets we sent"`
-	NoInboundAudio      *bool    `json:"noInboundAudio,omitempty" doc:"answered for 5 s or more and no packet received"`
-	NoOutboundAudio     *bool    `json:"noOutboundAudio,omitempty" doc:"answered for 5 s or more and no packet sent"`
+	NoInboundAudio      *bool    `json:"noInboundAudio,omitempty" doc:"answered for 5 s or more, time on hold left out, and no packet received"`
+	NoOutboundAudio     *bool    `json:"noOutboundAudio,omitempty" doc:"answered for 5 s or more, time on hold left out, and no packet sent"`
 	OneWayAudio         *bool    `json:"oneWayAudio,omitempty" doc:"audio flowed in one direction only"`
+	SilentInboundAudio  *bool    `json:"silentInboundAudio,omitempty" doc:"packets were received in 3 intervals in a row, but their audio level was at most 0.001, while not on hold"`
 	ICEState            string   `json:"iceState,omitempty" doc:"last ICE connection state"`
 	DTLSState           string   `json:"dtlsState,omitempty" doc:"last DTLS state"`
 	CandidateType       string   `json:"candidateType,omitempty" doc:"local ICE candidate of the nominated pair: host, srflx, prflx, relay"`

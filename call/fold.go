@@ -13,30 +13,37 @@ import (
 type Call struct {
 	Event
 
-	Events  int               `json:"events"`            // events folded, duplicates left out
-	Streams map[string]Stream `json:"streams,omitempty"` // running totals of cumulative counters
-	Scores  []Score           `json:"scores,omitempty"`  // the latest of each mosSource
-	Seen    []string          `json:"seen,omitempty"`    // ids of the latest events, oldest first
-	Latest  stamp             `json:"latest"`            // of the event that spoke last
-	Sources sources           `json:"sources"`           // where each field's value came from
-}
-
-// Stream is the running total of one run of cumulative counters.
-type Stream struct {
-	To    time.Time `json:"to,omitzero"`
-	Last  Reading   `json:"last"`
-	Total Reading   `json:"total"`
+	Events  int        `json:"events"`            // events folded, duplicates left out
+	Reports []Counters `json:"reports,omitempty"` // of cumulative counters, in the order of their intervals
+	Scores  []Score    `json:"scores,omitempty"`  // the latest of each mosSource
+	Seen    []string   `json:"seen,omitempty"`    // ids of the latest events, oldest first
+	Latest  stamp      `json:"latest"`            // of the event that spoke last
+	Sources sources    `json:"sources"`           // where each field's value came from
 }
 
 const (
 	maxSeen      = 64
-	maxStreams   = 16
 	maxIntervals = 3600 // an hour at one a second
 )
 
-// Fold takes one event into the call and says whether it changed what is known.
-// An event whose id was folded before changes nothing.
+// Folding is how events are folded.
+type Folding struct {
+	Prefer Prefer // which MOS a call shows
+	// Rate rates the intervals of a call and returns its score; the source is
+	// empty for none. Intervals that several events brought are rated again as
+	// one list: short ones are rated together, and a silence may go on from one
+	// report to the next. Without it each keeps the rating of its event.
+	Rate func(e *Event) Score
+}
+
+// Fold is FoldWith without rating intervals again.
 func (c *Call) Fold(e *Event, prefer Prefer) (changed bool) {
+	return c.FoldWith(e, Folding{Prefer: prefer})
+}
+
+// FoldWith takes one event into the call and says whether it changed what is
+// known. An event whose id was folded before changes nothing.
+func (c *Call) FoldWith(e *Event, o Folding) (changed bool) {
 	if slices.Contains(c.Seen, e.ID) {
 		return false
 	}
@@ -46,13 +53,38 @@ func (c *Call) Fold(e *Event, prefer Prefer) (changed bool) {
 	c.Events++
 	st := stamp{e.Kind, e.OccurredAt}
 	changed = c.foldFacts(e, st)
+	several := len(c.Intervals) > 0 || len(c.Reports) > 0
 	changed = c.foldIntervals(e) || changed
-	changed = c.foldMOS(e, st, prefer) || changed
 	changed = c.foldCounters(e) || changed
 	changed = c.foldRaw(e, st.older(c.Latest, rank)) || changed
 	changed = c.foldIdentity(e, st) || changed
+	c.endProgress()
+	if talk := between(c.AnsweredAt, c.EndedAt); talk != nil && c.active() {
+		c.DurationSec = talk // a collector's report may know a part of it only
+	}
 	c.Derive()
-	return changed
+	several = several && (len(e.Intervals) > 0 || e.Counters != nil)
+	if several {
+		c.summarize(o.Rate, st)
+	}
+	return c.foldMOS(e, st, o.Prefer, several && o.Rate != nil) || changed
+}
+
+// endProgress takes back "in progress" from a call of which the end is known. One
+// whose collector ran from the answer on, and has readings, was completed.
+func (c *Call) endProgress() {
+	if !c.Final || c.Status != "" && c.Status != InProgress {
+		return
+	}
+	c.Status = ""
+	if c.Answered != nil && *c.Answered && c.active() {
+		c.Status = Completed
+	}
+}
+
+// active reports whether a collector that ran from the answer on has reported.
+func (c *Call) active() bool {
+	return slices.ContainsFunc(c.Reports, func(r Counters) bool { return r.Active })
 }
 
 func (c *Call) foldIdentity(e *Event, st stamp) bool {
@@ -78,9 +110,10 @@ func latest(a, b time.Time) time.Time {
 func (c *Call) foldFacts(e *Event, st stamp) (changed bool) {
 	table := fieldTable()
 	place := c.Sources.add(st, len(table))
+	counted := slices.ContainsFunc(c.Reports, func(r Counters) bool { return r.counted() })
 	for i := range table {
 		f := &table[i]
-		if f.fold == foldOwn || f.fold == foldMOS || f.fold == foldSum && e.Counters != nil {
+		if f.fold == foldOwn || f.fold == foldMOS || f.fold == foldSum && (e.Counters != nil || counted) {
 			continue
 		}
 		if !f.slot.known(e) {
@@ -153,36 +186,18 @@ func (c *Call) With(e *Event) *Event {
 	return &seen
 }
 
-// foldCounters adds what a report of cumulative counters brings. A report that
-// ends no later than the last one of its stream is dropped: it would look like
-// a restart.
+// foldCounters keeps a report of cumulative counters and takes the totals from all
+// of them. What another event says of the same counters does not replace them.
 func (c *Call) foldCounters(e *Event) bool {
 	if e.Counters == nil {
+		if len(c.Reports) > 0 && len(e.Intervals) > 0 {
+			c.sumReports()
+		}
 		return false
 	}
-	s, continued := c.Streams[e.Counters.Stream]
-	if continued && !e.Counters.To.After(s.To) || !continued && len(c.Streams) >= maxStreams {
-		return false
-	}
-	s.Total = s.Total.plus(s.Last, e.Counters)
-	s.Last, s.To = s.Last.after(e.Counters.Last), e.Counters.To
-	if c.Streams == nil {
-		c.Streams = map[string]Stream{}
-	}
-	c.Streams[e.Counters.Stream] = s
-
-	var total Reading
-	for _, s := range c.Streams {
-		total = total.added(s.Total)
-	}
-	c.PacketsReceived, c.PacketsLost = total.PacketsReceived, Clamped(total.PacketsLost)
-	c.PacketsSent, c.PacketsDiscarded = total.PacketsSent, total.PacketsDiscarded
-	c.BytesReceived, c.BytesSent = total.BytesReceived, total.BytesSent
-	c.RemotePacketsLost = Clamped(total.RemoteLost)
-	if pct := LossPct(c.PacketsReceived, c.PacketsLost); pct != nil {
-		c.PacketLossPct = pct
-	}
-	return true
+	changed := c.foldReport(e.Counters)
+	c.sumReports()
+	return changed
 }
 
 // added is the sum of two totals; unknown plus known is known.
@@ -196,33 +211,57 @@ func (r Reading) added(o Reading) Reading {
 	return r
 }
 
-// foldIntervals keeps the intervals of all reports in order of time, each once,
-// and derives from them what only the whole call can tell.
+// foldIntervals keeps the intervals of all reports in order of time, each once.
 func (c *Call) foldIntervals(e *Event) bool {
 	if len(e.Intervals) == 0 {
 		return false
 	}
-	before := len(c.Intervals)
-	c.Intervals = slices.Concat(c.Intervals, e.Intervals)
-	slices.SortStableFunc(c.Intervals, func(a, b Interval) int {
+	all := slices.Concat(c.Intervals, e.Intervals)
+	slices.SortStableFunc(all, func(a, b Interval) int {
 		return cmp.Or(a.Start.Compare(b.Start), a.End.Compare(b.End))
 	})
-	c.Intervals = slices.CompactFunc(c.Intervals, func(a, b Interval) bool {
-		return !a.Start.IsZero() && a.Start.Equal(b.Start) && a.End.Equal(b.End)
-	})
-	if over := len(c.Intervals) - maxIntervals; over > 0 {
-		c.Intervals = slices.Delete(c.Intervals, 0, over)
+	kept := all[:0]
+	for _, iv := range all {
+		last := len(kept) - 1
+		switch {
+		case last < 0 || iv.Start.IsZero() || !iv.Start.Equal(kept[last].Start) || !iv.End.Equal(kept[last].End):
+			kept = append(kept, iv)
+		case kept[last].PacketsReceived == nil && iv.PacketsReceived != nil:
+			kept[last] = iv // the same interval, of a report that knows what was counted before
+		}
 	}
-	if before == 0 {
-		return true // the event's own figures are those of all intervals
+	if over := len(kept) - maxIntervals; over > 0 {
+		kept = slices.Delete(kept, 0, over)
 	}
+	c.Intervals = kept
+	return true
+}
+
+// summarize derives from the intervals of several reports what only all of them
+// can tell.
+func (c *Call) summarize(rate func(*Event) Score, st stamp) {
 	c.JitterMs, c.JitterMaxMs = meanMax(c.Intervals, c.JitterMs, c.JitterMaxMs, func(iv Interval) *float64 { return iv.JitterMs })
 	c.RTTMs, c.RTTMaxMs = meanMax(c.Intervals, c.RTTMs, c.RTTMaxMs, func(iv Interval) *float64 { return iv.RTTMs })
-	if a, ok := AggregateIntervals(c.Intervals); ok {
-		c.RFactor, c.MOSEstimate = &a.RFactor, &a.MOS
-		c.MOSMin, c.MOSP5, c.MOSBelow35Pct = &a.MOSMin, &a.MOSP5, &a.MOSBelow35Pct
+	c.AudioLevel, _ = meanMax(c.Intervals, c.AudioLevel, nil, func(iv Interval) *float64 {
+		if iv.Held {
+			return nil
+		}
+		return iv.AudioLevel
+	})
+	if rate == nil {
+		if a, ok := AggregateIntervals(c.Intervals); ok {
+			c.RFactor, c.MOSEstimate = &a.RFactor, &a.MOS
+			c.MOSMin, c.MOSP5, c.MOSBelow35Pct = &a.MOSMin, &a.MOSP5, &a.MOSBelow35Pct
+		}
+		return
 	}
-	return true
+	c.RFactor, c.MOSEstimate, c.MOSMin, c.MOSP5, c.MOSBelow35Pct = nil, nil, nil, nil, nil
+	score := rate(&c.Event)
+	score.Stamp = st
+	c.Scores = slices.DeleteFunc(c.Scores, func(s Score) bool { return s.Source != FromProvider })
+	if score.Source != "" {
+		c.Scores = append(c.Scores, score)
+	}
 }
 
 // meanMax is the mean and the largest of what the intervals know, or what was

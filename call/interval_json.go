@@ -20,7 +20,7 @@ func (iv *Interval) UnmarshalJSON(b []byte) error {
 // figures are what an interval points to.
 type figures struct {
 	counts [3]int64
-	values [7]float64
+	values [8]float64
 }
 
 // readInterval reads one object in the form in which it is written: no space, no
@@ -59,6 +59,11 @@ func readInterval(b []byte) (iv Interval, ok bool) {
 			iv.ConcealedPct, ok = readFigure(value, &to.values[3])
 		case "jitterBufferMs":
 			iv.JitterBufferMs, ok = readFigure(value, &to.values[4])
+		case "audioLevel":
+			iv.AudioLevel, ok = readFigure(value, &to.values[7])
+		case "held":
+			iv.Held = string(value) == "true"
+			ok = iv.Held || string(value) == "false"
 		case "rFactor":
 			iv.RFactor, ok = readFigure(value, &to.values[5])
 		case "mos":

@@ -40,7 +40,7 @@ func TestIntervalComesBack(t *testing.T) {
 	at := time.Date(2026, 11, 1, 12, 0, 0, 250e6, time.UTC)
 	whole := Interval{
 		at, at.Add(5 * time.Second), new(int64(248)), new(int64(-2)), new(0.8064516129032258), new(4.5), new(41.0), new(0.0), new(1.25),
-		new(int64(0)), new(91.90551236789), new(4.1),
+		new(int64(0)), new(0.25), true, new(91.90551236789), new(4.1),
 	}
 	for name, iv := range map[string]Interval{"all": whole, "none": {}, "some": {Start: at, MOS: new(1.0)}} {
 		t.Run(name, func(t *testing.T) {

@@ -193,7 +193,7 @@ func valuesOf(t reflect.Type) (values []reflect.Value) {
 		add([]Interval{{}, {MOS: new(1.0)}})
 	case reflect.TypeFor[*Counters]():
 		add(&Counters{})
-		add(&Counters{Stream: "<s>", Last: Reading{PacketsLost: new(int64(-1))}, Resets: 2})
+		add(&Counters{Start: time.Unix(1, 0).UTC(), Last: Reading{PacketsLost: new(int64(-1))}, Resets: 2, Segment: new(int64(1))})
 	case reflect.TypeFor[map[string]any]():
 		for _, v := range oddValues() {
 			add(map[string]any{"v": v})

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"maps"
-	"slices"
 	"time"
 )
 
@@ -33,13 +31,9 @@ func (c *Call) AppendPacked(b []byte) []byte {
 	w := packing{b: b, names: names[:0]}
 	w.event(&c.Event)
 	w.whole(int64(c.Events))
-	w.count(len(c.Streams))
-	for _, name := range slices.Sorted(maps.Keys(c.Streams)) {
-		s := c.Streams[name]
-		w.text(name)
-		w.time(s.To)
-		w.reading(&s.Last)
-		w.reading(&s.Total)
+	w.count(len(c.Reports))
+	for i := range c.Reports {
+		w.counters(&c.Reports[i])
 	}
 	w.count(len(c.Scores))
 	for _, s := range c.Scores {
@@ -100,16 +94,35 @@ func (w *packing) event(e *Event) {
 	}
 	w.truth(e.Counters != nil)
 	if c := e.Counters; c != nil {
-		w.text(c.Stream)
-		w.time(c.From)
-		w.time(c.To)
-		w.reading(&c.First)
-		w.reading(&c.Last)
-		w.reading(&c.Sum)
-		w.whole(int64(c.Resets))
+		w.counters(c)
 	}
 	w.count(len(e.Raw))
 	w.members(e.Raw)
+}
+
+func (w *packing) counters(c *Counters) {
+	w.time(c.Start)
+	w.time(c.From)
+	w.time(c.Head)
+	w.time(c.To)
+	w.reading(&c.First)
+	w.reading(&c.Last)
+	w.reading(&c.Sum)
+	w.whole(int64(c.Resets))
+	w.truth(c.Segment != nil)
+	if c.Segment != nil {
+		w.whole(*c.Segment)
+	}
+	w.truth(c.Begins)
+	w.truth(c.Active)
+	w.float(c.RemoteJitterMs)
+	w.whole(int64(c.RemoteJitters))
+	w.count(len(c.States))
+	for _, s := range c.States {
+		w.time(s.At)
+		w.truth(s.Held)
+		w.truth(s.Was)
+	}
 }
 
 func (f *Field) inKey() bool {
@@ -130,6 +143,9 @@ func (w *packing) interval(iv *Interval) {
 			known |= 1 << (3 + i)
 		}
 	}
+	if iv.Held {
+		known |= 1 << heldBit
+	}
 	w.b = binary.AppendUvarint(w.b, known)
 	for _, v := range iv.wholes() {
 		if *v != nil {
@@ -147,9 +163,13 @@ func (iv *Interval) wholes() [3]**int64 {
 	return [3]**int64{&iv.PacketsReceived, &iv.PacketsLost, &iv.PacketsDiscarded}
 }
 
-func (iv *Interval) floats() [7]**float64 {
-	return [7]**float64{&iv.PacketLossPct, &iv.JitterMs, &iv.RTTMs, &iv.ConcealedPct, &iv.JitterBufferMs, &iv.RFactor, &iv.MOS}
+func (iv *Interval) floats() [8]**float64 {
+	return [8]**float64{
+		&iv.PacketLossPct, &iv.JitterMs, &iv.RTTMs, &iv.ConcealedPct, &iv.JitterBufferMs, &iv.AudioLevel, &iv.RFactor, &iv.MOS,
+	}
 }
+
+const heldBit = 11
 
 func (w *packing) reading(r *Reading) {
 	var known uint64

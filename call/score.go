@@ -23,16 +23,33 @@ type Score struct {
 
 // foldMOS keeps the latest score of each source and shows the preferred one:
 // score, source, scope, grounding and what was missing always belong together.
-func (c *Call) foldMOS(e *Event, st stamp, prefer Prefer) bool {
-	if e.MOS == nil {
+// Where all intervals were rated, the event's own estimate is of no use beside it.
+func (c *Call) foldMOS(e *Event, st stamp, prefer Prefer, rated bool) bool {
+	if !rated || e.MOSSource == FromProvider {
+		c.foldScore(e, st)
+	}
+	if len(c.Scores) == 0 {
 		if c.MOS == nil && len(e.MOSMissing) > 0 {
 			c.MOSMissing = e.MOSMissing
 		}
-		return false
+		changed := c.MOS != nil
+		c.MOS, c.MOSSource, c.MOSScope, c.MOSGrounding = nil, "", "", ""
+		return changed
+	}
+	won := prefer.choose(c.Scores)
+	changed := c.MOS == nil || *c.MOS != won.MOS || c.MOSSource != won.Source
+	c.MOS, c.MOSSource = new(won.MOS), won.Source
+	c.MOSScope, c.MOSGrounding, c.MOSMissing = won.Scope, won.Grounding, won.Missing
+	return changed
+}
+
+func (c *Call) foldScore(e *Event, st stamp) {
+	if e.MOS == nil {
+		return
 	}
 	have := scoreOf(c.Scores, e.MOSSource)
 	if have != nil && st.older(have.Stamp, rank) {
-		return false
+		return
 	}
 	mos := *e.MOS
 	if e.MOSSource == Estimated && c.MOSEstimate != nil {
@@ -44,11 +61,6 @@ func (c *Call) foldMOS(e *Event, st stamp, prefer Prefer) bool {
 	} else {
 		c.Scores = append(c.Scores, score)
 	}
-	won := prefer.choose(c.Scores)
-	changed := c.MOS == nil || *c.MOS != won.MOS || c.MOSSource != won.Source
-	c.MOS, c.MOSSource = new(won.MOS), won.Source
-	c.MOSScope, c.MOSGrounding, c.MOSMissing = won.Scope, won.Grounding, won.Missing
-	return changed
 }
 
 // scoreOf is the score of a source; nil for none.

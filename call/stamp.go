@@ -34,7 +34,7 @@ type sources struct {
 const maxStamps = 250
 
 func (s *sources) of(field int) (stamp, bool) {
-	if field >= len(s.Of) || s.Of[field] == 0 {
+	if field >= len(s.Of) || s.Of[field] == 0 || int(s.Of[field]) > len(s.Stamps) { // what was read back may be anything
 		return stamp{}, false
 	}
 	return s.Stamps[s.Of[field]-1], true

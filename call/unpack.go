@@ -14,12 +14,8 @@ func (c *Call) Unpack(key Key, data []byte) error {
 	out := Call{Event: Event{Identity: Identity{Provider: key.Provider, CallID: key.CallID}}}
 	r.event(&out.Event)
 	out.Events = int(r.whole())
-	if n := r.Count(); n > 0 {
-		out.Streams = make(map[string]Stream, n)
-		for range n {
-			name := r.text()
-			out.Streams[name] = Stream{To: r.time(), Last: r.reading(), Total: r.reading()}
-		}
+	for range r.Count() {
+		out.Reports = append(out.Reports, r.counters())
 	}
 	for range r.Count() {
 		out.Scores = append(out.Scores, Score{Source: r.text(), MOS: r.float(), Scope: r.text(), Grounding: r.text(), Missing: r.texts(), Stamp: r.stamp()})
@@ -76,16 +72,30 @@ func (r *unpacking) event(e *Event) {
 		e.Intervals = append(e.Intervals, r.interval())
 	}
 	if r.truth() {
-		e.Counters = &Counters{Stream: r.text(), From: r.time(), To: r.time(), First: r.reading(), Last: r.reading(), Sum: r.reading(), Resets: int(r.whole())}
+		e.Counters = new(r.counters())
 	}
 	if n := r.Count(); n > 0 {
 		e.Raw = r.members(n)
 	}
 }
 
+func (r *unpacking) counters() Counters {
+	c := Counters{Start: r.time(), From: r.time(), Head: r.time(), To: r.time(), First: r.reading(), Last: r.reading(), Sum: r.reading(), Resets: int(r.whole())}
+	if r.truth() {
+		c.Segment = new(r.whole())
+	}
+	c.Begins, c.Active = r.truth(), r.truth()
+	c.RemoteJitterMs, c.RemoteJitters = r.float(), int(r.whole())
+	for range r.Count() {
+		c.States = append(c.States, State{At: r.time(), Held: r.truth(), Was: r.truth()})
+	}
+	return c
+}
+
 func (r *unpacking) interval() (iv Interval) {
 	iv.Start, iv.End = r.time(), r.time()
 	known := r.Number()
+	iv.Held = known>>heldBit&1 != 0
 	for i, v := range iv.wholes() {
 		if known>>i&1 != 0 {
 			*v = new(r.whole())

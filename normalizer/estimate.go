@@ -36,6 +36,20 @@ func estimate(e *call.Event, o Options) {
 	e.MOSScope, e.MOSGrounding, e.MOSMissing = won.scope, won.grounding, won.missing
 }
 
+// Rater is how the fold rates the intervals that several events of a call brought.
+func Rater(o Options) func(e *call.Event) call.Score {
+	return func(e *call.Event) call.Score {
+		for i := range e.Intervals {
+			e.Intervals[i].RFactor, e.Intervals[i].MOS = nil, nil
+		}
+		s := rate(e, o)
+		if s.mos == nil {
+			return call.Score{}
+		}
+		return call.Score{Source: s.source, MOS: *s.mos, Scope: s.scope, Grounding: s.grounding, Missing: s.missing}
+	}
+}
+
 // choose decides which score is shown. Where there is none, ours still tells what
 // was missing.
 func choose(provider, ours score, prefer call.Prefer) score {
@@ -65,7 +79,7 @@ func rate(e *call.Event, o Options) score {
 		PacketsReceived: e.PacketsReceived, PacketsLost: e.PacketsLost, PacketsDiscarded: e.PacketsDiscarded,
 		ConcealedPct: e.ConcealedPct, Codec: e.Codec, JitterMs: e.JitterMs, RTTMs: e.RTTMs,
 		JitterBufferMs: e.JitterBufferMs, BurstRatio: e.BurstRatio, ExtraDelayMs: o.ExtraDelayMs,
-		BytesReceived: e.BytesReceived, AnsweredSec: e.TalkSec(),
+		BytesReceived: e.BytesReceived, AnsweredSec: e.AudibleSec(),
 	}
 	got, ok := o.Codecs.Estimate(in)
 	switch {
@@ -85,11 +99,14 @@ func estimated(mos *float64, by emodel.Estimate) score {
 	return score{mos: mos, source: call.Estimated, scope: by.Scope, grounding: by.Grounding, missing: by.Missing}
 }
 
-// rateIntervals gives each interval its rating and returns the estimate that is
-// typical of them: of the scope, with or without delay, that covers more time.
+// rateIntervals gives each interval its rating, but for those on hold, and returns
+// the estimate that is typical of them: of the scope, with or without delay, that covers more time.
 func rateIntervals(e *call.Event, o Options) *emodel.Estimate {
 	ins := make([]emodel.Input, len(e.Intervals))
 	for i, iv := range e.Intervals {
+		if iv.Held {
+			continue
+		}
 		ins[i] = emodel.Input{
 			PacketsReceived: iv.PacketsReceived, PacketsLost: iv.PacketsLost, PacketsDiscarded: iv.PacketsDiscarded,
 			ConcealedPct: iv.ConcealedPct, Codec: e.Codec, JitterMs: iv.JitterMs, RTTMs: iv.RTTMs,
@@ -126,7 +143,7 @@ func rateSilence(e *call.Event) {
 		for ; i < len(e.Intervals); i++ {
 			iv := e.Intervals[i]
 			talking := flowing || !e.AnsweredAt.IsZero() && !iv.Start.Before(e.AnsweredAt)
-			if !talking || !silent(iv) {
+			if !talking || iv.Held || !silent(iv) {
 				break
 			}
 			length += iv.Duration()

@@ -40,7 +40,7 @@ func telnyx() Provider {
 		Supplies: []string{
 			"sessionId", "parentCallId", "connectionId", "agentId", "region", "userAgent", "transport", "tags",
 			"direction", "status", "answered", "from", "to", "startedAt", "ringingAt", "answeredAt", "endedAt",
-			"durationSec", "hangupCause", "hangupSource", "sipCode", "recorded",
+			"durationSec", "shortCall", "hangupCause", "hangupSource", "sipCode", "recorded",
 			"codec", "packetsReceived", "packetsLost", "packetsSent", "packetsDiscarded", "packetsSkipped",
 			"packetLossPct", "jitterMs", "jitterMaxMs", "rttMs", "rttMaxMs", "jitterBufferMs", "concealedPct",
 			"audioLevel", "bytesReceived", "bytesSent", "remotePacketsLost", "remoteJitterMs",

@@ -26,7 +26,8 @@ func telnyxReport(n node, source Source, fetchedFor string) ([]call.Event, error
 	if e.CallID == "" {
 		return nil, errors.New("call report names no call")
 	}
-	stats, err := telnyxStatsOf(n, telnyxSDKOf(n))
+	sdk := telnyxSDKOf(n)
+	stats, err := telnyxStatsOf(n, sdk)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +44,7 @@ func telnyxReport(n node, source Source, fetchedFor string) ([]call.Event, error
 
 	e.OccurredAt = summary.at("endTimestamp").time()
 	if fetchedFor == "" || source == Imported {
-		telnyxSummary(&e, n, last)
+		telnyxSummary(&e, n, stats, last)
 		if fetchedFor != "" && fetchedFor != e.CallID {
 			e.Direction = "" // that of the user, and the call is the account's leg
 		}
@@ -69,19 +70,60 @@ func telnyxReport(n node, source Source, fetchedFor string) ([]call.Event, error
 // than the webhook. An imported one does, as its hangup may be long forgotten. A
 // report in mid call ends at the time of the flush, which is not the call's end,
 // and read after the call it does not say that the call goes on.
-func telnyxSummary(e *call.Event, n node, last bool) {
+//
+// The evidence of an answer are the intervals of an SDK that collects from the
+// answer on, not the envelope: it calls every report that is the last one done.
+func telnyxSummary(e *call.Event, n node, s *telnyxStats, last bool) {
 	summary := n.at("summary")
+	state := foldWord(summary.at("state").text())
 	e.Direction = telnyxDirection(summary.at("direction").text())
 	e.From, e.To = summary.at("callerNumber").text(), summary.at("destinationNumber").text()
-	e.StartedAt = summary.at("startTimestamp").time()
-	e.DurationSec = summary.at("durationSeconds").number()
+	if e.StartedAt = s.counters.Start; s.sdk.flushStarts && state == "active" {
+		e.StartedAt = time.Time{} // of the collector
+	}
 	if e.Kind == call.Stats {
 		e.Status = call.InProgress
 	}
-	if last {
+	if s.sdk.active && (len(s.intervals) > 0 || state == "active" || state == "held") {
+		e.Answered = new(true)
+		if s.counters.Begins && !s.started.Before(e.StartedAt) {
+			e.AnsweredAt = s.started
+		}
+	}
+	if !last {
+		return
+	}
+	e.EndedAt = e.OccurredAt
+	e.HangupCause = n.at("android_extra", "deviceInfo", "endReason").or(n.at("android_extra", "endReason")).text()
+	switch {
+	case s.sdk.active && len(s.intervals) > 0:
 		e.Status = call.Completed
-		e.EndedAt = e.OccurredAt
-		e.HangupCause = n.at("android_extra", "deviceInfo", "endReason").or(n.at("android_extra", "endReason")).text()
+		if e.EndedAt.IsZero() {
+			e.EndedAt = s.counters.To
+		}
+	case s.sdk.ends:
+		telnyxEndReason(e, n)
+	}
+}
+
+// telnyxEndReason takes the outcome from Android's reason: an active call ends with
+// normal clearing, one that rings with user busy, whoever ended it. The SDK does
+// not say when the call was answered, so its talk time is unknown.
+func telnyxEndReason(e *call.Event, n node) {
+	cause := foldWord(e.HangupCause)
+	switch {
+	case cause == "normal-clearing", cause == "time-limit":
+		e.Status = call.Completed
+		if total := n.at("summary", "durationSeconds").number(); total != nil && *total > 0 && *total <= 6 {
+			e.ShortCall = new(true) // the talk was shorter still
+		}
+	case cause == "user-busy": // also of a caller who gave up: not busy, then
+		e.Answered = new(false)
+	case telnyxUnanswered(cause):
+		e.Status = telnyxStatus(e)
+	}
+	if e.Answered != nil && !*e.Answered || e.Status != "" && e.Status != call.Completed {
+		e.DurationSec = new(0.0)
 	}
 }
 
@@ -92,7 +134,8 @@ func telnyxFinal(n node) bool {
 		return flush == "call-end"
 	}
 	switch foldWord(n.at("summary", "state").text()) {
-	case "new", "requesting", "trying", "recovering", "ringing", "answering", "early", "connecting", "active", "held", "reconnecting":
+	case "new", "requesting", "trying", "recovering", "ringing", "answering", "early", "connecting", "active", "held", "reconnecting",
+		"dropped": // not terminated: it may be attached again
 		return false
 	}
 	return true
@@ -103,8 +146,8 @@ func telnyxFinal(n node) bool {
 // apart by how it came and for which call, because it is another event then.
 func telnyxReportID(n node, e *call.Event, s *telnyxStats, fetchedFor string) string {
 	started, first := summaryText(n, "startTimestamp"), ""
-	if len(s.intervals) > 0 && !s.intervals[0].Start.IsZero() {
-		first = s.intervals[0].Start.Format(time.RFC3339Nano)
+	if !s.started.IsZero() {
+		first = s.started.Format(time.RFC3339Nano)
 	}
 	if started == "" && first == "" {
 		return recordID(n)
@@ -114,6 +157,9 @@ func telnyxReportID(n node, e *call.Event, s *telnyxStats, fetchedFor string) st
 		segment = strconv.FormatInt(*i, 10)
 	}
 	parts := []string{string(e.Kind), e.CallID, segment, cmp.Or(started, "-"), cmp.Or(first, "-")}
+	if ended := summaryText(n, "endTimestamp"); ended != "" { // a last report may be sent again, with more
+		parts = append(parts, ended)
+	}
 	if fetchedFor != "" && fetchedFor != e.CallID {
 		parts = append(parts, fetchedFor)
 	}
@@ -131,34 +177,4 @@ func telnyxRegion(n node) string {
 		return s
 	}
 	return connection.at("dc").text()
-}
-
-// telnyxSDK is what the SDKs do differently.
-type telnyxSDK struct {
-	zeroCounts   bool    // Android, React Native and iOS write 0 for counters they do not know
-	zeroFigures  bool    // Android and React Native do so for averages as well
-	remoteJitter float64 // factor to ms of the far end's jitter: Flutter reports seconds
-	stream       string  // which run of the counters; Flutter's flushes do not tell
-}
-
-// telnyxSDKOf tells the SDK by its user agent, else by its own members: iOS
-// writes the call id in upper case, React Native the direction.
-func telnyxSDKOf(n node) telnyxSDK {
-	summary := n.at("summary")
-	agent := strings.ToLower(n.at("user_agent").or(n.at("version")).text())
-	upper := func(member string) bool {
-		s := summary.at(member).text()
-		return s != strings.ToLower(s) && s == strings.ToUpper(s)
-	}
-	flush := foldWord(n.at("flushReason", "type").text())
-	switch {
-	case strings.Contains(agent, "flutter") || summary.at("voiceSdkId").text() != "" || flush == "safety-interval":
-		return telnyxSDK{remoteJitter: 1000}
-	case strings.Contains(agent, "android") || n.at("android_extra").isObject(),
-		strings.Contains(agent, "react") || upper("direction"):
-		return telnyxSDK{zeroCounts: true, zeroFigures: true, remoteJitter: 1, stream: summaryText(n, "startTimestamp")}
-	default:
-		ios := strings.Contains(agent, "ios") || upper("callId")
-		return telnyxSDK{zeroCounts: ios, remoteJitter: 1, stream: summaryText(n, "startTimestamp")}
-	}
 }

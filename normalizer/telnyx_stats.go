@@ -2,6 +2,7 @@ package normalizer
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -15,28 +16,28 @@ const (
 	// telnyxMaxEntries is more than the largest accepted body holds of real
 	// entries of stats.
 	telnyxMaxEntries = 20000
-	// telnyxLateStart is how long after the collector's start the first interval
-	// of a complete report may begin. Later ones continue an earlier chunk.
-	telnyxLateStart = 10 * time.Second
+	// telnyxPacketRate is more packets a second than an audio stream has. A first
+	// reading above it counts more than its interval.
+	telnyxPacketRate = 150
 )
 
 // telnyxStats are the intervals of one report. Counters are cumulative since the
 // start of the stream, averages are per interval.
 type telnyxStats struct {
 	sdk       telnyxSDK
-	continued bool // the readings before the first interval are unknown here
+	whole     bool      // the report has no number: it is the only one, or a part of one that Android divided
+	started   time.Time // start of the first interval
 	intervals []call.Interval
 	counters  call.Counters
 	tally     call.Tally
 	counted   bool // some counter was read
-	samples   sampleTally
 	figures   many[float64]
 	counts    many[int64]
 
-	jitter, rtt, level, remoteJitter mean
-	codec, ice, dtls, candidate      string
-	relayed                          *bool
-	local, remote                    string // kinds of candidates, as the last entry has them
+	jitter, rtt, remoteJitter   mean
+	codec, ice, dtls, candidate string
+	relayed                     *bool
+	local, remote               string // kinds of candidates, as the last entry has them
 }
 
 // telnyxStatsOf reads stats, an array of intervals or one object.
@@ -49,62 +50,68 @@ func telnyxStatsOf(n node, sdk telnyxSDK) (*telnyxStats, error) {
 	if len(entries) > telnyxMaxEntries {
 		return nil, fmt.Errorf("%d entries of stats, more than %d", len(entries), telnyxMaxEntries)
 	}
-	s.counters.Stream = sdk.stream
-	if segment := n.at("segment").integer(); segment != nil {
-		s.continued = *segment > 0
-	}
-	if started := n.at("summary", "startTimestamp").time(); len(entries) > 0 && !started.IsZero() {
-		if first := entries[0].at("intervalStartUtc").time(); first.Sub(started) > telnyxLateStart {
-			s.continued = true
-		}
-	}
+	s.counters.Start, s.counters.Active = n.at("summary", "startTimestamp").time(), sdk.active
+	s.counters.Segment = n.at("segment").count()
+	s.whole = s.counters.Segment == nil
+	s.counters.Begins = s.whole || *s.counters.Segment == 0
 	s.codec = n.at("android_extra", "deviceInfo", "selectedCodec").text()
 	s.intervals = slices.Grow(s.intervals, min(len(entries), telnyxMaxIntervals))
 	for _, entry := range entries {
 		s.add(entry)
 	}
-	if s.counters.Stream == "" {
-		s.counters.Stream = "sdk"
-	}
+	s.counters.From = s.started
+	s.counters.RemoteJitterMs, s.counters.RemoteJitters = s.remoteJitter.sum, s.remoteJitter.n
+	s.counters.States = telnyxStates(n, s)
+	call.MarkHeld(s.intervals, s.counters.States)
 	s.counters.Last, s.counters.Sum, s.counters.Resets = s.tally.Last(), s.tally.Sum(), s.tally.Resets
 	return s, nil
 }
 
 // add takes one entry of stats. One that ends before what was already read, or
-// repeats it, would look like a restart of the counters.
+// repeats it, would look like a restart of the counters, unless they went on: then
+// the clock was set back, and the entry counts without being an interval.
 func (s *telnyxStats) add(n node) {
 	iv := call.Interval{Start: n.at("intervalStartUtc").time(), End: n.at("intervalEndUtc").time()}
+	reading := s.reading(n)
+	past := false
 	if len(s.intervals) > 0 && !iv.End.IsZero() {
 		last := s.intervals[len(s.intervals)-1]
-		if iv.End.Before(s.counters.To) || iv.Start.Equal(last.Start) && iv.End.Equal(last.End) {
+		past = iv.End.Before(s.counters.To) || iv.Start.Equal(last.Start) && iv.End.Equal(last.End)
+		if past && !advanced(s.tally.Last(), reading) {
 			return
 		}
 	}
-	in := n.at("audio", "inbound")
-	unknown := s.continued && !s.counted
-	reading := s.reading(n)
-	diff, reset := s.tally.Add(reading)
-	concealed, buffer := s.samples.add(in, reset)
+	if reading != (call.Reading{}) && !s.counted && s.whole && s.sdk.divides && tooMany(&reading, iv.Duration()) {
+		s.counters.Begins = false
+	}
+	known := s.counted || s.counters.Begins
+	silent := s.silent(&reading)
+	diff, _ := s.tally.Add(reading)
 	if reading != (call.Reading{}) && !s.counted {
-		s.counters.First = s.tally.Last()
+		s.counters.First, s.counters.Head = s.tally.Last(), iv.Start
 		s.counted = true
 	}
-	if !unknown {
-		iv.PacketsReceived, iv.PacketsLost = diff.PacketsReceived, call.Clamped(diff.PacketsLost)
-		iv.PacketsDiscarded = call.Clamped(diff.PacketsDiscarded)
-		iv.PacketLossPct = call.LossPct(iv.PacketsReceived, iv.PacketsLost)
-		iv.ConcealedPct = s.figures.of(concealed.value, concealed.known)
-		iv.JitterBufferMs = s.figures.of(buffer.value, buffer.known)
+	if silent && (diff.PacketsSent == nil || *diff.PacketsSent > 0) {
+		iv.PacketsReceived = new(int64(0))
+	}
+	if known {
+		iv.Count(diff)
 	}
 	remote := n.at("remoteRtcp", "inbound")
+	in := n.at("audio", "inbound")
 	iv.JitterMs = s.jitter.add(s.figure(in.at("jitterAvg"), 1))
 	iv.RTTMs = s.rtt.add(s.roundTrip(n, remote))
-	s.level.add(s.figure(in.at("audioLevelAvg"), 1))
+	if iv.AudioLevel = s.figure(in.at("audioLevelAvg"), 1); iv.AudioLevel != nil && *iv.AudioLevel > 1 {
+		iv.AudioLevel = nil
+	}
 	s.remoteJitter.add(s.figure(remote.at("jitter"), s.sdk.remoteJitter))
 	s.connection(n)
 
-	if s.counters.From.IsZero() {
-		s.counters.From = iv.Start
+	if past {
+		return
+	}
+	if s.started.IsZero() {
+		s.started = iv.Start
 	}
 	if iv.End.After(s.counters.To) {
 		s.counters.To = iv.End
@@ -114,8 +121,43 @@ func (s *telnyxStats) add(n node) {
 	}
 }
 
-// reading are the counters of one entry. Where 0 may mean unknown, a direction
-// without any packet is unknown, and so is what would be counted beside it.
+// advanced reports whether some packets were counted since the last reading, and
+// none fewer.
+func advanced(last, next call.Reading) bool {
+	more := false
+	for _, c := range [...][2]*int64{{last.PacketsReceived, next.PacketsReceived}, {last.PacketsSent, next.PacketsSent}} {
+		if c[0] == nil || c[1] == nil {
+			continue
+		}
+		if *c[1] < *c[0] {
+			return false
+		}
+		more = more || *c[1] > *c[0]
+	}
+	return more
+}
+
+// tooMany reports whether a reading counts more packets than an interval has.
+func tooMany(r *call.Reading, length time.Duration) bool {
+	most := int64(telnyxPacketRate * (length + time.Second).Seconds())
+	return r.PacketsReceived != nil && *r.PacketsReceived > most || r.PacketsSent != nil && *r.PacketsSent > most
+}
+
+// silent reports whether an entry has packets that were sent, and nothing at all
+// that was received: WebRTC has no inbound stream before its first packet. Where
+// none was received before either, the reading becomes 0.
+func (s *telnyxStats) silent(r *call.Reading) bool {
+	if r.PacketsReceived != nil || none(r.PacketsSent) {
+		return false
+	}
+	if s.counters.Begins && s.tally.Last().PacketsReceived == nil {
+		r.PacketsReceived = new(int64(0))
+	}
+	return true
+}
+
+// reading are the counters of one entry. Where 0 may mean unknown, an entry without
+// any packet is unknown. Packets that were sent prove that the rest was read.
 func (s *telnyxStats) reading(n node) call.Reading {
 	in, out := n.at("audio", "inbound"), n.at("audio", "outbound")
 	r := call.Reading{
@@ -126,16 +168,25 @@ func (s *telnyxStats) reading(n node) call.Reading {
 		PacketsSent:      s.count(out.at("packetsSent")),
 		BytesSent:        s.count(out.at("bytesSent")),
 		RemoteLost:       s.counts.of(n.at("remoteRtcp", "inbound", "packetsLost").whole()),
+		SamplesReceived:  s.samples(in.at("totalSamplesReceived"), 1),
+		SamplesConcealed: s.samples(in.at("concealedSamples"), 1),
+		BufferDelayUs:    s.samples(in.at("jitterBufferDelay"), 1e6),
+		BufferEmitted:    s.samples(in.at("jitterBufferEmittedCount"), 1),
 	}
-	if s.sdk.zeroCounts {
-		if none(r.PacketsReceived) && none(r.PacketsLost) {
-			r.PacketsReceived, r.PacketsLost, r.BytesReceived, r.PacketsDiscarded = nil, nil, nil, nil
-		}
-		if none(r.PacketsSent) {
-			r.PacketsSent, r.BytesSent, r.RemoteLost = nil, nil, nil
-		}
+	if s.sdk.zeroCounts && none(r.PacketsReceived) && none(r.PacketsLost) && none(r.PacketsSent) {
+		return call.Reading{}
+	}
+	if s.sdk.zeroCounts && none(r.PacketsSent) {
+		r.PacketsSent, r.BytesSent, r.RemoteLost = nil, nil, nil
 	}
 	return r
+}
+
+// samples counts samples, or seconds in microseconds.
+func (s *telnyxStats) samples(n node, factor float64) *int64 {
+	f, ok := n.float()
+	f = math.Round(f * factor)
+	return s.counts.of(int64(f), ok && f >= 0 && f < 1<<53)
 }
 
 func none(n *int64) bool { return n == nil || *n == 0 }
@@ -192,33 +243,19 @@ func (s *telnyxStats) fill(e *call.Event) {
 	e.Codec, e.ICEState, e.DTLSState, e.CandidateType, e.Relayed = s.codec, s.ice, s.dtls, s.candidate, s.relayed
 	e.JitterMs, e.JitterMaxMs = s.jitter.value(), s.jitter.largest()
 	e.RTTMs, e.RTTMaxMs = s.rtt.value(), s.rtt.largest()
-	e.AudioLevel, e.RemoteJitterMs = s.level.value(), s.remoteJitter.value()
-	concealed, buffer := s.samples.total()
-	e.ConcealedPct, e.JitterBufferMs = s.figures.of(concealed.value, concealed.known), s.figures.of(buffer.value, buffer.known)
+	e.RemoteJitterMs = s.remoteJitter.value()
 	e.Intervals = s.intervals
-	if !s.counted {
-		return
-	}
-	sum := s.tally.Sum()
-	e.PacketsReceived, e.PacketsLost = sum.PacketsReceived, call.Clamped(sum.PacketsLost)
-	e.PacketsSent, e.PacketsDiscarded = sum.PacketsSent, sum.PacketsDiscarded
-	e.BytesReceived, e.BytesSent = sum.BytesReceived, sum.BytesSent
-	e.RemotePacketsLost = call.Clamped(sum.RemoteLost)
-	e.Counters = &s.counters
-	if s.continued {
-		e.PacketLossPct = ownLoss(s.intervals)
-	}
-}
-
-// ownLoss is the share of packets lost within the intervals of one segment: its
-// counters also hold what was lost before.
-func ownLoss(intervals []call.Interval) *float64 {
-	var received, lost int64
-	for _, iv := range intervals {
-		if iv.PacketsReceived != nil && iv.PacketsLost != nil {
-			received += *iv.PacketsReceived
-			lost += *iv.PacketsLost
+	var level mean
+	for i := range s.intervals {
+		if iv := &s.intervals[i]; !iv.Held {
+			level.add(iv.AudioLevel)
 		}
 	}
-	return call.LossPct(&received, &lost)
+	e.AudioLevel = level.value()
+	if s.counted {
+		e.Total(s.tally.Sum())
+	}
+	if s.counted || s.counters.Segment != nil || len(s.counters.States) > 0 {
+		e.Counters = &s.counters
+	}
 }

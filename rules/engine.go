@@ -11,6 +11,9 @@ import (
 // Options of an engine.
 type Options struct {
 	Prefer call.Prefer // which MOS a call shows; empty is the provider's
+	// Rate rates intervals that several events of a call brought; nil keeps the
+	// rating of each event. See call.Folding.
+	Rate func(*call.Event) call.Score
 
 	// EndedFor and OpenFor are how long a call is kept after its latest event,
 	// once it has ended and before: later events start it anew.
@@ -103,7 +106,7 @@ func (g *Engine) Apply(seq uint64, at time.Time, e *call.Event) []Transition {
 	g.noteFields(e)
 	cs, begun := g.callOf(e.Key())
 	over := cs.ended()
-	changed := cs.Call.Fold(e, g.opt.Prefer)
+	changed := cs.Call.FoldWith(e, call.Folding{Prefer: g.opt.Prefer, Rate: g.opt.Rate})
 	if !over && cs.ended() {
 		cs.endHolds()
 	}

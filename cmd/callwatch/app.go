@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"callwatch/call"
 	"callwatch/handlers"
 	"callwatch/normalizer"
 	"callwatch/notifier"
@@ -99,7 +100,7 @@ func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app,
 	a.announcing.Observe = a.sent
 	a.notifier.Store(notifier.New(a.announcing, a.ledger, time.Now, log))
 	begun := time.Now()
-	a.judging = &judging{set: set, opt: rules.Options{Prefer: cfg.MOS, Clock: func() time.Duration { return time.Since(begun) }}}
+	a.judging = &judging{set: set, opt: rules.Options{Prefer: cfg.MOS, Rate: cfg.folding().Rate, Clock: func() time.Duration { return time.Since(begun) }}}
 	file.swap = a.order
 	a.stats.registry.MustRegister(file.metrics()...)
 	a.history, a.started = newHistory(a), begun.UTC()
@@ -199,6 +200,11 @@ func (c *Config) storing(log *slog.Logger) stream.Config {
 // normalizing is the configuration of the normalizers.
 func (c *Config) normalizing() normalizer.Options {
 	return normalizer.Options{Prefer: c.MOS, Codecs: c.codecs}
+}
+
+// folding is the configuration of the fold.
+func (c *Config) folding() call.Folding {
+	return call.Folding{Prefer: c.MOS, Rate: normalizer.Rater(c.normalizing())}
 }
 
 func providerTitle(name string) string {

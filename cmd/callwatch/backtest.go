@@ -78,7 +78,7 @@ type backtestPlan struct {
 }
 
 func planBacktest(cfg *Config, baseline, failIf string) (*backtestPlan, error) {
-	p := &backtestPlan{options: rules.BacktestOptions{Engine: rules.Options{Prefer: cfg.MOS}}}
+	p := &backtestPlan{options: rules.BacktestOptions{Engine: rules.Options{Prefer: cfg.MOS, Rate: cfg.folding().Rate}}}
 	var err error
 	if p.set, err = p.load(cfg.Rules); err != nil {
 		return nil, err

@@ -50,7 +50,7 @@ func (a *app) callPage(ctx context.Context, params url.Values) (backend.CallHist
 			a.log.Error("stored event cannot be read", "seq", e.Seq, "err", err)
 			continue
 		}
-		fold.Fold(&e.Event, a.cfg.MOS)
+		fold.FoldWith(&e.Event, a.cfg.folding())
 		page.Events = append(page.Events, e)
 	}
 	page.Call = fold.Event

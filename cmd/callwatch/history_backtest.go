@@ -19,7 +19,7 @@ const (
 // backtest runs rules over what is stored, on one goroutine: webhooks go first.
 func (h *history) backtest(ctx context.Context, q backend.BacktestQuery, progress func(done, total uint64)) (rules.BacktestReport, error) {
 	set := h.inForce()
-	options := rules.BacktestOptions{Engine: rules.Options{Prefer: h.app.judging.opt.Prefer}, MaxCalls: backtestCalls}
+	options := rules.BacktestOptions{Engine: rules.Options{Prefer: h.app.judging.opt.Prefer, Rate: h.app.judging.opt.Rate}, MaxCalls: backtestCalls}
 	if q.Baseline {
 		options.Baseline = set
 	}

@@ -49,7 +49,7 @@ func (h *history) call(ctx context.Context, k call.Key) (backend.CallHistory, er
 	var folded call.Call
 	for i := range c.Events {
 		e := c.Events[i].Event.Clone()
-		folded.Fold(&e, h.app.judging.opt.Prefer)
+		folded.FoldWith(&e, h.app.cfg.folding())
 	}
 	c.Call = folded.Event
 	var err error
@@ -117,7 +117,7 @@ func (h *history) explain(ctx context.Context, k call.Key) (rules.CallExplanatio
 	if err != nil {
 		return rules.CallExplanation{}, err
 	}
-	t := rules.NewTrace(h.inForce(), rules.Options{Prefer: h.app.judging.opt.Prefer})
+	t := rules.NewTrace(h.inForce(), rules.Options{Prefer: h.app.judging.opt.Prefer, Rate: h.app.judging.opt.Rate})
 	for i := range c.Events {
 		t.Apply(c.Events[i].At, &c.Events[i].Event)
 	}

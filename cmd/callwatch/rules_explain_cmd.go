@@ -67,7 +67,7 @@ func rulesExplainCommand(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		t := rules.NewTrace(set, rules.Options{Prefer: cfg.MOS})
+		t := rules.NewTrace(set, rules.Options{Prefer: cfg.MOS, Rate: cfg.folding().Rate})
 		if only != "" && !t.Only(only) {
 			return usage(fmt.Errorf("--rule: there is no rule %q in %s", only, cfg.Rules))
 		}

@@ -114,7 +114,7 @@ func runSuites(suites []*rules.Suite, cfg *Config, coverage bool) testReport {
 	covers := map[string]*rules.Coverage{}
 	var order []string
 	for _, suite := range suites {
-		runner := rules.Runner{Set: suite.Set, Options: rules.Options{Prefer: cfg.MOS}, Normalize: cfg.normalizeFile}
+		runner := rules.Runner{Set: suite.Set, Options: rules.Options{Prefer: cfg.MOS, Rate: cfg.folding().Rate}, Normalize: cfg.normalizeFile}
 		if coverage {
 			id := suite.Set.Digest
 			if covers[id] == nil {

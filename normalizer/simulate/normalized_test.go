@@ -143,7 +143,7 @@ func TestBadCallsAreBad(t *testing.T) {
 							}
 						}
 						if !symptoms(&c)[f] {
-							c.Raw, c.Intervals, c.Streams = nil, nil, nil
+							c.Raw, c.Intervals, c.Reports = nil, nil, nil
 							body, _ := c.JSON()
 							t.Fatalf("call %d does not show it: %s", i, body)
 						}

@@ -14,6 +14,14 @@ import (
 
 // equal compares known values.
 func equal(f *frame, a, b *value) verdict {
+	if a.kind == bounded || b.kind == bounded {
+		x, ok := a.ends()
+		y, also := b.ends()
+		if !ok || !also {
+			return unsure
+		}
+		return compareBounds(opEqual, x, y, false, false)
+	}
 	if a.kind != b.kind {
 		liken(a, b)
 		if a.kind != b.kind {
@@ -37,6 +45,9 @@ func equal(f *frame, a, b *value) verdict {
 }
 
 func equalLists(f *frame, a, b *value) verdict {
+	if x, y := a.lengthBounds(), b.lengthBounds(); !x.Single() || !y.Single() {
+		return surely(false, x.High < y.Low || x.Low > y.High)
+	}
 	if a.size() != b.size() {
 		return no
 	}
@@ -173,6 +184,9 @@ func (n *node) evalIn(f *frame) verdict {
 	case b.kind != list:
 		return unsure
 	}
+	if a.kind == bounded {
+		return n.memberBounds(f, a, b)
+	}
 	if l, ok := b.ref.(*items); ok && l.texts != nil && a.kind == text {
 		return judged(l.texts[a.text])
 	}
@@ -193,6 +207,9 @@ func memberOf(f *frame, a, l value) verdict {
 		if e := l.at(i); e.known() {
 			wanted := a
 			same = equal(f, &wanted, &e)
+		}
+		if same == yes && l.maybe(i) {
+			same = unsure
 		}
 		if same == yes {
 			return yes

@@ -19,8 +19,12 @@
 // a number of seconds. Division by zero, and a result that is no finite number,
 // is an error. An element or member that is not there is unknown. Members of raw
 // compare by type, a text that reads as a number or truth value with those too;
-// any other mixture is unknown. count and filter take the elements for which the
-// condition is True. An empty list or text of a call is an unknown one.
+// any other mixture is unknown. An empty list or text of a call is an unknown one.
+//
+// Numbers may be bounded: an element of which the condition of count or filter is
+// unknown may count or not, and a figure of a window lies between two ends.
+// Arithmetic on them is interval arithmetic; a comparison is True or False only
+// where every number between the ends gives the same.
 package condition
 
 import (

@@ -73,6 +73,8 @@ func (n *node) compare(f *frame) verdict {
 		return broken
 	case a.kind == unknown || b.kind == unknown:
 		return unsure
+	case a.kind == bounded || b.kind == bounded:
+		return n.compareValues(&a, &b)
 	case n.op == opEqual:
 		return equal(f, &a, &b)
 	case n.op == opNotEqual:

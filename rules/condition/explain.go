@@ -11,7 +11,11 @@ type Leaf struct {
 	Text  string `json:"text"`  // "mos (3.12) < 3.5"; an absent field reads "mos (unknown)"
 	Truth Truth  `json:"truth"` // held, did not, or could not be told
 
-	Value *float64 `json:"value,omitempty"` // what was compared with a limit, where it is a number
+	Value *float64 `json:"value,omitempty"` // what was compared with a limit, where it is a number; of a bounded one, the end that decides
+
+	// Of a bounded number: it lies between.
+	Low  *float64 `json:"low,omitempty"`
+	High *float64 `json:"high,omitempty"`
 }
 
 // Explain lists every leaf condition in source order. A leaf under a negation is
@@ -48,22 +52,48 @@ func (n *node) leaf(f *frame, negated bool) Leaf {
 	names, values := printer{}, printer{frame: f}
 	names.leaf(n, negated)
 	values.leaf(n, negated)
-	return Leaf{names.String(), values.String(), v.truth(), n.met(f)}
+	l := Leaf{Expr: names.String(), Text: values.String(), Truth: v.truth()}
+	if met, o, ok := n.met(f, negated); ok {
+		if !met.Single() {
+			l.Low, l.High = &met.Low, &met.High
+		}
+		l.Value = o.deciding(met, v == yes || v == unsure)
+	}
+	return l
 }
 
-// met is the number that a comparison holds against its limit.
-func (n *node) met(f *frame) *float64 {
+// met is the number that a comparison holds against its limit, and the comparison
+// with that number on the left.
+func (n *node) met(f *frame, negated bool) (Bounds, op, bool) {
 	if !n.comparison() {
-		return nil
+		return Bounds{}, n.op, false
 	}
-	a := n.args[0]
+	a, o := n.args[0], n.op
 	if a.isLiteral() {
-		a = n.args[1]
+		a, o = n.args[1], o.mirror()
 	}
-	if v := a.eval(f).number(); v.kind == number {
-		return new(v.num)
+	if negated {
+		o = o.inverse()
 	}
-	return nil
+	v := a.eval(f)
+	b, ok := v.ends()
+	return b, o, ok
+}
+
+// deciding is the end of bounds on which it depends whether a comparison is true,
+// or false; nil where neither alone decides.
+func (o op) deciding(b Bounds, truth bool) *float64 {
+	above := o == opGreater || o == opGreaterEqual
+	switch {
+	case b.Single():
+		return &b.Low
+	case !above && o != opLess && o != opLessEqual:
+		return nil
+	case above == truth:
+		return &b.Low
+	default:
+		return &b.High
+	}
 }
 
 // leaf writes a condition, or its opposite.
@@ -104,23 +134,51 @@ func (p *printer) comparison(n *node, negated bool) {
 	}
 	names := printer{}
 	names.node(n.args[0], bindsPrimary)
-	v := n.args[0].eval(p.frame)
+	v, limit := n.args[0].eval(p.frame), n.args[1].val.num
 	text := v.show(2)
-	if v.kind == number {
-		text = rounded(v.num, decimalsToSee(v.num, n.args[1].val.num))
+	switch v.kind {
+	case number:
+		text = roundedBeside(v.num, limit, math.Round)
+	case bounded:
+		text = shown.boundsBeside(&v, limit)
 	}
 	p.WriteString(names.String() + " (" + text + ") " + shown.op.symbol() + " ")
 	p.node(n.args[1], bindsPrimary)
 }
 
-func decimalsToSee(v, limit float64) int {
+// roundedBeside writes a number with as many decimals as it takes to see on which
+// side of a limit it lies.
+func roundedBeside(v, limit float64, round func(float64) float64) string {
 	for decimals := 2; decimals < 6; decimals++ {
 		scale := math.Pow10(decimals)
-		if r := math.Round(v*scale) / scale; (r < limit) == (v < limit) && (r > limit) == (v > limit) {
-			return decimals
+		if r := round(v*scale) / scale; (r < limit) == (v < limit) && (r > limit) == (v > limit) {
+			return rounded(r, decimals)
 		}
 	}
-	return 6
+	return rounded(v, 6)
+}
+
+// down and up round to a whole number, never past it: a lower bound is not shown
+// as larger than it is. What is a whole number but for the error of floating point
+// stays one.
+func down(v float64) float64 { return math.Floor(v + 1e-9) }
+func up(v float64) float64   { return math.Ceil(v - 1e-9) }
+
+// boundsBeside writes a bounded number: by the end that decides the comparison,
+// where one does.
+func (n *node) boundsBeside(v *value, limit float64) string {
+	b, _ := v.ends()
+	low, high := roundedBeside(b.Low, limit, down), roundedBeside(b.High, limit, up)
+	above := n.op == opGreater || n.op == opGreaterEqual
+	outcome := compareBounds(n.op, b, Bounds{limit, limit}, n.args[0].typ.whole, false)
+	switch {
+	case outcome == unsure || n.op == opEqual || n.op == opNotEqual:
+		return low + " to " + high
+	case above == (outcome == yes):
+		return low + " or more"
+	default:
+		return high + " or less"
+	}
 }
 
 // Missing names the unknown fields on which an Unknown outcome depends, in
@@ -140,13 +198,15 @@ func (p *Program) Missing(facts *Facts) []string {
 // it.
 func (n *node) missing(f *frame, report func(string)) {
 	// A list is known even where its elements are not.
-	if n.op != opArray && n.eval(f).known() || f.steps < 0 {
+	if n.op != opArray && n.eval(f).single() || f.steps < 0 {
 		return
 	}
 	switch n.op {
 	case opField, opFigure, opMember, opIntervalMember, opIndex:
-		report(n.path())
-		return
+		if name := n.path(); name != "" {
+			report(name)
+			return
+		}
 	}
 	found := false
 	tell := func(name string) { found = found || name != ""; report(name) }
@@ -197,9 +257,9 @@ func (n *node) margin(f *frame, negated bool) float64 {
 	if n.op < opLess || n.op > opGreaterEqual {
 		return 0
 	}
-	a, limit := n.args[0], n.args[1]
-	if a.isLiteral() {
-		a, limit = limit, a
+	limit := n.args[1]
+	if n.args[0].isLiteral() {
+		limit = n.args[0]
 	}
 	held := yes
 	if negated {
@@ -208,11 +268,11 @@ func (n *node) margin(f *frame, negated bool) float64 {
 	if !limit.isLiteral() || limit.typ.kind != number || n.judge(f) != held {
 		return 0
 	}
-	met := a.eval(f).number()
-	if met.kind != number {
+	met, o, ok := n.met(f, negated)
+	if !ok {
 		return 0
 	}
-	distance := math.Abs(met.num - limit.val.num)
+	distance := math.Abs(*o.deciding(met, true) - limit.val.num)
 	if limit.val.num == 0 {
 		return distance
 	}

@@ -14,7 +14,7 @@ type Facts struct {
 	lists  [][]string
 	none   value
 
-	figures []float64 // of a window; NaN is unknown
+	figures []Bounds // of a window
 }
 
 // Load takes the facts of e in place of those held before. It reads e only when
@@ -47,7 +47,7 @@ func (f *Facts) figure(slot int) value {
 	if slot >= len(f.figures) {
 		return f.none
 	}
-	return finite(f.figures[slot])
+	return ofBounds(f.figures[slot].Low, f.figures[slot].High)
 }
 
 // LoadExtra gives the values of Env.With, in its order, after Load; "" is

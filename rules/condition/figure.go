@@ -97,7 +97,7 @@ func (p *Program) Figures() []int {
 }
 
 // LoadFigures takes the figures of a window, in the order of Figures.All, in
-// place of the facts of a call; NaN is unknown.
-func (f *Facts) LoadFigures(values []float64) {
-	f.event, f.figures = nil, values
+// place of the facts of a call. It keeps the slice.
+func (f *Facts) LoadFigures(figures []Bounds) {
+	f.event, f.figures = nil, figures
 }

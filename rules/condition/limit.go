@@ -41,27 +41,6 @@ func (l Limit) Holds(v float64) bool {
 // Below says whether the limit is met by small numbers.
 func (l Limit) Below() bool { return l.op == opLess || l.op == opLessEqual }
 
-// Lead is the figure that the program is about: the first that is compared with
-// a number, else the first on the left of a comparison, else the first named; -1
-// for none. The limit tells the direction, and where limited the number as well.
-func (p *Program) Lead() (slot int, limit Limit, limited bool) {
-	slot = -1
-	compared := false
-	p.root.each(func(n *node) {
-		l, ok := n.limitOf()
-		switch {
-		case limited:
-		case ok && l.slot >= 0:
-			slot, limit, limited = l.slot, l, true
-		case n.comparison() && n.args[0].op == opFigure && !compared:
-			slot, limit, compared = n.args[0].slot, Limit{Of: n.args[0].key, Op: n.op.symbol(), op: n.op, slot: n.args[0].slot}, true
-		case n.op == opFigure && slot < 0:
-			slot, limit.slot = n.slot, n.slot
-		}
-	})
-	return slot, limit, limited
-}
-
 // Implies says whether a number beyond limit l is always beyond o as well.
 func (l Limit) Implies(o Limit) bool {
 	if l.Of != o.Of {

@@ -1,5 +1,7 @@
 package condition
 
+import "slices"
+
 // index is an element of a list, from the end where i is negative, or a member
 // of an object. One that is not there is unknown, like any missing member.
 func index(a, i value) value {
@@ -12,15 +14,29 @@ func index(a, i value) value {
 		if i.kind != number {
 			return value{}
 		}
-		at := i.num
-		if at < 0 {
+		at, fromEnd := i.num, i.num < 0
+		if fromEnd {
 			at += float64(a.size())
 		}
-		if at >= 0 && at < float64(a.size()) {
+		if at >= 0 && at < float64(a.size()) && a.placed(int(at), fromEnd) {
 			return a.at(int(at))
 		}
 	}
 	return value{}
+}
+
+// placed reports whether element i is certain to have that place, counted from
+// the start or the end of its list.
+func (v value) placed(i int, fromEnd bool) bool {
+	l, ok := v.ref.(*items)
+	switch {
+	case !ok || l.unsure == nil:
+		return true
+	case fromEnd:
+		return !slices.Contains(l.unsure[i:], true)
+	default:
+		return !slices.Contains(l.unsure[:i+1], true)
+	}
 }
 
 // slice is a part of a list, or of a text by bytes as in expr-lang; bounds
@@ -31,7 +47,9 @@ func (n *node) slice(f *frame, a value) value {
 	}
 	size := len(a.text)
 	if a.kind == list {
-		size = a.size()
+		if size = a.size(); !a.lengthBounds().Single() {
+			return value{}
+		}
 	}
 	from, to := 0, size
 	for i, bound := range []*int{&from, &to} {
@@ -86,8 +104,8 @@ func (n *node) evalMany(f *frame) value {
 	return out
 }
 
-// extremeOf is the smallest or largest number of a list; unknown for an empty
-// one, or where an element is unknown.
+// extremeOf is the smallest or largest number of a list; unknown for one that is
+// or may be empty, or where an element is unknown.
 func (n *node) extremeOf(f *frame, l value) value {
 	if l.kind == failed {
 		return l
@@ -98,99 +116,49 @@ func (n *node) extremeOf(f *frame, l value) value {
 	if !f.spend(l.size()) {
 		return f.fail(ErrTooLong)
 	}
-	out := l.at(0).number()
-	for i := 1; i < l.size(); i++ {
-		out = n.further(out, l.at(i).number())
+	all := n.extremeWhere(l, func(int) bool { return true })
+	if l.lengthBounds().Single() || all.kind == failed || all.kind == unknown {
+		return all
+	}
+	sure := n.extremeWhere(l, func(i int) bool { return !l.maybe(i) })
+	if sure.kind == failed || sure.kind == unknown {
+		return sure
+	}
+	x, _ := sure.ends()
+	y, _ := all.ends()
+	if n.op == opMin {
+		return ofBounds(y.Low, x.High)
+	}
+	return ofBounds(x.Low, y.High)
+}
+
+// extremeWhere is the smallest or largest of the elements that are wanted;
+// unknown where there is none.
+func (n *node) extremeWhere(l value, wanted func(int) bool) value {
+	out, some := value{}, false
+	for i := range l.size() {
+		switch {
+		case !wanted(i):
+		case !some:
+			out, some = l.at(i).number(), true
+		default:
+			out = n.further(out, l.at(i).number())
+		}
 	}
 	return out
 }
 
 func (n *node) further(a, b value) value {
 	switch {
-	case a.kind == failed || b.kind == number && a.kind == unknown:
+	case a.kind == failed || a.kind == unknown && b.kind != failed:
 		return a
-	case b.kind != number:
+	case b.kind == failed || b.kind == unknown:
 		return b
+	case a.kind == bounded || b.kind == bounded:
+		return n.furtherBounds(a, b)
 	case n.op == opMin:
 		return ofNumber(min(a.num, b.num))
 	default:
 		return ofNumber(max(a.num, b.num))
 	}
-}
-
-// evalPredicate judges the elements of a list one by one.
-func (n *node) evalPredicate(f *frame) value {
-	l := n.args[0].eval(f)
-	if l.kind == failed {
-		return l
-	}
-	if l.kind != list {
-		return value{}
-	}
-	if n.op == opFilter {
-		return n.filter(f, l)
-	}
-	held, settled, doubt := 0, false, yes // doubt: unsure or broken where an element is
-	err := f.err
-	for i := 0; i < l.size() && !settled; i++ {
-		f.elem = l.at(i)
-		switch v := n.args[1].judge(f); {
-		case v == yes:
-			held++
-			settled = n.settledBy(held)
-		case v == no:
-			settled = n.op == opAll
-		case doubt != broken:
-			doubt, err = v, f.err
-		}
-	}
-	f.err = err
-	return n.tally(held, settled, doubt)
-}
-
-// settledBy says whether so many elements that hold settle the outcome, whatever
-// the rest is.
-func (n *node) settledBy(held int) bool {
-	switch n.op {
-	case opAny, opNone:
-		return true
-	case opOne:
-		return held > 1
-	default:
-		return false
-	}
-}
-
-func (n *node) tally(held int, settled bool, doubt verdict) value {
-	switch {
-	case n.op == opCount && doubt != broken:
-		// Elements that cannot be told are not counted; an error is no answer.
-		return ofNumber(float64(held))
-	case !settled && doubt != yes:
-		return doubt.value()
-	}
-	switch n.op {
-	case opAny:
-		return ofBool(held > 0)
-	case opNone:
-		return ofBool(held == 0)
-	case opOne:
-		return ofBool(held == 1)
-	default: // opAll
-		return ofBool(!settled)
-	}
-}
-
-func (n *node) filter(f *frame, l value) value {
-	out := &items{}
-	for i := range l.size() {
-		f.elem = l.at(i)
-		switch n.args[1].judge(f) {
-		case broken:
-			return value{kind: failed}
-		case yes:
-			out.values = append(out.values, f.elem)
-		}
-	}
-	return value{kind: list, ref: out}
 }

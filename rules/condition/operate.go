@@ -22,7 +22,11 @@ func (n *node) unary(f *frame, a value) value {
 	case opLen:
 		return a.length(f)
 	case opNegate, opAbs, opRound:
-		if a = a.number(); a.kind != number {
+		switch a = a.number(); a.kind {
+		case number:
+		case bounded:
+			return n.boundedUnary(a)
+		default:
 			return a
 		}
 		switch n.op {
@@ -61,7 +65,8 @@ func (v value) length(f *frame) value {
 		}
 		return ofNumber(float64(utf8.RuneCountInString(v.text)))
 	case list:
-		return ofNumber(float64(v.size()))
+		b := v.lengthBounds()
+		return ofBounds(b.Low, b.High)
 	case object:
 		return ofNumber(float64(len(v.ref.(map[string]any))))
 	default:
@@ -106,6 +111,9 @@ func (n *node) binary(f *frame, a, b value) value {
 
 // arithmetic on two numbers; texts that read as none arrive as unknown.
 func (n *node) arithmetic(f *frame, a, b value) value {
+	if a.kind == bounded || b.kind == bounded {
+		return n.boundedArithmetic(f, a, b)
+	}
 	if a.kind != number || b.kind != number {
 		return value{}
 	}

@@ -56,7 +56,7 @@ func (g gen) number(depth int) string {
 		}
 		return "(" + g.factor(d) + " ?? " + g.factor(d) + ")"
 	default:
-		if g.closure || g.strictly {
+		if g.closure {
 			return "5"
 		}
 		inner := g

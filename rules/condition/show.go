@@ -23,6 +23,9 @@ func (v value) show(decimals int) string {
 		return strconv.FormatBool(v.truth)
 	case number:
 		return rounded(v.num, decimals)
+	case bounded:
+		b, _ := v.ends()
+		return rounded(b.Low, decimals) + " to " + rounded(b.High, decimals)
 	case text:
 		return strconv.Quote(shorten(v.text))
 	case instant:
@@ -43,7 +46,8 @@ func (v value) show(decimals int) string {
 func (v value) showList(decimals int) string {
 	n := v.size()
 	if n > 0 && v.at(0).kind == interval {
-		return strconv.Itoa(n) + " intervals"
+		b := v.lengthBounds()
+		return ofBounds(b.Low, b.High).show(0) + " intervals"
 	}
 	var parts []string
 	for i := range min(n, maxShownList) {

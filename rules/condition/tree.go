@@ -4,12 +4,14 @@ import "callwatch/call"
 
 // Node is one sub-expression with the value it has for one call.
 type Node struct {
-	Expr     string `json:"expr"`
-	Macro    string `json:"macro,omitempty"` // name of the macro this is the body of
-	Truth    Truth  `json:"truth,omitempty"` // conditions
-	Value    any    `json:"value,omitempty"` // the rest; absent where unknown
-	Error    string `json:"error,omitempty"`
-	Children []Node `json:"children,omitempty"` // operands, literals left out
+	Expr     string   `json:"expr"`
+	Macro    string   `json:"macro,omitempty"` // name of the macro this is the body of
+	Truth    Truth    `json:"truth,omitempty"` // conditions
+	Value    any      `json:"value,omitempty"` // the rest; absent where unknown or bounded
+	Low      *float64 `json:"low,omitempty"`   // of a bounded number
+	High     *float64 `json:"high,omitempty"`
+	Error    string   `json:"error,omitempty"`
+	Children []Node   `json:"children,omitempty"` // operands, literals left out
 }
 
 // Tree is the expression with the value of every sub-expression for one call.
@@ -28,6 +30,9 @@ func (n *node) tree(f *frame) Node {
 		out.Error = f.err.Error()
 	case n.typ.kind == boolean:
 		out.Truth = v.verdict().truth()
+	case v.kind == bounded:
+		b, _ := v.ends()
+		out.Low, out.High = &b.Low, &b.High
 	default:
 		out.Value = v.json()
 	}

@@ -23,6 +23,7 @@ const (
 	list
 	object
 	interval
+	bounded // a number known to lie between two ends
 
 	// Static only.
 	dynamic // a member of raw: its type is known at run time
@@ -36,7 +37,7 @@ type value struct {
 	kind  kind
 	truth bool
 	num   float64
-	when  int64 // unix nanoseconds
+	when  int64 // unix nanoseconds; of a bounded number, the bits of its upper end (num is the lower)
 	text  string
 	ref   any // list: *[]string, *[]call.Interval, []any, *items, *span; object: map[string]any; interval: *call.Interval
 }
@@ -45,6 +46,7 @@ type value struct {
 type items struct {
 	values []value
 	texts  map[string]bool // set where every element is a literal text
+	unsure []bool          // elements that may not be part of the list; nil: all are
 }
 
 // span is the whole numbers from lo to hi.
@@ -63,6 +65,12 @@ func ofTime(t time.Time) value {
 
 // known says whether v is neither unknown nor an error.
 func (v value) known() bool { return v.kind > failed }
+
+// single reports whether v is one value: not unknown, not bounded, and no list with
+// elements that may not be part of it.
+func (v value) single() bool {
+	return v.known() && v.kind != bounded && (v.kind != list || v.lengthBounds().Single())
+}
 
 // verdict is the outcome of a condition.
 type verdict uint8
@@ -168,11 +176,11 @@ func parseNumber(s string) value {
 	return finite(f)
 }
 
-// number is v as a number: providers write numbers as text. Unknown where v
-// does not read as one; unknown and failed stay what they are.
+// number is v as a number, exact or bounded: providers write numbers as text.
+// Unknown where v does not read as one; unknown and failed stay what they are.
 func (v value) number() value {
 	switch v.kind {
-	case number, unknown, failed:
+	case number, bounded, unknown, failed:
 		return v
 	case text:
 		return parseNumber(v.text)
@@ -196,6 +204,26 @@ func (v value) size() int {
 		return l.hi - l.lo + 1
 	}
 	return 0
+}
+
+// maybe reports whether element i of a list may not be part of it.
+func (v value) maybe(i int) bool {
+	l, ok := v.ref.(*items)
+	return ok && l.unsure != nil && l.unsure[i]
+}
+
+// lengthBounds are the least and the greatest number of elements of a list.
+func (v value) lengthBounds() Bounds {
+	b := Bounds{High: float64(v.size())}
+	b.Low = b.High
+	if l, ok := v.ref.(*items); ok {
+		for _, u := range l.unsure {
+			if u {
+				b.Low--
+			}
+		}
+	}
+	return b
 }
 
 // at is element i of a list; i is within its size.

@@ -1,5 +1,7 @@
 package rules
 
+import "callwatch/rules/condition"
+
 // buckets are the figures of one key, a ring by the buckets' numbers.
 type buckets struct {
 	Head     int64            `json:"head"` // number of the newest
@@ -44,24 +46,34 @@ func (b *buckets) advance(s *shape, head int64) {
 
 // reading is what one call says to the arguments of a rule.
 type reading struct {
-	known, met bool
-	number     float64
-	text       string
+	known  bool
+	class  condition.Class // of a condition
+	number float64
+	text   string
 }
 
 // add counts one call in the bucket of a number, which the ring holds.
-func (b *buckets) add(s *shape, number int64, readings []reading) {
+func (b *buckets) add(w *Window, number int64, readings []reading) {
+	s := &w.shape
 	p := s.place(number)
 	counts, sums := b.Counts[p*s.counts:(p+1)*s.counts], b.Sums[p*s.sums:(p+1)*s.sums]
 	counts[0]++
+	for i := range w.leads {
+		if l := &w.leads[i]; l.beyond >= 0 && l.part(readings).met {
+			counts[l.beyond]++
+		}
+	}
 	for i, r := range readings {
 		a := &s.args[i]
 		if !r.known {
+			if a.partial >= 0 && r.class == condition.Partial {
+				counts[a.partial]++
+			}
 			continue
 		}
 		first := counts[a.known] == 0
 		counts[a.known]++
-		if a.met >= 0 && r.met {
+		if a.met >= 0 && r.class == condition.Matching {
 			counts[a.met]++
 		}
 		if a.sum >= 0 {

@@ -54,9 +54,10 @@ type Engine struct {
 	orphans []keyState     // open incidents of rules that are no more
 
 	settling settling
-	live     []int           // keys of each rule
-	windows  condition.Facts // figures of the window being judged
-	values   []float64       // behind windows
+	live     []int              // keys of each rule
+	windows  condition.Facts    // figures of the window being judged
+	measures []Measure          // of the window being judged, in the order of its figures
+	figures  []condition.Bounds // behind windows
 	readings []reading
 	merged   merged
 	scratch  []byte

@@ -147,7 +147,7 @@ func TestWindowExplanations(t *testing.T) {
 		held    []Reason
 		parts   []string
 	}{
-		{"few calls", bad(2, true), VerdictUnjudged, []Reason{{"min_calls", "2 calls in the window, judged from 3 on"}}, []string{"where", "of the call", "when"}},
+		{"few calls", bad(2, true), VerdictUnjudged, []Reason{{"min_calls", "rate(mos < 3.5): 2 of 2 calls measured; needs 3"}}, []string{"where", "of the call", "when"}},
 		{"waits for a report", bad(3, false), VerdictUnjudged, []Reason{{"settle", "not counted yet: the call is not over, or may be reported on for 2m"}}, []string{"where", "of the call"}},
 		{"has not held long enough", bad(3, true), VerdictMatched, []Reason{{"for", "must hold for 5m, 5m more"}}, []string{"where", "of the call", "when"}},
 		{"fires", wait(bad(3, true), 6*time.Minute), VerdictMatched, nil, []string{"where", "of the call", "when", "resolve"}},

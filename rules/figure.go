@@ -35,27 +35,54 @@ func (b *buckets) addUp(s *shape, sums []int, prev bool) []int {
 	return sums
 }
 
-// figure is one figure of the window; NaN where it is unknown: of calls of which
-// nothing is known, or of no call where that has no answer.
-func (b *buckets) figure(s *shape, f *condition.Figure, t *totals, m *merged) float64 {
-	counts := t.of(f)
-	calls := counts[0]
-	if f.Arg < 0 {
-		return float64(calls)
-	}
-	a := &s.args[f.Arg]
-	known := counts[a.known]
-	if known == 0 {
-		if calls == 0 && (f.Func == "count" || f.Func == "sum" || f.Func == "distinct") {
-			return 0
+// measure is what is known of one figure of a window, and of how many calls. It is
+// unknown of fewer measured calls than the rule wants, of calls of which nothing is
+// known, and of no call where that has no answer.
+func (b *buckets) measure(w *Window, f *condition.Figure, t *totals, m *merged) Measure {
+	s, counts := &w.shape, t.of(f)
+	out := Measure{Calls: counts[0], Measured: counts[0]}
+	if f.Arg >= 0 {
+		a := &s.args[f.Arg]
+		out.Measured = counts[a.known]
+		if a.partial >= 0 {
+			out.Matching, out.Partial = counts[a.met], counts[a.partial]
+			out.Measured += out.Partial
 		}
-		return math.NaN()
+		out.Blind = out.Calls - out.Measured
 	}
+	figure := condition.Exact(math.NaN())
+	switch {
+	case out.Measured < w.MinCalls:
+	case out.Measured > 0:
+		figure = b.figure(s, f, &out, m)
+	case out.Calls == 0 && (f.Arg < 0 || f.Func == "count" || f.Func == "sum" || f.Func == "distinct"):
+		figure = condition.Exact(0)
+	}
+	out.Low, out.High = figure.Low, figure.High
+	return out
+}
+
+// figure is one figure of a window with measured calls. A call that is partial may
+// be one that matches or not.
+func (b *buckets) figure(s *shape, f *condition.Figure, of *Measure, m *merged) condition.Bounds {
+	least, most := float64(of.Matching), float64(of.Matching+of.Partial)
 	switch f.Func {
+	case "calls":
+		return condition.Exact(float64(of.Calls))
 	case "count":
-		return float64(counts[a.met])
+		return condition.Bounds{Low: least, High: most}
 	case "rate":
-		return float64(counts[a.met]) / float64(known)
+		n := float64(of.Measured)
+		return condition.Bounds{Low: least / n, High: most / n}
+	default:
+		return condition.Exact(b.known(s, f, of.Measured, m))
+	}
+}
+
+// known is a figure over the values that are known.
+func (b *buckets) known(s *shape, f *condition.Figure, known int, m *merged) float64 {
+	a := &s.args[f.Arg]
+	switch f.Func {
 	case "sum":
 		return b.fold(s, a, a.sum, f.Prev, add)
 	case "avg":

@@ -159,7 +159,31 @@ type Values struct {
 	Latest    float64  `json:"latest"`
 	Worst     float64  `json:"worst"`
 	Resolving *float64 `json:"resolving,omitempty"`
+
+	// Direction is the side to which the figure fires: "up" for large values, "down"
+	// for small ones. Each value above is the end of its bounds that decides: the low
+	// one for up, the high one for down.
+	Direction string `json:"direction,omitempty"`
+
+	Measure                   // of the latest value
+	OpeningMeasure   *Measure `json:"openingMeasure,omitempty"`
+	WorstMeasure     *Measure `json:"worstMeasure,omitempty"`
+	ResolvingMeasure *Measure `json:"resolvingMeasure,omitempty"`
 }
+
+// Measure is what is known of a figure of a window, and of how many calls.
+type Measure struct {
+	Low  float64 `json:"low"` // the figure lies between low and high; equal where it is exact
+	High float64 `json:"high"`
+
+	Calls    int `json:"calls"`    // in the window
+	Matching int `json:"matching"` // of a condition: calls that meet it
+	Measured int `json:"measured"` // calls of which something is known that the figure asks: the base of shares
+	Partial  int `json:"partial"`  // of those: calls of which the condition is unknown
+	Blind    int `json:"blind"`    // calls of which nothing is known, left out
+}
+
+func (m *Measure) bounds() condition.Bounds { return condition.Bounds{Low: m.Low, High: m.High} }
 
 // Point is one value of a trend.
 type Point struct {
@@ -188,7 +212,13 @@ type Counts struct {
 	Matched  int `json:"matched"`
 	Judged   int `json:"judged"`   // outcome known, matched ones included
 	Unjudged int `json:"unjudged"` // outcome depends on an unknown field
+
+	// Of rules over windows: those of the unjudged of which a part is known.
+	Partial int `json:"partial,omitempty"`
 }
+
+// Measured are the calls of which something is known that the rule asks.
+func (c Counts) Measured() int { return c.Judged + c.Partial }
 
 // UnjudgedShare is the share of calls, 0..1, whose outcome could not be told.
 func (c Counts) UnjudgedShare() float64 {

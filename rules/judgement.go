@@ -13,13 +13,20 @@ import (
 // judgement is what a window says at one time.
 type judgement struct {
 	truth    condition.Truth
-	clear    bool     // the condition to resolve holds
+	open     bool     // the truth is unknown only because partial calls may be either
+	clear    bool     // an incident may resolve
 	reason   string   // why, where it is not the condition's
 	severity Severity // where it holds
-	value    float64  // of the leading figure; NaN where it is unknown
+	lead     int      // place of the leading figure among the rule's leads
+	value    float64  // of the leading figure, the end that decides; NaN where it is unknown
+	measure  Measure  // of the leading figure
 	evidence func() Evidence
 	counts   Counts // calls in the window
 }
+
+// over reports whether the condition of a rule is not true, as far as the window
+// could be judged at all.
+func (j *judgement) over() bool { return j.truth == condition.False || j.open }
 
 // judgeWindow looks at the window of one key as it is now, and acts on it.
 func (g *Engine) judgeWindow(i int, r *Rule, k *keyState) {
@@ -39,7 +46,7 @@ func (g *Engine) judgeWindow(i int, r *Rule, k *keyState) {
 		return
 	}
 	j := g.judgement(i, r, k)
-	s.follow(w, j.value, now)
+	s.follow(w, g.figures, now)
 	k.LookAt = earlier(r.Active.Next(now), k.Seen.Add(seenFor))
 	if w.Calls == 0 && some {
 		k.LookAt = earlier(k.LookAt, w.shape.end(s.Buckets.Head))
@@ -48,7 +55,7 @@ func (g *Engine) judgeWindow(i int, r *Rule, k *keyState) {
 		k.LookAt = earlier(k.LookAt, pending.Add(time.Nanosecond))
 	}
 	if k.Incident == nil && j.truth != condition.True { // as nearly always
-		if j.truth == condition.False {
+		if j.over() {
 			k.PendingTill = time.Time{}
 		}
 		g.leave(k)
@@ -88,41 +95,29 @@ func earlier(a, b time.Time) time.Time {
 }
 
 func (g *Engine) judgement(i int, r *Rule, k *keyState) judgement {
-	w, b := r.Window, k.Window.Buckets
+	w := r.Window
 	j := judgement{truth: condition.Unknown, value: math.NaN()}
-	g.totals.addUp(&w.shape, b)
+	g.measureWindow(w, k.Window.Buckets)
 	calls := g.totals.now[0]
-	g.values = g.values[:0]
-	for at := range w.Figures.All {
-		f := &w.Figures.All[at]
-		v := math.NaN()
-		if !f.Prev || g.totals.before[0] >= w.MinCalls {
-			v = b.figure(&w.shape, f, &g.totals, &g.merged)
-		}
-		g.values = append(g.values, v)
-	}
-	g.windows.LoadFigures(g.values)
-	if len(g.values) > 0 && calls > 0 {
-		j.value = g.values[w.lead.figure]
-	}
-	j.counts = g.totals.blamed(w)
 	switch {
 	case calls == 0 && w.NoData == NoDataResolve:
 		j.clear, j.reason = true, "no call in "+w.String()
 	case calls == 0 && w.NoData == NoDataAlert:
 		j.truth, j.reason, j.severity = condition.True, "no call in "+w.String(), r.Severity
 		j.evidence = func() Evidence { return g.silence(r, k.Key, "calls", w.String()) }
-	case calls < w.MinCalls:
 	default:
-		j.truth = g.evalWindow(i, r, r.When)
+		when := g.evalWindow(i, r, r.When)
+		j.truth, j.open = when.Truth, g.partly(r.When, when)
 		if j.truth == condition.True {
 			j.severity = g.windowSeverity(i, r)
 		}
-		j.clear = j.truth == condition.False
+		j.clear = j.over()
 		if w.Resolve != nil {
-			j.clear = g.evalWindow(i, r, w.Resolve) == condition.True
+			resolve := g.evalWindow(i, r, w.Resolve)
+			j.clear = resolve.Truth == condition.True || g.partly(w.Resolve, resolve)
 		}
 	}
+	g.follow(w, k, &j)
 	if j.evidence == nil && (j.truth == condition.True || k.Incident != nil) {
 		severity := j.severity
 		j.evidence = func() Evidence { return g.windowEvidence(r, k.Key, severity) }
@@ -130,36 +125,78 @@ func (g *Engine) judgement(i int, r *Rule, k *keyState) judgement {
 	return j
 }
 
-func (g *Engine) evalWindow(i int, r *Rule, p *condition.Program) condition.Truth {
+// measureWindow works out the figures of a window and loads them.
+func (g *Engine) measureWindow(w *Window, b *buckets) {
+	g.totals.addUp(&w.shape, b)
+	g.measures, g.figures = g.measures[:0], g.figures[:0]
+	for at := range w.Figures.All {
+		m := b.measure(w, &w.Figures.All[at], &g.totals, &g.merged)
+		g.measures = append(g.measures, m)
+		g.figures = append(g.figures, m.bounds())
+	}
+	g.windows.LoadFigures(g.figures)
+}
+
+// short is the figure that has the fewest measured calls, where that is fewer than
+// the rule wants.
+func (g *Engine) short(w *Window) (f Values, ok bool) {
+	for i, m := range g.measures {
+		if m.Measured < w.MinCalls && (!ok || m.Measured < f.Measured) {
+			f, ok = Values{Name: w.Figures.All[i].Name, Measure: m}, true
+		}
+	}
+	return f, ok
+}
+
+// partly reports whether an outcome is unknown only because calls that are partial
+// may be either: every figure that the program asks for is known within bounds.
+func (g *Engine) partly(p *condition.Program, res condition.Result) bool {
+	if res.Truth != condition.Unknown || res.Err != nil {
+		return false
+	}
+	for _, slot := range p.Figures() {
+		if !g.figures[slot].Known() {
+			return false
+		}
+	}
+	return true
+}
+
+// follow chooses the leading figure: that of an open incident stays, a new one is
+// described by the first that makes the condition hold.
+func (g *Engine) follow(w *Window, k *keyState, j *judgement) {
+	if len(w.leads) == 0 {
+		j.counts = Counts{Matched: g.totals.now[0], Judged: g.totals.now[0]}
+		return
+	}
+	if k.Incident != nil {
+		j.lead = min(k.Lead, len(w.leads)-1)
+	} else if j.truth == condition.True {
+		j.lead = max(0, slices.IndexFunc(w.leads, func(l lead) bool { return l.Holds(&g.windows) }))
+	}
+	l := &w.leads[j.lead]
+	j.measure = g.measures[l.Figure]
+	if j.measure.Calls > 0 {
+		j.value = l.Direction.End(j.measure.bounds())
+	}
+	j.counts = l.counts(w, g.totals.now)
+}
+
+func (g *Engine) evalWindow(i int, r *Rule, p *condition.Program) condition.Result {
 	res := p.Eval(&g.windows)
 	if res.Err != nil {
 		g.st.Rules[i].fail(r.failure(res.Err))
 	}
-	return res.Truth
+	return res
 }
 
 func (g *Engine) windowSeverity(i int, r *Rule) Severity {
 	for _, l := range r.Ladder {
-		if g.evalWindow(i, r, l.When) == condition.True {
+		if g.evalWindow(i, r, l.When).Truth == condition.True {
 			return l.Severity
 		}
 	}
 	return r.Severity
-}
-
-// blamed are the calls in the window by what the leading figure makes of them.
-func (t *totals) blamed(w *Window) Counts {
-	calls := t.now[0]
-	if w.lead.arg < 0 {
-		return Counts{Matched: calls, Judged: calls}
-	}
-	a := &w.shape.args[w.lead.arg]
-	c := Counts{Judged: t.now[a.known]}
-	c.Matched, c.Unjudged = c.Judged, calls-c.Judged
-	if a.met >= 0 {
-		c.Matched = t.now[a.met]
-	}
-	return c
 }
 
 // windowEvidence tells of the window that is loaded: its figures as conditions.

@@ -3,6 +3,8 @@ package rules
 import (
 	"encoding/binary"
 	"math"
+
+	"callwatch/rules/condition"
 )
 
 // maxAddedUp is up to how many calls a window over calls is added up again with
@@ -20,7 +22,7 @@ type lastCalls struct {
 
 const (
 	rowKnown = 1 << iota
-	rowMet
+	rowClass // of a condition: two bits
 )
 
 // rowSize is how many bytes one call takes.
@@ -49,10 +51,7 @@ func (s *shape) appendRow(b []byte, readings []reading) []byte {
 		if r.known {
 			flags |= rowKnown
 		}
-		if r.met {
-			flags |= rowMet
-		}
-		b = append(b, flags)
+		b = append(b, flags+rowClass*byte(r.class))
 		if s.args[i].numeric() {
 			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(r.number))
 		}
@@ -66,7 +65,7 @@ func (s *shape) appendRow(b []byte, readings []reading) []byte {
 // readRow reads what appendRow wrote.
 func (s *shape) readRow(b []byte, readings []reading) []reading {
 	for i := range s.args {
-		r := reading{known: b[0]&rowKnown != 0, met: b[0]&rowMet != 0}
+		r := reading{known: b[0]&rowKnown != 0, class: condition.Class(b[0] / rowClass & 3)}
 		b = b[1:]
 		if s.args[i].numeric() {
 			r.number, b = math.Float64frombits(binary.LittleEndian.Uint64(b)), b[8:]
@@ -95,7 +94,7 @@ func (l *lastCalls) take(w *Window, b *buckets, readings []reading) {
 // away the call that leaves the window.
 func (l *lastCalls) slide(w *Window, b *buckets, readings []reading) {
 	s, size := &w.shape, w.shape.rowSize()
-	b.add(s, b.Head, readings)
+	b.add(w, b.Head, readings)
 	for back := range int64(s.ring) { // the window, then the one before
 		age := (back + 1) * int64(w.Calls)
 		if l.Total < age {
@@ -107,7 +106,7 @@ func (l *lastCalls) slide(w *Window, b *buckets, readings []reading) {
 			left = s.readRow(l.Rows[at:at+size], nil)
 		}
 		one := newBuckets(s, b.Head)
-		one.add(s, b.Head, left)
+		one.add(w, b.Head, left)
 		now, before := s.place(b.Head-back), s.place(b.Head-back-1)
 		for i, n := range one.Counts[s.place(b.Head)*s.counts:][:s.counts] {
 			b.Counts[now*s.counts+i] -= n
@@ -157,7 +156,7 @@ func (l *lastCalls) fill(w *Window, b *buckets) {
 			at := int((l.Total-age)%most) * size
 			readings = s.readRow(l.Rows[at:at+size], readings)
 		}
-		b.add(s, number, readings)
+		b.add(w, number, readings)
 	}
 }
 

@@ -3,6 +3,8 @@ package rules
 import (
 	"reflect"
 	"testing"
+
+	"callwatch/rules/condition"
 )
 
 // A row holds all that a call said: whoever adds a member to reading has to add
@@ -20,12 +22,18 @@ func TestLargeWindowOverCalls(t *testing.T) {
 		w := compileSet(t, "rules: [{name: many, over: 4000 calls, when: "+when+"}]").Rules[0].Window
 		var s *windowState
 		met := func(i int) bool { return i%4 == 0 || i < 3000 }
+		class := func(i int) condition.Class {
+			if met(i) {
+				return condition.Matching
+			}
+			return condition.Clear
+		}
 		readings := make([]reading, len(w.Figures.Args))
 		for i := range 9000 {
 			for j := range readings {
-				readings[j] = reading{known: true, met: met(i), number: 1}
+				readings[j] = reading{known: true, class: class(i), number: 1}
 			}
-			s = s.add(w, t0, t0, readings)
+			s, _ = s.add(w, t0, t0, readings)
 			if i%97 != 0 || (i+1)%every != 0 {
 				continue
 			}
@@ -46,8 +54,8 @@ func TestLargeWindowOverCalls(t *testing.T) {
 				} else if f.Func == "sum" {
 					expect = float64(min(i+1, 4000))
 				}
-				if got := s.Buckets.figure(&w.shape, &f, &sums, &merged{}); got != expect {
-					t.Fatalf("%s after %d calls: %s is %v, want %v", when, i+1, f.Name, got, expect)
+				if got := s.Buckets.measure(w, &f, &sums, &merged{}); got.Low != expect || got.High != expect {
+					t.Fatalf("%s after %d calls: %s is %v, want %v", when, i+1, f.Name, got.Low, expect)
 				}
 			}
 		}
@@ -62,7 +70,7 @@ func TestDamagedRowsAreDropped(t *testing.T) {
 	w := compileSet(t, "rules: [{name: few, over: 5 calls, when: sum(jitterMs) > 10}]").Rules[0].Window
 	var s *windowState
 	for range 7 {
-		s = s.add(w, t0, t0, []reading{{known: true, number: 3}})
+		s, _ = s.add(w, t0, t0, []reading{{known: true, number: 3}})
 	}
 	if !s.fits(w) {
 		t.Fatal("a window does not fit its own rule")

@@ -14,9 +14,9 @@ func (k keyState) judged(r *Rule, j *judgement, at time.Time) (keyState, Step, s
 		return k.rejudged(r, j, at)
 	}
 	switch {
-	case j.truth == condition.Unknown: // neither counts for `for` nor interrupts it
+	case j.truth == condition.Unknown && !j.open: // could not be judged: neither counts for `for` nor interrupts it
 		return k, "", ""
-	case j.truth == condition.False || !r.Active.Covers(at) || at.Before(k.QuietTill):
+	case j.truth != condition.True || !r.Active.Covers(at) || at.Before(k.QuietTill):
 		k.PendingTill = time.Time{}
 		return k, "", ""
 	case k.PendingTill.IsZero() || at.Sub(k.HeldAt) > r.For.Duration:
@@ -29,10 +29,10 @@ func (k keyState) judged(r *Rule, j *judgement, at time.Time) (keyState, Step, s
 	}
 	e := j.evidence()
 	k, step, note := k.open(r, e, at)
-	k.PendingTill, k.HeldAt, k.ResolveAt = time.Time{}, time.Time{}, time.Time{}
+	k.PendingTill, k.HeldAt, k.ResolveAt, k.Lead = time.Time{}, time.Time{}, time.Time{}, j.lead
 	k.change(func(i *Incident) {
 		i.Counts = j.counts
-		i.Values = r.values(j.value)
+		i.Values = r.values(j)
 		i.Trend = k.trend()
 		i.Summary = r.summarize(i)
 	})
@@ -48,7 +48,7 @@ func (k keyState) rejudged(r *Rule, j *judgement, at time.Time) (keyState, Step,
 		k.ResolveAt = time.Time{}
 	case j.clear && k.ResolveAt.IsZero():
 		k.ResolveAt = at.Add(k.Incident.ResolveAfter)
-	case j.truth == condition.False && !j.clear:
+	case j.over() && !j.clear:
 		k.ResolveAt = time.Time{}
 	}
 	switch {
@@ -58,7 +58,11 @@ func (k keyState) rejudged(r *Rule, j *judgement, at time.Time) (keyState, Step,
 			k.LastGood = &e
 		}
 		if v := k.Incident.Values; v != nil && !math.IsNaN(j.value) {
-			k.change(func(i *Incident) { resolving := *v; resolving.Resolving = new(j.value); i.Values = &resolving })
+			k.change(func(i *Incident) {
+				resolving := *v
+				resolving.Resolving, resolving.ResolvingMeasure = new(j.value), &j.measure
+				i.Values = &resolving
+			})
 		}
 		return k.resolve(r, at, resolveReason(r, j, k.Incident))
 	case k.Incident.Severity != before:
@@ -75,15 +79,15 @@ func (k keyState) rejudged(r *Rule, j *judgement, at time.Time) (keyState, Step,
 // follow brings the incident's figures up to date.
 func (k keyState) follow(r *Rule, j *judgement) keyState {
 	v, holds := k.Incident.Values, j.truth == condition.True
-	same := v == nil || math.IsNaN(j.value) || v.Latest == j.value
+	same := v == nil || math.IsNaN(j.value) || v.Latest == j.value && v.Measure == j.measure
 	if same && !(holds && j.severity.Worse(k.Incident.Severity)) {
 		return k
 	}
 	k.change(func(i *Incident) {
 		if !same {
 			next := *v
-			if next.Latest = j.value; r.Window.lead.worse(j.value, v.Worst) {
-				next.Worst = j.value
+			if next.Latest, next.Measure = j.value, j.measure; r.Window.lead(k.Lead).worse(j.value, v.Worst) {
+				next.Worst, next.WorstMeasure = j.value, &j.measure
 			}
 			i.Values, i.Trend = &next, k.trend()
 		}
@@ -109,32 +113,33 @@ func (k *keyState) stale() bool {
 }
 
 func (k *keyState) trend() []Point {
-	if k.Window == nil || len(k.Window.Trend) == 0 {
+	if k.Window == nil || k.Lead >= len(k.Window.Leads) || len(k.Window.Leads[k.Lead].Trend) == 0 {
 		return nil
 	}
-	points := make([]Point, len(k.Window.Trend))
-	for i, p := range k.Window.Trend {
+	trend := k.Window.Leads[k.Lead].Trend
+	points := make([]Point, len(trend))
+	for i, p := range trend {
 		points[i] = Point{At: time.Unix(p.At, 0).UTC(), Value: p.Value}
 	}
 	return points
 }
 
 // values begins to follow the leading figure; nil where it is unknown.
-func (r *Rule) values(v float64) *Values {
-	if r.Window == nil || math.IsNaN(v) || len(r.Window.Figures.All) == 0 {
+func (r *Rule) values(j *judgement) *Values {
+	if r.Window == nil || math.IsNaN(j.value) || len(r.Window.leads) == 0 {
 		return nil
 	}
-	f := &r.Window.Figures.All[r.Window.lead.figure]
-	return &Values{Name: f.Name, Share: f.Share(), Opening: v, Latest: v, Worst: v}
-}
-
-// worse says whether one value of the leading figure is further on the side of
-// the limit that alerts.
-func (l *lead) worse(a, b float64) bool {
-	if l.limit.Below() {
-		return a < b
+	l := &r.Window.leads[j.lead]
+	f := &r.Window.Figures.All[l.Figure]
+	v := &Values{Name: f.Name, Share: f.Share(), Opening: j.value, Latest: j.value, Worst: j.value, Measure: j.measure}
+	v.OpeningMeasure, v.WorstMeasure = &j.measure, &j.measure
+	switch l.Direction {
+	case condition.Up:
+		v.Direction = "up"
+	case condition.Down:
+		v.Direction = "down"
 	}
-	return a > b
+	return v
 }
 
 func resolveReason(r *Rule, j *judgement, in *Incident) string {

@@ -244,7 +244,7 @@ func (l *loader) finish(n ast.Node, r *Rule, novelty newness, present map[string
 	case r.Window != nil:
 		r.On = nil
 		if r.When != nil {
-			r.Window.lead = leadOf(r.Window, r.When)
+			r.Window.leads = leadsOf(r.Window, r.When)
 			r.Window.shape = shapeOf(r.Window)
 		}
 	case r.Absent > 0 && present["on"] == nil:

@@ -33,6 +33,7 @@ type shape struct {
 // argShape says where the numbers of one argument stand; -1 for nowhere.
 type argShape struct {
 	known, met     int // in counts: calls for which it is known, calls that meet the condition
+	partial        int // in counts: calls of which the condition is unknown, but not all of its comparisons
 	sum, low, high int // in sums
 	sketch, set    int
 }
@@ -59,12 +60,16 @@ func shapeOf(w *Window) shape {
 			*n++
 		}
 	}
-	for range w.Figures.Args {
-		a := argShape{-1, -1, -1, -1, -1, -1, -1}
+	for _, arg := range w.Figures.Args {
+		a := argShape{-1, -1, -1, -1, -1, -1, -1, -1}
 		take(&a.known, &s.counts)
+		if arg.Cond {
+			take(&a.met, &s.counts)
+			take(&a.partial, &s.counts)
+		}
 		s.args = append(s.args, a)
 	}
-	text := []string{w.String(), w.lead.limit.Op, fmt.Sprint(w.lead.limit.Number)}
+	text := []string{w.String()}
 	for _, f := range w.Figures.All {
 		text = append(text, f.Name)
 		if f.Arg < 0 {
@@ -72,7 +77,6 @@ func shapeOf(w *Window) shape {
 		}
 		switch a := &s.args[f.Arg]; f.Func {
 		case "count", "rate":
-			take(&a.met, &s.counts)
 		case "avg", "sum":
 			take(&a.sum, &s.sums)
 		case "min":
@@ -85,8 +89,12 @@ func shapeOf(w *Window) shape {
 			take(&a.sketch, &s.sketches)
 		}
 	}
-	if w.lead.arg >= 0 && w.lead.bound {
-		take(&s.args[w.lead.arg].met, &s.counts)
+	for i := range w.leads {
+		l := &w.leads[i]
+		if l.beyond = -1; l.limits() {
+			take(&l.beyond, &s.counts)
+		}
+		text = append(text, fmt.Sprint(l.Figure, l.Direction, l.Limit.Op, l.Limit.Number))
 	}
 	s.digest = Digest([]byte(strings.Join(text, "\x00")))
 	return s

@@ -86,6 +86,7 @@ type keyState struct {
 	PendingTill time.Time     `json:"pendingTill,omitzero"` // a window's condition holds; when its `for` is over
 	HeldAt      time.Time     `json:"heldAt,omitzero"`      // when that was judged last
 	Tally       []Share       `json:"tally,omitempty"`      // what Incident.Top is taken from
+	Lead        int           `json:"lead,omitempty"`       // place of the figure that the incident follows among the rule's leads
 	Told        float64       `json:"told,omitempty"`       // latest value of the leading figure in a transition
 	LookAt      time.Time     `json:"lookAt,omitzero"`      // when the window or absence is to be judged again
 	RemindAt    time.Time     `json:"remindAt,omitzero"`

@@ -2,12 +2,9 @@ package rules
 
 import (
 	"cmp"
-	"math"
 	"slices"
-	"time"
 
 	"callwatch/call"
-	"callwatch/rules/condition"
 )
 
 const (
@@ -55,36 +52,64 @@ func (k *keyState) top() []Share {
 	return slices.Clip(top[:min(len(top), maxTop)])
 }
 
-// gatherSamples gives an incident about a window that just opened the calls it
-// is about: of the latest ones, as far as they are still kept.
+// gatherSamples gives an incident about a window that just opened the calls that
+// are its evidence: the worst and the latest ones, as far as they are still kept.
 func (g *Engine) gatherSamples(r *Rule, k *keyState) {
 	k.Tally = nil
 	if r.Window == nil || k.Window == nil {
 		return
 	}
+	l := r.Window.lead(k.Lead)
 	var samples []Evidence
-	blamed := k.Window.Bad
-	if !r.Window.lead.tells() {
-		blamed = k.Window.Recent
-	}
-	for _, key := range blamed {
-		if cs := g.call(key); cs != nil && g.inWindow(r, cs) {
-			g.sampled.Load(&cs.Call.Event)
-			samples = r.sample(samples, r.blame(&cs.Call.Event, &g.sampled, g.st.Now))
+	for _, key := range k.candidates(l) {
+		e, p := g.reread(r, l, key)
+		if e != nil && p.met {
+			samples = r.sample(samples, r.blame(l, e, &g.sampled, g.st.Now))
 		}
 	}
 	for _, key := range k.Window.Recent {
-		cs := g.call(key)
-		if cs == nil || !g.inWindow(r, cs) {
-			continue
-		}
-		g.sampled.Load(&cs.Call.Event)
-		readings, _ := r.Window.read(&g.sampled, nil)
-		if known, met := r.Window.blames(readings); known {
-			k.tally(r, &cs.Call.Event, met)
+		if e, p := g.reread(r, l, key); e != nil && p.judged {
+			k.tally(r, e, p.met)
 		}
 	}
 	k.change(func(i *Incident) { i.Samples, i.Top = samples, k.top() })
+}
+
+// candidates are the calls among which those are that a lead shows, each once.
+func (k *keyState) candidates(l *lead) []call.Key {
+	var keys []call.Key
+	add := func(key call.Key) {
+		if !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	if l != nil && k.Lead < len(k.Window.Leads) {
+		for _, b := range k.Window.Leads[k.Lead].Worst {
+			add(b.Key)
+		}
+		for _, key := range k.Window.Leads[k.Lead].Latest {
+			add(key)
+		}
+	}
+	for _, key := range k.Window.Recent {
+		add(key)
+	}
+	return keys
+}
+
+// reread is a call of the window as it is now, and what a lead makes of it; nil
+// where it is no longer kept or in the window.
+func (g *Engine) reread(r *Rule, l *lead, key call.Key) (*call.Event, part) {
+	cs := g.call(key)
+	if cs == nil || !g.inWindow(r, cs) {
+		return nil, part{}
+	}
+	g.sampled.Load(&cs.Call.Event)
+	if l == nil {
+		return &cs.Call.Event, part{true, true, true}
+	}
+	readings, _ := r.Window.read(&g.sampled, nil)
+	return &cs.Call.Event, l.part(readings)
 }
 
 func (g *Engine) inWindow(r *Rule, cs *callState) bool {
@@ -92,47 +117,21 @@ func (g *Engine) inWindow(r *Rule, cs *callState) bool {
 }
 
 // addToIncident counts a further call of an open incident.
-func (k *keyState) addToIncident(g *Engine, r *Rule, known, met bool) {
-	if known {
-		k.tally(r, g.seen, met)
+func (k *keyState) addToIncident(g *Engine, r *Rule, readings []reading) {
+	l := r.Window.lead(k.Lead)
+	p := part{true, true, true}
+	if l != nil {
+		p = l.part(readings)
+	}
+	if p.judged {
+		k.tally(r, g.seen, p.met)
 	}
 	k.change(func(i *Incident) {
-		i.Counts.add(known, met)
+		i.Counts.add(p)
 		i.Top = k.top()
-		if met {
-			i.Samples = r.sample(i.Samples, r.blame(g.seen, &g.facts, g.st.Now))
+		if p.met {
+			i.Samples = r.sample(i.Samples, r.blame(l, g.seen, &g.facts, g.st.Now))
 		}
 	})
 	*k = k.gatherFrom(g.st.Now)
-}
-
-// blame is one call as evidence for what the leading figure says of all.
-func (r *Rule) blame(e *call.Event, facts *condition.Facts, at time.Time) Evidence {
-	ev := Evidence{At: at, Call: e.Clone()}
-	ev.Call.Raw, ev.Call.Intervals, ev.Call.Counters = nil, nil, nil
-	w := r.Window
-	if w.lead.arg < 0 {
-		return ev
-	}
-	arg := w.Figures.Args[w.lead.arg]
-	if p := arg.Program(); p != nil {
-		ev.Conditions, ev.Margin = p.Explain(facts), p.Margin(facts)
-		return ev
-	}
-	v, known, _ := arg.Number(facts)
-	if !known {
-		return ev
-	}
-	c := Condition{Expr: arg.Text, Text: arg.Text + " (" + shortNumber(v) + ")", Truth: condition.True, Value: &v}
-	ev.Margin = v
-	if w.lead.limit.Below() {
-		ev.Margin = -v
-	}
-	if w.lead.bound {
-		limit := " " + w.lead.limit.Op + " " + shortNumber(w.lead.limit.Number)
-		c.Expr, c.Text = c.Expr+limit, c.Text+limit
-		ev.Margin = math.Abs(v-w.lead.limit.Number) / max(math.Abs(w.lead.limit.Number), 1e-9)
-	}
-	ev.Conditions = []Condition{c}
-	return ev
 }

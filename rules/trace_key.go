@@ -72,8 +72,11 @@ func (t *Trace) window(i int, r *Rule, k *keyState, x *Explanation) {
 		x.Verdict = VerdictNotMatched
 	default:
 		x.Verdict = VerdictUnjudged
-		if calls := t.engine.totals.now[0]; calls < r.Window.MinCalls {
-			x.hold("min_calls", fmt.Sprintf("%d calls in the window, judged from %d on", calls, r.Window.MinCalls))
+		switch short, ok := t.engine.short(r.Window); {
+		case ok:
+			x.hold("min_calls", fmt.Sprintf("%s: %d of %d calls measured; needs %d", short.Name, short.Measured, short.Calls, r.Window.MinCalls))
+		case j.open:
+			x.hold("partial", "not certain: calls of which only a part is known may be either")
 		}
 	}
 	if x.Verdict != VerdictMatched {

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"callwatch/call"
@@ -10,12 +11,11 @@ import (
 
 // windowState is what one key of a window rule remembers.
 type windowState struct {
-	Buckets *buckets   `json:"buckets"`
-	Recent  []call.Key `json:"recent,omitempty"`  // latest calls counted
-	Bad     []call.Key `json:"bad,omitempty"`     // latest calls that are to blame
-	Trend   []figureAt `json:"trend,omitempty"`   // of the leading figure
-	TrendAt int64      `json:"trendAt,omitempty"` // stride at its last point
-	Last    *lastCalls `json:"last,omitempty"`    // of windows over calls
+	Buckets *buckets    `json:"buckets"`
+	Recent  []call.Key  `json:"recent,omitempty"`  // latest calls counted
+	Leads   []leadState `json:"leads,omitempty"`   // by the lead's place in the rule
+	TrendAt int64       `json:"trendAt,omitempty"` // stride at the last point of the trends
+	Last    *lastCalls  `json:"last,omitempty"`    // of windows over calls
 }
 
 // figureAt is a point of a trend; At is in seconds since 1970.
@@ -26,7 +26,6 @@ type figureAt struct {
 
 const (
 	recentCalls = 8
-	badCalls    = 8
 	trendPoints = 12
 	trendSteps  = 3 // buckets between two points; of a window over calls, thirtieths of it
 )
@@ -75,17 +74,44 @@ func (g *Engine) countIn(i int, r *Rule, cs *callState) {
 		health.fail(r.failure(err))
 	}
 	k.Seen = g.st.Now
-	k.Window = k.Window.add(r.Window, at, g.st.Now, readings)
-	known, met := r.Window.blames(readings)
-	k.Window.remember(cs.Call.Key(), met && r.Window.lead.tells())
-	health.Counts.add(known, met)
-	if met {
+	var place int64
+	k.Window, place = k.Window.add(r.Window, at, g.st.Now, readings)
+	k.Window.remember(cs.Call.Key())
+	total := g.blame(r, k, cs.Call.Key(), place, readings)
+	health.Counts.add(total)
+	if total.met {
 		health.matchAt(g.st.Now)
 	}
 	if k.Incident != nil {
-		k.addToIncident(g, r, known, met)
+		k.addToIncident(g, r, readings)
 	}
 	g.judgeWindow(i, r, k)
+}
+
+// blame remembers the call that is loaded for the leads of which it is evidence,
+// and joins what they make of it.
+func (g *Engine) blame(r *Rule, k *keyState, key call.Key, place int64, readings []reading) (total part) {
+	w, s := r.Window, k.Window
+	if len(w.leads) == 0 {
+		return part{true, true, true}
+	}
+	if len(s.Leads) != len(w.leads) {
+		s.Leads = make([]leadState, len(w.leads))
+	}
+	left := s.Buckets.Head - int64(w.shape.steps)
+	if s.Last != nil {
+		left = s.Last.Total - int64(w.Calls)
+	}
+	stays := func(b blamed) bool { return b.At > left && g.call(b.Key) != nil }
+	for i := range w.leads {
+		l := &w.leads[i]
+		p := l.part(readings)
+		total = part{total.measured || p.measured, total.judged || p.judged, total.met || p.met}
+		if p.met && l.blames() {
+			s.Leads[i].blame(l, blamed{key, l.rank(&readings[l.arg], &g.facts), place}, stays)
+		}
+	}
+	return total
 }
 
 // concerns says whether `where` and `except` let the loaded call count.
@@ -112,11 +138,14 @@ func (g *Engine) concerns(i int, r *Rule) (concerned, unknown bool) {
 	return true, false
 }
 
-func (c *Counts) add(known, met bool) {
+func (c *Counts) add(p part) {
 	switch {
-	case !known:
+	case !p.judged:
 		c.Unjudged++
-	case met:
+		if p.measured {
+			c.Partial++
+		}
+	case p.met:
 		c.Matched++
 		c.Judged++
 	default:
@@ -124,26 +153,16 @@ func (c *Counts) add(known, met bool) {
 	}
 }
 
-// blames says whether the leading figure's argument is known of the call read,
-// and whether the call is one of those that the rule is about.
-func (w *Window) blames(readings []reading) (known, met bool) {
-	if w.lead.arg < 0 {
-		return true, true
-	}
-	r := readings[w.lead.arg]
-	return r.known, r.met || r.known && !w.lead.cond && !w.lead.bound
-}
-
-// add counts a call that was over at a time. One that settles when the window
-// has left that time behind counts when it settles.
-func (s *windowState) add(w *Window, at, now time.Time, readings []reading) *windowState {
+// add counts a call that was over at a time, and tells where: the number of its
+// bucket or, of a window over calls, its own. One that settles when the window has left that time behind counts when it settles.
+func (s *windowState) add(w *Window, at, now time.Time, readings []reading) (*windowState, int64) {
 	shape := &w.shape
 	if w.Calls > 0 {
 		if s == nil || s.Last == nil {
 			s = &windowState{Buckets: newBuckets(shape, 0), Last: &lastCalls{}}
 		}
 		s.Last.take(w, s.Buckets, readings)
-		return s
+		return s, s.Last.Total
 	}
 	head := shape.at(now)
 	if s == nil {
@@ -157,8 +176,8 @@ func (s *windowState) add(w *Window, at, now time.Time, readings []reading) *win
 	if number <= head-int64(shape.steps) {
 		number = head
 	}
-	s.Buckets.add(shape, number, readings)
-	return s
+	s.Buckets.add(w, number, readings)
+	return s, number
 }
 
 // fits reports whether a window that was read from a checkpoint is one of w.
@@ -169,14 +188,11 @@ func (s *windowState) fits(w *Window) bool {
 	sh := &w.shape
 	return s.Buckets != nil && len(s.Buckets.Counts) == sh.ring*sh.counts && len(s.Buckets.Sums) == sh.ring*sh.sums &&
 		len(s.Buckets.Sketches) == sh.ring*sh.sketches && len(s.Buckets.Sets) == sh.sets &&
-		(s.Last != nil) == (w.Calls > 0) && (s.Last == nil || s.Last.fits(w))
+		(s.Last != nil) == (w.Calls > 0) && (s.Last == nil || s.Last.fits(w)) && (len(s.Leads) == 0 || len(s.Leads) == len(w.leads))
 }
 
-func (s *windowState) remember(k call.Key, bad bool) {
+func (s *windowState) remember(k call.Key) {
 	s.Recent = pushBounded(s.Recent, k, recentCalls)
-	if bad {
-		s.Bad = pushBounded(s.Bad, k, badCalls)
-	}
 }
 
 func pushBounded[T any](list []T, v T, most int) []T {
@@ -191,18 +207,30 @@ func pushBounded[T any](list []T, v T, most int) []T {
 	return list
 }
 
-// follow adds a point to the trend, one for every third bucket.
-func (s *windowState) follow(w *Window, value float64, now time.Time) {
-	if math.IsNaN(value) {
-		return
-	}
+// follow adds a point to the trends, one for every third bucket. A bounded figure
+// is shown by the end that decides.
+func (s *windowState) follow(w *Window, figures []condition.Bounds, now time.Time) {
 	stride := s.Buckets.Head
 	if s.Last != nil {
 		stride = s.Last.Total / int64(max(w.Calls/windowSteps, 1))
 	}
-	if len(s.Trend) > 0 && stride-s.TrendAt < trendSteps {
+	if stride-s.TrendAt < trendSteps && s.hasTrend() {
 		return
 	}
-	s.TrendAt = stride
-	s.Trend = pushBounded(s.Trend, figureAt{now.Unix(), value}, trendPoints)
+	if len(s.Leads) != len(w.leads) {
+		s.Leads = make([]leadState, len(w.leads))
+	}
+	for i := range w.leads {
+		l := &w.leads[i]
+		value := l.Direction.End(figures[l.Figure])
+		if math.IsNaN(value) {
+			continue
+		}
+		s.TrendAt = stride
+		s.Leads[i].Trend = pushBounded(s.Leads[i].Trend, figureAt{now.Unix(), value}, trendPoints)
+	}
+}
+
+func (s *windowState) hasTrend() bool {
+	return slices.ContainsFunc(s.Leads, func(l leadState) bool { return len(l.Trend) > 0 })
 }

@@ -13,15 +13,15 @@ import (
 type Window struct {
 	Over     time.Duration // 0 where Calls is set
 	Calls    int
-	MinCalls int // fewer: unjudged, neither fires nor resolves
+	MinCalls int // a figure of fewer measured calls is unknown
 	Settle   time.Duration
 	Grace    time.Duration // calls whose end was stored later than that after it are counted as late
 	NoData   NoData
-	Resolve  *condition.Program // nil: resolves where When does not hold
+	Resolve  *condition.Program // resolves where it is not false; nil: where When is not true
 
 	Figures condition.Figures // what When, Resolve and the ladder ask
 
-	lead  lead
+	leads []lead // at least one, unless the rule asks nothing of the window
 	shape shape
 }
 
@@ -57,36 +57,6 @@ func (w *Window) String() string {
 		return fmt.Sprintf("%d calls", w.Calls)
 	}
 	return shortDuration(w.Over)
-}
-
-// lead is the figure that an incident of the rule is told by, and how it finds
-// the calls that are to blame.
-type lead struct {
-	figure int
-	arg    int // -1: every call counts the same
-	cond   bool
-	limit  condition.Limit
-	bound  bool // limit is about the figure
-}
-
-// tells says whether single calls can be told to be to blame.
-func (l *lead) tells() bool { return l.arg >= 0 && (l.cond || l.bound) }
-
-func leadOf(w *Window, when *condition.Program) lead {
-	l := lead{arg: -1}
-	l.figure, l.limit, l.bound = when.Lead()
-	if l.figure < 0 {
-		l.figure = 0
-		return l
-	}
-	f := w.Figures.All[l.figure]
-	if l.arg = f.Arg; l.arg >= 0 {
-		l.cond = w.Figures.Args[l.arg].Cond
-	}
-	if f.Func == "sum" || f.Func == "distinct" {
-		l.arg = -1
-	}
-	return l
 }
 
 // ofCalls says whether the rule's incidents gather single calls: they resolve

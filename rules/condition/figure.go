@@ -25,6 +25,7 @@ func (f *Figure) Share() bool { return f.Func == "rate" }
 type Argument struct {
 	Text string // in its normalized form
 	Cond bool   // a condition; otherwise a value
+	Many bool   // distinct counts its values; otherwise it is a number
 	root *node
 }
 
@@ -37,16 +38,6 @@ func (a *Argument) Fields() []string {
 		}
 	})
 	return names
-}
-
-// Judge tells whether a call meets the condition.
-func (a *Argument) Judge(facts *Facts) Result {
-	f := frame{facts: facts, steps: maxSteps}
-	v := a.root.judge(&f)
-	if v == broken {
-		return Result{Unknown, f.err}
-	}
-	return Result{Truth: v.truth()}
 }
 
 // Number is the value for a call; false where it is unknown.

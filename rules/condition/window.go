@@ -102,8 +102,10 @@ func (c *compiler) before(args []ast.Node, at file.Location) *node {
 // asked adds a figure and its argument, each once.
 func (c *compiler) asked(f Figure, arg *node, at file.Location) *node {
 	if arg != nil {
-		wanted := Argument{Text: arg.String(), Cond: f.Func == "count" || f.Func == "rate", root: arg}
-		f.Arg = slices.IndexFunc(c.figures.Args, func(a *Argument) bool { return a.Text == wanted.Text && a.Cond == wanted.Cond })
+		wanted := Argument{Text: arg.String(), Cond: f.Func == "count" || f.Func == "rate", Many: f.Func == "distinct", root: arg}
+		f.Arg = slices.IndexFunc(c.figures.Args, func(a *Argument) bool {
+			return a.Text == wanted.Text && a.Cond == wanted.Cond && a.Many == wanted.Many
+		})
 		if f.Arg < 0 {
 			f.Arg = len(c.figures.Args)
 			c.figures.Args = append(c.figures.Args, &wanted)

@@ -85,6 +85,7 @@ func shapeOf(w *Window) shape {
 			take(&a.high, &s.sums)
 		case "distinct":
 			take(&a.set, &s.sets)
+			text = append(text, "distinct by bucket") // checkpoints before that kept one level for all
 		default:
 			take(&a.sketch, &s.sketches)
 		}

@@ -6,9 +6,13 @@ import (
 )
 
 // sketch counts values by size: each cell holds those within 0.5 % of its own
-// value (DDSketch of Masson, Rim and Lee). Cells are sorted, the size in the
-// upper and the count in the lower 16 bits; sketches of several buckets are
-// merged by adding up their cells.
+// value (DDSketch of Masson, Rim and Lee), whatever their order and range. Cells
+// are sorted, the size in the upper and the count in the lower 16 bits; sketches
+// of several buckets are merged by adding up their cells.
+//
+// A sketch takes four bytes a call at most, and stops growing where every size
+// is in use: 1,000 cells for values from 1 to 20,000, 1,612 cells (6 KB) for
+// seven decades.
 type sketch []uint32
 
 const (
@@ -17,7 +21,6 @@ const (
 	sizeShift   = 1400    // the smallest value told from 0 is 1e-6
 	maxSize     = 8000    // 1e28
 	maxCell     = 1<<16 - 1
-	maxCells    = 1024 // of one bucket, a range of 1 to 28,000
 )
 
 var logGamma = math.Log((1 + sketchError) / (1 - sketchError))
@@ -48,8 +51,7 @@ func valueOf(size uint32) float64 {
 	return 2 * math.Pow(gamma, float64(i-sizeShift)) / (gamma + 1)
 }
 
-// add counts one value. A bucket with more sizes than it may hold counts it with
-// the nearest.
+// add counts one value.
 func (s sketch) add(v float64) sketch {
 	size := sizeOf(v)
 	i, _ := slices.BinarySearch(s, size<<16)
@@ -58,13 +60,6 @@ func (s sketch) add(v float64) sketch {
 			s[i]++
 			return s
 		}
-	}
-	if len(s) >= maxCells {
-		i = min(i, len(s)-1)
-		if s[i]&maxCell < maxCell {
-			s[i]++
-		}
-		return s
 	}
 	return slices.Insert(s, i, size<<16|1)
 }

@@ -277,25 +277,6 @@ func naive(function, arg string, in []countedCall) float64 {
 	return values[rank-1]
 }
 
-func TestDistinctBeyondTheBound(t *testing.T) {
-	var d distinctValues
-	for i := range 20_000 {
-		d.add(fmt.Sprint("agent-", i), i%3)
-	}
-	if len(d.Values) > maxDistinct {
-		t.Errorf("%d values are kept", len(d.Values))
-	}
-	if got := d.count(0b111); math.Abs(got-20_000) > 3000 {
-		t.Errorf("about %v values, want some 20,000", got)
-	}
-	for b := range 3 {
-		d.forget(b)
-	}
-	if d.Level != 0 || d.count(0b111) != 0 {
-		t.Errorf("%+v after all buckets are gone", d)
-	}
-}
-
 func TestSketchOfExtremes(t *testing.T) {
 	var m merged
 	for _, v := range []float64{0, -3, 1e-9, 1e30, -1e30, 250, math.MaxFloat64} {

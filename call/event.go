@@ -97,34 +97,6 @@ type Key struct {
 // Key names the call the event is about.
 func (e *Event) Key() Key { return Key{e.Provider, e.CallID} }
 
-// Interval is one reporting interval of a call. Counters are differences within
-// the interval, not readings.
-type Interval struct {
-	Start            time.Time `json:"start,omitzero"`
-	End              time.Time `json:"end,omitzero"`
-	PacketsReceived  *int64    `json:"packetsReceived,omitempty"`
-	PacketsLost      *int64    `json:"packetsLost,omitempty"`
-	PacketLossPct    *float64  `json:"packetLossPct,omitempty"` // percent, 0..100
-	JitterMs         *float64  `json:"jitterMs,omitempty"`
-	RTTMs            *float64  `json:"rttMs,omitempty"`
-	ConcealedPct     *float64  `json:"concealedPct,omitempty"` // percent, 0..100
-	JitterBufferMs   *float64  `json:"jitterBufferMs,omitempty"`
-	PacketsDiscarded *int64    `json:"packetsDiscarded,omitempty"`
-	AudioLevel       *float64  `json:"audioLevel,omitempty"` // received level, 0..1
-	Held             bool      `json:"held,omitempty"`       // on hold for some of the time: not rated, and its silence is no fault
-	RFactor          *float64  `json:"rFactor,omitempty"`    // 0..100; 0 where an answered call received nothing
-	MOS              *float64  `json:"mos,omitempty"`        // of RFactor, 1..4.5
-}
-
-// Duration is the length of the interval, 0 where an end is unknown or the ends
-// are the wrong way round.
-func (iv Interval) Duration() time.Duration {
-	if iv.Start.IsZero() || !iv.End.After(iv.Start) {
-		return 0
-	}
-	return iv.End.Sub(iv.Start)
-}
-
 // Clone copies the event so that folding the copy leaves e as it was. Facts
 // behind pointers are shared: they are never written through.
 func (e *Event) Clone() Event {

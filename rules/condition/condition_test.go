@@ -147,7 +147,8 @@ func TestEvalRich(t *testing.T) {
 		"one(intervals, .mos < 3.5)": Unknown, "one(intervals, .mos > 1)": False, "count(intervals, .mos > 1) == 2": Unknown, "count(intervals, .mos > 1) >= 1": True, "count(intervals, .mos > 1) > 3": False,
 		"len(filter(intervals, .jitterMs > 1)) == 2": Unknown, "len(filter(intervals, .jitterMs > 1)) >= 2": True, "intervals[0].mos < 3.5": True, "intervals[1].mos < 3.5": Unknown,
 		"any(filter(intervals, .mos != nil), .mos > 4)": True, "all(intervals, .rttMs == nil)": True, "one(intervals, #.start == nil)": True,
-		"intervals[9].mos < 3.5": Unknown,
+		"intervals[9].mos < 3.5": Unknown, "any(intervals, .held)": False, "any(intervals, .audioLevel <= 0.001)": Unknown,
+		"any(intervals, .concealedPct > 1)": Unknown, "any(intervals, .jitterBufferMs > 1)": Unknown, "any(intervals, .packetsDiscarded > 1)": Unknown,
 
 		// raw: by type, numbers and truth values given as text are read.
 		"raw.score > 5": True, "raw.rtt > 100": True, "raw[\"odd name\"] == 1": True, "raw.deep.codes[0] == 404": True,

@@ -102,34 +102,24 @@ type member struct {
 	read func(*call.Interval) value
 }
 
-// intervalMembers are the members of one element of `intervals`. A function, not
-// a variable: nothing of the package can be changed.
+// intervalMembers are the members of one element of `intervals`, as package call
+// declares them. A function, not a variable: nothing of the package can be changed.
 func intervalMembers() map[string]member {
-	whole := typ{kind: number, whole: true}
-	num := typ{kind: number}
-	return map[string]member{
-		"start":           {typ{kind: instant}, func(iv *call.Interval) value { return ofTime(iv.Start) }},
-		"end":             {typ{kind: instant}, func(iv *call.Interval) value { return ofTime(iv.End) }},
-		"packetsReceived": {whole, func(iv *call.Interval) value { return ofCount(iv.PacketsReceived) }},
-		"packetsLost":     {whole, func(iv *call.Interval) value { return ofCount(iv.PacketsLost) }},
-		"packetLossPct":   {num, func(iv *call.Interval) value { return ofFigure(iv.PacketLossPct) }},
-		"jitterMs":        {num, func(iv *call.Interval) value { return ofFigure(iv.JitterMs) }},
-		"rttMs":           {num, func(iv *call.Interval) value { return ofFigure(iv.RTTMs) }},
-		"rFactor":         {num, func(iv *call.Interval) value { return ofFigure(iv.RFactor) }},
-		"mos":             {num, func(iv *call.Interval) value { return ofFigure(iv.MOS) }},
+	members := map[string]member{}
+	for _, m := range call.Members() {
+		switch m.Type {
+		case call.Number, call.Integer:
+			members[m.Name] = member{typ{kind: number, whole: m.Type == call.Integer}, func(iv *call.Interval) value {
+				if n, ok := m.Number(iv); ok {
+					return finite(n)
+				}
+				return value{}
+			}}
+		case call.Bool:
+			members[m.Name] = member{typ{kind: boolean}, func(iv *call.Interval) value { return ofBool(m.Truth(iv)) }}
+		case call.Time:
+			members[m.Name] = member{typ{kind: instant}, func(iv *call.Interval) value { return ofTime(m.Time(iv)) }}
+		}
 	}
-}
-
-func ofCount(n *int64) value {
-	if n == nil {
-		return value{}
-	}
-	return ofNumber(float64(*n))
-}
-
-func ofFigure(n *float64) value {
-	if n == nil {
-		return value{}
-	}
-	return finite(*n)
+	return members
 }

@@ -2,6 +2,8 @@ package condition
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
@@ -158,7 +160,8 @@ func (c *compiler) intervalMember(base *node, name string, at file.Location) *no
 		for k := range members {
 			known = append(known, k)
 		}
-		hint := "intervals have start, end, packetsReceived, packetsLost, packetLossPct, jitterMs, rttMs, rFactor, mos"
+		slices.Sort(known)
+		hint := "intervals have " + strings.Join(known, ", ")
 		if meant := nearest(name, known); meant != "" {
 			hint = "did you mean " + meant + "?"
 		}

@@ -29,6 +29,7 @@ type history struct {
 	incidents *incidentIndex
 	seen      senders
 	workspace workspace
+	elsewhere noted
 	testing   sync.Mutex // one backtest at a time
 
 	correcting sync.RWMutex
@@ -59,7 +60,7 @@ func (h *history) backend() *backend.History {
 	return &backend.History{
 		Events: h.events, Follow: h.follow, FollowIncidents: h.followIncidents, Ends: h.ends,
 		Call: h.call, Explain: h.explain, Try: h.try, Backtest: h.backtest, Body: h.body,
-		Incident: h.incident, DeadLetters: h.deadLetters, Status: h.status,
+		Incident: h.incident, DeadLetters: h.deadLetters, Status: h.status, Receivers: h.receivers,
 		Replay: func(ctx context.Context, ids []string) (backend.Replayed, error) { return h.replay(ctx, ids) },
 	}
 }

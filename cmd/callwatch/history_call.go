@@ -109,6 +109,7 @@ func (h *history) incident(ctx context.Context, id string) (backend.IncidentHist
 		return x, backend.ErrNotFound
 	}
 	x.Thread = h.thread(ctx, &x.Incident)
+	x.Undelivered = h.undelivered(id)
 	return x, nil
 }
 

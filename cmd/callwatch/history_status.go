@@ -66,13 +66,7 @@ func (h *history) status(ctx context.Context) backend.Status {
 			s.Dead = st.Messages
 		}
 	}
-	for _, c := range a.notifier.Load().Status().Channels {
-		r := backend.Receiver{Name: c.Channel}
-		if c.Broken {
-			r.Broken = c.LastError
-		}
-		s.Receivers = append(s.Receivers, r)
-	}
+	s.Receivers = append(s.Receivers, h.receivers(ctx)...)
 	return s
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callwatch/handlers/backend"
 	"callwatch/rules"
 )
 
@@ -99,7 +100,7 @@ func incidentsShowCommand(s *settings) *cobra.Command {
 	c := &cobra.Command{Use: "show ID", Short: "Show one incident", Args: cobra.ExactArgs(1)}
 	o := addOutput(c)
 	return onRemote(c, s, func(c *cobra.Command, r *remote, args []string) error {
-		var in rules.Incident
+		var in shownIncident
 		if err := r.ask(c.Context(), http.MethodGet, "/incidents/"+url.PathEscape(args[0]), nil, &in); err != nil {
 			return err
 		}
@@ -107,7 +108,13 @@ func incidentsShowCommand(s *settings) *cobra.Command {
 	})
 }
 
-func incidentPage(w io.Writer, in *rules.Incident) error {
+// shownIncident is an incident as the API shows it, with what was not delivered.
+type shownIncident struct {
+	rules.Incident
+	Undelivered []backend.Undelivered `json:"undelivered,omitempty"`
+}
+
+func incidentPage(w io.Writer, in *shownIncident) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
 		if text := printableText(fmt.Sprintf(format, args...)); text != "" {
@@ -116,7 +123,10 @@ func incidentPage(w io.Writer, in *rules.Incident) error {
 	}
 	row("incident", "%s", in.ID)
 	row("summary", "%s", in.Summary)
-	row("state", "%s, %s", standing(in), in.Severity)
+	row("state", "%s, %s", standing(&in.Incident), in.Severity)
+	for _, u := range in.Undelivered {
+		row("not delivered", "yet to %s: %s, next try %s", u.Receiver, u.Cause, localTime(u.NextTry))
+	}
 	row("rule", "%s", in.Rule)
 	for _, l := range in.By {
 		row("  "+l.Name, "%s", cmp.Or(l.Value, "unknown"))

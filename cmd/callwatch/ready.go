@@ -53,8 +53,8 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 	switch {
 	case !status.Configured:
 		add("slack", handlers.Degraded, "no token and no output: incidents are only logged")
-	case status.Broken():
-		add("slack", handlers.Degraded, "take nothing: "+strings.Join(status.BrokenNames(), ", "))
+	case len(a.troubled()) > 0:
+		add("slack", handlers.Degraded, strings.Join(a.troubled(), "; "))
 	case status.Degraded:
 		add("slack", handlers.Degraded, "incoming webhook only: no edits, threads or buttons")
 	default:

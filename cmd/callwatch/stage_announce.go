@@ -28,6 +28,9 @@ func (a *app) handOver(ctx context.Context, n *notifier.Notifier) error {
 	defer keeping.Wait()
 	defer stop()
 	keeping.Go(func() { w.keep(ctx, a.log, n.Settled) })
+	if !a.store.Alone() {
+		keeping.Go(func() { a.noteReceivers(ctx, n) })
+	}
 	return a.store.FollowTransitions(ctx, delivered+1, func(st stream.Transition) error {
 		var t rules.Transition
 		if err := json.Unmarshal(st.Data, &t); err != nil {

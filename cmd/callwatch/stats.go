@@ -176,6 +176,10 @@ func brokenDesc() *desc {
 	return prometheus.NewDesc("callwatch_receiver_broken", "1 where the channel takes nothing from us.", []string{"channel"}, nil)
 }
 
+func degradedDesc() *desc {
+	return prometheus.NewDesc("callwatch_receiver_degraded", "1 where alerts do not reach the receiver: it is broken, two attempts in a row failed, or nothing was delivered for a minute.", []string{"channel"}, nil)
+}
+
 func fetchPendingDesc() *desc {
 	return prometheus.NewDesc("callwatch_fetches_pending", "Requests for reports that wait for their next attempt.", []string{"provider"}, nil)
 }
@@ -190,7 +194,7 @@ func callsHeldDesc() *desc {
 
 // Describe names the metrics.
 func (l *liveCollector) Describe(ch chan<- *desc) {
-	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), leftOutDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), notifiedDesc(), brokenDesc(), backlogDesc(), fetchPendingDesc(), fetchBrokenDesc(), callsHeldDesc()} {
+	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), leftOutDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), notifiedDesc(), brokenDesc(), degradedDesc(), backlogDesc(), fetchPendingDesc(), fetchBrokenDesc(), callsHeldDesc()} {
 		ch <- d
 	}
 }
@@ -241,5 +245,10 @@ func (l *liveCollector) Collect(ch chan<- prometheus.Metric) {
 			broken = 1
 		}
 		gauge(brokenDesc(), broken, c.Channel)
+		degraded := 0.0
+		if c.Degraded {
+			degraded = 1
+		}
+		gauge(degradedDesc(), degraded, c.Channel)
 	}
 }

@@ -39,6 +39,8 @@ type IncidentDetail struct {
 	rules.Incident
 	Transitions []rules.Transition `json:"transitions,omitempty" doc:"oldest first"`
 	Thread      string             `json:"thread,omitempty" doc:"address of its Slack thread, when known"`
+
+	Undelivered []backend.Undelivered `json:"undelivered,omitempty" doc:"receivers in trouble that do not show it as it is"`
 }
 
 type incidentDetailOutput struct{ Body IncidentDetail }
@@ -142,7 +144,7 @@ func (s *service) showIncident(ctx context.Context, in *IncidentChoice) (*incide
 	if errors.Is(err, backend.ErrNotFound) || errors.Is(err, backend.ErrIndexing) {
 		h.Incident, err = s.incident(ctx, in.ID)
 	}
-	return &incidentDetailOutput{IncidentDetail{h.Incident, h.Transitions, h.Thread}}, err
+	return &incidentDetailOutput{IncidentDetail{h.Incident, h.Transitions, h.Thread, h.Undelivered}}, err
 }
 
 // incident is the one of an id, open or the last of its rule and key.

@@ -60,6 +60,9 @@ type History struct {
 	Replay func(ctx context.Context, ids []string) (Replayed, error)
 	// Status is how callwatch itself is.
 	Status func(ctx context.Context) Status
+	// Receivers are where alerts go, by name: part of the status, at no cost. nil
+	// is none.
+	Receivers func(ctx context.Context) []Receiver
 }
 
 // EventQuery chooses stored events. Zero values choose all.
@@ -130,6 +133,7 @@ type IncidentHistory struct {
 	Incident    rules.Incident     `json:"incident"`
 	Transitions []rules.Transition `json:"transitions"`
 	Thread      string             `json:"thread,omitempty"` // address of its Slack thread, when known
+	Undelivered []Undelivered      `json:"undelivered,omitempty"`
 }
 
 // DeadLetter is a body that could not be normalized.
@@ -201,4 +205,19 @@ type StreamStatus struct {
 type Receiver struct {
 	Name   string `json:"name"`
 	Broken string `json:"broken,omitempty"` // why
+
+	Degraded bool      `json:"degraded"`         // nothing arrives: broken, two failures in a row, or a minute without a delivery
+	Cause    string    `json:"cause,omitempty"`  // of being degraded
+	Since    time.Time `json:"since,omitzero"`   // degraded
+	NextTry  time.Time `json:"nextTry,omitzero"` // where one is waited for
+	Pending  int       `json:"pending"`          // incidents that it does not show as they are
+}
+
+// Undelivered is an incident that one of its receivers does not show as it is.
+type Undelivered struct {
+	Receiver  string    `json:"receiver"`
+	Announced bool      `json:"announced"` // an earlier state of it was delivered
+	Cause     string    `json:"cause"`
+	Since     time.Time `json:"since"`
+	NextTry   time.Time `json:"nextTry"`
 }

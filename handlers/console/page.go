@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -38,6 +39,8 @@ type view struct {
 	Slack bool
 	Open  int    // incidents
 	Alarm string // what keeps the rules file from being used
+
+	Troubled []backend.Receiver // that take no alerts
 }
 
 // parse makes one template a page, each with the layout and the shared parts.
@@ -53,6 +56,9 @@ func (c *console) page(ec echo.Context, status int, name string, v view) error {
 	if !v.Bare {
 		if s, ok := ec.Get(visitor).(session); ok && !c.Trusted(ec.Request()) {
 			v.Name = s.name
+		}
+		if c.History.Receivers != nil {
+			v.Troubled = slices.DeleteFunc(c.History.Receivers(ec.Request().Context()), func(r backend.Receiver) bool { return !r.Degraded })
 		}
 		v.Slack, v.Open, v.Alarm = c.Slack, len(c.Open()), c.Rules().Trouble()
 		if v.Note == "" {

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
+
+	operators "callwatch/handlers/console"
 )
 
 // app is the state of one HTTP side: its configuration and its budgets.
@@ -17,6 +19,8 @@ type app struct {
 	inflating  chan struct{} // held while a body is inflated
 	streams    atomic.Int64
 	rejections sampler
+	// failurePage shows a failure to a browser; nil where there is no console.
+	failurePage operators.FailurePage
 }
 
 // New builds the routes. What listens must set the timeouts of Server as well.
@@ -32,10 +36,11 @@ func New(c Config) http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.Logger.SetOutput(io.Discard) // everything goes to slog
 	e.IPExtractor = echo.ExtractIPDirect()
-	e.HTTPErrorHandler = answerError
+	e.HTTPErrorHandler = a.answerError
 	e.Use(identify, a.record, secureHeaders(), a.localHost, onlyPost, a.sameSite())
 
 	e.POST("/webhooks/:provider", a.webhook)
+	e.POST("/webhooks/:provider/", a.webhook) // as some write it at their provider
 	e.POST("/webhooks/:provider/:token", a.webhook)
 	if a.Interactions != nil {
 		e.POST("/slack/interactions", a.interaction)

@@ -12,19 +12,19 @@ import (
 
 // routeAPI adds the programs' interface.
 func (a *app) routeAPI(e *echo.Echo) {
-	group := api.Mount(e, *a.API, api.Env{
+	routes := api.Mount(e, *a.API, api.Env{
 		Trusted: a.trusted,
 		Now:     a.Now, Log: a.Log, Streams: a.Limits.Streams,
 	})
 	if a.Work != nil {
-		group.POST("/work/:name", a.doWork)
+		routes.POST("/work/:name", a.doWork)
 	}
 	a.routePprof(e)
 }
 
 // routePages adds the operators' console at /.
 func (a *app) routePages(e *echo.Echo) {
-	operators.Mount(e, *a.API, operators.Env{
+	a.failurePage = operators.Mount(e, *a.API, operators.Env{
 		Trusted: a.trusted, Secure: strings.HasPrefix(a.PublicURL, "https://"), Now: a.Now, Log: a.Log,
 		Streams: a.Limits.Streams, Slack: a.Dev && a.Console != nil,
 	})

@@ -5,12 +5,14 @@ import (
 	"net/http/pprof"
 
 	"github.com/labstack/echo/v4"
+
+	"callwatch/handlers/api"
 )
 
 // routePprof serves profiles of the running program, for go tool pprof, to
 // those whom the API lets in.
 func (a *app) routePprof(e *echo.Echo) {
-	profiles := e.Group("/debug/pprof", a.API.Authorize(a.trusted))
+	profiles := api.Guarded(e, "/debug/pprof", a.API.Authorize(a.trusted))
 	for path, serve := range map[string]http.HandlerFunc{
 		"/": pprof.Index, "/:profile": pprof.Index,
 		"/cmdline": pprof.Cmdline, "/profile": pprof.Profile, "/trace": pprof.Trace, "/symbol": pprof.Symbol,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -47,8 +48,9 @@ func problemOf(err error) *problem {
 	return &problem{status: http.StatusInternalServerError, title: "Internal error", detail: "The request failed. The log has the cause under the request id."}
 }
 
-// answerError writes the problem of an error unless an answer has begun.
-func answerError(err error, c echo.Context) {
+// answerError writes the problem of an error unless an answer has begun: as a
+// page for a browser, else as JSON.
+func (a *app) answerError(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
@@ -64,6 +66,9 @@ func answerError(err error, c echo.Context) {
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", retryAfter)
 	}
+	if a.failurePage != nil && wantsPage(c.Request()) && a.failurePage(c, p.status, p.title, p.detail) == nil {
+		return
+	}
 	body, _ := json.Marshal(struct {
 		Type     string         `json:"type"`
 		Title    string         `json:"title"`
@@ -72,4 +77,17 @@ func answerError(err error, c echo.Context) {
 		Problems rules.Problems `json:"problems,omitempty"`
 	}{"about:blank", p.title, p.status, p.detail, p.problems})
 	_ = c.Blob(p.status, "application/problem+json", body) // the client is gone: nothing left to tell
+}
+
+// programPaths are where programs call: they are never answered with a page.
+var programPaths = []string{"/webhooks", api.Prefix, "/slack/interactions", "/livez", "/readyz", "/metrics", "/version"}
+
+// wantsPage says whether a person waits for the answer to a request.
+func wantsPage(r *http.Request) bool {
+	for _, p := range programPaths {
+		if r.URL.Path == p || strings.HasPrefix(r.URL.Path, p+"/") {
+			return false
+		}
+	}
+	return strings.Contains(r.Header.Get("Accept"), "text/html") && r.Header.Get("HX-Request") == ""
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -56,7 +57,7 @@ func (a *app) receive(c echo.Context) (got reception) {
 			a.Log.Error("panic while taking a webhook", "provider", got.Provider, "err", v, "request", requestID(c), "stack", string(debug.Stack()))
 		}
 	}()
-	p, known := a.providers[c.Param("provider")]
+	p, known := a.providers[plainParam(c, "provider")]
 	if !known {
 		got.Provider, got.Outcome = "unknown", UnknownProvider
 		return got
@@ -73,7 +74,8 @@ func (a *app) receive(c echo.Context) (got reception) {
 		return got
 	}
 
-	if !a.Dev && normalizer.Refused(p.Provider, token(c), p.Keys) {
+	given := token(c, p.Keys)
+	if !a.Dev && normalizer.Refused(p.Provider, given, p.Keys) {
 		got.Outcome, got.err = BadSignature, normalizer.ErrSignature
 		return got
 	}
@@ -88,7 +90,7 @@ func (a *app) receive(c echo.Context) (got reception) {
 		mediaType = guessType(body)
 	}
 	hook, outcome, err := a.verify(p, &normalizer.Request{
-		URL: a.calledURL(r), Header: r.Header, Body: body, Token: token(c),
+		URL: a.calledURL(r), Header: r.Header, Body: body, Token: given,
 		ReceivedAt: a.Now().UTC(), ContentType: mediaType,
 	})
 	got.Outcome, got.err = outcome, err
@@ -112,6 +114,11 @@ func (a *app) store(ctx context.Context, hook normalizer.Webhook, got *reception
 // error that is no verdict on the signature is our own fault.
 func (a *app) verify(p Provider, r *normalizer.Request) (normalizer.Webhook, Outcome, error) {
 	hook, err := normalizer.Verify(p.Provider, r, p.Keys)
+	if plain := plainURL(r.URL); p.SignsURL && errors.Is(err, normalizer.ErrSignature) && plain != r.URL {
+		signed := *r
+		signed.URL = plain
+		hook, err = normalizer.Verify(p.Provider, &signed, p.Keys)
+	}
 	switch {
 	case err == nil:
 		return hook, Accepted, nil
@@ -126,6 +133,17 @@ func (a *app) verify(p Provider, r *normalizer.Request) (normalizer.Webhook, Out
 	default:
 		return hook, Broken, err
 	}
+}
+
+// plainURL is a webhook's URL less a slash behind its path and an empty query. A
+// sender or a proxy may add them behind what was signed: it is the same webhook.
+func plainURL(address string) string {
+	path, query, ok := strings.Cut(address, "?")
+	path = strings.TrimSuffix(path, "/")
+	if ok && query != "" {
+		return path + "?" + query
+	}
+	return path
 }
 
 // calledURL is the URL as the provider called and signed it.
@@ -144,18 +162,31 @@ func (a *app) calledURL(r *http.Request) string {
 }
 
 // token is the URL token: the path segment, or the password of basic
-// authentication.
-func token(c echo.Context) string {
-	t := c.Param("token")
-	if c.Request().URL.RawPath != "" { // the router matched the escaped path
-		if plain, err := url.PathUnescape(t); err == nil {
-			t = plain
-		}
+// authentication. A slash behind the segment is not of it, unless a configured
+// token ends so.
+func token(c echo.Context, k normalizer.Keys) string {
+	t := plainParam(c, "token")
+	if trimmed, ok := strings.CutSuffix(c.Param("token"), "/"); ok && !slices.ContainsFunc(k[normalizer.URLToken], func(s string) bool { return strings.HasSuffix(s, "/") }) {
+		t = unescaped(c, trimmed)
 	}
 	if t == "" {
 		_, t, _ = c.Request().BasicAuth()
 	}
 	return t
+}
+
+// plainParam is a parameter of the path less the escapes with which the router
+// matched it.
+func plainParam(c echo.Context, name string) string { return unescaped(c, c.Param(name)) }
+
+func unescaped(c echo.Context, s string) string {
+	if c.Request().URL.RawPath == "" {
+		return s // the router matched the plain path
+	}
+	if plain, err := url.PathUnescape(s); err == nil {
+		return plain
+	}
+	return s
 }
 
 // logRejected names the reason that the answer keeps to itself.

@@ -103,7 +103,7 @@ func TestAnswers(t *testing.T) {
 		{"nothing configured", "POST", base + "/webhooks/off", jsonBody, jsonType, 403, handlers.ProviderOff},
 		{"unknown provider", "POST", base + "/webhooks/nobody", jsonBody, jsonType, 404, handlers.UnknownProvider},
 		{"no provider", "POST", base + "/webhooks", jsonBody, jsonType, 404, ""},
-		{"empty token in the path", "POST", base + "/webhooks/tokened/", jsonBody, jsonType, 404, ""},
+		{"empty token in the path", "POST", base + "/webhooks/tokened/", jsonBody, jsonType, 401, handlers.BadSignature}, // the same webhook as without the slash
 		{"get", "GET", hook, "", nil, 405, ""},
 		{"head", "HEAD", hook, "", nil, 405, ""},
 		{"put", "PUT", hook, jsonBody, good, 405, ""},
@@ -390,4 +390,40 @@ func (s *syncBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.String()
+}
+
+// A slash or an empty query behind the address changes nothing, whichever form
+// of it the provider signed.
+func TestSameWebhookUnderOtherForms(t *testing.T) {
+	all := providers()
+	all[0].SignsURL = true
+	base := serve(t, handlers.Config{Providers: all})
+	hook := base + "/webhooks/signing"
+	for sent, signedAs := range map[string][]string{
+		hook:              {hook},
+		hook + "/":        {hook, hook + "/"},
+		hook + "?":        {hook, hook + "?"},
+		hook + "/?":       {hook, hook + "/?"},
+		hook + "?a=1":     {hook + "?a=1"},
+		hook + "/?a=1":    {hook + "?a=1", hook + "/?a=1"},
+		hook + "/?a=1&b=": {hook + "?a=1&b="},
+	} {
+		for _, address := range signedAs {
+			if got := send(t, "POST", sent, jsonBody, signed(address, jsonBody)); got.status != 200 {
+				t.Errorf("%s signed as %s: %d %s", sent, address, got.status, got.body)
+			}
+		}
+	}
+	for sent, signedAs := range map[string]string{
+		hook: hook + "/", hook + "?a=1": hook, hook + "/?a=1": hook, hook + "?": hook + "?a=1", base + "/webhooks/signing//": hook + "///",
+	} {
+		if got := send(t, "POST", sent, jsonBody, signed(signedAs, jsonBody)); got.status != 401 {
+			t.Errorf("%s signed as %s: %d, want 401", sent, signedAs, got.status)
+		}
+	}
+	for _, path := range []string{"t0ken%2Fwith%20slash", "t0ken%2Fwith%20slash/", "t0ken/with%20slash", "t0ken/with%20slash/", "t0ken/with%20slash?"} {
+		if got := send(t, "POST", base+"/webhooks/tokened/"+path, jsonBody, map[string]string{"Content-Type": "application/json"}); got.status != 200 {
+			t.Errorf("token as %s: %d %s", path, got.status, got.body)
+		}
+	}
 }

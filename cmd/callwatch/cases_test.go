@@ -162,7 +162,10 @@ func requestOf(t *testing.T, base string, want casefile.Request) (*http.Response
 		t.Fatal(err)
 	}
 	path, query, hasQuery := strings.Cut(want.Path, "?")
-	r.URL.Opaque = "//" + r.URL.Host + path // else the client would clean it
+	if r.URL.Path, err = url.PathUnescape(path); err != nil {
+		t.Fatal(err)
+	}
+	r.URL.RawPath = path // its escapes as they stand
 	r.URL.RawQuery, r.URL.ForceQuery = query, hasQuery && query == ""
 	if want.Body != "" {
 		r.Header.Set("Content-Type", "application/json")

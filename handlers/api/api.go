@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -58,14 +59,33 @@ type service struct {
 	streams atomic.Int64
 }
 
-// Mount adds the routes and returns the group they are in, for routes that the
-// document does not have. The server answers errors that are *ProblemDetails,
-// refuses what pages of other sites send, and turns panics into answers.
-func Mount(e *echo.Echo, a API, env Env) *echo.Group {
+// Routes adds routes below a prefix, each behind the same guards. A group of
+// Echo with middleware would also catch every path below its prefix, and with
+// it the answer 405 to a method that a path does not have.
+type Routes struct {
+	group  *echo.Group
+	guards []echo.MiddlewareFunc
+}
+
+// Guarded makes routes below a prefix, behind guards.
+func Guarded(e *echo.Echo, prefix string, guards ...echo.MiddlewareFunc) Routes {
+	return Routes{e.Group(prefix), guards}
+}
+
+// GET adds a route.
+func (r Routes) GET(path string, h echo.HandlerFunc) { r.group.GET(path, h, r.guards...) }
+
+// POST adds a route.
+func (r Routes) POST(path string, h echo.HandlerFunc) { r.group.POST(path, h, r.guards...) }
+
+// Mount adds the routes and returns how to add further ones, which the document
+// does not have. The server answers errors that are *ProblemDetails, refuses
+// what pages of other sites send, and turns panics into answers.
+func Mount(e *echo.Echo, a API, env Env) Routes {
 	s := &service{API: a, Env: env}
-	group := e.Group(Prefix, a.Authorize(env.Trusted), unescape)
-	s.huma = humaecho.NewWithGroup(e, group, configuration())
-	s.huma.UseMiddleware(s.wantJSON)
+	routes := Guarded(e, Prefix, a.Authorize(env.Trusted), unescape)
+	s.huma = humaecho.NewWithGroup(e, routes.group, configuration())
+	s.huma.UseMiddleware(routes.guard, s.wantJSON)
 	s.routeEvents()
 	s.routeCalls()
 	s.routeIncidents()
@@ -73,8 +93,23 @@ func Mount(e *echo.Echo, a API, env Env) *echo.Group {
 	s.routeRules()
 	s.routeDeadLetters()
 	s.routeStatus()
-	s.routeDocument(group)
-	return group
+	s.routeDocument(routes)
+	return routes
+}
+
+// guard puts an operation of the library behind the guards.
+func (r Routes) guard(ctx huma.Context, next func(huma.Context)) {
+	handle := func(echo.Context) error {
+		next(ctx)
+		return nil
+	}
+	for _, g := range slices.Backward(r.guards) {
+		handle = g(handle)
+	}
+	c := humaecho.Unwrap(ctx)
+	if err := handle(c); err != nil {
+		c.Error(err)
+	}
 }
 
 // configuration of the library: JSON alone, no pages of its own.

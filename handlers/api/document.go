@@ -9,7 +9,7 @@ import (
 )
 
 // routeDocument serves the OpenAPI document of all routes before it.
-func (s *service) routeDocument(g *echo.Group) {
+func (s *service) routeDocument(g Routes) {
 	delete(s.huma.OpenAPI().Components.Schemas.Map(), "ErrorModel") // the library's own form of errors: nobody gets it
 	delete(s.huma.OpenAPI().Components.Schemas.Map(), "ErrorDetail")
 	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(s.huma.OpenAPI()) })

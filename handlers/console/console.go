@@ -38,16 +38,17 @@ type console struct {
 	streams  atomic.Int64
 }
 
-// Mount adds the pages. The server refuses what pages of other sites send and
+// Mount adds the pages and returns the page that tells a browser of a failure
+// outside of the console. The server refuses what pages of other sites send and
 // turns panics into answers.
-func Mount(e *echo.Echo, a api.API, env Env) {
+func Mount(e *echo.Echo, a api.API, env Env) FailurePage {
 	c := &console{API: a, Env: env, pages: parse(), sessions: newSessions()}
 	c.routeStatic(e)
 	e.GET("/login", c.loginPage, c.answer)
 	e.POST("/login", c.login, c.answer)
 	e.POST("/logout", c.logout, c.answer)
 
-	in := e.Group("", c.answer, c.authorize, unescape)
+	in := api.Guarded(e, "", c.answer, c.authorize, unescape)
 	in.GET("/", c.live)
 	in.GET("/stream/events", c.streamEvents)
 	in.GET("/stream/incidents", c.streamIncidents)
@@ -68,7 +69,13 @@ func Mount(e *echo.Echo, a api.API, env Env) {
 	in.GET("/dead-letters/:raw", c.deadLetter)
 	in.POST("/dead-letters/replay", c.replay)
 	in.GET("/status", c.status)
+	return func(ec echo.Context, status int, title, detail string) error {
+		return c.page(ec, status, "problem", view{Title: title, Bare: true, Body: problemView{Title: title, Detail: detail}})
+	}
 }
+
+// FailurePage renders a failure as a page that shows nothing else.
+type FailurePage func(ec echo.Context, status int, title, detail string) error
 
 // unescape undoes the escapes of path parameters where the router has matched
 // them escaped: ids of calls may hold a slash.

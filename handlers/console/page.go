@@ -123,6 +123,12 @@ func failed(err error, what string) error {
 	return err
 }
 
+// problemView is what the page and the part named problem show.
+type problemView struct {
+	Title, Detail string
+	Problems      rules.Problems
+}
+
 // answer turns failures into pages, or into a part of one where htmx asks.
 func (c *console) answer(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
@@ -135,10 +141,7 @@ func (c *console) answer(next echo.HandlerFunc) echo.HandlerFunc {
 			c.Log.Error("page failed", "route", ec.Path(), "err", err, "request", ec.Response().Header().Get(echo.HeaderXRequestID))
 			f = &failure{status: http.StatusInternalServerError, title: "That did not work", detail: "The log has the cause under request " + ec.Response().Header().Get(echo.HeaderXRequestID) + ". Try again."}
 		}
-		body := struct {
-			Title, Detail string
-			Problems      rules.Problems
-		}{f.title, f.detail, f.problems}
+		body := problemView{f.title, f.detail, f.problems}
 		if ec.Request().Header.Get("HX-Request") != "" {
 			return c.render(ec, f.status, "problem", "failure", body)
 		}

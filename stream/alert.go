@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -58,16 +59,16 @@ type Transition struct {
 func (s *Store) PutTransition(ctx context.Context, rule, key string, cause Cause, data []byte) (stored bool, err error) {
 	subject := alertSubject(rule, key)
 	for {
-		had, seq, err := s.lastCause(ctx, subject)
+		had, any, seq, err := s.lastCause(ctx, subject)
 		if err != nil {
 			return false, fmt.Errorf("last transition of %s: %w", rule, err)
 		}
-		if seq > 0 && !cause.after(had) {
+		if any && !cause.after(had) {
 			return false, nil
 		}
-		msg := &nats.Msg{Subject: subject, Data: data, Header: nats.Header{
+		msg := s.sealed(alertStream, &nats.Msg{Subject: subject, Data: data, Header: nats.Header{
 			headerRule: {escapeHeader(rule)}, headerKey: {escapeHeader(key)}, headerCause: {cause.String()},
-		}}
+		}})
 		_, err = s.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(seq))
 		switch {
 		case err == nil:
@@ -81,17 +82,33 @@ func (s *Store) PutTransition(ctx context.Context, rule, key string, cause Cause
 	}
 }
 
-// lastCause is the cause stored last on subject and its sequence, 0 when there is none.
-func (s *Store) lastCause(ctx context.Context, subject string) (Cause, uint64, error) {
+// lastCause returns the cause of the last transition on subject, if there is any,
+// and the sequence of the last message there, 0 when there is none.
+func (s *Store) lastCause(ctx context.Context, subject string) (cause Cause, any bool, seq uint64, err error) {
 	m, err := s.alerts.GetLastMsgForSubject(ctx, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return Cause{}, 0, nil
+		return Cause{}, false, 0, nil
 	}
 	if err != nil {
-		return Cause{}, 0, readError(ctx, err)
+		return Cause{}, false, 0, readError(ctx, err)
 	}
-	cause, err := parseCause(m.Header.Get(headerCause))
-	return cause, m.Sequence, err
+	if why := s.foreign(alertStream, subject, m.Header, m.Sequence); why != nil {
+		s.skip(alertStream, subject, m.Sequence, why)
+		last, any, err := s.lastTransition(ctx, subject)
+		return last.Cause, any, m.Sequence, err
+	}
+	cause, err = parseCause(m.Header.Get(headerCause))
+	return cause, true, m.Sequence, err
+}
+
+// lastTransition reads the last transition on a subject where a foreign message
+// is behind it.
+func (s *Store) lastTransition(ctx context.Context, subject string) (last Transition, any bool, err error) {
+	all, err := s.transitions(ctx, cursor{subjects: []string{subject}})
+	if err != nil || len(all) == 0 {
+		return Transition{}, false, err
+	}
+	return all[len(all)-1], true, nil
 }
 
 // FollowTransitions reads ALERTS from a sequence on (0: from the start): what is
@@ -107,7 +124,16 @@ func (s *Store) FollowTransitions(ctx context.Context, from uint64, fn func(Tran
 func (s *Store) LastTransitions(ctx context.Context) ([]Transition, error) {
 	ctx, cancel := context.WithTimeout(ctx, lastWait)
 	defer cancel()
-	found, err := s.transitions(ctx, cursor{last: true})
+	var hidden []string // by a foreign message
+	found, err := s.transitions(ctx, cursor{last: true, skipped: func(subject string) { hidden = append(hidden, subject) }})
+	for i := 0; i < len(hidden) && err == nil; i++ {
+		var last Transition
+		var any bool
+		if last, any, err = s.lastTransition(ctx, hidden[i]); any {
+			found = append(found, last)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b Transition) int { return cmp.Compare(a.Seq, b.Seq) })
 	// On a cluster a first server may have read what another knows to be replaced.
 	type name struct{ rule, key string }
 	latest := map[name]uint64{}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"hash"
 	"strings"
@@ -100,7 +99,7 @@ func (k *block) sound(record []byte) bool {
 		header := rest[4 : 4+n]
 		return bytes.HasPrefix(header, []byte("NATS/1.0")) && bytes.HasSuffix(header, []byte("\r\n\r\n")) && k.owns(string(body[:subject]))
 	}
-	return k.owns(string(body[:subject])) && k.plausible(string(body[:subject]), rest)
+	return k.owns(string(body[:subject]))
 }
 
 // owns says whether the stream has such a subject: where it ends is not covered
@@ -128,20 +127,6 @@ func (k *block) owns(subject string) bool {
 	default:
 		name, ok := strings.CutPrefix(k.stream, "KV_")
 		return !ok || strings.HasPrefix(subject, "$KV."+name+".")
-	}
-}
-
-// plausible says whether a message without header can be one of that subject.
-func (k *block) plausible(subject string, message []byte) bool {
-	switch {
-	case k.stream == rawStream:
-		return len(message) >= frameHeader+frameTrailer && message[0] == frameVersion
-	case strings.HasPrefix(k.stream, "KV_"), k.stream == deadStream, strings.HasSuffix(subject, ".manifest"):
-		return len(message) == 0 || json.Valid(message)
-	case subject == tickSubject:
-		return len(message) > 0 && message[0] >= '0' && message[0] <= '9'
-	default:
-		return true
 	}
 }
 

@@ -8,19 +8,23 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
+	kvPrefix     = "KV_" // of the stream of a bucket
 	bucketPrefix = "callwatch_"
 	maxKey       = 1024      // bytes of a key as encoded
 	markerAge    = time.Hour // how long a bucket remembers that a key expired
 )
 
-// Bucket is a named set of keys and values with compare-and-set.
+// Bucket is a named set of keys and values with compare-and-set. A value that
+// another program put there counts as missing.
 type Bucket struct {
 	store *Store
-	kv    jetstream.KeyValue
+	name  string // of the bucket on the server
+	st    jetstream.Stream
 }
 
 // Bucket opens the bucket of that name (letters, digits, - and _), or creates it.
@@ -28,49 +32,75 @@ func (s *Store) Bucket(ctx context.Context, name string) (*Bucket, error) {
 	want := jetstream.KeyValueConfig{
 		Bucket: bucketPrefix + name, History: 1, Replicas: s.cfg.Replicas, Storage: jetstream.FileStorage, LimitMarkerTTL: markerAge,
 	}
-	var kv jetstream.KeyValue
+	b := &Bucket{store: s, name: want.Bucket}
 	err := s.settle(ctx, func(ctx context.Context) (err error) {
-		kv, err = s.js.KeyValue(ctx, want.Bucket)
-		if errors.Is(err, jetstream.ErrBucketNotFound) {
-			kv, err = s.js.CreateOrUpdateKeyValue(ctx, want)
+		b.st, err = s.js.Stream(ctx, kvPrefix+want.Bucket)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			if _, err = s.js.CreateOrUpdateKeyValue(ctx, want); err == nil {
+				b.st, err = s.js.Stream(ctx, kvPrefix+want.Bucket)
+			}
 		}
 		if err != nil {
 			return err
 		}
-		return s.moreCopies(ctx, "KV_"+want.Bucket)
+		return b.adjust(ctx)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", name, replicasError(s.cfg.Replicas, classify(err)))
 	}
-	return &Bucket{store: s, kv: kv}, nil
+	return b, nil
 }
 
-// moreCopies raises the number of copies of a bucket's stream to what is asked for.
-func (s *Store) moreCopies(ctx context.Context, name string) error {
-	st, err := s.js.Stream(ctx, name)
-	if err != nil {
-		return err
+// adjust raises the number of copies of the bucket's stream to what is asked for,
+// and gives it a seal.
+func (b *Bucket) adjust(ctx context.Context) (err error) {
+	config, metadata := b.st.CachedInfo().Config, sealMetadata(b.st.CachedInfo())
+	if metadata != nil {
+		config.Metadata = metadata
 	}
-	config := st.CachedInfo().Config
-	if config.Replicas >= s.cfg.Replicas {
-		return nil
+	if metadata != nil || config.Replicas < b.store.cfg.Replicas {
+		config.Replicas = max(config.Replicas, b.store.cfg.Replicas)
+		if b.st, err = b.store.js.UpdateStream(ctx, config); err != nil {
+			return err
+		}
 	}
-	config.Replicas = s.cfg.Replicas
-	_, err = s.js.UpdateStream(ctx, config)
-	return err
+	b.store.useSeal(b.st.CachedInfo())
+	return nil
 }
+
+func (b *Bucket) subject(key string) string { return "$KV." + b.name + "." + token(key) }
 
 // Load reads the value of key and its revision; revision 0 means that there is none.
 func (b *Bucket) Load(ctx context.Context, key string) (value []byte, rev uint64, err error) {
-	entry, err := b.kv.Get(ctx, token(key))
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
+	m, ok, err := b.last(ctx, b.subject(key))
+	if err != nil {
+		return nil, 0, fmt.Errorf("load %q: %w", key, err)
+	}
+	if !ok {
 		return nil, 0, nil
 	}
-	if err != nil {
-		return nil, 0, fmt.Errorf("load %q: %w", key, readError(ctx, err))
-	}
-	return entry.Value(), entry.Revision(), nil
+	return m.Data, m.Sequence, nil
 }
+
+// last reads the last message on a subject; ok is false when it is not a value
+// that callwatch stored. m is nil where there is none.
+func (b *Bucket) last(ctx context.Context, subject string) (m *jetstream.RawStreamMsg, ok bool, err error) {
+	m, err = b.st.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, readError(ctx, err)
+	}
+	if why := b.store.foreign(kvPrefix+b.name, subject, m.Header, m.Sequence); why != nil {
+		b.store.skip(kvPrefix+b.name, subject, m.Sequence, why)
+		return m, false, nil
+	}
+	return m, !deleted(m.Header), nil
+}
+
+// deleted reports whether a message says that its key was deleted or expired.
+func deleted(h nats.Header) bool { return h.Get(headerOperation) != "" || h.Get(headerMarker) != "" }
 
 // Save writes the value if the key's revision is still rev, 0 for a key that
 // does not exist, and returns the new revision; ok is false when it is not.
@@ -81,36 +111,32 @@ func (b *Bucket) Save(ctx context.Context, key string, value []byte, rev uint64)
 // SaveFor is Save of a value that is removed after ttl, in whole seconds from
 // one; 0 keeps it.
 func (b *Bucket) SaveFor(ctx context.Context, key string, value []byte, rev uint64, ttl time.Duration) (newRev uint64, ok bool, err error) {
-	name := token(key)
-	if len(name) > maxKey {
+	if n := len(token(key)); n > maxKey {
 		return 0, false, fmt.Errorf("save %.40q...: %w: key of %d bytes", key, ErrTooLarge, len(key))
 	}
-	if rev == 0 {
-		var opts []jetstream.KVCreateOpt
-		if ttl > 0 {
-			opts = append(opts, jetstream.KeyTTL(ttl))
+	newRev, err = b.put(ctx, key, value, rev, ttl)
+	if rev == 0 && lostRace(err) { // what is there may be deleted, or foreign
+		m, exists, lastErr := b.last(ctx, b.subject(key))
+		if lastErr == nil && m != nil && !exists {
+			newRev, err = b.put(ctx, key, value, m.Sequence, ttl)
 		}
-		newRev, err = b.kv.Create(ctx, name, value, opts...)
-	} else {
-		newRev, err = b.update(ctx, name, value, rev, ttl)
 	}
 	switch {
 	case err == nil:
 		return newRev, true, nil
-	case lostRace(err), errors.Is(err, jetstream.ErrKeyExists):
+	case lostRace(err):
 		return 0, false, nil
 	default:
 		return 0, false, fmt.Errorf("save %q: %w", key, classify(err))
 	}
 }
 
-// update writes as the bucket's own update does; that one takes no ttl.
-func (b *Bucket) update(ctx context.Context, name string, value []byte, rev uint64, ttl time.Duration) (uint64, error) {
+func (b *Bucket) put(ctx context.Context, key string, value []byte, rev uint64, ttl time.Duration) (uint64, error) {
 	opts := []jetstream.PublishOpt{jetstream.WithExpectLastSequencePerSubject(rev)}
 	if ttl > 0 {
 		opts = append(opts, jetstream.WithMsgTTL(ttl))
 	}
-	ack, err := b.store.js.Publish(ctx, "$KV."+b.kv.Bucket()+"."+name, value, opts...)
+	ack, err := b.store.js.PublishMsg(ctx, b.store.sealed(kvPrefix+b.name, &nats.Msg{Subject: b.subject(key), Data: value}), opts...)
 	if err != nil {
 		return 0, err
 	}
@@ -119,7 +145,8 @@ func (b *Bucket) update(ctx context.Context, name string, value []byte, rev uint
 
 // Delete removes key, if it exists.
 func (b *Bucket) Delete(ctx context.Context, key string) error {
-	if err := b.kv.Purge(ctx, token(key), jetstream.PurgeTTL(markerAge)); err != nil {
+	m := &nats.Msg{Subject: b.subject(key), Header: nats.Header{headerOperation: {"PURGE"}, jetstream.MsgRollup: {jetstream.MsgRollupSubject}}}
+	if _, err := b.store.js.PublishMsg(ctx, b.store.sealed(kvPrefix+b.name, m), jetstream.WithMsgTTL(markerAge)); err != nil {
 		return fmt.Errorf("delete %q: %w", key, classify(err))
 	}
 	return nil
@@ -127,19 +154,18 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 
 // Keys lists the keys that begin with prefix, sorted.
 func (b *Bucket) Keys(ctx context.Context, prefix string) ([]string, error) {
-	list, err := b.kv.ListKeys(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("keys of %s: %w", b.kv.Bucket(), readError(ctx, err))
-	}
-	defer func() { _ = list.Stop() }()
+	root := "$KV." + b.name + "."
 	var keys []string
-	for name := range list.Keys() {
-		if key, ok := untoken(name); ok && strings.HasPrefix(key, prefix) {
+	c := cursor{store: b.store, stream: kvPrefix + b.name, batch: messagesAtOnce, toEnd: true, last: true, headers: true}
+	c.deliver = func(m jetstream.Msg, _ *jetstream.MsgMetadata, _ bool) error {
+		key, ok := untoken(strings.TrimPrefix(m.Subject(), root))
+		if ok && !deleted(m.Headers()) && strings.HasPrefix(key, prefix) {
 			keys = append(keys, key)
 		}
+		return nil
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	if err := c.run(ctx); err != nil {
+		return nil, fmt.Errorf("keys of %s: %w", b.name, err)
 	}
 	slices.Sort(keys)
 	return slices.Compact(keys), nil

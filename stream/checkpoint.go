@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -65,7 +67,7 @@ func (s *Store) saveCheckpoint(ctx context.Context, name string, seq uint64, wri
 	if err != nil {
 		return err
 	}
-	if _, err := s.js.Publish(ctx, manifestSubject(name), value, jetstream.WithExpectLastSequencePerSubject(before)); err != nil {
+	if _, err := s.js.PublishMsg(ctx, s.sealed(checkpointStream, &nats.Msg{Subject: manifestSubject(name), Data: value}), jetstream.WithExpectLastSequencePerSubject(before)); err != nil {
 		return classify(err)
 	}
 	return s.sweepCheckpoints(ctx, name)
@@ -119,22 +121,21 @@ func unzip(chunks *chunkReader, read func(io.Reader) error) error {
 	return nil
 }
 
-// manifests of a name, newest first; one that does not parse counts as damaged.
+// manifests of a name, newest first.
 func (s *Store) manifests(ctx context.Context, name string) ([]manifest, error) {
 	stored, _, err := lastOf(ctx, s, checkpointStream, []string{manifestSubject(name)}, checkpointsKept,
-		func(m jetstream.Msg, _ *jetstream.MsgMetadata) (v manifest) {
-			if err := json.Unmarshal(m.Data(), &v); err != nil {
-				s.log.Error("manifest of a checkpoint is damaged", "name", name, "err", err)
+		func(m jetstream.Msg, meta *jetstream.MsgMetadata) (v manifest, ok bool) {
+			err := json.Unmarshal(m.Data(), &v)
+			if err == nil && len(v.Chunks) == 0 {
+				err = errors.New("it lists no chunks")
 			}
-			return v
+			if err != nil {
+				s.skip(checkpointStream, m.Subject(), meta.Sequence.Stream, fmt.Errorf("it is not the manifest of a checkpoint: %w", err))
+			}
+			return v, err == nil
 		})
-	var whole []manifest
-	for i := range stored {
-		if m := stored[len(stored)-1-i]; len(m.Chunks) > 0 {
-			whole = append(whole, m)
-		}
-	}
-	return whole, err
+	slices.Reverse(stored)
+	return stored, err
 }
 
 // chunkWriter stores what is written to it in messages of chunkSize.
@@ -164,7 +165,7 @@ func (w *chunkWriter) flush() error {
 	if len(w.buf) == 0 {
 		return nil
 	}
-	ack, err := w.store.js.Publish(w.ctx, w.subject, w.buf)
+	ack, err := w.store.js.PublishMsg(w.ctx, w.store.sealed(checkpointStream, &nats.Msg{Subject: w.subject, Data: w.buf}))
 	if err != nil {
 		return classify(err)
 	}

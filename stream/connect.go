@@ -55,6 +55,9 @@ func passing(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, jetstream.ErrNoStreamResponse)
 }
 
+// jsOf returns the JetStream that has a stream.
+func (s *Store) jsOf(string) jetstream.JetStream { return s.js }
+
 // requestWait is how long one request to the server may take.
 func (s *Store) requestWait() time.Duration {
 	if s.node != nil {
@@ -160,3 +163,6 @@ func (s *Store) checkServer() error {
 	}
 	return nil
 }
+
+// jsFor returns the JetStream that stores a subject.
+func (s *Store) jsFor(string) jetstream.JetStream { return s.js }

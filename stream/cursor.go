@@ -47,6 +47,8 @@ type cursor struct {
 
 	// deliver takes one message, and says in more whether another is at hand.
 	deliver func(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error
+	// skipped, if set, is called with the subject of each foreign message.
+	skipped func(subject string)
 }
 
 // stopped carries an error of deliver through run.
@@ -245,7 +247,7 @@ func (c *cursor) pull(ctx context.Context, consumer jetstream.Consumer, delivere
 			return false, fmt.Errorf("message %d of the reader was lost on the way", *delivered)
 		}
 		if again := c.last && meta.Sequence.Stream < c.next; !again {
-			if err := c.deliver(m, meta, len(batch.Messages()) > 0); err != nil {
+			if err := c.take(m, meta, len(batch.Messages()) > 0); err != nil {
 				return false, stopped{err}
 			}
 			c.next = meta.Sequence.Stream + 1
@@ -258,4 +260,20 @@ func (c *cursor) pull(ctx context.Context, consumer jetstream.Consumer, delivere
 		return false, err
 	}
 	return false, nil
+}
+
+// take delivers one message, unless it is foreign.
+func (c *cursor) take(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error {
+	var why error
+	if c.stream != rawStream { // its readers check the frames
+		why = c.store.foreign(c.stream, m.Subject(), m.Headers(), meta.Sequence.Stream)
+	}
+	if why == nil {
+		return c.deliver(m, meta, more)
+	}
+	c.store.skip(c.stream, m.Subject(), meta.Sequence.Stream, why)
+	if c.skipped != nil {
+		c.skipped(m.Subject())
+	}
+	return nil
 }

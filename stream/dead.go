@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -27,7 +28,8 @@ func (s *Store) PutDeadLetter(ctx context.Context, d DeadLetter) error {
 	if err != nil {
 		return fmt.Errorf("dead letter %s: %w", d.RawID, err)
 	}
-	if _, err := s.js.Publish(ctx, deadSubject(d.Provider, d.Raw), value); err != nil {
+	m := s.sealed(deadStream, &nats.Msg{Subject: deadSubject(d.Provider, d.Raw), Data: value})
+	if _, err := s.js.PublishMsg(ctx, m); err != nil {
 		return fmt.Errorf("dead letter %s: %w", d.RawID, classify(err))
 	}
 	return nil
@@ -35,20 +37,16 @@ func (s *Store) PutDeadLetter(ctx context.Context, d DeadLetter) error {
 
 // DeadLetters reads the dead letters, newest first, at most limit.
 func (s *Store) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error) {
-	var bad error
-	found, _, err := lastOf(ctx, s, deadStream, nil, limit, func(m jetstream.Msg, meta *jetstream.MsgMetadata) (d DeadLetter) {
+	found, _, err := lastOf(ctx, s, deadStream, nil, limit, func(m jetstream.Msg, meta *jetstream.MsgMetadata) (d DeadLetter, ok bool) {
 		err := json.Unmarshal(m.Data(), &d)
 		if err == nil {
 			d.Raw, err = ParsePosition(d.RawID)
 		}
 		if err != nil {
-			bad = fmt.Errorf("dead letter %d: %w", meta.Sequence.Stream, err)
+			s.skip(deadStream, m.Subject(), meta.Sequence.Stream, fmt.Errorf("it is not a dead letter: %w", err))
 		}
-		return d
+		return d, err == nil
 	})
-	if err == nil {
-		err = bad
-	}
 	slices.Reverse(found)
 	return found, err
 }

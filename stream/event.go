@@ -55,7 +55,14 @@ type Event struct {
 type fence struct {
 	sync.Mutex
 	known bool
-	last  uint64 // sequence in EVENTS of the last event, 0 when there is none
+	last  uint64   // sequence in EVENTS of the last message on an event's subject, 0 when there is none
+	raw   Position // record of the last event that callwatch stored
+	index int      // and its index there
+}
+
+// before reports whether an event comes behind the last one that is known.
+func (f *fence) before(raw Position, index int) bool {
+	return f.raw.Before(raw) || f.raw == raw && index > f.index
 }
 
 // LastPublished says which event was stored last: the record it was made from
@@ -66,17 +73,91 @@ func (s *Store) LastPublished(ctx context.Context) (raw Position, index int, ok 
 	defer s.fence.Unlock()
 	m, err := s.events.GetLastMsgForSubject(ctx, eventPrefix+">")
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		s.fence.known, s.fence.last = true, 0
+		s.fence.known, s.fence.last, s.fence.raw, s.fence.index = true, 0, Position{}, 0
 		return Position{}, 0, false, nil
+	}
+	if err == nil {
+		raw, index, ok, err = s.newestEvent(ctx)
 	}
 	if err != nil {
 		return Position{}, 0, false, fmt.Errorf("last event: %w", readError(ctx, err))
 	}
-	if raw, index, err = place(m.Header); err != nil {
-		return Position{}, 0, false, fmt.Errorf("last event: %w", err)
+	s.fence.known, s.fence.last, s.fence.raw, s.fence.index = true, m.Sequence, raw, index
+	return raw, index, ok, nil
+}
+
+// tailEvents is how many sequences at the end of EVENTS are looked at for the last
+// event. A copy of an earlier event may be behind it.
+const tailEvents = 256
+
+// newestEvent returns the event of the last record among those at the end of EVENTS.
+func (s *Store) newestEvent(ctx context.Context) (raw Position, index int, ok bool, err error) {
+	info, err := s.events.Info(ctx)
+	if err != nil {
+		return Position{}, 0, false, err
 	}
-	s.fence.known, s.fence.last = true, m.Sequence
-	return raw, index, true, nil
+	first, last := info.State.FirstSeq, info.State.LastSeq
+	for span := uint64(tailEvents); ; span *= 8 {
+		from := first
+		if last > first+span {
+			from = last - span
+		}
+		newest := fence{}
+		c := cursor{store: s, stream: eventStream, subjects: []string{eventPrefix + ">"}, next: from, batch: messagesAtOnce, toEnd: true, headers: true}
+		c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+			at, i, err := s.eventPlace(ctx, m.Headers(), meta.Sequence.Stream)
+			switch {
+			case err != nil:
+				s.skip(eventStream, m.Subject(), meta.Sequence.Stream, err)
+			case !newest.known || newest.before(at, i):
+				newest.known, newest.raw, newest.index = true, at, i
+			}
+			return nil
+		}
+		if err := c.run(ctx); err != nil {
+			return Position{}, 0, false, err
+		}
+		if newest.known || from == first {
+			return newest.raw, newest.index, newest.known, nil
+		}
+	}
+}
+
+// eventPlace reads where an event comes from. One that has no seal must name a
+// record that was stored.
+func (s *Store) eventPlace(ctx context.Context, h nats.Header, seq uint64) (Position, int, error) {
+	raw, index, err := place(h)
+	if x := s.sealOf(eventStream); err != nil || x == nil || seq >= x.from {
+		return raw, index, err
+	}
+	if raw.Seq <= s.raw.CachedInfo().State.LastSeq {
+		return raw, index, nil
+	}
+	info, err := s.raw.Info(ctx)
+	if err == nil && raw.Seq > info.State.LastSeq {
+		err = errors.New("it names a webhook that was never stored")
+	}
+	return raw, index, err
+}
+
+// passForeign looks at what was published behind the last known event. It moves
+// the fence and returns true when nothing there is a later event of callwatch.
+func (s *Store) passForeign(ctx context.Context) (bool, error) {
+	last, others := s.fence.last, false
+	c := cursor{store: s, stream: eventStream, subjects: []string{eventPrefix + ">"}, next: s.fence.last + 1, batch: messagesAtOnce, toEnd: true, headers: true}
+	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+		raw, index, err := s.eventPlace(ctx, m.Headers(), meta.Sequence.Stream)
+		others = others || err == nil && s.fence.before(raw, index)
+		return nil
+	}
+	if err := c.run(ctx); err != nil {
+		return false, err
+	}
+	if others || c.next <= last+1 {
+		return false, nil
+	}
+	s.fence.last = c.next - 1
+	return true, nil
 }
 
 // PublishEvents stores events in their order. When it fails a first part of
@@ -96,13 +177,22 @@ func (s *Store) PublishEvents(ctx context.Context, events []Event) error {
 		}
 	}
 	for len(events) > 0 {
-		n := s.batchOf(events)
-		seq, err := s.publishInOrder(ctx, events[:n])
+		n, err := s.publishInOrder(ctx, events[:s.batchOf(events)])
+		events = events[n:]
+		if lostRace(err) {
+			// Something was published behind the last event. What is not callwatch's is no
+			// reason to stop.
+			switch passed, readErr := s.passForeign(ctx); {
+			case readErr != nil:
+				err = readErr
+			case passed && ctx.Err() == nil:
+				continue
+			}
+		}
 		if err != nil {
 			s.fence.known = false
 			return fmt.Errorf("publish events: %w", classify(err))
 		}
-		s.fence.last, events = seq, events[n:]
 	}
 	return nil
 }
@@ -110,7 +200,7 @@ func (s *Store) PublishEvents(ctx context.Context, events []Event) error {
 // PublishTick stores a tick in EVENTS: the rule engine takes the time from its
 // log, so that a replay sees the same.
 func (s *Store) PublishTick(ctx context.Context, at time.Time) error {
-	_, err := s.js.PublishMsg(ctx, &nats.Msg{Subject: tickSubject, Data: []byte(at.UTC().Format(time.RFC3339Nano))})
+	_, err := s.js.PublishMsg(ctx, s.sealed(eventStream, &nats.Msg{Subject: tickSubject, Data: []byte(at.UTC().Format(time.RFC3339Nano))}))
 	if err != nil {
 		return fmt.Errorf("publish tick: %w", classify(err))
 	}
@@ -121,7 +211,7 @@ func (s *Store) PublishTick(ctx context.Context, at time.Time) error {
 // sequence: the rule engine finds it there between the events, so that a replay
 // sees the same. data is the caller's own form of it.
 func (s *Store) PublishMark(ctx context.Context, data []byte) (seq uint64, err error) {
-	ack, err := s.js.PublishMsg(ctx, &nats.Msg{Subject: markSubject, Data: data})
+	ack, err := s.js.PublishMsg(ctx, s.sealed(eventStream, &nats.Msg{Subject: markSubject, Data: data}))
 	if err != nil {
 		return 0, fmt.Errorf("publish mark: %w", classify(err))
 	}
@@ -139,29 +229,35 @@ func (s *Store) batchOf(events []Event) int {
 	return len(events)
 }
 
-// publishInOrder stores events and returns the last one's sequence: many as one
-// batch, a few one by one, which is cheaper than a batch's staging.
-func (s *Store) publishInOrder(ctx context.Context, events []Event) (seq uint64, err error) {
+// publishInOrder stores events and returns how many: many as one batch, a few one
+// by one, which is cheaper than a batch's staging.
+func (s *Store) publishInOrder(ctx context.Context, events []Event) (n int, err error) {
 	if len(events) > fewEvents {
 		msgs := make([]*nats.Msg, len(events))
 		for i := range events {
-			msgs[i] = eventMessage(&events[i])
+			msgs[i] = s.sealed(eventStream, eventMessage(&events[i]))
 		}
 		expectLast(msgs[0], s.fence.last)
-		return s.publishBatch(ctx, msgs)
-	}
-	seq = s.fence.last
-	for i := range events {
-		msg := eventMessage(&events[i])
-		expectLast(msg, seq)
-		ack, err := s.js.PublishMsg(ctx, msg)
+		seq, err := s.publishBatch(ctx, msgs)
 		if err != nil {
 			return 0, err
 		}
-		seq = ack.Sequence
+		s.fence.stored(seq, &events[len(events)-1])
+		return len(events), nil
 	}
-	return seq, nil
+	for i := range events {
+		msg := s.sealed(eventStream, eventMessage(&events[i]))
+		expectLast(msg, s.fence.last)
+		ack, err := s.js.PublishMsg(ctx, msg)
+		if err != nil {
+			return i, err
+		}
+		s.fence.stored(ack.Sequence, &events[i])
+	}
+	return len(events), nil
 }
+
+func (f *fence) stored(seq uint64, e *Event) { f.last, f.raw, f.index = seq, e.Raw, e.Index }
 
 // expectLast makes the server refuse m when the last event is not the one at seq.
 func expectLast(m *nats.Msg, seq uint64) {
@@ -198,5 +294,8 @@ func place(h nats.Header) (Position, int, error) {
 		return Position{}, 0, err
 	}
 	index, err := strconv.Atoi(h.Get(headerIndex))
+	if err == nil && index < 0 {
+		err = errors.New("index is negative")
+	}
 	return raw, index, err
 }

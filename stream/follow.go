@@ -79,7 +79,9 @@ func (f Filter) subject() string {
 // them, then those that come, until ctx ends or fn fails.
 func (s *Store) FollowEvents(ctx context.Context, filter Filter, last int, fn func(Message) error) error {
 	subjects := []string{filter.subject()}
-	old, end, err := lastOf(ctx, s, eventStream, subjects, last, newMessage)
+	old, end, err := lastOf(ctx, s, eventStream, subjects, last, func(m jetstream.Msg, meta *jetstream.MsgMetadata) (Message, bool) {
+		return newMessage(m, meta), true
+	})
 	if err != nil {
 		return fmt.Errorf("latest events: %w", err)
 	}
@@ -104,11 +106,12 @@ func newMessage(m jetstream.Msg, meta *jetstream.MsgMetadata) Message {
 	}
 }
 
-// lastOf reads the last n messages of some subjects, oldest first, and the
+// lastOf reads the last n messages of some subjects, oldest first, without those
+// that read refuses, and the
 // sequence at which the stream ended. The stream is read in growing parts from
 // its end, so that the work depends on n and not on what is stored.
-func lastOf[T any](ctx context.Context, s *Store, stream string, subjects []string, n int, read func(jetstream.Msg, *jetstream.MsgMetadata) T) ([]T, uint64, error) {
-	st, err := s.js.Stream(ctx, stream)
+func lastOf[T any](ctx context.Context, s *Store, stream string, subjects []string, n int, read func(jetstream.Msg, *jetstream.MsgMetadata) (T, bool)) ([]T, uint64, error) {
+	st, err := s.jsOf(stream).Stream(ctx, stream)
 	if err != nil {
 		return nil, 0, readError(ctx, err)
 	}
@@ -125,7 +128,9 @@ func lastOf[T any](ctx context.Context, s *Store, stream string, subjects []stri
 		c := cursor{store: s, stream: stream, subjects: subjects, next: from, batch: messagesAtOnce, toEnd: true}
 		c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 			if meta.Sequence.Stream <= state.LastSeq {
-				found = append(found, read(m, meta))
+				if v, ok := read(m, meta); ok {
+					found = append(found, v)
+				}
 			}
 			if len(found) > 2*n {
 				found = append(found[:0], found[len(found)-n:]...)

@@ -2,7 +2,9 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 
@@ -14,7 +16,8 @@ import (
 //
 //	1  checkpoints in slots; one process
 //	2  checkpoints one behind the other, compared when they are saved; roles
-const format = 2
+//	3  each message has a seal: an older callwatch would store some without
+const format = 3
 
 const oldestFormat = 1 // that is brought to this one
 
@@ -23,8 +26,8 @@ const (
 	formatKey  = "format"
 )
 
-// storedFormat is the version of what is stored, and its revision; a new store
-// has none, and gets this one.
+// storedFormat is the version of what is stored, and its revision. A new store has
+// none; it is brought to this one like an old one.
 func (s *Store) storedFormat(ctx context.Context) (meta *Bucket, n int, rev uint64, err error) {
 	if meta, err = s.Bucket(ctx, metaBucket); err != nil {
 		return nil, 0, 0, err
@@ -34,12 +37,14 @@ func (s *Store) storedFormat(ctx context.Context) (meta *Bucket, n int, rev uint
 		return nil, 0, 0, fmt.Errorf("format of the store: %w", err)
 	}
 	if value == nil {
-		return meta, format, 0, nil
+		return meta, oldestFormat, 0, nil
 	}
 	n, err = strconv.Atoi(string(value))
 	switch {
 	case err != nil || n < oldestFormat:
-		err = fmt.Errorf("format of the store is %q, not a number from %d on: it was not written by callwatch", value, oldestFormat)
+		// Each step to a newer format may be repeated.
+		meta.Skip(formatKey, rev, errors.New("it is not the number of a format"))
+		return meta, oldestFormat, rev, nil
 	case n > format:
 		err = fmt.Errorf("store has format %d, this callwatch reads up to %d: start a newer callwatch or give another data directory", n, format)
 	}
@@ -54,7 +59,11 @@ func (s *Store) migrate(ctx context.Context, meta *Bucket, from int, rev uint64)
 		return nil
 	}
 	for n := from; n < format; n++ {
-		s.log.Info("the store is brought to a newer format", "from", n, "to", n+1)
+		level := slog.LevelInfo
+		if rev == 0 {
+			level = slog.LevelDebug // a new store
+		}
+		s.log.Log(ctx, level, "the store is brought to a newer format", "from", n, "to", n+1)
 		if n == 1 {
 			if err := s.leaveSlots(ctx); err != nil {
 				return fmt.Errorf("bring the store from format %d to %d: %w", n, n+1, err)

@@ -82,7 +82,7 @@ func TestStoreOfFormat1IsMigrated(t *testing.T) {
 			t.Errorf("settled %q, %v", value, err)
 		}
 		if meta, n, rev, err := s.storedFormat(t.Context()); n != format || rev == 0 || err != nil {
-			t.Errorf("format %d of %v, %v", n, meta.kv.Bucket(), err)
+			t.Errorf("format %d of %v, %v", n, meta.name, err)
 		}
 		closeStore(t, s)
 	}

@@ -30,6 +30,7 @@ const (
 
 var (
 	errFrame   = errors.New("damaged frame")
+	errNoFrame = errors.New("it is not a frame of webhooks")
 	errMissing = errors.New("missing from the store")
 )
 
@@ -80,17 +81,24 @@ func (c *codec) seal(frame []byte) []byte {
 	return binary.BigEndian.AppendUint32(frame, crc32.Checksum(frame, c.table))
 }
 
+// isFrame reports whether the header of b is that of a frame. One that is not was
+// published by another program; one that is, and has a wrong checksum, is damaged.
+func isFrame(b []byte) bool {
+	if len(b) < frameHeader+frameTrailer || b[0] != frameVersion || b[1]&^(flagZstd|flagLost) != 0 {
+		return false
+	}
+	count, size := binary.BigEndian.Uint32(b[2:]), binary.BigEndian.Uint32(b[6:])
+	return count <= maxFrameCount && size <= maxFrameRead
+}
+
 // decode checks a frame and reads its records; their bodies share one buffer.
 func (c *codec) decode(frame []byte) ([]Record, error) {
-	if len(frame) < frameHeader+frameTrailer {
-		return nil, fmt.Errorf("%w: %d bytes are too few", errFrame, len(frame))
+	if !isFrame(frame) {
+		return nil, errNoFrame
 	}
 	end := len(frame) - frameTrailer
 	if crc32.Checksum(frame[:end], c.table) != binary.BigEndian.Uint32(frame[end:]) {
 		return nil, fmt.Errorf("%w: checksum differs", errFrame)
-	}
-	if frame[0] != frameVersion {
-		return nil, fmt.Errorf("%w: unknown version %d", errFrame, frame[0])
 	}
 	if frame[1]&flagLost != 0 {
 		return nil, errMissing

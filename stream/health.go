@@ -21,7 +21,8 @@ type Health struct {
 	URL        string // where other programs connect, "" when the embedded server has no listener
 	FreeDisk   uint64 // bytes below the data directory; 0 when external
 	Streams    []StreamState
-	Flaws      []Flaw // damage found in the files since the start, oldest first
+	Flaws      []Flaw    // damage found in the files since the start, oldest first
+	Foreign    []Foreign // the latest messages that are not callwatch's, at most 20
 }
 
 // StreamState is what a stream holds.
@@ -64,6 +65,7 @@ func (s *Store) Health(ctx context.Context) Health {
 			Bytes: info.State.Bytes, First: info.State.FirstSeq, Last: info.State.LastSeq,
 		})
 	}
+	_, h.Foreign = s.Foreign()
 	h.OK = len(h.Causes) == 0
 	return h
 }

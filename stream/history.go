@@ -91,6 +91,9 @@ func (s *Store) EventAt(ctx context.Context, seq uint64) (Message, error) {
 	if err != nil {
 		return Message{}, fmt.Errorf("event %d: %w", seq, readError(ctx, err))
 	}
+	if s.foreign(eventStream, m.Subject, m.Header, seq) != nil {
+		return Message{}, fmt.Errorf("event %d: %w", seq, ErrNotFound)
+	}
 	return Message{
 		Seq: m.Sequence, Time: m.Time.UTC(), Tick: m.Subject == tickSubject, Mark: m.Subject == markSubject,
 		Subject: m.Subject, Data: m.Data, header: m.Header,
@@ -113,6 +116,9 @@ func (s *Store) TransitionAt(ctx context.Context, seq uint64) (Transition, error
 	m, err := s.alerts.GetMsg(ctx, seq)
 	if err != nil {
 		return Transition{}, fmt.Errorf("transition %d: %w", seq, readError(ctx, err))
+	}
+	if s.foreign(alertStream, m.Subject, m.Header, seq) != nil {
+		return Transition{}, fmt.Errorf("transition %d: %w", seq, ErrNotFound)
 	}
 	cause, _ := parseCause(m.Header.Get(headerCause)) // written by PutTransition only
 	return Transition{

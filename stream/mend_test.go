@@ -95,14 +95,14 @@ func removals() map[string]func(ctx context.Context, s *Store) (stream string, e
 				if err := b.Delete(ctx, fmt.Sprint("key", i)); err != nil {
 					return "", err
 				}
-				if err := b.kv.Delete(ctx, token(fmt.Sprint("key", i+4))); err != nil {
+				if err := b.Delete(ctx, fmt.Sprint("key", i+4)); err != nil {
 					return "", err
 				}
 			}
 			for { // the server puts a marker in the place of an expired value
 				keys, err := b.Keys(ctx, "key")
 				if err != nil || len(keys) == 1 {
-					return "KV_" + b.kv.Bucket(), err
+					return kvPrefix + b.name, err
 				}
 			}
 		},
@@ -129,10 +129,7 @@ func removals() map[string]func(ctx context.Context, s *Store) (stream string, e
 
 func publishDead(ctx context.Context, s *Store, n, size int) error {
 	for i := range n {
-		m := &nats.Msg{Subject: deadPrefix + fmt.Sprint(i), Data: fmt.Appendf(nil, "%q", bytes.Repeat([]byte("x"), size))}
-		if i%2 == 0 {
-			m.Header = nats.Header{"callwatch-number": {fmt.Sprint(i)}}
-		}
+		m := &nats.Msg{Subject: deadPrefix + fmt.Sprint(i), Data: fmt.Appendf(nil, "%q", bytes.Repeat([]byte("x"), size)), Header: nats.Header{"callwatch-number": {fmt.Sprint(i)}}}
 		if _, err := s.js.PublishMsg(ctx, m); err != nil {
 			return err
 		}

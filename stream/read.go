@@ -47,6 +47,9 @@ func (s *Store) Record(ctx context.Context, id string) (Record, error) {
 		return Record{}, fmt.Errorf("raw %s: %w", id, readError(ctx, err))
 	}
 	records, err := s.codec.decode(m.Data)
+	if errors.Is(err, errNoFrame) {
+		return Record{}, fmt.Errorf("raw %s: %w", id, ErrNotFound)
+	}
 	if err != nil {
 		return Record{}, &Damage{First: at.Seq, Last: at.Seq, Err: err}
 	}
@@ -219,7 +222,10 @@ func (r *rawReader) next(seq uint64, records []Record, more bool) error {
 // decode reads the records of a frame; of a damaged one there are none.
 func (r *rawReader) decode(seq uint64, frame []byte) []Record {
 	records, err := r.store.codec.decode(frame)
-	if err != nil {
+	switch {
+	case errors.Is(err, errNoFrame):
+		r.store.skip(rawStream, rawSubject, seq, err)
+	case err != nil:
 		r.damaged(&Damage{First: seq, Last: seq, Err: err})
 	}
 	for i := range records {

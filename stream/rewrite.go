@@ -30,10 +30,55 @@ func rewriteSubject(seq uint64) string { return rewritePrefix + strconv.FormatUi
 // frame reads a frame by the sequence it was stored under first.
 func (s *Store) frame(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, error) {
 	m, err := s.raw.GetMsg(ctx, seq)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return s.raw.GetLastMsgForSubject(ctx, rewriteSubject(seq))
+	if !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return m, err
 	}
+	m, _, err = s.lastRewrite(ctx, seq)
 	return m, err
+}
+
+// lastRewrite reads the frame that is in the place of the one at seq, and the
+// sequence of the last message on its subject; a foreign message there is passed
+// over.
+func (s *Store) lastRewrite(ctx context.Context, seq uint64) (m *jetstream.RawStreamMsg, last uint64, err error) {
+	subject := rewriteSubject(seq)
+	m, err = s.raw.GetLastMsgForSubject(ctx, subject)
+	if err != nil {
+		return nil, 0, err
+	}
+	last = m.Sequence
+	if s.notRewrite(subject, m.Header, last, m.Data) == nil {
+		return m, last, nil
+	}
+	at := uint64(0)
+	c := cursor{store: s, stream: rawStream, subjects: []string{subject}, toEnd: true, batch: framesAtOnce}
+	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+		if s.notRewrite(m.Subject(), m.Headers(), meta.Sequence.Stream, m.Data()) == nil {
+			at = meta.Sequence.Stream
+		}
+		return nil
+	}
+	if err := c.run(ctx); err != nil {
+		return nil, 0, err
+	}
+	if at == 0 {
+		return nil, last, jetstream.ErrMsgNotFound
+	}
+	m, err = s.raw.GetMsg(ctx, at)
+	return m, last, err
+}
+
+// notRewrite returns why a message is not a rewritten frame, nil when it is, and
+// notes it.
+func (s *Store) notRewrite(subject string, h nats.Header, at uint64, data []byte) error {
+	why := s.foreign(rawStream, subject, h, at)
+	if olds := rewrittenBy(h); why == nil && (len(olds) == 0 || rewriteSubject(olds[0]) != subject || slices.Max(olds) >= at || !isFrame(data)) {
+		why = errNoFrame
+	}
+	if why != nil {
+		s.skip(rawStream, subject, at, why)
+	}
+	return why
 }
 
 // rewrite is a sequence that is missing on purpose, and the frame in its place;
@@ -46,16 +91,26 @@ type rewrite struct {
 // rewrites are those of the sequences from first to last, in order.
 func (s *Store) rewrites(ctx context.Context, first, last uint64) ([]rewrite, error) {
 	var found []rewrite
-	c := cursor{store: s, stream: rawStream, subjects: []string{rewritePrefix + "*"}, last: true, toEnd: true, batch: framesAtOnce}
-	c.deliver = func(m jetstream.Msg, _ *jetstream.MsgMetadata, _ bool) error {
+	latest := map[uint64]int{} // place in found of each old frame
+	c := cursor{store: s, stream: rawStream, subjects: []string{rewritePrefix + "*"}, toEnd: true, batch: framesAtOnce}
+	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+		if s.notRewrite(m.Subject(), m.Headers(), meta.Sequence.Stream, m.Data()) != nil {
+			return nil
+		}
 		for i, seq := range rewrittenBy(m.Headers()) {
-			switch {
-			case seq < first || seq > last:
-			case i == 0:
-				found = append(found, rewrite{old: seq, frame: m.Data()})
-			default:
-				found = append(found, rewrite{old: seq})
+			if seq < first || seq > last {
+				continue
 			}
+			w := rewrite{old: seq}
+			if i == 0 {
+				w.frame = m.Data()
+			}
+			if at, ok := latest[seq]; ok {
+				found[at] = w
+				continue
+			}
+			latest[seq] = len(found)
+			found = append(found, w)
 		}
 		return nil
 	}
@@ -99,12 +154,11 @@ func (s *Store) EraseRecords(ctx context.Context, at []Position) (erased int, er
 func (s *Store) eraseFrame(ctx context.Context, seq uint64, indexes []int) (erased int, err error) {
 	s.handover.drop(seq)
 	subject := rewriteSubject(seq)
-	m, err := s.raw.GetLastMsgForSubject(ctx, subject)
-	var before uint64 // sequence of the last rewrite; 0: none
+	m, before, err := s.lastRewrite(ctx, seq) // before: last message on the subject; 0: none
 	olds := []uint64{seq}
 	switch {
 	case err == nil:
-		before, olds = m.Sequence, append(rewrittenBy(m.Header), m.Sequence)
+		olds = append(rewrittenBy(m.Header), m.Sequence)
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		if m, err = s.raw.GetMsg(ctx, seq); errors.Is(err, jetstream.ErrMsgNotFound) {
 			return 0, nil // gone by its age
@@ -125,6 +179,9 @@ func (s *Store) eraseFrame(ctx context.Context, seq uint64, indexes []int) (eras
 			erased++
 		}
 	}
+	if erased == 0 && m.Sequence == seq {
+		return 0, nil // the frame holds none of them
+	}
 	if erased > 0 {
 		if err := s.writeRewrite(ctx, subject, before, olds, records); err != nil {
 			return 0, err
@@ -132,7 +189,7 @@ func (s *Store) eraseFrame(ctx context.Context, seq uint64, indexes []int) (eras
 	}
 	// Also when nothing was left to blank: the run before may have ended here.
 	for _, old := range olds {
-		if erased == 0 && old == before {
+		if erased == 0 && old == m.Sequence {
 			continue // the rewrite in force
 		}
 		if err := overwrite(ctx, s.raw, old); err != nil {
@@ -157,7 +214,7 @@ func (s *Store) writeRewrite(ctx context.Context, subject string, before uint64,
 	for i, old := range olds {
 		list[i] = strconv.FormatUint(old, 10)
 	}
-	msg := &nats.Msg{Subject: subject, Data: codec.encode(nil, payload, len(records)), Header: nats.Header{headerRewrites: {strings.Join(list, ",")}}}
+	msg := s.sealed(rawStream, &nats.Msg{Subject: subject, Data: codec.encode(nil, payload, len(records)), Header: nats.Header{headerRewrites: {strings.Join(list, ",")}}})
 	ack, err := s.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(before))
 	if err != nil {
 		return classify(err)

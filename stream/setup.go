@@ -75,7 +75,9 @@ func (s *Store) ensureOnce(ctx context.Context, want jetstream.StreamConfig) (je
 	st, err := s.js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		st, err = s.js.CreateOrUpdateStream(ctx, want)
-		return st, replicasError(want.Replicas, classify(err))
+		if err != nil {
+			return nil, replicasError(want.Replicas, classify(err))
+		}
 	}
 	if err != nil {
 		return nil, classify(err)
@@ -83,16 +85,26 @@ func (s *Store) ensureOnce(ctx context.Context, want jetstream.StreamConfig) (je
 	had := st.CachedInfo().Config
 	next := had
 	next.MaxAge, next.MaxBytes, next.Subjects = want.MaxAge, want.MaxBytes, want.Subjects
+	metadata := sealMetadata(st.CachedInfo())
+	if metadata != nil {
+		next.Metadata = metadata
+	}
 	if next.Replicas = max(had.Replicas, want.Replicas); next.Replicas > 1 {
 		next.AllowDirect = false
 	}
 	if had.MaxAge == next.MaxAge && had.MaxBytes == next.MaxBytes && had.Replicas == next.Replicas &&
-		had.AllowDirect == next.AllowDirect && slices.Equal(had.Subjects, next.Subjects) {
+		had.AllowDirect == next.AllowDirect && slices.Equal(had.Subjects, next.Subjects) && metadata == nil {
+		s.useSeal(st.CachedInfo())
 		return st, nil
 	}
-	s.log.Info("settings of a stream are changed", "stream", want.Name, "replicasBefore", had.Replicas, "replicas", next.Replicas)
-	st, err = s.js.UpdateStream(ctx, next)
-	return st, replicasError(next.Replicas, classify(err))
+	if metadata == nil {
+		s.log.Info("settings of a stream are changed", "stream", want.Name, "replicasBefore", had.Replicas, "replicas", next.Replicas)
+	}
+	if st, err = s.js.UpdateStream(ctx, next); err != nil {
+		return nil, replicasError(next.Replicas, classify(err))
+	}
+	s.useSeal(st.CachedInfo())
+	return st, nil
 }
 
 // replicasError says what to do where a server cannot keep that many copies.

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -65,6 +66,9 @@ type Store struct {
 	js   jetstream.JetStream
 
 	raw, events, alerts, dead, checkpoints, tasks jetstream.Stream
+
+	seals      sync.Map // seals by stream
+	foreigners foreigners
 
 	codec     *codec
 	committer *committer

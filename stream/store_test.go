@@ -105,7 +105,7 @@ func TestNewerFormatIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	value, rev, err := meta.Load(t.Context(), formatKey)
-	if err != nil || string(value) != "2" {
+	if err != nil || string(value) != "3" {
 		t.Fatalf("format %q, %v", value, err)
 	}
 	if _, ok, err := meta.Save(t.Context(), formatKey, []byte("9"), rev); !ok || err != nil {
@@ -113,7 +113,7 @@ func TestNewerFormatIsRefused(t *testing.T) {
 	}
 	closeStore(t, s)
 	_, err = Open(t.Context(), Config{Dir: dir})
-	if err == nil || !strings.Contains(err.Error(), "store has format 9, this callwatch reads up to 2") {
+	if err == nil || !strings.Contains(err.Error(), "store has format 9, this callwatch reads up to 3") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -55,6 +55,8 @@ func (s *Store) Later(ctx context.Context, t Task) (stored bool, err error) {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 	case err != nil:
 		return false, fmt.Errorf("task %s: %w", t.Key, readError(ctx, err))
+	case s.foreign(taskStream, subject, m.Header, m.Sequence) != nil:
+		last = m.Sequence
 	case m.Header.Get(headerDue) != "":
 		return false, nil
 	default:
@@ -95,7 +97,7 @@ func (s *Store) putTask(ctx context.Context, t Task, opts ...jetstream.PublishOp
 	if !t.At.IsZero() {
 		header[headerDue] = []string{t.At.UTC().Format(time.RFC3339Nano)}
 	}
-	if _, err := s.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: t.Data, Header: header}, opts...); err != nil {
+	if _, err := s.js.PublishMsg(ctx, s.sealed(taskStream, &nats.Msg{Subject: subject, Data: t.Data, Header: header}), opts...); err != nil {
 		return fmt.Errorf("store task %s: %w", t.Key, classify(err))
 	}
 	return nil
@@ -129,7 +131,8 @@ func (s *Store) taskCursor(topic string, fn func(Due) error) cursor {
 		if due := m.Headers().Get(headerDue); due != "" {
 			at, err := time.Parse(time.RFC3339Nano, due)
 			if err != nil {
-				return fmt.Errorf("time of task %s: %w", key, err)
+				s.skip(taskStream, m.Subject(), meta.Sequence.Stream, errors.New("its time cannot be read"))
+				return nil
 			}
 			d.At = at
 		}

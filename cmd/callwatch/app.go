@@ -43,6 +43,7 @@ type app struct {
 	judging  *judging
 	erased   atomic.Uint64 // calls that the holders of the judge lease have erased
 	history  *history
+	failing  failing
 	started  time.Time
 	traces   *traces // nil: nobody asked for them
 
@@ -127,12 +128,22 @@ func (a *app) run(ctx context.Context) error {
 	if a.cfg.Slack.buttons() && a.cfg.Slack.AppToken != "" {
 		all["listen"] = a.listen
 	}
+	all["inspect"] = a.store.Inspect
 	if a.cfg.Audit > 0 {
 		all["audit"] = a.leading("audit", a.audit)
 	}
 	maps.Copy(all, a.fetching.stages())
 	for name, stage := range all {
-		stages.Go(func() { keep(work, a.log.With("stage", name), stage) })
+		stages.Go(func() {
+			keep(work, a.log.With("stage", name), func(ctx context.Context) error {
+				begun := time.Now()
+				err := stage(ctx)
+				if ctx.Err() == nil && !errors.Is(err, stream.ErrConflict) { // another replica works for it
+					a.failing.note(name, begun, time.Now(), err)
+				}
+				return err
+			})
+		})
 	}
 	if a.console != nil && a.console.slack != nil {
 		stages.Go(func() { a.console.watch(work) })

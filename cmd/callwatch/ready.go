@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,12 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 		add("integrity", handlers.Degraded, fmt.Sprintf("%d damaged places found in the store; the latest: %v", n, h.Flaws[n-1].Error()))
 	} else if n := a.stats.damaged.Load(); n > 0 {
 		add("integrity", handlers.Degraded, "stored webhooks or events could not be read; see the log")
+	}
+	if counts, latest := a.store.Foreign(); len(latest) > 0 {
+		add("foreign", handlers.Degraded, foreignCause(counts, latest))
+	}
+	if cause := a.failing.cause(time.Now()); cause != "" {
+		add("failing", handlers.Failing, cause)
 	}
 	switch broken, full := a.troubledRules(); {
 	case len(broken) > 0:
@@ -63,6 +70,19 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 	return r
 }
 
+// foreignCause names the messages in the store that callwatch did not publish.
+func foreignCause(counts map[string]uint64, latest []stream.Foreign) string {
+	var total uint64
+	for _, n := range counts {
+		total += n
+	}
+	parts := make([]string, 0, len(latest))
+	for _, f := range slices.Backward(latest) {
+		parts = append(parts, f.String())
+	}
+	return fmt.Sprintf("%d messages in the store are not from callwatch and are skipped; the latest: %s", total, strings.Join(parts, "; "))
+}
+
 // backlog is what each stage of this replica has still to work on, in messages of
 // its stream.
 func (a *app) backlog() map[string]uint64 {
@@ -71,13 +91,14 @@ func (a *app) backlog() map[string]uint64 {
 	last := a.lastStored(ctx)
 	behind := func(stream string, at uint64) uint64 { return last[stream] - min(at, last[stream]) }
 	backlog := map[string]uint64{"judge": behind("events", a.stats.judgedSeq.Load())}
-	if a.roles.holds(normalizeRole) {
+	now := time.Now()
+	if a.roles.holds(normalizeRole) || a.failing.has(normalizeRole, now) {
 		backlog[normalizeRole] = behind("raw", a.normalizedHere())
 	}
-	if a.roles.holds(announceRole) {
+	if a.roles.holds(announceRole) || a.failing.has(announceRole, now) {
 		backlog[announceRole] = behind("alerts", max(a.stats.announcedSeq.Load(), a.notifier.Load().Status().Settled))
 	}
-	if a.roles.holds(fetchRole) {
+	if a.roles.holds(fetchRole) || a.failing.has(fetchRole, now) {
 		backlog[fetchRole] = behind("events", a.fetching.followed.Load())
 	}
 	return backlog

@@ -34,7 +34,7 @@ func (a *app) handOver(ctx context.Context, n *notifier.Notifier) error {
 	return a.store.FollowTransitions(ctx, delivered+1, func(st stream.Transition) error {
 		var t rules.Transition
 		if err := json.Unmarshal(st.Data, &t); err != nil {
-			a.log.Error("stored transition cannot be read", "seq", st.Seq, "err", err)
+			a.store.SkipTransition(&st, err)
 			return nil
 		}
 		if a.console != nil {

@@ -108,8 +108,7 @@ func (a *app) judgeOne(ctx context.Context, engine *rules.Engine, m stream.Messa
 		err = eventlog.Decode(m.Data, true, &e)
 	}
 	if err != nil {
-		a.log.Error("stored event cannot be read", "seq", m.Seq, "err", err)
-		a.stats.damaged.Add(1)
+		a.store.SkipEvent(&m, err)
 		return nil
 	}
 	begun := time.Now()

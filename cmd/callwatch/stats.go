@@ -192,9 +192,13 @@ func callsHeldDesc() *desc {
 	return prometheus.NewDesc("callwatch_calls_held", "Calls of a provider without signatures that cannot end because its API cannot be asked.", []string{"provider"}, nil)
 }
 
+func foreignDesc() *desc {
+	return prometheus.NewDesc("callwatch_foreign_messages_total", "Messages in the store that callwatch did not publish and skips, by stream.", []string{"stream"}, nil)
+}
+
 // Describe names the metrics.
 func (l *liveCollector) Describe(ch chan<- *desc) {
-	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), leftOutDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), notifiedDesc(), brokenDesc(), degradedDesc(), backlogDesc(), fetchPendingDesc(), fetchBrokenDesc(), callsHeldDesc()} {
+	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), leftOutDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), notifiedDesc(), brokenDesc(), degradedDesc(), backlogDesc(), fetchPendingDesc(), fetchBrokenDesc(), callsHeldDesc(), foreignDesc()} {
 		ch <- d
 	}
 }
@@ -221,6 +225,13 @@ func (l *liveCollector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(ruleErrorsDesc(), prometheus.CounterValue, float64(h.Errors), h.Rule)
 	}
 	gauge(callsDesc(), float64(calls))
+	foreign, _ := l.a.store.Foreign()
+	for _, name := range []string{"raw", "events", "alerts", "dead", "tasks", "checkpoints"} {
+		foreign[name] += 0 // a counter begins at 0
+	}
+	for name, n := range foreign {
+		ch <- prometheus.MustNewConstMetric(foreignDesc(), prometheus.CounterValue, float64(n), name)
+	}
 	for stage, n := range l.a.backlog() {
 		gauge(backlogDesc(), float64(n), stage)
 	}

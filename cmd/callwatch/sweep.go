@@ -82,11 +82,11 @@ func (f *fetching) sweepOne(ctx context.Context, s *restAPI, list normalizer.Lis
 	if err != nil {
 		return 0, fmt.Errorf("read how far calls were swept: %w", err)
 	}
-	if rev > 0 {
-		last, err := time.Parse(time.RFC3339Nano, string(value))
-		if err != nil {
-			return 0, fmt.Errorf("note of how far calls were swept: %w", err)
-		}
+	last, parseErr := time.Parse(time.RFC3339Nano, string(value))
+	if rev > 0 && parseErr != nil {
+		f.notes.Skip(note, rev, parseErr)
+	}
+	if rev > 0 && parseErr == nil {
 		if found, err = f.findMissing(ctx, s, list, last.Add(-sweepOverlap)); err != nil {
 			return found, err
 		}

@@ -31,12 +31,13 @@ func (g *Engine) saw(i int, r *Rule) {
 // outside the active hours does not count.
 func (g *Engine) judgeAbsence(r *Rule, k *keyState) {
 	now := g.st.Now
-	if k.Incident == nil && now.Before(k.Seen.Add(r.Absent)) {
-		k.LookAt = k.Seen.Add(r.Absent)
+	watched := later(k.Seen, k.Watched.time())
+	if k.Incident == nil && now.Before(watched.Add(r.Absent)) {
+		k.LookAt = watched.Add(r.Absent)
 		g.leave(k)
 		return
 	}
-	missed := later(k.Seen, r.Active.Since(now)).Add(r.Absent)
+	missed := later(watched, r.Active.Since(now)).Add(r.Absent)
 	j := judgement{truth: condition.False, value: math.NaN(), severity: r.Severity}
 	j.evidence = func() Evidence { return g.silence(r, k.Key, "calls", shortDuration(now.Sub(k.Seen))) }
 	switch {

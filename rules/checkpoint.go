@@ -29,7 +29,7 @@ type checkpoint struct {
 	Rules   []checkpointRule `json:"rules"`
 	Keys    []*keyState      `json:"keys"`
 
-	Orphans  []keyState `json:"orphans,omitempty"` // of rules that were gone when it was restored, not closed yet
+	Orphans  []orphan   `json:"orphans,omitempty"` // of rules that were gone when it was restored, not closed yet
 	Silences []silencer `json:"silences,omitempty"`
 	Reported []string   `json:"reported,omitempty"`
 }
@@ -159,11 +159,11 @@ func (g *Engine) restoreKey(k *keyState, old []checkpointRule, place []int) {
 	kept := i >= 0 && place[i] >= 0
 	off := kept && g.set.Rules[place[i]].Mode == Off
 	if k.Incident != nil && (!kept || off) {
-		orphan := *k
+		why := reasonRemoved
 		if off {
-			orphan.Closed = reasonOff
+			why = reasonOff
 		}
-		g.orphans = append(g.orphans, orphan)
+		g.orphans = append(g.orphans, orphan{*k, why})
 	}
 	if !kept {
 		return

@@ -51,10 +51,11 @@ type Engine struct {
 	seen    *call.Event // what facts were loaded from
 	out     []Transition
 	indexed map[string]int // place of each rule in the set
-	orphans []keyState     // open incidents of rules that are no more
+	orphans []orphan       // open incidents of rules that are no more
 
 	settling settling
 	live     []int              // keys of each rule
+	empty    []bool             // rules whose condition holds on a window without a call
 	windows  condition.Facts    // figures of the window being judged
 	measures []Measure          // of the window being judged, in the order of its figures
 	figures  []condition.Bounds // behind windows
@@ -88,6 +89,7 @@ func NewEngine(set *Set, o Options) *Engine {
 	}
 	g.awaitFields()
 	g.settling, g.live = settlingOf(set), make([]int, len(set.Rules))
+	g.findEmpty()
 	return g
 }
 

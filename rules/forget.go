@@ -74,10 +74,10 @@ func (k *kept) readWithout(in *partReader, gone call.Key) (found bool, err error
 	return found, err
 }
 
-func pointers(list []keyState) []*keyState {
+func pointers(list []orphan) []*keyState {
 	out := make([]*keyState, len(list))
 	for i := range list {
-		out[i] = &list[i]
+		out[i] = &list[i].keyState
 	}
 	return out
 }

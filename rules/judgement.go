@@ -40,7 +40,7 @@ func (g *Engine) judgeWindow(i int, r *Rule, k *keyState) {
 	}
 	some := !s.Buckets.empty(&w.shape)
 	pending := k.pendsUntil(r)
-	if k.Incident == nil && pending.Before(now) && w.forgets(some, now.Sub(k.Seen)) {
+	if k.Incident == nil && pending.Before(now) && w.forgets(some || g.empty[i] && now.Sub(k.Seen) < seenFor, now.Sub(k.Seen)) {
 		k.Window, k.Seen, k.LookAt, k.PendingTill = nil, time.Time{}, time.Time{}, time.Time{}
 		g.signal(r, k.Key, signal{})
 		return
@@ -50,6 +50,9 @@ func (g *Engine) judgeWindow(i int, r *Rule, k *keyState) {
 	k.LookAt = earlier(r.Active.Next(now), k.Seen.Add(seenFor))
 	if w.Calls == 0 && some {
 		k.LookAt = earlier(k.LookAt, w.shape.end(s.Buckets.Head))
+	}
+	if w.Calls == 0 && !k.whole(w, now) {
+		k.LookAt = earlier(k.LookAt, k.wholeFrom(w))
 	}
 	if !pending.Before(now) {
 		k.LookAt = earlier(k.LookAt, pending.Add(time.Nanosecond))
@@ -71,7 +74,7 @@ func (k *keyState) pendsUntil(r *Rule) time.Time {
 	if k.PendingTill.IsZero() {
 		return time.Time{}
 	}
-	return k.HeldAt.Add(r.For.Duration)
+	return k.HeldAt.time().Add(r.For.Duration)
 }
 
 // forgets says whether a window is of no more use, so long after its latest call.
@@ -98,16 +101,20 @@ func (g *Engine) judgement(i int, r *Rule, k *keyState) judgement {
 	w := r.Window
 	j := judgement{truth: condition.Unknown, value: math.NaN()}
 	g.measureWindow(w, k.Window.Buckets)
-	calls := g.totals.now[0]
+	calls, whole := g.totals.now[0], k.whole(w, g.st.Now)
 	switch {
 	case calls == 0 && w.NoData == NoDataResolve:
 		j.clear, j.reason = true, "no call in "+w.String()
+	case calls == 0 && w.NoData == NoDataAlert && !whole:
 	case calls == 0 && w.NoData == NoDataAlert:
 		j.truth, j.reason, j.severity = condition.True, "no call in "+w.String(), r.Severity
 		j.evidence = func() Evidence { return g.silence(r, k.Key, "calls", w.String()) }
 	default:
 		when := g.evalWindow(i, r, r.When)
 		j.truth, j.open = when.Truth, g.partly(r.When, when)
+		if j.truth == condition.True && !whole && !g.holdsWithMore(i, r) {
+			j.truth = condition.Unknown
+		}
 		if j.truth == condition.True {
 			j.severity = g.windowSeverity(i, r)
 		}
@@ -117,7 +124,7 @@ func (g *Engine) judgement(i int, r *Rule, k *keyState) judgement {
 			j.clear = resolve.Truth == condition.True || g.partly(w.Resolve, resolve)
 		}
 	}
-	g.follow(w, k, &j)
+	g.follow(i, w, k, &j)
 	if j.evidence == nil && (j.truth == condition.True || k.Incident != nil) {
 		severity := j.severity
 		j.evidence = func() Evidence { return g.windowEvidence(r, k.Key, severity) }
@@ -164,7 +171,7 @@ func (g *Engine) partly(p *condition.Program, res condition.Result) bool {
 
 // follow chooses the leading figure: that of an open incident stays, a new one is
 // described by the first that makes the condition hold.
-func (g *Engine) follow(w *Window, k *keyState, j *judgement) {
+func (g *Engine) follow(i int, w *Window, k *keyState, j *judgement) {
 	if len(w.leads) == 0 {
 		j.counts = Counts{Matched: g.totals.now[0], Judged: g.totals.now[0]}
 		return
@@ -176,7 +183,7 @@ func (g *Engine) follow(w *Window, k *keyState, j *judgement) {
 	}
 	l := &w.leads[j.lead]
 	j.measure = g.measures[l.Figure]
-	if j.measure.Calls > 0 {
+	if j.measure.Calls > 0 || g.empty[i] {
 		j.value = l.Direction.End(j.measure.bounds())
 	}
 	j.counts = l.counts(w, g.totals.now)

@@ -19,17 +19,17 @@ func (k keyState) judged(r *Rule, j *judgement, at time.Time) (keyState, Step, s
 	case j.truth != condition.True || !r.Active.Covers(at) || at.Before(k.QuietTill):
 		k.PendingTill = time.Time{}
 		return k, "", ""
-	case k.PendingTill.IsZero() || at.Sub(k.HeldAt) > r.For.Duration:
+	case k.PendingTill.IsZero() || at.Sub(k.HeldAt.time()) > r.For.Duration:
 		// It begins, or begins again after a gap in which nothing could be judged.
 		k.PendingTill = at.Add(r.For.Duration)
 	}
-	k.HeldAt = at
+	k.HeldAt = instantOf(at)
 	if at.Before(k.PendingTill) {
 		return k, "", ""
 	}
 	e := j.evidence()
 	k, step, note := k.open(r, e, at)
-	k.PendingTill, k.HeldAt, k.ResolveAt, k.Lead = time.Time{}, time.Time{}, time.Time{}, j.lead
+	k.PendingTill, k.HeldAt, k.ResolveAt, k.Lead = time.Time{}, 0, time.Time{}, j.lead
 	k.change(func(i *Incident) {
 		i.Counts = j.counts
 		i.Values = r.values(j)

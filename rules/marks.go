@@ -23,6 +23,7 @@ const (
 	AddSilence    Doing = "silence"
 	ExpireSilence Doing = "expire"
 	DisableRule   Doing = "disable" // of callwatch itself: the rule is too slow
+	Resume        Doing = "resume"  // of callwatch itself: it was started
 )
 
 // Action is something a person does to incidents. It is an input of the fold
@@ -91,6 +92,8 @@ func (a Action) Check() error {
 			return errors.New("the rule must be named")
 		}
 		return nil
+	case Resume:
+		return nil
 	default:
 		return fmt.Errorf("%.40q is none of %s, %s, %s, %s", a.Do, Acknowledge, Unacknowledge, AddSilence, ExpireSilence)
 	}
@@ -116,6 +119,9 @@ func plainText(s string, limit int) bool {
 // Mark folds what a person did, stored at a place and time of the event stream.
 // What is done already, or to an incident that is not open, changes nothing.
 func (g *Engine) Mark(seq uint64, at time.Time, a Action) []Transition {
+	if a.Do == Resume && seq > g.st.Seq {
+		g.resume(at.UTC().Round(0))
+	}
 	if !g.begin(seq, at) {
 		return nil
 	}

@@ -46,10 +46,16 @@ const (
 	reasonDisabled = "the rule was disabled: it is too slow"
 )
 
+// orphan is a key with an open incident whose rule is no longer evaluated.
+type orphan struct {
+	keyState
+	Why string `json:"why,omitempty"`
+}
+
 // closeOrphans resolves the incidents of rules that are no longer evaluated.
 func (g *Engine) closeOrphans() {
 	for _, k := range g.orphans {
-		next, step, reason := k.step(&Rule{Name: k.Rule}, signal{close: cmp.Or(k.Closed, reasonRemoved)}, g.st.Now)
+		next, step, reason := k.step(&Rule{Name: k.Rule}, signal{close: cmp.Or(k.Why, reasonRemoved)}, g.st.Now)
 		g.emit(step, reason, *next.Incident)
 	}
 	g.orphans = nil

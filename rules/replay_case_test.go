@@ -25,7 +25,7 @@ import (
 //
 //	{"at": "2026-03-02T12:00:00Z"}                            time passes
 //	{"at": "...", "reload": "second.yaml"}                    the rules file changes; noticed with the next line or deadline
-//	{"at": "...", "restart": true}                            stopped before, started at that time
+//	{"at": "...", "restart": true}                            the engine is restored from its checkpoint
 //	{"at": "...", "action": {"do": "disable", "rule": "a"}}   an action is stored
 //
 // A line of `want` is one of these; # begins a comment:
@@ -267,7 +267,9 @@ func (r *replay) step(s replayStep) {
 	if s.line.Restart {
 		r.restore(r.engine.set)
 	}
-	r.advance(s.line.At)
+	if s.line.Action == nil || s.line.Action.Do != Resume { // else nobody was there to tick
+		r.advance(s.line.At)
+	}
 	r.seq++
 	switch {
 	case s.event != nil:

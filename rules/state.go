@@ -81,10 +81,9 @@ type keyState struct {
 	UpdateAt  time.Time `json:"updateAt,omitzero"`  // when gathered changes are told
 	QuietTill time.Time `json:"quietTill,omitzero"` // cooldown: no new incident before
 	LastGood  *Evidence `json:"lastGood,omitempty"` // latest call judged good while the incident is open
-	Closed    string    `json:"closed,omitempty"`   // of an orphan: why its incident is to be closed
 
 	PendingTill time.Time     `json:"pendingTill,omitzero"` // a window's condition holds; when its `for` is over
-	HeldAt      time.Time     `json:"heldAt,omitzero"`      // when that was judged last
+	HeldAt      instant       `json:"heldAt,omitempty"`     // when that was judged last
 	Tally       []Share       `json:"tally,omitempty"`      // what Incident.Top is taken from
 	Lead        int           `json:"lead,omitempty"`       // place of the figure that the incident follows among the rule's leads
 	Told        float64       `json:"told,omitempty"`       // latest value of the leading figure in a transition
@@ -94,9 +93,10 @@ type keyState struct {
 	Openings    []time.Time   `json:"openings,omitempty"` // within the latest hour
 	CalmAt      time.Time     `json:"calmAt,omitzero"`    // when the openings are forgotten
 
-	Window *windowState `json:"window,omitempty"`
-	Seen   time.Time    `json:"seen,omitzero"` // latest call, of rules about absence
-	Known  *knownValues `json:"known,omitempty"`
+	Window  *windowState `json:"window,omitempty"`
+	Seen    time.Time    `json:"seen,omitzero"`     // latest call, of rules about absence
+	Watched instant      `json:"watched,omitempty"` // from when on calls were waited for, or the whole window was seen; zero: always
+	Known   *knownValues `json:"known,omitempty"`
 
 	queued time.Time // deadline that is waiting for the key
 }

@@ -73,7 +73,9 @@ func (g *Engine) countIn(i int, r *Rule, cs *callState) {
 	if err != nil {
 		health.fail(r.failure(err))
 	}
-	k.Seen = g.st.Now
+	if k.Seen = g.st.Now; k.Window == nil {
+		k.Watched = instantOf(g.st.Now)
+	}
 	var place int64
 	k.Window, place = k.Window.add(r.Window, at, g.st.Now, readings)
 	k.Window.remember(cs.Call.Key())

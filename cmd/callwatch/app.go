@@ -118,6 +118,7 @@ func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app,
 // run works until ctx ends or something fails that cannot be mended here, then
 // stops in order: no new webhooks, the stages, the store.
 func (a *app) run(ctx context.Context) error {
+	a.noteStart(ctx)
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var stages sync.WaitGroup

@@ -38,6 +38,23 @@ func (a *app) mark(ctx context.Context, action rules.Action) (seen bool, err err
 	return true, nil
 }
 
+// startWait bounds how long the start waits for the store to note it.
+const startWait = 5 * time.Second
+
+// noteStart stores that callwatch was started, before any stage stores an event:
+// what the engine missed since its last input is no absence of calls.
+func (a *app) noteStart(ctx context.Context) {
+	data, err := rules.Action{Do: rules.Resume, By: "callwatch"}.JSON()
+	if err == nil {
+		ctx, stop := context.WithTimeout(ctx, startWait)
+		defer stop()
+		_, err = a.store.PublishMark(ctx, data)
+	}
+	if err != nil {
+		a.log.Warn("start not noted: the time callwatch was stopped may count as an absence of calls", "err", err)
+	}
+}
+
 // arrivals lets others wait until the engine has come to a place.
 type arrivals struct {
 	mu      sync.Mutex

@@ -70,7 +70,7 @@ type Event struct {
 // Identity tells events and calls apart. (Provider, CallID) names a call.
 type Identity struct {
 	ID           string    `json:"id" doc:"identity of the event: provider and delivery id, or a hash of the body"`
-	Provider     string    `json:"provider" doc:"the vendor that sent the webhook"`
+	Provider     string    `json:"provider" case:"lower" doc:"the vendor that sent the webhook"`
 	Kind         Kind      `json:"kind" enum:"progress,stats,ended,report" doc:"what the event is about"`
 	CallID       string    `json:"callId" doc:"the provider's id of the call or leg"`
 	SessionID    string    `json:"sessionId,omitempty" doc:"groups the legs of one conversation"`

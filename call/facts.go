@@ -18,8 +18,8 @@ type Facts struct {
 	Answered     *bool     `json:"answered,omitempty" doc:"the call was answered"`
 	From         string    `json:"from,omitempty" doc:"caller, E.164 where it parses"`
 	To           string    `json:"to,omitempty" doc:"callee, E.164 where it parses"`
-	FromCountry  string    `json:"fromCountry,omitempty" doc:"ISO 3166 country of the caller's number"`
-	ToCountry    string    `json:"toCountry,omitempty" doc:"ISO 3166 country of the callee's number"`
+	FromCountry  string    `json:"fromCountry,omitempty" case:"upper" doc:"ISO 3166 country of the caller's number"`
+	ToCountry    string    `json:"toCountry,omitempty" case:"upper" doc:"ISO 3166 country of the callee's number"`
 	StartedAt    time.Time `json:"startedAt,omitzero" fold:"first" doc:"when the call was initiated"`
 	RingingAt    time.Time `json:"ringingAt,omitzero" fold:"first" doc:"when the far end began to ring"`
 	AnsweredAt   time.Time `json:"answeredAt,omitzero" fold:"first" doc:"when the call was answered"`
@@ -38,7 +38,7 @@ type Facts struct {
 	Recorded     *bool     `json:"recorded,omitempty" doc:"a recording exists"`
 
 	// Media, received by the reporter unless the name says remote.
-	Codec               string   `json:"codec,omitempty" doc:"audio codec, lower case"`
+	Codec               string   `json:"codec,omitempty" case:"lower" doc:"audio codec, lower case"`
 	PacketsReceived     *int64   `json:"packetsReceived,omitempty" unit:"packets" range:"0.." fold:"sum" doc:"RTP packets received"`
 	PacketsLost         *int64   `json:"packetsLost,omitempty" unit:"packets" range:"0.." fold:"sum" doc:"RTP packets that never arrived"`
 	PacketsSent         *int64   `json:"packetsSent,omitempty" unit:"packets" range:"0.." fold:"sum" doc:"RTP packets sent"`

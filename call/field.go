@@ -29,6 +29,7 @@ type Field struct {
 	Unit string   // ms, s, %, packets, MOS ...; empty for none
 	Doc  string   // one sentence
 	Enum []string // the possible texts, where they are known
+	Case string   // lower or upper: how its texts are written, where that is known
 	Min  *float64 // smallest possible number, nil for none
 	Max  *float64 // largest possible number, nil for none
 
@@ -86,6 +87,7 @@ func appendFields(fields []Field, t reflect.Type, parent []int, offset uintptr) 
 		if enum := sf.Tag.Get("enum"); enum != "" {
 			f.Enum = strings.Split(enum, ",")
 		}
+		f.Case = sf.Tag.Get("case")
 		f.Min, f.Max = parseRange(sf.Tag.Get("range"))
 		if len(parent) == 0 || t == reflect.TypeFor[Identity]() && ownFold[name] {
 			f.fold = foldOwn

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
 
 	"callwatch/rules/condition"
 )
@@ -66,7 +67,8 @@ type loader struct {
 	named    map[string]func(condition.Problem) pos // where the problems of a macro or list are
 
 	adoptions []adoption
-	parts     int // of all expressions so far
+	parts     int  // of all expressions so far
+	nameless  bool // a rule has no name that could be read
 }
 
 func newLoader(d *document, digest string) *loader {
@@ -105,6 +107,14 @@ func (l *loader) file(root ast.Node) {
 	if _, ok := nodes["rules"]; !ok && len(l.problems) == 0 {
 		l.add(nodeAt(root), "no-rules", "the file has no rules", "add a list under rules:")
 	}
+}
+
+// alertEnv is the environment of routes and silences, once the rules are read.
+func (l *loader) alertEnv() condition.Env {
+	if l.nameless {
+		return alertEnv(l.env)
+	}
+	return alertEnv(l.env, l.set.names()...)
 }
 
 func (l *loader) readLists(n ast.Node) {
@@ -165,6 +175,9 @@ func (l *loader) program(n ast.Node, what string, env condition.Env) *condition.
 	}
 	program, problems := l.compile(src, env)
 	for _, p := range problems {
+		if p.Code == condition.CodeSyntax && l.endsInComment(n) {
+			p.Hint = "YAML reads what follows a space and # as a comment: put the whole in quotes"
+		}
 		l.report(l.place(n, src, p.Line, p.Column), string(p.Severity), string(p.Code), p.Message, p.Hint)
 	}
 	if program != nil {
@@ -173,6 +186,16 @@ func (l *loader) program(n ast.Node, what string, env condition.Env) *condition.
 		}
 	}
 	return program
+}
+
+// endsInComment says whether a comment follows a text without quotes on its line.
+func (l *loader) endsInComment(n ast.Node) bool {
+	s, ok := n.(*ast.StringNode)
+	if !ok || s.Token.Type != token.StringType || at(s.Token).line > len(l.lines) {
+		return false
+	}
+	_, rest, found := strings.Cut(l.lines[at(s.Token).line-1], s.Value)
+	return found && strings.HasPrefix(strings.TrimLeft(rest, " "), "#")
 }
 
 func (l *loader) compile(src string, env condition.Env) (*condition.Program, []condition.Problem) {

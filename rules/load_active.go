@@ -63,7 +63,12 @@ func (l *loader) hours(n ast.Node, h *Hours) {
 func (l *loader) days(n ast.Node) [weekDays]bool {
 	var days [weekDays]bool
 	names := []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
-	for _, s := range l.texts(n, "days") {
+	texts, before := l.texts(n, "days"), len(l.problems)
+	if len(texts) == 0 && before == len(l.problems) {
+		l.add(nodeAt(n), "empty-list", "days is empty: the rule would never be active", "mode: off switches a rule off; days are mon, tue, ... or mon-fri")
+		return everyDay()
+	}
+	for _, s := range texts {
 		for part := range strings.SplitSeq(s, ",") {
 			first, last, span := strings.Cut(strings.ToLower(strings.TrimSpace(part)), "-")
 			if !span {

@@ -68,12 +68,13 @@ func (l *loader) storm(n ast.Node) *Storm {
 // readRoutes reads the list that decides for rules without a route.
 func (l *loader) readRoutes(n ast.Node) {
 	open := true
-	env := alertEnv(l.env)
+	env := l.alertEnv()
 	l.list(n, "routes", func(n ast.Node) {
 		if !l.within(n, len(l.set.Routes), maxRoutes, "routes") {
 			return
 		}
 		var r Route
+		before := len(l.problems)
 		if !open {
 			l.add(nodeAt(n), "dead-route", "no incident comes as far as this route", "an earlier route matches all: put it last, or give it continue: true")
 		}
@@ -87,7 +88,8 @@ func (l *loader) readRoutes(n ast.Node) {
 		if len(r.Slack) == 0 && len(r.Outputs) == 0 {
 			l.add(nodeAt(n), "empty-route", "a route needs a channel or an output", `add slack: "#channel" or outputs: [name]`)
 		}
-		open = open && (r.Match != nil || r.Continue)
+		// What a route with an error would match is not known.
+		open = open && (r.Match != nil || r.Continue || l.problems[before:].Errors())
 		l.set.Routes = append(l.set.Routes, r)
 	})
 }

@@ -115,6 +115,7 @@ func (l *loader) readRule(n ast.Node) *Rule {
 	}
 	l.finish(n, &r, novelty, present)
 	if r.Name == "" {
+		l.nameless = true
 		return nil
 	}
 	named(r.Tests, r.Name)
@@ -141,6 +142,9 @@ func (l *loader) kinds(n ast.Node) []call.Kind {
 	var out []call.Kind
 	for _, s := range l.words(n, "on", string(call.Progress), string(call.Stats), string(call.Ended), string(call.Report)) {
 		out = append(out, call.Kind(s))
+	}
+	if seq, ok := n.(*ast.SequenceNode); ok && len(seq.Values) == 0 {
+		l.add(nodeAt(n), "empty-list", "on is empty: no event would wake the rule", "mode: off switches a rule off; events are progress, stats, ended and report")
 	}
 	return out
 }
@@ -181,6 +185,8 @@ func (l *loader) fields(n ast.Node, what string, fit func(call.Field) bool) []st
 			l.add(nodeAt(e), "unknown-field", fmt.Sprintf("%s: there is no field %q", what, name), condition.SuggestField(name))
 		case !fit(f):
 			l.add(nodeAt(e), "wrong-type", fmt.Sprintf("%s: %s is a %s, which cannot stand here", what, name, f.Type), "")
+		case slices.Contains(out, name):
+			l.report(nodeAt(e), problemWarning, "doubled-field", fmt.Sprintf("%s names %s twice", what, name), "")
 		default:
 			out = append(out, name)
 		}
@@ -215,6 +221,9 @@ func (l *loader) severity(n ast.Node, r *Rule) {
 		}
 	}
 	l.mapping(n, "severity", levels)
+	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) == 0 {
+		l.report(nodeAt(n), problemWarning, "empty-ladder", fmt.Sprintf("severity names no level: it is %s", r.Severity), "write one word such as severity: critical, or levels such as {critical: mos < 2}")
+	}
 	slices.SortFunc(r.Ladder, func(a, b Level) int { return b.Severity.rank() - a.Severity.rank() })
 }
 
@@ -253,12 +262,19 @@ func (l *loader) hold(n ast.Node) Hold {
 	return Hold{Duration: d}
 }
 
+// labelName is what Prometheus takes as the name of a label; those that begin
+// with two underscores are its own.
+var labelName = regexp.MustCompile(`^(_?[a-zA-Z][a-zA-Z0-9_]*|_)$`)
+
 func (l *loader) labelMap(n ast.Node, inherited map[string]string) map[string]string {
 	out := maps.Clone(inherited)
 	if out == nil {
 		out = map[string]string{}
 	}
-	l.entries(n, "labels", func(key string, _ pos, value ast.Node) {
+	l.entries(n, "labels", func(key string, keyAt pos, value ast.Node) {
+		if !labelName.MatchString(key) {
+			l.report(keyAt, problemWarning, "bad-label", fmt.Sprintf("%q is no label name of Prometheus and Alertmanager", key), "letters, digits and _, not beginning with a digit or __")
+		}
 		if s, ok := l.text(value, "label "+key); ok {
 			out[key] = s
 		}

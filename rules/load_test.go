@@ -12,35 +12,51 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// Each file of testdata/refused has mistakes; its golden file is what a person
-// is shown.
+// Each file of testdata/refused has mistakes, each of testdata/warned what is
+// probably not meant; its golden file is what a person is shown.
 func TestRefused(t *testing.T) {
-	files, err := filepath.Glob("testdata/refused/*.yaml")
+	for folder, refused := range map[string]bool{"refused": true, "warned": false} {
+		files, err := filepath.Glob("testdata/" + folder + "/*.yaml")
+		if err != nil || len(files) == 0 {
+			t.Fatal("no cases", err)
+		}
+		for _, file := range files {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			set, problems := Load(filepath.Base(file), src)
+			if problems.Errors() != refused || (set == nil) != refused {
+				t.Errorf("%s: refused %v, want %v", file, set == nil, refused)
+			}
+			golden := strings.TrimSuffix(file, ".yaml") + ".golden.txt"
+			got := problems.Error() + "\n"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("%s:\n%s", file, diff)
+			}
+		}
+	}
+}
+
+// Each file of testdata/accepted has nothing wrong with it.
+func TestAccepted(t *testing.T) {
+	files, err := filepath.Glob("testdata/accepted/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no cases", err)
 	}
 	for _, file := range files {
-		src, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		set, problems := Load(filepath.Base(file), src)
-		if !problems.Errors() || set != nil {
-			t.Errorf("%s was accepted", file)
-		}
-		golden := strings.TrimSuffix(file, ".yaml") + ".golden.txt"
-		got := problems.Error() + "\n"
-		if *update {
-			if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("%s:\n%s", file, diff)
+		set, problems, err := LoadFile(file)
+		if err != nil || set == nil || len(set.Rules) == 0 || problems.Errors() {
+			t.Errorf("%s: %v %v", file, err, problems)
 		}
 	}
 }

@@ -124,11 +124,38 @@ func (l *loader) kindOfRule(r *Rule, present map[string]ast.Node) {
 	if r.RepeatMax > 0 && r.Repeat > r.RepeatMax && has("repeat_max") {
 		conflict("repeat_max", fmt.Sprintf("repeat_max is shorter than repeat (%s)", shortDuration(r.Repeat)), "")
 	}
+	if r.Window != nil && r.Window.Calls > 0 && r.Window.MinCalls > r.Window.Calls {
+		key := "min_calls"
+		if !has(key) {
+			key = "over"
+		}
+		conflict(key, fmt.Sprintf("the window never has %d calls: it holds %d", r.Window.MinCalls, r.Window.Calls), "min_calls is at most the number of calls in over")
+	}
+	if r.Window != nil && has("resolve") {
+		l.hysteresis(r, nodeAt(present["resolve"]))
+	}
 	if ladder, ok := present["severity"].(*ast.MappingNode); ok && r.When != nil {
 		l.deadLevels(ladder, r)
 	}
 	if r.Window != nil && r.Window.MinCalls == 0 && !has("min_calls") && slices.ContainsFunc(r.Window.Figures.All, func(f condition.Figure) bool { return f.Share() }) {
 		l.report(nodeAt(present["over"]), problemWarning, "few-calls", "the share of very few calls says little: one bad call alone is 100 %", "add min_calls: 20")
+	}
+}
+
+// hysteresis compares what opens an incident with what ends it, where both are
+// limits of the same figure.
+func (l *loader) hysteresis(r *Rule, at pos) {
+	if r.When == nil || r.Window.Resolve == nil {
+		return
+	}
+	when, ok := r.When.Limit()
+	resolve, also := r.Window.Resolve.Limit()
+	switch {
+	case !ok || !also || when.Of != resolve.Of || resolve.Excludes(when):
+	case resolve.Implies(when):
+		l.add(at, "never-resolves", fmt.Sprintf("an incident never resolves: where %s holds, %s holds as well", r.Window.Resolve, r.When), "resolve is met on the other side of the limit, such as rate(mos < 3.5) < 0.05")
+	default:
+		l.report(at, problemWarning, "inverted-hysteresis", fmt.Sprintf("%s and %s can hold at the same time: the incident opens and resolves by turns", r.When, r.Window.Resolve), "the limit of resolve lies beyond that of when, as in when: rate(x) > 0.10, resolve: rate(x) < 0.05")
 	}
 }
 

@@ -84,7 +84,7 @@ func validate(t *testing.T, schema *jsonschema.Schema, file string) error {
 		t.Fatal(err)
 	}
 	var v any
-	if err := yaml.Unmarshal(src, &v); err != nil {
+	if err := yaml.Unmarshal(bytes.TrimPrefix(src, []byte(byteOrderMark)), &v); err != nil {
 		t.Fatal(file, err)
 	}
 	b, err := json.Marshal(v)

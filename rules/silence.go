@@ -141,7 +141,7 @@ func compileMatch(src string) (*condition.Program, Problems) {
 
 // readSilences reads the silences of the rules file.
 func (l *loader) readSilences(n ast.Node) {
-	env, read := alertEnv(l.env), 0
+	env, read := l.alertEnv(), 0
 	l.list(n, "silences", func(n ast.Node) {
 		if !l.within(n, read, maxListed, "silences") {
 			return

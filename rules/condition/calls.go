@@ -50,9 +50,14 @@ func (c *compiler) windowFunction(name string, at file.Location) *node {
 func (c *compiler) call(name string, args []ast.Node, at file.Location) *node {
 	o, ok := functions()[name]
 	out := &node{op: o, loc: at}
+	_, refused := refusedBuiltins()[name]
 	switch {
 	case name == "date":
 		return c.date(args, at)
+	case refused:
+		return c.refuse(name, at)
+	case name == "sum" && (c.figures == nil || c.inArgument || len(args) == 2) && c.asksElements(args):
+		return c.sumOfElements(at)
 	case c.ofWindow() && c.lifted(name, args):
 		return c.figure(name, args, at)
 	case slices.Contains(windowFunctions(), name):
@@ -64,7 +69,7 @@ func (c *compiler) call(name string, args []ast.Node, at file.Location) *node {
 	case o == opMin || o == opMax:
 		return c.extreme(out, name, args)
 	case len(args) != 1:
-		return c.fail(at, CodeArguments, fmt.Sprintf("%s takes one argument, not %d", name, len(args)), "")
+		return c.fail(at, CodeArguments, fmt.Sprintf("%s takes one argument, not %d", name, len(args)), c.pipeHint())
 	}
 	a := c.lower(args[0])
 	if a.typ.kind == invalid {
@@ -89,6 +94,15 @@ func (c *compiler) call(name string, args []ast.Node, at file.Location) *node {
 		}
 	}
 	return c.made(out)
+}
+
+// pipeHint is for those who wrote a single stroke, which hands a value to a
+// function.
+func (c *compiler) pipeHint() string {
+	if strings.Contains(strings.ReplaceAll(c.src, "||", ""), "|") {
+		return "for either of two conditions write or, or ||"
+	}
+	return ""
 }
 
 func (c *compiler) unknownFunction(name string, at file.Location) *node {

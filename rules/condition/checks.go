@@ -137,6 +137,7 @@ func (c *compiler) lint(n *node) {
 	}
 	if field.typ.kind == text {
 		c.lintEnum(field, limit)
+		c.lintCase(field, limit)
 		return
 	}
 	if field.typ.kind != number || limit.typ.kind != number {
@@ -155,9 +156,59 @@ func (c *compiler) lint(n *node) {
 		c.warn(limit.loc, CodeSecondsForMillis, fmt.Sprintf("%s is in milliseconds; %s was probably meant in seconds", f.Name, limit),
 			fmt.Sprintf("did you mean %s?", plain(l*1000)))
 	}
+	if f.Unit == "%" && l > 0 && l < mostShare {
+		c.warn(limit.loc, CodeShareForPercent, fmt.Sprintf("%s is in percent, 0..100; %s was probably meant as a share", f.Name, limit),
+			fmt.Sprintf("for %s %% write %[1]s", plain(l*100)))
+	}
 	if field.op == opField && f.Name == "packetsLost" && (o == opGreater || o == opGreaterEqual) {
 		c.warn(field.loc, CodePreferLossPct, "packetsLost grows with the length of the call",
 			"prefer packetLossPct, the share of packets lost")
+	}
+}
+
+// mostShare is below which a limit of a percentage looks like a share: few mean
+// a third of a percent.
+const mostShare = 0.3
+
+// lintCase finds texts that a field never has because of their case.
+func (c *compiler) lintCase(field, limit *node) {
+	if field.op != opField || limit.typ.kind != text {
+		return
+	}
+	written := limit.val.text
+	switch field.field.Case {
+	case "lower":
+		written = strings.ToLower(written)
+	case "upper":
+		written = strings.ToUpper(written)
+	}
+	if written != limit.val.text {
+		c.warn(limit.loc, CodeWrongCase, fmt.Sprintf("%s is never %s: it is written in %s case", field, limit, field.field.Case),
+			fmt.Sprintf("did you mean %q?", written))
+	}
+}
+
+// hasOther says whether a text has letters that are not of the case.
+func hasOther(letters, s string) bool {
+	return letters == "lower" && s != strings.ToLower(s) || letters == "upper" && s != strings.ToUpper(s)
+}
+
+// lintAnd finds limits of one value that exclude each other.
+func (c *compiler) lintAnd(n *node) {
+	var limits []Limit
+	for _, a := range n.args {
+		l, ok := a.limitOf()
+		if !ok {
+			continue
+		}
+		for _, other := range limits {
+			if l.Excludes(other) {
+				c.warn(a.loc, CodeContradiction, fmt.Sprintf("%s %s %s and %s %s %s never hold together", other.Of, other.Op, plain(other.Number), l.Of, l.Op, plain(l.Number)),
+					"for either of them write or, or ||")
+				return
+			}
+		}
+		limits = append(limits, l)
 	}
 }
 
@@ -236,12 +287,12 @@ func (c *compiler) lintMembers(a, l *node) {
 	}
 	switch of := l.val.ref.(type) {
 	case *items:
-		if len(a.field.Enum) == 0 {
+		if len(a.field.Enum) == 0 && a.field.Case == "" {
 			return
 		}
 		wrong := 0
 		for _, v := range of.values[:min(len(of.values), maxLinted)] {
-			if v.kind == text && !slices.Contains(a.field.Enum, v.text) {
+			if v.kind == text && (len(a.field.Enum) > 0 && !slices.Contains(a.field.Enum, v.text) || len(a.field.Enum) == 0 && hasOther(a.field.Case, v.text)) {
 				wrong++
 			}
 			if wrong > maxUnknownValues {
@@ -249,6 +300,7 @@ func (c *compiler) lintMembers(a, l *node) {
 			}
 			if a.typ.kind == text && v.kind == text {
 				c.lintEnum(a, &node{op: opLiteral, val: v, typ: typ{kind: text}, loc: l.loc})
+				c.lintCase(a, &node{op: opLiteral, val: v, typ: typ{kind: text}, loc: l.loc})
 			}
 		}
 	case *span:

@@ -156,7 +156,10 @@ func (c *compiler) unknownName(name string, at file.Location) *node {
 		}
 		return c.windowFunction(name, at)
 	}
-	hint := c.suggest(name)
+	hint := foreignWord(name)
+	if hint == "" {
+		hint = c.suggest(name)
+	}
 	if hint == "" {
 		hint = fmt.Sprintf("texts need quotes: %q; what a provider calls its own way is under raw", name)
 	}

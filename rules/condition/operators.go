@@ -78,7 +78,7 @@ func (c *compiler) binary(n *ast.BinaryNode) *node {
 func (c *compiler) operands(n *ast.BinaryNode, out *node) (a, b *node) {
 	a = c.lower(n.Left)
 	word, ok := n.Right.(*ast.IdentifierNode)
-	if ok && out.comparison() && a.op == opField && a.typ.kind == text && !c.names.has(c.env, word.Value) {
+	if ok && out.comparison() && a.op == opField && a.typ.kind == text && !c.names.has(c.env, word.Value) && foreignWord(word.Value) == "" {
 		hint := fmt.Sprintf("texts need quotes: %q", word.Value)
 		if meant := nearest(word.Value, a.field.Enum); meant != "" {
 			hint = fmt.Sprintf("texts need quotes: %q", meant)
@@ -101,6 +101,9 @@ func (c *compiler) logic(out *node) *node {
 		}
 	}
 	out.args = args
+	if out.op == opAnd && len(args) <= maxRange {
+		c.lintAnd(out)
+	}
 	return c.made(out)
 }
 

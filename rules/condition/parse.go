@@ -98,11 +98,23 @@ func (c *compiler) syntax(err error) {
 		c.tooComplex(at)
 		return
 	}
+	if name, where := c.refusedCall(); name == "sum" {
+		c.sumOfElements(where)
+		return
+	} else if name != "" {
+		c.refuse(name, where)
+		return
+	}
 	token := regexp.MustCompile(`(?:Operator|Identifier|Number|String|Bracket|Bytes)\((".*")\)`)
 	message = token.ReplaceAllString(message, "$1")
 	message = strings.NewReplacer("token EOF", "end", "token ", "").Replace(message)
-	hint := syntaxHint(message)
+	hint := c.foreignOperator(at.From)
+	if hint == "" {
+		hint = syntaxHint(message)
+	}
 	switch {
+	case ifWord.MatchString(c.src):
+		message, hint = "if is not part of conditions", "join conditions with && and ||, or write condition ? value : other"
 	case strings.Contains(message, "coalesce"):
 		message = "?? cannot stand beside another operator without parentheses"
 	case strings.Contains(message, "unexpected end") && strings.Count(c.src, "(") > strings.Count(c.src, ")"):
@@ -110,6 +122,8 @@ func (c *compiler) syntax(err error) {
 	}
 	c.fail(at, CodeSyntax, message, hint)
 }
+
+var ifWord = regexp.MustCompile(`(^|[\s(])if[\s(]`)
 
 func syntaxHint(message string) string {
 	for _, h := range []struct{ part, hint string }{
@@ -119,9 +133,9 @@ func syntaxHint(message string) string {
 		{`"NOT"`, "write not, or !"},
 		{`"&"`, "write &&, or and"},
 		{`"is"`, "compare with ==; for unknown fields write == nil"},
-		{`"=>"`, "write >="},
-		{`"=<"`, "write <="},
-		{`"<>"`, "write !="},
+		{`"like"`, "write contains, startsWith, endsWith or matches"},
+		{`"between"`, "write mos >= 1 && mos <= 3; whole numbers: sipCode in 500..599"},
+		{`"then"`, "a condition ends here: what follows from it is said in the rule"},
 		{`coalesce expressions`, "e.g. (mos ?? 5) < 3.5"},
 		{"unexpected end", "an operand is missing"},
 		{"literal not terminated", "close the quotes"},

@@ -52,6 +52,9 @@ const (
 	CodeSecondsForMillis Code = "seconds-for-ms"     // warning
 	CodePreferLossPct    Code = "prefer-loss-pct"    // warning
 	CodeFractionInRange  Code = "fraction-in-range"  // warning
+	CodeShareForPercent  Code = "share-for-percent"  // warning
+	CodeWrongCase        Code = "wrong-case"         // warning
+	CodeContradiction    Code = "contradiction"      // warning
 )
 
 // Problem is one finding in an expression.

@@ -1,0 +1,131 @@
+package condition
+
+import (
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/file"
+)
+
+// refusedBuiltins are the functions of expr-lang that conditions do not have,
+// each with what to write instead.
+func refusedBuiltins() map[string]string {
+	const (
+		elements = "ask about the elements: any(intervals, .mos < 3.5), count(intervals, .jitterMs > 30) > 3"
+		oneOf    = "take one element by its place: intervals[0], intervals[-1]"
+		text     = "compare the text itself with ==, in, contains, startsWith, endsWith or matches"
+		whole    = "compare the number itself, or round(x)"
+		clock    = `a condition does not depend on the clock: compare with a time, endedAt > date("2026-03-01"), or say in the rule how long: over, for, absent`
+		member   = "read the member: raw.x.y, and ask with in: \"x\" in raw"
+		bits     = "compare whole numbers with ==, in and ranges: sipCode in 500..599"
+	)
+	return map[string]string{
+		"map": elements, "reduce": elements, "groupBy": elements, "sortBy": elements, "sort": elements,
+		"flatten": elements, "concat": elements, "uniq": "in a rule with over, distinct(x) counts different values", "reverse": elements,
+		"mean": "in a rule with over, avg(x) is the mean; for one call use its own field, such as jitterMs", "median": "in a rule with over, p50(x) is the median",
+		"find": "ask whether there is one: any(intervals, .mos < 3.5)", "findLast": "ask whether there is one: any(intervals, .mos < 3.5)",
+		"findIndex": "ask whether there is one: any(intervals, .mos < 3.5)", "findLastIndex": "ask whether there is one: any(intervals, .mos < 3.5)",
+		"first": oneOf, "last": oneOf, "take": "take a part by its bounds: intervals[0:3]", "get": member,
+		"ceil": whole, "floor": whole, "int": "numbers are numbers already: compare the field itself", "float": "numbers are numbers already: compare the field itself",
+		"string": "compare numbers without quotes, texts with them: sipCode == 486, codec == \"opus\"", "type": "the field table says of which type a field is; ask whether it is known with x != nil",
+		"trimPrefix": text, "trimSuffix": text, "split": text, "splitAfter": text, "replace": text, "join": text,
+		"repeat": "write the text out, or use matches with {n}: to matches \"0{4}\"", "indexOf": "write from contains \"x\"", "lastIndexOf": "write from contains \"x\"",
+		"hasPrefix": "write from startsWith \"+49\"", "hasSuffix": "write from endsWith \"00\"",
+		"toJSON": member, "fromJSON": member, "toBase64": text, "fromBase64": text,
+		"now": clock, "duration": "write numbers of seconds or milliseconds: durationSec > 90, rttMs > 500", "timezone": "say in the rule when it is active: active: {hours: \"08:00-18:00\", tz: Europe/Berlin}",
+		"keys": member, "values": member, "toPairs": member, "fromPairs": member,
+		"bitand": bits, "bitor": bits, "bitxor": bits, "bitnand": bits, "bitshl": bits, "bitshr": bits, "bitushr": bits, "bitnot": bits,
+	}
+}
+
+// refuse reports a function of expr-lang that conditions do not have.
+func (c *compiler) refuse(name string, at file.Location) *node {
+	return c.fail(at, CodeUnknownFunction, name+" is not part of conditions", refusedBuiltins()[name])
+}
+
+var calledName = regexp.MustCompile(`\b([A-Za-z0-9]+)\s*\(`)
+
+// refusedCall finds the first call of a function that conditions do not have, in
+// a source that is no expression because of it.
+func (c *compiler) refusedCall() (name string, at file.Location) {
+	refused := refusedBuiltins()
+	for _, m := range calledName.FindAllStringSubmatchIndex(c.src, -1) {
+		name = c.src[m[2]:m[3]]
+		if _, ok := refused[name]; ok || name == "sum" && c.figures == nil {
+			from := utf8.RuneCountInString(c.src[:m[2]])
+			return name, file.Location{From: from, To: from + len(name)}
+		}
+	}
+	return "", file.Location{}
+}
+
+// sumOfElements refuses sum(intervals, .x), which asks one call, not a window.
+func (c *compiler) sumOfElements(at file.Location) *node {
+	return c.fail(at, CodeUnknownFunction, "the elements of one call cannot be added up",
+		"use the call's own total, such as packetsLost; in a rule with over, sum(x) adds up the calls of the window")
+}
+
+// asksElements says whether arguments are a list of one call and what to ask of
+// its elements.
+func (c *compiler) asksElements(args []ast.Node) bool {
+	if len(args) == 2 {
+		return true
+	}
+	if len(args) != 1 {
+		return false
+	}
+	name, ok := args[0].(*ast.IdentifierNode)
+	if !ok {
+		return false
+	}
+	slot, ok := c.names.fields[name.Value]
+	return ok && fieldType(c.names.table[slot]).kind == list
+}
+
+// foreignWord is what other languages call a word of this one; "" for none.
+func foreignWord(name string) string {
+	switch strings.ToLower(name) {
+	case "null", "none", "undefined", "nan":
+		return "an unknown value is nil: ask with == nil or != nil"
+	case "nil":
+		return "write nil"
+	case "true", "false":
+		return "write " + strings.ToLower(name)
+	}
+	return ""
+}
+
+// foreignOperator is what to write instead of an operator of another language
+// that stands at an offset in characters; "" where there is none.
+func (c *compiler) foreignOperator(offset int) string {
+	src := []rune(c.src)
+	part := func(from, to int) string { return string(src[min(max(from, 0), len(src)):min(max(to, 0), len(src))]) }
+	switch part(offset, offset+2) {
+	case "=>":
+		return "write >="
+	case "=<":
+		return "write <="
+	case "=~":
+		return `write matches, e.g. from matches "^\\+49"`
+	case "!~":
+		return `write not (from matches "^\\+49")`
+	}
+	switch part(offset-1, offset+1) {
+	case "<>":
+		return "write !="
+	case "=>":
+		return "write >="
+	}
+	before, behind := strings.TrimRight(part(0, offset), " "), part(offset+1, offset+2)
+	switch {
+	case part(offset, offset+1) == "," && before != "" && strings.ContainsAny(before[len(before)-1:], "0123456789") && behind != "" && strings.ContainsAny(behind, "0123456789"):
+		return "decimals have a point: 3.5"
+	case part(offset, offset+1) == "," && strings.Contains(before, " in ("):
+		return `a list stands in brackets: hangupCause in ["busy", "rejected"]`
+	case strings.HasSuffix(strings.TrimSpace(c.src), "%"):
+		return "percentages are plain numbers: packetLossPct > 5"
+	}
+	return ""
+}

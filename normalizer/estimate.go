@@ -103,9 +103,10 @@ func estimated(mos *float64, by emodel.Estimate) score {
 // the estimate that is typical of them: of the scope, with or without delay, that covers more time.
 func rateIntervals(e *call.Event, o Options) *emodel.Estimate {
 	ins := make([]emodel.Input, len(e.Intervals))
+	answered := e.Answered != nil && *e.Answered
 	for i, iv := range e.Intervals {
-		if iv.Held {
-			continue
+		if iv.Held || !answered && silent(iv) {
+			continue // nothing was to be received, or that is not known
 		}
 		ins[i] = emodel.Input{
 			PacketsReceived: iv.PacketsReceived, PacketsLost: iv.PacketsLost, PacketsDiscarded: iv.PacketsDiscarded,

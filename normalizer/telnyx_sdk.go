@@ -120,7 +120,7 @@ func telnyxStates(n node, s *telnyxStats) []call.State {
 			states = append(states, state)
 		}
 	}
-	if foldWord(n.at("summary", "state").text()) == "held" && (len(states) == 0 || !states[len(states)-1].Held) {
+	if len(s.intervals) > 0 && foldWord(n.at("summary", "state").text()) == "held" && (len(states) == 0 || !states[len(states)-1].Held) {
 		states = append(states, call.State{At: s.silentSince(), Held: true})
 	}
 	return states

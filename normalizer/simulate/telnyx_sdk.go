@@ -1,7 +1,8 @@
 package simulate
 
 import (
-	"math"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -10,15 +11,22 @@ import (
 // application relays. Each writes them in its own way.
 type sdk struct {
 	name, version     string
-	interval          time.Duration
+	interval          time.Duration // in the first seconds: React Native's become longer
+	later             time.Duration
 	inbound, outbound string // directions
 	active, done      string // states; "": left out while active
 	flush             string // flushReason of intermediate reports, "" for none
 	segments          bool   // flushes while the call goes on
+	rings             bool   // collects from the start of the call on, not from its answer
+	rest              bool   // the rest of an interval is reported at the end
+	emptyRest         bool   // without figures: the streams are closed by then
 	upperCaseID       bool
-	nulls             bool // null for unknown, instead of no member
-	zeros             bool // 0 for unknown
-	bareSegments      bool // no state, times and duration while the call goes on
+	nulls             bool   // null for unknown, instead of no member
+	zeros             bool   // 0 for unknown
+	bareSegments      bool   // no state, times and duration while the call goes on
+	flushStarts       bool   // reports in mid call have the collector's start, not the call's
+	micros            bool   // times in microseconds
+	stateLog          string // how a change of state is logged; "" for not at all
 	remoteJitterPerMs float64
 	sessionMember     string
 }
@@ -26,28 +34,28 @@ type sdk struct {
 func sdks() []sdk {
 	return []sdk{
 		{
-			name: "js", version: "2.27.10", interval: 5 * time.Second, inbound: "inbound", outbound: "outbound",
-			active: "active", done: "destroy", flush: "buffer-limit", segments: true,
-			remoteJitterPerMs: 1, sessionMember: "voiceSdkSessionId",
+			name: "js", version: "2.27.10", interval: time.Second, later: time.Second, inbound: "inbound", outbound: "outbound",
+			active: "active", done: "destroy", flush: "buffer-limit", segments: true, rest: true, emptyRest: true,
+			stateLog: "message", remoteJitterPerMs: 1, sessionMember: "voiceSdkSessionId",
 		},
 		{
-			name: "ios", version: "4.1.2", interval: 5 * time.Second, inbound: "inbound", outbound: "outbound",
+			name: "ios", version: "4.1.2", interval: 5 * time.Second, later: 5 * time.Second, inbound: "inbound", outbound: "outbound",
 			active: "active", done: "done", segments: true, upperCaseID: true,
-			remoteJitterPerMs: 1, sessionMember: "voiceSdkSessionId",
+			stateLog: "CONTEXT", remoteJitterPerMs: 1, sessionMember: "voiceSdkSessionId",
 		},
 		{
-			name: "android", version: "3.7.0", interval: 5 * time.Second, inbound: "inbound", outbound: "outbound",
-			active: "active", done: "done", zeros: true, remoteJitterPerMs: 1, sessionMember: "voiceSdkSessionId",
+			name: "android", version: "3.7.0", interval: 5 * time.Second, later: 5 * time.Second, inbound: "inbound", outbound: "outbound",
+			active: "active", done: "done", zeros: true, rings: true, remoteJitterPerMs: 1, sessionMember: "voiceSdkSessionId",
 		},
 		{
-			name: "flutter", version: "4.2.0", interval: 5 * time.Second, inbound: "inbound", outbound: "outbound",
-			active: "active", done: "done", flush: "safety-interval", segments: true, bareSegments: true,
+			name: "flutter", version: "4.2.0", interval: 5 * time.Second, later: 5 * time.Second, inbound: "inbound", outbound: "outbound",
+			active: "active", done: "done", flush: "safety-interval", segments: true, rings: true, bareSegments: true, micros: true,
 			remoteJitterPerMs: 0.001, sessionMember: "voiceSdkId",
 		},
 		{
-			name: "rn", version: "0.4.3", interval: 5 * time.Second, inbound: "INCOMING", outbound: "OUTGOING",
-			active: "active", done: "done", segments: true, nulls: true,
-			remoteJitterPerMs: 1, sessionMember: "voiceSdkSessionId",
+			name: "rn", version: "0.4.3", interval: time.Second, later: 5 * time.Second, inbound: "INCOMING", outbound: "OUTGOING",
+			active: "active", done: "done", segments: true, rest: true, nulls: true, flushStarts: true,
+			stateLog: "context", remoteJitterPerMs: 1, sessionMember: "voiceSdkSessionId",
 		},
 	}
 }
@@ -59,6 +67,9 @@ func sdkForms() []form {
 		if k.segments {
 			shows = append(shows, growingLoss)
 		}
+		if !k.rings { // else nothing in the reports proves that the call was answered
+			shows = append(shows, oneWay)
+		}
 		forms = append(forms, form{"sdk " + k.name, 1, proof{byToken()}, shows, k.tell})
 	}
 	return forms
@@ -68,58 +79,87 @@ func sdkForms() []form {
 // three minutes; applications that want to see live trouble set it lower.
 const flushEvery = 30 * time.Second
 
-// sdkReports is the state of a collector: its counters run since the answer.
+// sdkReports writes the reports of one collector.
 type sdkReports struct {
 	*narrator
 	sdk
+	media                       *collector
 	callID, session, leg, sdkID string
-	begun                       time.Time
-	received, lost, sent        int64
-	concealed, samples          int64
-	remoteLost                  int64
+	dropped                     bool // ended by the loss of the network: the call may be attached again
 }
 
 func (k sdk) tell(n *narrator) {
-	if n.answered.IsZero() {
-		n.answered = n.ended.Add(-20 * time.Second) // a report exists only where media flowed
+	if n.answered.IsZero() && k.name != "js" && k.name != "android" {
+		// The others report only where media flowed.
+		n.answered = n.ended.Add(-20 * time.Second)
 		n.ringing, n.started, n.outcome, n.sip = time.Time{}, n.answered.Add(-2*time.Second), "completed", 200
 	}
-	r := &sdkReports{
-		narrator: n, sdk: k, callID: n.uuid(), session: n.uuid(), leg: n.uuid(), sdkID: n.uuid(), begun: n.answered,
+	r := k.reports(n)
+	if talk := n.talkTime(); n.fault == none && k.stateLog != "" && talk > 30*time.Second && n.odds(0.2) {
+		r.media.holds = []span{{n.answered.Add(talk / 4), n.answered.Add(talk/4 + 8*time.Second)}}
 	}
-	var stats []object
-	segment, flushed := 0, r.begun
-	for start := r.begun; start.Before(n.ended); start = start.Add(k.interval) {
-		end := start.Add(k.interval)
-		if end.After(n.ended) {
-			end = n.ended
-		}
-		stats = append(stats, r.measure(start, end))
-		if k.segments && end.Sub(flushed) >= flushEvery && n.ended.Sub(end) >= k.interval {
-			r.report(stats, segment, end, false)
-			stats, flushed, segment = nil, end, segment+1
-		}
-	}
-	r.report(stats, segment, n.ended, true)
+	r.write(r.media.collect(), k.every(r.media.begun, n.ended, flushEvery))
 }
 
-// report posts the intervals since the last report.
-func (r *sdkReports) report(stats []object, segment int, at time.Time, final bool) {
-	body := object{"summary": r.summary(at, final), "stats": stats}
+func (k sdk) reports(n *narrator) *sdkReports {
+	r := &sdkReports{
+		narrator: n, sdk: k, callID: n.uuid(), session: n.uuid(), leg: n.uuid(), sdkID: n.uuid(),
+		media: &collector{story: n.story, sdk: k, begun: n.answered, until: n.ended},
+	}
+	if k.rings {
+		r.media.begun = n.started
+	}
+	return r
+}
+
+// every is the times of flushes, none near the end.
+func (k sdk) every(from, to time.Time, step time.Duration) (cuts []time.Time) {
+	if !k.segments || from.IsZero() {
+		return nil
+	}
+	for at := from.Add(step); to.Sub(at) >= k.later; at = at.Add(step) {
+		cuts = append(cuts, at)
+	}
+	return cuts
+}
+
+// write posts the intervals in reports: one up to each cut, and the last one.
+func (r *sdkReports) write(stats []measured, cuts []time.Time) {
+	last := r.started
+	for segment, cut := range cuts {
+		n, _ := slices.BinarySearchFunc(stats, cut, func(m measured, at time.Time) int {
+			if m.end.After(at) {
+				return 1
+			}
+			return -1
+		})
+		r.report(stats[:n], segment, last, cut, false)
+		stats, last = stats[n:], cut
+	}
+	r.report(stats, len(cuts), last, r.media.until, true)
+}
+
+// report posts one report, with what was logged since the time of the last one.
+func (r *sdkReports) report(stats []measured, segment int, since, at time.Time, final bool) {
+	entries := make([]object, 0, len(stats))
+	for _, m := range stats {
+		entries = append(entries, m.entry)
+	}
+	body := object{"summary": r.summary(at, final), "stats": entries}
 	if !final && r.flush != "" {
 		body["flushReason"] = object{"type": r.flush}
 	}
 	if !final || segment > 0 {
 		body["segment"] = segment
 	}
-	if r.name == "js" {
-		body["logs"] = []object{{"timestamp": iso(at), "level": "info", "message": r.word("call report collector: flush")}}
+	if logs := r.logs(since, at, final); len(logs) > 0 {
+		body["logs"] = logs
 	}
 	if r.name == "android" {
 		body["call_id"], body["call_report_id"], body["voice_sdk_id"] = r.callID, r.uuid(), r.sdkID
 		body["telnyx_leg_id"], body["telnyx_session_id"] = r.leg, r.session
 		body["android_extra"] = object{"deviceInfo": object{
-			"userAgent": "Android SDK " + r.version, "networkType": "wifi", "selectedCodec": "opus", "endReason": "normal",
+			"userAgent": "Android SDK " + r.version, "networkType": "wifi", "selectedCodec": "opus", "endReason": r.endReason(),
 		}}
 	}
 	kind := "sdk report segment"
@@ -129,6 +169,44 @@ func (r *sdkReports) report(stats []object, segment int, at time.Time, final boo
 	r.json(webhook{kind: kind, callID: r.callID, at: at, header: map[string]string{
 		"X-Call-Id": r.callID, "X-Voice-Sdk-Id": r.sdkID, "X-Call-Report-Id": r.uuid(),
 	}}, body)
+}
+
+// endReason is Android's, by the state in which the call ended.
+func (r *sdkReports) endReason() string {
+	if r.answered.IsZero() {
+		return "USER_BUSY"
+	}
+	return "NORMAL_CLEARING"
+}
+
+// logs are the changes of state between two times; the last report has all that
+// were not sent before.
+func (r *sdkReports) logs(since, at time.Time, final bool) (logs []object) {
+	if r.stateLog == "" {
+		return nil
+	}
+	log := func(when time.Time, from, to string) {
+		if when.IsZero() || !when.After(since) || when.After(at) && !final {
+			return
+		}
+		entry := object{"timestamp": r.media.time(when), "level": "info", "message": "Call state changed"}
+		switch r.stateLog {
+		case "message":
+			entry["level"], entry["message"] = "debug", fmt.Sprintf("Call %s state change from %s to %s", r.callID, from, to)
+		case "context":
+			entry["context"] = object{"state": to, "previousState": from}
+		default:
+			entry["context"] = object{"state": strings.ToUpper(to), "reason": ""}
+		}
+		logs = append(logs, entry)
+	}
+	log(r.started.Add(time.Millisecond), "new", "requesting")
+	log(r.answered, "requesting", "active")
+	for _, h := range r.media.holds {
+		log(h.from, "active", "held")
+		log(h.to, "held", "active")
+	}
+	return append(logs, object{"timestamp": r.media.time(at), "level": "info", "message": r.word("call report collector: flush")})
 }
 
 func (r *sdkReports) summary(at time.Time, final bool) object {
@@ -146,109 +224,38 @@ func (r *sdkReports) summary(at time.Time, final bool) object {
 	if r.name == "js" {
 		s["clientSummary"] = object{
 			"authentication": object{"type": "login_token"},
-			"connection":     object{"env": "production", "region": "auto", "dc": r.pick("us-central", "eu-west")},
+			"connection":     object{"env": "production", "region": "auto", "dc": "us-central"},
 			"callReports":    object{"enabled": true, "intervalMs": 5000, "flushIntervalMs": flushEvery.Milliseconds()},
 		}
 	}
 	if r.bareSegments && !final {
 		return s
 	}
-	s["state"] = r.active
-	if final {
-		s["state"] = r.done
+	begun := r.started
+	if r.flushStarts && !final {
+		begun = r.media.begun
 	}
-	s["durationSeconds"] = round(at.Sub(r.begun).Seconds(), 2)
-	s["startTimestamp"], s["endTimestamp"] = iso(r.begun), iso(at)
+	s["state"] = r.active
+	switch {
+	case final && r.dropped:
+		s["state"] = "dropped"
+	case final:
+		s["state"] = r.done
+	case r.media.heldAt(at):
+		s["state"] = "held"
+	}
+	if r.flushStarts && !final {
+		s["state"] = r.active // whatever it is
+	}
+	s["durationSeconds"] = round(at.Sub(begun).Seconds(), 3)
+	s["startTimestamp"], s["endTimestamp"] = r.media.time(begun), r.media.time(at)
 	return s
 }
 
-// measure adds one interval to the counters and returns it as the SDK writes it.
-func (r *sdkReports) measure(start, end time.Time) object {
-	secs := end.Sub(start).Seconds()
-	middle := start.Add(end.Sub(start) / 2).Sub(r.begun)
-	lossPct := r.path.lossAt(float64(middle) / float64(r.ended.Sub(r.begun)))
-	expected := int64(math.Round(secs * packetRate))
-	lost := int64(float64(expected)*lossPct/100 + r.Float64())
-	r.sent += expected
-	r.remoteLost += lost / 4
-	if r.fault == oneWay {
-		expected, lost = 0, 0
+// time is a time as the SDK writes it.
+func (c *collector) time(t time.Time) string {
+	if c.micros {
+		return t.Format("2006-01-02T15:04:05.000000Z")
 	}
-	r.received += expected - lost
-	r.lost += lost
-	r.samples += expected * 960 // 20 ms at 48 kHz
-	r.concealed += lost * 960
-	return object{
-		"intervalStartUtc": iso(start), "intervalEndUtc": iso(end),
-		"audio": object{"inbound": r.inboundAudio(), "outbound": object{
-			"packetsSent": r.sent, "bytesSent": r.sent * 82, "audioLevelAvg": round(r.between(0.03, 0.09), 4), "bitrateAvg": 32000,
-			"codec": r.codecInfo(),
-		}},
-		"connection": r.connection(start),
-		"ice": object{
-			"id": "CP1", "state": "succeeded", "nominated": true, "writable": true, "requestsSent": 4, "responsesReceived": 4,
-			"local":  object{"id": "L1", "address": "203.0.113.10", "port": 50000, "candidateType": "srflx", "protocol": "udp", "networkType": "wifi"},
-			"remote": object{"id": "R1", "address": "198.51.100.41", "port": 20000, "candidateType": "host", "protocol": "udp"},
-		},
-		"transport": object{
-			"iceState": "connected", "dtlsState": "connected", "srtpCipher": "AES_CM_128_HMAC_SHA1_80",
-			"tlsVersion": "FEFD", "selectedCandidatePairChanges": 1,
-		},
-		"remoteRtcp": object{"inbound": object{
-			"packetsLost": r.remoteLost, "fractionLost": round(lossPct/400, 4), "roundTripTimeAvg": r.rtt(),
-			"jitter": round(r.path.jitterMs*r.remoteJitterPerMs, 6),
-		}},
-	}
+	return iso(t)
 }
-
-func (r *sdkReports) inboundAudio() object {
-	in := object{
-		"packetsReceived": r.received, "bytesReceived": r.received * 80, "packetsLost": r.lost, "packetsDiscarded": 0,
-		"jitterBufferDelay": round(float64(r.samples)*0.045, 3), "jitterBufferEmittedCount": r.samples,
-		"totalSamplesReceived": r.samples, "concealedSamples": r.concealed, "concealmentEvents": r.lost,
-		"audioLevelAvg": round(r.between(0.05, 0.15), 4), "jitterAvg": r.jitter(), "bitrateAvg": 32000,
-	}
-	if r.received == 0 {
-		for _, unknown := range []string{"audioLevelAvg", "jitterAvg", "bitrateAvg"} {
-			r.unknown(in, unknown)
-		}
-	}
-	if !r.nulls && !r.zeros {
-		in["codec"] = r.codecInfo()
-	}
-	return in
-}
-
-// unknown writes what the SDK writes where it has no value.
-func (r *sdkReports) unknown(group object, member string) {
-	switch {
-	case r.nulls:
-		group[member] = nil
-	case r.zeros:
-		group[member] = 0.0
-	default:
-		delete(group, member)
-	}
-}
-
-func (r *sdkReports) connection(start time.Time) object {
-	c := object{
-		"roundTripTimeAvg": r.rtt(), "packetsSent": r.sent + 8, "packetsReceived": r.received + 8,
-		"bytesSent": r.sent * 110, "bytesReceived": r.received * 108,
-	}
-	if start.Equal(r.begun) { // no report of the far end yet
-		r.unknown(c, "roundTripTimeAvg")
-	}
-	return c
-}
-
-func (r *sdkReports) codecInfo() object {
-	return object{
-		"mimeType": "audio/opus", "clockRate": 48000, "channels": 2, "payloadType": 111,
-		"sdpFmtpLine": "minptime=10;useinbandfec=1", "codecId": "C111",
-	}
-}
-
-// jitter is in milliseconds, rtt in seconds: so the SDKs have it.
-func (r *sdkReports) jitter() float64 { return round(r.path.jitterMs*r.between(0.85, 1.15), 2) }
-func (r *sdkReports) rtt() float64    { return round(r.path.rttMs*r.between(0.9, 1.1)/1000, 4) }

@@ -16,7 +16,7 @@ import (
 
 // checkpointVersion changes when older checkpoints can no longer be read. One
 // that cannot be read is no loss: the events are replayed instead.
-const checkpointVersion = 5
+const checkpointVersion = 6
 
 // checkpoint is the engine's state as it is stored, as JSON behind its length; the
 // event ids that are remembered and the calls follow.
@@ -67,11 +67,11 @@ func (g *Engine) WriteCheckpoint(w io.Writer) error {
 	slices.SortFunc(c.Keys, func(a, b *keyState) int {
 		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Key, b.Key))
 	})
-	return c.write(w, g.st.Seen, g.st.Calls)
+	return c.write(w, g.st.Seen, g.st.Calls, g.st.Past)
 }
 
 // write writes the checkpoint with the hashes of event ids and the calls behind it.
-func (c *checkpoint) write(w io.Writer, seen memory, calls *kept) error {
+func (c *checkpoint) write(w io.Writer, seen memory, calls *kept, past pastCalls) error {
 	b, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
@@ -82,6 +82,7 @@ func (c *checkpoint) write(w io.Writer, seen memory, calls *kept) error {
 	out.hashes(seen.Recent)
 	out.hashes(seen.Older)
 	calls.write(&out)
+	past.write(&out)
 	if err := cmp.Or(out.err, buffer.Flush()); err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
 	}
@@ -123,6 +124,13 @@ func Restore(set *Set, o Options, data []byte) (*Engine, error) {
 	}
 	if err := g.restoreCalls(in, place); err != nil {
 		return nil, fmt.Errorf("read checkpoint: %w", err)
+	}
+	var moved func([]outcome) []outcome
+	if ruleMoved(place, len(set.Rules)) {
+		moved = func(old []outcome) []outcome { return g.outcomes(old, place) }
+	}
+	if g.st.Past.read(in, moved); in.err != nil {
+		return nil, fmt.Errorf("read checkpoint: %w", in.err)
 	}
 	g.restoreExpiry()
 	g.restoreSettling()

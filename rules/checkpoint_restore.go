@@ -8,7 +8,7 @@ import (
 // their outcomes and holds move.
 func (g *Engine) restoreCalls(in *partReader, place []int) error {
 	calls := g.st.Calls
-	moved := !slices.IsSorted(place) || len(place) != len(g.set.Rules) || slices.Contains(place, -1)
+	moved := ruleMoved(place, len(g.set.Rules))
 	return calls.read(in, func(record []byte, loose bool) {
 		r := readRecord(record)
 		hash := calls.hash(r.Key)
@@ -77,4 +77,9 @@ func (g *Engine) restoreExpiry() {
 			g.expiry.wait(c.hash, c.touch)
 		}
 	}
+}
+
+// ruleMoved reports whether a rule stands elsewhere in the set than in a checkpoint.
+func ruleMoved(place []int, rules int) bool {
+	return !slices.IsSorted(place) || len(place) != rules || slices.Contains(place, -1)
 }

@@ -43,7 +43,7 @@ func TestRestoreRefuses(t *testing.T) {
 	set := compileSet(t, heldRules)
 	data := checkpointed(t, set)
 	for old, other := range map[string]string{
-		`{"version":5`: `{"version":4`, call.TableDigest(): strings.Repeat("0", len(call.TableDigest())),
+		`{"version":6`: `{"version":5`, call.TableDigest(): strings.Repeat("0", len(call.TableDigest())),
 	} {
 		if !bytes.Contains(data, []byte(old)) {
 			t.Fatalf("no %s in the checkpoint", old)

@@ -19,6 +19,11 @@ type Options struct {
 	// once it has ended and before: later events start it anew.
 	EndedFor, OpenFor time.Duration
 
+	// PastFor is how long the engine remembers, of calls that are no longer kept,
+	// which rules they matched and in which windows they were counted: as long as
+	// events are stored. 0 is 30 days.
+	PastFor time.Duration
+
 	// Matched is told of each match as it happens, also of those that a cooldown
 	// keeps from opening an incident; nil for nobody. It must not keep e.Call.
 	Matched func(r *Rule, e *Evidence)
@@ -77,6 +82,9 @@ func NewEngine(set *Set, o Options) *Engine {
 	}
 	if o.OpenFor == 0 {
 		o.OpenFor = defaultOpenFor
+	}
+	if o.PastFor == 0 {
+		o.PastFor = defaultPastFor
 	}
 	g := &Engine{
 		set: set, opt: o, indexed: map[string]int{},
@@ -256,7 +264,17 @@ func (g *Engine) callOf(k call.Key) (cs *callState, begun bool) {
 	if cs := g.call(k); cs != nil {
 		return cs, false
 	}
-	return &callState{Outcomes: make([]outcome, len(g.set.Rules))}, true
+	cs = &callState{Outcomes: make([]outcome, len(g.set.Rules))}
+	if old := g.st.Calls.peek(k); old != nil { // no longer kept, but not dropped yet
+		copy(cs.Outcomes, old.Outcomes)
+		return cs, true
+	}
+	for i, o := range []byte(g.st.Past.of(k, g.st.Now, g.opt.PastFor)) {
+		if i < len(cs.Outcomes) && outcome(o) <= counted {
+			cs.Outcomes[i] = outcome(o)
+		}
+	}
+	return cs, true
 }
 
 // call is a call that is kept; nil for none.
@@ -270,7 +288,9 @@ func (g *Engine) call(k call.Key) *callState {
 // forget drops calls that have had no event for long enough.
 func (g *Engine) forget() {
 	for _, hash := range g.expiry.due(g.st.Now, g.opt) {
-		if left, some := g.st.Calls.dropGone(hash, func(t touch) bool { return g.opt.gone(t, g.st.Now) }); some {
+		gone := func(t touch) bool { return g.opt.gone(t, g.st.Now) }
+		dropped := func(k call.Key, o []outcome) { g.st.Past.keep(k, o, g.st.Now, g.opt.PastFor) }
+		if left, some := g.st.Calls.dropGone(hash, gone, dropped); some {
 			g.expiry.wait(hash, left)
 		}
 	}

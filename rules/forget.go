@@ -24,6 +24,10 @@ func ForgetCall(data []byte, k call.Key) (without []byte, found bool, err error)
 	if found, err = calls.readWithout(in, k); err != nil {
 		return nil, false, fmt.Errorf("read checkpoint: %w", err)
 	}
+	var past pastCalls
+	if past.read(in, nil); in.err != nil {
+		return nil, false, fmt.Errorf("read checkpoint: %w", in.err)
+	}
 	for _, s := range [][]*keyState{c.Keys, pointers(c.Orphans)} {
 		for _, ks := range s {
 			if ks.LastGood != nil {
@@ -38,7 +42,7 @@ func ForgetCall(data []byte, k call.Key) (without []byte, found bool, err error)
 		return data, false, nil
 	}
 	var out bytes.Buffer
-	err = c.write(&out, seen, calls)
+	err = c.write(&out, seen, calls, past)
 	return out.Bytes(), true, err
 }
 

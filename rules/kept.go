@@ -154,9 +154,9 @@ func (k *kept) findEnded(hash, seq uint64, gone func(touch) bool) *callState {
 	return k.find(r.Key)
 }
 
-// dropGone drops the calls of a hash that are gone, and says when the next of
-// the others was touched; false for none.
-func (k *kept) dropGone(hash uint64, gone func(touch) bool) (left touch, some bool) {
+// dropGone drops the calls of a hash that are gone and passes their outcomes on. It
+// says when the next of the others was touched; false for none.
+func (k *kept) dropGone(hash uint64, gone func(touch) bool, dropped func(call.Key, []outcome)) (left touch, some bool) {
 	keep := func(t touch) {
 		if !some || t.at.Before(left.at) {
 			left, some = t, true
@@ -165,6 +165,7 @@ func (k *kept) dropGone(hash uint64, gone func(touch) bool) (left touch, some bo
 	for cs := k.loose[hash]; cs != nil; {
 		next, t := cs.next, touch{cs.Touched, cs.ended()}
 		if gone(t) {
+			dropped(cs.Call.Key(), cs.Outcomes)
 			k.remove(hash, cs)
 		} else {
 			keep(t)
@@ -173,6 +174,8 @@ func (k *kept) dropGone(hash uint64, gone func(touch) bool) (left touch, some bo
 	}
 	if record := k.packed.get(hash); record != nil {
 		if t := touchOfRecord(record); gone(t) {
+			r := readRecord(record)
+			dropped(r.Key, r.Outcomes)
 			k.packed.remove(hash)
 		} else {
 			keep(t)

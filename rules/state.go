@@ -14,6 +14,7 @@ type state struct {
 	Keys  map[ruleKey]*keyState
 	Rules []*ruleState // by the rule's place in the set
 	Seen  memory
+	Past  pastCalls // calls that are no longer kept
 
 	Silences []silencer // made at run time
 	Reported []string   // fields that rules read and events have had

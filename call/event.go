@@ -73,6 +73,7 @@ type Identity struct {
 	Provider     string    `json:"provider" case:"lower" doc:"the vendor that sent the webhook"`
 	Kind         Kind      `json:"kind" enum:"progress,stats,ended,report" doc:"what the event is about"`
 	CallID       string    `json:"callId" doc:"the provider's id of the call or leg"`
+	Aliases      []string  `json:"aliases,omitempty" field:"strings" doc:"other ids by which the provider calls the same call"`
 	SessionID    string    `json:"sessionId,omitempty" doc:"groups the legs of one conversation"`
 	ParentCallID string    `json:"parentCallId,omitempty" doc:"the call this leg belongs to"`
 	ConnectionID string    `json:"connectionId,omitempty" doc:"the provider's application, trunk or channel"`

@@ -46,6 +46,10 @@ type Provider struct {
 	// Supplies are the names of the call fields that this provider can report.
 	Supplies []string
 
+	// Aliases says that the provider calls one call by several ids, which its events
+	// have as aliases: they are kept under one of them.
+	Aliases bool
+
 	// Headers are the request headers that Normalize reads beside the body. Only
 	// these are stored, so none may be a credential.
 	Headers []string

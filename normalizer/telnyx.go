@@ -38,7 +38,7 @@ func telnyx() Provider {
 		},
 		Causes: telnyxCauses(),
 		Supplies: []string{
-			"sessionId", "parentCallId", "connectionId", "agentId", "region", "userAgent", "transport", "tags",
+			"aliases", "sessionId", "parentCallId", "connectionId", "agentId", "region", "userAgent", "transport", "tags",
 			"direction", "status", "answered", "from", "to", "startedAt", "ringingAt", "answeredAt", "endedAt",
 			"durationSec", "shortCall", "hangupCause", "hangupSource", "sipCode", "recorded",
 			"codec", "packetsReceived", "packetsLost", "packetsSent", "packetsDiscarded", "packetsSkipped",
@@ -48,6 +48,7 @@ func telnyx() Provider {
 			"mos", "mosSource", "mosProvider", "endReason", "errorCode", "errorMessage",
 			"cost", "costCurrency", "intervals",
 		},
+		Aliases:   true,
 		Verify:    verifyTelnyx,
 		Normalize: normalizeTelnyx,
 		REST:      telnyxAPI(),

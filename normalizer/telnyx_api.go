@@ -35,7 +35,7 @@ func telnyxWants(e *call.Event, _ Keys) []Ask {
 	if e.Kind != call.Ended || raw.at("summary").isObject() || unanswered || e.Transport == call.PSTN {
 		return nil
 	}
-	id := e.CallID
+	id := raw.at("CallLegId").or(raw.at("call_leg_id")).or(node{v: e.CallID}).text()
 	for _, h := range raw.at("custom_headers").list() {
 		if foldWord(h.at("name").text()) == "x-rtc-callid" && h.at("value").text() != "" {
 			id = strings.ToLower(h.at("value").text())

@@ -20,6 +20,7 @@ func telnyxTeXML(n node) ([]call.Event, error) {
 		ConnectionID: n.at("ConnectionId").text(),
 		OccurredAt:   n.at("OccurredAt").or(n.at("Timestamp")).time(),
 	}}
+	e.Aliases = otherIDs(e.CallID, n.at("CallSid"), n.at("CallControlId"))
 	kind := callbackOf(n)
 	switch {
 	case kind == otherCallback:
@@ -88,7 +89,7 @@ func telnyxTeXMLEnd(e *call.Event, n, stats node) {
 		e.PacketLossPct = stats.at("packet_loss").number()
 		acceptMOS(e, stats.at("mos").number())
 	}
-	e.Final = settled(e)
+	e.Final = true // nothing follows that says how the call went: its quality stands here or nowhere
 }
 
 // telnyxTeXMLCost maps the cost of a call, in the member CallCost[<CallSid>]. A

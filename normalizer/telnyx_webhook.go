@@ -2,6 +2,7 @@ package normalizer
 
 import (
 	"errors"
+	"slices"
 
 	"callwatch/call"
 )
@@ -31,6 +32,7 @@ func telnyxWebhook(n, meta node) ([]call.Event, error) {
 	if e.CallID == "" {
 		return nil, errors.New("webhook names no call")
 	}
+	e.Aliases = otherIDs(e.CallID, p.at("call_control_id"))
 	e.From = telnyxNumber(p.at("from"))
 	e.To = telnyxNumber(p.at("to"))
 	e.Raw = rawOf(p, nil, map[string]node{
@@ -39,6 +41,21 @@ func telnyxWebhook(n, meta node) ([]call.Event, error) {
 	mapping(&e, p)
 	return []call.Event{e}, nil
 }
+
+// otherIDs are the ids of a call besides the one it is known by. TeXML's CallSid
+// is the call_control_id of the Voice API.
+func otherIDs(id string, others ...node) []string {
+	var aliases []string
+	for _, n := range others {
+		if other := n.text(); other != "" && other != id && len(other) <= maxAlias && !slices.Contains(aliases, other) {
+			aliases = append(aliases, other)
+		}
+	}
+	return aliases
+}
+
+// maxAlias bounds an alias in bytes; a longer one is none.
+const maxAlias = 512
 
 // telnyxEvents is the mapping of an event type, nil for those of no interest.
 func telnyxEvents(eventType string) func(e *call.Event, p node) {

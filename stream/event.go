@@ -23,6 +23,7 @@ const (
 	headerContentType = "content-type"
 	headerRaw         = "callwatch-raw"
 	headerIndex       = "callwatch-index"
+	headerAlias       = "callwatch-alias"
 	headerOrigin      = "callwatch-source"
 	headerCountsAt    = "callwatch-counts-at"
 	headerReplaces    = "callwatch-replaces"
@@ -40,6 +41,7 @@ type Event struct {
 	Kind     string
 	ID       string
 	CallID   string
+	Aliases  []string  // other ids of the same call
 	Time     time.Time // when it happened; zero when unknown
 	Raw      Position  // the record it was made from
 	Index    int       // among the events of that record, from 0
@@ -277,6 +279,9 @@ func eventMessage(e *Event) *nats.Msg {
 	}
 	if e.CallID != "" {
 		h[headerSubject] = []string{escapeHeader(cut(e.CallID))}
+	}
+	for _, alias := range e.Aliases {
+		h[headerAlias] = append(h[headerAlias], escapeHeader(cut(alias)))
 	}
 	if !e.Time.IsZero() {
 		h[headerTime] = []string{e.Time.UTC().Format(time.RFC3339Nano)}

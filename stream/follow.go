@@ -30,6 +30,15 @@ func (m *Message) ID() string { return unescapeHeader(m.header.Get(headerID)) }
 // CallID is the call the event is about, "" when unknown.
 func (m *Message) CallID() string { return unescapeHeader(m.header.Get(headerSubject)) }
 
+// Aliases are other ids of the call.
+func (m *Message) Aliases() []string {
+	var aliases []string
+	for _, alias := range m.header[headerAlias] {
+		aliases = append(aliases, unescapeHeader(alias))
+	}
+	return aliases
+}
+
 // Raw is the record the event was made from and the event's index there; ok is
 // false of a tick.
 func (m *Message) Raw() (raw Position, index int, ok bool) {

@@ -78,6 +78,20 @@ func (s *Store) EventsOf(ctx context.Context, provider string, fn func(Message) 
 	return s.storedEvents(ctx, []string{subject}, time.Time{}, func(m Message, _ uint64) error { return fn(m) })
 }
 
+// HeadersOf reads the stored events of a provider since a time, live and past,
+// without their content, in the order in which they were stored.
+func (s *Store) HeadersOf(ctx context.Context, provider string, since time.Time, fn func(Message) error) error {
+	c := cursor{
+		store: s, stream: eventStream, subjects: []string{eventPrefix + token(provider) + ".>"}, since: since,
+		batch: messagesAtOnce, toEnd: true, headers: true,
+	}
+	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error { return fn(newMessage(m, meta)) }
+	if err := c.run(ctx); err != nil {
+		return fmt.Errorf("read stored events of %s: %w", provider, err)
+	}
+	return nil
+}
+
 func (s *Store) storedEvents(ctx context.Context, subjects []string, since time.Time, fn func(m Message, left uint64) error) error {
 	c := cursor{store: s, stream: eventStream, subjects: subjects, since: since, batch: messagesAtOnce, toEnd: true}
 	var failed error

@@ -26,6 +26,7 @@ const showWait = 500 * time.Millisecond
 type history struct {
 	app       *app
 	calls     *callIndex
+	aliases   *callIndex // by the first further id of an event's call
 	incidents *incidentIndex
 	seen      senders
 	workspace workspace
@@ -42,7 +43,7 @@ type history struct {
 }
 
 func newHistory(a *app) *history {
-	h := &history{app: a, calls: newCallIndex(), incidents: newIncidentIndex(), corrected: eventlog.Corrections{}}
+	h := &history{app: a, calls: newCallIndex(), aliases: newCallIndex(), incidents: newIncidentIndex(), corrected: eventlog.Corrections{}}
 	h.callsReady, h.incidentsReady = newLatch(), newLatch()
 	h.replay = func(ctx context.Context, ids []string) (backend.Replayed, error) {
 		done, err := replayDeadLetters(ctx, a, ids)
@@ -102,6 +103,9 @@ func (h *history) indexEvents(ctx context.Context) error {
 		h.correcting.Unlock()
 		if !m.Tick && !m.Mark && m.Kind() != eventlog.NoEvent {
 			h.calls.add(m.Seq, h.calls.hash(call.Key{Provider: m.Provider(), CallID: m.CallID()}))
+			if aliases := m.Aliases(); len(aliases) > 0 {
+				h.aliases.add(m.Seq, h.aliases.hash(call.Key{Provider: m.Provider(), CallID: aliases[0]}))
+			}
 		}
 		if left == 0 || m.Seq >= ends.Last {
 			h.callsReady.release()
@@ -111,6 +115,7 @@ func (h *history) indexEvents(ctx context.Context) error {
 		}
 		now, err := h.app.store.Ends(ctx)
 		h.calls.forget(now.First)
+		h.aliases.forget(now.First)
 		return err
 	})
 }

@@ -37,10 +37,16 @@ func (h *history) call(ctx context.Context, k call.Key) (backend.CallHistory, er
 			c.Events = append(c.Events, e)
 		}
 	}
-	switch {
-	case len(c.Events) == 0 && !complete:
-		return c, backend.ErrIndexing
-	case len(c.Events) == 0:
+	if len(c.Events) == 0 {
+		kept, ok, err := h.keptUnder(ctx, k)
+		switch {
+		case err != nil:
+			return c, err
+		case ok:
+			return h.call(ctx, kept)
+		case !complete:
+			return c, backend.ErrIndexing
+		}
 		return c, backend.ErrNotFound
 	}
 	c.Partial = !complete
@@ -55,6 +61,23 @@ func (h *history) call(ctx context.Context, k call.Key) (backend.CallHistory, er
 	var err error
 	c.Incidents, err = h.incidentsNaming(ctx, k)
 	return c, err
+}
+
+// keptUnder is the key of the call that has the id of k among its further ids.
+func (h *history) keptUnder(ctx context.Context, k call.Key) (call.Key, bool, error) {
+	for _, seq := range h.aliases.find(h.aliases.hash(k)) {
+		m, err := h.app.store.EventAt(ctx, seq)
+		switch {
+		case errors.Is(err, stream.ErrNotFound):
+			continue
+		case err != nil:
+			return k, false, err
+		}
+		if m.Provider() == k.Provider && m.CallID() != k.CallID && h.counts(&m) && slices.Contains(m.Aliases(), k.CallID) {
+			return call.Key{Provider: k.Provider, CallID: m.CallID()}, true, nil
+		}
+	}
+	return k, false, nil
 }
 
 // incidentsNaming are the latest incidents that name the call, as they are now.

@@ -27,7 +27,7 @@ func (s *source) eachOfPayloads(ctx context.Context, fn func(eventlog.Moment) er
 		return err
 	}
 	q := eventlog.NewSequence(s.flags.payloads, s.log, fn)
-	read := 0
+	read, aliases := 0, call.NewAliases(mostAliases)
 	err = eventlog.Parallel(ctx,
 		func(_ context.Context, put func(payload) error) error {
 			for i, f := range files {
@@ -50,6 +50,9 @@ func (s *source) eachOfPayloads(ctx context.Context, fn func(eventlog.Moment) er
 			}
 			read++
 			for i := range n.events {
+				if p, ok := normalizer.Find(n.events[i].Provider); ok && p.Aliases {
+					aliases.Rename(&n.events[i])
+				}
 				if err := q.Take(eventlog.Moment{At: eventlog.TimeOf(&n.events[i]), Event: &n.events[i]}); err != nil {
 					return err
 				}

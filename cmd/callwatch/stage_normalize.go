@@ -53,6 +53,10 @@ func (a *app) normalizeFrom(ctx context.Context, read reading) error {
 		}
 	}
 	a.stats.normalizedSeq.Store(whole)
+	aliases, err := a.knownAliases(ctx)
+	if err != nil {
+		return err
+	}
 	some := func(records []stream.Record, through uint64) error {
 		made, err := a.eventsOfAll(ctx, records)
 		if err != nil {
@@ -62,6 +66,9 @@ func (a *app) normalizeFrom(ctx context.Context, read reading) error {
 			made[0] = made[0][min(len(made[0]), index+1):]
 		}
 		events := slices.Concat(made...)
+		if err := a.rename(aliases, events); err != nil {
+			return err
+		}
 		if err := a.store.PublishEvents(ctx, events); err != nil {
 			return fmt.Errorf("publish events: %w", err)
 		}
@@ -148,7 +155,7 @@ func (a *app) eventsOf(ctx context.Context, r *stream.Record) ([]stream.Event, e
 			a.log.LogAttrs(ctx, slog.LevelDebug, "webhook normalized", slog.String("kind", string(e.Kind)), slog.Any("", e))
 		}
 		out[i] = stream.Event{
-			Provider: e.Provider, Kind: string(e.Kind), ID: e.ID, CallID: e.CallID, Time: e.OccurredAt,
+			Provider: e.Provider, Kind: string(e.Kind), ID: e.ID, CallID: e.CallID, Aliases: e.Aliases, Time: e.OccurredAt,
 			Raw: r.At, Index: i, Data: data,
 			Source: r.Source, Replaces: r.Replays, CountsAt: eventlog.CountsAt(r, e),
 		}

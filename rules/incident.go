@@ -171,20 +171,6 @@ type Values struct {
 	ResolvingMeasure *Measure `json:"resolvingMeasure,omitempty"`
 }
 
-// Measure is what is known of a figure of a window, and of how many calls.
-type Measure struct {
-	Low  float64 `json:"low"` // the figure lies between low and high; equal where it is exact
-	High float64 `json:"high"`
-
-	Calls    int `json:"calls"`    // in the window
-	Matching int `json:"matching"` // of a condition: calls that meet it
-	Measured int `json:"measured"` // calls of which something is known that the figure asks: the base of shares
-	Partial  int `json:"partial"`  // of those: calls of which the condition is unknown
-	Blind    int `json:"blind"`    // calls of which nothing is known, left out
-}
-
-func (m *Measure) bounds() condition.Bounds { return condition.Bounds{Low: m.Low, High: m.High} }
-
 // Point is one value of a trend.
 type Point struct {
 	At    time.Time `json:"at"`
@@ -196,7 +182,7 @@ type Share struct {
 	Field   string `json:"field"`
 	Value   string `json:"value"`
 	Matched int    `json:"matched"`
-	Judged  int    `json:"judged"`
+	Judged  int    `json:"judged"` // measured calls
 }
 
 // Adopted names an incident in the list of the one that adopted it.

@@ -118,11 +118,12 @@ func (k keyState) join(r *Rule, in signal, at time.Time) (keyState, Step, string
 		}
 		i.Counts.Judged = max(i.Counts.Judged, i.Counts.Matched)
 		i.UpdatedAt, i.Latest = at, e
-		if worse(e, i.Worst) {
-			i.Worst = e
-		}
 		if e.Severity.Worse(i.Severity) {
 			i.Severity = e.Severity
+		}
+		if worse(e, i.Worst) {
+			i.Worst = e
+			i.Summary = r.summarize(i)
 		}
 		i.Samples = r.sample(i.Samples, e)
 	})

@@ -135,9 +135,9 @@ func (r *Rule) values(j *judgement) *Values {
 	v.OpeningMeasure, v.WorstMeasure = &j.measure, &j.measure
 	switch l.Direction {
 	case condition.Up:
-		v.Direction = "up"
+		v.Direction = directionUp
 	case condition.Down:
-		v.Direction = "down"
+		v.Direction = directionDown
 	}
 	return v
 }

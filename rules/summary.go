@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strconv"
 	"strings"
 	"text/template"
 	"text/template/parse"
@@ -25,7 +24,7 @@ type SummaryFacts struct {
 	Rule     string
 	Severity Severity
 	By       map[string]string
-	Value    float64 // of the first condition that held; NaN where that is no number
+	Value    any // of a window, its leading figure at worst; else of the first condition that held; NaN where that is no number
 	Call     map[string]any
 	Counts   Counts
 	Since    time.Time
@@ -46,7 +45,7 @@ func parseSummary(src string) (*Summary, error) {
 		return nil, err
 	}
 	s := &Summary{t}
-	_, err = s.render(SummaryFacts{Rule: "rule", Severity: Warning, By: map[string]string{}, Value: 1, Call: map[string]any{}})
+	_, err = s.render(SummaryFacts{Rule: "rule", Severity: Warning, By: map[string]string{}, Value: 1.0, Call: map[string]any{}})
 	return s, err
 }
 
@@ -100,7 +99,7 @@ func (w *boundedWriter) Write(p []byte) (int, error) {
 var _ io.Writer = (*boundedWriter)(nil)
 
 // summarize is the incident's sentence by its rule, or the default one: what was
-// seen, and on what.
+// seen, and on what. It is built from the worst call, as the severity is.
 func (r *Rule) summarize(in *Incident) string {
 	if r.Summary != nil {
 		if s, err := r.Summary.render(summaryFacts(in)); err == nil && s != "" {
@@ -108,7 +107,7 @@ func (r *Rule) summarize(in *Incident) string {
 		}
 	}
 	what := "a call matched"
-	if held := telling(in.Latest.Conditions); len(held) > 0 {
+	if held := telling(in.Worst.Conditions); len(held) > 0 {
 		what = strings.Join(held, ", ")
 	}
 	if r.Window != nil {
@@ -150,13 +149,17 @@ func summaryFacts(in *Incident) SummaryFacts {
 		f.By[l.Name] = l.Value
 	}
 	for _, field := range call.Fields() {
-		if v := field.Value(&in.Latest.Call); v != nil {
+		if v := field.Value(&in.Worst.Call); v != nil {
 			f.Call[field.Name] = v
 		}
 	}
-	for _, c := range in.Latest.Conditions {
+	if v := in.Values; v != nil {
+		f.Value = v.shown(v.Worst, v.WorstMeasure)
+		return f
+	}
+	for _, c := range in.Worst.Conditions {
 		if c.Truth == True && c.Value != nil {
-			f.Value = *c.Value
+			f.Value = metValue(&c)
 			break
 		}
 	}
@@ -166,29 +169,34 @@ func summaryFacts(in *Incident) SummaryFacts {
 // percent writes a share of 0..1 as a percentage; values above 1 are taken as
 // percent already.
 func percent(v any) string {
-	f, ok := toFloat(v)
+	scale := 100.0
+	if f, ok := toFloat(v); ok && math.Abs(f) > 1 {
+		scale = 1
+	}
+	text, ok := written(v, scale, 1, " %")
 	if !ok {
 		return "unknown"
 	}
-	if math.Abs(f) <= 1 {
-		f *= 100
-	}
-	return shortNumber(f) + " %"
+	return text
 }
 
 // shortNumber has two decimals at most.
 func shortNumber(v any) string {
-	f, ok := toFloat(v)
+	text, ok := written(v, 1, 2, "")
 	if !ok {
 		return "unknown"
 	}
-	return strconv.FormatFloat(math.Round(f*100)/100, 'f', -1, 64)
+	return text
 }
 
 func toFloat(v any) (float64, bool) {
 	switch v := v.(type) {
 	case float64:
 		return v, !math.IsNaN(v)
+	case atLeast:
+		return float64(v), !math.IsNaN(float64(v))
+	case atMost:
+		return float64(v), !math.IsNaN(float64(v))
 	case int64:
 		return float64(v), true
 	case int:

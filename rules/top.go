@@ -17,7 +17,7 @@ func topFields() []string {
 	return []string{"direction", "region", "codec", "transport", "connectionId", "campaignId", "agentId", "toCountry", "hangupClass", "sipCode"}
 }
 
-// tally counts one call by the values of its fields.
+// tally counts one measured call by the values of its fields.
 func (k *keyState) tally(r *Rule, e *call.Event, met bool) {
 	for _, name := range topFields() {
 		if slices.Contains(r.By, name) {
@@ -68,7 +68,7 @@ func (g *Engine) gatherSamples(r *Rule, k *keyState) {
 		}
 	}
 	for _, key := range k.Window.Recent {
-		if e, p := g.reread(r, l, key); e != nil && p.judged {
+		if e, p := g.reread(r, l, key); e != nil && p.measured {
 			k.tally(r, e, p.met)
 		}
 	}
@@ -123,7 +123,7 @@ func (k *keyState) addToIncident(g *Engine, r *Rule, readings []reading) {
 	if l != nil {
 		p = l.part(readings)
 	}
-	if p.judged {
+	if p.measured {
 		k.tally(r, g.seen, p.met)
 	}
 	k.change(func(i *Incident) {

@@ -226,14 +226,14 @@ func (w *writer) because(ev *rules.Evidence) markup {
 	return joined(", ", held...)
 }
 
-// evidence shows a call in full: which, its facts, and why it matched. Of a
+// evidence shows a call in full: which, its facts, and why the rule matched. Of a
 // window there may be no call, only conditions.
-func (w *writer) evidence(name markup, ev *rules.Evidence, show []string) []slack.Block {
+func (w *writer) evidence(name markup, ev *rules.Evidence, e *call.Event, show []string) []slack.Block {
 	var blocks []slack.Block
-	if who := w.callLine(&ev.Call); who != "" {
+	if who := w.callLine(e); who != "" {
 		blocks = section("call", "*"+name+":* "+who)
 	}
-	if fs := w.facts(&ev.Call, show); len(fs) > 0 {
+	if fs := w.facts(e, show); len(fs) > 0 {
 		blocks = append(blocks, fields("facts", fs))
 	}
 	if cs := w.conditions(ev); len(cs) > 0 {

@@ -21,9 +21,9 @@ func (w *writer) opening(in *rules.Incident) message {
 	name := joined(" ", "Opened", when(in.OpenedAt))
 	var body []slack.Block
 	if v := in.Values; v != nil {
-		body = section("opening", "*"+name+":* "+code(v.Name, 120)+" was "+amount(v, v.Opening))
+		body = section("opening", "*"+name+":* "+code(v.Name, 120)+" was "+joined("; ", plain(v.OpeningText()), plain(v.OpeningMeasure.Coverage())))
 	}
-	body = append(body, w.evidence(name+" by this call", &in.Opening, in.Show)...)
+	body = append(body, w.evidence(name+" by this call", &in.Opening, &in.Opening.Call, in.Show)...)
 	body = append(body, section("samples", w.samples(in))...)
 	if len(body) == 0 {
 		body = section("opening", "*"+name+"*")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"callwatch/call"
 	"callwatch/rules"
 )
 
@@ -30,7 +31,7 @@ func (w *writer) root(in *rules.Incident) message {
 	if in.Counts.Matched > 1 {
 		name = "Worst call"
 	}
-	body = append(body, w.evidence(name, worstOf(in), in.Show)...)
+	body = append(body, w.evidence(name, worstOf(in), worstCall(in), in.Show)...)
 	body = append(body, section("next", w.next(in))...)
 	body = append(body, w.actions(in)...)
 	body = append(body, small("footer", w.footer(in)))
@@ -46,7 +47,7 @@ func (w *writer) rootText(in *rules.Incident) string {
 	because := w.because(worstOf(in))
 	switch {
 	case because == "":
-	case in.Counts.Matched > 1:
+	case in.Counts.Matched > 1 && in.Values == nil:
 		because = "Worst call: " + because + "."
 	default:
 		because = "Matched because " + because + "."
@@ -78,12 +79,12 @@ func (w *writer) extent(in *rules.Incident) markup {
 	return since
 }
 
-// calls counts the matched calls, among those judged where that says more.
+// calls counts the matched calls, among those measured where that says more.
 func calls(in *rules.Incident) markup {
-	n := max(1, in.Counts.Matched)
+	n, of := max(1, in.Counts.Matched), in.Counts.Measured()
 	switch {
-	case in.Counts.Judged > n:
-		return markup(strconv.Itoa(n) + " of " + strconv.Itoa(in.Counts.Judged) + " calls")
+	case of > n:
+		return markup(strconv.Itoa(n) + " of " + strconv.Itoa(of) + " calls")
 	case n == 1:
 		return "1 call"
 	default:
@@ -135,6 +136,15 @@ func fieldsOf(cs []rules.Condition) []string {
 		}
 	}
 	return names
+}
+
+// worstCall is the call whose facts are shown: of a rule over windows the worst of
+// the samples, since a window is no call.
+func worstCall(in *rules.Incident) *call.Event {
+	if in.Values != nil && len(in.Samples) > 0 {
+		return &in.Samples[0].Call
+	}
+	return &worstOf(in).Call
 }
 
 // worstOf is the call to show: the worst where one is kept, else the opening one.

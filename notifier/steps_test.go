@@ -32,7 +32,17 @@ func adoptedChild() rules.Incident {
 func window() rules.Incident {
 	in := grown()
 	in.Summary = "Telnyx: 18.2 % of calls sound bad, 2.1 % an hour before"
-	in.Values = &rules.Values{Name: "rate(mos < 3.5)", Share: true, Opening: 0.121, Latest: 0.182, Worst: 0.224}
+	in.Values = &rules.Values{
+		Name: "rate(mos < 3.5)", Share: true, Opening: 0.121, Latest: 46.0 / 252, Worst: 0.224, Direction: "up",
+		Measure:        rules.Measure{Low: 46.0 / 252, High: 104.0 / 252, Calls: 311, Matching: 46, Measured: 252, Partial: 58, Blind: 59},
+		OpeningMeasure: &rules.Measure{Low: 0.121, High: 0.3, Calls: 300, Matching: 30, Measured: 248, Partial: 44, Blind: 52},
+		WorstMeasure:   &rules.Measure{Low: 0.224, High: 0.224, Calls: 300, Matching: 56, Measured: 250, Blind: 50},
+	}
+	provider := in.Worst.Call.Provider
+	in.Worst = rules.Evidence{At: in.Worst.At, Severity: in.Worst.Severity, Conditions: []rules.Condition{
+		{Expr: "rate(mos < 3.5) > 0.1", Text: "rate(mos < 3.5) (0.22) > 0.1", Truth: rules.True, Value: new(0.224)},
+	}}
+	in.Worst.Call.Provider = provider
 	for i := range 24 {
 		in.Trend = append(in.Trend, rules.Point{At: t0.Add(time.Duration(i-24) * 5 * time.Minute), Value: 0.02 + 0.007*float64(i)})
 	}

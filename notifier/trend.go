@@ -17,18 +17,8 @@ const (
 	tableID   = "top"
 )
 
-// amount shows a value of a window rule.
-func amount(v *rules.Values, x float64) markup {
-	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return "unknown"
-	}
-	if v.Share {
-		return number(100*x, 1) + " %"
-	}
-	return number(x, 2)
-}
-
-// valueLine says what the leading figure of a window rule is and was.
+// valueLine says what the leading figure of a window rule is and was, and of how
+// many calls of the window anything is known.
 func (w *writer) valueLine(in *rules.Incident) markup {
 	v := in.Values
 	if v == nil {
@@ -36,14 +26,18 @@ func (w *writer) valueLine(in *rules.Incident) markup {
 	}
 	name := code(v.Name, 120)
 	if in.State == rules.Resolved {
-		line := name + ": " + amount(v, v.Worst) + " at worst"
+		line := name + ": " + plain(v.WorstText()) + " at worst"
 		if v.Resolving != nil {
-			line = name + ": back to " + amount(v, *v.Resolving) + ", " + amount(v, v.Worst) + " at worst"
+			line = name + ": back to " + plain(v.ResolvingText()) + ", " + plain(v.WorstText()) + " at worst"
 		}
 		return line
 	}
-	return name + ": now " + amount(v, v.Latest) + ", at worst " + amount(v, v.Worst) + ", " + amount(v, v.Opening) + " when it opened"
+	line := name + ": now " + plain(v.LatestText()) + ", at worst " + plain(v.WorstText()) + ", " + plain(v.OpeningText()) + " when it opened"
+	return joined("; ", line, plain(v.Coverage()))
 }
+
+// plain is a text of ours that holds numbers and words only.
+func plain(s string) markup { return escaped(s, maxValue) }
 
 // points are those of the trend that can be drawn, the latest twenty.
 func points(in *rules.Incident) []rules.Point {

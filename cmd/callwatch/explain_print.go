@@ -79,7 +79,7 @@ func printTree(w io.Writer, indent, label string, t *rules.Tree) {
 		text += "   (" + strings.Join(values, ", ") + ")"
 	}
 	if t.Truth == "" && t.Error == "" {
-		text += " = " + valueText(t.Value)
+		text += " = " + cmp.Or(t.Bounds(), valueText(t.Value))
 	}
 	fmt.Fprintf(w, "%s%-7s  %s\n", indent, t.Truth, printable(text))
 	for i := range t.Children {
@@ -113,7 +113,7 @@ func operands(t *rules.Tree) []string {
 		if len(t.Children) == 1 && len(c.Expr) > longOperand {
 			name = "" // it stands in front, and there is no other
 		}
-		out = append(out, name+"= "+cmp.Or(c.Error, valueText(c.Value)))
+		out = append(out, name+"= "+cmp.Or(c.Error, c.Bounds(), valueText(c.Value)))
 		out = append(out, operands(c)...)
 	}
 	return out

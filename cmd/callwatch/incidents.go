@@ -135,9 +135,19 @@ func incidentPage(w io.Writer, in *shownIncident) error {
 	if !in.ResolvedAt.IsZero() {
 		row("resolved", "%s, after %s", localTime(in.ResolvedAt), in.ResolvedAt.Sub(in.OpenedAt).Round(time.Second))
 	}
-	row("calls", "%d matched of %d judged, %d unjudged", in.Counts.Matched, in.Counts.Judged, in.Counts.Unjudged)
+	if v := in.Values; v != nil {
+		row("calls", "%d matched of %d measured, %d not measured", in.Counts.Matched, in.Counts.Measured(), in.Counts.Unjudged-in.Counts.Partial)
+		row("figure", "%s: now %s, at worst %s, %s when it opened", v.Name, v.LatestText(), v.WorstText(), v.OpeningText())
+		row("  coverage", "%s", v.Coverage())
+	} else {
+		row("calls", "%d matched of %d judged, %d unjudged", in.Counts.Matched, in.Counts.Judged, in.Counts.Unjudged)
+	}
 	row("because", "%s", strings.Join(in.Worst.Held(), ", "))
-	row("worst call", "%s", in.Worst.Call.CallID)
+	worst := in.Worst.Call.CallID
+	if in.Values != nil && len(in.Samples) > 0 { // a window is no call
+		worst = in.Samples[0].Call.CallID
+	}
+	row("worst call", "%s", worst)
 	if m := in.Acknowledged; m != nil {
 		row("acknowledged", "by %s, %s", m.By, localTime(m.At))
 	}

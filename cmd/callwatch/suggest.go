@@ -71,7 +71,7 @@ func suggestionTable(w io.Writer, g *rules.SuggestionGroup, unit string) error {
 	if len(g.By) > 0 {
 		fmt.Fprint(w, keyText(g.By), ": ")
 	}
-	fmt.Fprintf(w, "%s, %s report it\n", plural(g.Calls, "call"), grouped(g.Known))
+	fmt.Fprintf(w, "%s of %s measured\n", grouped(g.Known), plural(g.Calls, "call"))
 	if g.Known == 0 {
 		return nil
 	}
@@ -88,7 +88,7 @@ func suggestionTable(w io.Writer, g *rules.SuggestionGroup, unit string) error {
 	}
 	fmt.Fprintln(t)
 	for _, h := range g.Thresholds {
-		fmt.Fprintf(t, "  %s\tmatches %.3g %%\t%s\n", h.Condition, 100*h.Share, plural(h.Calls, "call"))
+		fmt.Fprintf(t, "  %s\tmatches %.3g %%\t(%s of %s measured)\n", h.Condition, 100*h.Share, grouped(h.Calls), grouped(g.Known))
 	}
 	return t.Flush()
 }

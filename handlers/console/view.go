@@ -18,30 +18,32 @@ import (
 // escapes all of it.
 func viewFuncs() template.FuncMap {
 	return template.FuncMap{
-		"clock":    func(t time.Time) string { return t.UTC().Format("15:04:05") },
-		"when":     when,
-		"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
-		"minute":   func(t time.Time) int64 { return t.Unix() / 60 },
-		"tail":     tail,
-		"score":    func(v *float64) string { return wording.Decimals(v, 2, "") },
-		"band":     wording.Band,
-		"bandOr":   bandOr,
-		"mosMark":  mosMark,
-		"loss":     wording.Loss,
-		"ms":       func(v *float64) string { return wording.Decimals(v, 0, " ms") },
-		"callPath": callPath,
-		"pathEsc":  url.PathEscape,
-		"json":     func(v any) (string, error) { b, err := json.Marshal(v); return string(b), err },
-		"labels":   wording.Labels,
-		"count":    func(n any) string { return wording.Grouped(fmt.Sprint(n)) },
-		"bytes":    sizeOf,
-		"pct":      func(v float64) string { return strconv.FormatFloat(100*v, 'f', 1, 64) + " %" },
-		"num":      func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) },
-		"span":     span,
-		"state":    stateOf,
-		"known":    func(t time.Time) bool { return !t.IsZero() },
-		"value":    value,
-		"join":     strings.Join,
+		"clock":      func(t time.Time) string { return t.UTC().Format("15:04:05") },
+		"when":       when,
+		"iso":        func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
+		"minute":     func(t time.Time) int64 { return t.Unix() / 60 },
+		"tail":       tail,
+		"score":      func(v *float64) string { return wording.Decimals(v, 2, "") },
+		"band":       wording.Band,
+		"bandOr":     bandOr,
+		"mosMark":    mosMark,
+		"loss":       wording.Loss,
+		"ms":         func(v *float64) string { return wording.Decimals(v, 0, " ms") },
+		"callPath":   callPath,
+		"pathEsc":    url.PathEscape,
+		"json":       func(v any) (string, error) { b, err := json.Marshal(v); return string(b), err },
+		"labels":     wording.Labels,
+		"count":      func(n any) string { return wording.Grouped(fmt.Sprint(n)) },
+		"bytes":      sizeOf,
+		"pct":        func(v float64) string { return strconv.FormatFloat(100*v, 'f', 1, 64) + " %" },
+		"num":        func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) },
+		"span":       span,
+		"state":      stateOf,
+		"calls":      callsOf,
+		"unmeasured": unmeasured,
+		"known":      func(t time.Time) bool { return !t.IsZero() },
+		"value":      value,
+		"join":       strings.Join,
 	}
 }
 
@@ -84,6 +86,28 @@ func stateOf(in rules.Incident) string {
 		return "acknowledged"
 	}
 	return "open"
+}
+
+// callsOf counts the calls of an incident: of a rule over windows among those
+// measured, of any other among those judged.
+func callsOf(in rules.Incident) string {
+	word := "judged"
+	if in.Values != nil {
+		word = "measured"
+	}
+	return wording.Grouped(fmt.Sprint(in.Counts.Matched)) + " matched of " + wording.Grouped(fmt.Sprint(in.Counts.Measured())) + " " + word
+}
+
+// unmeasured counts the calls that callsOf leaves out; "" for none.
+func unmeasured(in rules.Incident) string {
+	n, word := in.Counts.Unjudged-in.Counts.Partial, " unjudged"
+	if in.Values != nil {
+		word = " not measured"
+	}
+	if n <= 0 {
+		return ""
+	}
+	return wording.Grouped(fmt.Sprint(n)) + word
 }
 
 func sizeOf(n uint64) string {

@@ -14,6 +14,14 @@ type Node struct {
 	Children []Node   `json:"children,omitempty"` // operands, literals left out
 }
 
+// Bounds are the two ends of a bounded number, "3 to 5"; "" for any other value.
+func (n Node) Bounds() string {
+	if n.Low == nil || n.High == nil {
+		return ""
+	}
+	return ofBounds(*n.Low, *n.High).show(4)
+}
+
 // Tree is the expression with the value of every sub-expression for one call.
 // The condition of a predicate has no value of its own: it is judged once per
 // element.

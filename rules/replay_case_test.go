@@ -32,6 +32,9 @@ import (
 //
 //	2026-03-02T12:00:00Z opened low critical provider=example   every transition, in their order
 //	  why: no call for 1m                                       part of the reason of the line above
+//	  says: 12 % are poor                                       the summary, of the line above
+//	  figure: rate(mos < 3.5) = 12 % (3 of 25 measured)         the leading figure and its coverage
+//	  samples: c7: mos (2.9) < 3.5, c3: mos (3.1) < 3.5         the sample calls with what held
 //	low: matched 1, judged 1, unjudged 0, open 1                some of the counts of a rule at the end
 //	problem: empty-condition                                    codes that loading reports; after an error, all there is
 //	without: updated                                            steps that this case is not about
@@ -114,6 +117,9 @@ func (c replayCase) run(t *testing.T) {
 	made := slices.DeleteFunc(r.out, func(tr Transition) bool { return slices.Contains(w.without, string(tr.Step)) })
 	for i := range made {
 		got = append(got, describe(&made[i]))
+		if i < len(steps) {
+			got = append(got, steps[i].tell(&made[i].Incident)...)
+		}
 		if i >= len(steps) || steps[i].why == "" {
 			continue
 		}
@@ -125,7 +131,8 @@ func (c replayCase) run(t *testing.T) {
 	}
 	var want []string
 	for _, s := range steps {
-		if want = append(want, s.text); s.why != "" {
+		want = append(append(want, s.text), s.told...)
+		if s.why != "" {
 			want = append(want, "  why: "+s.why)
 		}
 	}
@@ -160,7 +167,38 @@ type wanted struct {
 	without []string
 }
 
-type wantedStep struct{ text, why string }
+type wantedStep struct {
+	text, why string
+	told      []string // lines about the incident
+}
+
+// tell writes what the wanted lines about an incident ask for.
+func (s *wantedStep) tell(in *Incident) []string {
+	var out []string
+	for _, line := range s.told {
+		name, _, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		text := ""
+		switch name {
+		case "says":
+			text = in.Summary
+		case "figure":
+			if v := in.Values; v != nil {
+				text = v.Name + " = " + v.LatestText()
+				if c := v.Coverage(); c != "" {
+					text += "; " + c
+				}
+			}
+		case "samples":
+			var calls []string
+			for i := range in.Samples {
+				calls = append(calls, in.Samples[i].Call.CallID+": "+strings.Join(in.Samples[i].Held(), " and "))
+			}
+			text = strings.Join(calls, ", ")
+		}
+		out = append(out, "  "+name+": "+text)
+	}
+	return out
+}
 
 func (c replayCase) wanted(t *testing.T) wanted {
 	t.Helper()
@@ -176,6 +214,9 @@ func (c replayCase) wanted(t *testing.T) wanted {
 			w.steps = append(w.steps, wantedStep{text: line})
 		case strings.TrimSpace(name) == "why":
 			w.steps[len(w.steps)-1].why = rest
+		case strings.HasPrefix(line, "  ") && slices.Contains([]string{"says", "figure", "samples"}, strings.TrimSpace(name)):
+			last := &w.steps[len(w.steps)-1]
+			last.told = append(last.told, line)
 		case name == "problem":
 			w.codes = append(w.codes, rest)
 		case name == "without":

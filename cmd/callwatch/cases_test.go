@@ -28,8 +28,9 @@ func TestSequenceCases(t *testing.T) {
 	}
 }
 
-func checkSequence(t *testing.T, s *casefile.Sequence) {
-	_, base := inDevelopment(t, testLogger(t), func(c *Config) { c.Rules = "../../rules.yaml" })
+// checkSequence returns the address of the callwatch that took the bodies.
+func checkSequence(t *testing.T, s *casefile.Sequence) (base string) {
+	_, base = inDevelopment(t, testLogger(t), func(c *Config) { c.Rules = "../../rules.yaml" })
 	for i := range s.Bodies {
 		status, answer := requestOf(t, base, casefile.Request{
 			Method: http.MethodPost, Path: "/webhooks/" + s.Provider, Body: string(s.Bodies[i].Bytes),
@@ -44,7 +45,7 @@ func checkSequence(t *testing.T, s *casefile.Sequence) {
 		checkSequenceCall(t, base, s, &s.Calls[i])
 	}
 	if s.Incidents == nil {
-		return
+		return base
 	}
 	if got := listed(t, base); len(got) != *s.Incidents {
 		var opened []string
@@ -53,6 +54,7 @@ func checkSequence(t *testing.T, s *casefile.Sequence) {
 		}
 		t.Errorf("%d incidents, want %d: %q\nwhy: %s", len(got), *s.Incidents, opened, s.Why)
 	}
+	return base
 }
 
 // idle waits until the webhooks that are stored are judged.

@@ -105,6 +105,9 @@ func (s *Store) connect() error {
 	}
 	if s.node != nil {
 		options = append(options, nats.InProcessServer(s.node))
+		if s.node.password != "" {
+			options = append(options, nats.UserInfo(ownUser, s.node.password))
+		}
 	} else {
 		options = append(options, s.cfg.access()...)
 	}

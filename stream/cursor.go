@@ -220,7 +220,7 @@ func (c *cursor) checkStuck(ctx context.Context) {
 }
 
 func (c *cursor) drop(consumer string) {
-	if c.store.closed.Err() != nil {
+	if c.store.closed.Err() != nil || c.store.readOnly {
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.store.closed, time.Second)

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -28,6 +27,8 @@ type node struct {
 	running atomic.Pointer[server.Server]
 	flaws   atomic.Pointer[[]Flaw] // found and dealt with at starts
 	failed  func(text string)      // told of write errors; must return at once
+
+	password string // of the process itself; "" when there is no listener
 }
 
 func startNode(cfg Config, failed func(text string)) (*node, error) {
@@ -49,20 +50,13 @@ func startNode(cfg Config, failed func(text string)) (*node, error) {
 		}
 		opts.JetStreamMaxStore = int64((free + usedBelow(cfg.Dir)) / 4 * 3)
 	}
+	n := &node{opts: opts, log: cfg.Log, failed: failed}
 	if cfg.Listen != "" {
-		host, port, err := net.SplitHostPort(cfg.Listen)
-		if err != nil {
-			return nil, fmt.Errorf("address of the NATS listener %q: %w", cfg.Listen, err)
-		}
-		if opts.Port, err = strconv.Atoi(port); err != nil {
-			return nil, fmt.Errorf("address of the NATS listener %q: port is not a number", cfg.Listen)
-		}
-		opts.Host = host
-		if opts.Port == 0 {
-			opts.Port = server.RANDOM_PORT
+		var err error
+		if n.password, err = cfg.listenOn(opts); err != nil {
+			return nil, err
 		}
 	}
-	n := &node{opts: opts, log: cfg.Log, failed: failed}
 	return n, n.start()
 }
 

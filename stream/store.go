@@ -33,11 +33,14 @@ const (
 
 // Config says where the store is and what it promises.
 type Config struct {
-	Dir        string     // data directory of the embedded server
-	Listen     string     // TCP address where the embedded server takes clients, without authentication; "" opens no port
-	Durability Durability // of the embedded server: Fsync (default) or OS
-	MaxStore   int64      // bytes of disk the embedded server may fill; 0: three quarters of what is free at start
-	Reserve    int64      // bytes of free disk below which webhooks are refused; 0: 256 MiB
+	Dir    string // data directory of the embedded server
+	Listen string // TCP address where the embedded server lets other programs read; "" opens no port
+	// ListenUser ("": reader) and ListenPassword are what they log in with. Without a
+	// password Listen must be on loopback.
+	ListenUser, ListenPassword string
+	Durability                 Durability // of the embedded server: Fsync (default) or OS
+	MaxStore                   int64      // bytes of disk the embedded server may fill; 0: three quarters of what is free at start
+	Reserve                    int64      // bytes of free disk below which webhooks are refused; 0: 256 MiB
 
 	URL       string        // external server or servers, comma-separated; "" runs the embedded one
 	CredsFile string        // credentials for URL
@@ -61,9 +64,11 @@ type Store struct {
 	cfg  Config
 	log  *slog.Logger
 	node *node // nil when external
-	lock *os.File
-	nc   *nats.Conn
-	js   jetstream.JetStream
+	// readOnly is set by OpenReader: there is no committer and no monitor.
+	readOnly bool
+	lock     *os.File
+	nc       *nats.Conn
+	js       jetstream.JetStream
 
 	raw, events, alerts, dead, checkpoints, tasks jetstream.Stream
 
@@ -88,6 +93,21 @@ type Store struct {
 // Open starts the embedded server, or connects to the external one, creates the
 // streams that are missing and checks the format of those that are there.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
+	s, err := newStore(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.open(ctx); err != nil {
+		s.release()
+		return nil, err
+	}
+	s.committer = newCommitter(s)
+	go s.committer.run()
+	go s.monitor()
+	return s, nil
+}
+
+func newStore(cfg Config) (*Store, error) {
 	cfg, err := cfg.complete()
 	if err != nil {
 		return nil, err
@@ -98,13 +118,6 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s.gate.Store(newGate())
 	s.closed, s.close = context.WithCancel(context.Background())
-	if err := s.open(ctx); err != nil {
-		s.release()
-		return nil, err
-	}
-	s.committer = newCommitter(s)
-	go s.committer.run()
-	go s.monitor()
 	return s, nil
 }
 
@@ -153,6 +166,10 @@ func (s *Store) startEmbedded() (err error) {
 // Close stores the webhooks already accepted, then stops; it waits for them
 // until ctx ends. Methods called later answer ErrUnavailable.
 func (s *Store) Close(ctx context.Context) error {
+	if s.readOnly {
+		s.release()
+		return nil
+	}
 	err := s.committer.drain(ctx)
 	s.close()
 	<-s.idle
@@ -187,6 +204,9 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.Durability == "" {
 		c.Durability = Fsync
+	}
+	if err := c.checkListener(); err != nil {
+		return c, err
 	}
 	switch {
 	case c.Durability != Fsync && c.Durability != OS:

@@ -204,8 +204,9 @@ func keep(ctx context.Context, log *slog.Logger, stage func(context.Context) err
 // storing is the configuration of the store.
 func (c *Config) storing(log *slog.Logger) stream.Config {
 	return stream.Config{
-		Dir: c.DataDir, Listen: c.NATS.Listen, Durability: stream.Durability(c.Durability),
-		URL: c.NATS.URL, CredsFile: c.NATS.Creds, CAFile: c.NATS.CA, CertFile: c.NATS.Cert, KeyFile: c.NATS.Key, Replicas: c.NATS.Replicas, Log: log,
+		Dir: c.DataDir, Listen: c.NATS.Listen, ListenUser: c.NATS.ListenUser, ListenPassword: c.NATS.ListenPassword.Reveal(),
+		Durability: stream.Durability(c.Durability),
+		URL:        c.NATS.URL, CredsFile: c.NATS.Creds, CAFile: c.NATS.CA, CertFile: c.NATS.Cert, KeyFile: c.NATS.Key, Replicas: c.NATS.Replicas, Log: log,
 	}
 }
 

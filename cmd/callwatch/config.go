@@ -57,7 +57,10 @@ type NATSConfig struct {
 	Cert     string `env:"CERT" yaml:"cert" doc:"file of our certificate, where the server asks for one"`
 	Key      string `env:"KEY" yaml:"key" doc:"file of the key of our certificate"`
 	Replicas int    `env:"REPLICAS" yaml:"replicas" min:"1" max:"5" doc:"copies of each stream on a cluster"`
-	Listen   string `env:"LISTEN" yaml:"listen" doc:"address on which the embedded NATS lets others subscribe (no authentication: keep it on loopback)"`
+	Listen   string `env:"LISTEN" yaml:"listen" doc:"address on which the embedded NATS lets other programs read events and incidents; on loopback, or with a password"`
+
+	ListenUser     string `env:"LISTEN_USER" yaml:"listen_user" doc:"user that readers of the listener log in as; reader where it is empty"`
+	ListenPassword Secret `env:"LISTEN_PASSWORD" yaml:"listen_password" doc:"their password; without one the listener must be on loopback and asks for none"`
 }
 
 // SlackConfig says where and how alerts are announced.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -44,6 +45,11 @@ func (c *Config) check() error {
 	}
 	if c.NATS.Replicas > 1 && c.NATS.URL == "" {
 		add("NATS_REPLICAS", "%d copies need an external cluster: set CALLWATCH_NATS_URL", c.NATS.Replicas)
+	}
+	if host, _, err := net.SplitHostPort(c.NATS.Listen); c.NATS.Listen != "" && c.NATS.ListenPassword == "" && err == nil && host != "localhost" {
+		if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+			add("NATS_LISTEN", "%s can be reached from other machines: set CALLWATCH_NATS_LISTEN_PASSWORD, or listen on 127.0.0.1", c.NATS.Listen)
+		}
 	}
 	if (c.NATS.Cert == "") != (c.NATS.Key == "") {
 		add("NATS_CERT", "certificate and CALLWATCH_NATS_KEY belong together: one is missing")

@@ -118,7 +118,7 @@ func (s *source) eachStored(ctx context.Context, fn func(eventlog.Moment) error)
 			return usage(fmt.Errorf("no stored events: %w; give --data-dir, --nats-url, --events or --payloads", err))
 		}
 	}
-	store, err := stream.Open(ctx, s.cfg.storing(slog.New(slog.DiscardHandler)))
+	store, err := stream.OpenReader(ctx, s.cfg.storing(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return fmt.Errorf("%w (a running callwatch shares its events with --nats-listen, read here by --nats-url)", err)
 	}

@@ -161,7 +161,7 @@ func storedCall(ctx context.Context, cfg *Config, id, provider string) ([]arriva
 	if _, err := os.Stat(cfg.DataDir); cfg.NATS.URL == "" && err != nil {
 		return nil, usage(fmt.Errorf("%s is no file, and there is no store at %s to look for such a call: name one with --data-dir or --nats-url", id, cfg.DataDir))
 	}
-	store, err := stream.Open(ctx, cfg.storing(slog.New(slog.DiscardHandler)))
+	store, err := stream.OpenReader(ctx, cfg.storing(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return nil, fmt.Errorf("%s is no file; look for such a call in the store: %w (a running callwatch shares its events with --nats-listen, read here by --nats-url)", id, err)
 	}

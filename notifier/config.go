@@ -15,6 +15,7 @@ type Config struct {
 	Rate        float64       // posts per second and channel; 0 for 1
 	Timeout     time.Duration // of one call to Slack or an output; 0 for 10 s
 	ShowNumbers bool          // show phone numbers in full
+	MaskOutputs bool          // mask phone numbers in webhook outputs
 	Buttons     bool          // messages carry buttons: their clicks reach Interactions or Listen
 	ConsoleURL  string        // where the console is, for links to calls and incidents; "" for no links
 

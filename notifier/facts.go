@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/notifier/mask"
 )
 
 const (
@@ -170,7 +171,7 @@ func (w *writer) provider(name string) markup {
 
 func (w *writer) number(s string) markup {
 	if !w.showNumbers {
-		s = maskNumber(s)
+		s = mask.Number(s)
 	}
 	return escaped(s, maxValue)
 }
@@ -179,7 +180,7 @@ func (w *writer) number(s string) markup {
 func (w *writer) text(s string, e *call.Event, limit int) markup {
 	s = s[:min(len(s), 8*limit)] // more than can be shown
 	if !w.showNumbers {
-		s = maskText(s, e)
+		s = mask.Text(s, e.From, e.To)
 	}
 	return escaped(s, limit)
 }

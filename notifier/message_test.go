@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/notifier/mask"
 	"callwatch/notifier/slackfake"
 	"callwatch/rules"
 )
@@ -78,20 +79,20 @@ func TestNumbersAreMasked(t *testing.T) {
 		"+35312345678":              "+353•••••••78",
 		"15551234567":               "•••••••67",
 		"sip:+15551234567@sbc.test": "sip:+1•••••••67@sbc.test",
-		"(555) 123-4567":            "(•••••••67",
+		"(555) 123-4567":            "•••••••67",
 		"alice":                     "alice",
 		"911":                       "911",
 		"":                          "",
 		"+1":                        "+1",
 	} {
-		if got := maskNumber(in); got != want {
-			t.Errorf("maskNumber(%q) = %q, want %q", in, got, want)
+		if got := mask.Number(in); got != want {
+			t.Errorf("mask.Number(%q) = %q, want %q", in, got, want)
 		}
 	}
 	e := &call.Event{Facts: call.Facts{From: "15551234567"}}
-	got := maskText(`from ("15551234567") startsWith "+15550000000", packetsReceived (1234567)`, e)
+	got := mask.Text(`from ("15551234567") startsWith "+15550000000", packetsReceived (1234567)`, e.From, e.To)
 	if want := `from ("•••••••67") startsWith "+1•••••••00", packetsReceived (1234567)`; got != want {
-		t.Errorf("maskText = %q, want %q", got, want)
+		t.Errorf("mask.Text = %q, want %q", got, want)
 	}
 	w := &writer{showNumbers: true}
 	if got := w.number("+15551234567"); got != "+15551234567" {

@@ -26,6 +26,7 @@ type webhook struct {
 	url    Token
 	secret Token
 	web    *http.Client
+	mask   bool // phone numbers
 }
 
 func (h *webhook) every() time.Duration { return outputEvery }
@@ -47,6 +48,12 @@ func (h *webhook) send(ctx context.Context, _ *record, l *line, now time.Time) e
 	}{"incident." + string(l.step), l.at, rules.Transition{Step: l.step, At: l.at, Cause: l.cause, Reason: l.reason, Incident: l.incident}})
 	if err != nil {
 		return fmt.Errorf("write webhook: %w", err)
+	}
+	if h.mask {
+		if body, err = maskJSON(body, l.incident.Latest.Call.From, l.incident.Latest.Call.To, l.incident.Opening.Call.From, l.incident.Opening.Call.To,
+			l.incident.Worst.Call.From, l.incident.Worst.Call.To); err != nil {
+			return fmt.Errorf("mask webhook: %w", err)
+		}
 	}
 	id := "msg_" + l.incident.ID + "_" + strings.ReplaceAll(strings.ReplaceAll(l.name, "/", "_"), ".", "_")
 	return postJSON(ctx, h.web, h.url, body, standardHeaders(h.secret, id, now, body))

@@ -214,3 +214,28 @@ func TestIncomingWebhookPostsOpeningAndResolve(t *testing.T) {
 		t.Error("status does not say that this is the degraded mode")
 	}
 }
+
+// TestWebhookNumbersAreMaskedWhereConfigured: in fields, keys and sentences.
+func TestWebhookNumbersAreMaskedWhereConfigured(t *testing.T) {
+	for _, masked := range []bool{true, false} {
+		s, r := outputScene(t, func(url string) Output { return Output{Webhook: Token(url)} })
+		s.cfg.MaskOutputs = masked
+		s.restart()
+		in := routed(opened())
+		in.By = []rules.Label{{Name: "from", Value: "15551234567"}, {Name: "provider", Value: "telnyx"}}
+		in.Summary = "Calls of +1 (555) 123-4567 to 030/12345678 and (0151) 98765432 fail"
+		in.Opening.Conditions = []rules.Condition{{Text: `from ("+15551234567") != ""`}}
+		s.handle(rules.StepOpened, in)
+		s.drain()
+		body := string(r.requests[0].body)
+		for _, number := range []string{"15551234567", "555) 123-4567", "030/12345678", "98765432", "493012345678"} {
+			if strings.Contains(body, number) == masked {
+				t.Errorf("mask %v: %s in %s", masked, number, body)
+			}
+		}
+		var m struct{ Data rules.Transition }
+		if err := json.Unmarshal(r.requests[0].body, &m); err != nil || m.Data.Incident.ID != in.ID || !m.Data.Incident.OpenedAt.Equal(t0) || *m.Data.Incident.Opening.Call.MOS != 3.12 {
+			t.Errorf("%v: %s", err, body)
+		}
+	}
+}

@@ -55,7 +55,7 @@ func (n *Notifier) openSinks() map[string]sink {
 	for name, o := range n.cfg.Outputs {
 		switch {
 		case o.Webhook != "":
-			sinks[outputKey(name)] = &webhook{url: o.Webhook, secret: o.Secret, web: web}
+			sinks[outputKey(name)] = &webhook{url: o.Webhook, secret: o.Secret, web: web, mask: n.cfg.MaskOutputs}
 		case o.Alertmanager != "":
 			sinks[outputKey(name)] = &alertmanager{url: o.Alertmanager, web: web, writer: &n.writer}
 		}

@@ -41,6 +41,8 @@ type Config struct {
 	AdminToken Secret      `env:"ADMIN_TOKEN" yaml:"admin_token" doc:"bearer token of the API under /api/v1 and of the commands that use it; a list during rotation"`
 	LogLevel   string      `env:"LOG_LEVEL" yaml:"log_level" enum:"debug,info,warn,error" doc:"what is logged: debug, info, warn or error, and what is worse"`
 
+	MaskOutputs bool `env:"MASK_OUTPUTS" yaml:"mask_outputs" doc:"telephone numbers masked in what webhook outputs get, too"`
+
 	Outputs   map[string]OutputConfig      `yaml:"outputs" doc:"receivers beside Slack, by the names that routes use"`
 	Providers map[string]map[string]Secret `yaml:"providers" doc:"settings of the providers, by provider and setting"`
 	Codecs    map[string]emodel.Codec      `yaml:"codecs" doc:"rows that override or extend the estimator's codec table, by codec"`

@@ -55,7 +55,7 @@ func (c *Config) unknownOutputs(set *rules.Set) []string {
 func (c *Config) announcing(set *rules.Set) notifier.Config {
 	n := notifier.Config{
 		Token: notifier.Token(c.Slack.Token.Reveal()), WebhookURL: notifier.Token(c.Slack.WebhookURL.Reveal()),
-		APIURL: c.Slack.APIURL, Channel: c.Slack.Channel, Rate: c.Slack.Rate, ShowNumbers: c.Slack.ShowNumbers,
+		APIURL: c.Slack.APIURL, Channel: c.Slack.Channel, Rate: c.Slack.Rate, ShowNumbers: c.Slack.ShowNumbers, MaskOutputs: c.MaskOutputs,
 		Buttons: c.Slack.buttons(), ConsoleURL: c.ConsoleURL, Title: providerTitle,
 		Storm: rules.UsualStorm(), Outputs: map[string]notifier.Output{},
 	}

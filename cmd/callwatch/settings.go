@@ -60,9 +60,9 @@ func logger(w io.Writer, level string, json bool) (*slog.Logger, error) {
 	}
 	opts := &slog.HandlerOptions{Level: l}
 	if json {
-		return slog.New(slog.NewJSONHandler(w, opts)), nil
+		return slog.New(maskingHandler{slog.NewJSONHandler(w, opts)}), nil
 	}
-	return slog.New(slog.NewTextHandler(w, opts)), nil
+	return slog.New(maskingHandler{slog.NewTextHandler(w, opts)}), nil
 }
 
 func logLevel(text string) (slog.Level, error) {

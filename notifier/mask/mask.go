@@ -1,0 +1,379 @@
+// Package mask hides phone numbers in text. It knows numbering plans from the
+// phone-number library, and imports nothing of callwatch.
+package mask
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/nyaruka/phonenumbers"
+)
+
+const (
+	fewest       = 6  // digits of a number; shorter ones are extensions and service codes
+	most         = 17 // E.164 has 15, an international prefix two more
+	maxRun       = 60 // digits and marks that are looked at together
+	maxValidated = 30 // candidates of one text that are looked up; further ones are masked
+)
+
+// Number hides a phone number, alone or within an address, but for country code
+// and last two digits: +15551234567 becomes +1•••••••67.
+func Number(s string) string {
+	m := masker{sure: true}
+	return m.text(s)
+}
+
+// Text hides phone numbers within a sentence, however they are spelled: with + or
+// an international prefix, after tel: or sip:, in national form, and the numbers
+// known in any form. Other digits are figures, dates and ids, and stay.
+func Text(s string, known ...string) string {
+	if digits(s) < fewest {
+		return s
+	}
+	var m masker
+	for _, number := range known {
+		m.learn(number)
+	}
+	return m.text(s)
+}
+
+// masker knows what the numbers in a text may look like.
+type masker struct {
+	sure    bool     // every run of digits that is long enough is a number
+	known   []string // significant digits of numbers that are about
+	regions []string // where those are
+	tried   int
+}
+
+func (m *masker) learn(number string) {
+	plain := ascii(number)
+	if len(onlyDigits(plain)) < fewest {
+		return
+	}
+	if n, err := phonenumbers.Parse(plain, "ZZ"); err == nil {
+		m.known = append(m.known, phonenumbers.GetNationalSignificantNumber(n))
+		if r := phonenumbers.GetRegionCodeForNumber(n); r != "" {
+			m.regions = append(m.regions, r)
+		}
+		return
+	}
+	if user := runs.FindString(plain); len(onlyDigits(user)) >= fewest {
+		m.known = append(m.known, strings.TrimLeft(onlyDigits(user), "0"))
+	}
+}
+
+// runs are digits with the marks that people write between them, at most two in a
+// row. Other spaces, dashes and digits were made plain before.
+var runs = regexp.MustCompile(`(?:\+ ?|\( ?\+? ?)?[0-9](?:[ \-./()]{0,3}[0-9]){0,60}`)
+
+func (m *masker) text(s string) string {
+	plain, at := fold(s)
+	var b strings.Builder
+	last, pos := 0, 0
+	for {
+		run := runs.FindStringIndex(plain[pos:])
+		if run == nil {
+			break
+		}
+		from, to, masked := m.find(plain, pos+run[0], pos+run[1])
+		if pos = to; masked != "" {
+			b.WriteString(s[last:at[from]])
+			b.WriteString(masked)
+			last = at[to]
+		}
+	}
+	if last == 0 {
+		return s
+	}
+	b.WriteString(s[last:])
+	return b.String()
+}
+
+// groups are the parts of a run between its marks.
+var groups = regexp.MustCompile(`(?:\+ ?|\( ?\+? ?)?[0-9]+\)?`)
+
+// find looks for the first number in a run of digits, the longest one that begins
+// there, and returns where it is. masked is "" where there is none: end is where to
+// go on then.
+func (m *masker) find(text string, from, to int) (begin, end int, masked string) {
+	parts := groups.FindAllStringIndex(text[from:to], -1)
+	for i := range parts {
+		last, count := i, 0 // the last part that leaves it as short as a number is
+		for ; last < len(parts) && (count == 0 || count+width(parts[last]) <= most); last++ {
+			count += width(parts[last])
+		}
+		if count < fewest {
+			continue
+		}
+		for _, check := range m.checks() {
+			for j := last - 1; j >= i; j-- {
+				begin, end := from+parts[i][0], from+parts[j][1]
+				if masked, ok := check(text, begin, end); ok {
+					return begin, end, masked
+				}
+			}
+		}
+	}
+	if to-from > maxRun && len(parts) > 1 { // there may be more of it behind
+		to = from + parts[0][1]
+	}
+	return to, to, ""
+}
+
+// width bounds the number of digits of a part.
+func width(part []int) int { return part[1] - part[0] }
+
+// checks are tried in this order on the parts of a run: what is a number for
+// certain, so that figures beside it stay, before what may be one.
+func (m *masker) checks() []func(text string, from, to int) (string, bool) {
+	if m.sure {
+		return []func(string, int, int) (string, bool){m.certain, m.announced}
+	}
+	return []func(string, int, int) (string, bool){m.certain, m.announced, m.likely}
+}
+
+// certain takes valid numbers in international form, and the known ones.
+func (m *masker) certain(text string, from, to int) (string, bool) {
+	run := text[from:to]
+	d := onlyDigits(run)
+	switch {
+	case len(d) < fewest || len(d) > most:
+		return "", false
+	case strings.Contains(run, "+"):
+		n, err := phonenumbers.Parse("+"+d, "ZZ")
+		return international(d), err == nil && phonenumbers.IsValidNumber(n)
+	case afterPrefix(d) != "" && possible(afterPrefix(d)):
+		return international(afterPrefix(d)), m.knows(d) && !wordBefore(text[:from]) && !wordAfter(text[to:])
+	default:
+		return hidden(d), m.knows(d) && !wordBefore(text[:from]) && !wordAfter(text[to:])
+	}
+}
+
+// announced takes what a plus sign or a scheme says is a number.
+func (m *masker) announced(text string, from, to int) (string, bool) {
+	run := text[from:to]
+	d := onlyDigits(run)
+	switch {
+	case len(d) < fewest:
+		return "", false
+	case strings.Contains(run, "+"):
+		return international(d), true
+	default:
+		return hidden(d), m.sure || addressed(text[:from])
+	}
+}
+
+// likely takes what has the form of a number and could be one.
+func (m *masker) likely(text string, from, to int) (string, bool) {
+	run := strings.TrimSuffix(text[from:to], ")")
+	if strings.Contains(run, "(") {
+		run = text[from:to]
+	}
+	d := onlyDigits(run)
+	if len(d) < fewest || len(d) > most || wordBefore(text[:from]) || wordAfter(text[to:]) || figure(run) {
+		return "", false
+	}
+	if m.tried++; m.tried > maxValidated {
+		return hidden(d), true
+	}
+	if p := afterPrefix(d); p != "" && possible(p) {
+		return international(p), true
+	}
+	return hidden(d), m.national(run, d)
+}
+
+// international shows the country code of digits that begin with one.
+func international(d string) string {
+	if n, err := phonenumbers.Parse("+"+d, "ZZ"); err == nil {
+		code := itoa(int(n.GetCountryCode()))
+		if strings.HasPrefix(d, code) {
+			return "+" + code + hidden(d)
+		}
+	}
+	return hidden(d)
+}
+
+func possible(d string) bool {
+	n, err := phonenumbers.Parse("+"+d, "ZZ")
+	return err == nil && phonenumbers.IsPossibleNumber(n)
+}
+
+// afterPrefix is what follows an international prefix; "" without one.
+func afterPrefix(d string) string {
+	for _, prefix := range [...]string{"0011", "011", "00"} {
+		if rest, ok := strings.CutPrefix(d, prefix); ok && len(rest) > fewest {
+			return rest
+		}
+	}
+	return ""
+}
+
+// knows reports whether the digits are those of a known number, with or without
+// prefixes.
+func (m *masker) knows(d string) bool {
+	for _, n := range m.known {
+		if len(n) >= fewest && strings.HasSuffix(d, n) && len(d)-len(n) <= 7 {
+			return true
+		}
+	}
+	return false
+}
+
+// northAmerican is the form in which numbers are written there.
+var northAmerican = regexp.MustCompile(`^(?:1[ \-.])?(?:\(\d{3}\) ?|\d{3}[\-. ])\d{3}[\-. ]\d{4}$`)
+
+// national reports whether a run is a number without a country code: written as in
+// North America, valid where the known numbers are, or with a trunk prefix and
+// valid somewhere.
+func (m *masker) national(run, d string) bool {
+	if northAmerican.MatchString(run) {
+		return true
+	}
+	if len(d) > fewest && (d[0] == '0' || strings.ContainsAny(run, " -/(")) {
+		for _, region := range m.regions {
+			if valid(d, region) {
+				return true
+			}
+		}
+	}
+	if d[0] != '0' || strings.HasPrefix(d, "00") || len(d) < 8 {
+		return false
+	}
+	for _, region := range trunkRegions() {
+		if valid(d, region) {
+			return true
+		}
+	}
+	return false
+}
+
+// trunkRegions are the largest ones where national numbers begin with 0. All of
+// them would take a second at first use: the library compiles a region's patterns
+// then.
+func trunkRegions() []string {
+	return []string{"DE", "GB", "FR", "IT", "NL", "AT", "CH", "BE", "SE", "AU", "IN", "JP", "ZA", "TR", "BR", "KR"}
+}
+
+func valid(d, region string) bool {
+	n, err := phonenumbers.Parse(d, region)
+	return err == nil && phonenumbers.IsValidNumberForRegion(n, region)
+}
+
+// figures are runs of digits that are no numbers: decimals, dates, addresses.
+var figures = []*regexp.Regexp{
+	regexp.MustCompile(`^\d+\.\d+$`),
+	regexp.MustCompile(`^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( \d{1,2})?$`),
+	regexp.MustCompile(`^\d{4}[./-]\d{1,2}[./-]\d{1,2}( \d{1,2})?$`),
+	regexp.MustCompile(`^\d{1,3}(\.\d{1,3}){3}$`),
+}
+
+func figure(run string) bool {
+	for _, f := range figures {
+		if f.MatchString(run) {
+			return true
+		}
+	}
+	return false
+}
+
+// addressed reports whether what comes before says that a number follows.
+func addressed(before string) bool {
+	before = strings.ToLower(before[max(0, len(before)-16):])
+	for _, scheme := range [...]string{"tel:", "sip:", "sips:", "callto:", "sms:", "tel:(", "sip:%2b", "sips:%2b", "tel:%2b", "%2b"} {
+		if strings.HasSuffix(before, scheme) {
+			return true
+		}
+	}
+	return false
+}
+
+func wordBefore(s string) bool {
+	r, _ := utf8.DecodeLastRuneInString(s)
+	return wordRune(r) || (r == '-' || r == '.' || r == ':' || r == '/') && len(s) > 1 && wordRune(lastBut(s))
+}
+
+func wordAfter(s string) bool {
+	r, size := utf8.DecodeRuneInString(s)
+	if r != '-' && r != '.' && r != ':' {
+		return wordRune(r)
+	}
+	next, _ := utf8.DecodeRuneInString(s[size:])
+	return wordRune(next)
+}
+
+func lastBut(s string) rune {
+	_, size := utf8.DecodeLastRuneInString(s)
+	r, _ := utf8.DecodeLastRuneInString(s[:len(s)-size])
+	return r
+}
+
+func wordRune(r rune) bool {
+	return r != utf8.RuneError && (r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r))
+}
+
+// hidden keeps the last two digits. How many there were is hidden too.
+func hidden(d string) string { return "•••••••" + d[len(d)-2:] }
+
+func digits(s string) (n int) {
+	for _, r := range s {
+		if unicode.IsDigit(r) {
+			n++
+		}
+	}
+	return n
+}
+
+func onlyDigits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func ascii(s string) string {
+	plain, _ := fold(s)
+	return plain
+}
+
+// fold makes digits, spaces, dashes and the plus sign of any script plain, and
+// leaves out what cannot be seen. at maps each byte of the result, and its end, to
+// where it comes from.
+func fold(s string) (plain string, at []int) {
+	var b strings.Builder
+	at = make([]int, 0, len(s)+1)
+	for i, r := range s {
+		switch {
+		case r < utf8.RuneSelf && r >= ' ':
+		case unicode.IsDigit(r):
+			r = '0' + rune(phonenumbers.NormalizeDigitsOnly(string(r))[0]-'0')
+		case unicode.Is(unicode.Pd, r) || r == '\u2212':
+			r = '-'
+		case unicode.IsSpace(r):
+			r = ' '
+		case r == '\uFF0B':
+			r = '+'
+		case r == '\uFF08':
+			r = '('
+		case r == '\uFF09':
+			r = ')'
+		case unicode.Is(unicode.Cf, r):
+			continue
+		}
+		for range utf8.RuneLen(r) {
+			at = append(at, i)
+		}
+		b.WriteRune(r)
+	}
+	return b.String(), append(at, len(s))
+}
+
+func itoa(n int) string {
+	if n < 10 {
+		return string(rune('0' + n))
+	}
+	return itoa(n/10) + itoa(n%10)
+}

@@ -133,8 +133,14 @@ func (c *Call) foldFacts(e *Event, st stamp) (changed bool) {
 		order := rank
 		if f.fold == foldEnded {
 			order = endedRank
+			// Talk time says more than the time from start to end, whichever comes later.
+			if with, without := e.includesRinging(), c.DurationSec != nil && !c.includesRinging(); with && without {
+				continue
+			} else if !with && !without {
+				order = nil
+			}
 		}
-		if source, ok := c.Sources.of(i); ok && st.older(source, order) {
+		if source, ok := c.Sources.of(i); ok && order != nil && st.older(source, order) {
 			continue
 		}
 		changed = changed || !f.slot.same(e, &c.Event)

@@ -113,6 +113,13 @@ func (l *loader) readRule(n ast.Node) *Rule {
 	if present["when"] == nil && present["absent"] == nil && present["new"] == nil && len(l.problems) == before {
 		l.add(nodeAt(n), "empty-condition", fmt.Sprintf("rule %q has no condition", r.Name), "add when: and an expression such as mos < 3.5")
 	}
+	if summary := present["summary"]; summary != nil && r.Summary != nil {
+		for _, name := range r.Summary.by {
+			if !slices.Contains(r.By, name) {
+				l.add(nodeAt(summary), "bad-summary", fmt.Sprintf("summary: the rule is not by %q", name), fmt.Sprintf("it is by %s; of the call itself: .Call.%s", strings.Join(r.By, ", "), name))
+			}
+		}
+	}
 	l.finish(n, &r, novelty, present)
 	if r.Name == "" {
 		l.nameless = true

@@ -1,39 +1,72 @@
 package rules
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"reflect"
+	"regexp"
 	"strings"
 	"text/template"
-	"text/template/parse"
 	"time"
 
 	"callwatch/call"
 )
 
-// maxSummary bounds a rendered summary in bytes.
-const maxSummary = 600
+// Bounds of a summary, in bytes.
+const (
+	maxSummary       = 600 // rendered
+	maxSummarySource = 4096
+)
 
 // Summary is the sentence that an incident is announced with.
-type Summary struct{ t *template.Template }
+type Summary struct {
+	t  *template.Template
+	by []string // labels that it names
+}
 
-// SummaryFacts is what a summary can tell.
+// SummaryFacts is what a summary can tell. What is unknown prints as "unknown"
+// and is false in a condition.
 type SummaryFacts struct {
 	Rule     string
 	Severity Severity
-	By       map[string]string
-	Value    any // of a window, its leading figure at worst; else of the first condition that held; NaN where that is no number
-	Call     map[string]any
+	By       map[string]unknownText
+	Value    any            // of a window, its leading figure at worst; else of the first condition that held
+	Call     map[string]any // by the field table, unknown ones included
 	Counts   Counts
-	Since    time.Time
+	Since    since
 }
 
-// parseSummary compiles a text/template and tries it once on a made-up incident.
+// unknownText prints as "unknown" where it is empty.
+type unknownText string
+
+func (u unknownText) String() string { return cmp.Or(string(u), "unknown") }
+
+// Numbers of a unit that pct and dur have to know.
+type (
+	inPercent float64
+	inMillis  float64
+	share     float64
+)
+
+// since is how long an incident has been open. As a time it is when it opened.
+type since struct {
+	time.Time
+	open time.Duration
+}
+
+func (s since) String() string { return shortDuration(s.open) }
+
+// parseSummary compiles a text/template and tries it once on a sample incident.
 func parseSummary(src string) (*Summary, error) {
-	t, err := template.New("summary").Option("missingkey=zero").Funcs(template.FuncMap{
-		"pct": percent, "num": shortNumber, "dur": shortDuration, "mask": MaskNumber,
+	if len(src) > maxSummarySource {
+		return nil, fmt.Errorf("it has %d bytes; %d are allowed", len(src), maxSummarySource)
+	}
+	t, err := template.New("summary").Funcs(template.FuncMap{
+		"pct": percent, "num": shortNumber, "dur": duration, "mask": mask,
+		"print": boundedPrint, "printf": boundedPrintf,
 	}).Parse(src)
 	if err != nil {
 		return nil, err
@@ -41,34 +74,34 @@ func parseSummary(src string) (*Summary, error) {
 	if len(t.Templates()) > 1 {
 		return nil, errors.New("define is not supported")
 	}
-	if err := onlyPlain(t.Root); err != nil {
-		return nil, err
+	s := &Summary{t: t}
+	check := summaryCheck{s: s}
+	check.node(t.Root, dotRoot)
+	if len(check.errs) > 0 {
+		return nil, check.errs[0]
 	}
-	s := &Summary{t}
-	_, err = s.render(SummaryFacts{Rule: "rule", Severity: Warning, By: map[string]string{}, Value: 1.0, Call: map[string]any{}})
+	_, err = s.render(sampleFacts())
 	return s, err
 }
 
-// onlyPlain refuses what could run long: loops and nested templates.
-func onlyPlain(n parse.Node) error {
-	switch n := n.(type) {
-	case *parse.ListNode:
-		if n == nil {
-			return nil
+// sampleFacts are those of an incident of which everything is known.
+func sampleFacts() SummaryFacts {
+	var e call.Event
+	in := &Incident{Rule: "rule", Severity: Warning}
+	in.Worst.Call = e
+	f := summaryFacts(in)
+	f.Value = 1.0
+	for _, field := range call.Fields() {
+		switch field.Type {
+		case call.Number, call.Integer:
+			f.Call[field.Name] = ofUnit(1, field.Unit)
+		case call.Text:
+			f.Call[field.Name] = "text"
+		case call.Bool:
+			f.Call[field.Name] = true
 		}
-		for _, c := range n.Nodes {
-			if err := onlyPlain(c); err != nil {
-				return err
-			}
-		}
-	case *parse.IfNode:
-		return errors.Join(onlyPlain(n.List), onlyPlain(n.ElseList))
-	case *parse.WithNode:
-		return errors.Join(onlyPlain(n.List), onlyPlain(n.ElseList))
-	case *parse.RangeNode, *parse.TemplateNode:
-		return errors.New("range and template are not supported")
 	}
-	return nil
+	return f
 }
 
 func (s *Summary) render(f SummaryFacts) (string, error) {
@@ -142,36 +175,94 @@ func telling(conditions []Condition) []string {
 
 func summaryFacts(in *Incident) SummaryFacts {
 	f := SummaryFacts{
-		Rule: in.Rule, Severity: in.Severity, By: map[string]string{}, Value: math.NaN(),
-		Call: map[string]any{}, Counts: in.Counts, Since: in.OpenedAt,
+		Rule: in.Rule, Severity: in.Severity, By: map[string]unknownText{}, Value: unknownText(""),
+		Call: map[string]any{}, Counts: in.Counts,
+		Since: since{in.OpenedAt, max(0, later(in.UpdatedAt, in.Latest.At).Sub(in.OpenedAt))},
 	}
 	for _, l := range in.By {
-		f.By[l.Name] = l.Value
+		f.By[l.Name] = unknownText(l.Value)
 	}
 	for _, field := range call.Fields() {
-		if v := field.Value(&in.Worst.Call); v != nil {
+		switch v := field.Value(&in.Worst.Call).(type) {
+		case nil:
+			f.Call[field.Name] = unknownText("")
+		case float64:
+			f.Call[field.Name] = ofUnit(v, field.Unit)
+		default:
 			f.Call[field.Name] = v
 		}
 	}
 	if v := in.Values; v != nil {
-		f.Value = v.shown(v.Worst, v.WorstMeasure)
+		f.Value = known(v.shown(v.Worst, v.WorstMeasure), unitOf(v.Name))
 		return f
 	}
 	for _, c := range in.Worst.Conditions {
 		if c.Truth == True && c.Value != nil {
-			f.Value = metValue(&c)
+			name, _, _ := strings.Cut(c.Text, " (")
+			f.Value = known(metValue(&c), unitOf(name))
 			break
 		}
 	}
 	return f
 }
 
-// percent writes a share of 0..1 as a percentage; values above 1 are taken as
-// percent already.
+// shareUnit is that of rate(...), which no field of a call has.
+const shareUnit = "share"
+
+var figureCall = regexp.MustCompile(`^(prev|avg|min|max|p50|p90|p95|p99|rate)\((.*)\)$`)
+
+// unitOf is the unit of what a condition compares: of a field, or of a figure of
+// a window; "" where it has none.
+func unitOf(name string) string {
+	for {
+		m := figureCall.FindStringSubmatch(name)
+		switch {
+		case m == nil:
+			f, _ := call.Lookup(name)
+			return f.Unit
+		case m[1] == "rate":
+			return shareUnit
+		}
+		name = m[2]
+	}
+}
+
+// known is a number with its unit; one of which only an end is known stays as it
+// is.
+func known(v any, unit string) any {
+	f, plain := v.(float64)
+	switch {
+	case !plain:
+		return v
+	case math.IsNaN(f):
+		return unknownText("")
+	}
+	return ofUnit(f, unit)
+}
+
+func ofUnit(v float64, unit string) any {
+	switch unit {
+	case "%":
+		return inPercent(v)
+	case "ms":
+		return inMillis(v)
+	case shareUnit:
+		return share(v)
+	}
+	return v
+}
+
+// percent writes a share of 0..1 as a percentage. Numbers whose unit is percent
+// are as they are; of those without a unit the ones above 1.
 func percent(v any) string {
-	scale := 100.0
-	if f, ok := toFloat(v); ok && math.Abs(f) > 1 {
-		scale = 1
+	scale := 1.0
+	_, already := v.(inPercent)
+	_, isShare := v.(share)
+	if f, ok := toFloat(v); isShare || ok && !already && math.Abs(f) <= 1 {
+		scale = 100
+	}
+	if b, ok := v.(between); ok && math.Abs(b.High) <= 1 {
+		scale = 100
 	}
 	text, ok := written(v, scale, 1, " %")
 	if !ok {
@@ -190,32 +281,41 @@ func shortNumber(v any) string {
 }
 
 func toFloat(v any) (float64, bool) {
-	switch v := v.(type) {
-	case float64:
-		return v, !math.IsNaN(v)
-	case atLeast:
-		return float64(v), !math.IsNaN(float64(v))
-	case atMost:
-		return float64(v), !math.IsNaN(float64(v))
-	case int64:
-		return float64(v), true
-	case int:
-		return float64(v), true
+	switch v := reflect.ValueOf(v); v.Kind() {
+	case reflect.Float64, reflect.Float32:
+		return v.Float(), !math.IsNaN(v.Float())
+	case reflect.Int, reflect.Int64:
+		return float64(v.Int()), true
 	default:
 		return 0, false
 	}
 }
 
-// shortDuration writes a duration, or seconds, as people say it: 45s, 12m, 3h 5m.
-func shortDuration(v any) string {
-	d, ok := v.(time.Duration)
-	if !ok {
-		f, number := toFloat(v)
-		if !number {
-			return "unknown"
+// duration writes a length of time, given as one, in milliseconds by its unit,
+// or in seconds. A point in time is written as it is.
+func duration(v any) string {
+	switch v := v.(type) {
+	case since:
+		return shortDuration(v.open)
+	case time.Duration:
+		return shortDuration(v)
+	case time.Time:
+		return v.UTC().Format(time.RFC3339)
+	case inMillis:
+		if math.Abs(float64(v)) < 1000 {
+			return shortNumber(v) + " ms"
 		}
-		d = time.Duration(f * float64(time.Second))
+		return duration(float64(v) / 1000)
 	}
+	f, ok := toFloat(v)
+	if !ok {
+		return "unknown"
+	}
+	return shortDuration(time.Duration(max(-maxFigure, min(f, maxFigure/1e7)) * float64(time.Second)))
+}
+
+// shortDuration writes a duration as people say it: 45s, 12m, 3h 5m.
+func shortDuration(d time.Duration) string {
 	switch d = d.Round(time.Second); {
 	case d < time.Minute:
 		return fmt.Sprintf("%ds", int(d.Seconds()))
@@ -224,6 +324,41 @@ func shortDuration(v any) string {
 	default:
 		return strings.TrimSuffix(fmt.Sprintf("%dh %dm", int(d.Hours()), int(d.Minutes())%60), " 0m")
 	}
+}
+
+// mask is MaskNumber of whatever is given.
+func mask(v any) string {
+	switch v := v.(type) {
+	case unknownText:
+		if v == "" {
+			return "unknown"
+		}
+		return MaskNumber(string(v))
+	case string:
+		return MaskNumber(v)
+	}
+	return MaskNumber(boundedPrint(v))
+}
+
+// boundedPrint is print of text/template; what is longer than a summary is cut,
+// so that a text cannot be doubled over and over.
+func boundedPrint(values ...any) string { return cut(fmt.Sprint(values...)) }
+
+var wideVerb = regexp.MustCompile(`%[^a-zA-Z%]*(\*|\d{3})`)
+
+// boundedPrintf is printf of text/template, cut as boundedPrint.
+func boundedPrintf(format string, values ...any) (string, error) {
+	if wideVerb.MatchString(format) {
+		return "", errors.New("printf: widths have two digits at most")
+	}
+	return cut(fmt.Sprintf(format, values...)), nil
+}
+
+func cut(s string) string {
+	if len(s) <= maxSummary {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxSummary], "")
 }
 
 // MaskNumber hides a telephone number but for its country code's first digit and

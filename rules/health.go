@@ -106,6 +106,11 @@ func (r *Rule) fieldsRead() []string {
 	return slices.Compact(names)
 }
 
+// ReadsRaw reports whether a rule looks at the providers' own members of an event.
+func (s *Set) ReadsRaw() bool {
+	return slices.ContainsFunc(s.Rules, func(r *Rule) bool { return slices.Contains(r.fieldsRead(), "raw") })
+}
+
 // awaitFields lists the fields that have not been reported yet, so that events
 // are looked at for those only.
 func (g *Engine) awaitFields() {

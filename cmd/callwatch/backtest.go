@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -100,8 +99,7 @@ func planBacktest(cfg *Config, baseline, failIf string) (*backtestPlan, error) {
 	return p, nil
 }
 
-// load compiles a rules file. A file that does not contain the word cannot read
-// raw.
+// load compiles a rules file.
 func (p *backtestPlan) load(path string) (*rules.Set, error) {
 	src, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) && path == defaultConfig().Rules {
@@ -114,7 +112,7 @@ func (p *backtestPlan) load(path string) (*rules.Set, error) {
 	if found.Errors() {
 		return nil, usage(found)
 	}
-	p.raw = p.raw || bytes.Contains(src, []byte("raw"))
+	p.raw = p.raw || set.ReadsRaw()
 	return set, nil
 }
 
@@ -122,6 +120,7 @@ func (p *backtestPlan) load(path string) (*rules.Set, error) {
 func (p *backtestPlan) run(ctx context.Context, src *source) (rules.BacktestReport, error) {
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	test := rules.NewBacktest(p.set, p.options)
+	src.restart = func() { test = rules.NewBacktest(p.set, p.options) }
 	err := src.each(ctx, func(m eventlog.Moment) error {
 		if m.Event == nil {
 			test.Tick(m.At)

@@ -45,6 +45,8 @@ type source struct {
 	raw      bool // decode the providers' own members too
 	from, to time.Time
 	progress *progress
+	anyOrder bool   // the order of a large file does not matter
+	restart  func() // forgets the events so far: a large file was not in order; nil: it is sorted first
 
 	unreadable int // stored events, as serve passes over them
 }
@@ -109,6 +111,13 @@ func (s *source) bounded(fn func(eventlog.Moment) error) func(eventlog.Moment) e
 	}
 }
 
+func (s *source) order() eventlog.Order {
+	if s.anyOrder {
+		return eventlog.AnyOrder
+	}
+	return eventlog.Sorted
+}
+
 func (s *source) fromStore() bool { return s.flags.events == "" && s.flags.payloads == "" }
 
 // eachStored reads the store. It skips an event that cannot be read, as serve does.
@@ -141,7 +150,7 @@ func (s *source) eachOfFile(ctx context.Context, fn func(eventlog.Moment) error)
 		}
 		in = f
 	}
-	file := eventlog.File{Name: s.flags.events, In: in, Log: s.log, Raw: s.raw, Progress: func(n int64) { s.progress.at(n, size) }}
+	file := eventlog.File{Name: s.flags.events, In: in, Log: s.log, Raw: s.raw, Progress: func(n int64) { s.progress.at(n, size) }, AnyOrder: s.anyOrder, Restart: s.restart}
 	err := file.Each(ctx, fn)
 	var bad *eventlog.ReadError
 	if errors.As(err, &bad) {

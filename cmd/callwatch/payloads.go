@@ -21,12 +21,13 @@ type payload struct{ path, provider string }
 
 // eachOfPayloads reads raw bodies through the normalizer. One that cannot be
 // normalized is told and passed over, as a dead letter is.
-func (s *source) eachOfPayloads(ctx context.Context, fn func(eventlog.Moment) error) error {
+func (s *source) eachOfPayloads(ctx context.Context, fn func(eventlog.Moment) error) (err error) {
 	files, err := s.findPayloads()
 	if err != nil {
 		return err
 	}
-	q := eventlog.NewSequence(s.flags.payloads, s.log, fn)
+	q := eventlog.NewSequence(s.flags.payloads, s.log, s.order(), fn)
+	defer func() { err = errors.Join(err, q.Close()) }()
 	read, aliases := 0, call.NewAliases(mostAliases)
 	err = eventlog.Parallel(ctx,
 		func(_ context.Context, put func(payload) error) error {

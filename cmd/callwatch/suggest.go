@@ -39,7 +39,7 @@ func rulesSuggestCommand(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		src.raw = false
+		src.raw, src.anyOrder = false, true
 		err = src.each(c.Context(), func(m eventlog.Moment) error {
 			if m.Event != nil {
 				suggest.Event(m.Event)

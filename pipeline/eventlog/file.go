@@ -37,18 +37,43 @@ type File struct {
 	Raw bool
 	// Progress receives the number of bytes read; nil for nobody.
 	Progress func(read int64)
+	// AnyOrder passes the events of a large file on as they come.
+	AnyOrder bool
+	// Restart is called when a large file turns out not to be in order: its events
+	// are passed on again from the first. nil: it is sorted before any is passed on.
+	Restart func()
 }
 
 // Each passes the events of the file on in the order of their times. A line that
 // is no event ends it with a ReadError: figures of a file with holes would be
 // wrong and nobody would notice.
 func (f *File) Each(ctx context.Context, fn func(Moment) error) error {
+	in, seeks := f.In.(io.ReadSeeker)
+	order := Sorted
+	if f.AnyOrder {
+		order = AnyOrder
+	} else if seeks && f.Restart != nil {
+		order = Expected
+	}
+	err := f.each(ctx, order, fn)
+	if !errors.Is(err, ErrOutOfOrder) {
+		return err
+	}
+	if _, err := in.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("read events again: %w", err)
+	}
+	f.Restart()
+	return f.each(ctx, Sorted, fn)
+}
+
+func (f *File) each(ctx context.Context, order Order, fn func(Moment) error) (err error) {
 	counted := &CountingReader{In: f.In, Told: f.Progress}
 	text, err := PlainText(counted)
 	if err != nil {
 		return &ReadError{err}
 	}
-	line := NewSequence(f.Name, f.Log, fn)
+	line := NewSequence(f.Name, f.Log, order, fn)
+	defer func() { err = errors.Join(err, line.Close()) }()
 	err = Parallel(ctx,
 		func(_ context.Context, put func(Block) error) error { return Blocks(text, put) },
 		f.decode,

@@ -44,7 +44,7 @@ func (r *Rule) appendKey(b []byte, e *call.Event) []byte {
 		}
 		f := &r.by[i]
 		if s, ok := f.Text(e); ok {
-			b = append(b, s...)
+			b = appendValue(b, s)
 		} else if n, ok := f.Number(e); ok {
 			b = strconv.AppendInt(b, int64(n), 10)
 		} else if t, ok := f.Truth(e); ok {
@@ -52,6 +52,40 @@ func (r *Rule) appendKey(b []byte, e *call.Event) []byte {
 		}
 	}
 	return b
+}
+
+// keyEscape stands before a byte of a value that would otherwise end the value, or
+// be taken for itself, plus one.
+const keyEscape = 1
+
+// appendValue writes one value of a key. Providers choose the values: no two lists
+// of them may give the same key.
+func appendValue(b []byte, s string) []byte {
+	for i := range len(s) {
+		if s[i] <= keyEscape {
+			b = append(b, keyEscape, s[i]+1)
+		} else {
+			b = append(b, s[i])
+		}
+	}
+	return b
+}
+
+// unescaped reads what appendValue wrote.
+func unescaped(s string) string {
+	if strings.IndexByte(s, keyEscape) < 0 {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c == keyEscape && i+1 < len(s) {
+			i++
+			c = s[i] - 1
+		}
+		b = append(b, c)
+	}
+	return string(b)
 }
 
 // leave forgets a key that holds nothing any more, or sees to it that it is
@@ -93,7 +127,7 @@ func (r *Rule) labelsOf(key string) []Label {
 	for i, name := range r.By {
 		labels[i].Name = name
 		if i < len(values) {
-			labels[i].Value = values[i]
+			labels[i].Value = unescaped(values[i])
 		}
 	}
 	return labels

@@ -126,7 +126,7 @@ type ruleState struct {
 	Disabled  bool      `json:"disabled,omitempty"` // until the rules file changes: it was too slow
 }
 
-// key joins labels so that no two lists of labels give the same text.
+// keyOf joins labels so that no two lists of labels give the same text.
 func keyOf(labels []Label) string {
 	n := 0
 	for _, l := range labels {
@@ -137,7 +137,7 @@ func keyOf(labels []Label) string {
 		if i > 0 {
 			b = append(b, 0)
 		}
-		b = append(b, l.Value...)
+		b = appendValue(b, l.Value)
 	}
 	return string(b)
 }

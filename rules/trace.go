@@ -20,8 +20,16 @@ type Trace struct {
 	// Transitions are those that the events and the passing of time have made.
 	Transitions []Transition
 
+	met []metRule // since the last step
+
 	only     string    // the one rule that is of interest; "" is all of them
 	coverage *Coverage // nil: not wanted
+}
+
+// metRule is a rule that matched a call.
+type metRule struct {
+	rule int
+	call call.Key
 }
 
 // traced is what the rules made of one call so far.
@@ -39,7 +47,16 @@ type CallExplanation struct {
 
 // NewTrace is a trace without events.
 func NewTrace(set *Set, o Options) *Trace {
-	return &Trace{engine: NewEngine(set, o), calls: map[call.Key]*traced{}}
+	t := &Trace{calls: map[call.Key]*traced{}}
+	next := o.Matched
+	o.Matched = func(r *Rule, e *Evidence) {
+		t.met = append(t.met, metRule{t.engine.indexed[r.Name], e.Call.Key()})
+		if next != nil {
+			next(r, e)
+		}
+	}
+	t.engine = NewEngine(set, o)
+	return t
 }
 
 // Only limits the explanations to one rule; false where there is none of the name.
@@ -48,9 +65,12 @@ func (t *Trace) Only(rule string) bool {
 	return t.engine.set.rule(rule) != nil
 }
 
-// Apply folds an event that came at a point in stream time.
+// Apply lets time pass to a point in stream time, as backtest does, and folds an
+// event that came then.
 func (t *Trace) Apply(at time.Time, e *call.Event) {
+	t.advance(at)
 	t.Transitions = append(t.Transitions, t.engine.Apply(t.engine.Seq()+1, at, e)...)
+	t.met = t.met[:0] // this call is explained below
 	cs := t.engine.call(e.Key())
 	if cs == nil {
 		return
@@ -162,32 +182,36 @@ func (r *Rule) waiting(holds []callHold, rule int, now time.Time) string {
 	return fmt.Sprintf("held in %d of the latest %d events, must hold in %d of %d", n, len(h.Recent), r.For.Need, r.For.Of)
 }
 
-// Wait lets stream time pass, with a tick at each deadline on the way.
-func (t *Trace) Wait(until time.Time) {
+// advance ticks at each deadline before a point in time.
+func (t *Trace) advance(until time.Time) {
 	for {
 		due := t.engine.NextDeadline()
 		if due.IsZero() || !due.Before(until) {
-			break
+			return
 		}
 		t.tick(later(due, t.engine.st.Now.Add(time.Second)))
 	}
+}
+
+// Wait lets stream time pass, with a tick at each deadline on the way.
+func (t *Trace) Wait(until time.Time) {
+	t.advance(until)
 	t.tick(later(until, t.engine.st.Now))
 }
 
 func (t *Trace) tick(at time.Time) {
 	t.Transitions = append(t.Transitions, t.engine.Tick(t.engine.Seq()+1, at)...)
 	t.observeWindows()
-	for key, tr := range t.calls {
-		cs := t.engine.call(key)
-		if cs == nil {
-			continue // no longer kept
+	for _, m := range t.met {
+		tr, r := t.calls[m.call], t.engine.set.Rules[m.rule]
+		if tr == nil || r.For.Duration == 0 || tr.done[m.rule] || t.only != "" && r.Name != t.only {
+			continue
 		}
-		for i, r := range t.engine.set.Rules {
-			if r.For.Duration > 0 && cs.Outcomes[i] == matched && !tr.done[i] {
-				t.explain(i, r, cs, tr, &cs.Call.Event, r.On[0])
-			}
+		if cs := t.engine.call(m.call); cs != nil && cs.Outcomes[m.rule] == matched {
+			t.explain(m.rule, r, cs, tr, &cs.Call.Event, r.On[0])
 		}
 	}
+	t.met = t.met[:0]
 }
 
 // Calls tells of every call in the order in which they appeared.

@@ -96,6 +96,11 @@ func explained(c *cobra.Command, cfg *Config, arg, provider string) ([]arrival, 
 	if err != nil {
 		return nil, usage(err)
 	}
+	if provider == "" {
+		if found, err := readMoments(c.Context(), arg, body); err == nil && len(found) > 0 {
+			return found, nil
+		}
+	}
 	var events []call.Event
 	if provider != "" {
 		events, err = cfg.normalizeFile(provider, arg, body, time.Now().UTC())
@@ -110,6 +115,20 @@ func explained(c *cobra.Command, cfg *Config, arg, provider string) ([]arrival, 
 		out[i] = arrival{storedAt(&events[i]), events[i]}
 	}
 	return out, nil
+}
+
+// readMoments reads events as backtest does: the same times, ids and order. A
+// single event over several lines is not among what it reads.
+func readMoments(ctx context.Context, name string, body []byte) ([]arrival, error) {
+	var found []arrival
+	file := eventlog.File{Name: name, In: bytes.NewReader(body), Log: slog.New(slog.DiscardHandler), Raw: true, Progress: func(int64) {}}
+	err := file.Each(ctx, func(m eventlog.Moment) error {
+		if m.Event != nil {
+			found = append(found, arrival{m.At, *m.Event})
+		}
+		return nil
+	})
+	return found, err
 }
 
 // storedAt is when an event from outside the store would have been stored.

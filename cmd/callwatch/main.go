@@ -54,11 +54,17 @@ func main() {
 
 // run is the program as a function: arguments and environment in, exit code out.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	out, errs := &terminalWriter{to: stdout}, &terminalWriter{to: stderr}
+	defer func() {
+		_ = out.Close()
+		_ = errs.Close()
+	}()
+	stderr = errs
 	root := rootCommand(environ)
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(out)
+	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
 	var coded *exitError
 	switch {

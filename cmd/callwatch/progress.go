@@ -14,7 +14,7 @@ type progress struct{ bar *progressbar.ProgressBar }
 
 // newProgress is a bar on w where that is a terminal.
 func newProgress(w io.Writer) *progress {
-	f, ok := w.(*os.File)
+	f, ok := raw(w).(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return nil
 	}

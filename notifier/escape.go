@@ -1,6 +1,7 @@
 package notifier
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -11,16 +12,27 @@ import (
 // functions below make it, so that nothing a provider sent gets in unescaped.
 type markup string
 
-// escaped makes text of unknown origin safe and at most limit (at least 1) long: one line,
-// & < > as entities, no back-ticks, no mention, nothing that turns the reading
-// direction. It is cut between runes, and the cut is marked.
-func escaped(s string, limit int) markup {
+// escaped makes text of unknown origin safe and at most limit (at least 1) long:
+// one line, & < > as entities, no back-ticks, no mention, no formatting, emoji or
+// link, nothing that turns the reading direction. It is cut between runes, and the
+// cut is marked.
+func escaped(s string, limit int) markup { return escape(s, limit, false) }
+
+// joiner is a word joiner: it cannot be seen, and what is beside it forms no mark.
+const joiner = "\u2060"
+
+func escape(s string, limit int, inCode bool) markup {
 	var b strings.Builder
 	size, kept := 0, 0 // kept: the longest prefix that leaves room for the mark
 	space := true      // leading space is dropped
-	s = strings.ToValidUTF8(s, "\uFFFD")
+	s = visible(strings.ToValidUTF8(s, "\uFFFD"))
+	prev := ' '
 	for i, r := range s {
 		t := neutral(r, s[i+utf8.RuneLen(r):])
+		if !inCode && marks(prev, r, s[i+utf8.RuneLen(r):]) {
+			t = joiner + string(r) + joiner
+		}
+		prev = r
 		if t == "" || t == " " && space {
 			continue
 		}
@@ -51,11 +63,51 @@ func neutral(r rune, rest string) string {
 		return "@\u2060" // word joiner: looks the same, names nobody
 	case unicode.IsSpace(r) || unicode.IsControl(r):
 		return " "
-	case unicode.Is(unicode.Bidi_Control, r) || r == '\u2060' || r == '\u200B' || r == '\uFEFF':
-		return ""
 	default:
 		return string(r)
 	}
+}
+
+// visible leaves out what cannot be seen, before anything is recognized in the
+// text: a mark in the middle would hide a mention. Joiners stay in the scripts and
+// emoji that need them.
+func visible(s string) string {
+	prev := ' '
+	return strings.Map(func(r rune) rune {
+		joins := r == '\u200c' || r == '\u200d' || unicode.Is(unicode.Variation_Selector, r)
+		filler := r == '\u034f' || r == '\u115f' || r == '\u1160' || r == '\u3164' || r == '\uffa0'
+		if joins && prev >= '\u0250' {
+			return r
+		}
+		if joins || filler || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		prev = r
+		return r
+	}, s)
+}
+
+// emoji is the rest of an emoji's name after its colon.
+var emoji = regexp.MustCompile(`^[\pL\pN_+\-']{1,100}:`)
+
+// marks reports whether a rune would format what follows or went before, or begin
+// an emoji or a link. Slack formats at the edges of words: names such as bad_call
+// need nothing.
+func marks(prev, r rune, rest string) bool {
+	switch r {
+	case '*', '~':
+		return true
+	case '_':
+		next, _ := utf8.DecodeRuneInString(rest)
+		return !wordRune(prev) || !wordRune(next)
+	case ':':
+		return strings.HasPrefix(rest, "//") || emoji.MatchString(rest)
+	}
+	return false
+}
+
+func wordRune(r rune) bool {
+	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r))
 }
 
 // broadcast says whether what follows an @ would name everybody.
@@ -80,7 +132,7 @@ func length[T ~string](s T) int {
 
 // code shows s as code, for names that are to be copied.
 func code(s string, limit int) markup {
-	if t := escaped(s, limit-2); t != "" {
+	if t := escape(s, limit-2, true); t != "" {
 		return "`" + t + "`"
 	}
 	return ""
@@ -123,5 +175,5 @@ func lines(limit int, ls ...markup) markup {
 // plainText is m for places where Slack reads no markup, and for other receivers:
 // entities are decoded.
 func plainText(m markup) string {
-	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(string(m))
+	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&", joiner, "").Replace(string(m))
 }

@@ -11,8 +11,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -164,6 +166,47 @@ type Clicks struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 	Web    *http.Client // tells a person why nothing happened; nil: nobody is told
+
+	done doneClicks
+}
+
+const (
+	rememberClick = 15 * time.Minute // longer than a signature is taken, whichever clock is ahead
+	maxClicks     = 10_000           // remembered
+)
+
+// doneClicks are the ids of clicks that were carried out, or are being: a request
+// that is sent again does nothing.
+type doneClicks struct {
+	mu   sync.Mutex
+	ids  map[string]time.Time
+	list []string // oldest first
+}
+
+// begin reports whether the click is new, and remembers it.
+func (d *doneClicks) begin(id string, now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ids == nil {
+		d.ids = map[string]time.Time{}
+	}
+	for len(d.list) > 0 && (len(d.list) > maxClicks || now.Sub(d.ids[d.list[0]]) > rememberClick) {
+		delete(d.ids, d.list[0])
+		d.list = d.list[1:]
+	}
+	if _, ok := d.ids[id]; ok {
+		return false
+	}
+	d.ids[id], d.list = now, append(d.list, id)
+	return true
+}
+
+// failed forgets a click that was not carried out.
+func (d *doneClicks) failed(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.ids, id)
+	d.list = slices.DeleteFunc(d.list, func(o string) bool { return o == id })
 }
 
 // Interactions answers signed requests by HTTP: what a handler for POST
@@ -190,7 +233,7 @@ func (c *Clicks) Interactions(ctx context.Context, h http.Header, body []byte) (
 
 // take carries out what a verified payload asks for. An error means that nothing
 // was done.
-func (c *Clicks) take(ctx context.Context, payload []byte) error {
+func (c *Clicks) take(ctx context.Context, payload []byte) (err error) {
 	ctx, stop := context.WithTimeout(ctx, answerIn)
 	defer stop()
 	a, click, err := actionOf(payload)
@@ -201,6 +244,15 @@ func (c *Clicks) take(ctx context.Context, payload []byte) error {
 		c.Log.Warn("Slack interaction refused", "err", err)
 		return err
 	}
+	if !c.done.begin(a.ID, c.Now()) {
+		c.Log.Warn("Slack action ignored: it was carried out before", "incident", a.Incident, "action", string(a.Kind), "by", a.By.Name)
+		return nil
+	}
+	defer func() {
+		if err != nil {
+			c.done.failed(a.ID)
+		}
+	}()
 	if c.Allow != nil {
 		ok, err := c.Allow(ctx, a.By.ID)
 		if err != nil {

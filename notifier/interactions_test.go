@@ -2,10 +2,15 @@ package notifier
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strconv"
 	"testing"
 	"time"
 
@@ -97,17 +102,14 @@ func TestButtonsBecomeActions(t *testing.T) {
 		}
 	}
 	var got []Action
-	for i, a := range took {
-		if a.ID == "" || a.At.IsZero() {
-			t.Errorf("action without id or time: %+v", a)
+	ids := map[string]bool{}
+	for _, a := range took {
+		if a.ID == "" || a.At.IsZero() || ids[a.ID] {
+			t.Errorf("action without an id of its own, or without a time: %+v", a)
 		}
-		if i%2 == 1 && a.ID != took[i-1].ID {
-			t.Error("the same click has two ids")
-		}
-		if i%2 == 0 {
-			a.ID, a.At = "", time.Time{}
-			got = append(got, a)
-		}
+		ids[a.ID] = true
+		a.ID, a.At = "", time.Time{}
+		got = append(got, a)
 	}
 	by := Person{"U0ANA", "ana"}
 	want := []Action{
@@ -221,4 +223,59 @@ func FuzzInteraction(f *testing.F) {
 			t.Errorf("action %+v", a)
 		}
 	})
+}
+
+// TestReplayedClickDoesNothing sends signed requests again: within the time that a
+// signature is taken the action is carried out once.
+func TestReplayedClickDoesNothing(t *testing.T) {
+	s := newScene(t, channel)
+	var took []Action
+	fail := false
+	c := clicks(s.clock.now, &took)
+	record := c.Act
+	c.Act = func(ctx context.Context, a Action) error {
+		if fail {
+			return errors.New("store is away")
+		}
+		return record(ctx, a)
+	}
+	send := func(action, ts string) int {
+		payload := `{"type":"block_actions","user":{"id":"U0ANA","username":"ana"},"actions":[{"action_id":"` + action + `","value":"bad-call-1","action_ts":"` + ts + `"}]}`
+		body := []byte("payload=" + url.QueryEscape(payload))
+		stamp := strconv.FormatInt(s.clock.now().Unix(), 10)
+		mac := hmac.New(sha256.New, []byte(signing))
+		mac.Write([]byte("v0:" + stamp + ":" + string(body)))
+		h := http.Header{}
+		h.Set("X-Slack-Request-Timestamp", stamp)
+		h.Set("X-Slack-Signature", "v0="+hex.EncodeToString(mac.Sum(nil)))
+		status, _ := c.Interactions(t.Context(), h, body)
+		return status
+	}
+	for i, step := range []struct {
+		action, ts string
+		fail       bool
+		status     int
+		done       int
+	}{
+		{actionAck, "1773454440.000100", false, 200, 1},
+		{actionAck, "1773454440.000100", false, 200, 1}, // again
+		{actionUnack, "1773454450.000100", false, 200, 2},
+		{actionAck, "1773454440.000100", false, 200, 2}, // an old one, to undo the last
+		{actionAck, "1773454460.000100", true, 503, 2},  // failed: may be sent again
+		{actionAck, "1773454460.000100", false, 200, 3},
+		{actionAck, "1773454460.000100", false, 200, 3},
+	} {
+		fail = step.fail
+		if got := send(step.action, step.ts); got != step.status || len(took) != step.done {
+			t.Errorf("request %d: status %d, %d actions; want %d and %d", i, got, len(took), step.status, step.done)
+		}
+		s.clock.to(s.clock.now().Add(40 * time.Second))
+	}
+	var d doneClicks
+	for i := range 3 * maxClicks {
+		d.begin(strconv.Itoa(i), t0)
+	}
+	if len(d.list) > maxClicks+1 || len(d.ids) != len(d.list) {
+		t.Errorf("%d clicks are remembered", len(d.list))
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -30,12 +32,40 @@ func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
 // MarshalText is the redacted form.
 func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// redact takes the token out of an error's text and keeps its chain.
+// redact takes the token out of an error's text and keeps its chain: as it is, and,
+// where the token is an address, in every spelling of it that the text holds.
 func (t Token) redact(err error) error {
-	if err == nil || t == "" || !strings.Contains(err.Error(), string(t)) {
+	if err == nil || t == "" {
 		return err
 	}
-	return &redactedError{err, strings.ReplaceAll(err.Error(), string(t), redacted)}
+	text := strings.ReplaceAll(err.Error(), string(t), redacted)
+	if u, parsed := url.Parse(string(t)); parsed == nil && u.Host != "" {
+		text = redactURLs(text)
+	}
+	if text == err.Error() {
+		return err
+	}
+	return &redactedError{err, text}
+}
+
+// addresses are URLs in a text, in quotes or not.
+var addresses = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.\-]*://[^\s"'<>\x60]+`)
+
+// redactURLs leaves scheme and host of the addresses in a text: secrets are in
+// their user, path, query and fragment.
+func redactURLs(text string) string {
+	return addresses.ReplaceAllStringFunc(text, func(address string) string {
+		trimmed := strings.TrimRight(address, ".,:;)]}")
+		rest := address[len(trimmed):]
+		u, err := url.Parse(trimmed)
+		if err != nil || u.Host == "" {
+			return redacted + rest
+		}
+		if u.User == nil && (u.Path == "" || u.Path == "/") && u.RawQuery == "" && u.Fragment == "" {
+			return address
+		}
+		return u.Scheme + "://" + u.Host + "/" + redacted + rest
+	})
 }
 
 // redactedError prints text instead of what it wraps. It does not unwrap: who

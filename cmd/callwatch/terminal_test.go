@@ -74,9 +74,17 @@ func TestCommandsPrintNothingDangerous(t *testing.T) {
 	rulesFile := write("rules.yaml", "version: 1\nrules:\n  - name: "+string(quoted)+"\n    when: mos < "+dangerous+"\n    bad"+dangerous+": 1\n")
 	body := write("body.json", `{"data":{"event_type":`+string(quoted)+`,"payload":{"call_control_id":`+string(quoted)+`}}}`)
 	for _, args := range [][]string{
-		{"rules", "check", rulesFile}, {"rules", "check", "-o", "json", rulesFile}, {"rules", "fmt", rulesFile}, {"rules", "test", rulesFile},
-		{"rules", "explain", rulesFile}, {"events", "normalize", "--provider", "telnyx", body}, {"events", "normalize", "--provider", "butter", body},
-		{"no" + dangerous}, {"rules", "check", dangerous}, {"--listen", dangerous, "doctor"}, {"incidents", "show", dangerous, "--server", "http://127.0.0.1:1"},
+		{"rules", "check", rulesFile},
+		{"rules", "check", "-o", "json", rulesFile},
+		{"rules", "fmt", rulesFile},
+		{"rules", "test", rulesFile},
+		{"rules", "explain", rulesFile},
+		{"events", "normalize", "--provider", "telnyx", body},
+		{"events", "normalize", "--provider", "butter", body},
+		{"no" + dangerous},
+		{"rules", "check", dangerous},
+		{"--listen", dangerous, "doctor"},
+		{"incidents", "show", dangerous, "--server", "http://127.0.0.1:1"},
 		{"version"},
 	} {
 		var out, errs bytes.Buffer

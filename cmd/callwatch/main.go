@@ -9,7 +9,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -47,9 +49,42 @@ func silent(code int) error { return &exitError{code: code} }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	done := make(chan int, 1)
+	go func() { done <- run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr) }()
+	select {
+	case code := <-done:
+		os.Exit(code)
+	case <-ctx.Done():
+	}
+	stop() // a second signal ends the program at once
+	var late <-chan time.Time
+	if wait := closingTime(os.Args[1:]); wait > 0 {
+		late = time.After(wait)
+	}
+	select {
+	case code := <-done:
+		os.Exit(code)
+	case <-late:
+		os.Exit(exitRuntime)
+	}
+}
+
+// closingTime is how long a command may take to end after a signal; 0 for no
+// limit. Commands that write nothing have nothing to finish.
+func closingTime(args []string) time.Duration {
+	named := func(commands ...string) bool {
+		return slices.ContainsFunc(commands, func(c string) bool { return slices.Contains(args, c) })
+	}
+	switch {
+	case named("serve", "demo"):
+		return 0
+	case named("import", "replay", "calls", "deadletters"):
+		return 10 * time.Second
+	case named("rules", "config", "version", "man", "doctor", "healthcheck"):
+		return 100 * time.Millisecond
+	default:
+		return time.Second
+	}
 }
 
 // run is the program as a function: arguments and environment in, exit code out.

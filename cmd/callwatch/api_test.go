@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -248,9 +247,7 @@ func TestRulesFollowTheirFile(t *testing.T) {
 	eventually(t, "the missing file is noticed", func() bool { return strings.Contains(a.rulesFile().Error, "cannot be read") })
 	gone := "rules:\n  - {name: low-mos, when: mos < 3.5}\n"
 	replace(gone)
-	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
+	hangUp(t)
 	eventually(t, "the file is in force again", a.reloaded(t, rules.Digest([]byte(gone))))
 	eventually(t, "the incident of the removed rule is closed", func() bool {
 		in := listed(t, base)

@@ -214,14 +214,9 @@ func TestClusterOfReplicas(t *testing.T) {
 	})
 	f.during(parts[6], func() {
 		first := f.holder("judge", 0, 1)
-		signal := func(s syscall.Signal) {
-			if err := f.replica(first).cmd.Process.Signal(s); err != nil {
-				t.Fatal(err)
-			}
-		}
-		signal(syscall.SIGSTOP) // it goes on as if it still had them
+		thaw := freeze(t, f.replica(first).cmd.Process) // afterwards it goes on as if it still had them
 		takenOver("a replica frozen", first, time.Now())
-		signal(syscall.SIGCONT)
+		thaw()
 	})
 	f.during(parts[1], func() {
 		for i := range 2 { // rolling restart

@@ -15,9 +15,9 @@ import (
 var update = flag.Bool("update", false, "write the scorecard into docs/reliability.md")
 
 // The published scorecard is what was recorded, no more and no less:
-// go run ./faults ROW -record docs/reliability.tsv, then this test with -update.
+// go run ./tools/faults ROW -record docs/reliability.tsv, then this test with -update.
 func TestPublishedScorecard(t *testing.T) {
-	document, tsv := filepath.Join("..", "docs", "reliability.md"), filepath.Join("..", "docs", "reliability.tsv")
+	document, tsv := filepath.Join("..", "..", "docs", "reliability.md"), filepath.Join("..", "..", "docs", "reliability.tsv")
 	recorded, err := os.ReadFile(tsv)
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +47,7 @@ func TestPublishedScorecard(t *testing.T) {
 
 // A mutation that no longer fits the sources would leave nothing out.
 func TestMutationsFit(t *testing.T) {
-	root, err := filepath.Abs("..")
+	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
 		t.Fatal(err)
 	}

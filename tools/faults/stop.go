@@ -29,13 +29,13 @@ func sigstop(t *trial) error {
 		if err := r.taken(100 + r.dice.Int64N(100)); err != nil {
 			return err
 		}
-		if err := syscall.Kill(r.cmd.Process.Pid, syscall.SIGSTOP); err != nil {
+		if err := freeze(r.cmd.Process.Pid); err != nil {
 			return err
 		}
 		d := time.Second + time.Duration(r.dice.Int64N(int64(longest-time.Second)))
 		pause(t, d)
 		frozen += d
-		if err := syscall.Kill(r.cmd.Process.Pid, syscall.SIGCONT); err != nil {
+		if err := thaw(r.cmd.Process.Pid); err != nil {
 			return err
 		}
 	}

@@ -165,7 +165,7 @@ func record(o settings, r row, figures string, reached bool, at time.Time) error
 
 // command is what makes this run again.
 func (o settings) command(r row) string {
-	c := fmt.Sprintf("go run ./faults %s -seed %d", r.name, o.seed)
+	c := fmt.Sprintf("go run ./tools/faults %s -seed %d", r.name, o.seed)
 	if o.cycles > 0 {
 		c += fmt.Sprintf(" -cycles %d", o.cycles)
 	}

@@ -101,7 +101,7 @@ func (p *product) launch() error {
 	args := append(append([]string{}, p.wrap...), p.binary, "serve")
 	p.cmd = exec.Command(args[0], args[1:]...)
 	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = p.t.dir, p.env, p.log, p.log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	ownGroup(p.cmd)
 	p.starts++
 	return p.cmd.Start()
 }
@@ -109,7 +109,7 @@ func (p *product) launch() error {
 // kill ends the process as a crash does.
 func (p *product) kill() {
 	if p.cmd != nil && p.cmd.ProcessState == nil {
-		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+		_ = killGroup(p.cmd.Process.Pid)
 		_ = p.cmd.Wait()
 	}
 }
@@ -224,7 +224,7 @@ func (p *product) await(what string, limit time.Duration, ok func() bool) error 
 func alive(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if errors.Is(err, os.ErrNotExist) {
-		return syscall.Kill(pid, 0) == nil && !hasProc()
+		return exists(pid) && !hasProc()
 	}
 	_, state, ok := strings.Cut(string(b), ") ")
 	return ok && !strings.HasPrefix(state, "Z")

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 )
 
@@ -153,7 +152,7 @@ func (f *farm) faults(l *load) []fault {
 		}, others},
 		{"stages of a frozen one", func(v int) (func() error, error) { // it goes on as if it still had them
 			pid := f.replicas[v].cmd.Process.Pid
-			return func() error { return syscall.Kill(-pid, syscall.SIGCONT) }, syscall.Kill(-pid, syscall.SIGSTOP)
+			return func() error { return thaw(pid) }, freeze(pid)
 		}, others},
 		{"a NATS server dead", func(v int) (func() error, error) {
 			f.nats.KillNode(v)

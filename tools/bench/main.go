@@ -72,7 +72,7 @@ func run(ctx context.Context) (err error) {
 	flag.IntVar(&o.events, "events", 1_000_000, "stored events for the rows start and flat")
 	flag.StringVar(&o.binary, "binary", "", "callwatch to measure (default: built from this source)")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./bench [flags] [row ...]")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./tools/bench [flags] [row ...]")
 		flag.PrintDefaults()
 	}
 	flag.Parse()

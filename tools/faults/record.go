@@ -46,7 +46,7 @@ func table(all []result) string {
 	for _, row := range scorecard() {
 		r, ok := latest(row.name, string(unchanged))
 		if !ok {
-			r.verdict, r.run = "not run yet", "go run ./faults "+row.name
+			r.verdict, r.run = "not run yet", "go run ./tools/faults "+row.name
 		}
 		fmt.Fprintf(&b, "| %d | %s | %s | %s | %s | `%s` |\n", row.number, row.fault, row.promise, strings.TrimPrefix(r.verdict+": "+r.figure, "reached: "), r.date, r.run)
 	}

@@ -3,34 +3,36 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"callwatch/handlers/api"
 	"callwatch/handlers/backend"
+	"callwatch/pipeline/maintenance"
 	"callwatch/rules"
 )
 
 // api is what the programs' interface shows and does.
 func (a *app) api() *api.API {
 	shown := &api.API{
-		History: a.history.backend(),
-		Rules:   a.rulesFile, Reload: a.reloadRules, Mark: a.mark, Latest: a.latestIncidents,
+		History: a.reads(),
+		Rules:   a.rulesFile, Reload: a.reloadRules, Mark: a.act, Latest: a.latestIncidents,
 		Open: func() (open []rules.Incident) {
-			a.judging.look(func(g *rules.Engine) { open = g.Incidents() })
+			a.judge.Look(func(g *rules.Engine) { open = g.Incidents() })
 			return open
 		},
 		Silences: func() []rules.Silence {
 			made := []rules.Silence{}
-			a.judging.look(func(g *rules.Engine) { made = g.Silences() })
+			a.judge.Look(func(g *rules.Engine) { made = g.Silences() })
 			return made
 		},
 		Health: func() []rules.Health {
 			health := []rules.Health{}
-			a.judging.look(func(g *rules.Engine) { health = g.Healths() })
+			a.judge.Look(func(g *rules.Engine) { health = g.Healths() })
 			return health
 		},
 		Progress: func() (p backend.Progress) {
-			a.judging.look(func(g *rules.Engine) { p = backend.Progress{Sequence: g.Seq(), Calls: g.Calls()} })
+			a.judge.Look(func(g *rules.Engine) { p = backend.Progress{Sequence: g.Seq(), Calls: g.Calls()} })
 			return p
 		},
 	}
@@ -38,6 +40,21 @@ func (a *app) api() *api.API {
 		shown.Tokens = append(shown.Tokens, api.DigestOf(token))
 	}
 	return shown
+}
+
+// reads is what API and console read.
+func (a *app) reads() *backend.History {
+	h := a.query.Backend()
+	h.Status, h.Receivers = a.status, a.receivers
+	h.Replay = func(ctx context.Context, ids []string) (backend.Replayed, error) {
+		done, err := a.maintenance.ReplayDeadLetters(ctx, ids)
+		var unknown *maintenance.Refusal
+		if errors.As(err, &unknown) {
+			err = fmt.Errorf("%w: %w", backend.ErrNotFound, unknown)
+		}
+		return done, err
+	}
+	return h
 }
 
 // latestIncidents are the latest of every rule and key, as they are stored.
@@ -61,13 +78,11 @@ func (a *app) latestIncidents(ctx context.Context) ([]rules.Incident, error) {
 // rulesFile is where the rules come from, and whether the engine has them.
 func (a *app) rulesFile() backend.RulesFile {
 	f := a.rules.Status()
-	a.judging.mu.Lock()
-	defer a.judging.mu.Unlock()
-	f.Pending = a.judging.ordered != nil
+	f.Pending = a.judge.Replacing()
 	return f
 }
 
 func (a *app) reloadRules(ctx context.Context) (backend.RulesFile, error) {
-	err := a.rules.reload(ctx)
+	err := a.rules.Reload(ctx)
 	return a.rulesFile(), err
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -207,14 +206,11 @@ func TestOpenAPIDocument(t *testing.T) {
 func TestAPIKeepsItsDocument(t *testing.T) {
 	path := writeRules(t, failedRule+"  - {name: low-mos, when: mos < 3.5}\n")
 	a, base := running(t, func(c *Config) { c.Rules = path })
-	a.history.replay = func(context.Context, []string) (backend.Replayed, error) {
-		return backend.Replayed{Tried: 1, Failed: 1}, nil
-	}
 	c := contractOf(t, base)
 	judgedCalls(t, a, base, "call_1", "call_2", "call/3")
 	postBody(t, base, `{"no": "call"}`)
 	eventually(t, "the incidents are open", func() bool { return len(listed(t, base)) == 3 })
-	eventually(t, "the dead letter is there", func() bool { return a.history.status(t.Context()).Dead == 1 })
+	eventually(t, "the dead letter is there", func() bool { return a.status(t.Context()).Dead == 1 })
 
 	type page struct {
 		Events []backend.StoredEvent
@@ -252,7 +248,7 @@ func TestAPIKeepsItsDocument(t *testing.T) {
 		t.Errorf("pages of incidents: %d, then %d", len(some.Incidents), len(rest.Incidents))
 	}
 	id := some.Incidents[0].ID
-	eventually(t, "the incident is indexed", func() bool { _, err := a.history.incident(t.Context(), id); return err == nil })
+	eventually(t, "the incident is indexed", func() bool { _, err := a.reads().Incident(t.Context(), id); return err == nil })
 	_, answer = c.ask("GET", "/incidents/"+id, "", 200)
 	if shown := into[struct{ Transitions []rules.Transition }](t, answer); len(shown.Transitions) == 0 {
 		t.Errorf("incident without transitions: %s", answer)

@@ -324,7 +324,7 @@ func TestThousandReloads(t *testing.T) {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := a.rules.reload(t.Context()); err != nil {
+		if err := a.rules.Reload(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if f := a.rulesFile(); f.Refused() != (i%2 == 1) || f.Rules != 1 || f.Pending {
@@ -336,7 +336,7 @@ func TestThousandReloads(t *testing.T) {
 	const calls = reloads / callsEach
 	var counts rules.Counts
 	within(t, 3*time.Minute, "every call is judged", func() bool {
-		a.judging.look(func(g *rules.Engine) { counts = g.Healths()[0].Counts })
+		a.judge.Look(func(g *rules.Engine) { counts = g.Healths()[0].Counts })
 		return counts.Judged >= calls
 	})
 	if want := (rules.Counts{Matched: calls, Judged: calls}); counts != want {

@@ -5,57 +5,59 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"callwatch"
 
 	"callwatch/call"
 	"callwatch/handlers"
 	"callwatch/normalizer"
-	"callwatch/notifier"
+	"callwatch/pipeline"
+	"callwatch/pipeline/maintenance"
+	"callwatch/pipeline/query"
+	"callwatch/pipeline/rulefile"
+	"callwatch/pipeline/telemetry"
 	"callwatch/rules"
 	"callwatch/stream"
 )
 
-// maxBody is the largest body taken, in bytes.
+// maxBody is the size of the largest webhook body that is accepted, in bytes.
 const maxBody = 4 << 20
 
-// app is callwatch running: a value that serve, demo and tests start. The data
-// path is its stages, in order: handlers store webhooks (RAW), normalize makes
-// events of them (EVENTS), judge makes transitions of those (ALERTS), announce
-// brings them to Slack; fetch asks the providers for what their webhooks leave out
-// and stores it like those. Each stage can be stopped anywhere and goes on from what
-// is stored.
+// openPatience is how long callwatch waits at its start for a NATS cluster that is
+// still starting.
+const openPatience = time.Minute
+
+// app is callwatch running: the stages of package pipeline, wired to the store, the
+// HTTP side and the metrics. serve, demo and tests start it.
 type app struct {
-	cfg      Config
-	dev      bool
-	log      *slog.Logger
-	store    *stream.Store
-	rules    *ruleFile
-	roles    *roles
-	notifier atomic.Pointer[notifier.Notifier] // the one at work, or the last
-	ledger   *stream.Bucket
-	server   *handlers.Server
-	console  *console // nil outside development
-	stats    *stats
-	findings findings
-	judging  *judging
-	erased   atomic.Uint64 // calls that the holders of the judge lease have erased
-	history  *history
-	failing  failing
-	started  time.Time
-	traces   *traces // nil: nobody asked for them
+	cfg     Config
+	dev     bool
+	log     *slog.Logger
+	started time.Time
 
-	arriving    arriving // webhooks
-	normalizing courtesy // towards them; judging has its own
-	announcing  notifier.Config
-	fetching    *fetching
-	working     sync.Mutex // held by work on what is stored: one at a time
+	store     *stream.Store
+	ledger    *stream.Bucket
+	rules     *rulefile.File
+	server    *handlers.Server
+	console   *console // nil outside development
+	metrics   *telemetry.Metrics
+	traces    *telemetry.Traces // nil: OpenTelemetry is not configured
+	damage    *pipeline.Damage
+	senders   senders
+	failures  pipeline.Failures
+	elsewhere noted // receivers, on the replica that announces
 
-	// find looks up a provider; nil is normalizer.Find.
-	find     func(name string) (normalizer.Provider, bool)
-	mappings sync.Map // those of normalizer.Find by name
+	leases      *pipeline.Leases
+	ingest      *pipeline.Ingest
+	normalize   *pipeline.Normalize
+	judge       *pipeline.Judge
+	announce    *pipeline.Announce
+	fetch       *pipeline.Fetch
+	audit       *pipeline.Audit
+	query       *query.Reader
+	maintenance *maintenance.Maintenance
 }
 
 // mode is how callwatch runs.
@@ -69,12 +71,16 @@ const (
 
 // newApp opens everything and takes no webhook yet.
 func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app, error) {
-	file, set, err := openRules(cfg.Rules, log)
-	if err != nil {
-		return nil, err
+	a := &app{cfg: cfg, dev: mode != serving, log: log, started: time.Now().UTC(), metrics: telemetry.New()}
+	var err error
+	var set *rules.Set
+	if a.rules, set, err = rulefile.Open(a.rulesFrom()); err != nil {
+		return nil, usage(err)
 	}
-	a := &app{cfg: cfg, dev: mode != serving, log: log, rules: file, roles: newRoles(), stats: newStats()}
-	if a.traces, err = newTraces(ctx); err != nil {
+	if a.traces, err = telemetry.NewTraces(ctx, buildVersion().Version); err != nil {
+		if errors.Is(err, telemetry.ErrSetting) {
+			err = usage(err)
+		}
 		return nil, err
 	}
 	storing := cfg.storing(log)
@@ -82,79 +88,165 @@ func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app,
 	if a.store, err = stream.Open(ctx, storing); err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
-	if a.ledger, err = a.store.Bucket(ctx, "notifier"); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the delivery ledger: %w", err), a.store.Close(ctx))
-	}
-	if a.dev {
-		a.console = newConsole(string(mode), a.stats, file)
-		file.changed = a.console.refresh
-		if cfg.Slack.Token == "" {
-			if err := a.useFakeSlack(); err != nil {
-				return nil, errors.Join(err, a.store.Close(ctx))
-			}
-		}
-	}
-	for _, name := range a.cfg.unknownOutputs(set) {
-		log.Warn("the rules name an output that is not configured", "output", name)
-	}
-	a.announcing = a.cfg.announcing(set)
-	a.announcing.Observe = a.sent
-	a.notifier.Store(notifier.New(a.announcing, a.ledger, time.Now, log))
-	begun := time.Now()
-	a.judging = &judging{set: set, opt: rules.Options{Prefer: cfg.MOS, Rate: cfg.folding().Rate, Clock: func() time.Duration { return time.Since(begun) }}}
-	file.swap = a.order
-	a.stats.registry.MustRegister(file.metrics()...)
-	a.history, a.started = newHistory(a), begun.UTC()
-	a.stats.registry.MustRegister(a.roles.held)
-	if a.fetching, err = a.openFetching(ctx); err != nil {
+	if err := a.wire(ctx, mode, set); err != nil {
 		return nil, errors.Join(err, a.store.Close(ctx))
-	}
-	if a.server, err = handlers.Listen(cfg.Listen, a.handling()); err != nil {
-		return nil, errors.Join(usage(fmt.Errorf("%sLISTEN: %w", envPrefix, err)), a.store.Close(ctx))
 	}
 	return a, nil
 }
 
-// run works until ctx ends or something fails that cannot be mended here, then
-// stops in order: no new webhooks, the stages, the store.
-func (a *app) run(ctx context.Context) error {
-	a.noteStart(ctx)
-	work, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	var stages sync.WaitGroup
-	all := map[string]func(context.Context) error{
-		"normalize": a.leading(normalizeRole, a.normalize), "judge": a.judge, "announce": a.leading(announceRole, a.announce),
-		"index-events": a.history.indexEvents, "index-incidents": a.history.indexIncidents,
+// wire makes the stages and the HTTP side.
+func (a *app) wire(ctx context.Context, mode mode, set *rules.Set) (err error) {
+	if a.ledger, err = a.store.Bucket(ctx, "notifier"); err != nil {
+		return fmt.Errorf("open the delivery ledger: %w", err)
+	}
+	if a.dev {
+		a.console = newConsole(string(mode), a.metrics, a.rules)
+		if a.cfg.Slack.Token == "" {
+			if err := a.useFakeSlack(); err != nil {
+				return err
+			}
+		}
+	}
+	for _, name := range a.cfg.unknownOutputs(set) {
+		a.log.Warn("the rules name an output that is not configured", "output", name)
+	}
+	var traffic pipeline.Traffic
+	a.openStore(&traffic)
+	a.ingest = pipeline.NewIngest(a.store, &traffic)
+	begun := time.Now()
+	a.judge = pipeline.NewJudge(pipeline.JudgeConfig{
+		Store: a.store, Leases: a.leases, Traffic: &traffic, Log: a.log,
+		Rules: set, Engine: rules.Options{Prefer: a.cfg.MOS, Rate: a.cfg.folding().Rate, Clock: func() time.Duration { return time.Since(begun) }},
+		Judged: a.judged, Stored: a.metrics.Transition,
+	})
+	announcing := a.cfg.announcing(set)
+	announcing.Observe = a.traces.Sent
+	a.announce = pipeline.NewAnnounce(pipeline.AnnounceConfig{
+		Store: a.store, Leases: a.leases, Ledger: a.ledger, Log: a.log,
+		Notifier: announcing, Now: a.cfg.clock, Changed: a.incidentChanged, Share: a.noteReceivers,
+	})
+	if a.fetch, err = pipeline.NewFetch(ctx, a.fetching()); err != nil {
+		return err
+	}
+	a.audit = pipeline.NewAudit(a.store, a.cfg.Audit, a.damage)
+	a.query = query.New(query.Config{
+		Store: a.store, Fold: a.cfg.folding(), Rules: a.judge.Rules, Engine: a.judge.Look, Notifier: a.announce.Notifier, Log: a.log,
+	})
+	a.maintenance = a.newMaintenance(&pipeline.Running{Store: a.store, Leases: a.leases, Normalize: a.normalize, Judge: a.judge})
+	if a.server, err = handlers.Listen(a.cfg.Listen, a.handling()); err != nil {
+		return usage(fmt.Errorf("%sLISTEN: %w", envPrefix, err))
+	}
+	return nil
+}
+
+// openStore makes what works on an open store without stages that run.
+func (a *app) openStore(traffic *pipeline.Traffic) {
+	a.damage = pipeline.NewDamage(a.log)
+	a.metrics.Damage(a.damage)
+	a.leases = pipeline.NewLeases(a.store, a.metrics.Lease)
+	a.normalize = pipeline.NewNormalize(pipeline.NormalizeConfig{
+		Store: a.store, Leases: a.leases, Traffic: traffic, Damage: a.damage, Log: a.log,
+		Find: a.cfg.normalizers(), Normalized: a.normalized, Published: a.metrics.Published,
+	})
+}
+
+// fetching is the configuration of the fetching stage.
+func (a *app) fetching() pipeline.FetchConfig {
+	c := pipeline.FetchConfig{
+		Store: a.store, Leases: a.leases, GiveUp: a.cfg.FetchFor, Sweep: a.cfg.Sweep, Log: a.log,
+		Ingest: a.ingest.Append, Events: a.normalize.Events, Known: a.judge.Call, Observe: a.metrics,
+		Normalized: func() bool { return a.backlog()[pipeline.NormalizeLease] == 0 },
+	}
+	for _, p := range normalizer.Providers() {
+		if p, ok := a.cfg.find(p.Name); ok && a.cfg.fetches(p) {
+			c.APIs = append(c.APIs, pipeline.FetchAPI{Provider: p, Keys: a.cfg.keys(p), Pace: a.cfg.pace})
+		}
+	}
+	return c
+}
+
+func (a *app) newMaintenance(stages maintenance.Stages) *maintenance.Maintenance {
+	return maintenance.New(maintenance.Config{
+		Store: a.store, Stages: stages, Events: a.normalize.Events, Keys: a.cfg.keys, Log: a.log,
+		Backtest: func() (*rules.Set, rules.BacktestOptions, error) {
+			plan, err := planBacktest(&a.cfg, "", "")
+			if err != nil {
+				return nil, rules.BacktestOptions{}, err
+			}
+			return plan.set, plan.options, nil
+		},
+	})
+}
+
+// rulesFrom says where the rules come from, and who is told of other ones.
+func (a *app) rulesFrom() rulefile.Config {
+	return rulefile.Config{
+		Path: a.cfg.Rules, Shipped: shippedRules(a.cfg.Rules), Log: a.log, Reloaded: a.metrics.Reloaded,
+		Replace: func(ctx context.Context, set *rules.Set) { a.judge.Replace(ctx, set) },
+		Changed: func() {
+			if a.console != nil {
+				a.console.refresh()
+			}
+		},
+	}
+}
+
+// shippedRules are used where the default rules file does not exist.
+func shippedRules(path string) []byte {
+	if path != defaultConfig().Rules {
+		return nil
+	}
+	return callwatch.Rules
+}
+
+// scraped are the states that /metrics reads.
+func (a *app) scraped() telemetry.Sources {
+	return telemetry.Sources{
+		Store: a.store, Judge: a.judge, Announce: a.announce, Fetch: a.fetch, Backlog: a.backlog,
+		RulesInForce: func() bool { return !a.rules.Status().Refused() },
+	}
+}
+
+// backlog is what each stage of this replica has still to work on.
+func (a *app) backlog() map[string]uint64 {
+	stages := pipeline.Stages{Store: a.store, Leases: a.leases, Normalize: a.normalize, Judge: a.judge, Announce: a.announce, Fetch: a.fetch, Failures: &a.failures}
+	return stages.Backlog()
+}
+
+// stages are all that runs beside the HTTP side.
+func (a *app) stages() map[string]pipeline.Stage {
+	all := a.fetch.Stages()
+	all[pipeline.NormalizeLease], all[pipeline.JudgeLease], all[pipeline.AnnounceLease] = a.normalize.Run, a.judge.Run, a.announce.Run
+	for name, stage := range a.query.Stages() {
+		all[name] = stage
 	}
 	if a.cfg.Slack.buttons() && a.cfg.Slack.AppToken != "" {
 		all["listen"] = a.listen
 	}
 	all["inspect"] = a.store.Inspect
 	if a.cfg.Audit > 0 {
-		all["audit"] = a.leading("audit", a.audit)
+		all["audit"] = a.leases.Under("audit", a.audit.Run)
 	}
-	maps.Copy(all, a.fetching.stages())
-	for name, stage := range all {
-		stages.Go(func() {
-			keep(work, a.log.With("stage", name), func(ctx context.Context) error {
-				begun := time.Now()
-				err := stage(ctx)
-				if ctx.Err() == nil && !errors.Is(err, stream.ErrConflict) { // another replica works for it
-					a.failing.note(name, begun, time.Now(), err)
-				}
-				return err
-			})
-		})
-	}
+	return all
+}
+
+// run works until ctx ends or something fails that cannot be fixed here, then stops
+// in order: no new webhooks, the stages, the store.
+func (a *app) run(ctx context.Context) error {
+	a.judge.NoteStart(ctx)
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var working sync.WaitGroup
+	working.Go(func() { pipeline.Run(work, a.log, &a.failures, a.stages()) })
 	if a.console != nil && a.console.slack != nil {
-		stages.Go(func() { a.console.watch(work) })
+		working.Go(func() { a.console.watch(work) })
 	}
-	stages.Go(func() { a.rules.watch(work) })
+	working.Go(func() { a.rules.Watch(work) })
 	served := make(chan error, 1)
 	go func() { served <- a.server.Serve() }()
 	taking, end := context.WithCancel(ctx)
 	defer end()
-	stages.Go(func() { a.tellSystemd(taking) })
+	working.Go(func() { a.tellSystemd(taking) })
 
 	var failed error
 	select {
@@ -168,37 +260,13 @@ func (a *app) run(ctx context.Context) error {
 	done()
 	failed = errors.Join(failed, <-served)
 	stop()
-	stages.Wait()
+	working.Wait()
 	if a.console != nil && a.console.slack != nil {
 		a.console.slack.close()
 	}
 	closing, done = context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer done()
-	return errors.Join(failed, err, a.store.Close(closing), a.traces.close(closing))
-}
-
-// keep runs a stage until ctx ends. A stage that fails begins anew from what is
-// stored, after a pause that grows while it goes on failing.
-func keep(ctx context.Context, log *slog.Logger, stage func(context.Context) error) {
-	const shortest, longest = 200 * time.Millisecond, 3 * time.Second
-	pause := shortest
-	for {
-		begun := time.Now()
-		err := stage(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		log.Error("stage failed, will begin anew", "err", err, "pause", pause)
-		if time.Since(begun) > time.Minute {
-			pause = shortest
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, longest)
-	}
+	return errors.Join(failed, err, a.store.Close(closing), a.traces.Close(closing))
 }
 
 // storing is the configuration of the store.
@@ -220,6 +288,20 @@ func (c *Config) folding() call.Folding {
 	return call.Folding{Prefer: c.MOS, Rate: normalizer.Rater(c.normalizing())}
 }
 
+// normalizers finds a provider by its name, and says how its bodies are normalized.
+func (c *Config) normalizers() func(name string) (normalizer.Provider, normalizer.Options, bool) {
+	options := map[string]normalizer.Options{}
+	for _, p := range normalizer.Providers() {
+		o := c.normalizing()
+		o.Fetches = c.fetches(p)
+		options[p.Name] = o
+	}
+	return func(name string) (normalizer.Provider, normalizer.Options, bool) {
+		p, ok := c.find(name)
+		return p, options[name], ok
+	}
+}
+
 func providerTitle(name string) string {
 	if p, ok := normalizer.Find(name); ok && p.Title != "" {
 		return p.Title
@@ -230,8 +312,8 @@ func providerTitle(name string) string {
 // handling is the configuration of the HTTP side.
 func (a *app) handling() handlers.Config {
 	c := handlers.Config{
-		Store: a.keepBody, PublicURL: a.cfg.PublicURL, Dev: a.dev,
-		Ready: a.ready, Version: buildVersion(), Metrics: a.metrics(), Observe: a.taken,
+		Store: a.ingest.Append, PublicURL: a.cfg.PublicURL, Dev: a.dev,
+		Ready: a.ready, Version: buildVersion(), Metrics: a.metrics.Handler(a.scraped()), Observe: a.taken,
 		Log: a.log, Limits: handlers.Limits{Body: maxBody},
 	}
 	c.API, c.Work = a.api(), a.work

@@ -25,7 +25,7 @@ func TestAuditFindsDamage(t *testing.T) {
 		frames = at.Seq
 	}
 	p.settled()
-	if err := a.auditOnce(t.Context()); err != nil {
+	if err := a.audit.Once(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if n := p.metric("callwatch_damaged_total"); n != "0" {
@@ -46,7 +46,7 @@ func TestAuditFindsDamage(t *testing.T) {
 	defer stop()
 	p = &process{t: t, base: "http://" + a.server.Addr().String()}
 	eventually(t, "the audit finds it", func() bool { return p.metric("callwatch_damaged_total") == "1" })
-	if err := a.auditOnce(t.Context()); err != nil {
+	if err := a.audit.Once(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if n := p.metric("callwatch_damaged_total"); n != "1" {

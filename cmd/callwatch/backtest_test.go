@@ -105,7 +105,7 @@ func serveUntilResolved(t *testing.T, cfg Config, requests []simulate.Request) {
 	p.settled()
 	eventually(t, "all incidents are resolved", func() bool {
 		open := -1
-		a.judging.look(func(g *rules.Engine) { open = len(g.Incidents()) })
+		a.judge.Look(func(g *rules.Engine) { open = len(g.Incidents()) })
 		return open == 0
 	})
 	p.settled()

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -14,73 +14,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"callwatch/call"
+	"callwatch/handlers"
 	"callwatch/handlers/backend"
 	"callwatch/pipeline/eventlog"
-	"callwatch/rules"
-	"callwatch/stream"
+	"callwatch/pipeline/query"
 )
 
-// callKey is the call that the parameters name.
-func callKey(params url.Values) (call.Key, error) {
+// scanCall is everything stored about one call.
+func (a *app) scanCall(ctx context.Context, params url.Values) (backend.CallHistory, error) {
 	k := call.Key{Provider: params.Get("provider"), CallID: params.Get("call")}
-	if k.Provider == "" || k.CallID == "" {
-		return k, refuse("a call is named by its provider and its id")
+	page, err := query.ScanCall(ctx, a.store, k, a.cfg.folding(), a.log)
+	if errors.Is(err, backend.ErrNotFound) {
+		err = &handlers.Refusal{Err: fmt.Errorf("there is no call %.100q of %.40q", k.CallID, k.Provider)}
 	}
-	return k, nil
-}
-
-// callPage is everything stored about one call.
-func (a *app) callPage(ctx context.Context, params url.Values) (backend.CallHistory, error) {
-	var page backend.CallHistory
-	k, err := callKey(params)
-	if err != nil {
-		return page, err
-	}
-	messages, err := eventlog.OfCall(ctx, a.store, k.Provider, k.CallID)
-	if err != nil {
-		return page, fmt.Errorf("read the call: %w", err)
-	}
-	if len(messages) == 0 {
-		return page, refuse("there is no call %.100q of %.40q", k.CallID, k.Provider)
-	}
-	var fold call.Call
-	for i := range messages {
-		e := backend.StoredEvent{Seq: messages[i].Seq, At: messages[i].CountsAt()}
-		if err := json.Unmarshal(messages[i].Data, &e.Event); err != nil {
-			a.log.Error("stored event cannot be read", "seq", e.Seq, "err", err)
-			continue
-		}
-		fold.FoldWith(&e.Event, a.cfg.folding())
-		page.Events = append(page.Events, e)
-	}
-	page.Call = fold.Event
-	page.Incidents, err = a.incidentsOf(ctx, k)
 	return page, err
-}
-
-// incidentsOf are the incidents that name a call, newest first, as they are in
-// the last transition of their rule and key.
-func (a *app) incidentsOf(ctx context.Context, k call.Key) ([]rules.Incident, error) {
-	found := []rules.Incident{}
-	err := eachIncident(ctx, a.store, func(in *rules.Incident) {
-		if in.Names(k) {
-			found = slices.DeleteFunc(found, func(had rules.Incident) bool { return had.ID == in.ID })
-			found = append(found, *in)
-		}
-	})
-	slices.SortFunc(found, func(a, b rules.Incident) int { return b.OpenedAt.Compare(a.OpenedAt) })
-	return found, err
-}
-
-// eachIncident hands in the incident of every stored transition, oldest first.
-func eachIncident(ctx context.Context, store *stream.Store, fn func(*rules.Incident)) error {
-	return store.StoredTransitions(ctx, func(t stream.Transition) error {
-		var stored rules.Transition
-		if json.Unmarshal(t.Data, &stored) == nil {
-			fn(&stored.Incident)
-		}
-		return nil
-	})
 }
 
 func callsCommand(s *settings) *cobra.Command {
@@ -112,13 +59,13 @@ func callShowCommand(s *settings) *cobra.Command {
 func callText(w io.Writer, page *backend.CallHistory) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "call\t%s of %s\n", printableText(page.Call.CallID), printableText(page.Call.Provider))
-	facts, err := flatEvent(&page.Call)
+	facts, err := eventlog.Fields(&page.Call)
 	if err != nil {
 		return err
 	}
 	for _, f := range facts {
-		if !strings.HasPrefix(f.name, "raw.") && !slices.Contains([]string{"callId", "provider", "id", "kind", "rawId"}, f.name) {
-			fmt.Fprintf(t, "%s\t%s\n", f.name, printableText(shorten(f.value)))
+		if !strings.HasPrefix(f.Name, "raw.") && !slices.Contains([]string{"callId", "provider", "id", "kind", "rawId"}, f.Name) {
+			fmt.Fprintf(t, "%s\t%s\n", f.Name, printableText(eventlog.Shorten(f.Value)))
 		}
 	}
 	if err := t.Flush(); err != nil {

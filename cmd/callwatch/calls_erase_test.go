@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"callwatch/handlers/backend"
+	"callwatch/pipeline"
+	"callwatch/pipeline/maintenance"
 	"callwatch/stream"
 )
 
@@ -69,11 +71,11 @@ func TestEraseCall(t *testing.T) {
 				p.settled()
 				command = append(command, "--url", p.base)
 			}
-			done := answerOf[erasure](t, env, nil, command...)
+			done := answerOf[maintenance.Erased](t, env, nil, command...)
 			if done.Bodies != 2 || done.Events != 1 || done.DeadLetters != 1 || !done.State {
 				t.Errorf("erased: %+v", done)
 			}
-			again := answerOf[erasure](t, env, nil, command...)
+			again := answerOf[maintenance.Erased](t, env, nil, command...)
 			if again.Bodies+again.Events+again.DeadLetters != 0 || again.State {
 				t.Errorf("erased again: %+v", again)
 			}
@@ -118,7 +120,7 @@ func TestEraseCall(t *testing.T) {
 func checkpointText(t *testing.T, dir string) (text string) {
 	t.Helper()
 	inStore(t, dir, func(store *stream.Store) {
-		_, err := store.LoadCheckpoint(t.Context(), checkpointName, func(_ uint64, r io.Reader) error {
+		_, err := store.LoadCheckpoint(t.Context(), pipeline.CheckpointName, func(_ uint64, r io.Reader) error {
 			b, err := io.ReadAll(r)
 			text = string(b)
 			return err
@@ -140,7 +142,7 @@ func TestEraseCallOfIncident(t *testing.T) {
 	put(t, a.store, birdCall("1001", 2.5))
 	(&process{t: t, base: "http://" + a.server.Addr().String()}).settled()
 	stop()
-	done := answerOf[erasure](t, env, nil, "calls", "erase", "bird", "leg-1001")
+	done := answerOf[maintenance.Erased](t, env, nil, "calls", "erase", "bird", "leg-1001")
 	if !done.State || len(done.Remains) != 2 || !strings.Contains(done.Remains[0], "1 incident keep") {
 		t.Errorf("erased: %+v", done)
 	}
@@ -189,7 +191,7 @@ func TestEraseCallIsFinishedByTheNextRun(t *testing.T) {
 			(&process{t: t, base: "http://" + a.server.Addr().String()}).settled()
 			stop()
 			inStore(t, cfg.DataDir, func(store *stream.Store) { before(t, store) })
-			if done := answerOf[erasure](t, env, nil, "calls", "erase", "bird", "leg-1001"); !done.State {
+			if done := answerOf[maintenance.Erased](t, env, nil, "calls", "erase", "bird", "leg-1001"); !done.State {
 				t.Errorf("erased: %+v", done)
 			}
 			if files := onDisk(t, cfg.DataDir, "0101001"); len(files) != 0 || strings.Contains(checkpointText(t, cfg.DataDir), "0101001") {

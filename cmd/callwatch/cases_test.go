@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"callwatch/normalizer/casefile"
+	"callwatch/pipeline"
 )
 
 const ownCases = "../../normalizer/testdata/cases"
@@ -60,7 +61,7 @@ func checkSequence(t *testing.T, s *casefile.Sequence) (base string) {
 // idle waits until the webhooks that are stored are judged.
 func idle(t *testing.T, base string) {
 	t.Helper()
-	for _, stage := range []string{normalizeRole, judgeRole} {
+	for _, stage := range []string{pipeline.NormalizeLease, pipeline.JudgeLease} {
 		eventually(t, stage+" has nothing left to do", func() bool {
 			return metric(t, base, `callwatch_backlog_messages{stage="`+stage+`"}`) == "0"
 		})

@@ -18,11 +18,11 @@ func (a *app) clicks() *notifier.Clicks {
 		return nil
 	}
 	c := &notifier.Clicks{
-		Secret: notifier.Token(slack.SigningSecret.Reveal()), Act: a.act, Now: time.Now, Log: a.log,
+		Secret: notifier.Token(slack.SigningSecret.Reveal()), Act: a.click, Now: time.Now, Log: a.log,
 		Web: &http.Client{Timeout: 2 * time.Second},
 	}
 	if groups := splitList(Secret(slack.Groups)); len(groups) > 0 {
-		c.Allow = a.notifier.Load().AllowGroups(groups)
+		c.Allow = a.announce.Notifier().AllowGroups(groups)
 	}
 	return c
 }
@@ -36,9 +36,9 @@ func (c *SlackConfig) buttons() bool {
 // for the answer.
 const actWait = 1500 * time.Millisecond
 
-// act carries out what somebody clicked. It is stored when act returns, and
-// nothing is done twice when Slack delivers a click again.
-func (a *app) act(ctx context.Context, click notifier.Action) error {
+// click carries out what a person clicked. It is stored when click returns, and a
+// click that Slack delivers again changes nothing.
+func (a *app) click(ctx context.Context, click notifier.Action) error {
 	action := rules.Action{By: click.By.Name, Incident: click.Incident}
 	switch click.Kind {
 	case notifier.Ack:
@@ -59,12 +59,12 @@ func (a *app) act(ctx context.Context, click notifier.Action) error {
 	}
 	ctx, stop := context.WithTimeout(ctx, actWait)
 	defer stop()
-	_, err := a.mark(ctx, action)
+	_, err := a.act(ctx, action)
 	return err
 }
 
 func (a *app) openIncident(id string) (in rules.Incident, ok bool) {
-	a.judging.look(func(g *rules.Engine) {
+	a.judge.Look(func(g *rules.Engine) {
 		for _, open := range g.Incidents() {
 			if open.ID == id {
 				in, ok = open, true

@@ -13,13 +13,16 @@ import (
 	"time"
 
 	"callwatch/normalizer/simulate"
+	"callwatch/pipeline"
 	"callwatch/stream/natstest"
 )
 
 const publicURL = "https://hooks.example.com"
 
 // stages are all that one replica at a time works for.
-func stages() []string { return []string{normalizeRole, judgeRole, announceRole} }
+func stages() []string {
+	return []string{pipeline.NormalizeLease, pipeline.JudgeLease, pipeline.AnnounceLease}
+}
 
 // fleet is replicas of callwatch on one cluster of NATS servers, and a balancer
 // in front that asks them in turn.
@@ -168,13 +171,11 @@ func (f *fleet) settled(among ...int) {
 	idle := func(i int, stage string) bool {
 		return f.replica(i).metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0"
 	}
-	for _, stage := range []string{normalizeRole, announceRole} {
-		within(f.t, 2*time.Minute, stage+" has nothing left to do", func() bool { return idle(f.holder(stage, among...), stage) })
-		if stage != normalizeRole {
-			continue
-		}
+	const limit = 2 * time.Minute
+	for _, stage := range stages() {
+		within(f.t, limit, stage+" has nothing left to do", func() bool { return idle(f.holder(stage, among...), stage) })
 		for _, i := range among { // each folds all events
-			within(f.t, 2*time.Minute, "judge has nothing left to do", func() bool { return idle(i, judgeRole) })
+			within(f.t, limit, "judge has nothing left to do", func() bool { return stage != pipeline.JudgeLease || idle(i, stage) })
 		}
 	}
 }
@@ -291,7 +292,7 @@ func TestClusterOfReplicas(t *testing.T) {
 			t.Errorf("incident %s has %d roots", incident, n)
 		}
 	}
-	eventually(t, "all is announced", func() bool { return len(openedThreads(slack)) >= len(want) })
+	within(t, 2*time.Minute, "all is announced", func() bool { return len(openedThreads(slack)) >= len(want) })
 	if got := openedThreads(slack); !slices.Equal(got, want) {
 		t.Errorf("announced %d incidents, want %d\n got %q\nwant %q", len(got), len(want), got, want)
 	}

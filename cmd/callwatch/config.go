@@ -16,6 +16,7 @@ import (
 	"callwatch/emodel"
 	"callwatch/normalizer"
 	"callwatch/normalizer/simulate"
+	"callwatch/pipeline"
 )
 
 const envPrefix = "CALLWATCH_"
@@ -48,7 +49,10 @@ type Config struct {
 	Codecs    map[string]emodel.Codec      `yaml:"codecs" doc:"rows that override or extend the estimator's codec table, by codec"`
 
 	codecs emodel.Table // of Codecs, made by check
-	pace   fetchPace    // for tests: another pace than the providers'
+	// Seams for tests.
+	pace  pipeline.FetchPace // zero: the providers'
+	clock func() time.Time   // of the notifier
+	find  func(name string) (normalizer.Provider, bool)
 }
 
 // NATSConfig says where JetStream is.
@@ -85,6 +89,8 @@ func defaultConfig() Config {
 		NATS:       NATSConfig{Replicas: 1},
 		Durability: "fsync",
 		Slack:      SlackConfig{APIURL: "https://slack.com/api/", Rate: 1},
+		clock:      time.Now,
+		find:       normalizer.Find,
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"callwatch/call"
 	"callwatch/emodel"
 	"callwatch/normalizer"
+	"callwatch/pipeline"
 )
 
 // check refuses what can never work, naming the setting.
@@ -31,8 +32,8 @@ func (c *Config) check() error {
 			add("PUBLIC_URL", "%q is not scheme and host, such as https://hooks.example.com", c.PublicURL)
 		}
 	}
-	if c.FetchFor <= 0 || c.FetchFor > longestFetch {
-		add("FETCH_FOR", "%v is not above 0 and up to %v", c.FetchFor, longestFetch)
+	if c.FetchFor <= 0 || c.FetchFor > pipeline.LongestFetch {
+		add("FETCH_FOR", "%v is not above 0 and up to %v", c.FetchFor, pipeline.LongestFetch)
 	}
 	if c.Audit != 0 && c.Audit < time.Second {
 		add("AUDIT", "%v is neither 0 nor a second or more", c.Audit)

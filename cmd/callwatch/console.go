@@ -7,6 +7,8 @@ import (
 
 	"callwatch/call"
 	"callwatch/handlers"
+	"callwatch/pipeline/rulefile"
+	"callwatch/pipeline/telemetry"
 	"callwatch/rules"
 )
 
@@ -18,10 +20,10 @@ const (
 
 // console gathers what the page at / shows.
 type console struct {
-	mode  string
-	stats *stats
-	slack *fakeSlack // nil when a real Slack is configured
-	rules *ruleFile
+	mode    string
+	metrics *telemetry.Metrics
+	slack   *fakeSlack // nil when a real Slack is configured
+	rules   *rulefile.File
 
 	mu        sync.Mutex
 	events    []call.Event     // oldest first
@@ -29,8 +31,8 @@ type console struct {
 	changed   chan struct{}
 }
 
-func newConsole(mode string, s *stats, f *ruleFile) *console {
-	return &console{mode: mode, stats: s, rules: f, changed: make(chan struct{})}
+func newConsole(mode string, m *telemetry.Metrics, f *rulefile.File) *console {
+	return &console{mode: mode, metrics: m, rules: f, changed: make(chan struct{})}
 }
 
 func (c *console) event(e call.Event) {
@@ -82,9 +84,7 @@ func (c *console) Snapshot() handlers.Page {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := handlers.Page{Mode: c.mode, Notice: c.rules.Status().Trouble(), Events: newestFirst(c.events), Incidents: newestFirst(c.incidents)}
-	p.Counts = handlers.Counts{
-		Webhooks: c.stats.accepted.Load(), Events: c.stats.events.Load(), Incidents: c.stats.incidents.Load(),
-	}
+	p.Counts.Webhooks, p.Counts.Events, p.Counts.Incidents = c.metrics.Counts()
 	if c.slack != nil {
 		p.Threads, p.Counts.Messages = c.slack.threads()
 	}

@@ -1,147 +1,18 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/url"
-	"slices"
 	"strconv"
-	"strings"
 	"text/tabwriter"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"callwatch/handlers/backend"
-	"callwatch/stream"
+	"callwatch/pipeline/maintenance"
 )
-
-const (
-	maxLetters   = 100_000   // replayed at once
-	maxShownBody = 256 << 10 // of a dead letter's body, in bytes
-)
-
-// deadLetters are the latest dead letters, newest first.
-func (a *app) deadLetters(ctx context.Context, params url.Values) ([]backend.DeadLetter, error) {
-	limit, err := strconv.Atoi(params.Get("limit"))
-	if err != nil || limit < 1 || limit > maxLetters {
-		return nil, refuse("the limit is a number from 1 to %d", maxLetters)
-	}
-	stored, err := a.store.DeadLetters(ctx, limit)
-	if err != nil {
-		return nil, fmt.Errorf("read dead letters: %w", err)
-	}
-	out := make([]backend.DeadLetter, len(stored))
-	for i := range stored {
-		out[i] = shownLetter(&stored[i])
-	}
-	return out, nil
-}
-
-func shownLetter(d *stream.DeadLetter) backend.DeadLetter {
-	return backend.DeadLetter{RawID: d.RawID, Provider: d.Provider, Kind: d.Kind, Error: d.Error, Time: d.Time}
-}
-
-// letterPage is a dead letter with its body.
-type letterPage struct {
-	backend.DeadLetter
-	Source      string `json:"source"`
-	ContentType string `json:"contentType"`
-	Size        int    `json:"size"` // of the whole body, in bytes
-	Body        string `json:"body"` // its beginning, what is no UTF-8 replaced
-}
-
-func (a *app) deadLetterPage(ctx context.Context, id string) (letterPage, error) {
-	stored, err := a.store.DeadLetters(ctx, maxLetters)
-	if err != nil {
-		return letterPage{}, fmt.Errorf("read dead letters: %w", err)
-	}
-	i := slices.IndexFunc(stored, func(d stream.DeadLetter) bool { return d.RawID == id })
-	if i < 0 {
-		return letterPage{}, refuse("there is no dead letter %.40q", id)
-	}
-	page := letterPage{DeadLetter: shownLetter(&stored[i])}
-	r, err := a.store.Record(ctx, id)
-	if errors.Is(err, stream.ErrNotFound) {
-		return page, nil
-	}
-	if err != nil {
-		return letterPage{}, fmt.Errorf("read the body: %w", err)
-	}
-	page.Source, page.ContentType, page.Size = r.Source, r.ContentType, len(r.Body)
-	page.Body = strings.ToValidUTF8(string(r.Body[:min(len(r.Body), maxShownBody)]), string(utf8.RuneError))
-	return page, nil
-}
-
-// replayDeadLetters normalizes dead letters again, all of them when ids is nil. A
-// body that can be normalized now is put behind the others in RAW as a replay of
-// the old record, where the normalizing stage finds it: its events have the ids
-// they would have had, so that a replay that is repeated changes nothing. One
-// that still cannot stays a dead letter, with the present reason.
-func replayDeadLetters(ctx context.Context, a *app, ids []string) (backend.Replayed, error) {
-	var done backend.Replayed
-	letters, err := a.store.DeadLetters(ctx, maxLetters)
-	if err != nil {
-		return done, fmt.Errorf("read dead letters: %w", err)
-	}
-	slices.Reverse(letters) // in the order in which they came
-	if ids != nil {
-		letters = slices.DeleteFunc(letters, func(d stream.DeadLetter) bool { return !slices.Contains(ids, d.RawID) })
-		for _, id := range ids {
-			if !slices.ContainsFunc(letters, func(d stream.DeadLetter) bool { return d.RawID == id }) {
-				return done, refuse("there is no dead letter %.40q", id)
-			}
-		}
-	}
-	var last uint64
-	for _, d := range letters {
-		done.Tried++
-		at, reason, err := a.replayLetter(ctx, d)
-		switch {
-		case err != nil:
-			return done, fmt.Errorf("replay %s: %w", d.RawID, err)
-		case reason != nil:
-			done.Failed++
-			d.Error = reason.Error()
-			err = a.store.PutDeadLetter(ctx, d)
-		default:
-			done.Mended++
-			last = max(last, at.Seq)
-			err = a.store.DropDeadLetter(ctx, d.Provider, d.Raw)
-		}
-		if err != nil {
-			return done, err
-		}
-	}
-	if last == 0 {
-		return done, nil
-	}
-	return done, a.settle(ctx, last)
-}
-
-// replayLetter stores the body of a dead letter again if it can be normalized now;
-// reason is why it cannot.
-func (a *app) replayLetter(ctx context.Context, d stream.DeadLetter) (at stream.Position, reason, err error) {
-	r, err := a.store.Record(ctx, d.RawID)
-	if errors.Is(err, stream.ErrNotFound) {
-		return at, errors.New("the body is no longer stored"), nil
-	}
-	if err != nil {
-		return at, nil, err
-	}
-	events, reason := a.safeEvents(&r)
-	if reason != nil || len(events) == 0 {
-		return at, reason, nil
-	}
-	r.Replays = r.At
-	id, err := a.store.Append(ctx, r)
-	if err == nil {
-		at, err = stream.ParsePosition(id)
-	}
-	return at, nil, err
-}
 
 func deadlettersCommand(s *settings) *cobra.Command {
 	c := &cobra.Command{
@@ -195,7 +66,7 @@ func letterShowCommand(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var page letterPage
+		var page maintenance.DeadLetterPage
 		if err := d.do(c.Context(), "deadletter", url.Values{"id": args}, nil, &page, nil); err != nil {
 			return err
 		}

@@ -15,13 +15,14 @@ import (
 	"callwatch/call"
 	"callwatch/handlers/backend"
 	"callwatch/normalizer"
+	"callwatch/pipeline/maintenance"
 	"callwatch/stream"
 )
 
 // brokenFor breaks the normalizers of some providers on purpose.
-func brokenFor(reason string, providers ...string) func(*app) {
-	return func(a *app) {
-		a.find = func(name string) (normalizer.Provider, bool) {
+func brokenFor(reason string, providers ...string) func(*Config) {
+	return func(c *Config) {
+		c.find = func(name string) (normalizer.Provider, bool) {
 			p, ok := normalizer.Find(name)
 			if slices.Contains(providers, name) {
 				p.Normalize = func(*normalizer.Body) ([]call.Event, error) { return nil, errors.New(reason) }
@@ -80,7 +81,7 @@ func TestDeadLettersAreMended(t *testing.T) {
 		dirs[name] = t.TempDir()
 		cfg := demoConfig(dirs[name], "127.0.0.1:0", secrets)
 		cfg.Rules = rules
-		var breaks func(*app)
+		var breaks func(*Config)
 		if name == "mended" {
 			breaks = brokenFor("broken on purpose", broken...)
 		}
@@ -165,7 +166,7 @@ func TestDeadLettersAreMended(t *testing.T) {
 		t.Errorf("%d dead letters are left, %d failed", len(left), done.Failed)
 	}
 	if len(left) > 0 {
-		page := answerOf[letterPage](t, env, nil, "deadletters", "show", left[0].RawID)
+		page := answerOf[maintenance.DeadLetterPage](t, env, nil, "deadletters", "show", left[0].RawID)
 		if page.RawID != left[0].RawID || page.Error != left[0].Error || page.Size == 0 || page.Body == "" {
 			t.Errorf("%+v", page)
 		}

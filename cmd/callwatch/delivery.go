@@ -11,6 +11,7 @@ import (
 
 	"callwatch/handlers/backend"
 	"callwatch/notifier"
+	"callwatch/pipeline"
 )
 
 const (
@@ -21,12 +22,11 @@ const (
 
 // receivers are where alerts go and whether they arrive. A replica that does not
 // announce reads what the announcing one noted.
-func (h *history) receivers(ctx context.Context) []backend.Receiver {
-	a := h.app
-	if a.store.Alone() || a.roles.holds(announceRole) {
-		return receiversOf(a.notifier.Load().Status())
+func (a *app) receivers(ctx context.Context) []backend.Receiver {
+	if a.store.Alone() || a.leases.Holds(pipeline.AnnounceLease) {
+		return receiversOf(a.announce.Notifier().Status())
 	}
-	return h.elsewhere.get(ctx, a.ledger.Load, time.Now())
+	return a.elsewhere.get(ctx, a.ledger.Load, time.Now())
 }
 
 func receiversOf(s notifier.Status) []backend.Receiver {
@@ -44,20 +44,10 @@ func receiversOf(s notifier.Status) []backend.Receiver {
 	return list
 }
 
-// undelivered lists the receivers in trouble that an incident waits for. Only the
-// replica that announces knows them.
-func (h *history) undelivered(incident string) []backend.Undelivered {
-	var list []backend.Undelivered
-	for _, u := range h.app.notifier.Load().Undelivered(incident) {
-		list = append(list, backend.Undelivered(u))
-	}
-	return list
-}
-
 // troubled says of each degraded receiver what is wrong, in a line each.
 func (a *app) troubled() []string {
 	var all []string
-	for _, c := range a.notifier.Load().Status().Troubled() {
+	for _, c := range a.announce.Notifier().Status().Troubled() {
 		text := c.Channel + " takes nothing: " + c.Trouble()
 		if !c.Since.IsZero() {
 			text += ", since " + c.Since.UTC().Format("15:04:05")

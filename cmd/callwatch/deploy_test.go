@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // shownMetrics are the names that /metrics describes, of a program that has seen
@@ -26,8 +27,8 @@ func shownMetrics(t *testing.T) map[string]bool {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.store.Close(t.Context()) })
-	descs := make(chan *desc, 1000)
-	a.stats.registry.Describe(descs)
+	descs := make(chan *prometheus.Desc, 1000)
+	a.metrics.Registry().Describe(descs)
 	close(descs)
 	named := regexp.MustCompile(`fqName: "([^"]+)"`)
 	shown := map[string]bool{}
@@ -36,7 +37,7 @@ func shownMetrics(t *testing.T) map[string]bool {
 			shown[m[1]] = true
 		}
 	}
-	families, err := a.stats.registry.Gather()
+	families, err := a.metrics.Registry().Gather()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ import (
 	"callwatch/normalizer"
 	"callwatch/normalizer/simulate"
 	"callwatch/notifier/slackfake"
+	"callwatch/pipeline"
 )
 
 // process is a callwatch that runs as a process of its own, so that it can be
@@ -215,7 +216,10 @@ func (p *process) send(requests iter.Seq[simulate.Request]) simulate.Totals {
 }
 
 // settled waits until everything accepted was normalized, judged and announced.
-func (p *process) settled() { p.t.Helper(); p.idle(normalizeRole, judgeRole, announceRole) }
+func (p *process) settled() {
+	p.t.Helper()
+	p.idle(pipeline.NormalizeLease, pipeline.JudgeLease, pipeline.AnnounceLease)
+}
 
 // idle waits until stages have nothing left to do, one after the other.
 func (p *process) idle(stages ...string) {

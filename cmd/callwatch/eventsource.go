@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -56,10 +55,10 @@ func newSource(c *cobra.Command, f *sourceFlags, cfg *Config, now time.Time) (*s
 	s := &source{flags: f, cfg: cfg, stdin: c.InOrStdin(), raw: true}
 	s.log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	var err error
-	if s.from, err = parseMoment(f.since, now); err != nil {
+	if s.from, err = eventlog.ParseTime(f.since, now); err != nil {
 		return nil, usage(fmt.Errorf("--since: %w", err))
 	}
-	if s.to, err = parseMoment(f.until, now); err != nil {
+	if s.to, err = eventlog.ParseTime(f.until, now); err != nil {
 		return nil, usage(fmt.Errorf("--until: %w", err))
 	}
 	switch {
@@ -157,26 +156,4 @@ func (s *source) eachOfFile(ctx context.Context, fn func(eventlog.Moment) error)
 		return problems(fmt.Errorf("%s: %w", s.flags.events, err))
 	}
 	return err
-}
-
-// parseMoment reads a time, a date (UTC), or how long before now; "" is the zero
-// time.
-func parseMoment(text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04", time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC(), nil
-		}
-	}
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.ParseFloat(days, 64); err == nil && n >= 0 && n < 36500 {
-			return now.Add(-time.Duration(n * 24 * float64(time.Hour))).UTC(), nil
-		}
-	}
-	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
-		return now.Add(-d).UTC(), nil
-	}
-	return time.Time{}, fmt.Errorf("%q is neither a time (2026-11-02T09:00:00Z), a date, nor how long ago (7d, 12h)", text)
 }

@@ -48,7 +48,7 @@ func TestWebhookAndReportInAnyOrder(t *testing.T) {
 				if what == 'r' {
 					body = report("call-1")
 				}
-				if _, err := a.keepBody(t.Context(), body); err != nil {
+				if _, err := a.ingest.Append(t.Context(), body); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -73,7 +73,7 @@ func TestWebhookAndReportInAnyOrder(t *testing.T) {
 				t.Errorf("fired %q, want %q", fired, want)
 			}
 			var calls int
-			a.judging.look(func(g *rules.Engine) {
+			a.judge.Look(func(g *rules.Engine) {
 				for _, h := range g.Healths() {
 					if h.Rule == "volume" {
 						calls = h.Counts.Judged
@@ -93,7 +93,7 @@ func TestWindowWaitsForTheReport(t *testing.T) {
 		c.Rules = writeRules(t, "rules:\n  - name: long\n    over: 1h\n    when: avg(durationSec) > 10\n    min_calls: 1\n    settle: 2s\n    by: [provider]\n")
 	})
 	now := time.Now().UTC()
-	_, err := a.keepBody(t.Context(), normalizer.Body{
+	_, err := a.ingest.Append(t.Context(), normalizer.Body{
 		Provider: "bird", Source: normalizer.Pushed, ContentType: "application/json", ReceivedAt: now,
 		Bytes: fmt.Appendf(nil, `{"event":"voice.outbound","service":"channels","payload":{"id":"c1","channelId":"c","status":"completed","direction":"outgoing","duration":40,"endedAt":%q}}`,
 			now.Format(time.RFC3339)),

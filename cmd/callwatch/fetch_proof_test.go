@@ -21,6 +21,7 @@ import (
 	"callwatch/call"
 	"callwatch/normalizer"
 	"callwatch/normalizer/providerfake"
+	"callwatch/pipeline"
 	"callwatch/stream"
 )
 
@@ -46,9 +47,9 @@ func runPaced(pace string) int {
 		if bad != nil {
 			err = bad
 		}
-		cfg.pace.delays = append(cfg.pace.delays, d)
+		cfg.pace.Delays = append(cfg.pace.Delays, d)
 	}
-	cfg.pace.rate = 500
+	cfg.pace.Rate = 500
 	if err == nil {
 		var a *app
 		if a, err = newApp(context.Background(), cfg, serving, log); err == nil {
@@ -202,7 +203,7 @@ func TestEveryReportIsFetched(t *testing.T) {
 			continue
 		}
 		// An event is first made, then looked at, then its report waits.
-		p.idle(normalizeRole, fetchRole)
+		p.idle(pipeline.NormalizeLease, pipeline.FetchLease)
 		for name := range apis {
 			settled := soon(4*time.Minute, func() bool {
 				return p.metric(`callwatch_fetches_pending{provider="`+name+`"}`) == "0"
@@ -214,7 +215,7 @@ func TestEveryReportIsFetched(t *testing.T) {
 				t.FailNow()
 			}
 		}
-		p.idle(normalizeRole, judgeRole)
+		p.idle(pipeline.NormalizeLease, pipeline.JudgeLease)
 		p.kill()
 	}
 	known := foldAll(t, dir)
@@ -251,7 +252,7 @@ func TestKilledWhileAsking(t *testing.T) {
 	defer func() { _ = store.Close(context.Background()) }()
 	tried := 0
 	err = store.Tasks(t.Context(), "bird", func(task stream.Task) {
-		e, err := parseErrand(task.Data)
+		e, err := parseJob(task.Data)
 		if err != nil {
 			t.Error(err)
 		}
@@ -282,7 +283,7 @@ func tellOpen(t *testing.T, dir, provider string) {
 	}
 	defer func() { _ = store.Close(context.Background()) }()
 	err = store.Tasks(t.Context(), provider, func(task stream.Task) {
-		if e, err := parseErrand(task.Data); err != nil || !e.Done {
+		if e, err := parseJob(task.Data); err != nil || !e.Done {
 			t.Logf("open: %s, due %v ago, %v", task.Data, time.Since(task.At), err)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"callwatch/pipeline/eventlog"
+	"callwatch/pipeline/maintenance"
 
 	"github.com/spf13/cobra"
 )
@@ -51,7 +52,7 @@ func importCommand(s *settings) *cobra.Command {
 		d.fresh = true
 		params := url.Values{"provider": args}
 		bar := newProgress(c.ErrOrStderr())
-		var done imported
+		var done maintenance.Imported
 		if file != "" {
 			for _, name := range []string{"since", "until", "limit", "rate", "list", "filter", "restart"} {
 				if c.Flag(name).Changed {
@@ -82,7 +83,7 @@ func importCommand(s *settings) *cobra.Command {
 	return c
 }
 
-func importFrom(c *cobra.Command, d *desk, file string, params url.Values, done *imported, bar *progress) (err error) {
+func importFrom(c *cobra.Command, d *desk, file string, params url.Values, done *maintenance.Imported, bar *progress) (err error) {
 	in, size := c.InOrStdin(), int64(0)
 	if file != "-" {
 		f, err := os.Open(file)
@@ -99,7 +100,7 @@ func importFrom(c *cobra.Command, d *desk, file string, params url.Values, done 
 	return d.do(c.Context(), "import-file", params, counted, done, bar)
 }
 
-func importText(w io.Writer, i *imported) error {
+func importText(w io.Writer, i *maintenance.Imported) error {
 	fmt.Fprintf(w, "%s of %s read: %d stored, %d were there already, %d left out\n", plural(i.Read, "body"), i.Provider, i.Stored, i.Known, i.Bad)
 	if i.Resumed {
 		fmt.Fprintln(w, "went on where the import before was interrupted")

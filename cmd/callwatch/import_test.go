@@ -22,6 +22,7 @@ import (
 	"callwatch/normalizer"
 	"callwatch/normalizer/providerfake"
 	"callwatch/pipeline/eventlog"
+	"callwatch/pipeline/maintenance"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -140,7 +141,7 @@ func TestImportIsKilledAndGoesOn(t *testing.T) {
 			}
 		}
 	}
-	done := answerOf[imported](t, env, nil, command...)
+	done := answerOf[maintenance.Imported](t, env, nil, command...)
 	if !done.Resumed || done.Bad > 0 || done.Stored == 0 || done.Stored >= calls {
 		t.Errorf("the last run: %+v", done)
 	}
@@ -158,7 +159,7 @@ func TestImportIsKilledAndGoesOn(t *testing.T) {
 		t.Errorf("%d requests for %d pages: it began anew", requests, pages)
 	}
 
-	again := answerOf[imported](t, env, nil, command...)
+	again := answerOf[maintenance.Imported](t, env, nil, command...)
 	if again.Stored != 0 || again.Known != calls || again.Resumed {
 		t.Errorf("a second import: %+v", again)
 	}
@@ -214,7 +215,7 @@ func TestImportByRunningCallwatch(t *testing.T) {
 	env := []string{"CALLWATCH_ADMIN_TOKEN=secret-token"}
 	got := map[string]int{}
 	for name := range want {
-		done := answerOf[imported](t, env, nil, "import", name, "--since", "7d", "--url", base)
+		done := answerOf[maintenance.Imported](t, env, nil, "import", name, "--since", "7d", "--url", base)
 		got[name] = done.Calls
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
@@ -268,7 +269,7 @@ func TestImportFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			env := []string{"CALLWATCH_DATA_DIR=" + filepath.Join(t.TempDir(), "data")}
 			stdout, stderr, code := says(t, env, strings.NewReader(x.file), "import", "butter", "--file", "-", "-o", "json")
-			var done imported
+			var done maintenance.Imported
 			if err := json.Unmarshal([]byte(stdout), &done); err != nil {
 				t.Fatalf("%s%s: %v", stdout, stderr, err)
 			}
@@ -280,7 +281,7 @@ func TestImportFile(t *testing.T) {
 }
 
 // serveApp runs callwatch in this process until the test ends or stop is called.
-func serveApp(t *testing.T, cfg Config, change func(*app)) *app {
+func serveApp(t *testing.T, cfg Config, change func(*Config)) *app {
 	t.Helper()
 	a, stop := runApp(t, cfg, change)
 	t.Cleanup(stop)
@@ -288,14 +289,14 @@ func serveApp(t *testing.T, cfg Config, change func(*app)) *app {
 }
 
 // runApp runs callwatch in this process until stop is called, which waits for its end.
-func runApp(t *testing.T, cfg Config, change func(*app)) (a *app, stop func()) {
+func runApp(t *testing.T, cfg Config, change func(*Config)) (a *app, stop func()) {
 	t.Helper()
+	if change != nil {
+		change(&cfg)
+	}
 	a, err := newApp(t.Context(), cfg, serving, testLogger(t))
 	if err != nil {
 		t.Fatal(err)
-	}
-	if change != nil {
-		change(a)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"callwatch/handlers"
+	"callwatch/pipeline"
+	"callwatch/pipeline/maintenance"
 	"callwatch/rules"
 	"callwatch/stream"
 	"callwatch/stream/natstest"
@@ -70,7 +72,7 @@ func reload(t *testing.T, a *app) {
 	if problems.Errors() {
 		t.Fatal(problems)
 	}
-	a.order(t.Context(), set)
+	a.judge.Replace(t.Context(), set)
 }
 
 // leader waits until one of the replicas has the judge lease, and returns it and
@@ -79,9 +81,9 @@ func leader(t *testing.T, first, second *app) (leads, follows *app) {
 	t.Helper()
 	eventually(t, "a replica has the judge lease", func() bool {
 		switch {
-		case first.judging.leads.Load():
+		case first.judge.Leads():
 			leads, follows = first, second
-		case second.judging.leads.Load():
+		case second.judge.Leads():
 			leads, follows = second, first
 		}
 		return leads != nil
@@ -117,7 +119,7 @@ func TestClusterJudgeTakesOver(t *testing.T) {
 		return err == nil && len(all) == calls*len(clusterRuleNames())
 	}
 	open := func(a *app) (n int) {
-		a.judging.look(func(g *rules.Engine) { n = len(g.Incidents()) })
+		a.judge.Look(func(g *rules.Engine) { n = len(g.Incidents()) })
 		return n
 	}
 	bad(5)
@@ -125,16 +127,16 @@ func TestClusterJudgeTakesOver(t *testing.T) {
 	eventually(t, "both replicas know the incidents", func() bool {
 		return open(leads) == calls*len(clusterRuleNames()) && open(follows) == open(leads)
 	})
-	if follows.judging.leads.Load() || follows.roles.holds(judgeRole) {
+	if follows.judge.Leads() || follows.leases.Holds(pipeline.JudgeLease) {
 		t.Error("both replicas have the judge lease")
 	}
-	if cause := follows.standing(); strings.Contains(cause, judgeRole) {
+	if cause := follows.leasesHeld(); strings.Contains(cause, pipeline.JudgeLease) {
 		t.Errorf("readiness of the one that follows: %s", cause)
 	}
 	reload(t, leads) // saves a checkpoint
 	bad(5)
 	stopLeader()
-	eventually(t, "the other one leads", func() bool { return follows.judging.leads.Load() })
+	eventually(t, "the other one leads", func() bool { return follows.judge.Leads() })
 	bad(5)
 	eventually(t, "every rule's incident of every call is stored", stored)
 	seen := 0
@@ -157,7 +159,7 @@ func TestClusterJudgeOfADeadHolder(t *testing.T) {
 	var holds atomic.Bool
 	died := make(chan error, 1)
 	go func() {
-		died <- idle.Hold(t.Context(), stream.Lease{Name: judgeRole}, func(ctx context.Context, _ uint64) error {
+		died <- idle.Hold(t.Context(), stream.Lease{Name: pipeline.JudgeLease}, func(ctx context.Context, _ uint64) error {
 			holds.Store(true)
 			<-ctx.Done()
 			return ctx.Err()
@@ -173,7 +175,7 @@ func TestClusterJudgeOfADeadHolder(t *testing.T) {
 	want := calls * len(clusterRuleNames())
 	eventually(t, "the replica that follows knows the incidents", func() bool {
 		n := 0
-		a.judging.look(func(g *rules.Engine) { n = len(g.Incidents()) })
+		a.judge.Look(func(g *rules.Engine) { n = len(g.Incidents()) })
 		return n == want
 	})
 	stored := func() int {
@@ -184,7 +186,7 @@ func TestClusterJudgeOfADeadHolder(t *testing.T) {
 		return len(all)
 	}
 	checkpoint := func() (uint64, error) {
-		return a.store.LoadCheckpoint(t.Context(), checkpointName, func(uint64, io.Reader) error { return nil })
+		return a.store.LoadCheckpoint(t.Context(), pipeline.CheckpointName, func(uint64, io.Reader) error { return nil })
 	}
 	reload(t, a)
 	if seq, err := checkpoint(); !errors.Is(err, stream.ErrNotFound) {
@@ -205,24 +207,6 @@ func TestClusterJudgeOfADeadHolder(t *testing.T) {
 	})
 }
 
-// A store that does not answer is no reason to judge everything again.
-func TestCheckpointOfAStoreThatIsAway(t *testing.T) {
-	c := servers(t)
-	a, stop := replicaOn(t, c, writeRules(t, clusterRules()))
-	defer stop()
-	for i := range 3 {
-		c.KillNode(i)
-	}
-	if g, err := a.restoreEngine(t.Context()); !errors.Is(err, stream.ErrUnavailable) || g != nil {
-		t.Errorf("without servers: %v", err)
-	}
-	for i := range 3 {
-		if err := c.StartNode(i); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // A call is erased where checkpoints are saved, and no replica that saves them
 // later brings it back.
 func TestClusterEraseCall(t *testing.T) {
@@ -239,7 +223,7 @@ func TestClusterEraseCall(t *testing.T) {
 	}
 	knows := func(a *app) func() bool {
 		return func() (known bool) {
-			a.judging.look(func(g *rules.Engine) { known = g.Calls() == 2 })
+			a.judge.Look(func(g *rules.Engine) { known = g.Calls() == 2 })
 			return known
 		}
 	}
@@ -252,7 +236,7 @@ func TestClusterEraseCall(t *testing.T) {
 	if _, err := erase(second); !errors.As(err, &refusal) {
 		t.Errorf("where no checkpoints are saved: %v", err)
 	}
-	commanded := func(id string) (done erasure, err error) { // in a process of its own
+	commanded := func(id string) (done maintenance.Erased, err error) { // in a process of its own
 		d := desk{cfg: first.cfg, log: testLogger(t)}
 		params := url.Values{"provider": {"bird"}, "call": {"leg-" + id}}
 		err = d.do(t.Context(), "erase", params, nil, &done, newProgress(io.Discard))
@@ -262,11 +246,11 @@ func TestClusterEraseCall(t *testing.T) {
 		t.Errorf("beside replicas at work: %+v, %v", done, err)
 	}
 	done, err := erase(first)
-	if e, _ := done.(erasure); err != nil || e.Bodies != 1 || e.Events != 1 || !e.State {
+	if e, _ := done.(maintenance.Erased); err != nil || e.Bodies != 1 || e.Events != 1 || !e.State {
 		t.Fatalf("erased %+v, %v", done, err)
 	}
 	inForce := func() (text string) {
-		_, err := second.store.LoadCheckpoint(t.Context(), checkpointName, func(_ uint64, r io.Reader) error {
+		_, err := second.store.LoadCheckpoint(t.Context(), pipeline.CheckpointName, func(_ uint64, r io.Reader) error {
 			b, err := io.ReadAll(r)
 			text = string(b)
 			return err
@@ -285,7 +269,7 @@ func TestClusterEraseCall(t *testing.T) {
 	check("erased")
 	eventually(t, "the second has forgotten the call", func() bool { return !knows(second)() })
 	stopFirst()
-	eventually(t, "the second saves checkpoints", second.judging.leads.Load)
+	eventually(t, "the second saves checkpoints", second.judge.Leads)
 	put(t, second.store, birdCall("4003", 4.1))
 	eventually(t, "the next call is judged", knows(second))
 	eventually(t, "the second saved one", func() bool {
@@ -311,7 +295,7 @@ func TestClusterEraseCall(t *testing.T) {
 	}
 	third, stopThird := replicaOn(t, c, file)
 	eventually(t, "replicas are told of both erasures", func() bool {
-		erased, err := third.store.Watermark(t.Context(), judgeRole)
+		erased, err := third.store.Watermark(t.Context(), pipeline.JudgeLease)
 		return err == nil && erased == 2
 	})
 	defer stopThird()

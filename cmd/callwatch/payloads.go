@@ -13,6 +13,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/normalizer"
+	"callwatch/pipeline"
 	"callwatch/pipeline/eventlog"
 )
 
@@ -28,7 +29,7 @@ func (s *source) eachOfPayloads(ctx context.Context, fn func(eventlog.Moment) er
 	}
 	q := eventlog.NewSequence(s.flags.payloads, s.log, s.order(), fn)
 	defer func() { err = errors.Join(err, q.Close()) }()
-	read, aliases := 0, call.NewAliases(mostAliases)
+	read, aliases := 0, call.NewAliases(pipeline.MaxAliases)
 	err = eventlog.Parallel(ctx,
 		func(_ context.Context, put func(payload) error) error {
 			for i, f := range files {

@@ -29,13 +29,13 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 	}
 	if n := len(h.Flaws); n > 0 {
 		add("integrity", handlers.Degraded, fmt.Sprintf("%d damaged places found in the store; the latest: %v", n, h.Flaws[n-1].Error()))
-	} else if n := a.stats.damaged.Load(); n > 0 {
+	} else if n := a.damage.Total(); n > 0 {
 		add("integrity", handlers.Degraded, "stored webhooks or events could not be read; see the log")
 	}
 	if counts, latest := a.store.Foreign(); len(latest) > 0 {
 		add("foreign", handlers.Degraded, foreignCause(counts, latest))
 	}
-	if cause := a.failing.cause(time.Now()); cause != "" {
+	if cause := a.failures.Cause(time.Now()); cause != "" {
 		add("failing", handlers.Failing, cause)
 	}
 	switch broken, full := a.troubledRules(); {
@@ -47,16 +47,16 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 		add("rules", handlers.Passing, "")
 	}
 	if !a.store.Alone() {
-		add("stages", handlers.Passing, a.standing())
+		add("stages", handlers.Passing, a.leasesHeld())
 	}
 	if f := a.rulesFile(); f.Refused() {
 		add("rules-file", handlers.Degraded, f.Trouble())
 	}
-	if len(a.fetching.apis) > 0 {
-		state, cause := a.fetching.check()
+	if len(a.fetch.Status()) > 0 {
+		state, cause := a.fetchTrouble()
 		add("fetch", state, cause)
 	}
-	status := a.notifier.Load().Status()
+	status := a.announce.Notifier().Status()
 	switch {
 	case !status.Configured:
 		add("slack", handlers.Degraded, "no token and no output: incidents are only logged")
@@ -83,41 +83,34 @@ func foreignCause(counts map[string]uint64, latest []stream.Foreign) string {
 	return fmt.Sprintf("%d messages in the store are not from callwatch and are skipped; the latest: %s", total, strings.Join(parts, "; "))
 }
 
-// backlog is what each stage of this replica has still to work on, in messages of
-// its stream.
-func (a *app) backlog() map[string]uint64 {
-	ctx, done := context.WithTimeout(context.Background(), 2*time.Second)
-	defer done()
-	last := a.lastStored(ctx)
-	behind := func(stream string, at uint64) uint64 { return last[stream] - min(at, last[stream]) }
-	backlog := map[string]uint64{"judge": behind("events", a.stats.judgedSeq.Load())}
-	now := time.Now()
-	if a.roles.holds(normalizeRole) || a.failing.has(normalizeRole, now) {
-		backlog[normalizeRole] = behind("raw", a.normalizedHere())
+// leasesHeld says which stages this replica works for.
+func (a *app) leasesHeld() string {
+	held := a.leases.Held()
+	if len(held) == 0 {
+		return "others work for all stages"
 	}
-	if a.roles.holds(announceRole) || a.failing.has(announceRole, now) {
-		backlog[announceRole] = behind("alerts", max(a.stats.announcedSeq.Load(), a.notifier.Load().Status().Settled))
-	}
-	if a.roles.holds(fetchRole) || a.failing.has(fetchRole, now) {
-		backlog[fetchRole] = behind("events", a.fetching.followed.Load())
-	}
-	return backlog
+	return "here: " + strings.Join(held, ", ")
 }
 
-// lastStored is the last sequence of each stream by its name; empty while the
-// store does not answer.
-func (a *app) lastStored(ctx context.Context) map[string]uint64 {
-	last := map[string]uint64{}
-	for _, s := range a.store.Health(ctx).Streams {
-		last[s.Name] = s.Last
+// fetchTrouble says which providers cannot be asked. Fetching is degraded at worst:
+// webhooks are accepted all the same.
+func (a *app) fetchTrouble() (handlers.State, string) {
+	var troubles []string
+	for _, s := range a.fetch.Status() {
+		if s.Trouble != "" {
+			troubles = append(troubles, s.Provider+": "+s.Trouble)
+		}
 	}
-	return last
+	if len(troubles) == 0 {
+		return handlers.Passing, ""
+	}
+	return handlers.Degraded, strings.Join(troubles, "; ")
 }
 
 // troubledRules are those with run-time errors, and those that had more keys than
 // they may have.
 func (a *app) troubledRules() (broken, full []string) {
-	a.judging.look(func(g *rules.Engine) {
+	a.judge.Look(func(g *rules.Engine) {
 		for _, h := range g.Healths() {
 			if h.Errors > 0 {
 				broken = append(broken, h.Rule)

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"callwatch/pipeline/maintenance"
+
 	"github.com/spf13/cobra"
 )
 
@@ -55,7 +57,7 @@ func replayCommand(s *settings) *cobra.Command {
 			"since": {since}, "until": {until}, "provider": {provider},
 			"apply": {strconv.FormatBool(apply)}, "rate": {strconv.FormatFloat(rate, 'g', -1, 64)},
 		}
-		var r replayReport
+		var r maintenance.ReplayReport
 		if err := d.do(c.Context(), "replay", params, nil, &r, newProgress(c.ErrOrStderr())); err != nil {
 			return err
 		}
@@ -64,7 +66,7 @@ func replayCommand(s *settings) *cobra.Command {
 	return c
 }
 
-func printReplay(w io.Writer, o output, r *replayReport) error {
+func printReplay(w io.Writer, o output, r *maintenance.ReplayReport) error {
 	if o == ndjson { // a field a line
 		enc := json.NewEncoder(w)
 		enc.SetEscapeHTML(false)
@@ -78,7 +80,7 @@ func printReplay(w io.Writer, o output, r *replayReport) error {
 	return printOne(w, o, r, func(w io.Writer) error { return replayText(w, r) })
 }
 
-func replayText(w io.Writer, r *replayReport) error {
+func replayText(w io.Writer, r *maintenance.ReplayReport) error {
 	fmt.Fprintf(w, "%s: %d as stored, %d changed, %d new, %d without an event now, %d that cannot be normalized any more\n",
 		plural(r.Bodies, "record"), r.Same, r.Changed, r.Added, r.Emptied, r.Failed)
 	for _, f := range r.Fields {
@@ -106,8 +108,8 @@ func replayText(w io.Writer, r *replayReport) error {
 	return nil
 }
 
-func incidentLines(w io.Writer, sign string, list []incidentRef) {
+func incidentLines(w io.Writer, sign string, list []maintenance.IncidentRef) {
 	for _, in := range list {
-		fmt.Fprintf(w, "  %s %s %s %s [%s] %s\n", sign, clock(in.OpenedAt), in.Severity, in.Rule, in.Key, printableText(in.Summary))
+		fmt.Fprintf(w, "  %s %s %s %s [%s] %s\n", sign, clock(in.OpenedAt), in.Severity, in.Rule, printableText(in.Key), printableText(in.Summary))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"callwatch/call"
 	"callwatch/handlers/backend"
 	"callwatch/normalizer"
+	"callwatch/pipeline/maintenance"
 	"callwatch/stream"
 )
 
@@ -25,8 +26,8 @@ func birdCall(id string, mos float64) stream.Record {
 }
 
 // misread is a normalizer with a mistake: it exchanges good and bad.
-func misread(a *app) {
-	a.find = func(name string) (normalizer.Provider, bool) {
+func misread(c *Config) {
+	c.find = func(name string) (normalizer.Provider, bool) {
 		p, ok := normalizer.Find(name)
 		right := p.Normalize
 		p.Normalize = func(b *normalizer.Body) ([]call.Event, error) {
@@ -68,14 +69,14 @@ func TestReplayCorrects(t *testing.T) {
 	}
 
 	env := []string{"CALLWATCH_ADMIN_TOKEN=secret-token", "CALLWATCH_DATA_DIR=" + cfg.DataDir, "CALLWATCH_RULES=" + cfg.Rules}
-	dry := answerOf[replayReport](t, env, nil, "replay", "--since", "1h")
-	check := func(r replayReport) {
+	dry := answerOf[maintenance.ReplayReport](t, env, nil, "replay", "--since", "1h")
+	check := func(r maintenance.ReplayReport) {
 		t.Helper()
 		if r.Bodies != 10 || r.Changed != 9 || r.Added != 1 || r.Same+r.Emptied+r.Failed != 0 {
 			t.Errorf("replay: %+v", r)
 		}
-		mos := slices.IndexFunc(r.Fields, func(f fieldDiff) bool { return f.Field == "mos" })
-		if mos < 0 || r.Fields[mos].Events != 9 || r.Fields[mos].Examples[0] != (fieldExample{RawID: "1.0", CallID: "leg-1000", Old: "4", New: "2.5"}) {
+		mos := slices.IndexFunc(r.Fields, func(f maintenance.FieldDiff) bool { return f.Field == "mos" })
+		if mos < 0 || r.Fields[mos].Events != 9 || r.Fields[mos].Examples[0] != (maintenance.FieldExample{RawID: "1.0", CallID: "leg-1000", Old: "4", New: "2.5"}) {
 			t.Errorf("fields: %+v", r.Fields)
 		}
 		if i := r.Incidents; i == nil || i.Before != 4 || i.After != 6 || len(i.Added) != 6 || len(i.Gone) != 4 || i.Gone[0].Key != "bird, leg-2000" {
@@ -86,14 +87,14 @@ func TestReplayCorrects(t *testing.T) {
 	if !dry.DryRun || dry.Applied != 0 {
 		t.Errorf("dry run: %+v", dry)
 	}
-	if again := answerOf[replayReport](t, env, nil, "replay", "--since", "1h", "--provider", "atoms"); again.Bodies != 0 {
+	if again := answerOf[maintenance.ReplayReport](t, env, nil, "replay", "--since", "1h", "--provider", "atoms"); again.Bodies != 0 {
 		t.Errorf("of another provider: %+v", again)
 	}
 
 	// By a callwatch that runs, so that its rules could see the corrections.
 	a, stop = runApp(t, cfg, nil)
 	p = &process{t: t, base: "http://" + a.server.Addr().String()}
-	applied := answerOf[replayReport](t, env, nil, "replay", "--since", "1h", "--apply", "--url", p.base)
+	applied := answerOf[maintenance.ReplayReport](t, env, nil, "replay", "--since", "1h", "--apply", "--url", p.base)
 	check(applied)
 	if applied.Applied != 10 {
 		t.Errorf("applied: %+v", applied)
@@ -101,7 +102,7 @@ func TestReplayCorrects(t *testing.T) {
 	p.settled()
 	checkCorrected(t, a, cfg.Rules)
 	stop()
-	after := answerOf[replayReport](t, env, nil, "replay", "--since", "1h", "--apply")
+	after := answerOf[maintenance.ReplayReport](t, env, nil, "replay", "--since", "1h", "--apply")
 	if after.Bodies != 10 || after.Same != 10 || after.Applied != 0 || after.Incidents != nil {
 		t.Errorf("once more: %+v", after)
 	}
@@ -135,12 +136,12 @@ func TestReplayCorrects(t *testing.T) {
 // checkCorrected: the pages of a running callwatch show what is in force.
 func checkCorrected(t *testing.T, a *app, rulesFile string) {
 	t.Helper()
-	h := a.history.backend()
+	h := a.reads()
 	ends, err := h.Ends(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "all is indexed", func() bool { return a.history.calls.end() > ends.Events })
+	eventually(t, "all is indexed", func() bool { return a.query.Watermark() >= ends.Events })
 	for id, mos := range map[string]float64{"leg-1000": 2.5, "leg-2000": 4.1, "leg-9999": 2.1} {
 		c, err := h.Call(t.Context(), call.Key{Provider: "bird", CallID: id})
 		if err != nil || len(c.Events) != 1 || c.Call.MOS == nil || *c.Call.MOS != mos || c.Call.AgentName != "" {

@@ -16,6 +16,7 @@ import (
 	"callwatch/call"
 	"callwatch/normalizer"
 	"callwatch/pipeline/eventlog"
+	"callwatch/pipeline/rulefile"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -59,9 +60,9 @@ func rulesExplainCommand(s *settings) *cobra.Command {
 		if _, known := normalizer.Find(provider); provider != "" && !known {
 			return usage(fmt.Errorf("--provider: %q is none of %v", provider, providerNames()))
 		}
-		_, set, _, err := readRules(cfg.Rules, slog.New(slog.DiscardHandler))
+		_, set, _, err := rulefile.Load(cfg.Rules, shippedRules(cfg.Rules))
 		if err != nil {
-			return err
+			return usage(err)
 		}
 		arrivals, err := explained(c, &cfg, args[0], provider)
 		if err != nil {

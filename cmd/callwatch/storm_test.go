@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"callwatch/notifier"
 	"callwatch/notifier/slackfake"
 )
 
@@ -45,14 +44,13 @@ func TestStormIsFoundEverywhere(t *testing.T) {
 	cfg.Rules = writeRules(t, failedRule)
 	cfg.Providers = map[string]map[string]Secret{"butter": {"url_token": butterToken}}
 	cfg.Slack = SlackConfig{Token: "xoxb-test", Channel: "#voice", APIURL: slackURL, Rate: 1}
+	// The ten calm minutes that end a storm need not be waited for.
+	var ahead atomic.Int64
+	cfg.clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	a, err := newApp(t.Context(), cfg, serving, slog.New(slog.NewTextHandler(book, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The ten calm minutes that end a storm need not be waited for.
-	var ahead atomic.Int64
-	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	a.notifier.Store(notifier.New(a.cfg.announcing(a.judging.set), a.ledger, now, a.log))
 	_, base := runs(t, a)
 
 	begun := time.Now()
@@ -91,7 +89,7 @@ func TestStormIsFoundEverywhere(t *testing.T) {
 		for _, th := range slack.Threads() {
 			t.Log(th.Root.Shown, len(th.Replies))
 		}
-		t.Logf("%+v", a.notifier.Load().Status())
+		t.Logf("%+v", a.announce.Notifier().Status())
 	})
 	ahead.Store(int64(11 * time.Minute))
 	var one string

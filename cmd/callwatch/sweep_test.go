@@ -13,6 +13,8 @@ import (
 
 	"callwatch/normalizer"
 	"callwatch/normalizer/providerfake"
+	"callwatch/pipeline"
+	"callwatch/pipeline/maintenance"
 	"callwatch/stream"
 )
 
@@ -32,10 +34,14 @@ func sweeping(t *testing.T, provider string, delay time.Duration) (a *app, base 
 		for setting, values := range api.Keys(srv.URL) {
 			c.setProvider(provider, setting, Secret(values[0]))
 		}
-		c.pace, c.Sweep = fetchPace{delays: []time.Duration{delay}, rate: 1000}, time.Second
+		c.pace, c.Sweep = pipeline.FetchPace{Delays: []time.Duration{delay}, Rate: 1000}, time.Second
 	})
 	eventually(t, "the first sweep", func() bool {
-		value, _, err := a.fetching.notes.Load(t.Context(), "swept."+provider)
+		notes, err := a.store.Bucket(t.Context(), "fetch")
+		if err != nil {
+			return false
+		}
+		value, _, err := notes.Load(t.Context(), "swept."+provider)
 		return err == nil && value != nil
 	})
 	return a, base, api
@@ -85,7 +91,7 @@ func TestSweptCallGetsItsReport(t *testing.T) {
 			return f.RTTMs != nil && *f.RTTMs == c.Figures["rttMs"]
 		})
 	}
-	eventually(t, "nothing is pending", func() bool { return a.fetching.apis["telnyx"].pending.Load() == 0 })
+	eventually(t, "nothing is pending", func() bool { return pendingFetches(a) == 0 })
 }
 
 // A call that a list names by its segment is known where a webhook told of the
@@ -139,7 +145,8 @@ func TestImportKnowsCallsByTheirSession(t *testing.T) {
 		api.Add(c)
 	}
 	params := url.Values{"provider": {"signalwire"}, "since": {"7d"}, "limit": {"0"}, "rate": {"0"}, "list": {"voice logs"}}
-	done, err := a.importCalls(t.Context(), params, func(int64, int64) {})
+	result, err := a.work(t.Context(), "import", params, nil, func(int64, int64) {})
+	done, _ := result.(maintenance.Imported)
 	if err != nil || done.Stored < len(calls) {
 		t.Fatalf("import: %+v, %v", done, err)
 	}
@@ -156,7 +163,7 @@ func TestHeldCallsAreShown(t *testing.T) {
 	_, api := scriptedAPI(t, map[string][]scriptedAnswer{"/api/calls/call_1": {{status: 401, body: "{}"}}})
 	_, base := running(t, func(c *Config) {
 		c.Providers["butter"]["api_key"], c.Providers["butter"]["api_url"] = "key", Secret(api)
-		c.pace = fetchPace{delays: []time.Duration{100 * time.Millisecond}, rate: 1000}
+		c.pace = pipeline.FetchPace{Delays: []time.Duration{100 * time.Millisecond}, Rate: 1000}
 	})
 	page := func(path string) string {
 		res, err := http.Get(base + path)

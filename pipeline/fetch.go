@@ -1,0 +1,214 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"callwatch/call"
+	"callwatch/normalizer"
+	"callwatch/normalizer/fetch"
+	"callwatch/stream"
+)
+
+// followedKey is the watermark up to which all events were looked at.
+const followedKey = "followed"
+
+// FetchConfig is what the stage needs.
+type FetchConfig struct {
+	Store  *stream.Store
+	Leases *Leases
+	APIs   []FetchAPI
+	GiveUp time.Duration // from a call's end until its report is given up
+	Sweep  time.Duration // between searches for calls whose webhooks were lost; 0: never
+
+	Ingest func(context.Context, normalizer.Body) (id string, err error)
+	Events func(*stream.Record) ([]call.Event, error)
+	// Known is what the rules engine knows of a call.
+	Known func(call.Key) call.Call
+	// Normalized reports whether the events of all stored webhooks are stored.
+	Normalized func() bool
+	Observe    FetchObserver
+	Log        *slog.Logger
+}
+
+// FetchAPI is a provider that can be asked.
+type FetchAPI struct {
+	Provider normalizer.Provider
+	Keys     normalizer.Keys
+	Pace     FetchPace
+}
+
+// FetchPace is how fast a provider is asked.
+type FetchPace struct {
+	Delays []time.Duration // before each attempt; the last one repeats; none are the provider's
+	Rate   float64         // requests a second; 0 is the provider's
+}
+
+// FetchObserver counts what the stage does.
+type FetchObserver interface {
+	// Fetched receives the outcome of one request.
+	Fetched(provider, outcome string)
+	// GivenUp receives a report that was not available in time.
+	GivenUp(provider string)
+	// Swept receives the outcome of one sweep, and how many calls it found.
+	Swept(provider, outcome string, found int)
+}
+
+// Fetch asks the providers for what their webhooks leave out.
+type Fetch struct {
+	cfg   FetchConfig
+	notes *stream.Bucket // watermarks of following and of sweeps
+	apis  map[string]*fetchAPI
+
+	followed atomic.Uint64
+}
+
+// fetchAPI is the state of one provider that is asked.
+type fetchAPI struct {
+	provider normalizer.Provider
+	keys     normalizer.Keys
+	client   *fetch.Client
+	pace     FetchPace
+	swept    map[string]bool // calls that a sweep has found
+	down     atomic.Bool     // logged that it does not answer
+
+	pending   atomic.Int64              // jobs that wait for their next attempt
+	refusedAt atomic.Pointer[time.Time] // the last refusal of the credentials; nil: accepted since
+}
+
+// NewFetch makes the clients. No event may be published meanwhile: a store without
+// a watermark is followed from its end, the calls in it are history.
+func NewFetch(ctx context.Context, c FetchConfig) (*Fetch, error) {
+	f := &Fetch{cfg: c, apis: map[string]*fetchAPI{}}
+	for _, api := range c.APIs {
+		client, err := fetch.New(api.Provider, api.Keys, fetch.Options{Now: time.Now, Rate: api.Pace.Rate})
+		if err != nil {
+			return nil, err
+		}
+		if api.Pace.Delays == nil {
+			api.Pace.Delays = api.Provider.REST.Delays
+		}
+		f.apis[api.Provider.Name] = &fetchAPI{provider: api.Provider, keys: api.Keys, client: client, pace: api.Pace, swept: map[string]bool{}}
+	}
+	if len(f.apis) == 0 {
+		return f, nil
+	}
+	var err error
+	if f.notes, err = c.Store.Bucket(ctx, "fetch"); err != nil {
+		return nil, fmt.Errorf("open the notes of fetching: %w", err)
+	}
+	w, err := loadWatermark(ctx, f.notes, followedKey)
+	if err != nil {
+		return nil, err
+	}
+	if w.rev == 0 {
+		if _, err := w.save(ctx, lastStored(ctx, c.Store)["events"]); err != nil {
+			return nil, err
+		}
+	}
+	f.followed.Store(w.at)
+	return f, f.countPending(ctx)
+}
+
+// Watermark is the last event up to which this replica has looked for calls to ask
+// about.
+func (f *Fetch) Watermark() uint64 { return f.followed.Load() }
+
+// Stages are the parts of the stage, each under a lease of its own: following the
+// events, asking each provider, and sweeping.
+func (f *Fetch) Stages() map[string]Stage {
+	all := map[string]Stage{}
+	if len(f.apis) == 0 {
+		return all
+	}
+	all[FetchLease] = f.cfg.Leases.Under(FetchLease, f.follow)
+	for name, s := range f.apis {
+		all["fetch-"+name] = f.cfg.Leases.Under("fetch-"+name, func(ctx context.Context) error { return f.askDue(ctx, s) })
+	}
+	if f.cfg.Sweep > 0 {
+		all["sweep"] = f.cfg.Leases.Under("sweep", f.sweep)
+	}
+	return all
+}
+
+// follow looks at every event for a call whose report is to be fetched, and
+// schedules a job. An event that it sees again after a restart has its job already.
+func (f *Fetch) follow(ctx context.Context) error {
+	w, err := loadWatermark(ctx, f.notes, followedKey)
+	if err != nil {
+		return err
+	}
+	f.followed.Store(w.at)
+	ctx, stop := context.WithCancel(ctx)
+	var keeping sync.WaitGroup
+	defer keeping.Wait()
+	defer stop()
+	keeping.Go(func() { w.keep(ctx, f.cfg.Log, f.followed.Load) })
+	return f.cfg.Store.Follow(ctx, f.followed.Load()+1, func(m stream.Message) error {
+		if err := f.look(ctx, &m); err != nil {
+			return err
+		}
+		f.followed.Store(m.Seq)
+		return nil
+	})
+}
+
+func (f *Fetch) look(ctx context.Context, m *stream.Message) error {
+	s := f.apis[m.Provider()]
+	if s == nil || m.Past() || m.Source() == string(normalizer.Imported) || m.Source() == string(normalizer.Fetched) {
+		return nil
+	}
+	var e call.Event
+	if err := json.Unmarshal(m.Data, &e); err != nil {
+		f.cfg.Log.Error("stored event cannot be read", "seq", m.Seq, "err", err)
+		return nil
+	}
+	ended := e.EndedAt
+	if ended.IsZero() {
+		ended = e.OccurredAt
+	}
+	for _, ask := range s.provider.REST.Wants(&e, s.keys) {
+		if err := f.schedule(ctx, s, job{Ask: ask, RawID: e.RawID, Ended: ended, Begun: m.Time}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// schedule stores a job, unless it is stored already or was done a short while ago.
+func (f *Fetch) schedule(ctx context.Context, s *fetchAPI, e job) error {
+	e.Due = e.first(s.pace)
+	stored, err := f.cfg.Store.Later(ctx, stream.Task{Topic: s.provider.Name, Key: e.Ask.ID(), At: e.Due, Data: e.data()})
+	if errors.Is(err, stream.ErrTooLarge) {
+		f.cfg.Log.Warn("request for a report is too large", "provider", s.provider.Name, "call", e.Ask.CallID, "err", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("schedule a fetch: %w", err)
+	}
+	if stored {
+		s.pending.Add(1)
+	}
+	return nil
+}
+
+// countPending counts the jobs that are stored at the start.
+func (f *Fetch) countPending(ctx context.Context) error {
+	for name, s := range f.apis {
+		err := f.cfg.Store.Tasks(ctx, name, func(t stream.Task) {
+			if e, err := parseJob(t.Data); err == nil && !e.Done {
+				s.pending.Add(1)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+// Package maintenance changes what is stored, on demand: imports of past calls,
+// replays of stored bodies and dead letters, and erasing a call. It works beside the
+// running stages or on a store whose stages do not run; Stages is the difference.
+// It imports normalizer, rules, stream, call and pipeline/eventlog.
+package maintenance
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"sync"
+
+	"callwatch/call"
+	"callwatch/normalizer"
+	"callwatch/rules"
+	"callwatch/stream"
+)
+
+// MaxBody is the size of the largest body that is imported, in bytes.
+const MaxBody = 4 << 20
+
+// Stages is how maintenance meets the stages of the data path.
+type Stages interface {
+	// Normalized waits until the events of all webhooks up to a frame are stored.
+	Normalized(ctx context.Context, frame uint64) error
+	// NormalizedUpTo is the last frame up to which the events are stored for certain.
+	// A short backlog is waited for.
+	NormalizedUpTo(ctx context.Context) (uint64, error)
+	// Exclusive runs fn while no other process normalizes or judges, and refuses
+	// where that cannot be.
+	Exclusive(ctx context.Context, fn func(context.Context) error) error
+	// Erase removes a call from the state of the rules. It belongs into Exclusive.
+	Erase(ctx context.Context, k call.Key) (known bool, err error)
+	// Replicas reports whether other processes keep calls in memory.
+	Replicas() bool
+}
+
+// Config is what maintenance needs.
+type Config struct {
+	Store  *stream.Store
+	Stages Stages
+	// Events normalizes a record.
+	Events func(*stream.Record) ([]call.Event, error)
+	// Keys are a provider's settings.
+	Keys func(normalizer.Provider) normalizer.Keys
+	// Backtest is how the incidents before and after a replay are compared.
+	Backtest func() (*rules.Set, rules.BacktestOptions, error)
+	Log      *slog.Logger
+}
+
+// Maintenance does one piece of work on the store at a time.
+type Maintenance struct {
+	cfg     Config
+	working sync.Mutex
+}
+
+// New makes it.
+func New(c Config) *Maintenance { return &Maintenance{cfg: c} }
+
+// Progress receives how much of some work is done.
+type Progress func(done, total int64)
+
+// Refusal is an error that the person who asked is told as it is.
+type Refusal struct{ Err error }
+
+func (r *Refusal) Error() string { return r.Err.Error() }
+
+func (r *Refusal) Unwrap() error { return r.Err }
+
+func refuse(format string, args ...any) error { return &Refusal{Err: fmt.Errorf(format, args...)} }
+
+// Do does the work of a name, of those that commands and API offer. Only one piece
+// of work changes the store at a time.
+func (m *Maintenance) Do(ctx context.Context, name string, params url.Values, body io.Reader, progress Progress) (any, error) {
+	switch name {
+	case "deadletters":
+		return m.deadLetters(ctx, params)
+	case "deadletter":
+		return m.deadLetterPage(ctx, params.Get("id"))
+	}
+	do, ok := map[string]func() (any, error){
+		"import":             func() (any, error) { return m.importCalls(ctx, params, progress) },
+		"import-file":        func() (any, error) { return m.importFile(ctx, params, body, progress) },
+		"replay":             func() (any, error) { return m.replay(ctx, params, progress) },
+		"deadletters-replay": func() (any, error) { return m.ReplayDeadLetters(ctx, params["id"]) },
+		"erase":              func() (any, error) { return m.erase(ctx, params, progress) },
+	}[name]
+	if !ok {
+		return nil, refuse("there is no work called %.40q", name)
+	}
+	if !m.working.TryLock() {
+		return nil, refuse("other work on the store is under way: try again when it is done")
+	}
+	defer m.working.Unlock()
+	return do()
+}
+
+// count is a number with its noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

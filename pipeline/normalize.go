@@ -1,0 +1,204 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"callwatch/call"
+	"callwatch/normalizer"
+	"callwatch/pipeline/eventlog"
+	"callwatch/stream"
+)
+
+// NormalizeConfig is what the stage needs.
+type NormalizeConfig struct {
+	Store   *stream.Store
+	Leases  *Leases
+	Traffic *Traffic
+	Damage  *Damage
+	// Find looks a provider up by its name, and says how its bodies are normalized.
+	Find func(name string) (normalizer.Provider, normalizer.Options, bool)
+	// Normalized receives what became of one body: err makes it a dead letter,
+	// no events mean that its kind is ignored.
+	Normalized func(r *stream.Record, begun time.Time, events int, err error)
+	// Published receives how many events were stored.
+	Published func(events int)
+	Log       *slog.Logger
+}
+
+// Normalize turns stored webhooks into events.
+type Normalize struct {
+	cfg      NormalizeConfig
+	yielding yielding
+	done     atomic.Uint64 // frame of RAW of which, and of all before, the events are stored
+}
+
+// NewNormalize makes the stage.
+func NewNormalize(c NormalizeConfig) *Normalize {
+	return &Normalize{cfg: c, yielding: yielding{traffic: c.Traffic}}
+}
+
+// Run normalizes webhooks as they are stored, while this replica holds the lease.
+// It continues behind the last event that was stored, so that a stop at any point
+// repeats and skips nothing.
+func (n *Normalize) Run(ctx context.Context) error {
+	lease := stream.Lease{Name: NormalizeLease, Watermark: n.Watermark} // maintenance on any replica waits for it
+	return n.cfg.Leases.Hold(ctx, lease, func(ctx context.Context, _ uint64) error { return n.from(ctx, n.cfg.Store.Records) })
+}
+
+// RunStored normalizes the webhooks that are stored, and returns.
+func (n *Normalize) RunStored(ctx context.Context) error {
+	return n.from(ctx, n.cfg.Store.StoredRecords)
+}
+
+// Watermark is the last frame of RAW up to which this replica knows all events to
+// be stored.
+func (n *Normalize) Watermark() uint64 { return max(n.done.Load(), n.cfg.Store.PassedOver()) }
+
+// Reached is the last frame of RAW up to which all events are stored, whichever
+// replica normalizes.
+func (n *Normalize) Reached(ctx context.Context) (uint64, error) {
+	if n.cfg.Store.Alone() || n.cfg.Leases.Holds(NormalizeLease) {
+		return n.Watermark(), nil
+	}
+	return n.cfg.Store.Watermark(ctx, NormalizeLease)
+}
+
+// reading is one of the store's ways to read RAW from a position on.
+type reading func(ctx context.Context, from stream.Position, fn func([]stream.Record) error, damaged func(*stream.Damage)) error
+
+func (n *Normalize) from(ctx context.Context, read reading) error {
+	last, index, any, err := n.cfg.Store.LastPublished(ctx)
+	if err != nil {
+		return fmt.Errorf("find the last event: %w", err)
+	}
+	whole := last.Seq
+	if any {
+		if _, err := n.cfg.Store.Record(ctx, last.String()); !errors.Is(err, stream.ErrNotFound) {
+			whole-- // of its frame more may be missing
+		}
+	}
+	n.done.Store(whole)
+	aliases, err := n.knownAliases(ctx)
+	if err != nil {
+		return err
+	}
+	publish := func(records []stream.Record, frame uint64) error {
+		made, err := n.eventsOfAll(ctx, records)
+		if err != nil {
+			return err
+		}
+		if any && records[0].At == last {
+			made[0] = made[0][min(len(made[0]), index+1):]
+		}
+		events := slices.Concat(made...)
+		if err := n.rename(aliases, events); err != nil {
+			return err
+		}
+		if err := n.cfg.Store.PublishEvents(ctx, events); err != nil {
+			return fmt.Errorf("publish events: %w", err)
+		}
+		n.done.Store(frame)
+		n.cfg.Published(len(events))
+		n.yielding.did(len(records), records[0].ReceivedAt)
+		return nil
+	}
+	return read(ctx, last, func(records []stream.Record) error {
+		for len(records) > 0 {
+			size := n.yielding.batch(len(records))
+			frame := records[size-1].At.Seq
+			if size < len(records) && records[size].At.Seq == frame {
+				frame-- // the rest of the frame follows
+			}
+			if err := publish(records[:size], frame); err != nil {
+				return err
+			}
+			records = records[size:]
+		}
+		return nil
+	}, n.cfg.Damage.Webhooks)
+}
+
+// eventsOfAll normalizes records on several processors, and keeps their order.
+func (n *Normalize) eventsOfAll(ctx context.Context, records []stream.Record) ([][]stream.Event, error) {
+	made := make([][]stream.Event, len(records))
+	errs := make([]error, len(records))
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(n.yielding.workers(), len(records)) {
+		group.Go(func() {
+			w := n.yielding.worker()
+			for i := int(next.Add(1)) - 1; i < len(records); i = int(next.Add(1)) - 1 {
+				w.pause(ctx)
+				made[i], errs[i] = n.eventsOf(ctx, &records[i])
+			}
+		})
+	}
+	group.Wait()
+	return made, errors.Join(errs...)
+}
+
+// eventsOf normalizes one record. A body that cannot be normalized becomes a dead
+// letter: a retry by the provider would not help.
+func (n *Normalize) eventsOf(ctx context.Context, r *stream.Record) ([]stream.Event, error) {
+	begun := time.Now()
+	events, err := n.Events(r)
+	n.cfg.Normalized(r, begun, len(events), err)
+	nothing := err == nil && len(events) == 0
+	if nothing && !r.CountsAt.IsZero() {
+		return []stream.Event{eventlog.Nothing(r)}, nil
+	}
+	if err != nil {
+		n.cfg.Log.Warn("webhook cannot be normalized", "provider", r.Provider, "raw", r.ID(), "err", err)
+		dead := stream.DeadLetter{Raw: r.Origin(), Provider: r.Provider, Kind: "normalize", Error: err.Error(), Time: r.ReceivedAt}
+		if err := n.cfg.Store.PutDeadLetter(ctx, dead); err != nil {
+			return nil, fmt.Errorf("keep a dead letter: %w", err)
+		}
+		return nil, nil
+	}
+	debug := n.cfg.Log.Enabled(ctx, slog.LevelDebug)
+	if nothing && debug {
+		n.cfg.Log.Debug("webhook ignored", "provider", r.Provider, "raw", r.ID())
+	}
+	out := make([]stream.Event, len(events))
+	for i := range events {
+		e := &events[i]
+		data, err := e.JSON()
+		if err != nil {
+			return nil, fmt.Errorf("write event %s: %w", e.ID, err)
+		}
+		if debug {
+			n.cfg.Log.LogAttrs(ctx, slog.LevelDebug, "webhook normalized", slog.String("kind", string(e.Kind)), slog.Any("", e))
+		}
+		out[i] = stream.Event{
+			Provider: e.Provider, Kind: string(e.Kind), ID: e.ID, CallID: e.CallID, Aliases: e.Aliases, Time: e.OccurredAt,
+			Raw: r.At, Index: i, Data: data,
+			Source: r.Source, Replaces: r.Replays, CountsAt: eventlog.CountsAt(r, e),
+		}
+	}
+	return out, nil
+}
+
+// Events are the events of a record as the stage would make them. A panic in one
+// provider's mapping is an error and does not stop the others.
+func (n *Normalize) Events(r *stream.Record) (events []call.Event, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("fault in the normalizer: %v", p)
+		}
+	}()
+	provider, options, ok := n.cfg.Find(r.Provider)
+	if !ok {
+		return nil, fmt.Errorf("there is no provider %q", r.Provider)
+	}
+	return normalizer.Events(provider, &normalizer.Body{
+		Provider: r.Provider, Source: normalizer.Source(r.Source), ContentType: r.ContentType,
+		Header: r.Header, Bytes: r.Body, ReceivedAt: r.ReceivedAt, RawID: r.Origin().String(), Key: r.Key, CallID: r.CallID,
+	}, options)
+}

@@ -1,0 +1,61 @@
+package query
+
+import (
+	"context"
+	"time"
+
+	"callwatch/call"
+	"callwatch/handlers/backend"
+	"callwatch/pipeline/eventlog"
+	"callwatch/rules"
+)
+
+const (
+	backtestTime  = 5 * time.Minute
+	backtestCalls = 200  // listed of each rule
+	progressEvery = 1000 // events
+)
+
+// backtest runs rules over what is stored, on one goroutine: webhooks go first.
+func (r *Reader) backtest(ctx context.Context, q backend.BacktestQuery, progress func(done, total uint64)) (rules.BacktestReport, error) {
+	set := r.cfg.Rules()
+	options := rules.BacktestOptions{Engine: rules.Options{Prefer: r.cfg.Fold.Prefer, Rate: r.cfg.Fold.Rate}, MaxCalls: backtestCalls}
+	if q.Baseline {
+		options.Baseline = set
+	}
+	if q.Rules != "" {
+		var problems rules.Problems
+		if set, problems = rules.Load("rules.yaml", []byte(q.Rules)); problems.Errors() {
+			return rules.BacktestReport{}, problems
+		}
+	}
+	if !r.testing.TryLock() {
+		return rules.BacktestReport{}, backend.ErrBusy
+	}
+	defer r.testing.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, backtestTime)
+	defer cancel()
+	if progress == nil {
+		progress = func(uint64, uint64) {}
+	}
+	test := rules.NewBacktest(set, options)
+	var done uint64
+	err := eventlog.InOrder(ctx, r.cfg.Store, q.Since, nil, func(e eventlog.Stored, left uint64) error {
+		if done++; done%progressEvery == 0 || left == 0 {
+			progress(done, done+left)
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+		if e.Tick { // what people did to incidents, rules under test cannot know
+			test.Tick(e.At)
+			return nil
+		}
+		event := &call.Event{}
+		if eventlog.Decode(e.Data, true, event) == nil {
+			test.Event(e.At, event)
+		}
+		return nil
+	})
+	return test.Report(), err
+}

@@ -1,0 +1,273 @@
+// Package rulefile reads the rules file, follows its changes and gives the engine
+// the rules. It imports rules and the types of handlers/backend.
+package rulefile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"callwatch/handlers/backend"
+	"callwatch/rules"
+)
+
+const (
+	shippedName = "shipped rules.yaml"
+
+	// quietTime is how long a rules file must be left alone before it is read:
+	// editors write in several steps.
+	quietTime = 250 * time.Millisecond
+)
+
+// Config says where the rules are and who is told.
+type Config struct {
+	Path string
+	// Shipped are used where the default rules file does not exist; nil: never.
+	Shipped []byte
+	// Replace gives the engine other rules, and waits for it a while.
+	Replace func(context.Context, *rules.Set)
+	// Changed is called when Status may be another.
+	Changed func()
+	// Reloaded receives how a reading ended: loaded, unchanged or refused.
+	Reloaded func(outcome string)
+	Log      *slog.Logger
+}
+
+// File keeps the engine's rules equal to the rules file, all or nothing: a content
+// with an error leaves the rules in force as they are, and shows in Status until it
+// is fixed.
+type File struct {
+	cfg     Config
+	reading sync.Mutex // one reload at a time
+
+	mu      sync.Mutex
+	status  backend.RulesFile
+	shipped bool   // the rules in force came with the program
+	seen    string // digest of the content that was read last
+}
+
+// Load compiles a rules file, and returns what problems call it. shipped are used if
+// the file does not exist; nil: none are. The error is rules.Problems, or that the
+// file cannot be read.
+func Load(path string, shipped []byte) (name string, set *rules.Set, problems rules.Problems, err error) {
+	src, err := os.ReadFile(path)
+	name = path
+	if errors.Is(err, fs.ErrNotExist) && shipped != nil {
+		name, src, err = shippedName, shipped, nil
+	}
+	if err != nil {
+		return name, nil, nil, fmt.Errorf("read rules: %w", err)
+	}
+	if set, problems = rules.Load(name, src); problems.Errors() {
+		return name, nil, nil, problems
+	}
+	return name, set, problems, nil
+}
+
+// Open compiles the rules and keeps the engine's equal to the file while Watch runs.
+func Open(c Config) (*File, *rules.Set, error) {
+	name, set, problems, err := Load(c.Path, c.Shipped)
+	if err != nil {
+		return nil, nil, err
+	}
+	f := &File{cfg: c}
+	if name == shippedName {
+		c.Log.Info("no rules.yaml here: the shipped rules are used")
+	}
+	f.accept(name, set, problems)
+	return f, set, nil
+}
+
+// accept notes the rules that are in force from now on.
+func (f *File) accept(name string, set *rules.Set, problems rules.Problems) {
+	problems = append(problems, set.Expired(time.Now())...)
+	for _, p := range problems {
+		f.cfg.Log.Warn("rules file", "problem", p.String())
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seen, f.shipped = set.Digest, name == shippedName
+	f.status = backend.RulesFile{
+		Path: name, Digest: set.Digest, Rules: len(set.Rules), LoadedAt: time.Now().UTC(), Problems: problems,
+	}
+}
+
+// Status is where the rules in force come from.
+func (f *File) Status() backend.RulesFile {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.status
+}
+
+// Reload reads the file and, when it is without errors, has the engine go on
+// with it; what is wrong with it is in Status after. The error is that ctx ended.
+func (f *File) Reload(ctx context.Context) error {
+	f.reading.Lock()
+	defer f.reading.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	f.cfg.Reloaded(f.read(ctx))
+	f.cfg.Changed()
+	return nil
+}
+
+// read does the work of Reload and names how it ended.
+func (f *File) read(ctx context.Context) (outcome string) {
+	src, err := os.ReadFile(f.cfg.Path)
+	if errors.Is(err, fs.ErrNotExist) && f.onShipped() {
+		return "unchanged"
+	}
+	if err != nil {
+		f.refuse("", nil, "the rules file cannot be read: "+plainPathError(err).Error())
+		return "refused"
+	}
+	set, problems := rules.Load(f.cfg.Path, src)
+	switch {
+	case problems.Errors():
+		f.refuse(rules.Digest(src), problems, "")
+		return "refused"
+	case set.Digest == f.Status().Digest && !f.onShipped():
+		f.fixed(set, problems)
+		return "unchanged"
+	}
+	f.cfg.Replace(ctx, set)
+	f.accept(f.cfg.Path, set, problems)
+	f.cfg.Log.Info("rules reloaded", "digest", set.Digest, "rules", len(set.Rules))
+	return "loaded"
+}
+
+// plainPathError leaves out the operation and the path, which are known.
+func plainPathError(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+func (f *File) onShipped() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.shipped
+}
+
+// refuse notes why the file's content is not in force. The same content is told
+// about once.
+func (f *File) refuse(digest string, problems rules.Problems, reason string) {
+	f.mu.Lock()
+	again := f.status.Refused() && f.seen == digest && f.status.Error == reason
+	f.seen, f.status.Problems, f.status.Error = digest, problems, reason
+	f.mu.Unlock()
+	if again {
+		return
+	}
+	if reason != "" {
+		f.cfg.Log.Error("rules not reloaded, those in force stay", "err", reason)
+	}
+	for _, p := range problems {
+		if p.IsError() {
+			f.cfg.Log.Error("rules not reloaded, those in force stay", "problem", p.String())
+		}
+	}
+}
+
+// fixed notes that the file has the content in force again.
+func (f *File) fixed(set *rules.Set, problems rules.Problems) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.status.Refused() {
+		f.cfg.Log.Info("the rules file is as it was before the mistake", "digest", set.Digest)
+	}
+	f.seen, f.status.Problems, f.status.Error = set.Digest, append(problems, set.Expired(time.Now())...), ""
+}
+
+// differs says whether the file has another content than was read last.
+func (f *File) differs() bool {
+	src, err := os.ReadFile(f.cfg.Path)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil {
+		return !f.shipped && f.status.Error == ""
+	}
+	return rules.Digest(src) != f.seen || f.status.Error != ""
+}
+
+// Watch reloads when the file changes and on SIGHUP, until ctx ends.
+func (f *File) Watch(ctx context.Context) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	events, failures, stop := f.folders()
+	defer stop()
+	quiet := time.NewTimer(0) // at once: the file may have changed since it was opened
+	defer quiet.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+		case e := <-events:
+			if f.concerns(e) {
+				quiet.Reset(quietTime)
+			}
+			continue
+		case err := <-failures:
+			f.cfg.Log.Warn("watching the rules file", "err", err)
+			continue
+		case <-quiet.C:
+			if !f.differs() {
+				continue
+			}
+		}
+		_ = f.Reload(ctx) // fails only when ctx ends, and so does the loop
+	}
+}
+
+// concerns says whether an event in the watched folders may mean another content.
+// Names that begin with two dots are those of mounted configuration, which is
+// exchanged by its folder.
+func (f *File) concerns(e fsnotify.Event) bool {
+	name := filepath.Base(e.Name)
+	return name == filepath.Base(f.cfg.Path) || name == filepath.Base(realPath(f.cfg.Path)) || strings.HasPrefix(name, "..")
+}
+
+// realPath is where a path leads by its links; the path itself where that is unknown.
+func realPath(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
+}
+
+// folders watches where the file is and where it points to: editors, and those
+// who deploy by links, put another file in its place. Without a watcher there
+// are still SIGHUP and the API.
+func (f *File) folders() (events <-chan fsnotify.Event, failures <-chan error, stop func()) {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		f.cfg.Log.Warn("the rules file is not watched: reload it by SIGHUP or callwatch rules reload", "err", err)
+		return nil, nil, func() {}
+	}
+	dirs := []string{filepath.Dir(f.cfg.Path)}
+	if real := filepath.Dir(realPath(f.cfg.Path)); real != dirs[0] {
+		dirs = append(dirs, real)
+	}
+	for _, dir := range dirs {
+		if err := w.Add(dir); err != nil {
+			f.cfg.Log.Warn("the rules file is not watched: reload it by SIGHUP or callwatch rules reload", "folder", dir, "err", err)
+		}
+	}
+	return w.Events, w.Errors, func() { _ = w.Close() }
+}

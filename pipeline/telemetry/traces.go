@@ -1,0 +1,202 @@
+package telemetry
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"callwatch/notifier"
+	"callwatch/pipeline"
+	"callwatch/stream"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Traces exports the way of each webhook, from its request to the Slack post. The
+// stages pass nothing on for it: the ids of trace and spans follow from the id of the
+// stored body, which every stage knows. A nil Traces does nothing.
+type Traces struct {
+	provider *sdktrace.TracerProvider
+	tracer   trace.Tracer
+
+	mu     sync.Mutex
+	causes map[string]string // incident -> body that changed it last
+	order  []string          // incidents, the one noted first at the front
+}
+
+// ErrSetting says that an environment variable has a value that cannot be used.
+var ErrSetting = errors.New("wrong setting")
+
+const tracedIncidents = 10_000
+
+// NewTraces exports to the endpoint in the environment variables of OpenTelemetry;
+// nil if there is none. A value that cannot be used is ErrSetting.
+func NewTraces(ctx context.Context, version string) (*Traces, error) {
+	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" {
+		return nil, nil
+	}
+	exporter, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("trace: %w", err)
+	}
+	share := 1.0
+	if arg := os.Getenv("OTEL_TRACES_SAMPLER_ARG"); arg != "" {
+		if share, err = strconv.ParseFloat(arg, 64); err != nil || share < 0 || share > 1 {
+			return nil, fmt.Errorf("%w: OTEL_TRACES_SAMPLER_ARG: %q is not a share from 0 to 1", ErrSetting, arg)
+		}
+	}
+	about, err := resource.New(ctx, resource.WithFromEnv(), resource.WithTelemetrySDK(), resource.WithHost(),
+		resource.WithAttributes(attribute.String("service.name", serviceName()), attribute.String("service.version", version)))
+	if err != nil {
+		return nil, fmt.Errorf("trace: %w", err)
+	}
+	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about),
+		sdktrace.WithSampler(sdktrace.TraceIDRatioBased(share)), sdktrace.WithIDGenerator(derivedIDs{}))
+	return &Traces{provider: provider, tracer: provider.Tracer("callwatch"), causes: map[string]string{}}, nil
+}
+
+func serviceName() string {
+	if name := os.Getenv("OTEL_SERVICE_NAME"); name != "" {
+		return name
+	}
+	return "callwatch"
+}
+
+// Close exports what is left.
+func (t *Traces) Close(ctx context.Context) error {
+	if t == nil {
+		return nil
+	}
+	return t.provider.Shutdown(ctx)
+}
+
+// rootSpan is the span that the others of a trace lie under.
+const rootSpan = "webhook"
+
+// span tells of one step with the body of an id. what distinguishes steps of the
+// same name.
+func (t *Traces) span(rawID, name, what string, begun, ended time.Time, failed error, about ...attribute.KeyValue) {
+	if t == nil || rawID == "" {
+		return
+	}
+	ids := derived{traceOf(rawID), spanOf(rawID, name, what)}
+	ctx := context.WithValue(context.Background(), derived{}, ids)
+	if name != rootSpan {
+		ctx = trace.ContextWithRemoteSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{
+			TraceID: ids.trace, SpanID: spanOf(rawID, rootSpan, ""), TraceFlags: trace.FlagsSampled, Remote: true,
+		}))
+	}
+	about = append(about, attribute.String("callwatch.raw_id", rawID))
+	_, s := t.tracer.Start(ctx, name, trace.WithTimestamp(begun), trace.WithAttributes(about...))
+	if failed != nil {
+		s.SetStatus(codes.Error, failed.Error())
+	}
+	s.End(trace.WithTimestamp(ended))
+}
+
+// caused notes which body changed an incident last.
+func (t *Traces) caused(incident, rawID string) {
+	if t == nil || rawID == "" {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, known := t.causes[incident]; !known {
+		if t.order = append(t.order, incident); len(t.order) > tracedIncidents {
+			delete(t.causes, t.order[0])
+			t.order = t.order[1:]
+		}
+	}
+	t.causes[incident] = rawID
+}
+
+func (t *Traces) causeOf(incident string) string {
+	if t == nil {
+		return ""
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.causes[incident]
+}
+
+// Webhook traces a webhook request that has ended now.
+func (t *Traces) Webhook(w Webhook) {
+	if t == nil {
+		return
+	}
+	ended := time.Now()
+	t.span(w.ID, rootSpan, "", ended.Add(-w.Took), ended, nil, attribute.String("callwatch.provider", w.Provider),
+		attribute.String("callwatch.outcome", w.Outcome), attribute.Int("http.request.body.size", w.Bytes))
+}
+
+// Normalized traces a body that was normalized.
+func (t *Traces) Normalized(r *stream.Record, begun time.Time, err error) {
+	if t == nil {
+		return
+	}
+	t.span(r.ID(), "normalize", "", begun, time.Now(), err, attribute.String("callwatch.provider", r.Provider))
+}
+
+// Judged traces an event that was judged, and what it caused.
+func (t *Traces) Judged(j pipeline.Judgement) {
+	if t == nil || j.Event == nil {
+		return
+	}
+	e := j.Event
+	steps := make([]string, len(j.Made))
+	for i, made := range j.Made {
+		steps[i] = made.Incident.ID + " " + string(made.Step)
+		t.caused(made.Incident.ID, e.RawID)
+	}
+	t.span(e.RawID, "judge", e.ID, j.Begun, time.Now(), nil, attribute.String("callwatch.event_id", e.ID),
+		attribute.String("callwatch.call_id", e.CallID), attribute.StringSlice("callwatch.transitions", steps))
+}
+
+// Sent traces a request to Slack or another receiver.
+func (t *Traces) Sent(s notifier.Sending) {
+	t.span(t.causeOf(s.Incident), "notify", s.Incident+s.What+s.Began.String(), s.Began, s.Ended, nil,
+		attribute.String("callwatch.incident", s.Incident), attribute.String("callwatch.channel", s.Channel), attribute.String("callwatch.what", s.What))
+}
+
+// derived are the ids of a span that is about to begin; its zero value is the key
+// under which they are handed to derivedIDs.
+type derived struct {
+	trace trace.TraceID
+	span  trace.SpanID
+}
+
+type derivedIDs struct{}
+
+// NewIDs takes the ids from the context.
+func (derivedIDs) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
+	ids, _ := ctx.Value(derived{}).(derived)
+	return ids.trace, ids.span
+}
+
+// NewSpanID takes the id from the context.
+func (derivedIDs) NewSpanID(ctx context.Context, _ trace.TraceID) trace.SpanID {
+	ids, _ := ctx.Value(derived{}).(derived)
+	return ids.span
+}
+
+func traceOf(rawID string) (id trace.TraceID) {
+	sum := sha256.Sum256([]byte("trace " + rawID))
+	copy(id[:], sum[:])
+	return id
+}
+
+func spanOf(rawID, name, what string) (id trace.SpanID) {
+	sum := sha256.Sum256([]byte("span " + rawID + " " + name + " " + what))
+	copy(id[:], sum[:])
+	return id
+}

@@ -21,8 +21,9 @@ import (
 // behind the others, that says which sequence was removed. Compaction drops what is
 // removed; a purge leaves one tombstone of the last sequence in a new block.
 // The hash covers neither the lengths nor, therefore, where subject and header
-// end. Read as it is, a damaged length or sequence makes the server drop the rest
-// of the block or exhaust memory: blocks are checked before it starts.
+// end. A server that reads a damaged block at its start compares the checksums and
+// drops the rest of the block from the damage on; one that is running may exhaust
+// memory. So callwatch checks the blocks itself. It reads them and never changes them.
 const (
 	blockHeader  = 22
 	blockHash    = 8
@@ -41,6 +42,7 @@ type block struct {
 	stream string
 	hash   hash.Hash64
 	sum    [blockHash]byte
+	hashed bool // whether the hash of the record that sound saw last is right
 }
 
 func newBlock(stream string, index int) (*block, error) {
@@ -65,6 +67,7 @@ func sequenceOf(record []byte) uint64 { return binary.LittleEndian.Uint64(record
 
 // sound says whether record, all of it, is as it was written.
 func (k *block) sound(record []byte) bool {
+	k.hashed = false
 	if k.size(record) != len(record) {
 		return false
 	}
@@ -91,6 +94,7 @@ func (k *block) sound(record []byte) bool {
 	if !bytes.Equal(k.hash.Sum(k.sum[:0]), record[len(record)-blockHash:]) {
 		return false
 	}
+	k.hashed = true
 	if sequenceOf(record)&(erasedBit|tombstoneBit) != 0 {
 		return subject == 0 && !withHeader
 	}
@@ -132,26 +136,23 @@ func (k *block) owns(subject string) bool {
 
 // flaw is a part of a block that is not as it was written.
 type flaw struct {
-	from, to    int    // bytes in the block
-	before      uint64 // sequence of the record before; 0: there is none
-	after       uint64 // of the next record behind that is no tombstone; 0: it is the last
-	beforeStamp [8]byte
+	from, to int    // bytes in the block
+	before   uint64 // sequence of the record before; 0: there is none
+	after    uint64 // of the next record behind that is no tombstone; 0: it is the last
 }
 
 // flaws finds the damaged parts of a block; last is the sequence before it.
 func (k *block) flaws(b []byte, last uint64) (found []flaw) {
-	var stamp [8]byte
 	for at := 0; at < len(b); {
 		n := k.size(b[at:])
 		if n > 0 && k.sound(b[at:at+n]) {
 			if seq := sequenceOf(b[at:]); seq&tombstoneBit == 0 {
 				last = max(last, seq&^erasedBit)
-				stamp = [8]byte(b[at+12:])
 			}
 			at += n
 			continue
 		}
-		f := flaw{from: at, to: len(b), before: last, beforeStamp: stamp}
+		f := flaw{from: at, to: len(b), before: last}
 		for next := at + 1; next+emptyRecord <= len(b); next++ {
 			if k.resumes(b[next:], last) {
 				f.to, f.after = next, k.firstOf(b[next:])
@@ -195,46 +196,52 @@ func (k *block) resumes(b []byte, last uint64) bool {
 	return k.sound(b[:n])
 }
 
-// mendWork bounds the search for a flipped bit, in bytes that are hashed.
-const mendWork = 8 << 30
-
-// mend looks for one flipped bit in record and sets it right. Where the length is
-// not that of record, it can only be one of the length's.
-func (k *block) mend(record []byte) bool {
-	if len(record) < emptyRecord || len(record) > maxRecord {
-		return false
-	}
-	bits := 8 * 4
-	if k.size(record) == len(record) {
-		bits = 8 * len(record)
-	}
-	if bits*len(record) > mendWork {
-		return false
-	}
-	for bit := range bits {
-		record[bit/8] ^= 1 << (bit % 8)
-		if k.sound(record) {
-			return true
-		}
-		record[bit/8] ^= 1 << (bit % 8)
-	}
-	return false
+// hidden reports whether the server takes a damaged part for sound: the length of a
+// subject is not covered by the hash of a message without header.
+func (k *block) hidden(part []byte) bool {
+	n := k.size(part)
+	return n > 0 && !k.sound(part[:n]) && k.hashed
 }
 
-// blank overwrites a damaged part with a record that says: what had this sequence
-// is gone. It keeps the sequence from being given a second time. A part that is
-// too short for a record is returned unchanged.
-func (k *block) blank(part []byte, seq uint64, stamp [8]byte) bool {
-	if len(part) < emptyRecord || len(part) > maxRecord {
-		return false
+// lost are the sequences that a damaged part had; none when last is below first.
+func (f *flaw) lost() (first, last uint64) {
+	switch {
+	case f.after == 0:
+		return f.before + 1, f.before + 1
+	case f.before == 0:
+		return f.after - 1, f.after - 1
+	default:
+		return f.before + 1, f.after - 1
 	}
-	clear(part)
-	binary.LittleEndian.PutUint32(part, uint32(len(part)))
-	binary.LittleEndian.PutUint64(part[4:], seq|erasedBit)
-	copy(part[12:], stamp[:])
-	k.hash.Reset()
-	_, _ = k.hash.Write(part[4:20])
-	_, _ = k.hash.Write(part[blockHeader : len(part)-blockHash])
-	copy(part[len(part)-blockHash:], k.hash.Sum(nil))
-	return true
+}
+
+// maxLost is the highest sequence that a damaged part can have had.
+func (f *flaw) maxLost() uint64 {
+	if f.after == 0 {
+		return 1<<64 - 1
+	}
+	return f.after - 1
+}
+
+// lastOf is the highest sequence that the sound records of b name.
+func (k *block) lastOf(b []byte) (last uint64) {
+	for _, r := range k.records(b) {
+		last = max(last, sequenceOf(r)&^(erasedBit|tombstoneBit))
+	}
+	return last
+}
+
+// records are the records of b that are as they were written.
+func (k *block) records(b []byte) (records [][]byte) {
+	flaws := k.flaws(b, 0)
+	for at := 0; at < len(b); {
+		if len(flaws) > 0 && flaws[0].from == at {
+			at, flaws = flaws[0].to, flaws[1:]
+			continue
+		}
+		n := k.size(b[at:])
+		records = append(records, b[at:at+n])
+		at += n
+	}
+	return records
 }

@@ -268,6 +268,9 @@ func (c *cursor) take(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) e
 	if c.stream != rawStream { // its readers check the frames
 		why = c.store.foreign(c.stream, m.Subject(), m.Headers(), meta.Sequence.Stream)
 	}
+	if why == nil && m.Headers().Get(headerFiller) != "" {
+		return nil
+	}
 	if why == nil {
 		return c.deliver(m, meta, more)
 	}

@@ -46,9 +46,7 @@ func (s *Store) Health(ctx context.Context) Health {
 	}
 	if s.node != nil {
 		h.URL = s.node.clientURL()
-		if found := s.node.flaws.Load(); found != nil {
-			h.Flaws = *found
-		}
+		h.Flaws = s.node.flawsFound()
 		h.FreeDisk, _ = freeDisk(s.cfg.Dir) // trouble reports its error
 		if err := s.node.health(); err != nil {
 			blame(err)

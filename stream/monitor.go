@@ -66,6 +66,8 @@ type watch struct {
 	quiet  int               // checks in a row without a write
 	frames uint64            // written at the check before
 	marks  map[string]uint64 // as noted
+
+	salvage bool // a damaged block has frames that are to be stored again
 }
 
 // monitor notices trouble before a webhook does, and its end.
@@ -78,7 +80,10 @@ func (s *Store) monitor() {
 		select {
 		case <-tick.C:
 		case <-s.stuck:
-			s.restart()
+			s.restart(damaged{})
+		case d := <-s.damaged:
+			s.restart(d)
+			w.salvage = true
 		case <-s.closed.Done():
 			return
 		}
@@ -86,11 +91,14 @@ func (s *Store) monitor() {
 		if err == nil {
 			w.failed = 0
 			s.accept()
+			if w.salvage {
+				w.salvage = !s.salvaged()
+			}
 			continue
 		}
 		s.refuse(err)
 		if w.failed++; w.failed >= restartAfter && !errors.Is(err, ErrFull) && s.broken.Load() == nil {
-			s.restart()
+			s.restart(damaged{})
 			w.failed = 0
 		}
 	}
@@ -162,7 +170,7 @@ func (s *Store) probe(flags byte) error {
 	return nil
 }
 
-func (s *Store) restart() {
+func (s *Store) restart(d damaged) {
 	if s.node == nil {
 		// An external server is its operator's; but this one may be cut off from
 		// the others of its cluster, which go on without it.
@@ -172,8 +180,35 @@ func (s *Store) restart() {
 		return
 	}
 	s.log.Warn("embedded NATS server is started again")
-	if err := s.node.restart(); err != nil {
+	if err := s.node.restart(d); err != nil {
 		s.log.Error("embedded NATS server", "err", err)
+	}
+}
+
+// checkOlder checks all blocks that are not written any more, at the start and once
+// a day.
+func (s *Store) checkOlder() {
+	defer close(s.checked)
+	for {
+		c := s.node.checker()
+		streams, err := c.older(s.closed)
+		switch {
+		case s.closed.Err() != nil:
+			return
+		case err != nil:
+			s.log.Error("blocks of the store are not checked", "err", err)
+		case len(streams) > 0:
+			select {
+			case s.damaged <- damaged{streams, c}:
+			case <-s.closed.Done():
+				return
+			}
+		}
+		select {
+		case <-time.After(checkRound):
+		case <-s.closed.Done():
+			return
+		}
 	}
 }
 
@@ -183,8 +218,11 @@ func (s *Store) restart() {
 func (s *Store) fillLostTail(ctx context.Context) error {
 	raw, _, ok, err := s.LastPublished(ctx)
 	s.fence.known = false // the publisher has to ask for itself
-	if err != nil || !ok {
+	if err != nil || !ok && s.node == nil {
 		return err
+	}
+	if s.node != nil {
+		raw.Seq = max(raw.Seq, s.node.marks[rawStream])
 	}
 	last := s.raw.CachedInfo().State.LastSeq
 	for s.node == nil && last < raw.Seq {
@@ -207,6 +245,7 @@ func (s *Store) fillLostTail(ctx context.Context) error {
 		return nil
 	}
 	s.log.Error("end of the raw stream is lost", "first", last+1, "last", raw.Seq)
+	s.nameLostEnd(rawStream, last+1, raw.Seq)
 	for ; last < raw.Seq; last++ {
 		if err := s.probe(flagLost); err != nil {
 			return fmt.Errorf("raw stream: %w", err)

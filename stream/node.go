@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,8 +27,11 @@ type node struct {
 	opts    *server.Options
 	log     *slog.Logger
 	running atomic.Pointer[server.Server]
-	flaws   atomic.Pointer[[]Flaw] // found and dealt with at starts
-	failed  func(text string)      // told of write errors; must return at once
+	marks   map[string]uint64 // last sequences of the streams as noted before the start
+	failed  func(text string) // told of write errors; must return at once
+
+	mu    sync.Mutex
+	flaws []Flaw // found since the process began
 
 	password string // of the process itself; "" when there is no listener
 }
@@ -61,15 +66,9 @@ func startNode(cfg Config, failed func(text string)) (*node, error) {
 }
 
 func (n *node) start() error {
-	found, err := mendStreams(n.opts.StoreDir, n.log)
-	if err != nil {
+	n.marks = readMarks(n.opts.StoreDir)
+	if err := n.checker().beforeStart(); err != nil {
 		return err
-	}
-	if len(found) > 0 {
-		if had := n.flaws.Load(); had != nil {
-			found = append(slices.Clip(*had), found...)
-		}
-		n.flaws.Store(&found)
 	}
 	opts := n.opts.Clone()
 	srv, err := server.NewServer(opts)
@@ -97,10 +96,48 @@ func (n *node) stop() {
 	}
 }
 
-// restart stops the server and starts another on the same files.
-func (n *node) restart() error {
+// restart stops the server and starts another on the same files. It reads all
+// blocks of the streams that are damaged.
+func (n *node) restart(d damaged) error {
 	n.stop()
+	for _, stream := range d.streams {
+		if err := dropIndex(n.opts.StoreDir, stream); err != nil {
+			return err
+		}
+	}
+	if d.checker != nil {
+		if err := d.checker.moveAside(); err != nil {
+			return err
+		}
+	}
 	return n.start()
+}
+
+// damaged are the streams in which a check found damage.
+type damaged struct {
+	streams []string
+	checker *checker // knows the blocks to move aside
+}
+
+func (n *node) checker() *checker {
+	return &checker{dir: n.opts.StoreDir, marks: n.marks, log: n.log, found: n.foundFlaw}
+}
+
+func (n *node) foundFlaw(f Flaw) {
+	level := slog.LevelError
+	if f.Torn {
+		level = slog.LevelWarn
+	}
+	n.log.Log(context.Background(), level, "store is damaged", "err", f.Error())
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.flaws = append(n.flaws, f)
+}
+
+func (n *node) flawsFound() []Flaw {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.flaws)
 }
 
 // InProcessConn dials the server that runs now.

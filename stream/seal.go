@@ -34,7 +34,7 @@ const (
 // sealedHeaders are the headers that a seal covers.
 var sealedHeaders = [...]string{
 	headerID, headerSubject, headerTime, headerRaw, headerIndex, headerOrigin, headerCountsAt, headerReplaces,
-	headerRule, headerKey, headerCause, headerDue, headerRewrites, headerOperation,
+	headerRule, headerKey, headerCause, headerDue, headerRewrites, headerOperation, headerFiller,
 }
 
 const (

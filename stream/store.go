@@ -88,6 +88,10 @@ type Store struct {
 	close  context.CancelFunc
 	stuck  chan struct{} // a reader asks for a restart of the embedded server
 	idle   chan struct{} // closed when the monitor has ended
+	// damaged takes the streams in which checkOlder found damage; checked is closed when
+	// it has ended.
+	damaged chan damaged
+	checked chan struct{}
 }
 
 // Open starts the embedded server, or connects to the external one, creates the
@@ -104,6 +108,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.committer = newCommitter(s)
 	go s.committer.run()
 	go s.monitor()
+	if s.node != nil {
+		go s.checkOlder()
+	}
 	return s, nil
 }
 
@@ -112,7 +119,7 @@ func newStore(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, log: cfg.Log, handover: newHandover(), stuck: make(chan struct{}, 1), idle: make(chan struct{})}
+	s := &Store{cfg: cfg, log: cfg.Log, handover: newHandover(), stuck: make(chan struct{}, 1), idle: make(chan struct{}), damaged: make(chan damaged), checked: make(chan struct{})}
 	if s.codec, err = newCodec(); err != nil {
 		return nil, err
 	}
@@ -149,7 +156,16 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err := s.migrate(ctx, meta, n, rev); err != nil {
 		return err
 	}
-	return s.fillLostTail(ctx)
+	if err := s.fillLostTail(ctx); err != nil || s.node == nil {
+		return err
+	}
+	if err := s.fillSequences(ctx); err != nil {
+		return err
+	}
+	if err := keepDescriptions(s.cfg.Dir); err != nil {
+		return err
+	}
+	return s.salvage(ctx)
 }
 
 func (s *Store) startEmbedded() (err error) {
@@ -174,6 +190,7 @@ func (s *Store) Close(ctx context.Context) error {
 	s.close()
 	<-s.idle
 	if s.node != nil {
+		<-s.checked
 		_, markErr := s.node.writeMarks(nil)
 		err = errors.Join(err, markErr)
 	}

@@ -37,7 +37,7 @@ func mutations() map[mutation][]patch {
 			{"notifier/deliver.go", "at, found, err := n.slack.find(ctx, j.channel(), j.rootTS(), j.tag(), &j.search)", "at, found, err := place{}, false, error(nil)"},
 		},
 		withoutCheck: {
-			{"stream/node.go", "found, err := mendStreams(n.opts.StoreDir, n.log)", "found, err := []Flaw(nil), error(nil)"},
+			{"stream/node.go", "if err := n.checker().beforeStart(); err != nil {", "if err := error(nil); err != nil {"},
 		},
 		withoutFsync: {
 			{"stream/node.go", "cfg.Durability == Fsync", "false"},

@@ -3,12 +3,14 @@ package stream
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"hash"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -138,7 +140,7 @@ func publishDead(ctx context.Context, s *Store, n, size int) error {
 }
 
 // TestRemovedIsNotDamaged: what was removed on purpose is no flaw, after a stop and
-// after a crash, and one flipped bit beside it is still found and set right.
+// after a crash, and one flipped bit beside it is still found.
 func TestRemovedIsNotDamaged(t *testing.T) {
 	for name, remove := range removals() {
 		t.Run(name, func(t *testing.T) {
@@ -176,8 +178,8 @@ func TestRemovedIsNotDamaged(t *testing.T) {
 					b[at+bit/8] ^= 1 << (bit % 8)
 					writeFile(t, file.path, b)
 					checkFlaws(t, dir, 1)
-					if now, err := os.ReadFile(file.path); err != nil || !bytes.Equal(now, whole) {
-						t.Errorf("bit %d at %d of %s is not set right, %v", bit, at, file.path, err)
+					if now, err := os.ReadFile(file.path); !errors.Is(err, fs.ErrNotExist) && (err != nil || !bytes.Equal(now, b)) { // or moved aside
+						t.Errorf("the check changed %s, %v", file.path, err)
 					}
 					writeFile(t, file.path, whole)
 					flipped++
@@ -187,7 +189,8 @@ func TestRemovedIsNotDamaged(t *testing.T) {
 				t.Error("no bit was flipped")
 			}
 			s = open(t, Config{Dir: dir})
-			if flaws := s.Health(t.Context()).Flaws; len(flaws) > 0 {
+			flaws := slices.DeleteFunc(s.Health(t.Context()).Flaws, func(f Flaw) bool { return f.Stream != stream })
+			if len(flaws) > 0 {
 				t.Errorf("flaws %+v", flaws)
 			}
 		})
@@ -214,18 +217,29 @@ func TestDamageBeforeTombstone(t *testing.T) {
 	at := recordsOf(b)[9]
 	clear(b[at+100 : at+120])
 	writeFile(t, file, b)
-	found, err := mendStreams(dir, slog.New(slog.DiscardHandler))
-	if err != nil || len(found) != 1 || found[0].Mended || found[0].First != 10 || found[0].Last != 10 {
-		t.Errorf("found %+v, %v; want sequence 10 lost", found, err)
+	found := flawsIn(t, dir)
+	if len(found) != 1 || found[0].First != 10 || found[0].Last != 10 {
+		t.Errorf("found %+v; want sequence 10 lost", found)
 	}
-	checkFlaws(t, dir, 0)
+}
+
+// flawsIn checks all blocks of a closed store.
+func flawsIn(t *testing.T, dir string) (found []Flaw) {
+	t.Helper()
+	c := &checker{dir: dir, marks: readMarks(dir), log: slog.New(slog.DiscardHandler), found: func(f Flaw) { found = append(found, f) }}
+	if _, err := c.older(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.beforeStart(); err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 func checkFlaws(t *testing.T, dir string, want int) {
 	t.Helper()
-	found, err := mendStreams(dir, slog.New(slog.DiscardHandler))
-	if err != nil || len(found) != want || want > 0 && !found[0].Mended {
-		t.Fatalf("flaws %+v, %v; want %d", found, err, want)
+	if found := flawsIn(t, dir); len(found) != want {
+		t.Fatalf("flaws %+v; want %d", found, want)
 	}
 }
 
@@ -233,29 +247,5 @@ func writeFile(t *testing.T, name string, b []byte) {
 	t.Helper()
 	if err := os.WriteFile(name, b, 0o600); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// counted is a hash that counts what it is asked for.
-type counted struct {
-	hash.Hash64
-	sums int
-}
-
-func (c *counted) Sum(b []byte) []byte { c.sums++; return c.Hash64.Sum(b) }
-
-// TestMendIsBounded: the torn end of a write is not searched for a flipped bit,
-// which would take as long as the square of its length.
-func TestMendIsBounded(t *testing.T) {
-	k, err := newBlock(deadStream, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &counted{Hash64: k.hash}
-	k.hash = c
-	torn := make([]byte, 30_000)
-	torn[0], torn[1] = 0xff, 0xff // a record of 65 KB was to come
-	if k.mend(torn) || c.sums > 32 {
-		t.Errorf("%d attempts to mend it", c.sums)
 	}
 }

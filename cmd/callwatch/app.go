@@ -12,6 +12,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/handlers"
+	"callwatch/handlers/slackpreview"
 	"callwatch/normalizer"
 	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
@@ -41,7 +42,8 @@ type app struct {
 	ledger    *stream.Bucket
 	rules     *rulefile.File
 	server    *handlers.Server
-	console   *console // nil outside development
+	preview   *slackpreview.Preview   // nil outside development
+	slack     *slackpreview.Workspace // nil where a real Slack is configured
 	metrics   *telemetry.Metrics
 	traces    *telemetry.Traces // nil: OpenTelemetry is not configured
 	damage    *pipeline.Damage
@@ -100,11 +102,8 @@ func (a *app) wire(ctx context.Context, mode mode, set *rules.Set) (err error) {
 		return fmt.Errorf("open the delivery ledger: %w", err)
 	}
 	if a.dev {
-		a.console = newConsole(string(mode), a.metrics, a.rules)
-		if a.cfg.Slack.Token == "" {
-			if err := a.useFakeSlack(); err != nil {
-				return err
-			}
+		if err := a.showPreview(mode); err != nil {
+			return err
 		}
 	}
 	for _, name := range a.cfg.unknownOutputs(set) {
@@ -178,14 +177,30 @@ func (a *app) newMaintenance(stages maintenance.Stages) *maintenance.Maintenance
 	})
 }
 
+// showPreview shows the page of development. Without a configured Slack callwatch
+// announces to one in memory, where everybody may press the buttons.
+func (a *app) showPreview(mode mode) (err error) {
+	if slack := &a.cfg.Slack; slack.Token == "" {
+		if a.slack, err = slackpreview.StartWorkspace(); err != nil {
+			return err
+		}
+		slack.APIURL, slack.Token, slack.Channel, slack.Rate = a.slack.URL, "xoxb-made-up", "#voice-quality", 20
+		slack.SigningSecret, slack.AppToken, slack.Groups = Secret(a.slack.Secret), "", ""
+	}
+	a.preview = slackpreview.New(slackpreview.Config{
+		Mode: string(mode), Slack: a.slack, Counts: a.metrics.Counts, Notice: func() string { return a.rules.Status().Trouble() },
+	})
+	return nil
+}
+
 // rulesFrom says where the rules come from, and who is told of other ones.
 func (a *app) rulesFrom() rulefile.Config {
 	return rulefile.Config{
 		Path: a.cfg.Rules, Shipped: shippedRules(a.cfg.Rules), Log: a.log, Reloaded: a.metrics.Reloaded,
 		Replace: func(ctx context.Context, set *rules.Set) { a.judge.Replace(ctx, set) },
 		Changed: func() {
-			if a.console != nil {
-				a.console.refresh()
+			if a.preview != nil {
+				a.preview.Refresh()
 			}
 		},
 	}
@@ -238,8 +253,8 @@ func (a *app) run(ctx context.Context) error {
 	defer stop()
 	var working sync.WaitGroup
 	working.Go(func() { pipeline.Run(work, a.log, &a.failures, a.stages()) })
-	if a.console != nil && a.console.slack != nil {
-		working.Go(func() { a.console.watch(work) })
+	if a.slack != nil {
+		working.Go(func() { a.preview.Watch(work) })
 	}
 	working.Go(func() { a.rules.Watch(work) })
 	served := make(chan error, 1)
@@ -261,8 +276,8 @@ func (a *app) run(ctx context.Context) error {
 	failed = errors.Join(failed, <-served)
 	stop()
 	working.Wait()
-	if a.console != nil && a.console.slack != nil {
-		a.console.slack.close()
+	if a.slack != nil {
+		a.slack.Close()
 	}
 	closing, done = context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer done()
@@ -320,9 +335,9 @@ func (a *app) handling() handlers.Config {
 	if clicks := a.clicks(); clicks != nil && a.cfg.Slack.SigningSecret != "" {
 		c.Interactions = clicks.Interactions
 	}
-	if a.console != nil {
-		c.Console = a.console
-		if a.console.slack != nil {
+	if a.preview != nil {
+		c.Console = a.preview
+		if a.slack != nil {
 			c.Press = a.press
 		}
 	}

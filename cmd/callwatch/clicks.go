@@ -79,7 +79,7 @@ func (a *app) listen(ctx context.Context) error {
 	return a.clicks().Listen(ctx, notifier.Token(a.cfg.Slack.AppToken.Reveal()), a.cfg.Slack.APIURL)
 }
 
-// press passes on what somebody pressed on the page of the made-up Slack.
+// press passes on a click on the page of the fake Slack.
 func (a *app) press(ctx context.Context, p handlers.Press) error {
-	return a.console.slack.press(ctx, "http://"+a.server.Addr().String()+"/slack/interactions", p)
+	return a.slack.Press(ctx, "http://"+a.server.Addr().String()+"/slack/interactions", p)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -127,8 +128,8 @@ func demoConfig(dir, address string, secrets simulate.Secrets) Config {
 func (a *app) tellIncidents(ctx context.Context, out io.Writer) {
 	told := map[string]bool{}
 	for {
-		changed := a.console.Changed()
-		for _, in := range newestFirst(a.console.Snapshot().Incidents) {
+		changed := a.preview.Changed()
+		for _, in := range slices.Backward(a.preview.Snapshot().Incidents) { // oldest first
 			if !told[in.ID] && in.State == rules.Firing {
 				told[in.ID] = true
 				fmt.Fprintf(out, "%s  %-8s  %-16s  %s\n", in.OpenedAt.Local().Format(time.TimeOnly), in.Severity, in.Rule, in.Summary)
@@ -144,6 +145,6 @@ func (a *app) tellIncidents(ctx context.Context, out io.Writer) {
 
 // summary is what a run came to, in one line.
 func (a *app) summary() string {
-	c := a.console.Snapshot().Counts
+	c := a.preview.Snapshot().Counts
 	return fmt.Sprintf("%d webhooks, %d events, %d incidents, %d Slack messages", c.Webhooks, c.Events, c.Incidents, c.Messages)
 }

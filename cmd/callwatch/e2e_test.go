@@ -394,7 +394,7 @@ func TestDevConsole(t *testing.T) {
 		t.Errorf("answer %+v, %v", answer, err)
 	}
 	eventually(t, "the call failure is announced", func() bool {
-		p := a.console.Snapshot()
+		p := a.preview.Snapshot()
 		return len(p.Events) == 1 && len(p.Incidents) == 1 && len(p.Threads) == 1 && len(p.Threads[0].Replies) == 1
 	})
 	page, err := http.Get("http://" + a.server.Addr().String() + "/slack")

@@ -35,15 +35,15 @@ func (a *app) judged(j pipeline.Judgement) {
 	}
 	a.metrics.Judged(j.Took)
 	a.traces.Judged(j)
-	if a.console != nil {
-		a.console.event(*j.Event)
+	if a.preview != nil {
+		a.preview.Event(*j.Event)
 	}
 }
 
 // incidentChanged receives each incident that is announced.
 func (a *app) incidentChanged(in rules.Incident) {
-	if a.console != nil {
-		a.console.incident(in)
+	if a.preview != nil {
+		a.preview.Incident(in)
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -67,17 +66,7 @@ func replayCommand(s *settings) *cobra.Command {
 }
 
 func printReplay(w io.Writer, o output, r *maintenance.ReplayReport) error {
-	if o == ndjson { // a field a line
-		enc := json.NewEncoder(w)
-		enc.SetEscapeHTML(false)
-		for i := range r.Fields {
-			if err := enc.Encode(&r.Fields[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	return printOne(w, o, r, func(w io.Writer) error { return replayText(w, r) })
+	return printReport(w, o, r, r.Fields, func(w io.Writer) error { return replayText(w, r) })
 }
 
 func replayText(w io.Writer, r *maintenance.ReplayReport) error {

@@ -1,4 +1,4 @@
-package main
+package slackpreview
 
 import (
 	"bytes"
@@ -14,53 +14,49 @@ import (
 	"callwatch/notifier/slackfake"
 )
 
-// fakeSlack is a Slack workspace in memory on a loopback port: serve --dev and
-// demo announce to it, through the same client as to the real one.
-type fakeSlack struct {
+// Workspace is a Slack workspace in memory on a loopback port: serve --dev and demo
+// announce to it, through the same client as to the real one.
+type Workspace struct {
+	URL    string // of its Web API
+	Secret string // signs the clicks
+
 	server *slackfake.Server
 	http   *http.Server
-	url    string
-	secret string // signs what is pressed
+	served chan struct{}
 }
 
-func startFakeSlack() (*fakeSlack, error) {
+// StartWorkspace listens until Close.
+func StartWorkspace() (*Workspace, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("start the made-up Slack: %w", err)
+		return nil, fmt.Errorf("start the fake Slack: %w", err)
 	}
 	server := slackfake.New(slackfake.Config{Now: time.Now})
-	f := &fakeSlack{
-		server: server, url: "http://" + listener.Addr().String() + "/api/", secret: rand.Text(),
+	w := &Workspace{
+		server: server, URL: "http://" + listener.Addr().String() + "/api/", Secret: rand.Text(), served: make(chan struct{}),
 		http: &http.Server{Handler: server, ReadHeaderTimeout: 5 * time.Second},
 	}
-	go func() { _ = f.http.Serve(listener) }()
-	return f, nil
+	go func() {
+		defer close(w.served)
+		_ = w.http.Serve(listener)
+	}()
+	return w, nil
 }
 
-func (f *fakeSlack) close() { _ = f.http.Close() }
-
-// useFakeSlack makes the app announce to a Slack of its own.
-func (a *app) useFakeSlack() error {
-	slack, err := startFakeSlack()
-	if err != nil {
-		return err
-	}
-	a.console.slack = slack
-	a.cfg.Slack.APIURL, a.cfg.Slack.Token, a.cfg.Slack.Channel = slack.url, "xoxb-made-up", "#voice-quality"
-	a.cfg.Slack.Rate = 20
-	// Buttons work as in the real one, for everybody.
-	a.cfg.Slack.SigningSecret, a.cfg.Slack.AppToken, a.cfg.Slack.Groups = Secret(slack.secret), "", ""
-	return nil
+// Close ends it.
+func (w *Workspace) Close() {
+	_ = w.http.Close()
+	<-w.served
 }
 
-// press sends what a reader of the page pressed the way Slack does: signed, to
-// the address for interactions.
-func (f *fakeSlack) press(ctx context.Context, address string, p handlers.Press) error {
-	payload, err := f.server.Press(p.Message, p.Action, p.Option, slackfake.User{ID: "U0000002", Name: "you"})
+// Press sends a click on the page as Slack does: signed, to the address for
+// interactions.
+func (w *Workspace) Press(ctx context.Context, address string, p handlers.Press) error {
+	payload, err := w.server.Press(p.Message, p.Action, p.Option, slackfake.User{ID: "U0000002", Name: "you"})
 	if err != nil {
 		return fmt.Errorf("%w: %w", handlers.ErrNoControl, err)
 	}
-	header, body := slackfake.Request(f.secret, time.Now(), payload)
+	header, body := slackfake.Request(w.Secret, time.Now(), payload)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("send the click: %w", err)
@@ -80,8 +76,8 @@ func (f *fakeSlack) press(ctx context.Context, address string, p handlers.Press)
 
 // threads are the workspace's threads as the page shows them, newest first, and
 // the number of messages.
-func (f *fakeSlack) threads() ([]handlers.Thread, int64) {
-	all := f.server.Threads()
+func (w *Workspace) threads() ([]handlers.Thread, int64) {
+	all := w.server.Threads()
 	var messages int64
 	threads := make([]handlers.Thread, 0, len(all))
 	for _, t := range newestFirst(all) {

@@ -1,4 +1,4 @@
-package main
+package slackpreview
 
 import (
 	"encoding/json"

@@ -189,6 +189,12 @@ func TestConsoleActions(t *testing.T) {
 	submits(ctx, t, `button[name=for][value="4h"]`)
 	reads(ctx, t, "Silenced.")
 	did(rules.AddSilence)
+	resolving := eval[string](ctx, t, `location.href`)
+	submits(ctx, t, `button[value=resolve]`)
+	reads(ctx, t, "Resolved.")
+	did(rules.Resolve)
+	open(ctx, t, resolving)
+	reads(ctx, t, "Resolved by")
 	if until := time.Until(o.api().Silences()[0].Until); until < 3*time.Hour || until > 4*time.Hour {
 		t.Errorf("silenced for %s", until)
 	}

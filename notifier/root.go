@@ -95,6 +95,9 @@ func calls(in *rules.Incident) markup {
 // resolvedLine says when it ended, after how long and how many calls.
 func (w *writer) resolvedLine(in *rules.Incident) markup {
 	line := joined(" ", "Resolved", when(in.ResolvedAt))
+	if in.ResolvedBy != nil {
+		line = joined(" ", "Resolved by "+person(in.ResolvedBy.By), when(in.ResolvedAt))
+	}
 	if !in.ResolvedAt.IsZero() && !in.OpenedAt.IsZero() {
 		line += " after " + lasting(in.ResolvedAt.Sub(in.OpenedAt))
 	}
@@ -105,7 +108,7 @@ func (w *writer) resolvedLine(in *rules.Incident) markup {
 // the latest good call had them.
 func (w *writer) goodLine(in *rules.Incident) markup {
 	if in.Resolving == nil {
-		if in.ResolveAfter > 0 {
+		if in.ResolveAfter > 0 && in.ResolvedBy == nil {
 			return "No further match for " + lasting(in.ResolveAfter)
 		}
 		return ""

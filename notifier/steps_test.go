@@ -118,6 +118,22 @@ func TestScriptedIncident(t *testing.T) {
 	}
 }
 
+func TestResolvedByHandSaysWho(t *testing.T) {
+	s := newScene(t, channel)
+	s.handle(rules.StepOpened, opened())
+	s.drain()
+	r := resolved()
+	r.ResolvedBy, r.Resolving, r.ResolveAfter = &rules.Mark{By: "ana", At: r.ResolvedAt}, nil, 30*time.Minute
+	s.handle(rules.StepResolved, r)
+	s.drain()
+	th := s.one()
+	for what, shown := range map[string]string{"root": th.Root.Shown, "line": th.Replies[len(th.Replies)-1].Shown} {
+		if !strings.Contains(shown, "Resolved by ana") || strings.Contains(shown, "No further match") {
+			t.Errorf("%s:\n%s", what, shown)
+		}
+	}
+}
+
 func TestSilenceSaysNothingButTheResolve(t *testing.T) {
 	s := newScene(t, channel)
 	s.handle(rules.StepOpened, opened())

@@ -24,6 +24,7 @@ func (g *Engine) saw(i int, r *Rule) {
 		return
 	}
 	k.Seen = g.st.Now
+	k.ended()
 	g.judgeAbsence(r, k)
 }
 

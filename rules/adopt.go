@@ -25,20 +25,22 @@ func (g *Engine) adopt(r *Rule, k *keyState) []*keyState {
 			continue
 		}
 		k.change(func(i *Incident) { i.Parent = parent.Incident.ID })
-		parent.list(k.Incident)
-		*parent = parent.gatherFrom(g.st.Now)
-		g.await(parent)
+		if parent.list(k.Incident) {
+			*parent = parent.gatherFrom(g.st.Now)
+			g.await(parent)
+		}
 		break
 	}
 	return taken
 }
 
-// list names an incident among those adopted.
-func (k *keyState) list(child *Incident) {
+// list names an incident among those adopted, and reports whether there was room.
+func (k *keyState) list(child *Incident) bool {
 	if len(k.Incident.Adopted) >= maxAdopted {
-		return
+		return false
 	}
 	k.change(func(i *Incident) {
 		i.Adopted = append(slices.Clip(i.Adopted), Adopted{ID: child.ID, Rule: child.Rule, Summary: child.Summary, OpenedAt: child.OpenedAt})
 	})
+	return true
 }

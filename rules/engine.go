@@ -53,7 +53,9 @@ type Engine struct {
 	due     deadlines
 	expiry  expiry
 	facts   condition.Facts
-	seen    *call.Event // what facts were loaded from
+	seen    *call.Event    // what facts were loaded from
+	event   *call.Event    // the one that is applied
+	carried [][]call.Field // of each rule with "N of M": see carriesSample
 	out     []Transition
 	indexed map[string]int // place of each rule in the set
 	orphans []orphan       // open incidents of rules that are no more
@@ -98,6 +100,7 @@ func NewEngine(set *Set, o Options) *Engine {
 	g.awaitFields()
 	g.settling, g.live = settlingOf(set), make([]int, len(set.Rules))
 	g.findEmpty()
+	g.carried = carriedFields(set)
 	return g
 }
 
@@ -132,9 +135,10 @@ func (g *Engine) Apply(seq uint64, at time.Time, e *call.Event) []Transition {
 }
 
 // judgeAll lets every rule that the event wakes look at the call. A rule with
-// "N of M" takes each event as a sample, also one that says the same again, and
-// sees what the event itself says over what is known of the call.
+// "N of M" sees what the event itself says over what is known of the call, also of
+// an event that says the same again: see carriesSample.
 func (g *Engine) judgeAll(cs *callState, e *call.Event, changed bool) {
+	g.event = e
 	g.watch.begin()
 	defer g.watch.end()
 	for _, samples := range []bool{false, true} {

@@ -26,6 +26,7 @@ type Health struct {
 	Keys          int       `json:"keys"`                 // live keys
 	Overflow      int       `json:"overflow,omitempty"`   // calls left out because max_keys was reached
 	Late          int       `json:"late,omitempty"`       // calls that windows left out because they came too late
+	HeldBack      HeldBack  `json:"heldBack,omitzero"`    // what active hours, cooldown and silences held back
 }
 
 // Healths tells of every rule, in the order of the file.
@@ -43,7 +44,7 @@ func (g *Engine) Healths() []Health {
 			Rule: r.Name, Mode: r.Mode, Severity: r.Severity, Counts: s.Counts, UnjudgedShare: s.Counts.UnjudgedShare(),
 			MatchedDay: s.matchedSince(g.st.Now.Add(-24 * time.Hour)), LastMatch: s.LastMatch, NeverFired: s.Opened == 0,
 			Disabled: s.Disabled, Errors: s.Errors, LastError: s.LastError, Unreported: g.unreported(r), Open: open[r.Name],
-			Keys: g.live[i], Overflow: s.Overflow, Late: s.Late,
+			Keys: g.live[i], Overflow: s.Overflow, Late: s.Late, HeldBack: s.HeldBack,
 		}
 	}
 	return out

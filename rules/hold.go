@@ -3,6 +3,7 @@ package rules
 import (
 	"slices"
 
+	"callwatch/call"
 	"callwatch/rules/condition"
 )
 
@@ -45,4 +46,32 @@ func (g *Engine) heldUntil(i int, r *Rule, d deadline) {
 	if truth, severity, concerned := g.evaluate(i, r); concerned && truth == condition.True {
 		g.settle(i, r, cs, matched, severity)
 	}
+}
+
+// everyEvent names the fields that every event has, whatever it reports.
+var everyEvent = []string{"id", "provider", "kind", "callId", "occurredAt", "receivedAt", "final"}
+
+// carriedFields lists, of each rule with "N of M", the fields of its condition that
+// not every event has.
+func carriedFields(set *Set) [][]call.Field {
+	carried := make([][]call.Field, len(set.Rules))
+	for i, r := range set.Rules {
+		if r.For.Need == 0 || r.When == nil {
+			continue
+		}
+		for _, name := range r.When.Fields() {
+			if f, ok := call.Lookup(name); ok && !slices.Contains(everyEvent, name) {
+				carried[i] = append(carried[i], f)
+			}
+		}
+	}
+	return carried
+}
+
+// carriesSample reports whether the event is a sample of "N of M": it has at least
+// one field of the condition itself. One without would repeat what the events before
+// it said. A condition on nothing but fields that every event has counts each event.
+func (g *Engine) carriesSample(i int) bool {
+	has := func(f call.Field) bool { return f.Known(g.event) }
+	return len(g.carried[i]) == 0 || slices.ContainsFunc(g.carried[i], has)
 }

@@ -53,6 +53,30 @@ const (
 	StepAdopted        Step = "adopted"        // it belongs to the thread of another incident from now on
 )
 
+// What kept an incident from opening: steps that are counted and not stored.
+const (
+	stepCooledDown Step = "cooled-down"    // a cooldown
+	stepInactive   Step = "outside-active" // the rule's active hours
+)
+
+// HeldBack counts what a rule kept from opening an incident or from being announced.
+// Of rules about single calls the first two count matches, of windows and absence the
+// times that the condition began to hold.
+type HeldBack struct {
+	ActiveHours int `json:"activeHours,omitempty"` // came outside of the rule's active hours
+	Cooldown    int `json:"cooldown,omitempty"`    // came during a cooldown
+	Silences    int `json:"silences,omitempty"`    // incidents that a silence covered when they opened
+}
+
+func (h *HeldBack) count(step Step) {
+	switch step {
+	case stepInactive:
+		h.ActiveHours++
+	case stepCooledDown:
+		h.Cooldown++
+	}
+}
+
 // Mode of a rule.
 type Mode string
 
@@ -120,7 +144,8 @@ type Incident struct {
 	Samples   []Evidence `json:"samples,omitempty"`   // worst calls first, at most the rule's `samples`
 
 	Acknowledged *Mark    `json:"acknowledged,omitempty"`
-	Silence      *Silence `json:"silence,omitempty"` // the one that covers it now
+	ResolvedBy   *Mark    `json:"resolvedBy,omitempty"` // who resolved it by hand
+	Silence      *Silence `json:"silence,omitempty"`    // the one that covers it now
 
 	// Of rules over windows; absent for rules about single calls.
 	Values *Values `json:"values,omitempty"`

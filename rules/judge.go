@@ -98,6 +98,9 @@ func (g *Engine) severity(r *Rule) (Severity, *condition.Program) {
 func (g *Engine) held(i int, r *Rule, cs *callState, holds bool) bool {
 	switch {
 	case r.For.Need > 0:
+		if !g.carriesSample(i) {
+			return false
+		}
 		h := cs.hold(i)
 		if h.Recent = append(h.Recent, holds); len(h.Recent) > r.For.Of {
 			h.Recent = slices.Delete(h.Recent, 0, 1)

@@ -41,7 +41,8 @@ func (g *Engine) judgeWindow(i int, r *Rule, k *keyState) {
 	some := !s.Buckets.empty(&w.shape)
 	pending := k.pendsUntil(r)
 	if k.Incident == nil && pending.Before(now) && w.forgets(some || g.empty[i] && now.Sub(k.Seen) < seenFor, now.Sub(k.Seen)) {
-		k.Window, k.Seen, k.LookAt, k.PendingTill = nil, time.Time{}, time.Time{}, time.Time{}
+		k.Window, k.Seen, k.LookAt = nil, time.Time{}, time.Time{}
+		k.ended()
 		g.signal(r, k.Key, signal{})
 		return
 	}
@@ -59,7 +60,7 @@ func (g *Engine) judgeWindow(i int, r *Rule, k *keyState) {
 	}
 	if k.Incident == nil && j.truth != condition.True { // as nearly always
 		if j.over() {
-			k.PendingTill = time.Time{}
+			k.ended()
 		}
 		g.leave(k)
 		return

@@ -17,7 +17,8 @@ type signal struct {
 	good    *Evidence  // a call was judged good
 	unknown bool       // a call could not be judged
 	window  *judgement // a window or an absence was judged
-	close   string     // the rule is no more: why
+	close   string     // the incident ends, whatever its condition: why
+	by      string     // who ends it; "" for callwatch itself
 }
 
 // step decides what a signal, or the passing of time when the signal is empty,
@@ -26,13 +27,15 @@ type signal struct {
 func (k keyState) step(r *Rule, in signal, at time.Time) (keyState, Step, string) {
 	switch {
 	case in.close != "" && k.Incident != nil:
-		return k.resolve(r, at, in.close)
+		return k.closed(r, in, at)
 	case in.window != nil:
 		return k.judged(r, in.window, at)
 	case in.match != nil && k.Incident != nil:
 		return k.join(r, in, at)
-	case in.match != nil && (at.Before(k.QuietTill) || !r.Active.Covers(at)):
-		return k, "", ""
+	case in.match != nil && !r.Active.Covers(at):
+		return k, stepInactive, ""
+	case in.match != nil && at.Before(k.QuietTill):
+		return k, stepCooledDown, ""
 	case in.match != nil:
 		return k.open(r, *in.match, at)
 	case k.Incident == nil:
@@ -60,7 +63,9 @@ func (k keyState) passing(r *Rule, at time.Time) (keyState, Step, string) {
 	case reminds:
 		return k.remind(r, at)
 	case !k.UpdateAt.IsZero() && !at.Before(k.UpdateAt):
-		k.UpdateAt = time.Time{}
+		if k.UpdateAt = (time.Time{}); !k.stale() {
+			return k, "", "" // it is again as it was told
+		}
 		k.change(func(i *Incident) { i.UpdatedAt = at })
 		return k, StepUpdated, r.progress(k.Incident)
 	}
@@ -144,6 +149,19 @@ func (k keyState) resolve(r *Rule, at time.Time, reason string) (keyState, Step,
 	k.ResolveAt, k.UpdateAt, k.RemindAt, k.LastGood, k.Tally = time.Time{}, time.Time{}, time.Time{}, nil, nil
 	k.QuietTill = at.Add(r.Cooldown)
 	return k, StepResolved, reason
+}
+
+// closed ends an incident whatever its condition. That of a window or an absence may
+// go on to hold: it opens no other incident until it has ended or holds at a higher
+// severity.
+func (k keyState) closed(r *Rule, in signal, at time.Time) (keyState, Step, string) {
+	if in.by != "" {
+		k.change(func(i *Incident) { i.ResolvedBy = &Mark{By: in.by, At: at} })
+		if !r.ofCalls() {
+			k.Dismissed = k.Incident.Severity
+		}
+	}
+	return k.resolve(r, at, in.close)
 }
 
 // worse orders evidence: severity first, then how far beyond the limits.

@@ -16,9 +16,18 @@ func (k keyState) judged(r *Rule, j *judgement, at time.Time) (keyState, Step, s
 	switch {
 	case j.truth == condition.Unknown && !j.open: // could not be judged: neither counts for `for` nor interrupts it
 		return k, "", ""
-	case j.truth != condition.True || !r.Active.Covers(at) || at.Before(k.QuietTill):
+	case j.truth != condition.True:
+		if k.PendingTill = (time.Time{}); r.Window != nil {
+			k.ended()
+		}
+		return k, "", ""
+	case k.Dismissed != "" && !j.severity.Worse(k.Dismissed):
 		k.PendingTill = time.Time{}
 		return k, "", ""
+	case !r.Active.Covers(at):
+		return k.heldBack(stepInactive)
+	case at.Before(k.QuietTill):
+		return k.heldBack(stepCooledDown)
 	case k.PendingTill.IsZero() || at.Sub(k.HeldAt.time()) > r.For.Duration:
 		// It begins, or begins again after a gap in which nothing could be judged.
 		k.PendingTill = at.Add(r.For.Duration)
@@ -29,7 +38,8 @@ func (k keyState) judged(r *Rule, j *judgement, at time.Time) (keyState, Step, s
 	}
 	e := j.evidence()
 	k, step, note := k.open(r, e, at)
-	k.PendingTill, k.HeldAt, k.ResolveAt, k.Lead = time.Time{}, 0, time.Time{}, j.lead
+	k.ended()
+	k.HeldAt, k.ResolveAt, k.Lead = 0, time.Time{}, j.lead
 	k.change(func(i *Incident) {
 		i.Counts = j.counts
 		i.Values = r.values(j)
@@ -37,6 +47,20 @@ func (k keyState) judged(r *Rule, j *judgement, at time.Time) (keyState, Step, s
 		i.Summary = r.summarize(i)
 	})
 	return k, step, joined(j.told(r, &e), note)
+}
+
+// ended forgets what is known of a condition that held and opened no incident.
+func (k *keyState) ended() { k.PendingTill, k.HeldBack, k.Dismissed = time.Time{}, "", "" }
+
+// heldBack notes what keeps a condition that holds from opening an incident. It is
+// named once for as long as the condition holds.
+func (k keyState) heldBack(by Step) (keyState, Step, string) {
+	k.PendingTill = time.Time{}
+	if k.HeldBack == by {
+		return k, "", ""
+	}
+	k.HeldBack = by
+	return k, by, ""
 }
 
 // rejudged decides on an incident that is open.
@@ -106,10 +130,27 @@ func (k keyState) follow(r *Rule, j *judgement) keyState {
 	return k
 }
 
-// stale says whether the incident has figures that were not told yet.
+// sameFigure is how far apart, relative to their size, two values of one figure are
+// that differ by nothing but the order in which the calls were added up.
+const sameFigure = 1e-9
+
+// stale reports whether the incident differs from what was told of it last: by a
+// value of its leading figure, by its counts where it has none, or by what it adopted.
 func (k *keyState) stale() bool {
-	v := k.Incident.Values
-	return v != nil && v.Latest != k.Told
+	now, was := k.told(), k.Told
+	differ := func(a, b float64) bool { return math.Abs(a-b) > sameFigure*max(math.Abs(a), math.Abs(b)) }
+	return now.Adopted != was.Adopted || now.Counts != was.Counts || differ(now.Latest, was.Latest) || differ(now.Worst, was.Worst)
+}
+
+// told is what the incident says now.
+func (k *keyState) told() told {
+	t := told{Adopted: len(k.Incident.Adopted)}
+	if v := k.Incident.Values; v != nil {
+		t.Latest, t.Worst = v.Latest, v.Worst
+	} else {
+		t.Counts = k.Incident.Counts
+	}
+	return t
 }
 
 func (k *keyState) trend() []Point {

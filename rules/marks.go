@@ -20,6 +20,7 @@ type Doing string
 const (
 	Acknowledge   Doing = "acknowledge"
 	Unacknowledge Doing = "unacknowledge"
+	Resolve       Doing = "resolve"
 	AddSilence    Doing = "silence"
 	ExpireSilence Doing = "expire"
 	DisableRule   Doing = "disable" // of callwatch itself: the rule is too slow
@@ -31,7 +32,7 @@ const (
 type Action struct {
 	Do       Doing    `json:"do"`
 	By       string   `json:"by"`                 // who, as people know them; at most 200 bytes
-	Incident string   `json:"incident,omitempty"` // id, to acknowledge and unacknowledge
+	Incident string   `json:"incident,omitempty"` // id, to acknowledge, unacknowledge and resolve
 	Silence  *Silence `json:"silence,omitempty"`  // to add; to expire, only its id counts
 	Rule     string   `json:"rule,omitempty"`     // to disable
 }
@@ -74,7 +75,7 @@ func (a Action) Check() error {
 		return fmt.Errorf("who does it must be named, in at most %d bytes and one line", maxBy)
 	}
 	switch a.Do {
-	case Acknowledge, Unacknowledge:
+	case Acknowledge, Unacknowledge, Resolve:
 		if a.Incident == "" || len(a.Incident) > maxBy {
 			return errors.New("the incident must be named by its id")
 		}
@@ -95,7 +96,7 @@ func (a Action) Check() error {
 	case Resume:
 		return nil
 	default:
-		return fmt.Errorf("%.40q is none of %s, %s, %s, %s", a.Do, Acknowledge, Unacknowledge, AddSilence, ExpireSilence)
+		return fmt.Errorf("%.40q is none of %s, %s, %s, %s, %s", a.Do, Acknowledge, Unacknowledge, Resolve, AddSilence, ExpireSilence)
 	}
 }
 
@@ -128,6 +129,8 @@ func (g *Engine) Mark(seq uint64, at time.Time, a Action) []Transition {
 	switch a.Do {
 	case Acknowledge, Unacknowledge:
 		g.acknowledge(a)
+	case Resolve:
+		g.resolveByHand(a)
 	case AddSilence:
 		g.addSilence(a)
 	case ExpireSilence:
@@ -154,8 +157,19 @@ func (g *Engine) acknowledge(a Action) {
 				i.Acknowledged, step = &Mark{By: a.By, At: g.st.Now}, StepAcknowledged
 			}
 		})
+		k.Told = k.told()
 		g.emit(step, "by "+a.By, *k.Incident)
 		return
+	}
+}
+
+// resolveByHand resolves an open incident, whatever its condition.
+func (g *Engine) resolveByHand(a Action) {
+	for _, k := range g.st.Keys {
+		if k.Incident != nil && k.Incident.ID == a.Incident {
+			g.signal(g.set.Rules[g.indexed[k.Rule]], k.Key, signal{close: "by hand, by " + a.By, by: a.By})
+			return
+		}
 	}
 }
 
@@ -239,6 +253,7 @@ func (g *Engine) cover(k *keyState, why string) {
 		why = silenced(has)
 	}
 	k.change(func(i *Incident) { i.Silence, i.UpdatedAt = has, g.st.Now })
+	k.Told = k.told()
 	g.emit(step, why, *k.Incident)
 	g.await(k)
 }

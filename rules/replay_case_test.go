@@ -26,7 +26,7 @@ import (
 //	{"at": "2026-03-02T12:00:00Z"}                            time passes
 //	{"at": "...", "reload": "second.yaml"}                    the rules file changes; noticed with the next line or deadline
 //	{"at": "...", "restart": true}                            the engine is restored from its checkpoint
-//	{"at": "...", "action": {"do": "disable", "rule": "a"}}   an action is stored
+//	{"at": "...", "action": {"do": "disable", "rule": "a"}}   an action is stored; an incident is named by its rule
 //
 // A line of `want` is one of these; # begins a comment:
 //
@@ -143,6 +143,7 @@ func (c replayCase) run(t *testing.T) {
 		all := map[string]int{
 			"matched": h.Counts.Matched, "judged": h.Counts.Judged, "unjudged": h.Counts.Unjudged,
 			"open": h.Open, "keys": h.Keys, "late": h.Late, "errors": h.Errors,
+			"active-hours": h.HeldBack.ActiveHours, "cooldown": h.HeldBack.Cooldown, "silences": h.HeldBack.Silences,
 		}
 		for name, n := range w.counts[h.Rule] {
 			if got, known := all[name]; !known || got != n {
@@ -316,6 +317,11 @@ func (r *replay) step(s replayStep) {
 	case s.event != nil:
 		r.out = append(r.out, r.engine.Apply(r.seq, s.line.At, s.event)...)
 	case s.line.Action != nil:
+		for _, in := range r.engine.Incidents() {
+			if in.Rule == s.line.Action.Incident {
+				s.line.Action.Incident = in.ID
+			}
+		}
 		r.out = append(r.out, r.engine.Mark(r.seq, s.line.At, *s.line.Action)...)
 	default:
 		r.out = append(r.out, r.engine.Tick(r.seq, s.line.At)...)

@@ -13,17 +13,22 @@ func (g *Engine) signal(r *Rule, key string, in signal) {
 	}
 	next, step, reason := k.step(r, in, g.st.Now)
 	*k = next
+	if step == stepInactive || step == stepCooledDown {
+		g.st.Rules[g.indexed[r.Name]].HeldBack.count(step)
+		step = ""
+	}
 	var adopted []*keyState
 	if step != "" {
 		if step == StepOpened {
 			g.st.Rules[g.indexed[r.Name]].Opened++
 			k.change(func(i *Incident) { i.Slack, i.Outputs = g.set.receivers(r, i); i.Silence = g.silenceOf(i) })
+			if k.Incident.Silence != nil {
+				g.st.Rules[g.indexed[r.Name]].HeldBack.Silences++
+			}
 			g.gatherSamples(r, k)
 			adopted = g.adopt(r, k)
 		}
-		if v := k.Incident.Values; v != nil {
-			k.Told = v.Latest
-		}
+		k.Told = k.told()
 		k.change(func(i *Incident) {
 			i.RuleError = g.st.Rules[g.indexed[r.Name]].LastError
 			if i.Values == nil {
@@ -36,10 +41,11 @@ func (g *Engine) signal(r *Rule, key string, in signal) {
 		g.cover(k, "it escalated")
 	}
 	for _, child := range adopted {
+		child.Told = child.told()
 		g.emit(StepAdopted, "belongs to "+r.Name, *child.Incident)
 	}
 	if step == StepResolved {
-		k.Incident = nil
+		k.Incident, k.Told = nil, told{}
 	}
 	if k.Incident != nil && r.ofCalls() && !k.ResolveAt.IsZero() && !g.st.Now.Before(k.ResolveAt) {
 		g.signal(r, key, signal{}) // resolve_after: 0s

@@ -85,9 +85,11 @@ type keyState struct {
 
 	PendingTill time.Time     `json:"pendingTill,omitzero"` // a window's condition holds; when its `for` is over
 	HeldAt      instant       `json:"heldAt,omitempty"`     // when that was judged last
+	HeldBack    Step          `json:"heldBack,omitempty"`   // what keeps a condition that holds from opening an incident
+	Dismissed   Severity      `json:"dismissed,omitempty"`  // resolved by hand at this severity, and the condition has held since
 	Tally       []Share       `json:"tally,omitempty"`      // what Incident.Top is taken from
 	Lead        int           `json:"lead,omitempty"`       // place of the figure that the incident follows among the rule's leads
-	Told        float64       `json:"told,omitempty"`       // latest value of the leading figure in a transition
+	Told        told          `json:"lastTold,omitzero"`    // what the latest transition said
 	LookAt      time.Time     `json:"lookAt,omitzero"`      // when the window or absence is to be judged again
 	RemindAt    time.Time     `json:"remindAt,omitzero"`
 	RemindIn    time.Duration `json:"remindIn,omitempty"` // until the reminder after that
@@ -100,6 +102,15 @@ type keyState struct {
 	Known   *knownValues `json:"known,omitempty"`
 
 	queued time.Time // deadline that is waiting for the key
+}
+
+// told is what a transition said of an incident, as far as it decides whether there
+// is an update to tell.
+type told struct {
+	Latest  float64 `json:"latest,omitempty"` // of the leading figure
+	Worst   float64 `json:"worst,omitempty"`
+	Adopted int     `json:"adopted,omitempty"` // incidents
+	Counts  Counts  `json:"counts,omitzero"`   // of rules about single calls
 }
 
 // due is when time alone will change something for the key; zero for never.
@@ -123,6 +134,7 @@ type ruleState struct {
 	Errors    int       `json:"errors,omitempty"`
 	Late      int       `json:"late,omitempty"`     // calls that came too late for their window
 	Overflow  int       `json:"overflow,omitempty"` // calls of keys beyond max_keys
+	HeldBack  HeldBack  `json:"heldBack,omitzero"`
 	Disabled  bool      `json:"disabled,omitempty"` // until the rules file changes: it was too slow
 }
 

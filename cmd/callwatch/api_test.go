@@ -193,6 +193,37 @@ func TestMarksFromTheCommandLine(t *testing.T) {
 	})
 }
 
+// An incident that somebody resolves is resolved, says by whom, and is not resolved
+// another time; the next match opens another one.
+func TestIncidentsResolvedByHand(t *testing.T) {
+	path := writeRules(t, "rules:\n  - name: call-failures\n    when: status == \"failed\"\n    by: [provider]\n")
+	a, base := running(t, func(c *Config) { c.Rules = path })
+	failedCall(t, base, butterToken, "call_1")
+	eventually(t, "the incident is open", func() bool { return len(listed(t, base)) == 1 })
+	id := listed(t, base)[0].ID
+	if code, out, errs := typed(t, base, "incidents", "resolve", id, "--by", "bob"); code != 0 || !strings.Contains(out, id+" is resolved") {
+		t.Fatalf("resolve: exit %d\n%s%s", code, out, errs)
+	}
+	if code, _, errs := typed(t, base, "incidents", "resolve", id); code != exitProblems || !strings.Contains(errs, "resolved already") {
+		t.Errorf("resolved twice: exit %d\n%s", code, errs)
+	}
+	in := listed(t, base)[0]
+	if in.State != rules.Resolved || in.ResolvedBy == nil || in.ResolvedBy.By != "bob" {
+		t.Errorf("%s, resolved by %+v", in.State, in.ResolvedBy)
+	}
+	if got, want := a.steps(t, &in), "opened, resolved by hand, by bob"; got != want {
+		t.Errorf("steps %q, want %q", got, want)
+	}
+	if code, out, _ := typed(t, base, "incidents", "show", id); code != 0 || !strings.Contains(out, "by bob") {
+		t.Errorf("show: exit %d\n%s", code, out)
+	}
+	failedCall(t, base, butterToken, "call_2")
+	eventually(t, "the next match opens another incident", func() bool {
+		all := listed(t, base)
+		return len(all) == 1 && all[0].ID != id && all[0].State == rules.Firing
+	})
+}
+
 func (a *app) reloaded(t *testing.T, digest string) func() bool {
 	return func() bool {
 		f := a.rulesFile()

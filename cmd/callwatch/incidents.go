@@ -19,10 +19,11 @@ import (
 )
 
 func incidentsCommand(s *settings) *cobra.Command {
-	return commandGroup("incidents", "List, show and acknowledge incidents of a running callwatch",
+	return commandGroup("incidents", "List, show, acknowledge and resolve incidents of a running callwatch",
 		incidentsListCommand(s), incidentsShowCommand(s),
-		acknowledgeCommand(s, "ack", "Acknowledge incidents: no reminders while somebody has them"),
-		acknowledgeCommand(s, "unack", "Give acknowledged incidents back"))
+		markCommand(s, "ack", "Acknowledge incidents: no reminders while somebody has them"),
+		markCommand(s, "unack", "Give acknowledged incidents back"),
+		markCommand(s, "resolve", "Resolve incidents by hand, whatever their condition"))
 }
 
 func incidentsListCommand(s *settings) *cobra.Command {
@@ -133,7 +134,7 @@ func incidentPage(w io.Writer, in *shownIncident) error {
 	}
 	row("opened", "%s", localTime(in.OpenedAt))
 	if !in.ResolvedAt.IsZero() {
-		row("resolved", "%s, after %s", localTime(in.ResolvedAt), in.ResolvedAt.Sub(in.OpenedAt).Round(time.Second))
+		row("resolved", "%s, after %s%s", localTime(in.ResolvedAt), in.ResolvedAt.Sub(in.OpenedAt).Round(time.Second), byHand(in))
 	}
 	if v := in.Values; v != nil {
 		row("calls", "%d matched of %d measured, %d not measured", in.Counts.Matched, in.Counts.Measured(), in.Counts.Unjudged-in.Counts.Partial)
@@ -160,8 +161,16 @@ func incidentPage(w io.Writer, in *shownIncident) error {
 	return t.Flush()
 }
 
-// acknowledgeCommand is both ack and unack.
-func acknowledgeCommand(s *settings, do, short string) *cobra.Command {
+// byHand names who resolved an incident; "" where nobody did.
+func byHand(in *shownIncident) string {
+	if in.ResolvedBy == nil {
+		return ""
+	}
+	return ", by " + in.ResolvedBy.By
+}
+
+// markCommand is ack, unack and resolve.
+func markCommand(s *settings, do, short string) *cobra.Command {
 	var by string
 	c := &cobra.Command{Use: do + " ID...", Short: short, Args: cobra.MinimumNArgs(1)}
 	c.Flags().StringVar(&by, "by", "", "who does it (default: the user of this machine)")

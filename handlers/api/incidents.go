@@ -76,11 +76,12 @@ func (s *service) routeIncidents() {
 	}{
 		{"acknowledgeIncident", "ack", "Acknowledge an incident: no reminders while somebody has it", rules.Acknowledge},
 		{"unacknowledgeIncident", "unack", "Give an acknowledged incident back", rules.Unacknowledge},
+		{"resolveIncident", "resolve", "Resolve an incident by hand, whatever its condition. One of a window or an absence opens again once the condition has ended and holds another time, or holds at a higher severity", rules.Resolve},
 	} {
 		add(s, huma.Operation{
 			OperationID: do.id, Method: http.MethodPost, Path: "/incidents/{id}/" + do.path, Summary: do.summary, RequestBody: body[Person](s), MaxBodyBytes: maxRequest,
 			Responses: also[rules.Incident](s, map[string]string{"202": "Stored, and done once the backlog is judged"}),
-		}, s.acknowledge(do.do))
+		}, s.markIncident(do.do))
 	}
 }
 
@@ -168,8 +169,9 @@ func noIncident() error {
 	return &ProblemDetails{Status: http.StatusNotFound, Title: "No such incident", Detail: "No stored incident has this id."}
 }
 
-// acknowledge takes an incident or gives it back. Once is as good as twice.
-func (s *service) acknowledge(do rules.Doing) func(context.Context, *markInput) (*incidentOutput, error) {
+// markIncident stores what a person does to an open incident. A second request of the
+// same changes nothing.
+func (s *service) markIncident(do rules.Doing) func(context.Context, *markInput) (*incidentOutput, error) {
 	return func(ctx context.Context, in *markInput) (*incidentOutput, error) {
 		var request Person
 		if err := decode(in.RawBody, &request); err != nil {

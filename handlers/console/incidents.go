@@ -99,6 +99,8 @@ func (c *console) markIncident(ec echo.Context) error {
 		action.Do, note = rules.Acknowledge, "acknowledged"
 	case "unacknowledge":
 		action.Do, note = rules.Unacknowledge, "returned"
+	case "resolve":
+		action.Do, note = rules.Resolve, "resolved"
 	case "silence":
 		s, err := c.newSilence(rules.MatchFor(&open[i]), form.Get("for"), form.Get("comment"))
 		if err != nil {

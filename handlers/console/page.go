@@ -83,6 +83,7 @@ func notes(key string) string {
 	return map[string]string{
 		"acknowledged": "Acknowledged. No reminders are sent while it is.",
 		"returned":     "Given back: reminders go on.",
+		"resolved":     "Resolved.",
 		"silenced":     "Silenced. What happens is recorded, and not announced until the silence ends.",
 		"expired":      "The silence has ended.",
 		"stored":       "Stored. It takes effect as soon as the events before it are judged.",

@@ -190,11 +190,6 @@ func TestConsoleActions(t *testing.T) {
 	reads(ctx, t, "Silenced.")
 	did(rules.AddSilence)
 	resolving := eval[string](ctx, t, `location.href`)
-	submits(ctx, t, `button[value=resolve]`)
-	reads(ctx, t, "Resolved.")
-	did(rules.Resolve)
-	open(ctx, t, resolving)
-	reads(ctx, t, "Resolved by")
 	if until := time.Until(o.api().Silences()[0].Until); until < 3*time.Hour || until > 4*time.Hour {
 		t.Errorf("silenced for %s", until)
 	}
@@ -207,6 +202,14 @@ func TestConsoleActions(t *testing.T) {
 	submits(ctx, t, `form[action="/silences/expire"] button`)
 	reads(ctx, t, "The silence has ended.")
 	did(rules.ExpireSilence)
+
+	open(ctx, t, resolving)
+	submits(ctx, t, `button[value=resolve]`)
+	reads(ctx, t, "Resolved.")
+	did(rules.Resolve)
+	open(ctx, t, resolving)
+	reads(ctx, t, "Resolved by")
+	n-- // of the open ones
 
 	open(ctx, t, url+"/dead-letters")
 	submits(ctx, t, `td form button`)

@@ -127,7 +127,11 @@ func TestResolvedByHandSaysWho(t *testing.T) {
 	s.handle(rules.StepResolved, r)
 	s.drain()
 	th := s.one()
-	for what, shown := range map[string]string{"root": th.Root.Shown, "line": th.Replies[len(th.Replies)-1].Shown} {
+	var lines strings.Builder
+	for _, r := range th.Replies {
+		lines.WriteString(r.Shown + "\n")
+	}
+	for what, shown := range map[string]string{"root": th.Root.Shown, "thread": lines.String()} {
 		if !strings.Contains(shown, "Resolved by ana") || strings.Contains(shown, "No further match") {
 			t.Errorf("%s:\n%s", what, shown)
 		}

@@ -31,9 +31,7 @@ func (a *app) scanCall(ctx context.Context, params url.Values) (backend.CallHist
 }
 
 func callsCommand(s *settings) *cobra.Command {
-	c := &cobra.Command{Use: "calls", Short: "Show and erase stored calls", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(callShowCommand(s), callEraseCommand(s))
-	return c
+	return commandGroup("calls", "Show and erase stored calls", callShowCommand(s), callEraseCommand(s))
 }
 
 func callShowCommand(s *settings) *cobra.Command {
@@ -41,19 +39,9 @@ func callShowCommand(s *settings) *cobra.Command {
 		Use: "show PROVIDER CALL", Short: "Show what is stored about a call", Args: cobra.ExactArgs(2),
 		Long: "Show what is known of a call, its events and the incidents that name it. " + deskHelp,
 	}
-	o, open := addOutput(c), addDesk(c, s)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		d, err := open(c)
-		if err != nil {
-			return err
-		}
-		var page backend.CallHistory
-		if err := d.do(c.Context(), "call", url.Values{"provider": args[:1], "call": args[1:]}, nil, &page, nil); err != nil {
-			return err
-		}
-		return printOne(c.OutOrStdout(), *o, page, func(w io.Writer) error { return callText(w, &page) })
-	}
-	return c
+	return onDesk(c, s, "call", callNamed, func(w io.Writer, o output, page *backend.CallHistory) error {
+		return printOne(w, o, *page, func(w io.Writer) error { return callText(w, page) })
+	})
 }
 
 func callText(w io.Writer, page *backend.CallHistory) error {

@@ -64,6 +64,33 @@ func addDesk(c *cobra.Command, s *settings) func(*cobra.Command) (*desk, error) 
 	}
 }
 
+// onDesk completes a command that has one piece of work done and shows its result.
+// request makes the work's parameters from the arguments.
+func onDesk[T any](c *cobra.Command, s *settings, work string, request func(args []string) (url.Values, error), show func(w io.Writer, o output, done *T) error) *cobra.Command {
+	o, open := addOutput(c), addDesk(c, s)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		params, err := request(args)
+		if err != nil {
+			return err
+		}
+		d, err := open(c)
+		if err != nil {
+			return err
+		}
+		var done T
+		if err := d.do(c.Context(), work, params, nil, &done, newProgress(c.ErrOrStderr())); err != nil {
+			return err
+		}
+		return show(c.OutOrStdout(), *o, &done)
+	}
+	return c
+}
+
+// callNamed is the request of a command whose arguments are PROVIDER and CALL.
+func callNamed(args []string) (url.Values, error) {
+	return url.Values{"provider": args[:1], "call": args[1:]}, nil
+}
+
 const deskHelp = "Where a callwatch runs on the data directory, or with --url, it does the work; else the store is opened here."
 
 // do has work done and reads its result into out. The error has the exit code.

@@ -38,31 +38,21 @@ func replayCommand(s *settings) *cobra.Command {
 	f.BoolVar(&dryRun, "dry-run", false, "only show (default)")
 	f.BoolVar(&apply, "apply", false, "correct the stored events")
 	f.Float64Var(&rate, "rate", 0, "corrections a second; 0: as fast as they are stored")
-	o, open := addOutput(c), addDesk(c, s)
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	request := func([]string) (url.Values, error) {
 		switch {
 		case since == "":
-			return usage(errors.New("--since is needed: a time, a date, or how long ago (7d, 12h)"))
+			return nil, usage(errors.New("--since is needed: a time, a date, or how long ago (7d, 12h)"))
 		case from != "raw":
-			return usage(fmt.Errorf("--from: %q is not raw", from))
+			return nil, usage(fmt.Errorf("--from: %q is not raw", from))
 		case apply && dryRun:
-			return usage(errors.New("--apply and --dry-run: give one of them"))
+			return nil, usage(errors.New("--apply and --dry-run: give one of them"))
 		}
-		d, err := open(c)
-		if err != nil {
-			return err
-		}
-		params := url.Values{
+		return url.Values{
 			"since": {since}, "until": {until}, "provider": {provider},
 			"apply": {strconv.FormatBool(apply)}, "rate": {strconv.FormatFloat(rate, 'g', -1, 64)},
-		}
-		var r maintenance.ReplayReport
-		if err := d.do(c.Context(), "replay", params, nil, &r, newProgress(c.ErrOrStderr())); err != nil {
-			return err
-		}
-		return printReplay(c.OutOrStdout(), *o, &r)
+		}, nil
 	}
-	return c
+	return onDesk(c, s, "replay", request, printReplay)
 }
 
 func printReplay(w io.Writer, o output, r *maintenance.ReplayReport) error {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"callwatch/call"
+	"callwatch/normalizer/lenient"
 )
 
 // callbackKind is what a callback of the TwiML family is about. TeXML, cXML and
@@ -11,10 +12,10 @@ import (
 type callbackKind int
 
 const (
-	unknownCallback callbackKind = iota
-	statusCallback               // the status of a call
-	costCallback                 // the cost of a call
-	otherCallback                // a recording, conference, queue, message ...: acknowledged and ignored
+	UnknownCallback callbackKind = iota
+	StatusCallback               // the status of a call
+	CostCallback                 // the cost of a call
+	OtherCallback                // a recording, conference, queue, message ...: acknowledged and ignored
 )
 
 // otherSubjects are members that only callbacks about something else than the
@@ -36,32 +37,32 @@ var otherSubjects = []string{
 // they may stand in the callback of its end too.
 var recordingMembers = []string{"RecordingSid", "RecordingUrl"}
 
-// callbackOf tells a callback's kind: by CallbackSource where it has one, else by
+// CallbackOf tells a callback's kind: by CallbackSource where it has one, else by
 // its members. A request for a document carries CallStatus as well; what it
 // lacks is the time of a change of status.
-func callbackOf(n node) callbackKind {
-	has := func(name string) bool { return !n.at(name).isNull() }
-	named := n.at("CallSid").or(n.at("CallLegId")).text() != ""
-	switch source := foldWord(n.at("CallbackSource").text()); {
+func CallbackOf(n lenient.Node) callbackKind {
+	has := func(name string) bool { return !n.At(name).IsNull() }
+	named := n.At("CallSid").Or(n.At("CallLegId")).Text() != ""
+	switch source := lenient.FoldWord(n.At("CallbackSource").Text()); {
 	case source == "call-progress-events" && named:
-		return statusCallback
+		return StatusCallback
 	case source == "call-cost-events" && named:
-		return costCallback
+		return CostCallback
 	case source != "" && source != "call-progress-events" && source != "call-cost-events":
-		return otherCallback
+		return OtherCallback
 	case slices.ContainsFunc(otherSubjects, has) || !named && slices.ContainsFunc(recordingMembers, has):
-		return otherCallback
+		return OtherCallback
 	case !named:
-		return unknownCallback
-	case overStatus(foldWord(n.at("CallStatus").text())), n.at("CallStatus").text() != "" && has("Timestamp"):
-		return statusCallback
+		return UnknownCallback
+	case EndedStatus(lenient.FoldWord(n.At("CallStatus").Text())), n.At("CallStatus").Text() != "" && has("Timestamp"):
+		return StatusCallback
 	default:
-		return otherCallback
+		return OtherCallback
 	}
 }
 
-// overStatus says whether a folded status is that of a call that is over.
-func overStatus(status string) bool {
+// EndedStatus says whether a folded status is that of a call that is over.
+func EndedStatus(status string) bool {
 	switch status {
 	case call.Completed, call.Busy, call.NoAnswer, call.Failed, call.Canceled:
 		return true

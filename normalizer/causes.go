@@ -28,8 +28,8 @@ func causeNamed(name string) (causeRow, bool) {
 	return row, ok
 }
 
-// causeName is FreeSWITCH's name of a cause, "" for a number without one.
-func causeName(code int64) string { return causeTable().byCode[code].name }
+// CauseName is FreeSWITCH's name of a cause, "" for a number without one.
+func CauseName(code int64) string { return causeTable().byCode[code].name }
 
 type causeIndex struct {
 	byCode map[int64]causeRow
@@ -49,31 +49,31 @@ var causeTable = sync.OnceValue(func() causeIndex {
 
 func causeRows() []causeRow {
 	return []causeRow{
-		{0, "NONE", classInternal, info},
-		{1, "UNALLOCATED_NUMBER", classNumber, info},
+		{0, "NONE", ClassInternal, Info},
+		{1, "UNALLOCATED_NUMBER", ClassNumber, Info},
 		{2, "NO_ROUTE_TRANSIT_NET", classNetwork, warning},
 		{3, "NO_ROUTE_DESTINATION", classNetwork, warning},
-		{4, "", classNumber, info}, // send special information tone
-		{5, "", classNumber, info}, // misdialled trunk prefix
+		{4, "", ClassNumber, Info}, // send special information tone
+		{5, "", ClassNumber, Info}, // misdialled trunk prefix
 		{6, "CHANNEL_UNACCEPTABLE", classConfig, warning},
-		{7, "CALL_AWARDED_DELIVERED", classNormal, info},
+		{7, "CALL_AWARDED_DELIVERED", ClassNormal, Info},
 		{8, "", classNetwork, warning}, // preemption
 		{9, "", classNetwork, warning}, // preemption, circuit reserved for reuse
-		{16, "NORMAL_CLEARING", classNormal, harmless},
-		{17, "USER_BUSY", classUser, harmless},
-		{18, "NO_USER_RESPONSE", classUser, harmless},
-		{19, "NO_ANSWER", classUser, harmless},
-		{20, "SUBSCRIBER_ABSENT", classUser, harmless},
-		{21, "CALL_REJECTED", classUser, harmless},
-		{22, "NUMBER_CHANGED", classNumber, info},
-		{23, "REDIRECTION_TO_NEW_DESTINATION", classNormal, info},
+		{16, "NORMAL_CLEARING", ClassNormal, harmless},
+		{17, "USER_BUSY", ClassUser, harmless},
+		{18, "NO_USER_RESPONSE", ClassUser, harmless},
+		{19, "NO_ANSWER", ClassUser, harmless},
+		{20, "SUBSCRIBER_ABSENT", ClassUser, harmless},
+		{21, "CALL_REJECTED", ClassUser, harmless},
+		{22, "NUMBER_CHANGED", ClassNumber, Info},
+		{23, "REDIRECTION_TO_NEW_DESTINATION", ClassNormal, Info},
 		{25, "EXCHANGE_ROUTING_ERROR", classNetwork, warning},
-		{26, "", classUser, info}, // non-selected user clearing
+		{26, "", ClassUser, Info}, // non-selected user clearing
 		{27, "DESTINATION_OUT_OF_ORDER", classNetwork, warning},
-		{28, "INVALID_NUMBER_FORMAT", classNumber, info},
+		{28, "INVALID_NUMBER_FORMAT", ClassNumber, Info},
 		{29, "FACILITY_REJECTED", classConfig, warning},
-		{30, "RESPONSE_TO_STATUS_ENQUIRY", classInternal, info},
-		{31, "NORMAL_UNSPECIFIED", classNormal, info},
+		{30, "RESPONSE_TO_STATUS_ENQUIRY", ClassInternal, Info},
+		{31, "NORMAL_UNSPECIFIED", ClassNormal, Info},
 		{34, "NORMAL_CIRCUIT_CONGESTION", classNetwork, critical},
 		{38, "NETWORK_OUT_OF_ORDER", classNetwork, critical},
 		{39, "", classNetwork, warning}, // permanent frame mode connection out of service
@@ -96,51 +96,51 @@ func causeRows() []causeRow {
 		{69, "FACILITY_NOT_IMPLEMENTED", classConfig, warning},
 		{70, "", classConfig, warning}, // only restricted digital bearer available
 		{79, "SERVICE_NOT_IMPLEMENTED", classConfig, warning},
-		{81, "INVALID_CALL_REFERENCE", classInternal, warning},
+		{81, "INVALID_CALL_REFERENCE", ClassInternal, warning},
 		{87, "", classConfig, warning}, // user not member of CUG
 		{88, "INCOMPATIBLE_DESTINATION", classConfig, warning},
-		{95, "INVALID_MSG_UNSPECIFIED", classInternal, warning},
-		{96, "MANDATORY_IE_MISSING", classInternal, warning},
-		{97, "MESSAGE_TYPE_NONEXIST", classInternal, warning},
-		{98, "WRONG_MESSAGE", classInternal, warning},
-		{99, "IE_NONEXIST", classInternal, warning},
-		{100, "INVALID_IE_CONTENTS", classInternal, warning},
-		{101, "WRONG_CALL_STATE", classInternal, warning},
+		{95, "INVALID_MSG_UNSPECIFIED", ClassInternal, warning},
+		{96, "MANDATORY_IE_MISSING", ClassInternal, warning},
+		{97, "MESSAGE_TYPE_NONEXIST", ClassInternal, warning},
+		{98, "WRONG_MESSAGE", ClassInternal, warning},
+		{99, "IE_NONEXIST", ClassInternal, warning},
+		{100, "INVALID_IE_CONTENTS", ClassInternal, warning},
+		{101, "WRONG_CALL_STATE", ClassInternal, warning},
 		{102, "RECOVERY_ON_TIMER_EXPIRE", classNetwork, critical},
-		{103, "MANDATORY_IE_LENGTH_ERROR", classInternal, warning},
+		{103, "MANDATORY_IE_LENGTH_ERROR", ClassInternal, warning},
 		{111, "PROTOCOL_ERROR", classNetwork, warning},
 		{127, "INTERWORKING", classNetwork, warning},
-		{142, "SUCCESS", classNormal, harmless},
-		{487, "ORIGINATOR_CANCEL", classUser, harmless},
-		{700, "CRASH", classInternal, critical},
-		{701, "SYSTEM_SHUTDOWN", classInternal, critical},
-		{702, "LOSE_RACE", classNormal, harmless},
-		{703, "MANAGER_REQUEST", classNormal, info},
-		{800, "BLIND_TRANSFER", classNormal, harmless},
-		{801, "ATTENDED_TRANSFER", classNormal, harmless},
-		{802, "ALLOTTED_TIMEOUT", classPolicy, info},
+		{142, "SUCCESS", ClassNormal, harmless},
+		{487, "ORIGINATOR_CANCEL", ClassUser, harmless},
+		{700, "CRASH", ClassInternal, critical},
+		{701, "SYSTEM_SHUTDOWN", ClassInternal, critical},
+		{702, "LOSE_RACE", ClassNormal, harmless},
+		{703, "MANAGER_REQUEST", ClassNormal, Info},
+		{800, "BLIND_TRANSFER", ClassNormal, harmless},
+		{801, "ATTENDED_TRANSFER", ClassNormal, harmless},
+		{802, "ALLOTTED_TIMEOUT", ClassPolicy, Info},
 		{803, "USER_CHALLENGE", classAuth, warning},
 		{804, "MEDIA_TIMEOUT", classMedia, critical},
-		{805, "PICKED_OFF", classNormal, harmless},
+		{805, "PICKED_OFF", ClassNormal, harmless},
 		{806, "USER_NOT_REGISTERED", classConfig, warning},
 		{807, "PROGRESS_TIMEOUT", classNetwork, critical},
 		{808, "INVALID_GATEWAY", classConfig, critical},
 		{809, "GATEWAY_DOWN", classNetwork, critical},
 		{810, "INVALID_URL", classConfig, warning},
 		{811, "INVALID_PROFILE", classConfig, critical},
-		{812, "NO_PICKUP", classUser, harmless},
+		{812, "NO_PICKUP", ClassUser, harmless},
 		{813, "SRTP_READ_ERROR", classMedia, critical},
-		{814, "BOWOUT", classNormal, harmless},
-		{815, "BUSY_EVERYWHERE", classUser, harmless},
-		{816, "DECLINE", classUser, harmless},
-		{817, "DOES_NOT_EXIST_ANYWHERE", classNumber, info},
+		{814, "BOWOUT", ClassNormal, harmless},
+		{815, "BUSY_EVERYWHERE", ClassUser, harmless},
+		{816, "DECLINE", ClassUser, harmless},
+		{817, "DOES_NOT_EXIST_ANYWHERE", ClassNumber, Info},
 		{818, "NOT_ACCEPTABLE", classConfig, warning},
-		{819, "UNWANTED", classUser, warning},
-		{820, "NO_IDENTITY", classPolicy, warning},
-		{821, "BAD_IDENTITY_INFO", classPolicy, warning},
-		{822, "UNSUPPORTED_CERTIFICATE", classPolicy, warning},
-		{823, "INVALID_IDENTITY", classPolicy, warning},
-		{824, "STALE_DATE", classPolicy, warning},
-		{825, "REJECT_ALL", classUser, info},
+		{819, "UNWANTED", ClassUser, warning},
+		{820, "NO_IDENTITY", ClassPolicy, warning},
+		{821, "BAD_IDENTITY_INFO", ClassPolicy, warning},
+		{822, "UNSUPPORTED_CERTIFICATE", ClassPolicy, warning},
+		{823, "INVALID_IDENTITY", ClassPolicy, warning},
+		{824, "STALE_DATE", ClassPolicy, warning},
+		{825, "REJECT_ALL", ClassUser, Info},
 	}
 }

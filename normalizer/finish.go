@@ -8,6 +8,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/emodel"
+	"callwatch/normalizer/e164"
 )
 
 // Options are the operator's choices that shape an event.
@@ -58,8 +59,8 @@ func finish(e *call.Event, p Provider, b *Body, o Options, i int) {
 	}
 	e.Bound()
 	e.Codec = codecName(e.Codec)
-	e.From, e.FromCountry = e164(e.From, e.FromCountry)
-	e.To, e.ToCountry = e164(e.To, e.ToCountry)
+	e.From, e.FromCountry = e164.Normalize(e.From, e.FromCountry)
+	e.To, e.ToCountry = e164.Normalize(e.To, e.ToCountry)
 	classifyHangup(e, p.Causes)
 	e.Derive()
 	estimate(e, o)

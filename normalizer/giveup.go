@@ -42,7 +42,7 @@ func normalizeGivenUp(b *Body) ([]call.Event, error) {
 		return nil, fmt.Errorf("read the record of a report that was given up: %w", err)
 	}
 	var e call.Event
-	e.ID, e.CallID, e.Kind, e.Final = identified(g.CallID, "given-up"), g.CallID, call.Report, true
+	e.ID, e.CallID, e.Kind, e.Final = JoinID(g.CallID, "given-up"), g.CallID, call.Report, true
 	e.OccurredAt = g.EndedAt
 	return []call.Event{e}, nil
 }

@@ -24,26 +24,26 @@ type severity int
 // Severities of a hangup cause.
 const (
 	harmless severity = iota
-	info
+	Info
 	warning
 	critical
 )
 
 // Classes of hangup causes.
 const (
-	classNormal   = "normal"   // ended as intended
-	classUser     = "user"     // a person's decision or absence
-	classNumber   = "number"   // wrong or changed
+	ClassNormal   = "normal"   // ended as intended
+	ClassUser     = "user"     // a person's decision or absence
+	ClassNumber   = "number"   // wrong or changed
 	classNetwork  = "network"  // route, congestion, timeout, gateway down
 	classConfig   = "config"   // own or peer set-up, capabilities, codecs
 	classAuth     = "auth"     // credentials or permission
 	classMedia    = "media"    // no RTP, SRTP error
-	classPolicy   = "policy"   // limits, blocking, caller identity
-	classInternal = "internal" // protocol or switch error, or unknown
+	ClassPolicy   = "policy"   // limits, blocking, caller identity
+	ClassInternal = "internal" // protocol or switch error, or unknown
 )
 
-// anyWord is the entry of Provider.Causes for words it does not have.
-const anyWord = "*"
+// AnyWord is the entry of Provider.Causes for words it does not have.
+const AnyWord = "*"
 
 // classifyHangup tells what kind of cause ended the call; words are the provider's
 // own. A class that the mapping set stays.
@@ -82,7 +82,7 @@ func causeOf(e *call.Event, word string, words map[string]Cause) (Cause, bool) {
 	if responded || word == "" {
 		return response, responded
 	}
-	cause, ok := words[anyWord]
+	cause, ok := words[AnyWord]
 	return cause, ok
 }
 
@@ -90,7 +90,7 @@ func causeOf(e *call.Event, word string, words map[string]Cause) (Cause, bool) {
 // and not causes that say nothing.
 func (c Cause) abnormal() bool {
 	switch c.Class {
-	case classNetwork, classConfig, classAuth, classMedia, classInternal:
+	case classNetwork, classConfig, classAuth, classMedia, ClassInternal:
 		return c.Severity >= warning
 	default:
 		return false
@@ -105,13 +105,13 @@ func sipCause(code *int64) (Cause, bool) {
 	row := func(class string, s severity) (Cause, bool) { return Cause{Class: class, Severity: s}, true }
 	switch *code {
 	case 200:
-		return row(classNormal, harmless)
+		return row(ClassNormal, harmless)
 	case 480, 486, 487, 600, 603:
-		return row(classUser, harmless)
+		return row(ClassUser, harmless)
 	case 607: // unwanted
-		return row(classUser, warning)
+		return row(ClassUser, warning)
 	case 404, 410, 484, 485, 604:
-		return row(classNumber, info)
+		return row(ClassNumber, Info)
 	case 408, 481, 482, 483:
 		return row(classNetwork, warning)
 	case 500, 502, 503, 504:
@@ -119,15 +119,15 @@ func sipCause(code *int64) (Cause, bool) {
 	case 400, 405, 406, 413, 414, 415, 416, 420, 421, 488, 501, 505, 513, 606:
 		return row(classConfig, warning)
 	case 423: // interval too brief
-		return row(classConfig, info)
+		return row(classConfig, Info)
 	case 401, 403, 407:
 		return row(classAuth, warning)
 	case 402: // payment required
-		return row(classPolicy, critical)
+		return row(ClassPolicy, critical)
 	case 428, 429, 437, 438, 608: // caller identity, blocked by analytics
-		return row(classPolicy, warning)
+		return row(ClassPolicy, warning)
 	case 491: // request pending
-		return row(classInternal, info)
+		return row(ClassInternal, Info)
 	default:
 		return Cause{}, false
 	}

@@ -62,7 +62,7 @@ func hungUp(cause string, code, sip *int64) call.Event {
 }
 
 func TestHangupCodes(t *testing.T) {
-	severities := []string{harmless: "none", info: "info", warning: "warning", critical: "critical"}
+	severities := []string{harmless: "none", Info: "info", warning: "warning", critical: "critical"}
 	rows := table(t, "hangup_causes_q850.csv", 93)
 	for _, row := range rows {
 		code, name := number(t, row["hangupCode"]), row["hangupCause"]
@@ -70,7 +70,7 @@ func TestHangupCodes(t *testing.T) {
 		if got, _ := causeNumbered(*code); severities[got.severity] != row["severity"] {
 			t.Errorf("%d has severity %s, want %s", *code, severities[got.severity], row["severity"])
 		}
-		if got := causeName(*code); got != name {
+		if got := CauseName(*code); got != name {
 			t.Errorf("%d is named %q, want %q", *code, got, name)
 		}
 		if name == "" {
@@ -103,25 +103,9 @@ func TestSIPResponses(t *testing.T) {
 	}
 }
 
-func TestTelnyxCauses(t *testing.T) {
-	causes := telnyxCauses()
-	rows := table(t, "hangup_telnyx.csv", 10)
-	for _, row := range rows {
-		word := row["hangupCause"]
-		if word == anyWord {
-			word = "never_heard_of"
-		}
-		checkRow(t, word, hungUp(word, nil, nil), causes, row)
-		checkRow(t, word, hungUp(strings.ToUpper(word), nil, nil), causes, row)
-	}
-	if len(causes) != len(rows) {
-		t.Errorf("%d words, the table has %d", len(causes), len(rows))
-	}
-}
-
 func TestClassifyHangup(t *testing.T) {
 	n := func(v int64) *int64 { return &v }
-	own := telnyxCauses()
+	own := map[string]Cause{"declined": {Class: ClassUser, SIP: []int64{403}}, "odd": {Class: classNetwork, Severity: warning, AnySIP: true}, AnyWord: {Class: ClassInternal}}
 	for _, c := range []struct {
 		name     string
 		event    call.Event
@@ -131,17 +115,13 @@ func TestClassifyHangup(t *testing.T) {
 	}{
 		{"nothing known", hungUp("", nil, nil), own, "", false},
 		{"words of nobody", hungUp("user_hangup", nil, nil), nil, "", false},
-		{"rejected with 403", hungUp("call_rejected", nil, n(403)), own, "auth", true},
-		{"rejected with 407", hungUp("call_rejected", nil, n(407)), own, "auth", true},
-		{"rejected with 603", hungUp("call_rejected", nil, n(603)), own, "user", false},
-		{"rejected with 503", hungUp("call_rejected", nil, n(503)), own, "user", false},
-		{"timeout with 408", hungUp("timeout", nil, n(408)), own, "network", true},
-		{"timeout with 504", hungUp("timeout", nil, n(504)), own, "network", true},
-		{"timeout with 487", hungUp("timeout", nil, n(487)), own, "user", false},
-		{"unspecified with 503", hungUp("unspecified", nil, n(503)), own, "network", true},
-		{"unspecified with 486", hungUp("unspecified", nil, n(486)), own, "user", false},
-		{"unspecified with a response without class", hungUp("unspecified", nil, n(299)), own, "internal", false},
-		{"unlisted with 503", hungUp("odd", nil, n(503)), own, "network", true},
+		{"a word of the provider", hungUp("Declined", nil, nil), own, "user", false},
+		{"a response that says more", hungUp("declined", nil, n(403)), own, "auth", true},
+		{"a response that says less", hungUp("declined", nil, n(503)), own, "user", false},
+		{"any response says more", hungUp("odd", nil, n(486)), own, "user", false},
+		{"a response without class", hungUp("odd", nil, n(299)), own, "network", true},
+		{"any other word", hungUp("unheard", nil, nil), own, "internal", false},
+		{"any other word with 503", hungUp("unheard", nil, n(503)), own, "network", true},
 		{"unlisted with a code", hungUp("odd", n(38), n(486)), nil, "network", true},
 		{"name before code", hungUp("USER_BUSY", n(38), nil), nil, "user", false},
 		{"code before SIP", hungUp("", n(17), n(503)), nil, "user", false},

@@ -4,24 +4,25 @@ import (
 	"slices"
 
 	"callwatch/call"
+	"callwatch/normalizer/lenient"
 )
 
-// holding makes the Holds of a provider from its mapping: an answer is worth
+// HoldingOf makes the Holds of a provider from its mapping: an answer is worth
 // storing once it tells of a call that is over, and whole when whole says so of
 // one of its events. An answer that the mapping does not understand is whole:
 // it is stored, and becomes a dead letter that can be read and replayed.
-func holding(normalize func(b *Body) ([]call.Event, error), whole func(e *call.Event) bool) func(a Ask, answer []byte) Holding {
+func HoldingOf(normalize func(b *Body) ([]call.Event, error), whole func(e *call.Event) bool) func(a Ask, answer []byte) Holding {
 	return func(a Ask, answer []byte) Holding {
-		n, err := parseJSON(answer)
+		n, err := lenient.ParseJSON(answer)
 		if err != nil {
 			return Whole
 		}
-		if n.isFalse("status") || n.isFalse("success") || n.isList() && len(n.list()) == 0 || n.isNull() {
+		if n.IsFalse("status") || n.IsFalse("success") || n.IsList() && len(n.List()) == 0 || n.IsNull() {
 			return Nothing
 		}
 		events, err := normalize(&Body{Source: Fetched, ContentType: "application/json", Bytes: answer, CallID: a.CallID})
 		if err != nil {
-			if refusal(n) != nil {
+			if ErrorAnswer(n) != nil {
 				return Nothing
 			}
 			return Whole
@@ -38,5 +39,5 @@ func holding(normalize func(b *Body) ([]call.Event, error), whole func(e *call.E
 	}
 }
 
-// isFinal says whether nothing more is expected for the call of an event.
-func isFinal(e *call.Event) bool { return e.Final }
+// IsFinal says whether nothing more is expected for the call of an event.
+func IsFinal(e *call.Event) bool { return e.Final }

@@ -10,23 +10,25 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"callwatch/normalizer/lenient"
 )
 
 const (
-	maxSegment = 256  // of an id in a path, in bytes
-	maxCursor  = 4096 // of what an answer gives us to find its next page, in bytes
+	MaxSegment = 256  // of an id in a path, in bytes
+	MaxCursor  = 4096 // of what an answer gives us to find its next page, in bytes
 	maxPages   = 1e6  // of one list
-	pageSize   = "100"
+	PageSize   = "100"
 )
 
 var errElsewhere = errors.New("the next page leads elsewhere")
 
-// about is the request for a report about a call: a path with an id for each %s.
+// AskAbout is the request for a report about a call: a path with an id for each %s.
 // None where one of the ids cannot stand in a path.
-func about(callID, format string, ids ...string) []Ask {
+func AskAbout(callID, format string, ids ...string) []Ask {
 	segments := make([]any, len(ids))
 	for i, id := range ids {
-		s := segment(id)
+		s := PathSegment(id)
 		if s == "" {
 			return nil
 		}
@@ -35,55 +37,55 @@ func about(callID, format string, ids ...string) []Ask {
 	return []Ask{{Path: fmt.Sprintf(format, segments...), CallID: callID}}
 }
 
-// segment is an id as one segment of a path, escaped; "" where it cannot be one.
-func segment(id string) string {
-	if len(id) > maxSegment || id == "." || id == ".." || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
+// PathSegment is an id as one segment of a path, escaped; "" where it cannot be one.
+func PathSegment(id string) string {
+	if len(id) > MaxSegment || id == "." || id == ".." || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
 		return ""
 	}
 	return url.PathEscape(id)
 }
 
-// rfc3339 writes a time for a query, in UTC.
-func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// RFC3339 writes a time for a query, in UTC.
+func RFC3339(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// setTime sets a parameter unless the time is zero.
-func setTime(q url.Values, name string, t time.Time) {
+// SetTime sets a parameter unless the time is zero.
+func SetTime(q url.Values, name string, t time.Time) {
 	if !t.IsZero() {
-		q.Set(name, rfc3339(t))
+		q.Set(name, RFC3339(t))
 	}
 }
 
-// pageOf reads the records of a page: the list at the path.
-func pageOf(answer []byte, path ...string) (whole node, records []node, err error) {
-	if whole, err = parseJSON(answer); err != nil {
-		return node{}, nil, err
+// PageOf reads the records of a page: the list at the path.
+func PageOf(answer []byte, path ...string) (whole lenient.Node, records []lenient.Node, err error) {
+	if whole, err = lenient.ParseJSON(answer); err != nil {
+		return lenient.Node{}, nil, err
 	}
-	list := whole.at(path...)
+	list := whole.At(path...)
 	switch {
-	case whole.isFalse("status") || whole.isFalse("success") || refusal(whole) != nil:
-		return node{}, nil, unknownBody(whole, "a list")
-	case !list.isList():
-		return node{}, nil, fmt.Errorf("a list without %s", strings.Join(path, "."))
+	case whole.IsFalse("status") || whole.IsFalse("success") || ErrorAnswer(whole) != nil:
+		return lenient.Node{}, nil, UnknownBody(whole, "a list")
+	case !list.IsList():
+		return lenient.Node{}, nil, fmt.Errorf("a list without %s", strings.Join(path, "."))
 	}
-	if records = list.list(); len(records) > maxRecords {
-		return node{}, nil, fmt.Errorf("%d records in one page, more than %d", len(records), maxRecords)
+	if records = list.List(); len(records) > MaxRecords {
+		return lenient.Node{}, nil, fmt.Errorf("%d records in one page, more than %d", len(records), MaxRecords)
 	}
 	return whole, records, nil
 }
 
-// listed gathers the calls of a page. What is no object, or names no call, is
+// CallsOf gathers the calls of a page. What is no object, or names no call, is
 // left out: one odd record must not end an import.
-func listed(records []node, read func(n node) Listed) []Listed {
+func CallsOf(records []lenient.Node, read func(n lenient.Node) Listed) []Listed {
 	calls := make([]Listed, 0, len(records))
 	for _, n := range records {
-		if !n.isObject() {
+		if !n.IsObject() {
 			continue
 		}
 		l := read(n)
-		if l.CallID == "" || len(l.CallID) > maxSegment {
+		if l.CallID == "" || len(l.CallID) > MaxSegment {
 			continue
 		}
-		body, err := json.Marshal(n.value())
+		body, err := json.Marshal(n.Value())
 		if err != nil {
 			continue
 		}
@@ -93,9 +95,9 @@ func listed(records []node, read func(n node) Listed) []Listed {
 	return calls
 }
 
-// allBefore says whether a page has calls and each was before since: where the
+// AllBefore says whether a page has calls and each was before since: where the
 // newest come first, none that is wanted follows.
-func allBefore(calls []Listed, since time.Time) bool {
+func AllBefore(calls []Listed, since time.Time) bool {
 	for _, l := range calls {
 		if l.At.IsZero() || !l.At.Before(since) {
 			return false
@@ -104,9 +106,9 @@ func allBefore(calls []Listed, since time.Time) bool {
 	return len(calls) > 0
 }
 
-// total is how many calls a list has, 0 where it does not tell.
-func total(n node) int {
-	if i := n.count(); i != nil && *i < 1e12 {
+// TotalOf is how many calls a list has, 0 where it does not tell.
+func TotalOf(n lenient.Node) int {
+	if i := n.Count(); i != nil && *i < 1e12 {
 		return int(*i)
 	}
 	return 0
@@ -125,8 +127,8 @@ func (a Ask) with(pairs ...string) *Ask {
 	return &next
 }
 
-// numbered is the request for the page after this one, by its number.
-func (a Ask) numbered(param string) (*Ask, error) {
+// Numbered is the request for the page after this one, by its number.
+func (a Ask) Numbered(param string) (*Ask, error) {
 	n, err := strconv.Atoi(a.Query.Get(param))
 	if err != nil || n < 0 || n >= maxPages {
 		return nil, fmt.Errorf("%s is not the number of a page", param)
@@ -134,13 +136,13 @@ func (a Ask) numbered(param string) (*Ask, error) {
 	return a.with(param, strconv.Itoa(n+1)), nil
 }
 
-// continued is the request for the page that a cursor stands for, nil without one.
-func (a Ask) continued(param string, cursor node) (*Ask, error) {
-	s := cursor.text()
+// Continued is the request for the page that a cursor stands for, nil without one.
+func (a Ask) Continued(param string, cursor lenient.Node) (*Ask, error) {
+	s := cursor.Text()
 	switch {
 	case s == "":
 		return nil, nil
-	case len(s) > maxCursor || !utf8.ValidString(s):
+	case len(s) > MaxCursor || !utf8.ValidString(s):
 		return nil, errors.New("a cursor that is none")
 	case s == a.Query.Get(param):
 		return nil, errors.New("the list comes back to the same page")
@@ -148,16 +150,16 @@ func (a Ask) continued(param string, cursor node) (*Ask, error) {
 	return a.with(param, s), nil
 }
 
-// follow is the request for the page that a link leads to, nil without one. The
+// Follow is the request for the page that a link leads to, nil without one. The
 // link may only lead to the list itself, at one of the addresses by which the
 // API is known; what is taken from it are its parameters.
-func (a Ask) follow(link node, bases ...string) (*Ask, error) {
-	s := link.text()
+func (a Ask) Follow(link lenient.Node, bases ...string) (*Ask, error) {
+	s := link.Text()
 	if s == "" {
 		return nil, nil
 	}
 	u, err := url.Parse(s)
-	if err != nil || len(s) > maxCursor || u.User != nil || u.Opaque != "" {
+	if err != nil || len(s) > MaxCursor || u.User != nil || u.Opaque != "" {
 		return nil, errElsewhere
 	}
 	query, err := url.ParseQuery(u.RawQuery)

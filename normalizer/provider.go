@@ -7,35 +7,10 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"callwatch/call"
 )
-
-// Providers are all providers callwatch knows. The order is that of the docs.
-func Providers() []Provider {
-	return []Provider{
-		telnyx(),
-		signalwire(),
-		bird(),
-		atoms(),
-		butter(),
-	}
-}
-
-// Find returns the provider of that name.
-func Find(name string) (Provider, bool) {
-	for _, p := range known() {
-		if p.Name == name {
-			return p, true
-		}
-	}
-	return Provider{}, false
-}
-
-// known are the Providers, made once: one is looked up for every webhook.
-var known = sync.OnceValue(Providers)
 
 // Provider is one vendor.
 type Provider struct {

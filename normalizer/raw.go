@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
+
+	"callwatch/normalizer/lenient"
 )
 
 // maxRaw bounds the JSON size of Event.Raw in bytes.
@@ -21,18 +23,18 @@ func private(member string) bool {
 	return false
 }
 
-// rawOf is an object's members less those named and the private ones. More
+// RawOf is an object's members less those named and the private ones. More
 // members, such as those of an envelope, are added where the name is free.
-func rawOf(n node, without []string, more map[string]node) map[string]any {
+func RawOf(n lenient.Node, without []string, more map[string]lenient.Node) map[string]any {
 	raw := make(map[string]any, len(more)+8)
-	for name, m := range n.members() {
+	for name, m := range n.Members() {
 		if !slices.Contains(without, name) && !private(name) {
-			raw[name] = m.value()
+			raw[name] = m.Value()
 		}
 	}
 	for name, m := range more {
-		if _, taken := raw[name]; !taken && !m.isNull() {
-			raw[name] = m.value()
+		if _, taken := raw[name]; !taken && !m.IsNull() {
+			raw[name] = m.Value()
 		}
 	}
 	return raw

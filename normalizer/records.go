@@ -10,15 +10,16 @@ import (
 	"strings"
 
 	"callwatch/call"
+	"callwatch/normalizer/lenient"
 )
 
-// maxRecords bounds the records of one body: the largest page that a provider
+// MaxRecords bounds the records of one body: the largest page that a provider
 // documents has a thousand.
-const maxRecords = 5000
+const MaxRecords = 5000
 
-// isForm says whether a body is a form: by its content type, or where that says
+// IsForm says whether a body is a form: by its content type, or where that says
 // nothing by its first character.
-func isForm(contentType string, body []byte) bool {
+func IsForm(contentType string, body []byte) bool {
 	switch contentType { // as most write it
 	case "application/x-www-form-urlencoded":
 		return true
@@ -36,11 +37,11 @@ func isForm(contentType string, body []byte) bool {
 	return start != "" && start[0] != '{' && start[0] != '['
 }
 
-// eachRecord maps the records of a page. An odd record does not cost the others:
+// EachRecord maps the records of a page. An odd record does not cost the others:
 // its error shows only where no record gave an event.
-func eachRecord(records []node, mapping func(node) ([]call.Event, error)) ([]call.Event, error) {
-	if len(records) > maxRecords {
-		return nil, fmt.Errorf("%d records in one body, more than %d", len(records), maxRecords)
+func EachRecord(records []lenient.Node, mapping func(lenient.Node) ([]call.Event, error)) ([]call.Event, error) {
+	if len(records) > MaxRecords {
+		return nil, fmt.Errorf("%d records in one body, more than %d", len(records), MaxRecords)
 	}
 	var (
 		events []call.Event
@@ -59,10 +60,10 @@ func eachRecord(records []node, mapping func(node) ([]call.Event, error)) ([]cal
 	return events, nil
 }
 
-// recordID identifies a record that may be read again with more in it, wherever
+// RecordID identifies a record that may be read again with more in it, wherever
 // it stood in its page.
-func recordID(n node) string {
-	b, err := json.Marshal(n.value())
+func RecordID(n lenient.Node) string {
+	b, err := json.Marshal(n.Value())
 	if err != nil {
 		return "" // the whole body identifies it
 	}
@@ -70,24 +71,24 @@ func recordID(n node) string {
 	return "record-" + hex.EncodeToString(sum[:12])
 }
 
-// refusal is the error of a body that is the provider's own error answer: it
+// ErrorAnswer is the error of a body that is the provider's own error answer: it
 // says that something is not available, not what became of a call. nil for any
 // other body.
-func refusal(n node) error {
-	first := n.at("error")
-	if errs := n.at("errors").list(); len(errs) > 0 {
+func ErrorAnswer(n lenient.Node) error {
+	first := n.At("error")
+	if errs := n.At("errors").List(); len(errs) > 0 {
 		first = errs[0]
 	}
-	if first.isNull() {
+	if first.IsNull() {
 		return nil
 	}
 	var words []string
 	for _, name := range []string{"code", "title", "message", "detail"} {
-		if s := first.at(name).text(); s != "" {
+		if s := first.At(name).Text(); s != "" {
 			words = append(words, s)
 		}
 	}
-	if s := first.text(); s != "" {
+	if s := first.Text(); s != "" {
 		words = append(words, s)
 	}
 	if len(words) == 0 {
@@ -97,9 +98,9 @@ func refusal(n node) error {
 	return fmt.Errorf("the provider answered with an error: %.200s", text)
 }
 
-// identified joins the parts of an identity; "" where one that is needed is
+// JoinID joins the parts of an identity; "" where one that is needed is
 // missing, so that the content identifies the event.
-func identified(prefix string, parts ...string) string {
+func JoinID(prefix string, parts ...string) string {
 	id := prefix
 	for _, p := range parts {
 		if p == "" {

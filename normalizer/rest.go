@@ -130,7 +130,7 @@ type Listed struct {
 func (r *REST) Missing(k Keys) []string {
 	var names []string
 	for _, name := range r.Needs(k) {
-		if k.first(name) == "" {
+		if k.First(name) == "" {
 			names = append(names, name)
 		}
 	}
@@ -140,21 +140,21 @@ func (r *REST) Missing(k Keys) []string {
 // BaseURL is the address of the API: the one that the operator set, else the
 // provider's.
 func (r *REST) BaseURL(k Keys) string {
-	if own := k.first(APIURL); own != "" {
-		return trimSlash(own)
+	if own := k.First(APIURL); own != "" {
+		return TrimSlash(own)
 	}
 	return r.Base(k)
 }
 
-// first is the first value of a setting, "" for none.
-func (k Keys) first(name string) string {
+// First is the first value of a setting, "" for none.
+func (k Keys) First(name string) string {
 	if values := k[name]; len(values) > 0 {
 		return values[0]
 	}
 	return ""
 }
 
-func trimSlash(s string) string {
+func TrimSlash(s string) string {
 	for len(s) > 0 && s[len(s)-1] == '/' {
 		s = s[:len(s)-1]
 	}

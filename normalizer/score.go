@@ -6,11 +6,11 @@ import (
 	"callwatch/call"
 )
 
-// acceptMOS takes the provider's score: as mosProvider whatever it is, and as
+// AcceptMOS takes the provider's score: as mosProvider whatever it is, and as
 // the MOS of the call where it lies in 1..5 and some packet was received. The
 // counters are all that the provider's statistics have for received packets:
 // one that is unknown speaks neither way.
-func acceptMOS(e *call.Event, mos *float64, received ...*int64) {
+func AcceptMOS(e *call.Event, mos *float64, received ...*int64) {
 	e.MOSProvider = mos
 	if mos == nil || *mos < 1 || *mos > 5 {
 		return
@@ -24,18 +24,18 @@ func acceptMOS(e *call.Event, mos *float64, received ...*int64) {
 	}
 }
 
-// root is the standard deviation of a variance: FreeSWITCH reports packet
+// StandardDeviation is the standard deviation of a variance: FreeSWITCH reports packet
 // spacing in ms^2.
-func root(variance *float64) *float64 {
+func StandardDeviation(variance *float64) *float64 {
 	if variance == nil || *variance < 0 {
 		return nil
 	}
 	return new(math.Sqrt(*variance))
 }
 
-// settled says whether nothing more can be expected of an ended call: its
+// QualitySettled says whether nothing more can be expected of an ended call: its
 // quality is known, or it never had any because nobody answered.
-func settled(e *call.Event) bool {
+func QualitySettled(e *call.Event) bool {
 	switch e.Status {
 	case call.Busy, call.NoAnswer, call.Canceled, call.Failed:
 		return true

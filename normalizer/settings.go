@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// checkNoBlank refuses a secret that was pasted with more around it: no
+// CheckNoBlank refuses a secret that was pasted with more around it: no
 // provider's keys contain white space or quotes.
-func checkNoBlank(value string) error {
+func CheckNoBlank(value string) error {
 	if strings.ContainsAny(value, " \t\r\n\"'") {
 		return errors.New("contains white space or quotes")
 	}

@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// hmacOf is the HMAC of the parts, one after the other.
-func hmacOf(h func() hash.Hash, key []byte, parts ...[]byte) []byte {
+// HmacOf is the HMAC of the parts, one after the other.
+func HmacOf(h func() hash.Hash, key []byte, parts ...[]byte) []byte {
 	mac := hmac.New(h, key)
 	for _, p := range parts {
 		mac.Write(p)
@@ -17,13 +17,13 @@ func hmacOf(h func() hash.Hash, key []byte, parts ...[]byte) []byte {
 	return mac.Sum(nil)
 }
 
-func hmacSHA256(key []byte, parts ...[]byte) []byte { return hmacOf(sha256.New, key, parts...) }
-func hmacSHA1(key []byte, parts ...[]byte) []byte   { return hmacOf(sha1.New, key, parts...) }
+func HMACSHA256(key []byte, parts ...[]byte) []byte { return HmacOf(sha256.New, key, parts...) }
+func HMACSHA1(key []byte, parts ...[]byte) []byte   { return HmacOf(sha1.New, key, parts...) }
 
-// tryKeys calls match with each configured value and names the first that
+// TryKeys calls match with each configured value and names the first that
 // matches: "SIGNING_KEY 1". Every key is tried, so that the time taken does not
 // tell which one matched.
-func tryKeys(k Keys, setting string, match func(key string) bool) (string, error) {
+func TryKeys(k Keys, setting string, match func(key string) bool) (string, error) {
 	name := ""
 	for i, key := range k[setting] {
 		if key != "" && match(key) && name == "" {

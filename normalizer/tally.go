@@ -1,40 +1,40 @@
 package normalizer
 
-// mean gathers the values of intervals.
-type mean struct {
-	sum, most float64
-	n         int
+// Mean gathers the values of intervals.
+type Mean struct {
+	Sum, most float64
+	N         int
 }
 
-// add takes a value where it is known, and returns it.
-func (m *mean) add(v *float64) *float64 {
+// Add takes a value where it is known, and returns it.
+func (m *Mean) Add(v *float64) *float64 {
 	if v != nil {
-		m.sum += *v
+		m.Sum += *v
 		m.most = max(m.most, *v)
-		m.n++
+		m.N++
 	}
 	return v
 }
 
-func (m *mean) value() *float64 {
-	if m.n == 0 {
+func (m *Mean) Value() *float64 {
+	if m.N == 0 {
 		return nil
 	}
-	return new(m.sum / float64(m.n))
+	return new(m.Sum / float64(m.N))
 }
 
-func (m *mean) largest() *float64 {
-	if m.n == 0 {
+func (m *Mean) Largest() *float64 {
+	if m.N == 0 {
 		return nil
 	}
 	return new(m.most)
 }
 
-// many are values that are pointed to, a block of them to an allocation.
-type many[T any] struct{ block []T }
+// Arena are values that are pointed to, a block of them to an allocation.
+type Arena[T any] struct{ block []T }
 
-// of points to a value where it is known.
-func (m *many[T]) of(v T, known bool) *T {
+// Of points to a value where it is known.
+func (m *Arena[T]) Of(v T, known bool) *T {
 	if !known {
 		return nil
 	}

@@ -1,6 +1,9 @@
 package normalizer
 
-import "callwatch/call"
+import (
+	"callwatch/call"
+	"callwatch/normalizer/lenient"
+)
 
 // unconfirmedRaw is where raw keeps what nothing proves.
 const unconfirmedRaw = "unconfirmed"
@@ -22,10 +25,10 @@ func confirm(e *call.Event, b *Body) {
 	}
 }
 
-// unconfirmed is what a webhook told, whether it was taken for true or not.
-func unconfirmed(e *call.Event) node {
-	if told := (node{v: e.Raw}).at(unconfirmedRaw); told.isObject() {
+// Unconfirmed is what a webhook told, whether it was taken for true or not.
+func Unconfirmed(e *call.Event) lenient.Node {
+	if told := lenient.Of(e.Raw).At(unconfirmedRaw); told.IsObject() {
 		return told
 	}
-	return node{v: e.Raw}
+	return lenient.Of(e.Raw)
 }

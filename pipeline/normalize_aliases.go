@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"callwatch/call"
-	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 	"callwatch/pipeline/eventlog"
 	"callwatch/stream"
 )
@@ -24,7 +24,7 @@ const (
 // batch is normalized again the same ids come of the same webhooks.
 func (n *Normalize) knownAliases(ctx context.Context) (*call.Aliases, error) {
 	aliases := call.NewAliases(MaxAliases)
-	for _, p := range normalizer.Providers() {
+	for _, p := range registry.Providers() {
 		if !p.Aliases {
 			continue
 		}

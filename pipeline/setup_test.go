@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -63,7 +64,7 @@ func (s *setup) newNormalize(t *testing.T) *Normalize {
 	return NewNormalize(NormalizeConfig{
 		Store: s.store, Leases: s.leases, Traffic: s.traffic, Damage: NewDamage(testLogger(t)),
 		Find: func(name string) (normalizer.Provider, normalizer.Options, bool) {
-			p, ok := normalizer.Find(name)
+			p, ok := registry.Find(name)
 			return p, normalizer.Options{}, ok
 		},
 		Normalized: func(*stream.Record, time.Time, int, error) {}, Published: func(n int) { s.published += n }, Log: testLogger(t),

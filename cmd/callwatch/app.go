@@ -14,6 +14,7 @@ import (
 	"callwatch/handlers"
 	"callwatch/handlers/slackpreview"
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
 	"callwatch/pipeline/query"
@@ -156,7 +157,7 @@ func (a *app) fetching() pipeline.FetchConfig {
 		Ingest: a.ingest.Append, Events: a.normalize.Events, Known: a.judge.Call, Observe: a.metrics,
 		Normalized: func() bool { return a.backlog()[pipeline.NormalizeLease] == 0 },
 	}
-	for _, p := range normalizer.Providers() {
+	for _, p := range registry.Providers() {
 		if p, ok := a.cfg.find(p.Name); ok && a.cfg.fetches(p) {
 			c.APIs = append(c.APIs, pipeline.FetchAPI{Provider: p, Keys: a.cfg.keys(p), Pace: a.cfg.pace})
 		}
@@ -306,7 +307,7 @@ func (c *Config) folding() call.Folding {
 // normalizers finds a provider by its name, and says how its bodies are normalized.
 func (c *Config) normalizers() func(name string) (normalizer.Provider, normalizer.Options, bool) {
 	options := map[string]normalizer.Options{}
-	for _, p := range normalizer.Providers() {
+	for _, p := range registry.Providers() {
 		o := c.normalizing()
 		o.Fetches = c.fetches(p)
 		options[p.Name] = o
@@ -318,7 +319,7 @@ func (c *Config) normalizers() func(name string) (normalizer.Provider, normalize
 }
 
 func providerTitle(name string) string {
-	if p, ok := normalizer.Find(name); ok && p.Title != "" {
+	if p, ok := registry.Find(name); ok && p.Title != "" {
 		return p.Title
 	}
 	return name
@@ -341,7 +342,7 @@ func (a *app) handling() handlers.Config {
 			c.Press = a.press
 		}
 	}
-	for _, p := range normalizer.Providers() {
+	for _, p := range registry.Providers() {
 		c.Providers = append(c.Providers, handlers.Provider{Provider: p, Keys: a.cfg.keys(p)})
 	}
 	return c

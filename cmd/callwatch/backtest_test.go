@@ -20,6 +20,7 @@ import (
 
 	"callwatch"
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
@@ -170,18 +171,18 @@ func asText(t *testing.T, list []rules.Transition) []string {
 func fixture(t testing.TB, calls int, rate float64) []byte {
 	t.Helper()
 	start := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
-	secrets, err := simulate.Generate(rand.NewChaCha8([32]byte{7}))
+	secrets, err := registry.Simulators().Generate(rand.NewChaCha8([32]byte{7}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	share := 0.3
-	requests, err := simulate.Traffic(simulate.Options{Seed: 7, Count: calls, Rate: rate, Bad: &share, Start: start, Secrets: secrets})
+	requests, err := simulate.Traffic(simulate.Options{Sources: registry.Simulators(), Seed: 7, Count: calls, Rate: rate, Bad: &share, Start: start, Secrets: secrets})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
 	for r := range requests {
-		p, _ := normalizer.Find(r.Provider)
+		p, _ := registry.Find(r.Provider)
 		events, err := normalizer.Events(p, &normalizer.Body{
 			Provider: p.Name, Source: normalizer.Pushed, ContentType: r.Header.Get("Content-Type"), Bytes: r.Body,
 			ReceivedAt: start.Add(r.At).Truncate(time.Millisecond),

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 )
 
@@ -39,7 +40,7 @@ func BenchmarkWebhookToStored(b *testing.B) {
 }
 
 func post(b *testing.B, base string, senders int, secrets simulate.Secrets) {
-	traffic, err := simulate.Traffic(simulate.Options{Seed: 1, Count: 50, Rate: 1000, Start: time.Now(), Secrets: secrets})
+	traffic, err := simulate.Traffic(simulate.Options{Sources: registry.Simulators(), Seed: 1, Count: 50, Rate: 1000, Start: time.Now(), Secrets: secrets})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -16,13 +16,21 @@ import (
 	"callwatch/pipeline"
 )
 
-const ownCases = "../../normalizer/testdata/cases"
+// The folders of the repository's cases: of bodies in the providers' folders, of requests here.
+const (
+	providerCases = "../../normalizer/*/testdata/cases"
+	requestCases  = "testdata/cases"
+)
 
 // TestSequenceCases posts the bodies of each case to a callwatch in development
 // and compares the call that comes of them, and the number of incidents that the
 // shipped rules open, with what the case wants.
 func TestSequenceCases(t *testing.T) {
-	for _, dir := range casefile.Folders(ownCases) {
+	folders := casefile.Folders(providerCases)
+	if len(folders) == 0 {
+		t.Fatal("no folder of cases")
+	}
+	for _, dir := range folders {
 		for _, s := range casefile.Sequences(t, dir) {
 			t.Run(filepath.Base(dir)+"/"+s.Name, func(t *testing.T) { checkSequence(t, &s) })
 		}
@@ -111,7 +119,11 @@ func TestHTTPCases(t *testing.T) {
 		c.Rules = "../../rules.yaml"
 		c.Providers = testKeys("telnyx", "signalwire", "bird", "atoms", "butter")
 	})
-	for _, dir := range casefile.Folders(ownCases) {
+	folders := casefile.Folders(requestCases)
+	if len(folders) == 0 {
+		t.Fatal("no folder of cases")
+	}
+	for _, dir := range folders {
 		for _, h := range casefile.Requests(t, dir) {
 			for name, base := range map[string]string{"dev": dev, "serving": serving} {
 				t.Run(filepath.Base(dir)+"/"+h.Name+"/"+name, func(t *testing.T) {

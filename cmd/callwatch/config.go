@@ -15,7 +15,7 @@ import (
 	"callwatch/call"
 	"callwatch/emodel"
 	"callwatch/normalizer"
-	"callwatch/normalizer/simulate"
+	"callwatch/normalizer/registry"
 	"callwatch/pipeline"
 )
 
@@ -90,7 +90,7 @@ func defaultConfig() Config {
 		Durability: "fsync",
 		Slack:      SlackConfig{APIURL: "https://slack.com/api/", Rate: 1},
 		clock:      time.Now,
-		find:       normalizer.Find,
+		find:       registry.Find,
 	}
 }
 
@@ -111,7 +111,7 @@ func readConfig(file string, environ []string) (Config, error) {
 	if c.Providers == nil {
 		c.Providers = map[string]map[string]Secret{}
 	}
-	for _, p := range normalizer.Providers() {
+	for _, p := range registry.Providers() {
 		for _, s := range p.AllSettings() {
 			if v := vars[p.EnvName(s.Name)]; v != "" {
 				c.setProvider(p.Name, s.Name, Secret(v))
@@ -131,8 +131,8 @@ func knownVariables() map[string]bool {
 	for _, f := range fields {
 		known[f.Key] = true
 	}
-	for _, p := range normalizer.Providers() {
-		for _, s := range slices.Concat(p.AllSettings(), simulate.Settings(p.Name)) {
+	for _, p := range registry.Providers() {
+		for _, s := range slices.Concat(p.AllSettings(), registry.Simulators().Settings(p.Name)) {
 			known[p.EnvName(s.Name)] = true
 		}
 	}

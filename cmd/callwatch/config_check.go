@@ -12,6 +12,7 @@ import (
 	"callwatch/call"
 	"callwatch/emodel"
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 	"callwatch/pipeline"
 )
 
@@ -80,7 +81,7 @@ func (c *Config) check() error {
 func (c *Config) checkProviders() []error {
 	var errs []error
 	for name, settings := range c.Providers {
-		p, ok := normalizer.Find(name)
+		p, ok := registry.Find(name)
 		if !ok {
 			errs = append(errs, fmt.Errorf("providers: there is no provider %q", name))
 			continue

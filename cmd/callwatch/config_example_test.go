@@ -9,7 +9,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 )
 
 // shownSetting is a setting with a variable of its own.
@@ -119,7 +119,7 @@ func keyed(m reflect.Value) map[string]reflect.Value {
 }
 
 func (w *exampleWriter) providers() {
-	for _, p := range normalizer.Providers() {
+	for _, p := range registry.Providers() {
 		w.line(1, false, p.Name, "")
 		for _, s := range p.AllSettings() {
 			w.doc(2, s.Doc, p.EnvName(s.Name))

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 )
 
 // schemaNode is a part of a JSON Schema.
@@ -146,7 +146,7 @@ func presetText(v reflect.Value) any {
 // providersNode are the settings of the registry.
 func providersNode() schemaNode {
 	providers := schemaNode{}
-	for _, p := range normalizer.Providers() {
+	for _, p := range registry.Providers() {
 		properties := schemaNode{}
 		for _, s := range p.AllSettings() {
 			properties[strings.ToLower(s.Name)] = schemaNode{"type": "string", "description": s.Doc}

@@ -17,7 +17,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"callwatch/emodel"
-	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 )
 
 const (
@@ -175,7 +175,7 @@ func TestConfigExample(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if cfg := loadText(t, all); len(cfg.Outputs) == 0 || len(cfg.Codecs) == 0 || cfg.Slack.Token == "" || len(cfg.Providers) != len(normalizer.Providers()) {
+	if cfg := loadText(t, all); len(cfg.Outputs) == 0 || len(cfg.Codecs) == 0 || cfg.Slack.Token == "" || len(cfg.Providers) != len(registry.Providers()) {
 		t.Errorf("not every setting is set: %+v", cfg)
 	}
 }

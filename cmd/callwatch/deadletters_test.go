@@ -15,6 +15,7 @@ import (
 	"callwatch/call"
 	"callwatch/handlers/backend"
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 	"callwatch/pipeline/maintenance"
 	"callwatch/stream"
 )
@@ -23,7 +24,7 @@ import (
 func brokenFor(reason string, providers ...string) func(*Config) {
 	return func(c *Config) {
 		c.find = func(name string) (normalizer.Provider, bool) {
-			p, ok := normalizer.Find(name)
+			p, ok := registry.Find(name)
 			if slices.Contains(providers, name) {
 				p.Normalize = func(*normalizer.Body) ([]call.Event, error) { return nil, errors.New(reason) }
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 	"callwatch/rules"
 )
@@ -80,7 +81,7 @@ func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFl
 	}
 	out := c.OutOrStdout()
 	base := "http://" + a.server.Addr().String()
-	fmt.Fprintf(out, "callwatch demo: simulated calls of %d providers, judged by %d rules\nconsole: %s/\n", len(simulate.Providers()), a.rules.Status().Rules, base)
+	fmt.Fprintf(out, "callwatch demo: simulated calls of %d providers, judged by %d rules\nconsole: %s/\n", len(registry.Simulators().Names()), a.rules.Status().Rules, base)
 
 	options, err := flags.options(secrets, time.Now())
 	if err != nil {

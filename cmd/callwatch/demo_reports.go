@@ -12,6 +12,7 @@ import (
 
 	"callwatch/normalizer"
 	"callwatch/normalizer/providerfake"
+	"callwatch/normalizer/registry"
 )
 
 // reportEvery is how often the demo ends a call whose quality is to be fetched.
@@ -30,14 +31,15 @@ type madeUpAPI struct {
 // can be believed without asking.
 func (c *Config) useMadeUpAPIs() ([]*madeUpAPI, error) {
 	var apis []*madeUpAPI
-	for i, p := range normalizer.Providers() {
+	for i, p := range registry.Providers() {
 		if p.REST == nil || p.Unsigned {
 			continue
 		}
-		fake, err := providerfake.New(providerfake.Options{Provider: p.Name, Seed: uint64(i + 1), Now: time.Now})
+		fakeAPI, err := registry.FakeAPI(p.Name, "")
 		if err != nil {
 			return nil, err
 		}
+		fake := providerfake.New(fakeAPI, providerfake.Options{Seed: uint64(i + 1), Now: time.Now})
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, fmt.Errorf("start a made-up API: %w", err)

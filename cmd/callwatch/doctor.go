@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 	"callwatch/notifier"
 	"callwatch/rules"
 	"callwatch/stream"
@@ -159,7 +160,7 @@ func writeOne(f *os.File) error {
 func diagnoseProviders(cfg Config) []finding {
 	var found []finding
 	needURL := cfg.PublicURL == ""
-	for _, p := range normalizer.Providers() {
+	for _, p := range registry.Providers() {
 		k := cfg.keys(p)
 		var have, lack []string
 		for _, s := range p.AllSettings() {

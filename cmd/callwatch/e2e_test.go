@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 	"callwatch/notifier/slackfake"
 	"callwatch/pipeline"
@@ -36,7 +37,7 @@ type process struct {
 
 func testSecrets(t *testing.T) simulate.Secrets {
 	t.Helper()
-	secrets, err := simulate.Generate(rand.NewChaCha8([32]byte{7}))
+	secrets, err := registry.Simulators().Generate(rand.NewChaCha8([32]byte{7}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func start(t *testing.T, dir, rules, slackURL string, secrets simulate.Secrets, 
 func secretsEnviron(secrets simulate.Secrets) []string {
 	var env []string
 	for provider, keys := range secrets.Receive {
-		p, _ := normalizer.Find(provider)
+		p, _ := registry.Find(provider)
 		for setting, values := range keys {
 			env = append(env, p.EnvName(setting)+"="+strings.Join(values, ","))
 		}
@@ -191,7 +192,8 @@ func traffic(t *testing.T, secrets simulate.Secrets, count int) []simulate.Reque
 	t.Helper()
 	share := 0.3
 	seq, err := simulate.Traffic(simulate.Options{
-		Seed: 11, Count: count, Rate: 1000, Bad: &share, Start: time.Now().Add(-time.Minute), Secrets: secrets,
+		Sources: registry.Simulators(),
+		Seed:    11, Count: count, Rate: 1000, Bad: &share, Start: time.Now().Add(-time.Minute), Secrets: secrets,
 	})
 	if err != nil {
 		t.Fatal(err)

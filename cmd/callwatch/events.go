@@ -13,6 +13,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 )
 
 func eventsCommand(s *settings) *cobra.Command {
@@ -36,7 +37,7 @@ func eventsNormalizeCommand(s *settings) *cobra.Command {
 	c.Flags().StringArrayVar(&headers, "header", nil, "a request header, as Name: value; may be repeated")
 	o := addOutput(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		p, ok := normalizer.Find(provider)
+		p, ok := registry.Find(provider)
 		if !ok {
 			return usage(fmt.Errorf("--provider: %q is none of %s", provider, strings.Join(providerNames(), ", ")))
 		}
@@ -73,7 +74,7 @@ func eventsNormalizeCommand(s *settings) *cobra.Command {
 
 func providerNames() []string {
 	var names []string
-	for _, p := range normalizer.Providers() {
+	for _, p := range registry.Providers() {
 		names = append(names, p.Name)
 	}
 	return names

@@ -21,6 +21,7 @@ import (
 	"callwatch/call"
 	"callwatch/normalizer"
 	"callwatch/normalizer/providerfake"
+	"callwatch/normalizer/registry"
 	"callwatch/pipeline"
 	"callwatch/stream"
 )
@@ -77,10 +78,11 @@ type request struct {
 
 func startFaulty(t *testing.T, provider string, seed uint64, n int) *faulty {
 	t.Helper()
-	api, err := providerfake.New(providerfake.Options{Provider: provider, Seed: seed, Now: time.Now})
+	fakeAPI, err := registry.FakeAPI(provider, "")
 	if err != nil {
 		t.Fatal(err)
 	}
+	api := providerfake.New(fakeAPI, providerfake.Options{Seed: seed, Now: time.Now})
 	api.SetFaults(providerfake.Faults{Throttle: 0.1, Fail: 0.05, FirstEmpty: 0.05, RetryAfter: time.Second})
 	f := &faulty{api: api, asked: map[string][]request{}}
 	f.calls = api.Make(n, providerfake.Making{First: time.Now(), Delay: func(r *rand.Rand) time.Duration { return time.Duration(r.Int64N(int64(6 * time.Second))) }})
@@ -146,7 +148,7 @@ func startPaced(t *testing.T, dir, slackURL string, apis map[string]*faulty, pau
 		"CALLWATCH_SWEEP=0", "HOME=" + os.Getenv("HOME"),
 	}
 	for name, f := range apis {
-		provider, _ := normalizer.Find(name)
+		provider, _ := registry.Find(name)
 		keys := f.api.Keys(f.url)
 		keys[normalizer.URLToken] = []string{proofToken}
 		for setting, values := range keys {
@@ -180,7 +182,7 @@ func TestEveryReportIsFetched(t *testing.T) {
 	n := *proofCalls
 	_, slackURL := fakeSlackServer(t)
 	apis, dir := map[string]*faulty{}, t.TempDir()
-	for i, p := range normalizer.Providers() {
+	for i, p := range registry.Providers() {
 		apis[p.Name] = startFaulty(t, p.Name, uint64(i+1), n)
 	}
 	for part := range 3 {

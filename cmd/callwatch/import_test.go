@@ -19,8 +19,8 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
-	"callwatch/normalizer"
 	"callwatch/normalizer/providerfake"
+	"callwatch/normalizer/registry"
 	"callwatch/pipeline/eventlog"
 	"callwatch/pipeline/maintenance"
 	"callwatch/rules"
@@ -39,15 +39,16 @@ const everyCall = `rules:
 // a callwatch that may ask it.
 func fakeAPI(t *testing.T, provider string, calls int) (*providerfake.Server, []string) {
 	t.Helper()
-	api, err := providerfake.New(providerfake.Options{Provider: provider, Seed: 3, Now: time.Now})
+	named, err := registry.FakeAPI(provider, "")
 	if err != nil {
 		t.Fatal(err)
 	}
+	api := providerfake.New(named, providerfake.Options{Seed: 3, Now: time.Now})
 	const days = 6 * 24 * time.Hour
 	api.Make(calls, providerfake.Making{First: time.Now().Add(-days), Every: (days - time.Hour) / time.Duration(calls)})
 	srv := httptest.NewServer(api)
 	t.Cleanup(srv.Close)
-	p, _ := normalizer.Find(provider)
+	p, _ := registry.Find(provider)
 	var env []string
 	for setting, values := range api.Keys(srv.URL) {
 		env = append(env, p.EnvName(setting)+"="+strings.Join(values, ","))
@@ -200,7 +201,7 @@ func TestImportByRunningCallwatch(t *testing.T) {
 	cfg.Slack = SlackConfig{Token: "xoxb-test", Channel: "#voice", APIURL: slackURL, Rate: 200}
 	cfg.AdminToken = "secret-token"
 	want := map[string]int{}
-	for _, p := range normalizer.Providers() {
+	for _, p := range registry.Providers() {
 		api, _ := fakeAPI(t, p.Name, 20)
 		api.SetFaults(providerfake.Faults{Throttle: 0.1, Fail: 0.05})
 		srv := httptest.NewServer(api)

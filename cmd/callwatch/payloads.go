@@ -13,6 +13,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 	"callwatch/pipeline"
 	"callwatch/pipeline/eventlog"
 )
@@ -52,7 +53,7 @@ func (s *source) eachOfPayloads(ctx context.Context, fn func(eventlog.Moment) er
 			}
 			read++
 			for i := range n.events {
-				if p, ok := normalizer.Find(n.events[i].Provider); ok && p.Aliases {
+				if p, ok := registry.Find(n.events[i].Provider); ok && p.Aliases {
 					aliases.Rename(&n.events[i])
 				}
 				if err := q.Take(eventlog.Moment{At: eventlog.TimeOf(&n.events[i]), Event: &n.events[i]}); err != nil {
@@ -79,7 +80,7 @@ type normalized struct {
 // findPayloads lists the files below the folder, those of a provider by the
 // first sub-folder's name.
 func (s *source) findPayloads() ([]payload, error) {
-	if _, ok := normalizer.Find(s.flags.provider); !ok && s.flags.provider != "" {
+	if _, ok := registry.Find(s.flags.provider); !ok && s.flags.provider != "" {
 		return nil, usage(fmt.Errorf("--provider: %q is none of %s", s.flags.provider, strings.Join(providerNames(), ", ")))
 	}
 	var files []payload
@@ -103,7 +104,7 @@ func (s *source) findPayloads() ([]payload, error) {
 		name := s.flags.provider
 		if name == "" {
 			name, _, _ = strings.Cut(filepath.ToSlash(inside), "/")
-			if _, ok := normalizer.Find(name); !ok {
+			if _, ok := registry.Find(name); !ok {
 				unknown[name] = true
 				return nil
 			}
@@ -138,7 +139,7 @@ func (s *source) normalizeFile(f payload) (events []call.Event, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p, ok := normalizer.Find(f.provider)
+	p, ok := registry.Find(f.provider)
 	if !ok {
 		return nil, errors.New("no such provider")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 )
 
 var update = flag.Bool("update", false, "rewrite what is generated")
@@ -49,7 +50,7 @@ func fieldReference() string {
 			doc += ": " + strings.Join(f.Enum, ", ")
 		}
 		var by []string
-		for _, p := range normalizer.Providers() {
+		for _, p := range registry.Providers() {
 			if slices.Contains(p.Supplies, f.Name) {
 				by = append(by, p.Name)
 			}
@@ -62,7 +63,7 @@ func fieldReference() string {
 func providerReference() string {
 	var b strings.Builder
 	b.WriteString("| variable | for | |\n| --- | --- | --- |\n")
-	for _, p := range normalizer.Providers() {
+	for _, p := range registry.Providers() {
 		for _, s := range p.Settings {
 			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", p.EnvName(s.Name), s.Use, s.Doc)
 		}

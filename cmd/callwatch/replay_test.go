@@ -12,6 +12,7 @@ import (
 	"callwatch/call"
 	"callwatch/handlers/backend"
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 	"callwatch/pipeline/maintenance"
 	"callwatch/stream"
 )
@@ -28,7 +29,7 @@ func birdCall(id string, mos float64) stream.Record {
 // misread is a normalizer with a mistake: it exchanges good and bad.
 func misread(c *Config) {
 	c.find = func(name string) (normalizer.Provider, bool) {
-		p, ok := normalizer.Find(name)
+		p, ok := registry.Find(name)
 		right := p.Normalize
 		p.Normalize = func(b *normalizer.Body) ([]call.Event, error) {
 			events, err := right(b)

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"callwatch/call"
-	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 	"callwatch/pipeline/eventlog"
 	"callwatch/pipeline/rulefile"
 	"callwatch/rules"
@@ -57,7 +57,7 @@ func rulesExplainCommand(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if _, known := normalizer.Find(provider); provider != "" && !known {
+		if _, known := registry.Find(provider); provider != "" && !known {
 			return usage(fmt.Errorf("--provider: %q is none of %v", provider, providerNames()))
 		}
 		_, set, _, err := rulefile.Load(cfg.Rules, shippedRules(cfg.Rules))

@@ -10,6 +10,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 	"callwatch/rules"
 )
 
@@ -144,7 +145,7 @@ func runSuites(suites []*rules.Suite, cfg *Config, coverage bool) testReport {
 
 // normalizeFile makes events of a body that was kept in a file.
 func (c *Config) normalizeFile(provider, file string, body []byte, receivedAt time.Time) ([]call.Event, error) {
-	p, ok := normalizer.Find(provider)
+	p, ok := registry.Find(provider)
 	if !ok {
 		return nil, fmt.Errorf("there is no provider %q", provider)
 	}

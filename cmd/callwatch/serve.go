@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 )
 
 func serveCommand(s *settings) *cobra.Command {
@@ -61,7 +61,7 @@ func serveCommand(s *settings) *cobra.Command {
 // openProviders are those with verification configured: the others answer 403.
 func (a *app) openProviders() []string {
 	var open []string
-	for _, p := range normalizer.Providers() {
+	for _, p := range registry.Providers() {
 		if p.Verifiable(a.cfg.keys(p)) {
 			open = append(open, p.Name)
 		}

@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 )
 
 // Every provider has a guide, and its settings in it come from the registry.
 func TestSetupGuides(t *testing.T) {
-	for _, p := range normalizer.Providers() {
+	for _, p := range registry.Providers() {
 		t.Run(p.Name, func(t *testing.T) {
 			file := "../../docs/setup/" + p.Name + ".md"
 			b, err := os.ReadFile(file)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 )
 
@@ -31,7 +32,7 @@ func (t *trafficFlags) add(c *cobra.Command) {
 	for _, s := range simulate.Scenarios() {
 		names = append(names, s.Name)
 	}
-	c.Flags().StringSliceVar(&t.providers, "provider", nil, "whose traffic: "+strings.Join(simulate.Providers(), ", ")+" (default all)")
+	c.Flags().StringSliceVar(&t.providers, "provider", nil, "whose traffic: "+strings.Join(registry.Simulators().Names(), ", ")+" (default all)")
 	c.Flags().StringVar(&t.scenario, "scenario", names[0], strings.Join(names, ", "))
 	c.Flags().Float64Var(&t.rate, "rate", 5, "calls per second")
 	c.Flags().StringVar(&t.bad, "bad", "", "share of bad calls, such as 5% or 0.05 (default by scenario)")
@@ -40,7 +41,8 @@ func (t *trafficFlags) add(c *cobra.Command) {
 
 func (t *trafficFlags) options(secrets simulate.Secrets, now time.Time) (simulate.Options, error) {
 	o := simulate.Options{
-		Seed: t.seed, Providers: t.providers, Count: t.count, Rate: t.rate, Scenario: t.scenario, Start: now, Secrets: secrets,
+		Sources: registry.Simulators(),
+		Seed:    t.seed, Providers: t.providers, Count: t.count, Rate: t.rate, Scenario: t.scenario, Start: now, Secrets: secrets,
 	}
 	if o.Seed == 0 {
 		o.Seed = rand.Uint64()
@@ -129,9 +131,9 @@ func simulationSecrets(cfg *Config, flags *trafficFlags, environ []string, unsig
 		return madeUpSecrets()
 	}
 	keys := map[string]normalizer.Keys{}
-	for _, p := range normalizer.Providers() {
+	for _, p := range registry.Providers() {
 		keys[p.Name] = cfg.keys(p)
-		for _, extra := range simulate.Settings(p.Name) {
+		for _, extra := range registry.Simulators().Settings(p.Name) {
 			if i := slices.IndexFunc(environ, func(v string) bool { return strings.HasPrefix(v, p.EnvName(extra.Name)+"=") }); i >= 0 {
 				_, value, _ := strings.Cut(environ[i], "=")
 				keys[p.Name][extra.Name] = []string{value}
@@ -143,8 +145,8 @@ func simulationSecrets(cfg *Config, flags *trafficFlags, environ []string, unsig
 		return secrets, nil
 	}
 	var why []string
-	for _, name := range simulate.Providers() {
-		if err := secrets.Sendable(name); err != nil {
+	for _, name := range registry.Simulators().Names() {
+		if err := registry.Simulators().Sendable(secrets, name); err != nil {
 			why = append(why, err.Error())
 			continue
 		}
@@ -161,7 +163,7 @@ func madeUpSecrets() (simulate.Secrets, error) {
 	for i := range seed {
 		seed[i] = byte(rand.Uint32())
 	}
-	return simulate.Generate(rand.NewChaCha8(seed))
+	return registry.Simulators().Generate(rand.NewChaCha8(seed))
 }
 
 func send(ctx context.Context, o simulate.Options, to simulate.Target) (simulate.Totals, error) {

@@ -9,6 +9,7 @@ import (
 	"callwatch/handlers"
 	"callwatch/handlers/backend"
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 	"callwatch/pipeline"
 )
 
@@ -57,7 +58,7 @@ func (a *app) status(ctx context.Context) backend.Status {
 	for _, c := range ready.Checks {
 		s.Checks = append(s.Checks, backend.Check{Name: c.Name, State: string(c.State), Cause: c.Cause})
 	}
-	for _, p := range normalizer.Providers() {
+	for _, p := range registry.Providers() {
 		s.Providers = append(s.Providers, a.providerStatus(p))
 	}
 	for _, st := range health.Streams {

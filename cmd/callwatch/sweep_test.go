@@ -13,6 +13,7 @@ import (
 
 	"callwatch/normalizer"
 	"callwatch/normalizer/providerfake"
+	"callwatch/normalizer/registry"
 	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
 	"callwatch/stream"
@@ -22,10 +23,11 @@ import (
 // noted from when on calls are missing.
 func sweeping(t *testing.T, provider string, delay time.Duration) (a *app, base string, api *providerfake.Server) {
 	t.Helper()
-	api, err := providerfake.New(providerfake.Options{Provider: provider, Seed: 5, Now: time.Now})
+	fakeAPI, err := registry.FakeAPI(provider, "")
 	if err != nil {
 		t.Fatal(err)
 	}
+	api = providerfake.New(fakeAPI, providerfake.Options{Seed: 5, Now: time.Now})
 	srv := httptest.NewServer(api)
 	t.Cleanup(srv.Close)
 	a, base = running(t, func(c *Config) {
@@ -74,10 +76,11 @@ func lists(api *providerfake.Server, path string) int {
 // added: no sweep can come before their webhooks.
 func unlisted(t *testing.T, n int, first time.Time) []providerfake.Call {
 	t.Helper()
-	maker, err := providerfake.New(providerfake.Options{Provider: "signalwire", Seed: 6, Now: time.Now})
+	fakeAPI, err := registry.FakeAPI("signalwire", "")
 	if err != nil {
 		t.Fatal(err)
 	}
+	maker := providerfake.New(fakeAPI, providerfake.Options{Seed: 6, Now: time.Now})
 	return maker.Make(n, providerfake.Making{First: first})
 }
 

@@ -91,13 +91,18 @@ type Request struct {
 	Type    string            `json:"type"`  // the media type of the answer; "" for any
 }
 
-// Folders are the repository's own folder of cases and, where it is set, that of
-// the environment.
-func Folders(own string) []string {
-	if dir := os.Getenv(EnvFolder); dir != "" {
-		return []string{own, dir}
+// Folders are the repository's own folders of cases, which match one of the patterns, and,
+// where it is set, that of the environment.
+func Folders(patterns ...string) []string {
+	var folders []string
+	for _, pattern := range patterns {
+		found, _ := filepath.Glob(pattern) // its only error is a pattern that is none
+		folders = append(folders, found...)
 	}
-	return []string{own}
+	if dir := os.Getenv(EnvFolder); dir != "" {
+		folders = append(folders, dir)
+	}
+	return folders
 }
 
 // Wants are the cases of a folder that are about one body.

@@ -11,6 +11,7 @@ import (
 	"callwatch/normalizer"
 	"callwatch/normalizer/fetch"
 	"callwatch/normalizer/providerfake"
+	"callwatch/normalizer/registry"
 )
 
 // clock stands still but for what waits on it.
@@ -47,19 +48,22 @@ type far struct {
 	client   *fetch.Client
 }
 
-func newFar(t testing.TB, o providerfake.Options) *far {
+// fakeOf names a fake API.
+type fakeOf struct{ provider, variant string }
+
+func newFar(t testing.TB, of fakeOf) *far {
 	t.Helper()
 	c := newClock()
-	o.Now = c.now
-	api, err := providerfake.New(o)
+	fake, err := registry.FakeAPI(of.provider, of.variant)
 	if err != nil {
 		t.Fatal(err)
 	}
+	api := providerfake.New(fake, providerfake.Options{Now: c.now})
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
-	p, ok := normalizer.Find(o.Provider)
+	p, ok := registry.Find(of.provider)
 	if !ok {
-		t.Fatalf("no provider %q", o.Provider)
+		t.Fatalf("no provider %q", of.provider)
 	}
 	f := &far{clock: c, provider: p, keys: api.Keys(server.URL), api: api}
 	f.client = newClient(t, c, p, f.keys)
@@ -81,19 +85,19 @@ func answering(t testing.TB, h http.HandlerFunc) (*clock, *fetch.Client) {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	p, _ := normalizer.Find("telnyx")
+	p, _ := registry.Find("telnyx")
 	c := newClock()
 	return c, newClient(t, c, p, normalizer.Keys{"API_KEY": {"key"}, normalizer.APIURL: {server.URL}})
 }
 
 // apis are the APIs of all providers that can be asked.
-func apis(t testing.TB) map[string]providerfake.Options {
+func apis(t testing.TB) map[string]fakeOf {
 	t.Helper()
-	all := map[string]providerfake.Options{"bird platform": {Provider: "bird", Platform: true}}
-	for _, p := range normalizer.Providers() {
+	all := map[string]fakeOf{"bird platform": {"bird", "platform"}}
+	for _, p := range registry.Providers() {
 		for _, s := range p.Settings {
 			if s.Use == normalizer.ForREST {
-				all[p.Name] = providerfake.Options{Provider: p.Name}
+				all[p.Name] = fakeOf{p.Name, ""}
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 )
 
 func TestPrivate(t *testing.T) {
@@ -67,7 +68,7 @@ func TestDial(t *testing.T) {
 
 // TestNew refuses addresses that cannot be meant, without repeating them.
 func TestNew(t *testing.T) {
-	p, _ := normalizer.Find("telnyx")
+	p, _ := registry.Find("telnyx")
 	const secret = "hunter2"
 	for address, want := range map[string]string{
 		"https://api.telnyx.com/v2/": "", "http://127.0.0.1:8080/v2": "", "https://[::1]:9/": "",

@@ -13,6 +13,7 @@ import (
 
 	"callwatch/normalizer"
 	"callwatch/normalizer/fetch"
+	"callwatch/normalizer/registry"
 )
 
 const report = `[{"call_id":"a","summary":{"callId":"a","state":"destroy"},"stats":[]}]`
@@ -129,7 +130,7 @@ func TestTimeout(t *testing.T) {
 	}))
 	defer server.Close()
 	defer close(release)
-	p, _ := normalizer.Find("telnyx")
+	p, _ := registry.Find("telnyx")
 	c := newClock()
 	client, err := fetch.New(p, normalizer.Keys{"API_KEY": {"key"}, normalizer.APIURL: {server.URL}},
 		fetch.Options{Now: c.now, Timeout: 50 * time.Millisecond})

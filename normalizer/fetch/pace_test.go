@@ -9,6 +9,7 @@ import (
 
 	"callwatch/normalizer"
 	"callwatch/normalizer/fetch"
+	"callwatch/normalizer/registry"
 )
 
 // TestRate holds requests to the provider's rate, and says so where one would
@@ -20,7 +21,7 @@ func TestRate(t *testing.T) {
 		at = append(at, clock.now())
 		reply(200, report)(w, r)
 	})
-	p, _ := normalizer.Find("telnyx")
+	p, _ := registry.Find("telnyx")
 	start := clock.now()
 	for range 100 {
 		if a, err := client.Do(context.Background(), normalizer.Ask{Path: "/x"}); err != nil || a.Outcome != fetch.Ready {

@@ -230,7 +230,7 @@ func (f *far) page(t *testing.T, list normalizer.Listing, since time.Time) (seen
 // TestBatch joins what a provider can answer at once, and falls back to one by
 // one where the joined answer makes no sense.
 func TestBatch(t *testing.T) {
-	f := newFar(t, providerfake.Options{Provider: "atoms"})
+	f := newFar(t, fakeOf{"atoms", ""})
 	calls := f.api.Make(130, providerfake.Making{First: f.now().Add(-time.Hour), Every: time.Second})
 	var asks []normalizer.Ask
 	for i := range calls {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 )
 
 // TestSecrets fetches in every way that can fail from a server that repeats the
@@ -56,7 +57,7 @@ func TestSecrets(t *testing.T) {
 	servers["no HTTP"] = "http://" + garbage.Addr().String()
 	servers["no TLS"] = "https://" + garbage.Addr().String()
 	servers["nobody"] = "http://127.0.0.1:1"
-	for _, p := range normalizer.Providers() {
+	for _, p := range registry.Providers() {
 		keys := normalizer.Keys{}
 		for _, s := range p.Settings {
 			if s.Use == normalizer.ForREST && s.Secret {

@@ -51,14 +51,14 @@ func (s *Server) Make(n int, how Making) []Call {
 	out := make([]Call, 0, n)
 	for i := range n {
 		talk := time.Duration(20+s.rand.IntN(100)) * time.Second
-		m := maker{Rand: s.rand, index: s.made, ended: how.First.Add(time.Duration(i) * how.Every).UTC().Truncate(time.Millisecond)}
-		m.answered = m.ended.Add(-talk)
-		m.started = m.answered.Add(-time.Duration(2+s.rand.IntN(8)) * time.Second)
+		m := Maker{Rand: s.rand, Index: s.made, Ended: how.First.Add(time.Duration(i) * how.Every).UTC().Truncate(time.Millisecond)}
+		m.Answered = m.Ended.Add(-talk)
+		m.Started = m.Answered.Add(-time.Duration(2+s.rand.IntN(8)) * time.Second)
 		s.made++
-		c := s.api.make(&m)
-		c.Started, c.Ended, c.ReadyAt = m.started, m.ended, m.ended
+		c := s.api.NewCall(&m)
+		c.Started, c.Ended, c.ReadyAt = m.Started, m.Ended, m.Ended
 		if how.Delay != nil {
-			c.ReadyAt = m.ended.Add(how.Delay(s.rand))
+			c.ReadyAt = m.Ended.Add(how.Delay(s.rand))
 		}
 		s.add(&c)
 		out = append(out, c)
@@ -66,18 +66,18 @@ func (s *Server) Make(n int, how Making) []Call {
 	return out
 }
 
-// maker makes one call.
-type maker struct {
+// Maker makes one call.
+type Maker struct {
 	*rand.Rand
-	index                    int // unique within a server
-	started, answered, ended time.Time
+	Index                    int // unique within a server
+	Started, Answered, Ended time.Time
 }
 
-type object = map[string]any
+type Object = map[string]any
 
-func (m *maker) between(lo, hi int) int { return lo + m.IntN(hi-lo+1) }
+func (m *Maker) Between(lo, hi int) int { return lo + m.IntN(hi-lo+1) }
 
-func (m *maker) hex(n int) string {
+func (m *Maker) Hex(n int) string {
 	var b strings.Builder
 	for range n {
 		b.WriteByte("0123456789abcdef"[m.IntN(16)])
@@ -85,21 +85,21 @@ func (m *maker) hex(n int) string {
 	return b.String()
 }
 
-func (m *maker) uuid() string {
-	h := m.hex(32)
+func (m *Maker) Uuid() string {
+	h := m.Hex(32)
 	return h[:8] + "-" + h[8:12] + "-4" + h[13:16] + "-a" + h[17:20] + "-" + h[20:]
 }
 
-// number is a telephone number of a range that is reserved for fiction.
-func (m *maker) number() string { return fmt.Sprintf("+141555501%02d", m.IntN(100)) }
+// Number is a telephone number of a range that is reserved for fiction.
+func (m *Maker) Number() string { return fmt.Sprintf("+141555501%02d", m.IntN(100)) }
 
-func (m *maker) talkSec() float64 { return m.ended.Sub(m.answered).Seconds() }
+func (m *Maker) TalkSec() float64 { return m.Ended.Sub(m.Answered).Seconds() }
 
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+func Stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// find is the call of an id, whether its report is there, and whether this
+// Find is the call of an id, whether its report is there, and whether this
 // request is one that finds nothing for once.
-func (s *Server) find(id string) (c *Call, ready bool) {
+func (s *Server) Find(id string) (c *Call, ready bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c = s.byID[id]; c == nil {
@@ -113,23 +113,23 @@ func (s *Server) find(id string) (c *Call, ready bool) {
 	return c, ready
 }
 
-// one answers a request for a call, or for a part of it.
-func (s *Server) one(id, part string) reply {
-	c, ready := s.find(id)
-	missing := reply{http.StatusNotFound, s.api.refuse(http.StatusNotFound, "Not Found"), c}
+// One answers a request for a call, or for a part of it.
+func (s *Server) One(id, part string) Reply {
+	c, ready := s.Find(id)
+	missing := Reply{http.StatusNotFound, s.api.Refuse(http.StatusNotFound, "Not Found"), c}
 	switch {
 	case c == nil:
 		return missing
 	case !ready && c.Early == nil, !ready && part != "":
 		return missing
 	case !ready:
-		return reply{body: c.Early, call: c}
+		return Reply{Body: c.Early, Call: c}
 	case part != "" && c.More[part] == nil:
 		return missing
 	case part != "":
-		return reply{body: c.More[part], call: c}
+		return Reply{Body: c.More[part], Call: c}
 	default:
-		return reply{body: c.Report, call: c}
+		return Reply{Body: c.Report, Call: c}
 	}
 }
 
@@ -141,9 +141,9 @@ func (c *Call) record() any {
 	return c.Report
 }
 
-// between are the calls that ended within [since, until), newest first; a zero
+// Between are the calls that ended within [since, until), newest first; a zero
 // time is open. Calls to come are left out.
-func (s *Server) between(since, until time.Time) []*Call {
+func (s *Server) Between(since, until time.Time) []*Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.sorted {
@@ -160,8 +160,8 @@ func (s *Server) between(since, until time.Time) []*Call {
 	return out
 }
 
-// slice is one page of a list, as records, and whether more follow.
-func slice(calls []*Call, from, size int) (records []any, more bool) {
+// Slice is one page of a list, as records, and whether more follow.
+func Slice(calls []*Call, from, size int) (records []any, more bool) {
 	from = min(max(from, 0), len(calls))
 	to := min(from+max(size, 0), len(calls))
 	records = []any{}

@@ -34,10 +34,10 @@ func (s *Server) misbehave(w http.ResponseWriter, r *http.Request) bool {
 			w.Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter.Round(time.Second)/time.Second)))
 		}
 		s.note(r, s.named(r), http.StatusTooManyRequests)
-		s.write(w, http.StatusTooManyRequests, s.api.refuse(http.StatusTooManyRequests, "Rate limit exceeded"))
+		s.write(w, http.StatusTooManyRequests, s.api.Refuse(http.StatusTooManyRequests, "Rate limit exceeded"))
 	case hits(f.Fail):
 		s.note(r, s.named(r), http.StatusServiceUnavailable)
-		s.write(w, http.StatusServiceUnavailable, s.api.refuse(http.StatusServiceUnavailable, "Service Unavailable"))
+		s.write(w, http.StatusServiceUnavailable, s.api.Refuse(http.StatusServiceUnavailable, "Service Unavailable"))
 	case hits(f.Cut):
 		s.note(r, s.named(r), 0)
 		w.Header().Set("Content-Type", "application/json")

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// whole is a parameter that is a number, within its bounds, or its default.
-func whole(r *http.Request, name string, without, most int) int {
+// Whole is a parameter that is a number, within its bounds, or its default.
+func Whole(r *http.Request, name string, without, most int) int {
 	n, err := strconv.Atoi(r.URL.Query().Get(name))
 	if err != nil {
 		return without
@@ -15,8 +15,8 @@ func whole(r *http.Request, name string, without, most int) int {
 	return min(max(n, 0), most)
 }
 
-// instant is a parameter that is a time in one of the layouts; zero for none.
-func instant(r *http.Request, name string, layouts ...string) time.Time {
+// Instant is a parameter that is a time in one of the layouts; zero for none.
+func Instant(r *http.Request, name string, layouts ...string) time.Time {
 	for _, layout := range layouts {
 		if t, err := time.Parse(layout, r.URL.Query().Get(name)); err == nil {
 			return t
@@ -25,8 +25,8 @@ func instant(r *http.Request, name string, layouts ...string) time.Time {
 	return time.Time{}
 }
 
-// after is the place behind the call that a cursor names, 0 for no cursor.
-func after(calls []*Call, cursor string) int {
+// After is the place behind the call that a cursor names, 0 for no cursor.
+func After(calls []*Call, cursor string) int {
 	if cursor == "" {
 		return 0
 	}

@@ -5,7 +5,6 @@ package providerfake
 
 import (
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -16,12 +15,10 @@ import (
 	"callwatch/normalizer"
 )
 
-// Options choose which API a server is.
+// Options choose how a server behaves.
 type Options struct {
-	Provider string
-	Platform bool // of Bird: the platform of 2026 in place of the CRM
-	Seed     uint64
-	Now      func() time.Time
+	Seed uint64
+	Now  func() time.Time
 }
 
 // Request is one that came in.
@@ -39,7 +36,7 @@ const maxRequests = 200_000
 
 // Server is one provider's API. It is safe for concurrent use.
 type Server struct {
-	api api
+	api API
 	mux *http.ServeMux
 	now func() time.Time
 
@@ -54,49 +51,41 @@ type Server struct {
 	requests []Request
 }
 
-// api is what differs between providers.
-type api struct {
-	prefix string // of all paths
-	keys   normalizer.Keys
-	letIn  func(h http.Header) bool
-	refuse func(status int, words string) any // body of an error
-	routes map[string]func(s *Server, r *http.Request) reply
-	make   func(m *maker) Call
+// API is what differs between providers.
+type API struct {
+	Variant string // "" for the API that the provider has always had
+	Prefix  string // of all paths
+	Keys    normalizer.Keys
+	Admits  func(h http.Header) bool
+	Refuse  func(status int, words string) any // Body of an error
+	Routes  map[string]func(s *Server, r *http.Request) Reply
+	NewCall func(m *Maker) Call
 }
 
-// reply is an answer before it is written.
-type reply struct {
-	status int // 0 is 200
-	body   any
-	call   *Call
+// Reply is an answer before it is written.
+type Reply struct {
+	Status int // 0 is 200
+	Body   any
+	Call   *Call
 }
 
 // New makes the API of a provider, without calls.
-func New(o Options) (*Server, error) {
-	a, ok := map[string]func() api{
-		"telnyx": telnyx, "signalwire": signalwire, "bird": bird, "atoms": atoms, "butter": butter,
-	}[o.Provider]
-	if !ok {
-		return nil, fmt.Errorf("no API of provider %q", o.Provider)
-	}
-	if o.Platform {
-		a = birdPlatform
-	}
+func New(a API, o Options) *Server {
 	s := &Server{
-		api: a(), mux: http.NewServeMux(), now: o.Now,
+		api: a, mux: http.NewServeMux(), now: o.Now,
 		rand: rand.New(rand.NewPCG(o.Seed, 5)), byID: map[string]*Call{}, tried: map[string]bool{},
 	}
-	for pattern, answer := range s.api.routes {
+	for pattern, answer := range s.api.Routes {
 		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, answer) })
 	}
-	return s, nil
+	return s
 }
 
 // Keys are the settings of a client that is let in, where the server is reached
 // at an address.
 func (s *Server) Keys(address string) normalizer.Keys {
-	k := normalizer.Keys{normalizer.APIURL: {address + s.api.prefix}}
-	for name, values := range s.api.keys {
+	k := normalizer.Keys{normalizer.APIURL: {address + s.api.Prefix}}
+	for name, values := range s.api.Keys {
 		k[name] = slices.Clone(values)
 	}
 	return k
@@ -144,9 +133,9 @@ func (s *Server) Requests() []Request {
 
 // ServeHTTP answers as the provider would.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !s.api.letIn(r.Header) {
+	if !s.api.Admits(r.Header) {
 		s.note(r, "", http.StatusUnauthorized)
-		s.write(w, http.StatusUnauthorized, s.api.refuse(http.StatusUnauthorized, "Unauthorized"))
+		s.write(w, http.StatusUnauthorized, s.api.Refuse(http.StatusUnauthorized, "Unauthorized"))
 		return
 	}
 	if s.misbehave(w, r) {
@@ -154,23 +143,23 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if _, pattern := s.mux.Handler(r); pattern == "" {
 		s.note(r, "", http.StatusNotFound)
-		s.write(w, http.StatusNotFound, s.api.refuse(http.StatusNotFound, "Not Found"))
+		s.write(w, http.StatusNotFound, s.api.Refuse(http.StatusNotFound, "Not Found"))
 		return
 	}
 	s.mux.ServeHTTP(w, r)
 }
 
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, route func(*Server, *http.Request) reply) {
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, route func(*Server, *http.Request) Reply) {
 	a := route(s, r)
 	id := ""
-	if a.call != nil {
-		id = a.call.ID
+	if a.Call != nil {
+		id = a.Call.ID
 	}
-	if a.status == 0 {
-		a.status = http.StatusOK
+	if a.Status == 0 {
+		a.Status = http.StatusOK
 	}
-	s.note(r, id, a.status)
-	s.write(w, a.status, a.body)
+	s.note(r, id, a.Status)
+	s.write(w, a.Status, a.Body)
 }
 
 func (s *Server) note(r *http.Request, callID string, status int) {
@@ -194,3 +183,9 @@ func (s *Server) write(w http.ResponseWriter, status int, body any) {
 	w.WriteHeader(status)
 	_, _ = w.Write(text)
 }
+
+// Time is the time of the server.
+func (s *Server) Time() time.Time { return s.now() }
+
+// Refusal is the body of an error in the words of the API.
+func (s *Server) Refusal(status int, words string) any { return s.api.Refuse(status, words) }

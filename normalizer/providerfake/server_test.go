@@ -1,4 +1,4 @@
-package providerfake
+package providerfake_test
 
 import (
 	"errors"
@@ -11,28 +11,37 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"callwatch/normalizer"
+	"callwatch/normalizer/providerfake"
+	"callwatch/normalizer/registry"
 )
 
-func providers() []Options {
-	return []Options{
-		{Provider: "telnyx"}, {Provider: "signalwire"}, {Provider: "bird"}, {Provider: "bird", Platform: true}, {Provider: "atoms"}, {Provider: "butter"},
-	}
+// fakeOf names a fake API.
+type fakeOf struct{ provider, variant string }
+
+func fakes() []fakeOf {
+	return []fakeOf{{"telnyx", ""}, {"signalwire", ""}, {"bird", ""}, {"bird", "platform"}, {"atoms", ""}, {"butter", ""}}
 }
 
-func start(t *testing.T, o Options) (*Server, *http.Request) {
+func (f fakeOf) server(t *testing.T, o providerfake.Options) *providerfake.Server {
 	t.Helper()
-	at := time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
-	o.Now = func() time.Time { return at }
-	s, err := New(o)
+	api, err := registry.FakeAPI(f.provider, f.variant)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return providerfake.New(api, o)
+}
+
+func startTime() time.Time { return time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC) }
+
+func start(t *testing.T, f fakeOf) (*providerfake.Server, *http.Request) {
+	t.Helper()
+	at := startTime()
+	s := f.server(t, providerfake.Options{Now: startTime})
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	keys := s.Keys(server.URL)
-	p, _ := normalizer.Find(o.Provider)
-	s.Make(3, Making{First: at.Add(-time.Hour), Every: time.Minute})
+	p, _ := registry.Find(f.provider)
+	s.Make(3, providerfake.Making{First: at.Add(-time.Hour), Every: time.Minute})
 	ask := p.REST.Calls(keys)[0].First(at.Add(-48*time.Hour), time.Time{}, keys)
 	r, err := http.NewRequest(http.MethodGet, p.REST.BaseURL(keys)+ask.Path+"?"+ask.Query.Encode(), nil)
 	if err != nil {
@@ -61,22 +70,22 @@ func do(t *testing.T, r *http.Request) (int, http.Header) {
 
 // TestFaults makes each provider go wrong in each way, and notes it.
 func TestFaults(t *testing.T) {
-	for _, o := range providers() {
+	for _, o := range fakes() {
 		s, r := start(t, o)
-		name := o.Provider
+		name := o.provider
 		for i, c := range []struct {
-			faults Faults
+			faults providerfake.Faults
 			status int
 			header string
 			value  string
 		}{
-			{Faults{}, 200, "Content-Type", "application/json; charset=utf-8"},
-			{Faults{Throttle: 1, RetryAfter: 7 * time.Second}, 429, "Retry-After", "7"},
-			{Faults{Throttle: 1}, 429, "Retry-After", ""},
-			{Faults{Fail: 1}, 503, "Content-Type", "application/json; charset=utf-8"},
-			{Faults{Cut: 1}, 0, "Content-Length", "4096"},
-			{Faults{WrongType: 1}, 200, "Content-Type", "text/html"},
-			{Faults{Slow: 1, SlowFor: time.Millisecond}, 200, "Content-Type", "application/json; charset=utf-8"},
+			{providerfake.Faults{}, 200, "Content-Type", "application/json; charset=utf-8"},
+			{providerfake.Faults{Throttle: 1, RetryAfter: 7 * time.Second}, 429, "Retry-After", "7"},
+			{providerfake.Faults{Throttle: 1}, 429, "Retry-After", ""},
+			{providerfake.Faults{Fail: 1}, 503, "Content-Type", "application/json; charset=utf-8"},
+			{providerfake.Faults{Cut: 1}, 0, "Content-Length", "4096"},
+			{providerfake.Faults{WrongType: 1}, 200, "Content-Type", "text/html"},
+			{providerfake.Faults{Slow: 1, SlowFor: time.Millisecond}, 200, "Content-Type", "application/json; charset=utf-8"},
 		} {
 			s.SetFaults(c.faults)
 			status, header := do(t, r)
@@ -87,7 +96,7 @@ func TestFaults(t *testing.T) {
 				t.Errorf("%s, fault %d: noted %+v", name, i, all[len(all)-1])
 			}
 		}
-		s.SetFaults(Faults{})
+		s.SetFaults(providerfake.Faults{})
 		stranger := r.Clone(r.Context())
 		stranger.Header = http.Header{"Authorization": {"Bearer wrong"}, "X-Api-Key": {"wrong"}}
 		if status, _ := do(t, stranger); status != http.StatusUnauthorized {
@@ -99,35 +108,31 @@ func TestFaults(t *testing.T) {
 			t.Errorf("%s: %d for a path that is none", name, status)
 		}
 	}
-	if _, err := New(Options{Provider: "other"}); err == nil {
+	if _, err := registry.FakeAPI("other", ""); err == nil {
 		t.Error("an API of a provider that is none")
 	}
 }
 
 // TestSeed makes the same calls of the same seed, and others of another.
 func TestSeed(t *testing.T) {
-	made := func(o Options, seed uint64) []Call {
-		o.Seed, o.Now = seed, time.Now
-		s, err := New(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s.Make(5, Making{First: time.Unix(1e9, 0), Every: time.Second, Delay: func(r *rand.Rand) time.Duration { return time.Duration(r.IntN(60)) * time.Second }})
+	made := func(f fakeOf, seed uint64) []providerfake.Call {
+		s := f.server(t, providerfake.Options{Seed: seed, Now: time.Now})
+		return s.Make(5, providerfake.Making{First: time.Unix(1e9, 0), Every: time.Second, Delay: func(r *rand.Rand) time.Duration { return time.Duration(r.IntN(60)) * time.Second }})
 	}
-	for _, o := range providers() {
+	for _, o := range fakes() {
 		if diff := cmp.Diff(made(o, 1), made(o, 1)); diff != "" {
-			t.Errorf("%s: another time other calls:\n%s", o.Provider, diff)
+			t.Errorf("%s: another time other calls:\n%s", o.provider, diff)
 		}
 		if cmp.Equal(made(o, 1), made(o, 2)) {
-			t.Errorf("%s: the seed changes nothing", o.Provider)
+			t.Errorf("%s: the seed changes nothing", o.provider)
 		}
 	}
 }
 
 // TestAdd serves a call of the caller's own making.
 func TestAdd(t *testing.T) {
-	s, r := start(t, Options{Provider: "atoms"})
-	s.Add(Call{ID: "CALL-own", Ended: s.now().Add(-time.Minute), ReadyAt: s.now(), Report: object{"callId": "CALL-own"}})
+	s, r := start(t, fakeOf{"atoms", ""})
+	s.Add(providerfake.Call{ID: "CALL-own", Ended: startTime().Add(-time.Minute), ReadyAt: startTime(), Report: map[string]any{"callId": "CALL-own"}})
 	r.URL.Path, r.URL.RawQuery = r.URL.Path+"/CALL-own", ""
 	if status, _ := do(t, r); status != http.StatusOK {
 		t.Errorf("status %d", status)

@@ -2,14 +2,14 @@ package simulate
 
 import "time"
 
-// casting decides who tells which call and what is wrong with it. Shares are
+// scheduler decides who tells which call and what is wrong with it. Shares are
 // kept by dealing, not by luck, so that a short demonstration shows every
 // provider and many kinds of bad calls.
-type casting struct {
-	chance
+type scheduler struct {
+	Rand
 	plan    *plan
-	sources deck[*source]
-	faults  deck[fault]
+	sources deck[*Source]
+	faults  deck[Fault]
 	owed    float64        // bad calls owed
 	badBy   map[string]int // bad calls by provider
 }
@@ -17,11 +17,11 @@ type casting struct {
 // firstOwed makes one of the first calls a bad one.
 const firstOwed = 0.7
 
-func (p *plan) casting() *casting {
-	c := &casting{chance: seeded(p.seed, 0), plan: p, owed: firstOwed, badBy: map[string]int{}}
-	c.sources = deck[*source]{chance: c.chance}
+func (p *plan) scheduler() *scheduler {
+	c := &scheduler{Rand: NewRand(p.seed, 0), plan: p, owed: firstOwed, badBy: map[string]int{}}
+	c.sources = deck[*Source]{Rand: c.Rand}
 	for i := range p.sources {
-		for range p.sources[i].weight {
+		for range p.sources[i].Weight {
 			c.sources.cards = append(c.sources.cards, &p.sources[i])
 		}
 	}
@@ -29,49 +29,49 @@ func (p *plan) casting() *casting {
 		cards := c.sources.cards
 		cards[i], cards[j] = cards[j], cards[i]
 	})
-	c.faults = deck[fault]{chance: c.chance, cards: append([]fault(nil), p.faults...)}
+	c.faults = deck[Fault]{Rand: c.Rand, cards: append([]Fault(nil), p.faults...)}
 	return c
 }
 
-// role is one call to come: who tells it and what is wrong.
-type role struct {
-	teller
-	fault fault
+// scheduledCall is one call to come: who tells it and what is wrong.
+type scheduledCall struct {
+	variant
+	fault Fault
 }
 
-func (c *casting) next() role {
+func (c *scheduler) next() scheduledCall {
 	if c.owed += c.plan.bad; c.owed >= 1 {
 		c.owed--
 		f := c.faults.deal()
 		t := c.weighted(c.leastBad(f))
-		c.badBy[t.source.name]++
-		return role{t, f}
+		c.badBy[t.source.Name]++
+		return scheduledCall{t, f}
 	}
-	return role{c.weighted(c.plan.tellersOf(c.sources.deal(), none)), none}
+	return scheduledCall{c.weighted(c.plan.variantsOf(c.sources.deal(), None)), None}
 }
 
 // leastBad are the forms, of one of the providers that had the fewest bad calls,
 // that can tell of the fault.
-func (c *casting) leastBad(f fault) []teller {
-	all := c.plan.tellers(f)
+func (c *scheduler) leastBad(f Fault) []variant {
+	all := c.plan.variants(f)
 	c.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	best := all[0].source
 	for _, t := range all {
-		if c.badBy[t.source.name] < c.badBy[best.name] {
+		if c.badBy[t.source.Name] < c.badBy[best.Name] {
 			best = t.source
 		}
 	}
-	return c.plan.tellersOf(best, f)
+	return c.plan.variantsOf(best, f)
 }
 
-func (c *casting) weighted(from []teller) teller {
+func (c *scheduler) weighted(from []variant) variant {
 	total := 0
 	for _, t := range from {
-		total += t.form.weight
+		total += t.form.Weight
 	}
 	n := c.IntN(total)
 	for _, t := range from {
-		if n -= t.form.weight; n < 0 {
+		if n -= t.form.Weight; n < 0 {
 			return t
 		}
 	}
@@ -84,36 +84,36 @@ const (
 )
 
 // requests tells call number i, which begins to be told at the given time.
-func (r role) requests(p *plan, i int, at time.Duration) []Request {
-	c := seeded(p.seed, uint64(i)+1)
-	span := seconds(c.between(0.8, 3.5))
-	if r.fault == growingLoss {
-		span = seconds(c.between(4, 6)) // time to watch it grow
+func (r scheduledCall) requests(p *plan, i int, at time.Duration) []Request {
+	c := NewRand(p.seed, uint64(i)+1)
+	span := Seconds(c.Between(0.8, 3.5))
+	if r.fault == GrowingLoss {
+		span = Seconds(c.Between(4, 6)) // time to watch it grow
 	}
-	n := &narrator{
-		story: newStory(c, r.fault, p.start.Add(at+span)), source: r.source.name, form: r.form.name,
-		keys: p.secrets.Send[r.source.name], proof: r.form.proof, at: at, span: span,
+	n := &Renderer{
+		Call: NewCall(c, r.fault, p.start.Add(at+span)), Source: r.source.Name, Form: r.form.Name,
+		Keys: p.secrets.Send[r.source.Name], Proof: r.form.Proof, at: at, Span: span,
 	}
-	r.form.tell(n)
+	r.form.Render(n)
 	return n.disturb()
 }
 
 // disturb repeats some of the requests and lets the next one overtake some, as
 // networks do.
-func (n *narrator) disturb() []Request {
-	out := n.requests
+func (n *Renderer) disturb() []Request {
+	out := n.Requests
 	for i := 1; i < len(out); i++ {
-		if n.odds(disorderShare) {
-			out[i-1].At = out[i].At + seconds(n.between(0.05, 0.5))
+		if n.Odds(disorderShare) {
+			out[i-1].At = out[i].At + Seconds(n.Between(0.05, 0.5))
 			out[i-1].Note += ", late"
 		}
 	}
-	for i := range n.requests {
-		if n.odds(retryShare) {
-			out = append(out, out[i].again(seconds(n.between(0.3, 2))))
+	for i := range n.Requests {
+		if n.Odds(retryShare) {
+			out = append(out, out[i].again(Seconds(n.Between(0.3, 2))))
 		}
 	}
-	if n.fault == hostile {
+	if n.Fault == hostile {
 		out = append(out, n.attacks(out)...)
 	}
 	return out

@@ -21,21 +21,21 @@ func hostileTexts() []string {
 	}
 }
 
-// word is a text a caller could have chosen: the given one, or a hostile one.
-func (n *narrator) word(good string) string {
-	if n.fault != hostile {
+// Word is a text a caller could have chosen: the given one, or a hostile one.
+func (n *Renderer) Word(good string) string {
+	if n.Fault != hostile {
 		return good
 	}
-	return n.pick(hostileTexts()...)
+	return n.Pick(hostileTexts()...)
 }
 
 // attacks are requests beside the call's own: one forged, and one that is signed
 // but cannot be understood.
-func (n *narrator) attacks(of []Request) []Request {
+func (n *Renderer) attacks(of []Request) []Request {
 	var out []Request
 	for i := range of {
 		if of[i].Expect == Normalized {
-			out = append(out, of[i].forged(), of[i].broken(n.chance))
+			out = append(out, of[i].forged(), of[i].broken(n.Rand))
 			break
 		}
 	}
@@ -43,7 +43,7 @@ func (n *narrator) attacks(of []Request) []Request {
 }
 
 // broken is a request whose body is beyond understanding, signed all the same.
-func (r *Request) broken(c chance) Request {
+func (r *Request) broken(c Rand) Request {
 	bodies := map[string]string{
 		"cut off":  `{"data":{"event_type":"call.hangup","payload":{"call_leg_id":"`,
 		"deep":     strings.Repeat(`{"data":[`, 5000) + strings.Repeat(`]}`, 5000),
@@ -51,12 +51,12 @@ func (r *Request) broken(c chance) Request {
 		"binary":   "\x89PNG\r\n\x1a\n\x00\xff\xfe",
 		"trailing": `{} {}`,
 	}
-	what := c.pick("cut off", "deep", "no JSON", "binary", "trailing")
+	what := c.Pick("cut off", "deep", "no JSON", "binary", "trailing")
 	b := *r
 	b.Kind, b.Body, b.CallID = "unreadable", []byte(bodies[what]), ""
 	b.Expect, b.Note = DeadLetter, "unreadable: "+what
 	b.Header = r.Header.Clone()
-	b.Header.Set("Content-Type", jsonType)
+	b.Header.Set("Content-Type", JSONType)
 	b.digest()
 	b.At += 50 * time.Millisecond
 	return b

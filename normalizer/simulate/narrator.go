@@ -11,84 +11,84 @@ import (
 )
 
 const (
-	jsonType = "application/json"
-	formType = "application/x-www-form-urlencoded"
+	JSONType = "application/json"
+	FormType = "application/x-www-form-urlencoded"
 )
 
-type object = map[string]any
+type Object = map[string]any
 
-// narrator tells a story in the words of one provider, request by request. A
+// Renderer tells a story in the words of one provider, request by request. A
 // call of minutes is told in the seconds of span.
-type narrator struct {
-	*story
-	source, form string
-	keys         normalizer.Keys
-	proof        proof
-	at, span     time.Duration
-	requests     []Request
+type Renderer struct {
+	*Call
+	Source, Form string
+	Keys         normalizer.Keys
+	Proof        Proof
+	at, Span     time.Duration
+	Requests     []Request
 }
 
-// webhook is what a request differs in from the others of its call.
-type webhook struct {
-	kind   string
-	callID string
-	at     time.Time // when it happened, by the body
-	expect Expect    // "": Normalized
-	proof  proof     // nil: the form's
-	agent  string    // User-Agent
-	header map[string]string
+// Webhook is what a request differs in from the others of its call.
+type Webhook struct {
+	Kind   string
+	CallID string
+	At     time.Time // when it happened, by the body
+	Expect Expect    // "": Normalized
+	Proof  Proof     // nil: the form's
+	Agent  string    // User-Agent
+	Header map[string]string
 }
 
 // when is the time to send what happened at t.
-func (n *narrator) when(t time.Time) time.Duration {
-	before := n.ended.Sub(t)
-	if life := n.ended.Sub(n.started); before > 0 && life > n.span {
-		before = time.Duration(float64(before) * float64(n.span) / float64(life))
+func (n *Renderer) when(t time.Time) time.Duration {
+	before := n.Ended.Sub(t)
+	if life := n.Ended.Sub(n.Started); before > 0 && life > n.Span {
+		before = time.Duration(float64(before) * float64(n.Span) / float64(life))
 	}
-	return n.at + n.span - before
+	return n.at + n.Span - before
 }
 
-func (n *narrator) json(w webhook, body any) { n.post(w, jsonType, encode(body)) }
+func (n *Renderer) JSON(w Webhook, body any) { n.post(w, JSONType, Encode(body)) }
 
-func (n *narrator) values(w webhook, body url.Values) { n.post(w, formType, []byte(body.Encode())) }
+func (n *Renderer) Values(w Webhook, body url.Values) { n.post(w, FormType, []byte(body.Encode())) }
 
 // post adds a request, unless there is no key to prove it with.
-func (n *narrator) post(w webhook, contentType string, body []byte) {
+func (n *Renderer) post(w Webhook, contentType string, body []byte) {
 	r := Request{
-		Provider: n.source, Kind: w.kind, CallID: w.callID, Method: http.MethodPost,
-		Path: "/webhooks/" + n.source, Header: http.Header{}, Body: body,
-		At:   n.when(w.at) + time.Duration(n.between(20, 180)*float64(time.Millisecond)),
-		Note: n.note(w.kind), Bad: n.fault != none, Expect: w.expect,
+		Provider: n.Source, Kind: w.Kind, CallID: w.CallID, Method: http.MethodPost,
+		Path: "/webhooks/" + n.Source, Header: http.Header{}, Body: body,
+		At:   n.when(w.At) + time.Duration(n.Between(20, 180)*float64(time.Millisecond)),
+		Note: n.note(w.Kind), Bad: n.Fault != None, Expect: w.Expect,
 	}
 	r.Header.Set("Content-Type", contentType)
-	if w.agent != "" {
-		r.Header.Set("User-Agent", w.agent)
+	if w.Agent != "" {
+		r.Header.Set("User-Agent", w.Agent)
 	}
-	for name, value := range w.header {
+	for name, value := range w.Header {
 		r.Header.Set(name, value)
 	}
 	if r.Expect == "" {
 		r.Expect = Normalized
 	}
-	p := w.proof
+	p := w.Proof
 	if p == nil {
-		p = n.proof
+		p = n.Proof
 	}
-	if r.prove(p, n.keys) {
-		n.requests = append(n.requests, r)
+	if r.prove(p, n.Keys) {
+		n.Requests = append(n.Requests, r)
 	}
 }
 
-func (n *narrator) note(kind string) string {
-	s := n.form + " " + kind
-	if n.fault != none {
-		s += ": " + string(n.fault)
+func (n *Renderer) note(kind string) string {
+	s := n.Form + " " + kind
+	if n.Fault != None {
+		s += ": " + string(n.Fault)
 	}
 	return s
 }
 
-// encode writes JSON as other languages do, without escaping markup.
-func encode(body any) []byte {
+// Encode writes JSON as other languages do, without escaping markup.
+func Encode(body any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -98,30 +98,30 @@ func encode(body any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// direction is the story's direction in the provider's words.
-func (n *narrator) direction(inbound, outbound string) string {
-	if n.outbound {
+// Direction is the story's direction in the provider's words.
+func (n *Renderer) Direction(inbound, outbound string) string {
+	if n.Outbound {
 		return outbound
 	}
 	return inbound
 }
 
-func iso(t time.Time) string { return t.Format("2006-01-02T15:04:05.000Z") }
+func ISO(t time.Time) string { return t.Format("2006-01-02T15:04:05.000Z") }
 
-// isoOrNil is null where the time is unknown.
-func isoOrNil(t time.Time) any {
+// ISOOrNil is null where the time is unknown.
+func ISOOrNil(t time.Time) any {
 	if t.IsZero() {
 		return nil
 	}
-	return iso(t)
+	return ISO(t)
 }
 
-func millis(t time.Time) int64 {
+func Millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
 	return t.UnixMilli()
 }
 
-// soon is a moment after the end of the call, seconds later.
-func (n *narrator) soon(lo, hi float64) time.Time { return n.ended.Add(seconds(n.between(lo, hi))) }
+// Soon is a moment after the end of the call, seconds later.
+func (n *Renderer) Soon(lo, hi float64) time.Time { return n.Ended.Add(Seconds(n.Between(lo, hi))) }

@@ -1,4 +1,4 @@
-package simulate
+package simulate_test
 
 import (
 	"math/rand/v2"
@@ -9,18 +9,20 @@ import (
 
 	"callwatch/call"
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
+	"callwatch/normalizer/simulate"
 )
 
 const publicURL = "https://hooks.example.com"
 
 // received signs the request and takes it as the server does.
-func received(t *testing.T, r *Request, now time.Time) (*normalizer.Request, normalizer.Provider) {
+func received(t *testing.T, r *simulate.Request, now time.Time) (*normalizer.Request, normalizer.Provider) {
 	t.Helper()
-	req, err := r.Sign(t.Context(), Target{URL: "http://127.0.0.1:8080", PublicURL: publicURL}, now)
+	req, err := r.Sign(t.Context(), simulate.Target{URL: "http://127.0.0.1:8080", PublicURL: publicURL}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, ok := normalizer.Find(r.Provider)
+	p, ok := registry.Find(r.Provider)
 	if !ok {
 		t.Fatalf("unknown provider %s", r.Provider)
 	}
@@ -32,12 +34,12 @@ func received(t *testing.T, r *Request, now time.Time) (*normalizer.Request, nor
 }
 
 // normalized is what becomes of the request.
-func normalized(t *testing.T, r *Request, keys normalizer.Keys) []call.Event {
+func normalized(t *testing.T, r *simulate.Request, keys normalizer.Keys) []call.Event {
 	t.Helper()
 	now := begin().Add(r.At)
 	in, p := received(t, r, now)
 	w, err := normalizer.Verify(p, in, keys)
-	if refused := err != nil; refused != (r.Expect == Refused) {
+	if refused := err != nil; refused != (r.Expect == simulate.Refused) {
 		t.Fatalf("%s %s (%s): verify: %v, want %s", r.Provider, r.Kind, r.Note, err, r.Expect)
 	}
 	if err != nil {
@@ -45,12 +47,12 @@ func normalized(t *testing.T, r *Request, keys normalizer.Keys) []call.Event {
 	}
 	body := w.Body()
 	events, err := normalizer.Events(p, &body, normalizer.Options{})
-	got := Normalized
+	got := simulate.Normalized
 	switch {
 	case err != nil:
-		got = DeadLetter
+		got = simulate.DeadLetter
 	case len(events) == 0:
-		got = Ignored
+		got = simulate.Ignored
 	}
 	if got != r.Expect {
 		t.Errorf("%s %s (%s): %s, want %s: %v\n%.400s", r.Provider, r.Kind, r.Note, got, r.Expect, err, r.Body)
@@ -59,7 +61,7 @@ func normalized(t *testing.T, r *Request, keys normalizer.Keys) []call.Event {
 }
 
 // calls folds the traffic of the options into calls, by whether they are bad.
-func calls(t *testing.T, o Options) (good, bad map[call.Key]*call.Call) {
+func calls(t *testing.T, o simulate.Options) (good, bad map[call.Key]*call.Call) {
 	t.Helper()
 	o.Secrets = testSecrets(t)
 	good, bad = map[call.Key]*call.Call{}, map[call.Key]*call.Call{}
@@ -83,25 +85,25 @@ func calls(t *testing.T, o Options) (good, bad map[call.Key]*call.Call) {
 
 // symptoms are the faults that show in the facts of a call, by the limits that
 // rules usually have.
-func symptoms(c *call.Call) map[fault]bool {
+func symptoms(c *call.Call) map[simulate.Fault]bool {
 	above := func(v *float64, limit float64) bool { return v != nil && *v > limit }
 	is := func(v *bool) bool { return v != nil && *v }
-	found := map[fault]bool{
-		loss:        c.PacketsLost != nil && *c.PacketsLost > 50 && above(c.PacketLossPct, 3),
-		congestion:  above(c.RTTMs, 500) && above(c.JitterMs, 30),
-		lowMOS:      c.MOS != nil && *c.MOS < 3.5,
-		oneWay:      is(c.OneWayAudio) || is(c.NoInboundAudio),
-		unreachable: c.SIPCode != nil && (*c.SIPCode >= 500 || *c.SIPCode == 408),
-		slowSetup:   above(c.SetupMs, 30000) || above(c.PDDMs, 7000),
-		agentSlow:   above(c.TurnLatencyP95Ms, 2000) && c.TurnCount != nil && *c.TurnCount >= 3,
-		agentError:  is(c.FatalError) || c.ErrorCount != nil && *c.ErrorCount >= 3,
+	found := map[simulate.Fault]bool{
+		simulate.Loss:        c.PacketsLost != nil && *c.PacketsLost > 50 && above(c.PacketLossPct, 3),
+		simulate.Congestion:  above(c.RTTMs, 500) && above(c.JitterMs, 30),
+		simulate.LowMOS:      c.MOS != nil && *c.MOS < 3.5,
+		simulate.OneWay:      is(c.OneWayAudio) || is(c.NoInboundAudio),
+		simulate.Unreachable: c.SIPCode != nil && (*c.SIPCode >= 500 || *c.SIPCode == 408),
+		simulate.SlowSetup:   above(c.SetupMs, 30000) || above(c.PDDMs, 7000),
+		simulate.AgentSlow:   above(c.TurnLatencyP95Ms, 2000) && c.TurnCount != nil && *c.TurnCount >= 3,
+		simulate.AgentError:  is(c.FatalError) || c.ErrorCount != nil && *c.ErrorCount >= 3,
 	}
-	found[growingLoss] = found[loss]
+	found[simulate.GrowingLoss] = found[simulate.Loss]
 	return found
 }
 
 func TestEveryRequestIsUnderstood(t *testing.T) {
-	good, bad := calls(t, Options{Seed: 11, Count: 1000, Bad: new(0.2)})
+	good, bad := calls(t, simulate.Options{Seed: 11, Count: 1000, Bad: new(0.2)})
 	for key, c := range good {
 		for f, found := range symptoms(c) {
 			if found {
@@ -128,17 +130,16 @@ func TestEveryRequestIsUnderstood(t *testing.T) {
 
 // Each fault shows in the facts of every call that has it, whoever tells of it.
 func TestBadCallsAreBad(t *testing.T) {
-	for _, src := range sources() {
-		for _, form := range src.forms {
-			for _, f := range form.shows {
-				t.Run(src.name+" "+form.name+" "+string(f), func(t *testing.T) {
+	for _, src := range registry.Simulators() {
+		for _, form := range src.Forms {
+			for _, f := range form.Shows {
+				t.Run(src.Name+" "+form.Name+" "+string(f), func(t *testing.T) {
 					secrets := testSecrets(t)
-					p := &plan{seed: 1, rate: 1, start: begin(), secrets: secrets}
 					for i := range 10 {
-						told := role{teller{&src, &form}, f}.requests(p, i, 0)
+						told := simulate.Rendered(&src, &form, f, i, begin(), secrets)
 						var c call.Call
 						for _, r := range told {
-							for _, e := range normalized(t, &r, secrets.Receive[src.name]) {
+							for _, e := range normalized(t, &r, secrets.Receive[src.Name]) {
 								c.Fold(&e, call.PreferProvider)
 							}
 						}
@@ -159,7 +160,7 @@ func TestGrowingLossShowsDuringTheCall(t *testing.T) {
 	secrets := testSecrets(t)
 	var c call.Call
 	flushes, lossy := 0, 0
-	for r := range sequence(t, Options{Seed: 4, Count: 1, Bad: new(1.0), Scenario: "packet-loss", Secrets: secrets}) {
+	for r := range sequence(t, simulate.Options{Seed: 4, Count: 1, Bad: new(1.0), Scenario: "packet-loss", Secrets: secrets}) {
 		for _, e := range normalized(t, &r, secrets.Receive[r.Provider]) {
 			if c.Fold(&e, call.PreferProvider); e.Kind != call.Stats {
 				continue
@@ -176,8 +177,8 @@ func TestGrowingLossShowsDuringTheCall(t *testing.T) {
 
 func TestHostileTrafficIsTakenAsMarked(t *testing.T) {
 	secrets := testSecrets(t)
-	seen, calls := map[Expect]int{}, map[call.Key]*call.Call{}
-	for r := range sequence(t, Options{Seed: 6, Count: 150, Scenario: "hostile", Secrets: secrets}) {
+	seen, calls := map[simulate.Expect]int{}, map[call.Key]*call.Call{}
+	for r := range sequence(t, simulate.Options{Seed: 6, Count: 150, Scenario: "hostile", Secrets: secrets}) {
 		for _, e := range normalized(t, &r, secrets.Receive[r.Provider]) {
 			if calls[e.Key()] == nil {
 				calls[e.Key()] = &call.Call{}
@@ -188,16 +189,16 @@ func TestHostileTrafficIsTakenAsMarked(t *testing.T) {
 	}
 	alerting := map[string]bool{}
 	for key, c := range calls {
-		if found := symptoms(c); found[lowMOS] || found[agentError] {
+		if found := symptoms(c); found[simulate.LowMOS] || found[simulate.AgentError] {
 			alerting[key.Provider] = true
 		}
 	}
-	for _, p := range Providers() {
+	for _, p := range registry.Simulators().Names() {
 		if !alerting[p] {
 			t.Errorf("no hostile call of %s would raise an alert", p)
 		}
 	}
-	for _, want := range []Expect{Normalized, Ignored, DeadLetter, Refused} {
+	for _, want := range []simulate.Expect{simulate.Normalized, simulate.Ignored, simulate.DeadLetter, simulate.Refused} {
 		if seen[want] == 0 {
 			t.Errorf("nothing to be %s", want)
 		}
@@ -223,7 +224,7 @@ func TestTrafficForPartlyConfiguredServers(t *testing.T) {
 				}
 			}
 			n := 0
-			for r := range sequence(t, Options{Seed: 6, Count: 200, Secrets: secrets}) {
+			for r := range sequence(t, simulate.Options{Seed: 6, Count: 200, Secrets: secrets}) {
 				normalized(t, &r, secrets.Receive[r.Provider])
 				n++
 			}
@@ -238,11 +239,11 @@ func TestTrafficForPartlyConfiguredServers(t *testing.T) {
 func TestRetriesKeepTheFirstTimestamp(t *testing.T) {
 	secrets := testSecrets(t)
 	now := begin()
-	for r := range sequence(t, Options{Seed: 1, Count: 50, Providers: []string{"bird"}, Secrets: secrets}) {
-		if !r.scheme.resends {
+	for r := range sequence(t, simulate.Options{Seed: 1, Count: 50, Providers: []string{"bird"}, Secrets: secrets}) {
+		if !simulate.KeepsTimestamp(&r) {
 			continue
 		}
-		again := r.again(3 * time.Second)
+		again := simulate.Again(&r, 3*time.Second)
 		first, _ := received(t, &r, now)
 		second, _ := received(t, &again, now.Add(3*time.Second))
 		const name = "MessageBird-Request-Timestamp"
@@ -255,11 +256,11 @@ func TestRetriesKeepTheFirstTimestamp(t *testing.T) {
 }
 
 func TestSecretsOfAnotherSetAreRefused(t *testing.T) {
-	other, err := Generate(rand.NewChaCha8([32]byte{9}))
+	other, err := registry.Simulators().Generate(rand.NewChaCha8([32]byte{9}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for r := range sequence(t, Options{Seed: 1, Count: 100}) {
+	for r := range sequence(t, simulate.Options{Seed: 1, Count: 100}) {
 		in, p := received(t, &r, begin())
 		if _, err := normalizer.Verify(p, in, other.Receive[r.Provider]); err == nil {
 			t.Errorf("%s %s verifies with other secrets", r.Provider, r.Kind)

@@ -39,7 +39,7 @@ type Request struct {
 	Bad      bool   // belongs to a call something is wrong with
 	Expect   Expect
 
-	scheme scheme
+	scheme Scheme
 	key    string
 	age    time.Duration // since the first attempt, for a retry
 }
@@ -64,21 +64,21 @@ func (r *Request) Sign(ctx context.Context, to Target, now time.Time) (*http.Req
 		public = to.URL
 	}
 	header, body := r.Header.Clone(), r.Body
-	if r.scheme.sign == nil {
+	if r.scheme.Sign == nil {
 		path = withToken(path, r.token())
 	} else {
 		if r.Expect == Refused {
 			body = append(slices.Clone(body), ' ')
 		}
-		if r.scheme.resends {
+		if r.scheme.Resends {
 			now = now.Add(-r.age)
 		}
-		d := draft{url: join(public, path), header: header, body: body, now: now}
+		d := Draft{URL: join(public, path), Header: header, Body: body, Now: now}
 		if r.Expect == Refused {
-			d.url += "/elsewhere" // schemes for forms do not cover every byte of the body
+			d.URL += "/elsewhere" // schemes for forms do not cover every byte of the body
 		}
-		if err := r.scheme.sign(r.key, &d); err != nil {
-			return nil, fmt.Errorf("sign %s %s with %s: %w", r.Provider, r.Kind, envName(r.Provider, r.scheme.setting), err)
+		if err := r.scheme.Sign(r.key, &d); err != nil {
+			return nil, fmt.Errorf("sign %s %s with %s: %w", r.Provider, r.Kind, EnvName(r.Provider, r.scheme.Setting), err)
 		}
 	}
 	req, err := http.NewRequestWithContext(ctx, r.Method, join(to.URL, path), bytes.NewReader(r.Body))
@@ -126,7 +126,7 @@ func (r *Request) forged() Request {
 
 // prove completes the request with the scheme it will be signed by; false where
 // there is no key.
-func (r *Request) prove(p proof, keys normalizer.Keys) bool {
+func (r *Request) prove(p Proof, keys normalizer.Keys) bool {
 	var ok bool
 	r.scheme, r.key, ok = p.choose(keys)
 	r.digest()
@@ -135,7 +135,7 @@ func (r *Request) prove(p proof, keys normalizer.Keys) bool {
 
 // digest puts the digest of the body into the path where the scheme has it there.
 func (r *Request) digest() {
-	if !r.scheme.digestInURL || r.Header.Get("Content-Type") == formType {
+	if !r.scheme.DigestInURL || r.Header.Get("Content-Type") == FormType {
 		return
 	}
 	path, _, _ := strings.Cut(r.Path, "?")

@@ -6,27 +6,27 @@ type Scenario struct {
 	Doc  string  // one sentence
 	Bad  float64 // share of bad calls, 0..1, unless the options say another
 
-	faults []fault // what bad calls suffer from, one after the other
+	faults []Fault // what bad calls suffer from, one after the other
 }
 
 // Scenarios are all scenarios, the default one first.
 func Scenarios() []Scenario {
 	return []Scenario{
-		{"mixed", "mostly good calls of every provider, and bad ones of every kind in turn", 0.05, []fault{
-			growingLoss, lowMOS, unreachable, agentSlow, loss, oneWay, agentError, slowSetup, congestion,
+		{"mixed", "mostly good calls of every provider, and bad ones of every kind in turn", 0.05, []Fault{
+			GrowingLoss, LowMOS, Unreachable, AgentSlow, Loss, OneWay, AgentError, SlowSetup, Congestion,
 		}},
 		{"good", "nothing is wrong with any call", 0, nil},
-		{"packet-loss", "WebRTC reports flushed during the call whose packet loss grows", 0.3, []fault{growingLoss}},
-		{"low-mos", "calls with a MOS of about 3", 0.3, []fault{lowMOS}},
-		{"one-way-audio", "answered calls of which one side hears nothing", 0.3, []fault{oneWay}},
-		{"call-failures", "outbound calls that end with SIP 503 or 408", 0.4, []fault{unreachable}},
-		{"slow-setup", "calls that ring and are answered late", 0.4, []fault{slowSetup}},
-		{"agent-slow", "voice agents that take seconds to answer", 0.4, []fault{agentSlow}},
-		{"agent-errors", "voice agents whose model or speech fails", 0.4, []fault{agentError}},
-		{"storm", "nine calls of ten are bad, all at once and in every way", 0.9, []fault{
-			lowMOS, unreachable, loss, oneWay, agentSlow, congestion, agentError, slowSetup, growingLoss,
+		{"packet-loss", "WebRTC reports flushed during the call whose packet loss grows", 0.3, []Fault{GrowingLoss}},
+		{"low-mos", "calls with a MOS of about 3", 0.3, []Fault{LowMOS}},
+		{"one-way-audio", "answered calls of which one side hears nothing", 0.3, []Fault{OneWay}},
+		{"call-failures", "outbound calls that end with SIP 503 or 408", 0.4, []Fault{Unreachable}},
+		{"slow-setup", "calls that ring and are answered late", 0.4, []Fault{SlowSetup}},
+		{"agent-slow", "voice agents that take seconds to answer", 0.4, []Fault{AgentSlow}},
+		{"agent-errors", "voice agents whose model or speech fails", 0.4, []Fault{AgentError}},
+		{"storm", "nine calls of ten are bad, all at once and in every way", 0.9, []Fault{
+			LowMOS, Unreachable, Loss, OneWay, AgentSlow, Congestion, AgentError, SlowSetup, GrowingLoss,
 		}},
-		{"hostile", "markup, control characters, huge and deep bodies, broken and forged ones", 0.5, []fault{hostile}},
+		{"hostile", "markup, control characters, huge and deep bodies, broken and forged ones", 0.5, []Fault{hostile}},
 	}
 }
 

@@ -1,24 +1,13 @@
 package simulate
 
 import (
-	"crypto/ed25519"
-	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"callwatch/normalizer"
-)
-
-// Names of settings the schemes read.
-const (
-	publicKey     = "PUBLIC_KEY"
-	privateKey    = "SIMULATE_PRIVATE_KEY"
-	signingKey    = "SIGNING_KEY"
-	signingSecret = "SIGNING_SECRET"
 )
 
 // Secrets are the two halves of every provider's verification secrets, by
@@ -41,7 +30,7 @@ func (Secrets) GoString() string { return redacted }
 func (Secrets) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // Generate makes a full set of secrets from a source of random bytes.
-func Generate(random io.Reader) (Secrets, error) {
+func (all Sources) Generate(random io.Reader) (Secrets, error) {
 	s := Secrets{Receive: map[string]normalizer.Keys{}, Send: map[string]normalizer.Keys{}}
 	var failed error
 	draw := func(n int) []byte {
@@ -51,56 +40,52 @@ func Generate(random io.Reader) (Secrets, error) {
 		}
 		return b
 	}
-	for _, src := range sources() {
+	for _, src := range all {
 		receive, send := normalizer.Keys{}, normalizer.Keys{}
-		src.generate(draw, receive, send)
+		src.Generate(draw, receive, send)
 		receive[normalizer.URLToken] = []string{hex.EncodeToString(draw(16))}
 		for name, values := range receive {
 			send[name] = values
 		}
-		s.Receive[src.name], s.Send[src.name] = receive, send
+		s.Receive[src.Name], s.Send[src.Name] = receive, send
 	}
 	return s, failed
 }
 
 // Settings are the settings that a provider's senders need beside those of the
 // receiver, e.g. the private half of a key pair.
-func Settings(provider string) []normalizer.Setting {
-	for _, src := range sources() {
-		if src.name == provider {
-			return src.settings
-		}
-	}
-	return nil
+func (all Sources) Settings(provider string) []normalizer.Setting {
+	src, _ := all.find(provider)
+	return src.Settings
 }
 
 // FromKeys takes the secrets a server is configured with, by provider name,
-// those of Settings included. Sendable tells what they are good for.
+// those of Settings included. Sources.Sendable reports what they can sign.
 func FromKeys(keys map[string]normalizer.Keys) Secrets {
 	return Secrets{Receive: keys, Send: keys}
 }
 
 // Sendable says whether traffic of the provider can be made that its receiver
 // accepts. The error names the variable that is missing or wrong.
-func (s Secrets) Sendable(provider string) error {
-	src, ok := findSource(provider)
+func (all Sources) Sendable(s Secrets, provider string) error {
+	src, ok := all.find(provider)
 	if !ok {
 		return fmt.Errorf("no simulated traffic for provider %q", provider)
 	}
-	if src.check != nil {
-		if err := src.check(s.Send[provider]); err != nil {
+	if src.Check != nil {
+		if err := src.Check(s.Send[provider]); err != nil {
 			return err
 		}
 	}
-	for _, f := range src.forms {
-		if _, _, ok := f.proof.choose(s.Send[provider]); ok {
+	for _, f := range src.Forms {
+		if _, _, ok := f.Proof.choose(s.Send[provider]); ok {
 			return nil
 		}
 	}
 	var names []string
-	for _, f := range src.forms {
-		for _, scheme := range f.proof {
-			if name := envName(provider, scheme.setting); !slices.Contains(names, name) {
+	for _, f := range src.Forms {
+		for _, scheme := range f.Proof {
+			if name := EnvName(provider, scheme.Setting); !slices.Contains(names, name) {
 				names = append(names, name)
 			}
 		}
@@ -108,22 +93,6 @@ func (s Secrets) Sendable(provider string) error {
 	return fmt.Errorf("%s: nothing to sign with: set %s", provider, strings.Join(names, " or "))
 }
 
-func envName(provider, setting string) string {
+func EnvName(provider, setting string) string {
 	return normalizer.Provider{Name: provider}.EnvName(setting)
-}
-
-// ed25519Key reads a private key: the base64 of its 32 byte seed or of all 64
-// bytes.
-func ed25519Key(s string) (ed25519.PrivateKey, error) {
-	b, err := base64.StdEncoding.DecodeString(s)
-	switch {
-	case err != nil:
-		return nil, errors.New("not base64")
-	case len(b) == ed25519.SeedSize:
-		return ed25519.NewKeyFromSeed(b), nil
-	case len(b) == ed25519.PrivateKeySize:
-		return ed25519.PrivateKey(b), nil
-	default:
-		return nil, fmt.Errorf("%d bytes, want %d", len(b), ed25519.SeedSize)
-	}
 }

@@ -1,4 +1,4 @@
-package simulate
+package simulate_test
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"callwatch/normalizer/simulate"
 )
 
 // answers is the far side of the network.
@@ -26,13 +28,13 @@ func status(code int, header ...string) *http.Response {
 	return &http.Response{StatusCode: code, Header: h, Body: io.NopCloser(strings.NewReader("{}"))}
 }
 
-func sender(a answers) Sender {
-	return Sender{Target: Target{URL: "http://callwatch.test"}, Client: &http.Client{Transport: a}, Now: time.Now}
+func sender(a answers) simulate.Sender {
+	return simulate.Sender{Target: simulate.Target{URL: "http://callwatch.test"}, Client: &http.Client{Transport: a}, Now: time.Now}
 }
 
 func TestSendKeepsTheTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		requests := traffic(t, Options{Seed: 1, Count: 20})
+		requests := traffic(t, simulate.Options{Seed: 1, Count: 20})
 		var mu sync.Mutex
 		var at []time.Duration
 		begun := time.Now()
@@ -74,7 +76,7 @@ func TestSendRepeatsAsProvidersDo(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				one := traffic(t, Options{Seed: 1, Count: 1})[:1]
+				one := traffic(t, simulate.Options{Seed: 1, Count: 1})[:1]
 				one[0].At = 0
 				n := 0
 				begun := time.Now()
@@ -111,10 +113,10 @@ func TestSendStopsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		endless := sequence(t, Options{Seed: 1})
-		var last Totals
+		endless := sequence(t, simulate.Options{Seed: 1})
+		var last simulate.Totals
 		s := sender(func(*http.Request) (*http.Response, error) { return status(200), nil })
-		s.Progress = func(now Totals) { last = now }
+		s.Progress = func(now simulate.Totals) { last = now }
 		totals, err := s.Send(ctx, endless)
 		if err != nil || totals.Requests < 10 || totals.Requests > 100 {
 			t.Errorf("totals %+v, err %v", totals, err)
@@ -129,7 +131,7 @@ func TestSendStopsWithTheContext(t *testing.T) {
 func TestSendErrorsKeepTheToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		secrets := testSecrets(t)
-		requests := traffic(t, Options{Seed: 1, Count: 2, Providers: []string{"butter"}, Secrets: secrets})
+		requests := traffic(t, simulate.Options{Seed: 1, Count: 2, Providers: []string{"butter"}, Secrets: secrets})
 		_, err := sender(func(*http.Request) (*http.Response, error) {
 			return nil, errors.New("no route to host")
 		}).Send(t.Context(), slices.Values(requests))

@@ -14,7 +14,8 @@ import (
 // Options choose the traffic. The same options give the same traffic.
 type Options struct {
 	Seed      uint64
-	Providers []string  // none: all that Secrets can sign for
+	Sources   Sources   // the providers that can be simulated
+	Providers []string  // none: all of Sources that Secrets can sign for
 	Count     int       // calls; 0: without end
 	Rate      float64   // calls per second; 0: 5
 	Bad       *float64  // share of bad calls, 0..1; nil: the scenario's
@@ -37,7 +38,7 @@ func Traffic(o Options) (iter.Seq[Request], error) {
 		return nil, err
 	}
 	return func(yield func(Request) bool) {
-		casting := p.casting()
+		casting := p.scheduler()
 		var waiting queue
 		for i := 0; p.count == 0 || i < p.count; i++ {
 			at := time.Duration(float64(i) / p.rate * float64(time.Second))
@@ -66,8 +67,8 @@ type plan struct {
 	bad     float64
 	start   time.Time
 	secrets Secrets
-	sources []source
-	faults  []fault // those that the sources can show
+	sources []Source
+	faults  []Fault // those that the sources can show
 }
 
 func newPlan(o Options) (*plan, error) {
@@ -91,11 +92,11 @@ func newPlan(o Options) (*plan, error) {
 	if !(p.bad >= 0 && p.bad <= 1) {
 		return nil, fmt.Errorf("share of bad calls %v is not within 0..1", p.bad)
 	}
-	if err := p.chooseSources(o.Providers); err != nil {
+	if err := p.chooseSources(o.Sources, o.Providers); err != nil {
 		return nil, err
 	}
 	for _, f := range scenario.faults {
-		if len(p.tellers(f)) > 0 {
+		if len(p.variants(f)) > 0 {
 			p.faults = append(p.faults, f)
 		}
 	}
@@ -105,18 +106,18 @@ func newPlan(o Options) (*plan, error) {
 	return p, nil
 }
 
-func (p *plan) chooseSources(names []string) error {
+func (p *plan) chooseSources(known Sources, names []string) error {
 	var missing []string
 	all := len(names) == 0
 	if all {
-		names = Providers()
+		names = known.Names()
 	}
 	for _, name := range names {
-		src, ok := findSource(name)
+		src, ok := known.find(name)
 		if !ok {
-			return fmt.Errorf("unknown provider %q, want one of %s", name, strings.Join(Providers(), ", "))
+			return fmt.Errorf("unknown provider %q, want one of %s", name, strings.Join(known.Names(), ", "))
 		}
-		if err := p.secrets.Sendable(name); err != nil {
+		if err := known.Sendable(p.secrets, name); err != nil {
 			if !all {
 				return err
 			}
@@ -134,7 +135,7 @@ func (p *plan) chooseSources(names []string) error {
 func (p *plan) names() string {
 	var names []string
 	for _, s := range p.sources {
-		names = append(names, s.name)
+		names = append(names, s.Name)
 	}
 	return strings.Join(names, ", ")
 }
@@ -147,27 +148,27 @@ func scenarioNames() string {
 	return strings.Join(names, ", ")
 }
 
-// teller is a form of a source that can be signed for.
-type teller struct {
-	source *source
-	form   *form
+// variant is a form of a source that can be signed for.
+type variant struct {
+	source *Source
+	form   *Form
 }
 
-// tellers can tell of the fault.
-func (p *plan) tellers(f fault) []teller {
-	var out []teller
+// variants can tell of the fault.
+func (p *plan) variants(f Fault) []variant {
+	var out []variant
 	for i := range p.sources {
-		out = append(out, p.tellersOf(&p.sources[i], f)...)
+		out = append(out, p.variantsOf(&p.sources[i], f)...)
 	}
 	return out
 }
 
-func (p *plan) tellersOf(src *source, f fault) []teller {
-	var out []teller
-	for i := range src.forms {
-		form := &src.forms[i]
-		if _, _, ok := form.proof.choose(p.secrets.Send[src.name]); ok && form.tells(f) {
-			out = append(out, teller{src, form})
+func (p *plan) variantsOf(src *Source, f Fault) []variant {
+	var out []variant
+	for i := range src.Forms {
+		form := &src.Forms[i]
+		if _, _, ok := form.Proof.choose(p.secrets.Send[src.Name]); ok && form.CanShow(f) {
+			out = append(out, variant{src, form})
 		}
 	}
 	return out

@@ -1,4 +1,4 @@
-package simulate
+package simulate_test
 
 import (
 	"crypto/sha256"
@@ -15,31 +15,33 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
+	"callwatch/normalizer/simulate"
 )
 
 func begin() time.Time { return time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC) }
 
-func testSecrets(t testing.TB) Secrets {
+func testSecrets(t testing.TB) simulate.Secrets {
 	t.Helper()
-	s, err := Generate(rand.NewChaCha8([32]byte{1}))
+	s, err := registry.Simulators().Generate(rand.NewChaCha8([32]byte{1}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func traffic(t testing.TB, o Options) []Request {
+func traffic(t testing.TB, o simulate.Options) []simulate.Request {
 	t.Helper()
 	return slices.Collect(sequence(t, o))
 }
 
-func sequence(t testing.TB, o Options) iter.Seq[Request] {
+func sequence(t testing.TB, o simulate.Options) iter.Seq[simulate.Request] {
 	t.Helper()
 	if o.Secrets.Send == nil {
 		o.Secrets = testSecrets(t)
 	}
-	o.Start = begin()
-	requests, err := Traffic(o)
+	o.Start, o.Sources = begin(), registry.Simulators()
+	requests, err := simulate.Traffic(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,8 +49,8 @@ func sequence(t testing.TB, o Options) iter.Seq[Request] {
 }
 
 func TestSameSeedSameTraffic(t *testing.T) {
-	for _, s := range Scenarios() {
-		o := Options{Seed: 7, Count: 40, Scenario: s.Name}
+	for _, s := range simulate.Scenarios() {
+		o := simulate.Options{Seed: 7, Count: 40, Scenario: s.Name}
 		requests := sequence(t, o)
 		first := digests(slices.Collect(requests))
 		if diff := cmp.Diff(first, digests(slices.Collect(requests))); diff != "" {
@@ -65,7 +67,7 @@ func TestSameSeedSameTraffic(t *testing.T) {
 }
 
 // digests are a line per request that changes with anything in it.
-func digests(requests []Request) []string {
+func digests(requests []simulate.Request) []string {
 	var out []string
 	for _, r := range requests {
 		body := sha256.Sum256(r.Body)
@@ -77,7 +79,7 @@ func digests(requests []Request) []string {
 
 func TestRequestsComeInTheirOrder(t *testing.T) {
 	last := time.Duration(0)
-	for r := range sequence(t, Options{Seed: 1, Count: 500}) {
+	for r := range sequence(t, simulate.Options{Seed: 1, Count: 500}) {
 		if r.At < last {
 			t.Fatalf("%s of %s at %v after one at %v", r.Kind, r.CallID, r.At, last)
 		}
@@ -90,14 +92,14 @@ func TestRequestsComeInTheirOrder(t *testing.T) {
 
 func TestEveryKindOccurs(t *testing.T) {
 	seen := map[string]map[string]int{}
-	for r := range sequence(t, Options{Seed: 3, Count: 2000}) {
+	for r := range sequence(t, simulate.Options{Seed: 3, Count: 2000}) {
 		if seen[r.Provider] == nil {
 			seen[r.Provider] = map[string]int{}
 		}
 		seen[r.Provider][r.Kind]++
 	}
-	for _, p := range Providers() {
-		for _, kind := range Kinds(p) {
+	for _, p := range registry.Simulators().Names() {
+		for _, kind := range registry.Simulators().Kinds(p) {
 			if seen[p][kind] == 0 {
 				t.Errorf("%s: no %s", p, kind)
 			}
@@ -107,8 +109,8 @@ func TestEveryKindOccurs(t *testing.T) {
 			t.Errorf("%s: %s is not among its kinds", p, kind)
 		}
 	}
-	for _, p := range normalizer.Providers() {
-		if !slices.Contains(Providers(), p.Name) {
+	for _, p := range registry.Providers() {
+		if !slices.Contains(registry.Simulators().Names(), p.Name) {
 			t.Errorf("no traffic of %s", p.Name)
 		}
 	}
@@ -120,7 +122,7 @@ func TestDemonstrationShowsEverything(t *testing.T) {
 	for seed := range uint64(20) {
 		providers, faults := map[string]bool{}, map[string]bool{}
 		firstBad := time.Duration(0)
-		for r := range sequence(t, Options{Seed: seed, Count: 125}) {
+		for r := range sequence(t, simulate.Options{Seed: seed, Count: 125}) {
 			providers[r.Provider] = true
 			if _, what, bad := strings.Cut(r.Note, ": "); r.Bad {
 				if !bad {
@@ -132,7 +134,7 @@ func TestDemonstrationShowsEverything(t *testing.T) {
 				}
 			}
 		}
-		if len(providers) != len(Providers()) {
+		if len(providers) != len(registry.Simulators().Names()) {
 			t.Errorf("seed %d: only %v", seed, providers)
 		}
 		if len(faults) < 5 || len(faults) > 9 {
@@ -147,7 +149,7 @@ func TestDemonstrationShowsEverything(t *testing.T) {
 func TestShareOfBadCalls(t *testing.T) {
 	for _, share := range []float64{0, 0.1, 0.5, 1} {
 		calls, bad := map[string]bool{}, map[string]bool{}
-		for r := range sequence(t, Options{Seed: 5, Count: 400, Bad: new(share)}) {
+		for r := range sequence(t, simulate.Options{Seed: 5, Count: 400, Bad: new(share)}) {
 			if r.CallID == "" {
 				continue
 			}
@@ -163,7 +165,7 @@ func TestShareOfBadCalls(t *testing.T) {
 
 func TestAFewRequestsAreRetriedOrLate(t *testing.T) {
 	retries, late, all := 0, 0, 0
-	for r := range sequence(t, Options{Seed: 9, Count: 2000}) {
+	for r := range sequence(t, simulate.Options{Seed: 9, Count: 2000}) {
 		all++
 		if strings.HasPrefix(r.Note, "retry: ") {
 			retries++
@@ -181,7 +183,7 @@ func TestAFewRequestsAreRetriedOrLate(t *testing.T) {
 
 // What a body tells has happened when the request is sent.
 func TestBodiesTellOfThePast(t *testing.T) {
-	for r := range sequence(t, Options{Seed: 2, Count: 300, Rate: 50, Scenario: "storm"}) {
+	for r := range sequence(t, simulate.Options{Seed: 2, Count: 300, Rate: 50, Scenario: "storm"}) {
 		if strings.HasSuffix(r.Note, ", late") || strings.HasPrefix(r.Note, "retry") {
 			continue
 		}
@@ -232,21 +234,21 @@ func leaves(v any) (texts []string) {
 
 func TestOptionsThatCannotBeMet(t *testing.T) {
 	tests := map[string]struct {
-		options Options
+		options simulate.Options
 		want    string
 	}{
-		"scenario": {Options{Scenario: "chaos"}, `unknown scenario "chaos", want one of mixed, good,`},
-		"provider": {Options{Providers: []string{"acme"}}, `unknown provider "acme", want one of telnyx, signalwire,`},
-		"share":    {Options{Bad: new(5.0)}, "share of bad calls 5 is not within 0..1"},
-		"rate":     {Options{Rate: -1}, "rate -1 is not"},
+		"scenario": {simulate.Options{Scenario: "chaos"}, `unknown scenario "chaos", want one of mixed, good,`},
+		"provider": {simulate.Options{Providers: []string{"acme"}}, `unknown provider "acme", want one of telnyx, signalwire,`},
+		"share":    {simulate.Options{Bad: new(5.0)}, "share of bad calls 5 is not within 0..1"},
+		"rate":     {simulate.Options{Rate: -1}, "rate -1 is not"},
 		"no teller": {
-			Options{Providers: []string{"atoms", "butter"}, Scenario: "low-mos"}, "scenario low-mos: none of atoms, butter can tell of it",
+			simulate.Options{Providers: []string{"atoms", "butter"}, Scenario: "low-mos"}, "scenario low-mos: none of atoms, butter can tell of it",
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			tt.options.Secrets = testSecrets(t)
-			_, err := Traffic(tt.options)
+			tt.options.Sources, tt.options.Secrets = registry.Simulators(), testSecrets(t)
+			_, err := simulate.Traffic(tt.options)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
@@ -256,8 +258,8 @@ func TestOptionsThatCannotBeMet(t *testing.T) {
 
 func TestSendable(t *testing.T) {
 	full := testSecrets(t)
-	public := full.Receive["telnyx"][publicKey]
-	other, err := Generate(rand.NewChaCha8([32]byte{2}))
+	public := full.Receive["telnyx"]["PUBLIC_KEY"]
+	other, err := registry.Simulators().Generate(rand.NewChaCha8([32]byte{2}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,18 +269,18 @@ func TestSendable(t *testing.T) {
 		want     string // "": sendable
 	}{
 		"private key":            {"telnyx", full.Send["telnyx"], ""},
-		"public key alone":       {"telnyx", normalizer.Keys{publicKey: public}, "set CALLWATCH_TELNYX_SIMULATE_PRIVATE_KEY"},
-		"public key and token":   {"telnyx", normalizer.Keys{publicKey: public, "URL_TOKEN": {"t"}}, ""},
-		"key of another pair":    {"telnyx", normalizer.Keys{publicKey: public, privateKey: other.Send["telnyx"][privateKey]}, "does not belong"},
-		"private key unreadable": {"telnyx", normalizer.Keys{privateKey: {"?"}}, "CALLWATCH_TELNYX_SIMULATE_PRIVATE_KEY: not base64"},
-		"symmetric key":          {"atoms", normalizer.Keys{signingSecret: {"s"}}, ""},
+		"public key alone":       {"telnyx", normalizer.Keys{"PUBLIC_KEY": public}, "set CALLWATCH_TELNYX_SIMULATE_PRIVATE_KEY"},
+		"public key and token":   {"telnyx", normalizer.Keys{"PUBLIC_KEY": public, "URL_TOKEN": {"t"}}, ""},
+		"key of another pair":    {"telnyx", normalizer.Keys{"PUBLIC_KEY": public, "SIMULATE_PRIVATE_KEY": other.Send["telnyx"]["SIMULATE_PRIVATE_KEY"]}, "does not belong"},
+		"private key unreadable": {"telnyx", normalizer.Keys{"SIMULATE_PRIVATE_KEY": {"?"}}, "CALLWATCH_TELNYX_SIMULATE_PRIVATE_KEY: not base64"},
+		"symmetric key":          {"atoms", normalizer.Keys{"SIGNING_SECRET": {"s"}}, ""},
 		"token only":             {"bird", normalizer.Keys{"URL_TOKEN": {"t"}}, ""},
 		"nothing":                {"signalwire", nil, "set CALLWATCH_SIGNALWIRE_SIGNING_KEY or CALLWATCH_SIGNALWIRE_URL_TOKEN"},
 		"cannot sign":            {"butter", nil, "set CALLWATCH_BUTTER_URL_TOKEN"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := FromKeys(map[string]normalizer.Keys{tt.provider: tt.keys}).Sendable(tt.provider)
+			err := registry.Simulators().Sendable(simulate.FromKeys(map[string]normalizer.Keys{tt.provider: tt.keys}), tt.provider)
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
@@ -288,21 +290,21 @@ func TestSendable(t *testing.T) {
 
 // Providers without keys are left out unless they are asked for by name.
 func TestOnlyProvidersWithKeysAreSimulated(t *testing.T) {
-	some := FromKeys(map[string]normalizer.Keys{"atoms": {signingSecret: {"s"}}, "telnyx": {"URL_TOKEN": {"t"}}})
-	for r := range sequence(t, Options{Seed: 1, Count: 40, Secrets: some}) {
+	some := simulate.FromKeys(map[string]normalizer.Keys{"atoms": {"SIGNING_SECRET": {"s"}}, "telnyx": {"URL_TOKEN": {"t"}}})
+	for r := range sequence(t, simulate.Options{Seed: 1, Count: 40, Secrets: some}) {
 		if r.Provider != "atoms" && r.Provider != "telnyx" {
 			t.Errorf("request of %s", r.Provider)
 		}
 	}
-	if _, err := Traffic(Options{Providers: []string{"bird"}, Secrets: some}); err == nil {
+	if _, err := simulate.Traffic(simulate.Options{Sources: registry.Simulators(), Providers: []string{"bird"}, Secrets: some}); err == nil {
 		t.Error("bird without keys is accepted")
 	}
 }
 
 func TestSecretsDoNotPrint(t *testing.T) {
 	secrets := testSecrets(t)
-	requests := traffic(t, Options{Seed: 1, Count: 20, Secrets: secrets})
-	asJSON, err := json.Marshal(Options{Secrets: secrets})
+	requests := traffic(t, simulate.Options{Seed: 1, Count: 20, Secrets: secrets})
+	asJSON, err := json.Marshal(simulate.Options{Secrets: secrets})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,8 +312,8 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 		printed += fmt.Sprintf(format, secrets) + fmt.Sprintf(format, requests)
 	}
-	if !strings.Contains(printed, redacted) {
-		t.Errorf("no %s in %.200s", redacted, printed)
+	if !strings.Contains(printed, "[redacted]") {
+		t.Errorf("no %s in %.200s", "[redacted]", printed)
 	}
 	for provider, keys := range secrets.Send {
 		for setting, values := range keys {
@@ -326,7 +328,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 
 // The server takes bodies of up to 4 MiB.
 func TestBodiesAreWithinTheServersLimit(t *testing.T) {
-	for r := range sequence(t, Options{Seed: 4, Count: 150, Scenario: "hostile", Bad: new(1.0)}) {
+	for r := range sequence(t, simulate.Options{Seed: 4, Count: 150, Scenario: "hostile", Bad: new(1.0)}) {
 		if len(r.Body) > 3<<20 {
 			t.Errorf("%v: %d bytes", r, len(r.Body))
 		}

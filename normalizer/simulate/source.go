@@ -6,64 +6,56 @@ import (
 	"callwatch/normalizer"
 )
 
-// sources are the providers whose traffic can be simulated.
-func sources() []source {
-	return []source{
-		telnyx(),
-		signalwire(),
-		bird(),
-		atoms(),
-		butter(),
-	}
-}
-
-// source is how traffic of one provider is made.
-type source struct {
-	name   string
-	weight int // share of the calls
-	// settings the senders need beside those of the receiver.
-	settings []normalizer.Setting
-	// generate draws random bytes and fills both halves of the secrets, except
+// Source is how traffic of one provider is made.
+type Source struct {
+	Name   string
+	Weight int // share of the calls
+	// Settings the senders need beside those of the receiver.
+	Settings []normalizer.Setting
+	// Generate draws random bytes and fills both halves of the secrets, except
 	// the URL token, which every provider has. send gets what receive has.
-	generate func(draw func(n int) []byte, receive, send normalizer.Keys)
-	check    func(send normalizer.Keys) error // refuses keys that can never work; may be nil
-	forms    []form
-	kinds    []string // all kinds of request that occur in its good and bad calls
+	Generate func(draw func(n int) []byte, receive, send normalizer.Keys)
+	Check    func(send normalizer.Keys) error // refuses keys that can never work; may be nil
+	Forms    []Form
+	Kinds    []string // all kinds of request that occur in its good and bad calls
 }
 
-// form is one way in which a provider tells calls: an API generation, an SDK.
-type form struct {
-	name   string
-	weight int
-	proof  proof
-	shows  []fault // what it can show; every form tells good calls
-	tell   func(n *narrator)
+// Form is one way in which a provider tells calls: an API generation, an SDK.
+type Form struct {
+	Name   string
+	Weight int
+	Proof  Proof
+	Shows  []Fault // what it can show; every form tells good calls
+	Render func(n *Renderer)
 }
 
-func (f *form) tells(what fault) bool {
-	return what == none || what == hostile || slices.Contains(f.shows, what)
+func (f *Form) CanShow(what Fault) bool {
+	return what == None || what == hostile || slices.Contains(f.Shows, what)
 }
 
-func findSource(name string) (source, bool) {
-	for _, s := range sources() {
-		if s.name == name {
-			return s, true
+// Sources are the providers whose traffic can be simulated.
+type Sources []Source
+
+func (all Sources) find(name string) (Source, bool) {
+	for i := range all {
+		if all[i].Name == name {
+			return all[i], true
 		}
 	}
-	return source{}, false
+	return Source{}, false
 }
 
-// Providers are the names of the providers whose traffic can be simulated.
-func Providers() []string {
-	var names []string
-	for _, s := range sources() {
-		names = append(names, s.name)
+// Names are the names of the providers.
+func (all Sources) Names() []string {
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].Name
 	}
 	return names
 }
 
 // Kinds are the kinds of request that the provider's calls consist of.
-func Kinds(provider string) []string {
-	s, _ := findSource(provider)
-	return s.kinds
+func (all Sources) Kinds(provider string) []string {
+	s, _ := all.find(provider)
+	return s.Kinds
 }

@@ -7,78 +7,78 @@ import (
 	"callwatch/call"
 )
 
-// fault is what is wrong with a call.
-type fault string
+// Fault is what is wrong with a call.
+type Fault string
 
 const (
-	none        fault = ""
-	loss        fault = "packet loss"
-	growingLoss fault = "packet loss that grows during the call"
-	congestion  fault = "long round trips and high jitter"
-	lowMOS      fault = "low MOS"
-	oneWay      fault = "audio in one direction only"
-	unreachable fault = "SIP 503 or 408"
-	slowSetup   fault = "slow call setup"
-	agentSlow   fault = "slow agent turns"
-	agentError  fault = "agent errors"
-	hostile     fault = "hostile input"
+	None        Fault = ""
+	Loss        Fault = "packet loss"
+	GrowingLoss Fault = "packet loss that grows during the call"
+	Congestion  Fault = "long round trips and high jitter"
+	LowMOS      Fault = "low MOS"
+	OneWay      Fault = "audio in one direction only"
+	Unreachable Fault = "SIP 503 or 408"
+	SlowSetup   Fault = "slow call setup"
+	AgentSlow   Fault = "slow agent turns"
+	AgentError  Fault = "agent errors"
+	hostile     Fault = "hostile input"
 )
 
-// story is what happens in one call, before a provider tells it.
-type story struct {
-	chance
-	fault      fault
-	outbound   bool
-	outcome    string // call.Completed, call.Busy, call.NoAnswer, call.Canceled, call.Failed
-	sip        int    // final SIP response
-	from, to   string
-	callerName string
-	codec      string // as in SDP: PCMU, opus
-	agent      agent
+// Call is what happens in one call, before a provider tells it.
+type Call struct {
+	Rand
+	Fault      Fault
+	Outbound   bool
+	Outcome    string // call.Completed, call.Busy, call.NoAnswer, call.Canceled, call.Failed
+	SIPCode    int    // final SIP response
+	From, To   string
+	CallerName string
+	Codec      string // as in SDP: PCMU, opus
+	Agent      agent
 
-	started, ringing, answered, ended time.Time // answered is zero where nobody did
-	path                              path
-	turns                             []turn
+	Started, Ringing, Answered, Ended time.Time // Answered is zero where nobody did
+	Path                              path
+	Turns                             []Turn
 }
 
-type agent struct{ id, name string }
+type agent struct{ ID, Name string }
 
-// path is how the network treats the call's audio over its life.
+// Path is how the network treats the call's audio over its life.
 type path struct {
-	lossPct, jitterMs, rttMs float64
-	grows                    bool // from nothing to twice the mean loss
+	LossPct, JitterMs, RTTMs float64
+	grows                    bool // From nothing to twice the mean loss
 }
 
-// lossAt is the share of packets lost in percent at a point 0..1 of the call.
-func (p path) lossAt(at float64) float64 {
+// LossAt is the share of packets lost in percent at a point 0..1 of the call.
+func (p path) LossAt(at float64) float64 {
 	if !p.grows {
-		return p.lossPct
+		return p.LossPct
 	}
-	return 2 * p.lossPct * at
+	return 2 * p.LossPct * at
 }
 
-// turn is one exchange with a voice agent.
-type turn struct {
-	user, agent           string
-	sttMs, llmMs, ttsMs   float64
-	userEnds, agentStarts time.Time
+// Turn is one exchange with a voice agent.
+type Turn struct {
+	User, Agent           string
+	STTMs, LLMMs, TTSMs   float64
+	UserEnds, AgentStarts time.Time
 }
 
-func (t *turn) latencyMs() float64 { return t.sttMs + t.llmMs + t.ttsMs }
+func (t *Turn) LatencyMs() float64 { return t.STTMs + t.LLMMs + t.TTSMs }
 
-// newStory makes up a call with the given fault that ends at the given time.
-func newStory(c chance, f fault, ended time.Time) *story {
-	s := &story{chance: c, fault: f, outbound: c.odds(0.6), ended: ended, outcome: call.Completed, sip: 200}
-	s.from, s.to = c.number(), c.number()
-	s.callerName = c.pick("Ada Example", "Example Bakery", "Support", "Grace Example", "")
-	s.codec = c.pick("PCMU", "PCMU", "PCMA", "opus")
-	s.agent = agents()[c.IntN(len(agents()))]
-	s.path = path{lossPct: c.between(0, 0.2), jitterMs: c.between(1, 9), rttMs: c.between(25, 110)}
+// NewCall makes up a call with the given fault that ends at the given time.
+func NewCall(c Rand, f Fault, ended time.Time) *Call {
+	s := &Call{Rand: c, Fault: f, Outbound: c.Odds(0.6), Ended: ended, Outcome: call.Completed, SIPCode: 200}
+	s.From, s.To = c.number(), c.number()
+	s.CallerName = c.Pick("Ada Example", "Example Bakery", "Support", "Grace Example", "")
+	s.Codec = c.Pick("PCMU", "PCMU", "PCMA", "opus")
+	s.Agent = agents()[c.IntN(len(agents()))]
+	s.Path = path{LossPct: c.Between(0, 0.2), JitterMs: c.Between(1, 9), RTTMs: c.Between(25, 110)}
 	s.decideOutcome()
 	s.setTimes()
-	s.spoil()
-	if !s.answered.IsZero() {
-		s.talk()
+	s.applyFault()
+	if !s.Answered.IsZero() {
+		s.addTurns()
 	}
 	return s
 }
@@ -92,101 +92,101 @@ func agents() []agent {
 }
 
 // decideOutcome lets a few good calls stay unanswered, as people do.
-func (s *story) decideOutcome() {
-	if s.fault == unreachable {
-		s.outcome, s.outbound = call.Failed, true
-		s.sip = 503
-		if s.odds(0.4) {
-			s.sip = 408
+func (s *Call) decideOutcome() {
+	if s.Fault == Unreachable {
+		s.Outcome, s.Outbound = call.Failed, true
+		s.SIPCode = 503
+		if s.Odds(0.4) {
+			s.SIPCode = 408
 		}
 		return
 	}
-	if s.fault != none || !s.outbound {
+	if s.Fault != None || !s.Outbound {
 		return
 	}
 	switch p := s.Float64(); {
 	case p < 0.06:
-		s.outcome, s.sip = call.Busy, 486
+		s.Outcome, s.SIPCode = call.Busy, 486
 	case p < 0.13:
-		s.outcome, s.sip = call.NoAnswer, 480
+		s.Outcome, s.SIPCode = call.NoAnswer, 480
 	case p < 0.16:
-		s.outcome, s.sip = call.Canceled, 487
+		s.Outcome, s.SIPCode = call.Canceled, 487
 	}
 }
 
-func (s *story) setTimes() {
-	dial, ring, talk := s.between(0.3, 1.8), s.between(1.2, 5.5), 20+s.ExpFloat64()*50
-	switch s.fault {
-	case slowSetup:
-		dial, ring = s.between(7.5, 10), s.between(24, 31)
-	case growingLoss:
-		talk = s.between(170, 240)
-	case none:
+func (s *Call) setTimes() {
+	dial, ring, talk := s.Between(0.3, 1.8), s.Between(1.2, 5.5), 20+s.ExpFloat64()*50
+	switch s.Fault {
+	case SlowSetup:
+		dial, ring = s.Between(7.5, 10), s.Between(24, 31)
+	case GrowingLoss:
+		talk = s.Between(170, 240)
+	case None:
 	default:
 		talk += 25
 	}
 	switch {
-	case s.sip == 503:
-		dial, ring, talk = s.between(0.2, 1), 0, 0
-	case s.sip == 408:
+	case s.SIPCode == 503:
+		dial, ring, talk = s.Between(0.2, 1), 0, 0
+	case s.SIPCode == 408:
 		dial, ring, talk = 32, 0, 0 // the INVITE's own timer
-	case s.outcome == call.Busy:
+	case s.Outcome == call.Busy:
 		ring, talk = 0, 0
-	case s.outcome == call.NoAnswer:
+	case s.Outcome == call.NoAnswer:
 		ring, talk = 30, 0
-	case s.outcome != call.Completed:
+	case s.Outcome != call.Completed:
 		talk = 0
 	}
 	talk = min(talk, 280)
-	if s.outcome == call.Completed {
-		s.answered = s.ended.Add(-seconds(talk))
+	if s.Outcome == call.Completed {
+		s.Answered = s.Ended.Add(-Seconds(talk))
 	}
-	s.started = s.ended.Add(-seconds(dial + ring + talk))
+	s.Started = s.Ended.Add(-Seconds(dial + ring + talk))
 	if ring > 0 {
-		s.ringing = s.started.Add(seconds(dial))
+		s.Ringing = s.Started.Add(Seconds(dial))
 	}
 }
 
-// spoil gives the network of a bad call its fault.
-func (s *story) spoil() {
-	switch s.fault {
-	case loss:
-		s.path.lossPct = s.between(6, 9)
-	case growingLoss:
-		s.path.lossPct, s.path.grows = s.between(5, 8), true
-	case congestion:
-		s.path.rttMs, s.path.jitterMs = s.between(620, 900), s.between(45, 70)
-	case lowMOS, hostile: // so that hostile texts get into alerts
-		s.path.lossPct, s.path.jitterMs = s.between(12, 16), s.between(15, 35)
+// applyFault gives the network of a bad call its fault.
+func (s *Call) applyFault() {
+	switch s.Fault {
+	case Loss:
+		s.Path.LossPct = s.Between(6, 9)
+	case GrowingLoss:
+		s.Path.LossPct, s.Path.grows = s.Between(5, 8), true
+	case Congestion:
+		s.Path.RTTMs, s.Path.JitterMs = s.Between(620, 900), s.Between(45, 70)
+	case LowMOS, hostile: // so that hostile texts get into alerts
+		s.Path.LossPct, s.Path.JitterMs = s.Between(12, 16), s.Between(15, 35)
 	}
 }
 
-// agentFails says whether the voice agent's model or speech fails.
-func (s *story) agentFails() bool { return s.fault == agentError || s.fault == hostile }
+// AgentFails says whether the voice agent's model or speech fails.
+func (s *Call) AgentFails() bool { return s.Fault == AgentError || s.Fault == hostile }
 
-func (s *story) talkTime() time.Duration {
-	if s.answered.IsZero() {
+func (s *Call) TalkTime() time.Duration {
+	if s.Answered.IsZero() {
 		return 0
 	}
-	return s.ended.Sub(s.answered)
+	return s.Ended.Sub(s.Answered)
 }
 
-// talk makes up what was said. A slow agent is slow in every turn.
-func (s *story) talk() {
+// addTurns makes up what was said. A slow agent is slow in every turn.
+func (s *Call) addTurns() {
 	lines := script()
-	n := min(max(2, int(s.talkTime().Seconds()/12)), len(lines))
-	step := s.talkTime() / time.Duration(n)
+	n := min(max(2, int(s.TalkTime().Seconds()/12)), len(lines))
+	step := s.TalkTime() / time.Duration(n)
 	for i, line := range lines[:n] {
-		t := turn{
-			user: line[0], agent: line[1],
-			sttMs: s.between(60, 130), llmMs: s.between(220, 420), ttsMs: s.between(80, 180),
+		t := Turn{
+			User: line[0], Agent: line[1],
+			STTMs: s.Between(60, 130), LLMMs: s.Between(220, 420), TTSMs: s.Between(80, 180),
 		}
-		if s.fault == agentSlow {
-			t.llmMs = s.between(2200, 3900)
+		if s.Fault == AgentSlow {
+			t.LLMMs = s.Between(2200, 3900)
 		}
-		t.userEnds = s.answered.Add(step*time.Duration(i) + time.Second)
-		t.agentStarts = t.userEnds.Add(seconds(t.latencyMs() / 1000))
-		s.turns = append(s.turns, t)
+		t.UserEnds = s.Answered.Add(step*time.Duration(i) + time.Second)
+		t.AgentStarts = t.UserEnds.Add(Seconds(t.LatencyMs() / 1000))
+		s.Turns = append(s.Turns, t)
 	}
 }
 
@@ -203,11 +203,11 @@ func script() [][2]string {
 	}
 }
 
-func seconds(s float64) time.Duration {
+func Seconds(s float64) time.Duration {
 	return time.Duration(s * float64(time.Second)).Truncate(time.Millisecond)
 }
 
-func round(v float64, decimals int) float64 {
+func Round(v float64, decimals int) float64 {
 	p := math.Pow10(decimals)
 	return math.Round(v*p) / p
 }

@@ -13,6 +13,7 @@ import (
 
 	"callwatch/normalizer"
 	"callwatch/normalizer/fetch"
+	"callwatch/normalizer/registry"
 	"callwatch/pipeline/eventlog"
 	"callwatch/stream"
 )
@@ -50,7 +51,7 @@ type listImport struct {
 
 // importCalls imports what a provider lists of past calls.
 func (m *Maintenance) importCalls(ctx context.Context, params url.Values, progress Progress) (Imported, error) {
-	p, known := normalizer.Find(params.Get("provider"))
+	p, known := registry.Find(params.Get("provider"))
 	if !known {
 		return Imported{}, refuse("there is no provider %.40q", params.Get("provider"))
 	}

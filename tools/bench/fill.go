@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 	"callwatch/stream"
 )
 
@@ -31,7 +32,7 @@ type filler struct {
 }
 
 func newFiller(store *stream.Store, now time.Time) (*filler, error) {
-	p, ok := normalizer.Find("signalwire")
+	p, ok := registry.Find("signalwire")
 	if !ok {
 		return nil, fmt.Errorf("no normalizer for the bodies of this row")
 	}

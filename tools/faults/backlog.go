@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 	"callwatch/stream"
 )
@@ -93,7 +94,7 @@ func (r *rig) store(many int) error {
 	if !r.t.short {
 		share = 0.005 // or announcing a million's bad calls takes an hour
 	}
-	traffic, err := simulate.Traffic(simulate.Options{Seed: rand.Uint64(), Rate: 1000, Bad: &share, Start: time.Now().Add(-time.Hour), Secrets: r.secrets})
+	traffic, err := simulate.Traffic(simulate.Options{Sources: registry.Simulators(), Seed: rand.Uint64(), Rate: 1000, Bad: &share, Start: time.Now().Add(-time.Hour), Secrets: r.secrets})
 	if err != nil {
 		return errors.Join(err, store.Close(r.t))
 	}
@@ -117,7 +118,7 @@ func (r *rig) store(many int) error {
 		if n == many {
 			break
 		}
-		p, _ := normalizer.Find(q.Provider)
+		p, _ := registry.Find(q.Provider)
 		b := normalizer.Trust(p, &normalizer.Request{
 			URL: r.url() + q.Path, Header: http.Header(q.Header), Body: q.Body, ReceivedAt: time.Now().UTC(), ContentType: q.Header.Get("Content-Type"),
 		}).Body()

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 )
 
@@ -134,17 +135,17 @@ func forgeries() []forgery {
 			return true
 		}},
 		{"another provider's address", func(req *http.Request, q *simulate.Request, base string, dice *rand.Rand) bool {
-			names := slices.DeleteFunc(simulate.Providers(), func(p string) bool { return p == q.Provider })
+			names := slices.DeleteFunc(registry.Simulators().Names(), func(p string) bool { return p == q.Provider })
 			u, err := url.Parse(strings.Replace(req.URL.String(), "/webhooks/"+q.Provider, "/webhooks/"+names[dice.IntN(len(names))], 1))
 			req.URL = u
 			return err == nil
 		}},
 		{"signed with another key", func(req *http.Request, q *simulate.Request, base string, dice *rand.Rand) bool {
-			other, err := simulate.Generate(rand.NewChaCha8([32]byte{byte(dice.IntN(250)), 1}))
+			other, err := registry.Simulators().Generate(rand.NewChaCha8([32]byte{byte(dice.IntN(250)), 1}))
 			if err != nil {
 				return false
 			}
-			traffic, err := simulate.Traffic(simulate.Options{Seed: dice.Uint64(), Count: 1, Providers: []string{q.Provider}, Start: time.Now(), Secrets: other})
+			traffic, err := simulate.Traffic(simulate.Options{Sources: registry.Simulators(), Seed: dice.Uint64(), Count: 1, Providers: []string{q.Provider}, Start: time.Now(), Secrets: other})
 			if err != nil {
 				return false
 			}

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 )
 
@@ -36,7 +37,8 @@ type load struct {
 // traffic is calls of all providers, a share of them bad; count 0 is endless.
 func (p *product) traffic(seed uint64, count int, bad float64) (iter.Seq[simulate.Request], error) {
 	return simulate.Traffic(simulate.Options{
-		Seed: seed, Count: count, Rate: 1000, Bad: &bad, Start: time.Now().Add(-time.Minute), Secrets: p.secrets,
+		Sources: registry.Simulators(),
+		Seed:    seed, Count: count, Rate: 1000, Bad: &bad, Start: time.Now().Add(-time.Minute), Secrets: p.secrets,
 	})
 }
 

@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 	"callwatch/stream/natstest"
 )
@@ -62,7 +62,7 @@ func (t *trial) install(w *witnessed, more ...patch) (*product, error) {
 		return nil, err
 	}
 	p := &product{t: t, binary: binary, data: filepath.Join(t.dir, "data"), rules: filepath.Join(t.dir, "rules.yaml")}
-	if p.secrets, err = simulate.Generate(rand.NewChaCha8([32]byte{7})); err != nil {
+	if p.secrets, err = registry.Simulators().Generate(rand.NewChaCha8([32]byte{7})); err != nil {
 		return nil, err
 	}
 	if err := os.WriteFile(p.rules, []byte(badCalls), 0o600); err != nil {
@@ -75,7 +75,7 @@ func (t *trial) install(w *witnessed, more ...patch) (*product, error) {
 		return nil, err
 	}
 	for provider, keys := range p.secrets.Receive {
-		n, _ := normalizer.Find(provider)
+		n, _ := registry.Find(provider)
 		for setting, values := range keys {
 			p.env = append(p.env, n.EnvName(setting)+"="+strings.Join(values, ","))
 		}

@@ -11,6 +11,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -102,7 +103,7 @@ func (b *book) checkStored(ctx context.Context, store *stream.Store, v *verdict)
 // judge folds a webhook into its call by the definition of the rule, without the
 // engine under test.
 func judge(r *stream.Record, calls map[call.Key]*call.Call, due map[call.Key]bool) {
-	p, ok := normalizer.Find(r.Provider)
+	p, ok := registry.Find(r.Provider)
 	if !ok {
 		return
 	}

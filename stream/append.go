@@ -210,6 +210,9 @@ func (c *committer) publish(frame []*waiter) (uint64, error) {
 	ctx, cancel := context.WithTimeout(c.store.closed, appendDeadline)
 	defer cancel()
 	ack, err := c.store.js.PublishMsg(ctx, &nats.Msg{Subject: rawSubject, Data: c.frame})
+	if err != nil && errors.Is(classify(err), ErrFull) && c.store.makesRoom(ctx) {
+		ack, err = c.store.js.PublishMsg(ctx, &nats.Msg{Subject: rawSubject, Data: c.frame})
+	}
 	if err == nil {
 		c.frames.Add(1)
 		c.store.handover.offer(ack.Sequence, frame)

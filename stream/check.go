@@ -53,6 +53,7 @@ const (
 	// checkShare bounds the time that checking takes: it rests so many times as long
 	// as it works.
 	checkShare = 2
+	checkRest  = 100 * time.Millisecond
 )
 
 // streamsDir is where the embedded server keeps its streams.
@@ -184,7 +185,7 @@ func (c *checker) older(ctx context.Context) (damaged []string, err error) {
 			select {
 			case <-ctx.Done():
 				return damaged, ctx.Err()
-			case <-time.After(checkShare * time.Since(begun)):
+			case <-time.After(min(checkShare*time.Since(begun), checkRest)):
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,21 +24,6 @@ func lockDir(dir string) (*os.File, error) {
 		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	return f, nil
-}
-
-// usedBelow is the size in bytes of the files below dir.
-func usedBelow(dir string) uint64 {
-	var sum uint64
-	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return nil
-		}
-		if info, err := e.Info(); err == nil {
-			sum += uint64(info.Size())
-		}
-		return nil
-	})
-	return sum
 }
 
 // InUse says whether a running callwatch holds the data directory.

@@ -32,8 +32,11 @@ func readMarks(dir string) map[string]uint64 {
 }
 
 // writeMarks notes how far the streams are now, if they have moved since had.
-func (n *node) writeMarks(had map[string]uint64) (map[string]uint64, error) {
+func (n *node) writeMarks(had map[string]uint64, floor uint64) (map[string]uint64, error) {
 	now := n.lastSequences()
+	if now != nil && floor > 0 {
+		now[floorKey+rawStream] = floor
+	}
 	if now == nil || maps.Equal(now, had) {
 		return had, nil
 	}
@@ -42,6 +45,25 @@ func (n *node) writeMarks(had map[string]uint64) (map[string]uint64, error) {
 		return had, err
 	}
 	return now, replaceFile(filepath.Join(n.opts.StoreDir, marksFile), b)
+}
+
+// bytes that each stream holds.
+func (n *node) bytes() map[string]uint64 {
+	held := map[string]uint64{}
+	srv := n.running.Load()
+	if srv == nil {
+		return held
+	}
+	z, err := srv.Jsz(&server.JSzOptions{Streams: true})
+	if err != nil {
+		return held
+	}
+	for _, a := range z.AccountDetails {
+		for _, s := range a.Streams {
+			held[s.Name] = s.State.Bytes
+		}
+	}
+	return held
 }
 
 // lastSequences of all streams, nil when the server does not tell.

@@ -67,6 +67,11 @@ type watch struct {
 	frames uint64            // written at the check before
 	marks  map[string]uint64 // as noted
 
+	began   time.Time // of measuring
+	beganAt uint64    // bytes held then
+	pruned  uint64    // bytes removed since
+	aged    time.Time // when what is too old was removed last
+
 	salvage bool // a damaged block has frames that are to be stored again
 }
 
@@ -81,11 +86,20 @@ func (s *Store) monitor() {
 		case <-tick.C:
 		case <-s.stuck:
 			s.restart(damaged{})
+		case done := <-s.room:
+			if err := s.retain(&w); err != nil {
+				s.log.Warn("retention", "err", err)
+			}
+			close(done)
+			continue
 		case d := <-s.damaged:
 			s.restart(d)
 			w.salvage = true
 		case <-s.closed.Done():
 			return
+		}
+		if err := s.retain(&w); err != nil && s.closed.Err() == nil {
+			s.log.Warn("retention", "err", err)
 		}
 		err := s.check(&w)
 		if err == nil {
@@ -129,7 +143,7 @@ func (s *Store) check(w *watch) error {
 		return nil
 	}
 	var err error
-	if w.marks, err = s.node.writeMarks(w.marks); err != nil {
+	if w.marks, err = s.node.writeMarks(w.marks, s.floor.Load()); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return nil

@@ -46,14 +46,10 @@ func startNode(cfg Config, failed func(text string)) (*node, error) {
 		SyncAlways:         cfg.Durability == Fsync,
 		MaxPayload:         maxPayload,
 		JetStreamMaxMemory: 64 << 20, // only the state of followers is held in memory
-		JetStreamMaxStore:  cfg.MaxStore,
+		JetStreamMaxStore:  1 << 50,  // retain and the reserve keep the disk from filling
 	}
-	if cfg.MaxStore == 0 {
-		free, err := freeDisk(cfg.Dir)
-		if err != nil {
-			return nil, fmt.Errorf("free disk: %w", err)
-		}
-		opts.JetStreamMaxStore = int64((free + usedBelow(cfg.Dir)) / 4 * 3)
+	if cfg.MaxStore > 0 {
+		opts.JetStreamMaxStore = 2 * cfg.MaxStore // room for what follows RAW
 	}
 	n := &node{opts: opts, log: cfg.Log, failed: failed}
 	if cfg.Listen != "" {

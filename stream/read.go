@@ -252,6 +252,9 @@ func (r *rawReader) hold(seq uint64, records []Record) bool {
 
 // gap takes the rewritten frames among those that are missing; the others are damage.
 func (r *rawReader) gap(ctx context.Context, first, last uint64) error {
+	if first = max(first, min(r.store.removed(ctx), last+1)); first > last {
+		return nil
+	}
 	rewritten, err := r.store.rewrites(ctx, first, last)
 	if err != nil {
 		return err

@@ -38,16 +38,20 @@ func (s *Store) ensureStreams(ctx context.Context) error {
 	keep := s.cfg.Retention
 	// A copy that lags behind would answer reads with what was.
 	direct := s.cfg.Replicas == 1
+	rawAge := keep.Raw
+	if s.node != nil {
+		rawAge = 0 // retain notes how far it removed
+	}
 	for _, def := range []struct {
 		into   *jetstream.Stream
 		config jetstream.StreamConfig
 	}{
 		// What was answered 200 is never pushed out by newer webhooks: full is refused.
-		{&s.raw, jetstream.StreamConfig{Name: rawStream, Subjects: []string{rawSubject, rewritePrefix + "*"}, Discard: jetstream.DiscardNew, MaxAge: keep.Raw, MaxBytes: s.share(45), MaxMsgsPerSubject: smallBlocks, AllowDirect: direct}},
+		{&s.raw, jetstream.StreamConfig{Name: rawStream, Subjects: []string{rawSubject, rewritePrefix + "*"}, Discard: jetstream.DiscardNew, MaxAge: rawAge, MaxBytes: s.mostRaw(), MaxMsgsPerSubject: smallBlocks, AllowDirect: direct}},
 		// Events can be made again from RAW.
-		{&s.events, jetstream.StreamConfig{Name: eventStream, Subjects: []string{eventPrefix + ">", tickSubject, markSubject}, MaxAge: keep.Events, MaxBytes: s.share(40), MaxMsgsPerSubject: smallBlocks, AllowAtomicPublish: true}},
+		{&s.events, jetstream.StreamConfig{Name: eventStream, Subjects: []string{eventPrefix + ">", tickSubject, markSubject}, MaxAge: keep.Events, MaxBytes: -1, MaxMsgsPerSubject: smallBlocks, AllowAtomicPublish: true}},
 		{&s.alerts, jetstream.StreamConfig{Name: alertStream, Subjects: []string{alertPrefix + ">"}, Discard: jetstream.DiscardNew, MaxAge: keep.Alerts, MaxBytes: -1}},
-		{&s.dead, jetstream.StreamConfig{Name: deadStream, Subjects: []string{deadPrefix + ">"}, MaxMsgsPerSubject: 1, MaxAge: keep.DeadLetters, MaxBytes: s.share(5)}},
+		{&s.dead, jetstream.StreamConfig{Name: deadStream, Subjects: []string{deadPrefix + ">"}, MaxMsgsPerSubject: 1, MaxAge: keep.DeadLetters, MaxBytes: -1}},
 		{&s.checkpoints, jetstream.StreamConfig{Name: checkpointStream, Subjects: []string{checkpointPrefix + ">"}, Discard: jetstream.DiscardNew, MaxBytes: -1, AllowDirect: direct}},
 		{&s.tasks, jetstream.StreamConfig{Name: taskStream, Subjects: []string{taskPrefix + ">"}, MaxMsgsPerSubject: 1, MaxAge: taskAge, MaxBytes: -1, AllowDirect: direct}},
 	} {
@@ -59,6 +63,14 @@ func (s *Store) ensureStreams(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// mostRaw is where webhooks are refused at once because nothing can be removed.
+func (s *Store) mostRaw() int64 {
+	if s.cfg.MaxStore == 0 {
+		return -1
+	}
+	return s.cfg.MaxStore
 }
 
 // ensure creates a stream, or changes of the one there what we set: its other
@@ -121,13 +133,4 @@ func replicasError(replicas int, err error) error {
 	default:
 		return err
 	}
-}
-
-// share is a stream's part of MaxStore, unlimited when none was given. A tenth
-// is left to alerts, checkpoints and buckets.
-func (s *Store) share(percent int64) int64 {
-	if s.cfg.MaxStore == 0 {
-		return -1
-	}
-	return s.cfg.MaxStore / 100 * percent
 }

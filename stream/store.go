@@ -39,7 +39,7 @@ type Config struct {
 	// password Listen must be on loopback.
 	ListenUser, ListenPassword string
 	Durability                 Durability // of the embedded server: Fsync (default) or OS
-	MaxStore                   int64      // bytes of disk the embedded server may fill; 0: three quarters of what is free at start
+	MaxStore                   int64      // bytes the embedded server may hold; 0: all of the file system but the reserve
 	Reserve                    int64      // bytes of free disk below which webhooks are refused; 0: 256 MiB
 
 	URL       string        // external server or servers, comma-separated; "" runs the embedded one
@@ -54,7 +54,8 @@ type Config struct {
 	Log       *slog.Logger // nil: nothing is logged
 }
 
-// Retention is how long each stream keeps a message; 0 keeps it until MaxStore.
+// Retention is how long each stream keeps a message; 0 keeps it until MaxStore is
+// reached. Then the oldest webhooks go, and after them the oldest events.
 type Retention struct {
 	Raw, Events, Alerts, DeadLetters time.Duration
 }
@@ -75,6 +76,10 @@ type Store struct {
 	seals      sync.Map // seals by stream
 	foreigners foreigners
 
+	guard atomic.Pointer[func() Watermarks]
+	usage atomic.Pointer[Usage]
+	floor atomic.Uint64 // RAW was pruned up to here
+
 	codec     *codec
 	committer *committer
 	handover  *handover
@@ -91,6 +96,7 @@ type Store struct {
 	// damaged takes the streams in which checkOlder found damage; checked is closed when
 	// it has ended.
 	damaged chan damaged
+	room    chan chan struct{} // a writer found the store full: room is to be made
 	checked chan struct{}
 }
 
@@ -119,7 +125,7 @@ func newStore(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, log: cfg.Log, handover: newHandover(), stuck: make(chan struct{}, 1), idle: make(chan struct{}), damaged: make(chan damaged), checked: make(chan struct{})}
+	s := &Store{cfg: cfg, log: cfg.Log, handover: newHandover(), stuck: make(chan struct{}, 1), idle: make(chan struct{}), damaged: make(chan damaged), room: make(chan chan struct{}), checked: make(chan struct{})}
 	if s.codec, err = newCodec(); err != nil {
 		return nil, err
 	}
@@ -175,8 +181,11 @@ func (s *Store) startEmbedded() (err error) {
 	if s.lock, err = lockDir(s.cfg.Dir); err != nil {
 		return err
 	}
-	s.node, err = startNode(s.cfg, s.writeFailed)
-	return err
+	if s.node, err = startNode(s.cfg, s.writeFailed); err != nil {
+		return err
+	}
+	s.floor.Store(s.node.marks[floorKey+rawStream])
+	return nil
 }
 
 // Close stores the webhooks already accepted, then stops; it waits for them
@@ -191,7 +200,7 @@ func (s *Store) Close(ctx context.Context) error {
 	<-s.idle
 	if s.node != nil {
 		<-s.checked
-		_, markErr := s.node.writeMarks(nil)
+		_, markErr := s.node.writeMarks(nil, s.floor.Load())
 		err = errors.Join(err, markErr)
 	}
 	s.release()

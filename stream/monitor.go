@@ -69,7 +69,7 @@ type watch struct {
 
 	began   time.Time // of measuring
 	beganAt uint64    // bytes held then
-	pruned  uint64    // bytes removed since
+	pruned  uint64    // bytes removed since for lack of space
 	aged    time.Time // when what is too old was removed last
 
 	salvage bool // a damaged block has frames that are to be stored again

@@ -91,10 +91,12 @@ func (s *Store) retain(w *watch) error {
 	defer cancel()
 	if keep := s.cfg.Retention.Raw; keep > 0 && time.Since(w.aged) > pruneEvery {
 		w.aged = time.Now()
+		pruned := w.pruned
 		seq, err := s.firstSince(ctx, rawStream, time.Now().Add(-keep))
 		if err == nil {
 			err = s.pruneRaw(ctx, seq, w)
 		}
+		w.pruned = pruned // what is removed in its time is no growth
 		if err != nil {
 			return fmt.Errorf("remove old webhooks: %w", err)
 		}

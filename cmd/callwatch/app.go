@@ -128,6 +128,7 @@ func (a *app) wire(ctx context.Context, mode mode, set *rules.Set) (err error) {
 	if a.fetch, err = pipeline.NewFetch(ctx, a.fetching()); err != nil {
 		return err
 	}
+	a.store.Guard(a.processed)
 	a.audit = pipeline.NewAudit(a.store, a.cfg.Audit, a.damage)
 	a.query = query.New(query.Config{
 		Store: a.store, Fold: a.cfg.folding(), Rules: a.judge.Rules, Engine: a.judge.Look, Notifier: a.announce.Notifier, Log: a.log,
@@ -148,6 +149,19 @@ func (a *app) openStore(traffic *pipeline.Traffic) {
 		Store: a.store, Leases: a.leases, Traffic: traffic, Damage: a.damage, Log: a.log,
 		Find: a.cfg.normalizers(), Normalized: a.normalized, Published: a.metrics.Published,
 	})
+}
+
+// keptEvents are the events before the last one judged that are not removed for lack
+// of space: the state of the rules is made again from the last checkpoint on.
+const keptEvents = 100_000
+
+// processed is how far all stages have come.
+func (a *app) processed() stream.Watermarks {
+	events := a.judge.Watermark()
+	if len(a.fetch.Status()) > 0 {
+		events = min(events, a.fetch.Watermark())
+	}
+	return stream.Watermarks{Raw: a.normalize.Watermark(), Events: events - min(events, keptEvents)}
 }
 
 // fetching is the configuration of the fetching stage.
@@ -289,8 +303,9 @@ func (a *app) run(ctx context.Context) error {
 func (c *Config) storing(log *slog.Logger) stream.Config {
 	return stream.Config{
 		Dir: c.DataDir, Listen: c.NATS.Listen, ListenUser: c.NATS.ListenUser, ListenPassword: c.NATS.ListenPassword.Reveal(),
-		Durability: stream.Durability(c.Durability),
-		URL:        c.NATS.URL, CredsFile: c.NATS.Creds, CAFile: c.NATS.CA, CertFile: c.NATS.Cert, KeyFile: c.NATS.Key, Replicas: c.NATS.Replicas, Log: log,
+		Durability: stream.Durability(c.Durability), MaxStore: int64(c.Retention.Disk) * 1_000_000,
+		Retention: stream.Retention{Raw: c.Retention.Raw, Events: c.Retention.Events, Alerts: c.Retention.Incidents, DeadLetters: c.Retention.DeadLetters},
+		URL:       c.NATS.URL, CredsFile: c.NATS.Creds, CAFile: c.NATS.CA, CertFile: c.NATS.Cert, KeyFile: c.NATS.Key, Replicas: c.NATS.Replicas, Log: log,
 	}
 }
 

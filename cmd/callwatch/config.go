@@ -36,6 +36,8 @@ type Config struct {
 	Sweep    time.Duration `env:"SWEEP" yaml:"sweep" doc:"between looks for calls whose webhooks were lost; 0: never"`
 	Audit    time.Duration `env:"AUDIT" yaml:"audit" doc:"between readings of all stored webhooks, to find damage; 0: never"`
 
+	Retention RetentionConfig `envPrefix:"RETENTION_" yaml:"retention" doc:"how long stored data is kept"`
+
 	NATS       NATSConfig  `envPrefix:"NATS_" yaml:"nats" doc:"where JetStream is"`
 	Slack      SlackConfig `envPrefix:"SLACK_" yaml:"slack" doc:"where and how alerts are announced"`
 	ConsoleURL string      `env:"CONSOLE_URL" yaml:"console_url" doc:"where readers of messages find the console"`
@@ -53,6 +55,17 @@ type Config struct {
 	pace  pipeline.FetchPace // zero: the providers'
 	clock func() time.Time   // of the notifier
 	find  func(name string) (normalizer.Provider, bool)
+}
+
+const day = 24 * time.Hour
+
+// RetentionConfig says how long stored data is kept.
+type RetentionConfig struct {
+	Raw         time.Duration `env:"RAW" yaml:"raw" doc:"webhooks as received; 0: until the disk limit is reached"`
+	Events      time.Duration `env:"EVENTS" yaml:"events" doc:"normalized events; 0: until the disk limit is reached"`
+	Incidents   time.Duration `env:"INCIDENTS" yaml:"incidents" doc:"changes of incidents; 0: for ever"`
+	DeadLetters time.Duration `env:"DEAD_LETTERS" yaml:"dead_letters" doc:"webhooks that could not be normalized; 0: for ever"`
+	Disk        int           `env:"DISK" yaml:"disk" min:"0" doc:"megabytes that the embedded store may hold; 0: all of the file system but the reserve. At the limit the oldest webhooks go first, then the oldest events"`
 }
 
 // NATSConfig says where JetStream is.
@@ -86,6 +99,7 @@ func defaultConfig() Config {
 	return Config{
 		Listen: ":8080", DataDir: "./data", Rules: "rules.yaml", MOS: call.PreferProvider, LogLevel: "info",
 		FetchFor: 10 * time.Minute, Sweep: 10 * time.Minute, Audit: 24 * time.Hour,
+		Retention:  RetentionConfig{Raw: 14 * day, Events: 90 * day, Incidents: 400 * day, DeadLetters: 30 * day},
 		NATS:       NATSConfig{Replicas: 1},
 		Durability: "fsync",
 		Slack:      SlackConfig{APIURL: "https://slack.com/api/", Rate: 1},

@@ -39,6 +39,14 @@ func (c *Config) check() error {
 	if c.Audit != 0 && c.Audit < time.Second {
 		add("AUDIT", "%v is neither 0 nor a second or more", c.Audit)
 	}
+	for name, keep := range map[string]time.Duration{"RAW": c.Retention.Raw, "EVENTS": c.Retention.Events, "INCIDENTS": c.Retention.Incidents, "DEAD_LETTERS": c.Retention.DeadLetters} {
+		if keep != 0 && keep < time.Hour {
+			add("RETENTION_"+name, "%v is neither 0 nor an hour or more", keep)
+		}
+	}
+	if c.Retention.Disk != 0 && c.Retention.Disk < 100 {
+		add("RETENTION_DISK", "%d MB is neither 0 nor 100 or more", c.Retention.Disk)
+	}
 	if c.Sweep != 0 && c.Sweep < time.Second {
 		add("SWEEP", "%v is neither 0 nor a second or more", c.Sweep)
 	}

@@ -100,9 +100,21 @@ func callsHeldDesc() *desc {
 	return prometheus.NewDesc("callwatch_calls_held", "Calls of a provider without signatures that cannot end because its API cannot be asked.", []string{"provider"}, nil)
 }
 
+func storeBytesDesc() *desc {
+	return prometheus.NewDesc("callwatch_store_bytes", "Bytes that the embedded store holds.", nil, nil)
+}
+
+func storeLimitDesc() *desc {
+	return prometheus.NewDesc("callwatch_store_limit_bytes", "Bytes that the embedded store may hold. At the limit the oldest webhooks are removed.", nil, nil)
+}
+
+func storeDaysDesc() *desc {
+	return prometheus.NewDesc("callwatch_store_days_left", "Days until the store reaches its limit at the growth since the start. Absent while it does not grow.", nil, nil)
+}
+
 // Describe names the metrics.
 func (l *liveCollector) Describe(ch chan<- *desc) {
-	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), leftOutDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), notifiedDesc(), brokenDesc(), degradedDesc(), backlogDesc(), fetchPendingDesc(), fetchBrokenDesc(), callsHeldDesc(), foreignDesc()} {
+	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), leftOutDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), notifiedDesc(), brokenDesc(), degradedDesc(), backlogDesc(), fetchPendingDesc(), fetchBrokenDesc(), callsHeldDesc(), foreignDesc(), storeBytesDesc(), storeLimitDesc(), storeDaysDesc()} {
 		ch <- d
 	}
 }
@@ -135,6 +147,13 @@ func (l *liveCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for name, n := range foreign {
 		ch <- prometheus.MustNewConstMetric(foreignDesc(), prometheus.CounterValue, float64(n), name)
+	}
+	if u := l.Store.Usage(); u.Limit > 0 {
+		gauge(storeBytesDesc(), float64(u.Used))
+		gauge(storeLimitDesc(), float64(u.Limit))
+		if days, ok := u.DaysLeft(); ok {
+			gauge(storeDaysDesc(), days)
+		}
 	}
 	for stage, n := range l.Backlog() {
 		gauge(backlogDesc(), float64(n), stage)

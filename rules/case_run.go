@@ -59,6 +59,7 @@ func (x *Runner) Run(c *Case) CaseResult {
 	}
 	t := NewTrace(set, x.Options)
 	t.only = c.Rule
+	t.Focus() // the last call of each step
 	if x.Coverage != nil {
 		x.Coverage.tested(r)
 		t.coverage = x.Coverage
@@ -121,10 +122,11 @@ func (x *Runner) feed(t *Trace, r *Rule, c *Case) (last []call.Key, err error) {
 			}
 			t.Wait(now)
 			for j := range events {
-				t.Apply(now, &events[j])
 				if n == g.Repeat-1 {
 					last = append(last, events[j].Key())
+					t.Focus(events[j].Key())
 				}
+				t.Apply(now, &events[j])
 			}
 		}
 		every = g.Every

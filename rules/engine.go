@@ -32,6 +32,10 @@ type Options struct {
 	// they are not looked for. It has no influence on what the engine does.
 	Clock func() time.Duration
 
+	// counted is told of each call that a rule over a window has counted or left
+	// out, right after; nil for nobody. It must not keep cs.
+	counted func(rule int, cs *callState)
+
 	hash func(call.Key) uint64 // by which calls are found; nil for one that differs
 }
 

@@ -24,6 +24,10 @@ type Trace struct {
 
 	only     string    // the one rule that is of interest; "" is all of them
 	coverage *Coverage // nil: not wanted
+
+	focused bool // only the calls in focus are explained
+	focus   map[call.Key]bool
+	waiting map[ruleKey][]call.Key // calls whose window holds, and whose rule waits for its `for`
 }
 
 // metRule is a rule that matched a call.
@@ -47,7 +51,7 @@ type CallExplanation struct {
 
 // NewTrace is a trace without events.
 func NewTrace(set *Set, o Options) *Trace {
-	t := &Trace{calls: map[call.Key]*traced{}}
+	t := &Trace{calls: map[call.Key]*traced{}, waiting: map[ruleKey][]call.Key{}}
 	next := o.Matched
 	o.Matched = func(r *Rule, e *Evidence) {
 		t.met = append(t.met, metRule{t.engine.indexed[r.Name], e.Call.Key()})
@@ -55,8 +59,39 @@ func NewTrace(set *Set, o Options) *Trace {
 			next(r, e)
 		}
 	}
+	o.counted = t.counted
 	t.engine = NewEngine(set, o)
 	return t
+}
+
+// Focus limits the explanations to calls that are named: the others only count.
+func (t *Trace) Focus(calls ...call.Key) {
+	if t.focused = true; t.focus == nil {
+		t.focus = map[call.Key]bool{}
+	}
+	for _, k := range calls {
+		t.focus[k] = true
+	}
+}
+
+// Done reports whether nothing that comes later changes what windows make of the
+// call.
+func (t *Trace) Done(k call.Key) bool {
+	tr := t.calls[k]
+	if tr == nil {
+		return false
+	}
+	for i, r := range t.engine.set.Rules {
+		if r.Window != nil && r.Mode != Off && !tr.done[i] {
+			return false
+		}
+	}
+	for _, calls := range t.waiting {
+		if slices.Contains(calls, k) {
+			return false
+		}
+	}
+	return true
 }
 
 // Only limits the explanations to one rule; false where there is none of the name.
@@ -71,16 +106,17 @@ func (t *Trace) Apply(at time.Time, e *call.Event) {
 	t.advance(at)
 	t.Transitions = append(t.Transitions, t.engine.Apply(t.engine.Seq()+1, at, e)...)
 	t.met = t.met[:0] // this call is explained below
+	t.settlePending()
 	cs := t.engine.call(e.Key())
 	if cs == nil {
 		return
 	}
-	tr := t.calls[e.Key()]
-	if tr == nil {
-		tr = &traced{rules: map[int]Explanation{}, done: map[int]bool{}}
-		t.calls[e.Key()] = tr
-		t.order = append(t.order, e.Key())
+	if t.focused && !t.focus[e.Key()] {
+		t.observe(cs, e)
+		t.observeWindows()
+		return
 	}
+	tr := t.traced(e.Key())
 	tr.latest = new(cs.Call.Clone())
 	for i, r := range t.engine.set.Rules {
 		if t.only != "" && r.Name != t.only || tr.done[i] {
@@ -93,6 +129,34 @@ func (t *Trace) Apply(at time.Time, e *call.Event) {
 		t.explain(i, r, cs, tr, view, e.Kind)
 	}
 	t.observeWindows()
+}
+
+// traced is what is known of a call, from its first event on.
+func (t *Trace) traced(k call.Key) *traced {
+	tr := t.calls[k]
+	if tr == nil {
+		tr = &traced{rules: map[int]Explanation{}, done: map[int]bool{}}
+		t.calls[k] = tr
+		t.order = append(t.order, k)
+	}
+	return tr
+}
+
+// observe counts for the coverage what the rule of interest makes of a call that
+// is not explained.
+func (t *Trace) observe(cs *callState, e *call.Event) {
+	if t.coverage == nil {
+		return
+	}
+	r := t.engine.set.rule(t.only)
+	view := &cs.Call.Event
+	if r.For.Need > 0 {
+		view = cs.Call.With(e)
+	}
+	if r.Window == nil && r.wakes(e.Kind) || r.Window != nil && cs.ended() {
+		t.facts.Load(view)
+		t.coverage.observe(r, &t.facts)
+	}
 }
 
 // explain keeps the explanation of one rule up to date. An event that does not
@@ -201,6 +265,7 @@ func (t *Trace) Wait(until time.Time) {
 
 func (t *Trace) tick(at time.Time) {
 	t.Transitions = append(t.Transitions, t.engine.Tick(t.engine.Seq()+1, at)...)
+	t.settlePending()
 	t.observeWindows()
 	for _, m := range t.met {
 		tr, r := t.calls[m.call], t.engine.set.Rules[m.rule]
@@ -225,7 +290,9 @@ func (t *Trace) Calls() []CallExplanation {
 			if !ok {
 				continue
 			}
-			t.ofKey(i, r, t.engine.call(key), &e)
+			if r.Window == nil || !tr.done[i] {
+				t.ofKey(i, r, t.engine.call(key), &e)
+			}
 			x.Rules = append(x.Rules, e)
 		}
 		out = append(out, x)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"callwatch/call"
 	"callwatch/rules/condition"
 )
 
@@ -50,6 +51,64 @@ func (t *Trace) absence(r *Rule, k *keyState, x *Explanation) {
 		return
 	}
 	x.hold("absent", fmt.Sprintf("the latest call came %s ago, alerts after %s", shortDuration(t.engine.st.Now.Sub(k.Seen)), shortDuration(r.Absent)))
+}
+
+// counted explains what a window makes of a call when it is judged, with the
+// figures of that time: later ones are about other calls.
+func (t *Trace) counted(i int, cs *callState) {
+	key, r := cs.Call.Key(), t.engine.set.Rules[i]
+	if t.only != "" && r.Name != t.only || t.focused && !t.focus[key] {
+		return
+	}
+	tr := t.traced(key)
+	if tr.latest == nil {
+		tr.latest = new(cs.Call.Clone())
+	}
+	t.facts.Load(&cs.Call.Event)
+	if t.coverage != nil {
+		t.coverage.observe(r, &t.facts)
+	}
+	x := r.explain(&t.facts, call.Ended)
+	x.At, x.By = t.engine.st.Now, r.labels(&cs.Call.Event)
+	at := happened(&cs.Call.Event, cs.Ended)
+	if late := cs.Ended.Sub(at); x.Verdict != VerdictNotConcerned && len(x.Missing) == 0 && r.Window.Calls == 0 && late > r.Window.Grace {
+		x.hold("grace", fmt.Sprintf("its end was stored %s after the call was over: counted as late, in no window", shortDuration(late)))
+	} else {
+		t.ofKey(i, r, cs, &x)
+	}
+	tr.rules[i], tr.done[i] = x, true
+	rk := ruleKey{r.Name, keyOf(x.By)}
+	if k := t.engine.st.Keys[rk]; k != nil && k.Incident == nil && !k.PendingTill.IsZero() && x.Verdict == VerdictMatched {
+		t.waiting[rk] = append(t.waiting[rk], key)
+	}
+}
+
+// settlePending explains again the calls whose window held when they were judged,
+// once its `for` is over: with the incident and the figures of then.
+func (t *Trace) settlePending() {
+	for rk, calls := range t.waiting {
+		k := t.engine.st.Keys[rk]
+		if k != nil && k.Incident == nil && !k.PendingTill.IsZero() {
+			continue
+		}
+		delete(t.waiting, rk)
+		if k == nil || k.Incident == nil || k.Window == nil {
+			continue
+		}
+		i := t.engine.indexed[rk.Rule]
+		r := t.engine.set.Rules[i]
+		for _, key := range calls {
+			tr, cs := t.calls[key], t.engine.call(key)
+			if cs == nil {
+				continue
+			}
+			t.facts.Load(&cs.Call.Event)
+			x := r.explain(&t.facts, call.Ended)
+			x.By = tr.rules[i].By
+			t.ofKey(i, r, cs, &x)
+			tr.rules[i] = x
+		}
+	}
 }
 
 // window adds the figures of a window and what they lead to.

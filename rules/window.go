@@ -47,6 +47,9 @@ func (g *Engine) count(rules []int, cs *callState) {
 		cs.Outcomes[i] = counted
 		g.countIn(i, g.set.Rules[i], cs)
 		g.watch.lap(i)
+		if g.opt.counted != nil {
+			g.opt.counted(i, cs)
+		}
 	}
 }
 

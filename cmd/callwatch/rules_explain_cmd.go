@@ -8,7 +8,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +20,7 @@ import (
 	"callwatch/call"
 	"callwatch/normalizer/registry"
 	"callwatch/pipeline/eventlog"
+	"callwatch/pipeline/query"
 	"callwatch/pipeline/rulefile"
 	"callwatch/rules"
 	"callwatch/stream"
@@ -27,7 +32,11 @@ held an alert back.
 The argument is a file (or - for standard input) with an event, an array of events or one event a line as
 "events normalize" and "events tail -o ndjson" print them; with --provider, a raw body of that provider; or the
 id of a call in the store: the data directory of a callwatch that is not running, or one that shares its
-events, by --nats-url. Rules are those of --rules, or the configured ones.
+events, by --nats-url. Rules are those of --rules, or the configured ones. With --url a running callwatch
+explains the call by the rules in force there; the call is PROVIDER/ID, or an id with --provider.
+
+Rules over windows are explained with the figures that the window had when the call was judged: of all
+events of the file up to then, or of those stored before.
 
 -o json prints an array of {call, rules}, ndjson one such object a line: call is the call as known at the end,
 and each of rules is
@@ -35,7 +44,8 @@ and each of rules is
   verdict   matched, not-matched, unjudged or not-concerned
   severity  of a match
   missing   unknown fields that an unjudged outcome depends on
-  heldBack  [{by, text}]: on, where, except, settle, min_calls, absent, for, active, cooldown, silence, adopts, mode
+  heldBack  [{by, text}]: on, where, except, settle, grace, min_calls, partial, window, new, absent, for,
+            active, cooldown, silence, adopts, mode
   parts     [{name, truth, tree}]: where, "except NAME", "of the call" (what a window asks of it), when,
             "severity LEVEL", resolve; tree is {expr, macro, truth, value, error, children}; truth is true,
             false or unknown, an unknown value is absent
@@ -51,8 +61,17 @@ func rulesExplainCommand(s *settings) *cobra.Command {
 	}
 	c.Flags().StringVar(&provider, "provider", "", "the input is a raw body of this provider; with a call id: whose call it is")
 	c.Flags().StringVar(&only, "rule", "", "only this rule")
+	connect := addRemote(c, s)
+	c.Flags().Lookup("url").Usage = "explain a call of the running callwatch at this address"
 	o := addOutput(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if c.Flags().Changed("url") {
+			r, err := connect(c)
+			if err != nil {
+				return err
+			}
+			return explainRemote(c, r, *o, args[0], provider, only)
+		}
 		cfg, err := s.load(c)
 		if err != nil {
 			return err
@@ -64,35 +83,37 @@ func rulesExplainCommand(s *settings) *cobra.Command {
 		if err != nil {
 			return usage(err)
 		}
+		options := rules.Options{Prefer: cfg.MOS, Rate: cfg.folding().Rate}
+		t := rules.NewTrace(set, options)
+		if only != "" && !t.Only(only) {
+			return usage(fmt.Errorf("--rule: there is no rule %q in %s", only, cfg.Rules))
+		}
+		if args[0] != "-" {
+			if _, err := os.Stat(args[0]); errors.Is(err, os.ErrNotExist) {
+				calls, err := storedCalls(c.Context(), &cfg, set, options, args[0], provider)
+				if err != nil {
+					return err
+				}
+				return printCalls(c.OutOrStdout(), *o, onlyRule(calls, only))
+			}
+		}
 		arrivals, err := explained(c, &cfg, args[0], provider)
 		if err != nil {
 			return err
 		}
-		t := rules.NewTrace(set, rules.Options{Prefer: cfg.MOS, Rate: cfg.folding().Rate})
-		if only != "" && !t.Only(only) {
-			return usage(fmt.Errorf("--rule: there is no rule %q in %s", only, cfg.Rules))
-		}
 		for i := range arrivals {
-			t.Apply(arrivals[i].at, &arrivals[i].event)
+			if err := c.Context().Err(); err != nil {
+				return err
+			}
+			t.Apply(arrivals[i].At, &arrivals[i].Event)
 		}
 		return printCalls(c.OutOrStdout(), *o, t.Calls())
 	}
 	return c
 }
 
-// arrival is an event and when it was stored.
-type arrival struct {
-	at    time.Time
-	event call.Event
-}
-
 // explained finds the events that the argument means.
-func explained(c *cobra.Command, cfg *Config, arg, provider string) ([]arrival, error) {
-	if arg != "-" {
-		if _, err := os.Stat(arg); errors.Is(err, os.ErrNotExist) {
-			return storedCall(c.Context(), cfg, arg, provider)
-		}
-	}
+func explained(c *cobra.Command, cfg *Config, arg, provider string) ([]query.Arrival, error) {
 	body, err := readInput(c.InOrStdin(), arg)
 	if err != nil {
 		return nil, usage(err)
@@ -111,21 +132,21 @@ func explained(c *cobra.Command, cfg *Config, arg, provider string) ([]arrival, 
 	if err != nil {
 		return nil, problems(fmt.Errorf("%s: %w", arg, err))
 	}
-	out := make([]arrival, len(events))
+	out := make([]query.Arrival, len(events))
 	for i := range events {
-		out[i] = arrival{storedAt(&events[i]), events[i]}
+		out[i] = query.Arrival{At: storedAt(&events[i]), Event: events[i]}
 	}
 	return out, nil
 }
 
 // readMoments reads events as backtest does: the same times, ids and order. A
 // single event over several lines is not among what it reads.
-func readMoments(ctx context.Context, name string, body []byte) ([]arrival, error) {
-	var found []arrival
+func readMoments(ctx context.Context, name string, body []byte) ([]query.Arrival, error) {
+	var found []query.Arrival
 	file := eventlog.File{Name: name, In: bytes.NewReader(body), Log: slog.New(slog.DiscardHandler), Raw: true, Progress: func(int64) {}}
 	err := file.Each(ctx, func(m eventlog.Moment) error {
 		if m.Event != nil {
-			found = append(found, arrival{m.At, *m.Event})
+			found = append(found, query.Arrival{At: m.At, Event: *m.Event})
 		}
 		return nil
 	})
@@ -176,8 +197,37 @@ func decodeEvents(body []byte) ([]call.Event, error) {
 	return events, nil
 }
 
-// storedCall reads all events of one call from the store.
-func storedCall(ctx context.Context, cfg *Config, id, provider string) ([]arrival, error) {
+// explainRemote asks a running callwatch.
+func explainRemote(c *cobra.Command, r *remote, o output, id, provider, only string) error {
+	if before, after, found := strings.Cut(id, "/"); provider == "" && found {
+		if _, known := registry.Find(before); known {
+			provider, id = before, after
+		}
+	}
+	if provider == "" {
+		return usage(fmt.Errorf("%q: with --url a call is PROVIDER/ID, or an id with --provider", id))
+	}
+	var x rules.CallExplanation
+	if err := r.ask(c.Context(), http.MethodGet, "/calls/"+url.PathEscape(provider)+"/"+url.PathEscape(id)+"/explain", nil, &x); err != nil {
+		return err
+	}
+	calls := onlyRule([]rules.CallExplanation{x}, only)
+	if only != "" && len(calls[0].Rules) == 0 {
+		return usage(fmt.Errorf("--rule: no rule %q is in force at %s", only, r.url))
+	}
+	return printCalls(c.OutOrStdout(), o, calls)
+}
+
+// onlyRule keeps one rule of the explanations; all where only is "".
+func onlyRule(calls []rules.CallExplanation, only string) []rules.CallExplanation {
+	for i := range calls {
+		calls[i].Rules = slices.DeleteFunc(calls[i].Rules, func(x rules.Explanation) bool { return only != "" && x.Rule != only })
+	}
+	return calls
+}
+
+// storedCalls explains a call of the store; several where providers use the same id.
+func storedCalls(ctx context.Context, cfg *Config, set *rules.Set, options rules.Options, id, provider string) (calls []rules.CallExplanation, err error) {
 	if _, err := os.Stat(cfg.DataDir); cfg.NATS.URL == "" && err != nil {
 		return nil, usage(fmt.Errorf("%s is no file, and there is no store at %s to look for such a call: name one with --data-dir or --nats-url", id, cfg.DataDir))
 	}
@@ -185,23 +235,36 @@ func storedCall(ctx context.Context, cfg *Config, id, provider string) ([]arriva
 	if err != nil {
 		return nil, fmt.Errorf("%s is no file; look for such a call in the store: %w (a running callwatch shares its events with --nats-listen, read here by --nats-url)", id, err)
 	}
-	var found []arrival
+	defer func() { err = errors.Join(err, store.Close(ctx)) }()
 	messages, err := eventlog.OfCall(ctx, store, provider, id)
-	for i := range messages {
-		x := arrival{at: messages[i].CountsAt()}
-		if err = json.Unmarshal(messages[i].Data, &x.event); err != nil {
-			err = fmt.Errorf("read event %d: %w", messages[i].Seq, err)
-			break
-		}
-		found = append(found, x)
-	}
-	if err = errors.Join(err, store.Close(ctx)); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	if len(found) == 0 {
+	own := map[call.Key][]query.Arrival{}
+	var keys []call.Key
+	for i := range messages {
+		x := query.Arrival{At: messages[i].CountsAt()}
+		if err := json.Unmarshal(messages[i].Data, &x.Event); err != nil {
+			return nil, fmt.Errorf("read event %d: %w", messages[i].Seq, err)
+		}
+		k := x.Event.Key()
+		if own[k] == nil {
+			keys = append(keys, k)
+		}
+		own[k] = append(own[k], x)
+	}
+	if len(keys) == 0 {
 		return nil, problems(fmt.Errorf("%s is neither a file nor a call in the store", id))
 	}
-	return found, nil
+	replay := query.Replay{Store: store, Set: set, Options: options}
+	for _, k := range keys {
+		x, err := replay.Explain(ctx, k, own[k])
+		if err != nil {
+			return nil, err
+		}
+		calls = append(calls, x)
+	}
+	return calls, nil
 }
 
 func printCalls(w io.Writer, o output, calls []rules.CallExplanation) error {

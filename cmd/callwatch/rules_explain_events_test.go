@@ -32,12 +32,12 @@ func TestExplainReadsEventsAsBacktestDoes(t *testing.T) {
 	if err := of.Each(t.Context(), func(m eventlog.Moment) error { want = append(want, m); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if len(found) != 3 || len(found) != len(want) || found[0].event.CallID != "c2" || found[0].event.ID != found[1].event.ID {
+	if len(found) != 3 || len(found) != len(want) || found[0].Event.CallID != "c2" || found[0].Event.ID != found[1].Event.ID {
 		t.Fatalf("%+v", found)
 	}
 	for i := range want {
-		if !found[i].at.Equal(want[i].At) || found[i].event.ID != want[i].Event.ID {
-			t.Errorf("event %d: %s at %s, want %s at %s", i, found[i].event.ID, found[i].at, want[i].Event.ID, want[i].At)
+		if !found[i].At.Equal(want[i].At) || found[i].Event.ID != want[i].Event.ID {
+			t.Errorf("event %d: %s at %s, want %s at %s", i, found[i].Event.ID, found[i].At, want[i].Event.ID, want[i].At)
 		}
 	}
 	// The output of both says when c1 counts.

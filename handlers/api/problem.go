@@ -75,7 +75,7 @@ func (s *service) problemOf(ctx context.Context, operation string, err error) *P
 	case errors.Is(err, backend.ErrIndexing):
 		p = &ProblemDetails{Status: http.StatusServiceUnavailable, Title: "Not ready", Detail: "What is stored is still being looked through after the start; try again."}
 	case errors.Is(err, backend.ErrBusy):
-		p = &ProblemDetails{Status: http.StatusTooManyRequests, Title: "Busy", Detail: "Another backtest is running; try again when it is done."}
+		p = &ProblemDetails{Status: http.StatusTooManyRequests, Title: "Busy", Detail: "Others ask for the same work at the moment; try again in a few seconds."}
 	case errors.Is(err, errors.ErrUnsupported):
 		p = &ProblemDetails{Status: http.StatusNotImplemented, Title: "Not available", Detail: "This callwatch cannot do that."}
 	default:

@@ -17,8 +17,8 @@ import (
 // that it is no longer stored.
 var ErrNotFound = errors.New("not found")
 
-// ErrBusy says that another backtest is running: one runs at a time.
-var ErrBusy = errors.New("a backtest is running already")
+// ErrBusy says that as much of this work is running as may run at once.
+var ErrBusy = errors.New("too many requests of this kind at once")
 
 // ErrIndexing says that what is stored is still being looked through after the
 // start: the answer may be another in a moment.
@@ -40,8 +40,8 @@ type History struct {
 	Ends func(ctx context.Context) (Ends, error)
 	// Call is everything stored about one call; ErrNotFound, ErrIndexing.
 	Call func(ctx context.Context, k call.Key) (CallHistory, error)
-	// Explain is what each rule in force made of the call, and of it alone: what
-	// other calls add to a window is not seen. ErrNotFound, ErrIndexing.
+	// Explain is what each rule in force makes of the call, with the figures that
+	// windows had when it was judged. ErrNotFound, ErrIndexing, ErrBusy.
 	Explain func(ctx context.Context, k call.Key) (rules.CallExplanation, error)
 	// Try judges a call by an expression that is no rule yet. What is wrong with
 	// the expression are rules.Problems; ErrNotFound, ErrIndexing.

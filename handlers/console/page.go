@@ -115,7 +115,7 @@ func failed(err error, what string) error {
 	case errors.Is(err, backend.ErrIndexing):
 		return &failure{status: http.StatusServiceUnavailable, title: "Still reading what is stored", detail: "callwatch has just started and looks through its store. Reload this page in a few seconds."}
 	case errors.Is(err, backend.ErrBusy):
-		return &failure{status: http.StatusConflict, title: "Another backtest is running", detail: "One runs at a time. Try again when it is done."}
+		return &failure{status: http.StatusTooManyRequests, title: "Busy", detail: "Others ask for the same work at the moment. Try again in a few seconds."}
 	case errors.As(err, &problems):
 		return &failure{status: http.StatusUnprocessableEntity, title: "The expression cannot be used", detail: "Mend what is marked and try again.", problems: problems}
 	case errors.Is(err, context.DeadlineExceeded):
@@ -123,6 +123,9 @@ func failed(err error, what string) error {
 	}
 	return err
 }
+
+// retryAfter is how many seconds a client is asked to wait before it tries again.
+const retryAfter = "5"
 
 // problemView is what the page and the part named problem show.
 type problemView struct {
@@ -141,6 +144,9 @@ func (c *console) answer(next echo.HandlerFunc) echo.HandlerFunc {
 		if !errors.As(err, &f) {
 			c.Log.Error("page failed", "route", ec.Path(), "err", err, "request", ec.Response().Header().Get(echo.HeaderXRequestID))
 			f = &failure{status: http.StatusInternalServerError, title: "That did not work", detail: "The log has the cause under request " + ec.Response().Header().Get(echo.HeaderXRequestID) + ". Try again."}
+		}
+		if f.status == http.StatusTooManyRequests || f.status == http.StatusServiceUnavailable {
+			ec.Response().Header().Set("Retry-After", retryAfter)
 		}
 		body := problemView{f.title, f.detail, f.problems}
 		if ec.Request().Header.Get("HX-Request") != "" {

@@ -141,24 +141,35 @@ func (r *Reader) explain(ctx context.Context, k call.Key) (rules.CallExplanation
 	if err != nil {
 		return rules.CallExplanation{}, err
 	}
-	t := rules.NewTrace(r.cfg.Rules(), rules.Options{Prefer: r.cfg.Fold.Prefer, Rate: r.cfg.Fold.Rate})
+	release, err := r.explaining.acquire(ctx)
+	if err != nil {
+		return rules.CallExplanation{}, err
+	}
+	defer release()
+	own := make([]Arrival, len(c.Events))
 	for i := range c.Events {
-		t.Apply(c.Events[i].At, &c.Events[i].Event)
+		own[i] = Arrival{c.Events[i].At, c.Events[i].Event.Clone()}
 	}
-	found := t.Calls()
-	if len(found) == 0 {
-		return rules.CallExplanation{}, backend.ErrNotFound
+	replay := Replay{Store: r.cfg.Store, Set: r.cfg.Rules(), Options: rules.Options{Prefer: r.cfg.Fold.Prefer, Rate: r.cfg.Fold.Rate}}
+	x, err := replay.Explain(ctx, c.Call.Key(), own)
+	if err != nil {
+		return x, notFound(err)
 	}
-	x, incidents := found[0], c.Incidents
-	r.cfg.Engine(func(g *rules.Engine) { incidents = append(incidents, g.Incidents()...) })
+	incidents := c.Incidents
+	r.cfg.Engine(func(g *rules.Engine) {
+		incidents = append(incidents, g.Incidents()...)
+		for i := range x.Rules {
+			g.Recall(&x.Rules[i], c.Call.Key())
+		}
+	})
 	for i := range x.Rules {
 		x.Rules[i].Incident = incidentOf(&x.Rules[i], incidents)
 	}
 	return x, nil
 }
 
-// incidentOf is the incident that a match belongs to in truth: the trace, which
-// knows one call only, has made up its own.
+// incidentOf is the stored incident that a match belongs to: the ids that a replay
+// gives are its own.
 func incidentOf(x *rules.Explanation, incidents []rules.Incident) string {
 	if x.Incident == "" {
 		return ""

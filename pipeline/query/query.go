@@ -48,6 +48,8 @@ type Reader struct {
 	workspace workspace
 	testing   sync.Mutex // one backtest at a time
 
+	explaining slots
+
 	correcting sync.RWMutex
 	corrected  eventlog.Corrections
 
@@ -59,6 +61,7 @@ func New(c Config) *Reader {
 	return &Reader{
 		cfg: c, calls: newCallIndex(), aliases: newCallIndex(), incidents: newIncidentIndex(), corrected: eventlog.Corrections{},
 		callsReady: newLatch(), incidentsReady: newLatch(), workspace: workspace{wanted: make(chan struct{}, 1)},
+		explaining: newSlots(explainsAtOnce),
 	}
 }
 

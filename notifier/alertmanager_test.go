@@ -1,4 +1,4 @@
-package notifier
+package notifier_test
 
 import (
 	"context"
@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/notifier"
+	"callwatch/notifier/notifiertest"
 	"callwatch/rules"
 )
 
@@ -85,7 +87,7 @@ func alertStep(t *testing.T, name string, in rules.Incident, now time.Time) (rul
 // playAlerts plays one life. shown returns what Alertmanager has of an incident.
 func playAlerts(t *testing.T, s *scene, steps string, shown func(incident string) string) {
 	t.Helper()
-	in := routed(opened())
+	in := routed(notifiertest.Opened())
 	in.ID = strings.NewReplacer("/", "-", " ", "-").Replace(t.Name())
 	in.OpenedAt, in.UpdatedAt = s.clock.now(), s.clock.now()
 	in.Opening.At, in.Labels = in.OpenedAt, map[string]string{"team": "voice"}
@@ -143,6 +145,15 @@ func stale(t *testing.T, s *scene) {
 		t.Fatal(err)
 	}
 	s.until(s.clock.now().Add(61 * time.Second))
+}
+
+// alert is one that is posted to Alertmanager.
+type alert struct {
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+	StartsAt     time.Time         `json:"startsAt"`
+	EndsAt       time.Time         `json:"endsAt"`
+	GeneratorURL string            `json:"generatorURL"`
 }
 
 // amAlert is an alert as Alertmanager's API shows it.
@@ -221,7 +232,7 @@ func TestAlertFollowsTheIncident(t *testing.T) {
 			store := &alertStore{now: s.clock.now, alerts: map[string]amAlert{}, crashes: strings.Contains(c.steps, "crash")}
 			server := httptest.NewServer(store)
 			t.Cleanup(server.Close)
-			s.cfg.Outputs = map[string]Output{"ops": {Alertmanager: Token(server.URL)}}
+			s.cfg.Outputs = map[string]outputConfig{"ops": {Alertmanager: notifier.Token(server.URL)}}
 			s.restart()
 			playAlerts(t, s, c.steps, store.shown)
 			if len(store.bad) > 0 {
@@ -248,7 +259,7 @@ func TestRealAlertmanager(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene(t, channel)
 			s.clock.t = time.Now().UTC().Add(-3 * time.Minute) // ends are in the past; what fires ends four minutes later
-			s.cfg.Outputs = map[string]Output{"ops": {Alertmanager: Token(address)}}
+			s.cfg.Outputs = map[string]outputConfig{"ops": {Alertmanager: notifier.Token(address)}}
 			s.restart()
 			playAlerts(t, s, c.steps, shown)
 			if st := s.n.Status(); st.Broken() || s.receiver("output ops").Parked > 0 {
@@ -259,9 +270,9 @@ func TestRealAlertmanager(t *testing.T) {
 	t.Run("names and values of any kind", func(t *testing.T) {
 		s := newScene(t, channel)
 		s.clock.t = time.Now().UTC()
-		s.cfg.Outputs = map[string]Output{"ops": {Alertmanager: Token(address)}}
+		s.cfg.Outputs = map[string]outputConfig{"ops": {Alertmanager: notifier.Token(address)}}
 		s.restart()
-		in := routed(opened())
+		in := routed(notifiertest.Opened())
 		in.ID, in.OpenedAt = "any-kind", s.clock.now()
 		in.Labels = map[string]string{"team-name": "a", "team_name": "b", "1st": "c", "ünï": "d", "": "e", "empty": "", "incident": "f", "bad": "g\xff"}
 		in.By = []rules.Label{{Name: "raw.data.x", Value: "1"}, {Name: "team-name", Value: "other"}, {Name: "hostile", Value: "<!here> \u202e`x`"}}

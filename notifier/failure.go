@@ -6,38 +6,38 @@ import (
 )
 
 // failed draws the consequence of a call that did not work.
-func (n *Notifier) failed(ctx context.Context, j *job, o outcome, after time.Duration, err error) {
+func (n *Notifier) failed(ctx context.Context, j *job, o Outcome, after time.Duration, err error) {
 	n.blame(j, o, err)
-	if j.act.do == post && o != unclear {
+	if j.act.Do == post && o != Unclear {
 		j.absent()
 	}
 	switch o {
-	case wait:
+	case Limited:
 		n.limited(j, j.now.Add(after))
-	case refused:
+	case Refused:
 		n.shut(j, func(l *lane) { l.backOff(j.now) })
-	case unclear:
-		if j.act.do != post { // a post is looked for at once
+	case Unclear:
+		if j.act.Do != post { // a post is looked for at once
 			n.shut(j, func(l *lane) { l.backOff(j.now) })
 		}
-	case badContent:
+	case BadContent:
 		n.simplify(ctx, j, err)
-	case gone:
-		if j.act.do == look {
+	case Gone:
+		if j.act.Do == look {
 			j.absent() // it went with its root
 		}
 		j.page.lostRoot()
 		n.save(ctx, j)
-	case frozen:
+	case NotEditable:
 		j.page.Frozen = true
 		n.save(ctx, j)
-	case badChannel:
+	case BadChannel:
 		if d := n.cfg.Channel; d != "" && d != j.page.Channel {
 			n.move(ctx, j, d)
 			return
 		}
 		n.hold(ctx, j, err)
-	case badToken:
+	case BadToken:
 		n.hold(ctx, j, err)
 	}
 }
@@ -59,8 +59,8 @@ func (n *Notifier) move(ctx context.Context, j *job, channel string) {
 // hold tries again later: a channel or token that is broken now will be mended.
 // What stood still for a day by then is of no use to anybody.
 func (n *Notifier) hold(ctx context.Context, j *job, err error) {
-	in := &j.want.incident
-	if still := later(in.OpenedAt, in.UpdatedAt); !still.IsZero() && j.now.Sub(still) > giveUpAfter {
+	in := &j.want.Incident
+	if still := Later(in.OpenedAt, in.UpdatedAt); !still.IsZero() && j.now.Sub(still) > giveUpAfter {
 		n.giveUp(j, rootName, err)
 		n.save(ctx, j)
 		return
@@ -71,9 +71,9 @@ func (n *Notifier) hold(ctx context.Context, j *job, err error) {
 // giveUp parks a message, visibly.
 func (n *Notifier) giveUp(j *job, name string, err error) {
 	s := j.page.Sent[name]
-	s.State, s.Error = parked, brief(err)
+	s.State, s.Error = parked, err.Error()
 	j.page.Sent[name] = s
-	n.log.Error("message given up", j.ids(), "parked", name, "err", brief(err))
+	n.log.Error("message given up", j.ids(), "parked", name, "err", err.Error())
 	n.shut(j, func(l *lane) { l.status.Parked++ })
 }
 
@@ -81,12 +81,12 @@ func (n *Notifier) giveUp(j *job, name string, err error) {
 // channels at once.
 func (n *Notifier) limited(j *job, until time.Time) {
 	n.shut(j, func(l *lane) {
-		if j.act.do == post {
+		if j.act.Do == post {
 			l.close(until)
 			return
 		}
-		n.gates[j.act.do] = later(n.gates[j.act.do], until)
-		l.status.RetryAt = n.gates[j.act.do]
+		n.gates[j.act.Do] = Later(n.gates[j.act.Do], until)
+		l.status.RetryAt = n.gates[j.act.Do]
 	})
 }
 
@@ -98,24 +98,24 @@ func (n *Notifier) shut(j *job, change func(*lane)) {
 }
 
 // blame shows an error at the channel.
-func (n *Notifier) blame(j *job, o outcome, err error) {
+func (n *Notifier) blame(j *job, o Outcome, err error) {
 	n.shut(j, func(l *lane) {
-		l.status.LastError, l.status.ErrorAt = brief(err), j.now
+		l.status.LastError, l.status.ErrorAt = err.Error(), j.now
 		switch o {
-		case refused, unclear, badChannel, badToken:
+		case Refused, Unclear, BadChannel, BadToken:
 			l.status.Failures++
 			if l.failing.IsZero() {
 				l.failing = j.now
 			}
 		}
-		if o == badChannel || o == badToken {
+		if o == BadChannel || o == BadToken {
 			l.status.Broken = true
 		}
-		if o == wait {
+		if o == Limited {
 			l.status.Limited++
 		}
 	})
-	n.log.Warn("call to a receiver failed", j.ids(), "do", string(j.act.do), "means", string(o), "err", brief(err))
+	n.log.Warn("call to a receiver failed", j.ids(), "do", string(j.act.Do), "means", string(o), "err", err.Error())
 }
 
 // succeeded shows that the channel works.
@@ -126,4 +126,24 @@ func (n *Notifier) succeeded(j *job, count func(*ChannelStatus)) {
 		l.status.LastOK, l.status.Broken = j.now, false
 		count(&l.status)
 	})
+}
+
+// simplify gives up the blocks that were refused, then all blocks, then the message.
+func (n *Notifier) simplify(ctx context.Context, j *job, err error) {
+	c := n.root(&j.page, &j.want)
+	if j.act.Do == post {
+		c = n.content(j)
+	}
+	bad := n.slack.Refused(&c, err)
+	switch {
+	case !j.page.Plain && len(bad) > 0:
+		j.page.Without = append(j.page.Without, bad...)
+	case !j.page.Plain:
+		j.page.Plain = true
+	case j.act.Do == edit:
+		j.page.Frozen = true
+	default:
+		n.giveUp(j, j.act.Line.Name, err)
+	}
+	n.save(ctx, j)
 }

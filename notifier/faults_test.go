@@ -1,4 +1,4 @@
-package notifier
+package notifier_test
 
 import (
 	"encoding/json"
@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/notifier"
+	"callwatch/notifier/notifiertest"
+	"callwatch/notifier/slack"
 	"callwatch/notifier/slackfake"
 	"callwatch/rules"
 )
@@ -15,13 +18,13 @@ import (
 // live runs the scripted incident to its end.
 func (s *scene) live() {
 	s.t.Helper()
-	s.handle(rules.StepOpened, opened())
-	s.until(t0.Add(20 * time.Second))
-	s.handle(rules.StepUpdated, grownTo(5, 20*time.Second))
-	s.until(t0.Add(50 * time.Second))
-	s.handle(rules.StepEscalated, escalated())
-	s.until(t0.Add(70 * time.Second))
-	s.handle(rules.StepResolved, resolved())
+	s.handle(rules.StepOpened, notifiertest.Opened())
+	s.until(notifiertest.T0.Add(20 * time.Second))
+	s.handle(rules.StepUpdated, notifiertest.GrownTo(5, 20*time.Second))
+	s.until(notifiertest.T0.Add(50 * time.Second))
+	s.handle(rules.StepEscalated, notifiertest.Escalated())
+	s.until(notifiertest.T0.Add(70 * time.Second))
+	s.handle(rules.StepResolved, notifiertest.Resolved())
 	s.drain()
 }
 
@@ -107,7 +110,7 @@ func TestRestartAtEveryCall(t *testing.T) {
 				for _, tr := range []struct {
 					step rules.Step
 					in   rules.Incident
-				}{{rules.StepOpened, opened()}, {rules.StepEscalated, escalated()}, {rules.StepResolved, resolved()}} {
+				}{{rules.StepOpened, notifiertest.Opened()}, {rules.StepEscalated, notifiertest.Escalated()}, {rules.StepResolved, notifiertest.Resolved()}} {
 					s.handle(tr.step, tr.in)
 					for range 20 {
 						if due := s.n.Deliver(t.Context()); !due.IsZero() {
@@ -134,7 +137,7 @@ func TestRestartAtEveryCall(t *testing.T) {
 func TestSlackDownForTenMinutes(t *testing.T) {
 	s := newScene(t, channel)
 	s.fake.SetFault(func(c slackfake.Call) slackfake.Fault {
-		if c.At.Before(t0.Add(10 * time.Minute)) {
+		if c.At.Before(notifiertest.T0.Add(10 * time.Minute)) {
 			return slackfake.Fault{Status: http.StatusServiceUnavailable}
 		}
 		return slackfake.Fault{}
@@ -151,12 +154,13 @@ func TestConnectionRefusedIsNotLookedFor(t *testing.T) {
 	good := s.cfg.APIURL
 	s.cfg.APIURL = "http://127.0.0.1:1/api/"
 	s.restart()
-	s.handle(rules.StepOpened, opened())
-	s.until(t0.Add(5 * time.Second))
+	s.handle(rules.StepOpened, notifiertest.Opened())
+	s.until(notifiertest.T0.Add(5 * time.Second))
 	if st := s.n.Status(); st.Pending != 1 || st.Channels[0].LastError == "" {
 		t.Fatalf("status %+v, want one pending and the error shown", st)
 	}
-	s.n.slack = newClient(token, good, s.cfg.Timeout)
+	s.cfg.APIURL = good
+	s.n.UseSlack(slack.New(s.cfg.slack()))
 	s.drain()
 	if got := names(s.one()); got != "root opened" {
 		t.Errorf("thread has %q", got)
@@ -173,14 +177,14 @@ func TestArchivedChannelFallsBackToDefault(t *testing.T) {
 		return in
 	}
 	s.fake.Archive("#team", true)
-	s.handle(rules.StepOpened, route(opened()))
+	s.handle(rules.StepOpened, route(notifiertest.Opened()))
 	s.drain()
 	s.fake.Leave("#other", true)
-	s.handle(rules.StepEscalated, route(escalated()))
+	s.handle(rules.StepEscalated, route(notifiertest.Escalated()))
 	s.drain()
 	s.restart()
 	s.replay(0)
-	s.handle(rules.StepResolved, route(resolved()))
+	s.handle(rules.StepResolved, route(notifiertest.Resolved()))
 	s.drain()
 	in := map[string]slackfake.Thread{}
 	for _, th := range s.fake.Threads() {
@@ -213,8 +217,8 @@ func TestBrokenDefaultIsHeldUntilMended(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t, channel)
 			step.breakIt(s.fake)
-			s.handle(rules.StepOpened, opened())
-			s.until(t0.Add(5 * time.Minute))
+			s.handle(rules.StepOpened, notifiertest.Opened())
+			s.until(notifiertest.T0.Add(5 * time.Minute))
 			st := s.n.Status()
 			if !st.Broken() || st.Channels[0].LastError != step.err || st.Settled != 0 || st.Channels[0].Pending != 1 {
 				t.Errorf("status %+v, want broken by %s and nothing settled", st, step.err)
@@ -237,8 +241,8 @@ func TestBrokenDefaultIsHeldUntilMended(t *testing.T) {
 func TestStaleIncidentIsGivenUp(t *testing.T) {
 	s := newScene(t, channel)
 	s.fake.Revoke("account_inactive")
-	s.handle(rules.StepOpened, opened())
-	s.clock.to(t0.Add(25 * time.Hour))
+	s.handle(rules.StepOpened, notifiertest.Opened())
+	s.clock.to(notifiertest.T0.Add(25 * time.Hour))
 	s.drain()
 	st := s.n.Status()
 	if st.Settled != 1 || st.Channels[0].Parked != 1 {
@@ -269,7 +273,7 @@ func TestRefusedBlocksBecomeText(t *testing.T) {
 func TestMessageThatSlackNeverTakesIsParked(t *testing.T) {
 	s := newScene(t, channel)
 	s.fake.SetFault(func(c slackfake.Call) slackfake.Fault {
-		if c.Metadata.EventPayload["transition"] == openedName {
+		if c.Metadata.EventPayload["transition"] == notifier.OpenedName {
 			return slackfake.Fault{Error: "msg_too_long"}
 		}
 		return slackfake.Fault{}
@@ -285,19 +289,19 @@ func TestMessageThatSlackNeverTakesIsParked(t *testing.T) {
 
 func TestDeletedRootIsPostedAnew(t *testing.T) {
 	s := newScene(t, channel)
-	s.handle(rules.StepOpened, opened())
+	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.drain()
 	lost := s.one().Root.TS
 	s.fake.Delete(channel, lost)
-	s.handle(rules.StepEscalated, escalated())
+	s.handle(rules.StepEscalated, notifiertest.Escalated())
 	s.drain()
-	s.handle(rules.StepResolved, resolved())
+	s.handle(rules.StepResolved, notifiertest.Resolved())
 	s.drain()
 	if got := names(s.one()); got != "root escalated/critical resolved" {
 		t.Errorf("new thread has %q", got)
 	}
-	var r record
-	if err := json.Unmarshal(s.ledger.pages[pageKey("bad-call-1", channel)], &r); err != nil {
+	var r notifier.Record
+	if err := json.Unmarshal(s.ledger.pages[notifier.PageKey("bad-call-1", channel)], &r); err != nil {
 		t.Fatal(err)
 	}
 	if len(r.Previous) != 1 || r.Previous[0].TS != lost {
@@ -331,7 +335,7 @@ func TestPostedAgainWhereLookingIsForbidden(t *testing.T) {
 		}
 		return slackfake.Fault{}
 	})
-	s.handle(rules.StepOpened, opened())
+	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.drain()
 	if got := names(s.one()); got != "root opened" {
 		t.Errorf("thread has %q", got)
@@ -341,6 +345,18 @@ func TestPostedAgainWhereLookingIsForbidden(t *testing.T) {
 	}
 }
 
+// Slack's client reads up to 50 pages of 200 messages.
+const (
+	pageSize = 200
+	maxPages = 50
+)
+
+// postOther posts a message of somebody else.
+func (s *scene) postOther() (notifier.Place, error) {
+	in := notifiertest.Bare()
+	return slack.New(s.cfg.slack()).Post(s.t.Context(), channel, "", &notifier.Content{Incident: &in, Plain: true}, notifier.Tag{Incident: "other", Name: "line"})
+}
+
 // TestLookGoesOn looks for a message in a busy channel whose history can be read
 // every other time only: what was read once is not read again.
 func TestLookGoesOn(t *testing.T) {
@@ -348,11 +364,11 @@ func TestLookGoesOn(t *testing.T) {
 	s.fake.SetFault(func(c slackfake.Call) slackfake.Fault {
 		return slackfake.Fault{Status: 500, Commit: c.Method == "chat.postMessage"}
 	})
-	s.handle(rules.StepOpened, opened())
+	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.n.Deliver(t.Context())
 	s.fake.SetFault(nil)
 	for range 5 * pageSize {
-		if _, err := s.n.slack.post(t.Context(), channel, "", message{Text: "of others"}, tag{"other", "line"}); err != nil {
+		if _, err := s.postOther(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -381,11 +397,11 @@ func TestLookGoesOn(t *testing.T) {
 func TestChannelTooFull(t *testing.T) {
 	s := newScene(t, channel)
 	s.fake.SetFault(func(slackfake.Call) slackfake.Fault { return slackfake.Fault{Status: 500} })
-	s.handle(rules.StepOpened, opened())
+	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.n.Deliver(t.Context())
 	s.fake.SetFault(nil)
 	for range maxPages*pageSize + 1 {
-		if _, err := s.n.slack.post(t.Context(), channel, "", message{Text: "of others"}, tag{"other", "line"}); err != nil {
+		if _, err := s.postOther(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -398,7 +414,7 @@ func TestChannelTooFull(t *testing.T) {
 func TestLedgerAwayPostsNothing(t *testing.T) {
 	s := newScene(t, channel)
 	s.ledger.failNext(3)
-	s.handle(rules.StepOpened, opened())
+	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.n.Deliver(t.Context())
 	if n := len(s.fake.Calls()); n != 0 {
 		t.Errorf("%d calls without a recorded intent", n)
@@ -419,20 +435,17 @@ func TestTwoInstancesPostOnce(t *testing.T) {
 	for i, tr := range []struct {
 		step rules.Step
 		in   rules.Incident
-	}{{rules.StepOpened, opened()}, {rules.StepEscalated, escalated()}, {rules.StepResolved, resolved()}} {
+	}{{rules.StepOpened, notifiertest.Opened()}, {rules.StepEscalated, notifiertest.Escalated()}, {rules.StepResolved, notifiertest.Resolved()}} {
 		tr := rules.Transition{Step: tr.step, At: tr.in.UpdatedAt, Cause: rules.Cause{Seq: uint64(i + 1)}, Incident: tr.in}
-		for _, n := range []*Notifier{first, second} {
+		for _, n := range []*notifier.Notifier{first, second} {
 			if err := n.Handle(t.Context(), uint64(i+1), tr); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for range 40 {
-			for _, n := range []*Notifier{first, second} {
-				jobs, due := n.pick(s.clock.now())
-				for _, j := range jobs {
-					n.deliver(t.Context(), j)
-				}
-				if len(jobs) == 0 && !due.IsZero() {
+			for _, n := range []*notifier.Notifier{first, second} {
+				calls, due := n.DeliverOne(t.Context())
+				if calls == 0 && !due.IsZero() {
 					s.clock.to(due)
 				}
 			}
@@ -454,12 +467,12 @@ func TestTokenIsNowhere(t *testing.T) {
 	s.fake.SetFault(nil)
 	_, err := s.n.Test(t.Context(), "#nowhere")
 	s.fake.Revoke("invalid_auth")
-	_, err2 := s.n.Check(t.Context(), false)
+	_, err2 := slack.New(s.cfg.slack()).Check(t.Context(), false)
 	printed := fmt.Sprintf("%v %+v %#v", s.cfg, s.cfg, s.cfg)
 	s.cfg.APIURL = "http://127.0.0.1:1/" + token + "/" // an error with the token in it
 	s.restart()
-	_, err3 := s.n.Check(t.Context(), false)
-	s.handle(rules.StepOpened, bare())
+	_, err3 := slack.New(s.cfg.slack()).Check(t.Context(), false)
+	s.handle(rules.StepOpened, notifiertest.Bare())
 	s.n.Deliver(t.Context())
 	st, err4 := json.Marshal(s.n.Status())
 	cfg, err5 := json.Marshal(s.cfg.Token)
@@ -481,7 +494,7 @@ func TestTokenIsNowhere(t *testing.T) {
 			t.Errorf("the token is in %.300q", text)
 		}
 	}
-	if !strings.Contains(err3.Error(), redacted) {
+	if !strings.Contains(err3.Error(), notifier.Redacted) {
 		t.Errorf("the test does not reach redaction: %v", err3)
 	}
 }

@@ -1,4 +1,4 @@
-package notifier
+package notifier_test
 
 import (
 	"bytes"
@@ -13,6 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/notifier"
+	"callwatch/notifier/notifiertest"
+	"callwatch/notifier/output"
+	"callwatch/notifier/slack"
 	"callwatch/notifier/slackfake"
 	"callwatch/rules"
 )
@@ -95,7 +99,7 @@ func (c *clock) now() time.Time {
 func (c *clock) to(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.t = later(c.t, t)
+	c.t = notifier.Later(c.t, t)
 }
 
 // scene is a notifier with its ledger, before a fake Slack, in a time of its own.
@@ -104,8 +108,8 @@ type scene struct {
 	clock  *clock
 	fake   *slackfake.Server
 	ledger *memory
-	cfg    Config
-	n      *Notifier
+	cfg    config
+	n      *notifier.Notifier
 	log    bytes.Buffer
 	seq    uint64
 	stream []rules.Transition
@@ -113,18 +117,63 @@ type scene struct {
 
 func newScene(t *testing.T, channels ...string) *scene {
 	t.Helper()
-	s := &scene{t: t, clock: &clock{t: t0}, ledger: newMemory()}
+	s := &scene{t: t, clock: &clock{t: notifiertest.T0}, ledger: newMemory()}
 	s.fake = slackfake.New(slackfake.Config{Now: s.clock.now, Token: token, Channels: channels})
 	server := httptest.NewServer(s.fake)
 	t.Cleanup(server.Close)
-	s.cfg = Config{Token: token, APIURL: server.URL + "/api/", Channel: channel, Timeout: 5 * time.Second, Title: title}
+	s.cfg = config{Token: token, APIURL: server.URL + "/api/", Channel: channel, Timeout: 5 * time.Second, Title: notifiertest.Title}
 	s.restart()
 	return s
 }
 
 // restart puts a new notifier on the same ledger, as after a crash.
 func (s *scene) restart() {
-	s.n = New(s.cfg, s.ledger, s.clock.now, slog.New(slog.NewTextHandler(&s.log, nil)))
+	s.n = notifier.New(s.cfg.notifier(), s.ledger, s.clock.now, slog.New(slog.NewTextHandler(&s.log, nil)))
+}
+
+// config is what a test sets of the notifier and its receivers.
+type config struct {
+	Token       notifier.Token
+	WebhookURL  notifier.Token
+	APIURL      string
+	Channel     string
+	Rate        float64
+	Timeout     time.Duration
+	Buttons     bool
+	MaskOutputs bool
+	Title       func(string) string
+	Storm       rules.Storm
+	Storms      map[string]rules.Storm
+	Outputs     map[string]outputConfig
+}
+
+type outputConfig struct {
+	Webhook, Secret, Alertmanager notifier.Token
+}
+
+func (c *config) slack() slack.Config {
+	return slack.Config{Token: c.Token, APIURL: c.APIURL, Timeout: c.Timeout, Buttons: c.Buttons, Title: c.Title}
+}
+
+func (c *config) notifier() notifier.Config {
+	n := notifier.Config{
+		Channel: c.Channel, Rate: c.Rate, Timeout: c.Timeout, Storm: c.Storm, Storms: c.Storms,
+		Outputs: map[string]notifier.Output{},
+	}
+	if c.Token != "" {
+		n.Slack = slack.New(c.slack())
+	}
+	if c.Token == "" && c.WebhookURL != "" {
+		n.Incoming = slack.NewIncoming(c.WebhookURL, c.Timeout, c.Rate, c.slack())
+	}
+	for name, o := range c.Outputs {
+		if o.Alertmanager != "" {
+			n.Outputs[name] = output.NewAlertmanager(o.Alertmanager, c.Timeout, slack.NewPlain(c.slack()))
+			continue
+		}
+		n.Outputs[name] = output.NewWebhook(o.Webhook, o.Secret, c.Timeout, c.MaskOutputs)
+	}
+	return n
 }
 
 // replay hands in what a restarted program would: all behind settled.
@@ -195,7 +244,7 @@ func names(th slackfake.Thread) string {
 }
 
 // receiver is the status of a receiver.
-func (s *scene) receiver(name string) ChannelStatus {
+func (s *scene) receiver(name string) notifier.ChannelStatus {
 	s.t.Helper()
 	for _, c := range s.n.Status().Channels {
 		if c.Channel == name {
@@ -203,7 +252,7 @@ func (s *scene) receiver(name string) ChannelStatus {
 		}
 	}
 	s.t.Fatalf("no receiver %q", name)
-	return ChannelStatus{}
+	return notifier.ChannelStatus{}
 }
 
 func threadNames(ths []slackfake.Thread) (all []string) {

@@ -23,24 +23,30 @@ type Ledger interface {
 	Save(ctx context.Context, key string, value []byte, rev uint64) (newRev uint64, ok bool, err error)
 }
 
-// record is the ledger's page for one incident in one channel.
-type record struct {
+// Record is the ledger's page for one incident in one channel.
+type Record struct {
 	Incident string          `json:"incident"`
 	Channel  string          `json:"channel"`            // as routed: a name or an id
 	ID       string          `json:"id,omitempty"`       // of the channel, once Slack told it
 	MovedTo  string          `json:"movedTo,omitempty"`  // the channel was broken: announced there instead
-	Sent     map[string]sent `json:"sent,omitempty"`     // messages by name
-	Shows    shown           `json:"shows,omitzero"`     // what the root says
+	Sent     map[string]Sent `json:"sent,omitempty"`     // messages by name
+	Shows    Shown           `json:"shows,omitzero"`     // what the root says
 	Severity rules.Severity  `json:"severity,omitempty"` // the highest that was announced
 	Adopted  int             `json:"adopted,omitempty"`  // how many adopted incidents the thread names
-	Storm    *membership     `json:"storm,omitempty"`    // told there, not in a thread of its own
+	Storm    *Membership     `json:"storm,omitempty"`    // told there, not in a thread of its own
 	Without  []string        `json:"without,omitempty"`  // blocks that Slack refused, by their ids
 	Plain    bool            `json:"plain,omitempty"`    // Slack refused blocks altogether
 	Frozen   bool            `json:"frozen,omitempty"`   // the workspace forbids edits
-	Previous []place         `json:"previous,omitempty"` // roots that somebody deleted
-	Alerts   []alertLabels   `json:"alerts,omitempty"`   // label sets that may fire in Alertmanager, the current one last
+	Previous []Place         `json:"previous,omitempty"` // roots that somebody deleted
+	Alerts   []AlertLabels   `json:"alerts,omitempty"`   // label sets that may fire in Alertmanager, the current one last
 	Begun    rules.Cause     `json:"begun,omitzero"`     // the latest transition whose sending to Alertmanager has begun
 	Doubt    time.Time       `json:"doubt,omitzero"`     // when the page was found lost: what is older may have been sent
+}
+
+// AlertLabels is a label set that may be firing in Alertmanager.
+type AlertLabels struct {
+	Labels map[string]string `json:"labels"`
+	Since  time.Time         `json:"since"`
 }
 
 // Names of messages. Each is sent once per incident and channel.
@@ -50,8 +56,8 @@ const (
 	resolvedName = "resolved"
 )
 
-// sent is how far one message has come.
-type sent struct {
+// Sent is how far one message has come.
+type Sent struct {
 	State sentState `json:"state,omitempty"`
 	At    time.Time `json:"at,omitzero"`    // of the first attempt
 	Tried time.Time `json:"tried,omitzero"` // of the latest
@@ -70,8 +76,8 @@ const (
 	parked     sentState = "parked" // given up; needs a human
 )
 
-// shown is the version of the incident that the root shows.
-type shown struct {
+// Shown is the version of the incident that the root shows.
+type Shown struct {
 	Mark  string      `json:"mark"` // state and severity: what must not wait
 	Hash  string      `json:"hash"`
 	Cause rules.Cause `json:"cause"`
@@ -94,30 +100,30 @@ func mark(in *rules.Incident) string {
 }
 
 // clone lets a delivery change its copy while transitions come in.
-func (r record) clone() record {
+func (r Record) clone() Record {
 	r.Sent = maps.Clone(r.Sent)
 	if r.Sent == nil {
-		r.Sent = map[string]sent{}
+		r.Sent = map[string]Sent{}
 	}
 	r.Previous, r.Without, r.Alerts = slices.Clone(r.Previous), slices.Clone(r.Without), slices.Clone(r.Alerts)
 	return r
 }
 
 // lostRoot forgets a root that is gone, so that a new one is posted.
-func (r *record) lostRoot() {
-	r.Previous = append(r.Previous, place{r.ID, r.Sent[rootName].TS})
+func (r *Record) lostRoot() {
+	r.Previous = append(r.Previous, Place{r.ID, r.Sent[rootName].TS})
 	if len(r.Previous) > maxPrevious {
 		r.Previous = slices.Delete(r.Previous, 0, 1)
 	}
 	delete(r.Sent, rootName)
-	r.Shows = shown{}
+	r.Shows = Shown{}
 }
 
 const maxPrevious = 10
 
 // page is a record with its place in the ledger.
 type page struct {
-	record
+	Record
 
 	key     string
 	rev     uint64
@@ -143,13 +149,13 @@ func loadPage(ctx context.Context, l Ledger, incident, channel string) (page, er
 		return page{}, fmt.Errorf("load ledger page %s: %w", p.key, err)
 	}
 	if p.rev > 0 {
-		ok := len(p.bytes) <= maxPage && json.Unmarshal(p.bytes, &p.record) == nil
+		ok := len(p.bytes) <= maxPage && json.Unmarshal(p.bytes, &p.Record) == nil
 		if p.damaged = !ok || p.Incident != incident || p.Channel != channel; p.damaged {
-			p.record, p.bytes = record{}, nil
+			p.Record, p.bytes = Record{}, nil
 		}
 	}
 	p.Incident, p.Channel = incident, channel
-	p.record = p.clone()
+	p.Record = p.clone()
 	return p, nil
 }
 
@@ -164,7 +170,7 @@ func (n *Notifier) openPage(ctx context.Context, in *rules.Incident, step rules.
 	if p.damaged {
 		n.log.Error("delivery ledger entry damaged: its messages are looked for in Slack", "incident", in.ID, "rule", in.Rule, "channel", channel)
 	}
-	if p.damaged || p.rev == 0 && (in.OpenedAt.Before(n.began) || step != rules.StepOpened && !quiet(in)) {
+	if p.damaged || p.rev == 0 && (in.OpenedAt.Before(n.began) || step != rules.StepOpened && !Quiet(in)) {
 		p.Doubt = n.now()
 	}
 	return p, nil
@@ -172,15 +178,15 @@ func (n *Notifier) openPage(ctx context.Context, in *rules.Incident, step rules.
 
 // doubts reports whether a message may have been sent by an earlier process whose
 // record of it is lost.
-func (r *record) doubts(l *line) bool {
-	m := r.Sent[l.name]
-	return !r.Doubt.IsZero() && m.State == unsent && !m.Absent && (l.skipped || !l.at.After(r.Doubt))
+func (r *Record) doubts(l *Line) bool {
+	m := r.Sent[l.Name]
+	return !r.Doubt.IsZero() && m.State == unsent && !m.Absent && (l.skipped || !l.At.After(r.Doubt))
 }
 
 // save stores the page if it changed. It returns false where another instance
 // wrote it in the meantime: load it again.
 func (p *page) save(ctx context.Context, l Ledger) (ok bool, err error) {
-	b, err := json.Marshal(p.record)
+	b, err := json.Marshal(p.Record)
 	if err != nil {
 		return false, fmt.Errorf("write ledger page %s: %w", p.key, err)
 	}
@@ -204,7 +210,7 @@ func (p *page) othersDone(timeout time.Duration) time.Time {
 	var end time.Time
 	for _, s := range p.Sent {
 		if s.State == attempting {
-			end = later(end, s.Tried.Add(timeout))
+			end = Later(end, s.Tried.Add(timeout))
 		}
 	}
 	return end

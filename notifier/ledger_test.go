@@ -1,4 +1,4 @@
-package notifier
+package notifier_test
 
 import (
 	"fmt"
@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/notifier"
+	"callwatch/notifier/notifiertest"
 	"callwatch/notifier/slackfake"
 	"callwatch/rules"
 )
@@ -23,7 +25,7 @@ func damages() map[string]func(value []byte) []byte {
 		"another type":     func([]byte) []byte { return []byte(`["root"]`) },
 		"cut off":          func(v []byte) []byte { return v[:len(v)/2] },
 		"another incident": func(v []byte) []byte { return []byte(strings.ReplaceAll(string(v), "bad-call-1", "bad-call-2")) },
-		"too large":        func(v []byte) []byte { return append(v, []byte(strings.Repeat(" ", maxPage))...) },
+		"too large":        func(v []byte) []byte { return append(v, []byte(strings.Repeat(" ", notifier.MaxPage))...) },
 	}
 }
 
@@ -47,7 +49,7 @@ func TestDamagedLedgerAnnouncesNothingTwice(t *testing.T) {
 	life := []struct {
 		step rules.Step
 		in   rules.Incident
-	}{{rules.StepOpened, opened()}, {rules.StepUpdated, grown()}, {rules.StepEscalated, escalated()}, {rules.StepResolved, resolved()}}
+	}{{rules.StepOpened, notifiertest.Opened()}, {rules.StepUpdated, notifiertest.Grown()}, {rules.StepEscalated, notifiertest.Escalated()}, {rules.StepResolved, notifiertest.Resolved()}}
 	for _, kind := range slices.Sorted(maps.Keys(damages())) {
 		for after := 1; after <= len(life); after++ {
 			for _, restart := range []bool{true, false} {
@@ -58,7 +60,7 @@ func TestDamagedLedgerAnnouncesNothingTwice(t *testing.T) {
 					s := newScene(t, channel)
 					for i, l := range life {
 						s.handle(l.step, l.in)
-						s.until(later(s.clock.now(), l.in.UpdatedAt).Add(time.Minute))
+						s.until(notifier.Later(s.clock.now(), l.in.UpdatedAt).Add(time.Minute))
 						if i+1 != after {
 							continue
 						}
@@ -80,13 +82,13 @@ func TestDamagedLedgerAnnouncesNothingTwice(t *testing.T) {
 // TestLostLedgerOfUnannouncedIncident looks once, and then announces.
 func TestLostLedgerOfUnannouncedIncident(t *testing.T) {
 	s := newScene(t, channel)
-	s.handle(rules.StepOpened, opened())
-	s.clock.to(t0.Add(time.Hour))
+	s.handle(rules.StepOpened, notifiertest.Opened())
+	s.clock.to(notifiertest.T0.Add(time.Hour))
 	s.restart()
 	s.replay(0)
 	s.drain()
-	s.handle(rules.StepEscalated, escalated())
-	s.handle(rules.StepResolved, resolved())
+	s.handle(rules.StepEscalated, notifiertest.Escalated())
+	s.handle(rules.StepResolved, notifiertest.Resolved())
 	s.drain()
 	s.wantDone(s.one())
 	if n := s.count("conversations.history"); n != 1 {
@@ -97,9 +99,9 @@ func TestLostLedgerOfUnannouncedIncident(t *testing.T) {
 func TestLostLedgerAnnouncesNothingThatIsOverForADay(t *testing.T) {
 	for wait, want := range map[time.Duration]int{23 * time.Hour: 1, 25 * time.Hour: 0} {
 		s := newScene(t, channel)
-		s.handle(rules.StepOpened, opened())
-		s.handle(rules.StepResolved, resolved())
-		s.clock.to(resolved().UpdatedAt.Add(wait))
+		s.handle(rules.StepOpened, notifiertest.Opened())
+		s.handle(rules.StepResolved, notifiertest.Resolved())
+		s.clock.to(notifiertest.Resolved().UpdatedAt.Add(wait))
 		s.restart()
 		if err := s.n.Handle(t.Context(), 2, s.stream[1]); err != nil {
 			t.Fatal(err)
@@ -115,18 +117,18 @@ func TestLostLedgerAnnouncesNothingThatIsOverForADay(t *testing.T) {
 func TestLostLedgerOfAStorm(t *testing.T) {
 	s := newScene(t, channel)
 	for i := range 30 {
-		in := opened()
+		in := notifiertest.Opened()
 		in.ID = fmt.Sprintf("storm-%02d", i)
-		in.OpenedAt = t0.Add(time.Duration(i) * time.Second / 10)
+		in.OpenedAt = notifiertest.T0.Add(time.Duration(i) * time.Second / 10)
 		in.UpdatedAt = in.OpenedAt
 		s.handle(rules.StepOpened, in)
 	}
-	s.until(t0.Add(5 * time.Minute))
+	s.until(notifiertest.T0.Add(5 * time.Minute))
 	before := s.count("chat.postMessage")
 	s.ledger.damage(damages()["gone"])
 	s.restart()
 	s.replay(0)
-	s.until(t0.Add(6 * time.Minute))
+	s.until(notifiertest.T0.Add(6 * time.Minute))
 	if got := s.count("chat.postMessage"); got != before {
 		t.Errorf("%d posts more after the ledger was lost", got-before)
 	}
@@ -146,11 +148,11 @@ func TestLedgerDamagedWhileASlackCallIsUnderWay(t *testing.T) {
 					}
 					return slackfake.Fault{}
 				})
-				s.handle(rules.StepOpened, opened())
+				s.handle(rules.StepOpened, notifiertest.Opened())
 				s.drain()
-				s.handle(rules.StepEscalated, escalated())
+				s.handle(rules.StepEscalated, notifiertest.Escalated())
 				s.drain()
-				s.handle(rules.StepResolved, resolved())
+				s.handle(rules.StepResolved, notifiertest.Resolved())
 				s.drain()
 				s.wantDone(s.one())
 			})

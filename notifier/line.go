@@ -1,6 +1,7 @@
 package notifier
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,65 +10,65 @@ import (
 	"callwatch/rules"
 )
 
-// line is a named transition with the incident as it was then.
-type line struct {
-	name     string
-	step     rules.Step
-	at       time.Time
-	cause    rules.Cause
-	reason   string
-	incident rules.Incident
-	from, to int      // of step adopted: the part of the incident's list
-	listed   []markup // of step listed: incidents of a storm, a line each
+// Line is a named transition with the incident as it was then.
+type Line struct {
+	Name     string
+	Step     rules.Step
+	At       time.Time
+	Cause    rules.Cause
+	Reason   string
+	Incident rules.Incident
+	From, To int      // of step adopted: the part of the incident's list
+	Listed   []string // of step listed: incidents of a storm, a line each
 	skipped  bool     // concluded from the incident: its transition was not handed in
 }
 
-// stepListed lists incidents in the thread of a storm. It is no step of an
+// StepListed lists incidents in the thread of a storm. It is no step of an
 // incident.
-const stepListed rules.Step = "listed"
+const StepListed rules.Step = "listed"
 
 // lineOf is the thread line that a transition asks for; false for none. An
 // incident reaches a severity once and resolves once, so their names serve as
 // identity: a skipped transition can be made up for, a repeated one is known.
 // What may happen several times is named after its cause.
-func lineOf(t *rules.Transition) (line, bool) {
-	l := line{step: t.Step, at: t.At, cause: t.Cause, reason: t.Reason, incident: t.Incident}
+func lineOf(t *rules.Transition) (Line, bool) {
+	l := Line{Step: t.Step, At: t.At, Cause: t.Cause, Reason: t.Reason, Incident: t.Incident}
 	in := &t.Incident
 	switch t.Step {
 	case rules.StepEscalated:
-		l.name = escalatedName(in.Severity)
-		return l, !quiet(in)
+		l.Name = escalatedName(in.Severity)
+		return l, !Quiet(in)
 	case rules.StepResolved:
-		l.name = resolvedName
+		l.Name = resolvedName
 		return l, in.Parent == ""
 	case rules.StepReminded:
-		l.name = causedName(t)
-		return l, !quiet(in) && in.Acknowledged == nil
+		l.Name = CausedName(t)
+		return l, !Quiet(in) && in.Acknowledged == nil
 	case rules.StepAcknowledged, rules.StepUnacknowledged, rules.StepUnsilenced:
-		l.name = causedName(t)
-		return l, !quiet(in)
+		l.Name = CausedName(t)
+		return l, !Quiet(in)
 	case rules.StepSilenced:
-		l.name = causedName(t)
+		l.Name = CausedName(t)
 		return l, in.Parent == "" && in.Silence != nil
 	default:
-		return line{}, false
+		return Line{}, false
 	}
 }
 
-// quiet says whether nothing but its end is told of the incident now.
-func quiet(in *rules.Incident) bool { return in.Silence != nil || in.Parent != "" }
+// Quiet says whether nothing but its end is told of the incident now.
+func Quiet(in *rules.Incident) bool { return in.Silence != nil || in.Parent != "" }
 
 func escalatedName(s rules.Severity) string { return "escalated/" + string(s) }
 
-func causedName(t *rules.Transition) string {
+func CausedName(t *rules.Transition) string {
 	return fmt.Sprintf("%s/%d.%d", t.Step, t.Cause.Seq, t.Cause.Index)
 }
 
 // wantOf is what one transition asks for in a thread.
-func wantOf(t *rules.Transition) want {
-	w := want{incident: t.Incident, cause: t.Cause}
+func wantOf(t *rules.Transition) Want {
+	w := Want{Incident: t.Incident, Cause: t.Cause}
 	if l, ok := lineOf(t); ok {
-		w.lines = []line{l}
+		w.Lines = []Line{l}
 	}
 	return w
 }
@@ -76,19 +77,24 @@ const adoptedPrefix = "adopted/"
 
 // adoptedLine lists the adopted incidents that the thread does not name yet. One
 // whose post ended unclear stays as it was: its name is where the list ended.
-func adoptedLine(r *record, made line) (line, bool) {
-	made.step, made.from, made.to = rules.StepAdopted, r.Adopted, len(made.incident.Adopted)
+func adoptedLine(r *Record, made Line) (Line, bool) {
+	made.Step, made.From, made.To = rules.StepAdopted, r.Adopted, len(made.Incident.Adopted)
 	for name, s := range r.Sent {
-		if to, ok := adoptedTo(name); ok && s.State == attempting && to <= made.to {
-			made.to = to
+		if to, ok := adoptedTo(name); ok && s.State == attempting && to <= made.To {
+			made.To = to
 		}
 	}
-	made.name = adoptedPrefix + strconv.Itoa(made.to)
-	return made, made.to > made.from
+	made.Name = adoptedPrefix + strconv.Itoa(made.To)
+	return made, made.To > made.From
 }
 
 func adoptedTo(name string) (int, bool) {
 	digits, ok := strings.CutPrefix(name, adoptedPrefix)
 	to, err := strconv.Atoi(digits)
 	return to, ok && err == nil
+}
+
+// OpeningSeverity returns the severity that the incident opened with.
+func OpeningSeverity(in *rules.Incident) rules.Severity {
+	return cmp.Or(in.Opening.Severity, in.Severity)
 }

@@ -1,4 +1,4 @@
-package notifier
+package notifier_test
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/notifier/notifiertest"
 	"callwatch/notifier/slackfake"
 	"callwatch/rules"
 )
@@ -22,7 +23,7 @@ func TestFaultMatrix(t *testing.T) {
 			s.restart()
 			random, refused := slackfake.Seeded(seed, 0.3, time.Hour), 0
 			s.fake.SetFault(func(c slackfake.Call) slackfake.Fault {
-				switch at := c.At.Sub(t0); {
+				switch at := c.At.Sub(notifiertest.T0); {
 				case at > 20*time.Second && at < 10*time.Minute+20*time.Second:
 					return slackfake.Fault{Status: http.StatusServiceUnavailable, Commit: at < 40*time.Second}
 				case at > 15*time.Minute && at < 16*time.Minute:
@@ -39,18 +40,18 @@ func TestFaultMatrix(t *testing.T) {
 			each := func(step rules.Step, at time.Duration, in func() rules.Incident) {
 				for i := range incidents {
 					one := in()
-					one.ID, one.UpdatedAt = fmt.Sprint("inc-", i), t0.Add(at)
+					one.ID, one.UpdatedAt = fmt.Sprint("inc-", i), notifiertest.T0.Add(at)
 					s.handle(step, one)
 				}
-				s.until(t0.Add(at))
+				s.until(notifiertest.T0.Add(at))
 			}
-			each(rules.StepOpened, 15*time.Second, opened)
-			each(rules.StepUpdated, 10*time.Minute, grown)
+			each(rules.StepOpened, 15*time.Second, notifiertest.Opened)
+			each(rules.StepUpdated, 10*time.Minute, notifiertest.Grown)
 			settled := s.n.Settled()
 			s.restart()
 			s.replay(settled)
-			each(rules.StepEscalated, 15*time.Minute, escalated)
-			each(rules.StepResolved, 20*time.Minute, resolved)
+			each(rules.StepEscalated, 15*time.Minute, notifiertest.Escalated)
+			each(rules.StepResolved, 20*time.Minute, notifiertest.Resolved)
 			s.drain()
 			ths := s.fake.Threads()
 			if len(ths) != incidents {

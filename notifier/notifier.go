@@ -1,12 +1,14 @@
-// Package notifier keeps one Slack thread per incident: transitions in, messages
-// out. It promises that every incident is announced once in each of its
-// channels, and that the root ends up showing the latest state, whatever Slack,
-// the network or a restart do in between.
+// Package notifier keeps one thread of messages per incident: transitions in,
+// messages out. It promises that every incident is announced once in each of its
+// channels, and that the root ends up showing the latest state, whatever the
+// receivers, the network or a restart do in between.
 //
-// Handle notes what is wanted, a pure function plans the calls that are missing
-// (plan.go), and Run makes them as the limits of Slack allow (queue.go). What was
-// sent is kept in a ledger, so that nothing is sent twice (ledger.go). Other
-// receivers go through the same queue (sink.go).
+// Handle stores what a transition asks for, plan computes the calls that are
+// missing (plan.go), and Run makes them within the receivers' limits (queue.go).
+// A ledger records what was sent, so that nothing is sent twice (ledger.go).
+//
+// The package knows receivers by the interfaces Messenger and Output (receiver.go).
+// notifier/slack and notifier/output implement them, cmd wires them.
 package notifier
 
 import (
@@ -24,9 +26,8 @@ import (
 // called concurrently.
 type Notifier struct {
 	cfg    Config
-	slack  *client // nil: no token
-	sinks  map[string]sink
-	writer writer
+	slack  Messenger // nil: no token
+	sinks  map[string]Output
 	ledger Ledger
 	now    func() time.Time
 	began  time.Time
@@ -39,47 +40,43 @@ type Notifier struct {
 	threads map[string]*thread // with something to deliver, by page key
 	lanes   map[string]*lane   // by channel
 	edits   bucket
-	gates   map[doing]time.Time // closed by Slack for all channels
-	handled uint64              // stream sequence
+	gates   map[Operation]time.Time // closed by Slack for all channels
+	handled uint64                  // stream sequence
 }
 
 // thread is an incident at a receiver that does not show it as wanted yet.
 type thread struct {
 	page page
-	want want
-	acts []action
+	want Want
+	acts []Action
 	seq  uint64 // lowest stream sequence that is not delivered
 	busy bool
 	// looks is how often the message at hand was looked for in vain, search how far
 	// that is now; notBefore is when to go on.
 	looks     int
-	search    search
+	search    Search
 	notBefore time.Time
 	unsaved   bool      // the ledger did not take what happened last
 	waiting   time.Time // since when the next action is due; zero for none
 
-	sink   sink   // nil: Slack's threads
+	sink   Output // nil: Slack's threads
 	latest uint64 // stream sequence handed in last
 	storm  *storm // whose thread this is; nil for that of an incident
 }
 
 // New makes a notifier that keeps its records in ledger. now is the clock.
 func New(cfg Config, ledger Ledger, now func() time.Time, log *slog.Logger) *Notifier {
-	cfg.Timeout = cmp.Or(cfg.Timeout, defaultTimeout)
+	cfg.Timeout = cmp.Or(cfg.Timeout, DefaultTimeout)
 	if cfg.Rate <= 0 {
 		cfg.Rate = 1
 	}
 	n := &Notifier{
-		cfg: cfg, ledger: ledger, now: now, began: now(), log: log,
-		writer:  writer{title: cfg.Title, showNumbers: cfg.ShowNumbers, buttons: cfg.Buttons, console: cfg.ConsoleURL},
+		cfg: cfg, slack: cfg.Slack, ledger: ledger, now: now, began: now(), log: log,
 		wake:    make(chan struct{}, 1),
 		threads: map[string]*thread{},
 		lanes:   map[string]*lane{},
 		edits:   bucket{every: editsEvery, burst: editsBurst},
-		gates:   map[doing]time.Time{},
-	}
-	if cfg.Token != "" {
-		n.slack = newClient(cfg.Token, cfg.APIURL, cfg.Timeout)
+		gates:   map[Operation]time.Time{},
 	}
 	n.sinks = n.openSinks()
 	for name := range n.sinks {
@@ -104,7 +101,7 @@ func (n *Notifier) Handle(ctx context.Context, seq uint64, t rules.Transition) e
 		}
 	}
 	for _, name := range to.sinks {
-		if err := n.note(ctx, seq, name, &t, n.sinks[name].want(&t)); err != nil {
+		if err := n.note(ctx, seq, name, &t, n.sinks[name].Want(&t)); err != nil {
 			return fmt.Errorf("notify %s of incident %s: %w", name, t.Incident.ID, err)
 		}
 	}
@@ -116,25 +113,25 @@ func (n *Notifier) Handle(ctx context.Context, seq uint64, t rules.Transition) e
 }
 
 // note makes the thread of w's incident at a receiver want w too.
-func (n *Notifier) note(ctx context.Context, seq uint64, channel string, t *rules.Transition, w want) error {
+func (n *Notifier) note(ctx context.Context, seq uint64, channel string, t *rules.Transition, w Want) error {
 	n.noting.Lock()
 	defer n.noting.Unlock()
-	if n.join(pageKey(w.incident.ID, channel), seq, t, w) {
+	if n.join(pageKey(w.Incident.ID, channel), seq, t, w) {
 		return nil
 	}
-	p, err := n.openPage(ctx, &w.incident, t.Step, channel)
+	p, err := n.openPage(ctx, &w.Incident, t.Step, channel)
 	if err != nil {
 		return err
 	}
 	if p.MovedTo != "" {
-		if n.join(pageKey(w.incident.ID, p.MovedTo), seq, t, w) {
+		if n.join(pageKey(w.Incident.ID, p.MovedTo), seq, t, w) {
 			return nil
 		}
-		if p, err = n.openPage(ctx, &w.incident, t.Step, p.MovedTo); err != nil {
+		if p, err = n.openPage(ctx, &w.Incident, t.Step, p.MovedTo); err != nil {
 			return err
 		}
 	}
-	if !p.Doubt.IsZero() && w.incident.State == rules.Resolved && n.now().Sub(w.incident.UpdatedAt) > giveUpAfter {
+	if !p.Doubt.IsZero() && w.Incident.State == rules.Resolved && n.now().Sub(w.Incident.UpdatedAt) > giveUpAfter {
 		return nil // over for a day, and whether it was announced is not known
 	}
 	if n.sinks[p.Channel] == nil {
@@ -150,7 +147,7 @@ func (n *Notifier) note(ctx context.Context, seq uint64, channel string, t *rule
 }
 
 // join adds w to a thread that has something to deliver already; false for none.
-func (n *Notifier) join(key string, seq uint64, t *rules.Transition, w want) bool {
+func (n *Notifier) join(key string, seq uint64, t *rules.Transition, w Want) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	th := n.threads[key]
@@ -166,7 +163,7 @@ func (n *Notifier) join(key string, seq uint64, t *rules.Transition, w want) boo
 
 // start makes the thread of page p want w. Where another call has started it in
 // the meantime that one stays: it may be further. n.mu is held.
-func (n *Notifier) start(p page, seq uint64, w want) *thread {
+func (n *Notifier) start(p page, seq uint64, w Want) *thread {
 	th := n.threads[p.key]
 	if th == nil {
 		p.MovedTo = "" // one move is enough, also where the default channel has changed
@@ -177,7 +174,7 @@ func (n *Notifier) start(p page, seq uint64, w want) *thread {
 	return th
 }
 
-func (n *Notifier) add(th *thread, seq uint64, w want) {
+func (n *Notifier) add(th *thread, seq uint64, w Want) {
 	th.seq, th.latest = min(th.seq, seq), max(th.latest, seq)
 	th.want.merge(w)
 	n.replan(th)
@@ -203,18 +200,19 @@ func (n *Notifier) replan(th *thread) {
 	case th.busy:
 		return // finish does it
 	case th.sink != nil:
-		th.acts = th.sink.plan(&th.page.record, &th.want)
-		if len(th.acts) == 0 || th.acts[0].line.step == stepAgain {
+		th.acts = th.sink.Plan(&th.page.Record, &th.want)
+		if len(th.acts) == 0 || th.acts[0].Line.Step == StepAgain {
 			th.seq = th.latest
 		}
 	default:
-		th.acts = plan(&th.page.record, &th.want, hash(n.root(&th.page, &th.want)))
+		root := n.root(&th.page, &th.want)
+		th.acts = plan(&th.page.Record, &th.want, n.slack.Digest(&root))
 	}
 	switch {
 	case len(th.acts) == 0:
 		th.waiting = time.Time{}
 	default:
-		due := later(th.acts[0].due, n.now())
+		due := Later(th.acts[0].Due, n.now())
 		if th.waiting.IsZero() || due.Before(th.waiting) {
 			th.waiting = due
 		}

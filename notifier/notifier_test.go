@@ -1,4 +1,4 @@
-package notifier
+package notifier_test
 
 import (
 	"context"
@@ -8,33 +8,27 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/notifier"
+	"callwatch/notifier/notifiertest"
+	"callwatch/notifier/slack"
 	"callwatch/rules"
 )
 
-// grownTo is the incident with n calls at a time after opening.
-func grownTo(n int, after time.Duration) rules.Incident {
-	in := grown()
-	in.Counts = rules.Counts{Matched: n, Judged: 10 * n}
-	in.UpdatedAt = t0.Add(after)
-	in.Latest.At = in.UpdatedAt
-	return in
-}
-
 func TestIncidentBecomesOneThread(t *testing.T) {
 	s := newScene(t, channel)
-	s.handle(rules.StepOpened, opened())
-	s.until(t0.Add(time.Second))
+	s.handle(rules.StepOpened, notifiertest.Opened())
+	s.until(notifiertest.T0.Add(time.Second))
 	for i := range 300 {
 		at := time.Duration(i+1) * 200 * time.Millisecond
-		s.until(t0.Add(at))
-		s.handle(rules.StepUpdated, grownTo(i+2, at))
+		s.until(notifiertest.T0.Add(at))
+		s.handle(rules.StepUpdated, notifiertest.GrownTo(i+2, at))
 	}
-	e := escalated()
-	e.UpdatedAt = t0.Add(62 * time.Second)
+	e := notifiertest.Escalated()
+	e.UpdatedAt = notifiertest.T0.Add(62 * time.Second)
 	s.until(e.UpdatedAt)
 	s.handle(rules.StepEscalated, e)
-	s.until(t0.Add(70 * time.Second))
-	s.handle(rules.StepResolved, resolved())
+	s.until(notifiertest.T0.Add(70 * time.Second))
+	s.handle(rules.StepResolved, notifiertest.Resolved())
 	s.drain()
 
 	th := s.one()
@@ -72,12 +66,12 @@ func (s *scene) wantPaced() {
 
 func TestReplayPostsNothing(t *testing.T) {
 	s := newScene(t, channel)
-	s.handle(rules.StepOpened, opened())
+	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.drain()
-	s.handle(rules.StepUpdated, grown())
-	s.handle(rules.StepEscalated, escalated())
+	s.handle(rules.StepUpdated, notifiertest.Grown())
+	s.handle(rules.StepEscalated, notifiertest.Escalated())
 	s.drain()
-	s.handle(rules.StepResolved, resolved())
+	s.handle(rules.StepResolved, notifiertest.Resolved())
 	s.drain()
 	before := len(s.fake.Calls())
 	s.restart()
@@ -91,11 +85,11 @@ func TestReplayPostsNothing(t *testing.T) {
 
 func TestSkippedTransitionsAreMadeUpFor(t *testing.T) {
 	s := newScene(t, channel)
-	s.handle(rules.StepOpened, opened())
+	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.drain()
-	s.handle(rules.StepUpdated, escalated())
+	s.handle(rules.StepUpdated, notifiertest.Escalated())
 	s.drain()
-	r := resolved()
+	r := notifiertest.Resolved()
 	s.handle(rules.StepUpdated, r)
 	s.drain()
 	s.wantDone(s.one())
@@ -104,7 +98,7 @@ func TestSkippedTransitionsAreMadeUpFor(t *testing.T) {
 func TestShadowAndOffAreNotSent(t *testing.T) {
 	s := newScene(t, channel)
 	for _, mode := range []rules.Mode{rules.Shadow, rules.Off} {
-		in := opened()
+		in := notifiertest.Opened()
 		in.Mode = mode
 		s.handle(rules.StepOpened, in)
 	}
@@ -119,7 +113,7 @@ func TestShadowAndOffAreNotSent(t *testing.T) {
 
 func TestEachChannelHasItsThread(t *testing.T) {
 	s := newScene(t, channel, "#a", "#b")
-	in := opened()
+	in := notifiertest.Opened()
 	in.Slack = []string{"#a", "#b", "#a"}
 	s.handle(rules.StepOpened, in)
 	s.drain()
@@ -131,14 +125,14 @@ func TestEachChannelHasItsThread(t *testing.T) {
 
 func TestUrgentGoesFirst(t *testing.T) {
 	s := newScene(t, channel)
-	old := opened()
+	old := notifiertest.Opened()
 	old.ID = "old"
 	s.handle(rules.StepOpened, old)
 	s.drain()
 	for i, sev := range []rules.Severity{rules.Info, rules.Warning, rules.Critical} {
-		in := opened()
+		in := notifiertest.Opened()
 		in.ID, in.Severity = "new-"+string(sev), sev
-		in.OpenedAt = t0.Add(time.Duration(i) * time.Second)
+		in.OpenedAt = notifiertest.T0.Add(time.Duration(i) * time.Second)
 		s.handle(rules.StepOpened, in)
 	}
 	old.State = rules.Resolved
@@ -162,7 +156,7 @@ func TestWithoutSlackIncidentsAreLogged(t *testing.T) {
 	s := newScene(t, channel)
 	s.cfg.Token = ""
 	s.restart()
-	s.handle(rules.StepOpened, opened())
+	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.drain()
 	if st := s.n.Status(); st.Configured || st.Pending != 0 || st.Settled != 1 {
 		t.Errorf("status %+v, want not configured, nothing pending, 1 settled", st)
@@ -170,10 +164,7 @@ func TestWithoutSlackIncidentsAreLogged(t *testing.T) {
 	if !strings.Contains(s.log.String(), "incident=bad-call-1") {
 		t.Errorf("log does not name the incident:\n%s", s.log.String())
 	}
-	if _, err := s.n.Check(t.Context(), false); !errors.Is(err, ErrNotConfigured) {
-		t.Errorf("Check: %v", err)
-	}
-	if _, err := s.n.Test(t.Context(), ""); !errors.Is(err, ErrNotConfigured) {
+	if _, err := s.n.Test(t.Context(), ""); !errors.Is(err, notifier.ErrNotConfigured) {
 		t.Errorf("Test: %v", err)
 	}
 }
@@ -188,7 +179,7 @@ func TestTrialAndCheck(t *testing.T) {
 	if th.Channel != "#other" || !strings.Contains(th.Root.Shown, "Test message") {
 		t.Errorf("thread %+v", th)
 	}
-	who, err := s.n.Check(t.Context(), false)
+	who, err := slack.New(s.cfg.slack()).Check(t.Context(), false)
 	if err != nil || who.Team != "callwatch" {
 		t.Errorf("account %+v, error %v", who, err)
 	}
@@ -202,14 +193,14 @@ func TestTrialAndCheck(t *testing.T) {
 func TestRunDelivers(t *testing.T) {
 	s := newScene(t, channel)
 	s.cfg.Rate = 1000
-	s.n = New(s.cfg, s.ledger, time.Now, slog.New(slog.DiscardHandler))
+	s.n = notifier.New(s.cfg.notifier(), s.ledger, time.Now, slog.New(slog.DiscardHandler))
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		s.n.Run(ctx)
 	}()
-	in := resolved()
+	in := notifiertest.Resolved()
 	in.OpenedAt = time.Now() // one of long ago would not be announced
 	in.UpdatedAt, in.ResolvedAt = in.OpenedAt, in.OpenedAt
 	for i, step := range []rules.Step{rules.StepOpened, rules.StepResolved} {

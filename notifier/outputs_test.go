@@ -1,7 +1,11 @@
-package notifier
+package notifier_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/notifier"
+	"callwatch/notifier/notifiertest"
 	"callwatch/notifier/slackfake"
 	"callwatch/rules"
 )
@@ -45,12 +51,12 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 // outputScene has one output, and incidents routed to it.
-func outputScene(t *testing.T, output func(url string) Output, statuses ...int) (*scene, *receiver) {
+func outputScene(t *testing.T, sink func(url string) outputConfig, statuses ...int) (*scene, *receiver) {
 	s := newScene(t, channel)
 	r := &receiver{statuses: statuses, now: s.clock.now}
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
-	s.cfg.Outputs = map[string]Output{"ops": output(server.URL)}
+	s.cfg.Outputs = map[string]outputConfig{"ops": sink(server.URL)}
 	s.restart()
 	return s, r
 }
@@ -60,24 +66,17 @@ func routed(in rules.Incident) rules.Incident {
 	return in
 }
 
-// TestStandardWebhooksSignature has the example of the specification's libraries.
-func TestStandardWebhooksSignature(t *testing.T) {
-	h := standardHeaders("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek",
-		time.Unix(1614265330, 0), []byte(`{"test": 2432232314}`))
-	if got, want := h.Get("Webhook-Signature"), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="; got != want {
-		t.Errorf("signature %s, want %s", got, want)
-	}
-}
-
 func TestWebhookGetsEveryStepInOrder(t *testing.T) {
-	s, r := outputScene(t, func(url string) Output { return Output{Webhook: Token(url + "/hook"), Secret: "s3cret"} }, 500, 429, 200, 503)
-	s.handle(rules.StepOpened, routed(opened()))
-	s.handle(rules.StepEscalated, routed(escalated()))
+	s, r := outputScene(t, func(url string) outputConfig {
+		return outputConfig{Webhook: notifier.Token(url + "/hook"), Secret: "s3cret"}
+	}, 500, 429, 200, 503)
+	s.handle(rules.StepOpened, routed(notifiertest.Opened()))
+	s.handle(rules.StepEscalated, routed(notifiertest.Escalated()))
 	s.drain()
 	settled := s.n.Settled()
 	s.restart()
 	s.replay(settled)
-	s.handle(rules.StepResolved, routed(resolved()))
+	s.handle(rules.StepResolved, routed(notifiertest.Resolved()))
 	s.drain()
 	var types []string
 	ids := map[string]string{}
@@ -94,7 +93,7 @@ func TestWebhookGetsEveryStepInOrder(t *testing.T) {
 			t.Errorf("%s was sent as %s and %s", m.Type, first, id)
 		}
 		ids[m.Type] = id
-		if want := standardHeaders("s3cret", id, q.at, q.body).Get("Webhook-Signature"); q.header.Get("Webhook-Signature") != want {
+		if want := signature("s3cret", id, q.at, q.body); q.header.Get("Webhook-Signature") != want {
 			t.Errorf("wrong signature of %s", m.Type)
 		}
 		if m.Data.Incident.ID != "bad-call-1" {
@@ -115,10 +114,17 @@ func TestWebhookGetsEveryStepInOrder(t *testing.T) {
 	}
 }
 
+// signature is that of Standard Webhooks.
+func signature(secret, id string, at time.Time, body []byte) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	fmt.Fprintf(mac, "%s.%d.%s", id, at.Unix(), body)
+	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
 func TestRefusedWebhookIsGivenUpAndTheNextIsSent(t *testing.T) {
-	s, r := outputScene(t, func(url string) Output { return Output{Webhook: Token(url)} }, 400)
-	s.handle(rules.StepOpened, routed(opened()))
-	s.handle(rules.StepResolved, routed(resolved()))
+	s, r := outputScene(t, func(url string) outputConfig { return outputConfig{Webhook: notifier.Token(url)} }, 400)
+	s.handle(rules.StepOpened, routed(notifiertest.Opened()))
+	s.handle(rules.StepResolved, routed(notifiertest.Resolved()))
 	s.drain()
 	if len(r.requests) != 2 || s.receiver("output ops").Parked != 1 {
 		t.Errorf("%d requests, status %+v", len(r.requests), s.n.Status())
@@ -126,9 +132,9 @@ func TestRefusedWebhookIsGivenUpAndTheNextIsSent(t *testing.T) {
 }
 
 func TestUnreachableOutputIsShownAndCatchesUp(t *testing.T) {
-	s, r := outputScene(t, func(url string) Output { return Output{Webhook: Token(url + "/very-secret-path")} }, 404)
-	s.handle(rules.StepOpened, routed(opened()))
-	s.until(t0.Add(10 * time.Second))
+	s, r := outputScene(t, func(url string) outputConfig { return outputConfig{Webhook: notifier.Token(url + "/very-secret-path")} }, 404)
+	s.handle(rules.StepOpened, routed(notifiertest.Opened()))
+	s.until(notifiertest.T0.Add(10 * time.Second))
 	if st := s.n.Status(); !st.Broken() || st.Settled != 0 {
 		t.Errorf("status %+v, want it broken and not settled", st)
 	}
@@ -142,15 +148,15 @@ func TestUnreachableOutputIsShownAndCatchesUp(t *testing.T) {
 }
 
 func TestAlertFiresUntilItIsResolved(t *testing.T) {
-	s, r := outputScene(t, func(url string) Output { return Output{Alertmanager: Token(url + "/")} })
-	s.handle(rules.StepOpened, routed(opened()))
-	s.until(t0.Add(150 * time.Second))
+	s, r := outputScene(t, func(url string) outputConfig { return outputConfig{Alertmanager: notifier.Token(url + "/")} })
+	s.handle(rules.StepOpened, routed(notifiertest.Opened()))
+	s.until(notifiertest.T0.Add(150 * time.Second))
 	settled := s.n.Settled()
 	s.restart() // who is open must be sent on after a restart
 	s.replay(settled)
-	s.until(t0.Add(330 * time.Second))
-	over := routed(resolved())
-	over.ResolvedAt = t0.Add(330 * time.Second)
+	s.until(notifiertest.T0.Add(330 * time.Second))
+	over := routed(notifiertest.Resolved())
+	over.ResolvedAt = notifiertest.T0.Add(330 * time.Second)
 	s.handle(rules.StepResolved, over)
 	s.drain()
 	var alerts []alert
@@ -160,7 +166,7 @@ func TestAlertFiresUntilItIsResolved(t *testing.T) {
 			t.Fatalf("%s: %s: %v", q.path, q.body, err)
 		}
 		a := as[0]
-		if a.Labels["alertname"] != "bad-call" || a.Labels["severity"] != "warning" || a.Labels["provider"] != "telnyx" || !a.StartsAt.Equal(t0) {
+		if a.Labels["alertname"] != "bad-call" || a.Labels["severity"] != "warning" || a.Labels["provider"] != "telnyx" || !a.StartsAt.Equal(notifiertest.T0) {
 			t.Errorf("alert %+v", a)
 		}
 		if len(alerts) > 0 && len(a.Labels) != len(alerts[0].Labels) {
@@ -186,12 +192,12 @@ func TestIncomingWebhookPostsOpeningAndResolve(t *testing.T) {
 	r := &receiver{now: s.clock.now, statuses: []int{500}}
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
-	s.cfg.Token, s.cfg.WebhookURL, s.cfg.Buttons = "", Token(server.URL), true
+	s.cfg.Token, s.cfg.WebhookURL, s.cfg.Buttons = "", notifier.Token(server.URL), true
 	s.restart()
-	s.handle(rules.StepOpened, opened())
-	s.handle(rules.StepUpdated, grown())
-	s.handle(rules.StepEscalated, escalated())
-	s.handle(rules.StepResolved, resolved())
+	s.handle(rules.StepOpened, notifiertest.Opened())
+	s.handle(rules.StepUpdated, notifiertest.Grown())
+	s.handle(rules.StepEscalated, notifiertest.Escalated())
+	s.handle(rules.StepResolved, notifiertest.Resolved())
 	s.drain()
 	var got []string
 	for _, q := range r.requests {
@@ -218,10 +224,10 @@ func TestIncomingWebhookPostsOpeningAndResolve(t *testing.T) {
 // TestWebhookNumbersAreMaskedWhereConfigured: in fields, keys and sentences.
 func TestWebhookNumbersAreMaskedWhereConfigured(t *testing.T) {
 	for _, masked := range []bool{true, false} {
-		s, r := outputScene(t, func(url string) Output { return Output{Webhook: Token(url)} })
+		s, r := outputScene(t, func(url string) outputConfig { return outputConfig{Webhook: notifier.Token(url)} })
 		s.cfg.MaskOutputs = masked
 		s.restart()
-		in := routed(opened())
+		in := routed(notifiertest.Opened())
 		in.By = []rules.Label{{Name: "from", Value: "15551234567"}, {Name: "provider", Value: "telnyx"}}
 		in.Summary = "Calls of +1 (555) 123-4567 to 030/12345678 and (0151) 98765432 fail"
 		in.Opening.Conditions = []rules.Condition{{Text: `from ("+15551234567") != ""`}}
@@ -234,7 +240,7 @@ func TestWebhookNumbersAreMaskedWhereConfigured(t *testing.T) {
 			}
 		}
 		var m struct{ Data rules.Transition }
-		if err := json.Unmarshal(r.requests[0].body, &m); err != nil || m.Data.Incident.ID != in.ID || !m.Data.Incident.OpenedAt.Equal(t0) || *m.Data.Incident.Opening.Call.MOS != 3.12 {
+		if err := json.Unmarshal(r.requests[0].body, &m); err != nil || m.Data.Incident.ID != in.ID || !m.Data.Incident.OpenedAt.Equal(notifiertest.T0) || *m.Data.Incident.Opening.Call.MOS != 3.12 {
 			t.Errorf("%v: %s", err, body)
 		}
 	}

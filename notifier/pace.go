@@ -11,12 +11,12 @@ type bucket struct {
 
 // due is when the next token is there, at the earliest now.
 func (b *bucket) due(now time.Time) time.Time {
-	return later(now, b.full.Add(-time.Duration(b.burst-1)*b.every))
+	return Later(now, b.full.Add(-time.Duration(b.burst-1)*b.every))
 }
 
-func (b *bucket) take(now time.Time) { b.full = later(now, b.full).Add(b.every) }
+func (b *bucket) take(now time.Time) { b.full = Later(now, b.full).Add(b.every) }
 
-func later(a, b time.Time) time.Time {
+func Later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}
@@ -42,7 +42,7 @@ const (
 )
 
 // close keeps the lane shut until t.
-func (l *lane) close(t time.Time) { l.closed = later(l.closed, t) }
+func (l *lane) close(t time.Time) { l.closed = Later(l.closed, t) }
 
 // backOff closes the lane for longer after each failure in a row.
 func (l *lane) backOff(now time.Time) {

@@ -9,94 +9,94 @@ import (
 // editEvery is how often counts alone change a root.
 const editEvery = 30 * time.Second
 
-// want is what a receiver shall show of an incident.
-type want struct {
-	incident rules.Incident
-	cause    rules.Cause
-	lines    []line // named transitions to announce, oldest first
-	storm    *stormView
+// Want is what a receiver shall show of an incident.
+type Want struct {
+	Incident rules.Incident
+	Cause    rules.Cause
+	Lines    []Line // named transitions to announce, oldest first
+	storm    *StormView
 	lift     bool // out of the storm it was told in: it deserves a thread now
 }
 
 // merge takes in what o wants. Only a later incident replaces the one at hand;
 // lines are wanted in any case.
-func (w *want) merge(o want) {
-	if w.incident.ID == "" || o.cause.After(w.cause) {
-		w.incident, w.cause, w.storm = o.incident, o.cause, o.storm
+func (w *Want) merge(o Want) {
+	if w.Incident.ID == "" || o.Cause.After(w.Cause) {
+		w.Incident, w.Cause, w.storm = o.Incident, o.Cause, o.storm
 	}
 	w.lift = w.lift || o.lift
-	for _, l := range o.lines {
-		if !w.has(l.name) {
-			w.lines = append(w.lines, l)
+	for _, l := range o.Lines {
+		if !w.has(l.Name) {
+			w.Lines = append(w.Lines, l)
 		}
 	}
 }
 
-func (w *want) has(name string) bool {
-	for i := range w.lines {
-		if w.lines[i].name == name {
+func (w *Want) has(name string) bool {
+	for i := range w.Lines {
+		if w.Lines[i].Name == name {
 			return true
 		}
 	}
 	return false
 }
 
-// action is one call to a receiver that brings it closer to what is wanted.
-type action struct {
-	do   doing
-	line line // of posts, looks and pushes; its name is rootName for the root
-	due  time.Time
-	rank rank
+// Action is one call to a receiver that brings it closer to what is wanted.
+type Action struct {
+	Do   Operation
+	Line Line // of posts, looks and pushes; its name is rootName for the root
+	Due  time.Time
+	Rank Rank
 }
 
-type doing string
+type Operation string
 
 const (
-	post doing = "post"
-	look doing = "look" // whether an unclear post is there
-	edit doing = "edit" // the root
-	push doing = "push" // to an output, which takes the same thing twice
+	post Operation = "post"
+	look Operation = "look" // whether an unclear post is there
+	edit Operation = "edit" // the root
+	Push Operation = "push" // to an output, which takes the same thing twice
 )
 
-// rank orders actions that are due at the same time: the lowest goes first.
-type rank int
+// Rank orders actions that are due at the same time: the lowest goes first.
+type Rank int
 
 const (
-	rankResolve rank = iota
+	rankResolve Rank = iota
 	rankCritical
 	rankNew
 	rankDetail
-	rankCount
+	RankCount
 )
 
 // plan lists, in their order, the actions that remain. hash is that of the
 // root's content as wanted. The first action has to be done before the second:
 // a line belongs below a root that shows at least its state.
-func plan(r *record, w *want, hash string) []action {
+func plan(r *Record, w *Want, hash string) []Action {
 	root := r.Sent[rootName]
-	if root.State == parked || r.MovedTo != "" || w.incident.ID == "" || unannounced(r, w) {
+	if root.State == parked || r.MovedTo != "" || w.Incident.ID == "" || unannounced(r, w) {
 		return nil
 	}
-	var acts []action
+	var acts []Action
 	if root.State != delivered {
-		acts = append(acts, r.send(line{name: rootName}, urgency(&w.incident)))
+		acts = append(acts, r.send(Line{Name: rootName}, Urgency(&w.Incident)))
 	}
-	behind := root.State == delivered && !r.Frozen && w.cause.After(r.Shows.Cause) && r.Shows.Hash != hash
-	named := behind && r.Shows.Mark != mark(&w.incident)
+	behind := root.State == delivered && !r.Frozen && w.Cause.After(r.Shows.Cause) && r.Shows.Hash != hash
+	named := behind && r.Shows.Mark != mark(&w.Incident)
 	if named {
-		acts = append(acts, action{do: edit, rank: urgency(&w.incident)})
+		acts = append(acts, Action{Do: edit, Rank: Urgency(&w.Incident)})
 	}
 	for _, l := range linesOf(r, w) {
-		if m := r.Sent[l.name]; m.State != delivered && m.State != parked {
+		if m := r.Sent[l.Name]; m.State != delivered && m.State != parked {
 			acts = append(acts, r.send(l, lineRank(l)))
 		}
 	}
-	if behind && !named && w.incident.Silence == nil {
-		acts = append(acts, action{do: edit, due: r.Shows.At.Add(editEvery), rank: rankCount})
+	if behind && !named && w.Incident.Silence == nil {
+		acts = append(acts, Action{Do: edit, Due: r.Shows.At.Add(editEvery), Rank: RankCount})
 	}
 	if root.State != delivered { // nobody waits for the end of what was never announced
 		for i := range acts {
-			acts[i].rank = max(acts[i].rank, rankCritical)
+			acts[i].Rank = max(acts[i].Rank, rankCritical)
 		}
 	}
 	return acts
@@ -104,41 +104,41 @@ func plan(r *record, w *want, hash string) []action {
 
 // unannounced says whether the incident has no thread of its own and shall have
 // none: silenced, adopted or told in a storm before its root was posted.
-func unannounced(r *record, w *want) bool {
-	if r.Sent[rootName].State != unsent || r.doubts(&line{name: rootName}) {
+func unannounced(r *Record, w *Want) bool {
+	if r.Sent[rootName].State != unsent || r.doubts(&Line{Name: rootName}) {
 		return false
 	}
-	in := &w.incident
+	in := &w.Incident
 	return in.Silence != nil || in.Parent != "" || r.Storm != nil && !w.lift
 }
 
 // linesOf are the lines the thread is to have: the opening, those asked for,
 // the incidents adopted, and what the incident shows was skipped.
-func linesOf(r *record, w *want) []line {
-	in := &w.incident
+func linesOf(r *Record, w *Want) []Line {
+	in := &w.Incident
 	if w.storm != nil {
-		return w.lines
+		return w.Lines
 	}
-	var ls []line
-	if !quiet(in) {
-		ls = append(ls, line{name: openedName, step: rules.StepOpened, incident: *in})
+	var ls []Line
+	if !Quiet(in) {
+		ls = append(ls, Line{Name: openedName, Step: rules.StepOpened, Incident: *in})
 	}
-	ls = append(ls, w.lines...)
-	if !w.cause.After(r.Shows.Cause) && r.Shows.Mark != mark(in) {
+	ls = append(ls, w.Lines...)
+	if !w.Cause.After(r.Shows.Cause) && r.Shows.Mark != mark(in) {
 		return ls // a replay of the past: nothing can be concluded from it
 	}
-	made := line{skipped: true, at: in.UpdatedAt, cause: w.cause, incident: *in}
-	if !quiet(in) {
+	made := Line{skipped: true, At: in.UpdatedAt, Cause: w.Cause, Incident: *in}
+	if !Quiet(in) {
 		if l, ok := adoptedLine(r, made); ok {
 			ls = append(ls, l)
 		}
 		if r.Severity != "" && in.Severity.Worse(r.Severity) && !w.has(escalatedName(in.Severity)) {
-			made.name, made.step = escalatedName(in.Severity), rules.StepEscalated
+			made.Name, made.Step = escalatedName(in.Severity), rules.StepEscalated
 			ls = append(ls, made)
 		}
 	}
 	if in.State == rules.Resolved && in.Parent == "" && !w.has(resolvedName) {
-		made.name, made.step = resolvedName, rules.StepResolved
+		made.Name, made.Step = resolvedName, rules.StepResolved
 		ls = append(ls, made)
 	}
 	return ls
@@ -146,14 +146,14 @@ func linesOf(r *record, w *want) []line {
 
 // send posts a message, or looks for it first where an attempt ended unclear or
 // the record of it may be lost.
-func (r *record) send(l line, rk rank) action {
-	if r.Sent[l.name].State == attempting || r.doubts(&l) {
-		return action{do: look, line: l, rank: rk}
+func (r *Record) send(l Line, rk Rank) Action {
+	if r.Sent[l.Name].State == attempting || r.doubts(&l) {
+		return Action{Do: look, Line: l, Rank: rk}
 	}
-	return action{do: post, line: l, rank: rk}
+	return Action{Do: post, Line: l, Rank: rk}
 }
 
-func urgency(in *rules.Incident) rank {
+func Urgency(in *rules.Incident) Rank {
 	switch {
 	case in.State == rules.Resolved:
 		return rankResolve
@@ -164,20 +164,20 @@ func urgency(in *rules.Incident) rank {
 	}
 }
 
-func lineRank(l line) rank {
-	switch l.step {
-	case rules.StepOpened, rules.StepAdopted, stepListed:
+func lineRank(l Line) Rank {
+	switch l.Step {
+	case rules.StepOpened, rules.StepAdopted, StepListed:
 		return rankDetail
 	}
-	return urgency(&l.incident)
+	return Urgency(&l.Incident)
 }
 
 // first is the lowest rank among actions: what comes later in a thread lends
 // its urgency to what has to be done before.
-func first(acts []action) rank {
-	lowest := rankCount
+func first(acts []Action) Rank {
+	lowest := RankCount
 	for _, a := range acts {
-		lowest = min(lowest, a.rank)
+		lowest = min(lowest, a.Rank)
 	}
 	return lowest
 }

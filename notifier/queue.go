@@ -63,13 +63,13 @@ func (n *Notifier) Deliver(ctx context.Context) time.Time {
 type job struct {
 	thread *thread
 	lane   *lane
-	act    action
+	act    Action
 	page   page
-	want   want
+	want   Want
 	now    time.Time
 
 	looks     int
-	search    search
+	search    Search
 	notBefore time.Time
 	unsaved   bool
 	moved     *page // where the incident is announced instead
@@ -113,21 +113,21 @@ func (n *Notifier) pick(now time.Time) (jobs []*job, next time.Time) {
 // due is when the thread's next action may be taken.
 func (n *Notifier) due(th *thread, now time.Time) time.Time {
 	l := n.lane(th.page.Channel)
-	due := later(th.notBefore, l.closed)
+	due := Later(th.notBefore, l.closed)
 	if len(th.acts) == 0 {
 		if th.unsaved {
 			return due
 		}
 		return never(now) // a storm that nothing is to be told of now
 	}
-	due = later(due, th.acts[0].due)
-	switch th.acts[0].do {
-	case post, push:
-		due = later(due, l.posts.due(now))
+	due = Later(due, th.acts[0].Due)
+	switch th.acts[0].Do {
+	case post, Push:
+		due = Later(due, l.posts.due(now))
 	case edit:
-		due = later(due, n.edits.due(now))
+		due = Later(due, n.edits.due(now))
 	}
-	return later(due, n.gates[th.acts[0].do])
+	return Later(due, n.gates[th.acts[0].Do])
 }
 
 // never is later than anything that will be asked for.
@@ -135,12 +135,12 @@ func never(now time.Time) time.Time { return now.Add(1000 * time.Hour) }
 
 func (n *Notifier) take(th *thread, l *lane, now time.Time) *job {
 	j := &job{thread: th, lane: l, page: th.page, want: th.want, now: now, looks: th.looks, search: th.search, unsaved: th.unsaved}
-	j.page.record = th.page.clone()
-	j.want.lines = slices.Clone(th.want.lines)
+	j.page.Record = th.page.clone()
+	j.want.Lines = slices.Clone(th.want.Lines)
 	if len(th.acts) > 0 {
 		j.act = th.acts[0]
-		switch j.act.do {
-		case post, push:
+		switch j.act.Do {
+		case post, Push:
 			l.posts.take(now)
 		case edit:
 			n.edits.take(now)
@@ -155,7 +155,7 @@ func (n *Notifier) lane(channel string) *lane {
 	if l == nil {
 		every := time.Duration(float64(time.Second) / n.cfg.Rate)
 		if s := n.sinks[channel]; s != nil {
-			every = s.every()
+			every = s.Every()
 		}
 		l = &lane{
 			posts:  bucket{every: every, burst: 1},

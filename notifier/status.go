@@ -91,7 +91,7 @@ const (
 func (l *lane) degraded(waiting, now time.Time) (bool, time.Time) {
 	since := l.failing
 	if !waiting.IsZero() {
-		waiting = later(waiting, l.status.LastOK)
+		waiting = Later(waiting, l.status.LastOK)
 		if since.IsZero() || waiting.Before(since) {
 			since = waiting
 		}
@@ -139,7 +139,7 @@ func (n *Notifier) Undelivered(incident string) []Undelivered {
 		if degraded, _ := l.degraded(th.waiting, now); !degraded && l.status.Failures == 0 {
 			continue
 		}
-		next := later(n.due(th, now), now)
+		next := Later(n.due(th, now), now)
 		if th.busy {
 			next = now
 		}

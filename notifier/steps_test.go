@@ -1,64 +1,30 @@
-package notifier
+package notifier_test
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"callwatch/notifier/notifiertest"
+	"callwatch/notifier/slack"
 	"callwatch/notifier/slackfake"
 	"callwatch/rules"
 )
 
-func acknowledged() rules.Incident {
-	in := grown()
-	in.Acknowledged = &rules.Mark{By: "ana", At: t0.Add(10 * time.Minute)}
-	return in
-}
+const signing = "8f742231b10e8888abcd99yyyzzz85a5"
 
-func silenced() rules.Incident {
-	in := grown()
-	in.Silence = &rules.Silence{ID: "s1", Match: `rule == "bad-call"`, Until: t0.Add(time.Hour), By: "ben", Comment: "carrier maintenance"}
-	return in
-}
-
-func adoptedChild() rules.Incident {
-	in := grown()
-	in.Parent = "inc_parent"
-	return in
-}
-
-// window is an incident of a rule over windows.
-func window() rules.Incident {
-	in := grown()
-	in.Summary = "Telnyx: 18.2 % of calls sound bad, 2.1 % an hour before"
-	in.Values = &rules.Values{
-		Name: "rate(mos < 3.5)", Share: true, Opening: 0.121, Latest: 46.0 / 252, Worst: 0.224, Direction: "up",
-		Measure:        rules.Measure{Low: 46.0 / 252, High: 104.0 / 252, Calls: 311, Matching: 46, Measured: 252, Partial: 58, Blind: 59},
-		OpeningMeasure: &rules.Measure{Low: 0.121, High: 0.3, Calls: 300, Matching: 30, Measured: 248, Partial: 44, Blind: 52},
-		WorstMeasure:   &rules.Measure{Low: 0.224, High: 0.224, Calls: 300, Matching: 56, Measured: 250, Blind: 50},
+// clicks appends every action to *took.
+func clicks(now func() time.Time, took *[]slack.Action) *slack.Clicks {
+	return &slack.Clicks{
+		Secret: signing, Now: now, Log: slog.New(slog.DiscardHandler),
+		Act: func(_ context.Context, a slack.Action) error {
+			*took = append(*took, a)
+			return nil
+		},
 	}
-	provider := in.Worst.Call.Provider
-	in.Worst = rules.Evidence{At: in.Worst.At, Severity: in.Worst.Severity, Conditions: []rules.Condition{
-		{Expr: "rate(mos < 3.5) > 0.1", Text: "rate(mos < 3.5) (0.22) > 0.1", Truth: rules.True, Value: new(0.224)},
-	}}
-	in.Worst.Call.Provider = provider
-	for i := range 24 {
-		in.Trend = append(in.Trend, rules.Point{At: t0.Add(time.Duration(i-24) * 5 * time.Minute), Value: 0.02 + 0.007*float64(i)})
-	}
-	in.Top = []rules.Share{{Field: "connectionId", Value: "trunk-ams-2", Matched: 31, Judged: 40}, {Field: "to", Value: "+493012345678", Matched: 4, Judged: 9}}
-	in.Adopted = []rules.Adopted{
-		{ID: "inc_child1", Rule: "bad-call", Summary: "Calls sound bad on trunk-ams-2", OpenedAt: t0.Add(-time.Minute)},
-		{ID: "inc_child2", Rule: "one-way-audio", Summary: "One-way audio on Telnyx", OpenedAt: t0.Add(-2 * time.Minute)},
-	}
-	return in
-}
-
-func windowResolved() rules.Incident {
-	in := window()
-	in.State, in.ResolvedAt = rules.Resolved, t0.Add(47*time.Minute)
-	in.Values.Resolving = new(0.021)
-	return in
 }
 
 // TestScriptedIncident is an incident from open to resolve with everything that
@@ -67,18 +33,18 @@ func TestScriptedIncident(t *testing.T) {
 	s := newScene(t, channel)
 	s.cfg.Buttons = true
 	s.restart()
-	s.handle(rules.StepOpened, opened())
+	s.handle(rules.StepOpened, notifiertest.Opened())
 	for i := range 300 {
 		at := time.Duration(i+1) * 200 * time.Millisecond
-		s.until(t0.Add(at))
-		s.handle(rules.StepUpdated, grownTo(i+2, at))
+		s.until(notifiertest.T0.Add(at))
+		s.handle(rules.StepUpdated, notifiertest.GrownTo(i+2, at))
 	}
-	s.handle(rules.StepEscalated, escalated())
-	s.until(t0.Add(65 * time.Second))
+	s.handle(rules.StepEscalated, notifiertest.Escalated())
+	s.until(notifiertest.T0.Add(65 * time.Second))
 
-	var took []Action
+	var took []slack.Action
 	c := clicks(s.clock.now, &took)
-	payload, err := s.fake.Press(s.one().Root.TS, actionAck, 0, ana())
+	payload, err := s.fake.Press(s.one().Root.TS, "callwatch_ack", 0, slackfake.User{ID: "U0ANA", Name: "ana"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,15 +54,15 @@ func TestScriptedIncident(t *testing.T) {
 			t.Fatalf("status %d", status)
 		}
 	}
-	in := escalated()
+	in := notifiertest.Escalated()
 	in.Acknowledged = &rules.Mark{By: took[0].By.Name, At: took[0].At}
 	s.handle(rules.StepAcknowledged, in)
 	s.handle(rules.StepReminded, in) // not of one that somebody has taken
-	s.until(t0.Add(75 * time.Second))
+	s.until(notifiertest.T0.Add(75 * time.Second))
 	if root := s.one().Root.Shown; !strings.Contains(root, "Critical, acknowledged") || !strings.Contains(root, "Acknowledged by ana") || !strings.Contains(root, "[Un-acknowledge]") {
 		t.Errorf("root does not show who took it:\n%s", root)
 	}
-	r := resolved()
+	r := notifiertest.Resolved()
 	r.Acknowledged = in.Acknowledged
 	s.handle(rules.StepResolved, r)
 	s.drain()
@@ -120,9 +86,9 @@ func TestScriptedIncident(t *testing.T) {
 
 func TestResolvedByHandSaysWho(t *testing.T) {
 	s := newScene(t, channel)
-	s.handle(rules.StepOpened, opened())
+	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.drain()
-	r := resolved()
+	r := notifiertest.Resolved()
 	r.ResolvedBy, r.Resolving, r.ResolveAfter = &rules.Mark{By: "ana", At: r.ResolvedAt}, nil, 30*time.Minute
 	s.handle(rules.StepResolved, r)
 	s.drain()
@@ -140,15 +106,15 @@ func TestResolvedByHandSaysWho(t *testing.T) {
 
 func TestSilenceSaysNothingButTheResolve(t *testing.T) {
 	s := newScene(t, channel)
-	s.handle(rules.StepOpened, opened())
+	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.drain()
-	s.handle(rules.StepSilenced, silenced())
+	s.handle(rules.StepSilenced, notifiertest.Silenced())
 	s.drain()
 	if root := s.one().Root; root.Color != "#DDDDDD" || !strings.Contains(root.Shown, "Silenced until") {
 		t.Errorf("root is %s:\n%s", root.Color, root.Shown)
 	}
 	before := len(s.fake.Calls())
-	worse := silenced()
+	worse := notifiertest.Silenced()
 	worse.Severity, worse.Counts.Matched = rules.Warning, 99
 	s.handle(rules.StepUpdated, worse)
 	s.handle(rules.StepReminded, worse)
@@ -156,7 +122,7 @@ func TestSilenceSaysNothingButTheResolve(t *testing.T) {
 	if n := len(s.fake.Calls()) - before; n != 0 {
 		t.Errorf("%d calls while silenced", n)
 	}
-	r := resolved()
+	r := notifiertest.Resolved()
 	r.Severity, r.Silence = rules.Warning, worse.Silence
 	s.handle(rules.StepResolved, r)
 	s.drain()
@@ -167,19 +133,19 @@ func TestSilenceSaysNothingButTheResolve(t *testing.T) {
 
 func TestSilencedFromTheStartIsToldAtItsEnd(t *testing.T) {
 	s := newScene(t, channel)
-	in := silenced()
+	in := notifiertest.Silenced()
 	s.handle(rules.StepOpened, in)
 	s.handle(rules.StepEscalated, in)
 	s.drain()
 	if n := len(s.fake.Calls()); n != 0 {
 		t.Fatalf("%d calls while silenced", n)
 	}
-	s.handle(rules.StepUnsilenced, grown())
+	s.handle(rules.StepUnsilenced, notifiertest.Grown())
 	s.drain()
 	if got, want := names(s.one()), "root opened unsilenced/3.0"; got != want {
 		t.Errorf("thread has %q, want %q", got, want)
 	}
-	gone := silenced()
+	gone := notifiertest.Silenced()
 	gone.ID, gone.State = "other", rules.Resolved
 	s.handle(rules.StepResolved, gone)
 	s.drain()
@@ -190,14 +156,14 @@ func TestSilencedFromTheStartIsToldAtItsEnd(t *testing.T) {
 
 func TestEveryStepSpeaksOnce(t *testing.T) {
 	s := newScene(t, channel)
-	s.handle(rules.StepOpened, opened())
+	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.drain()
-	s.handle(rules.StepReminded, grown())
-	s.handle(rules.StepReminded, grown())
-	s.handle(rules.StepAcknowledged, acknowledged())
-	s.handle(rules.StepUnacknowledged, grown())
-	s.handle(rules.StepSilenced, silenced())
-	s.handle(rules.StepUnsilenced, grown())
+	s.handle(rules.StepReminded, notifiertest.Grown())
+	s.handle(rules.StepReminded, notifiertest.Grown())
+	s.handle(rules.StepAcknowledged, notifiertest.Acknowledged())
+	s.handle(rules.StepUnacknowledged, notifiertest.Grown())
+	s.handle(rules.StepSilenced, notifiertest.Silenced())
+	s.handle(rules.StepUnsilenced, notifiertest.Grown())
 	s.drain()
 	s.restart()
 	s.replay(0)
@@ -215,22 +181,22 @@ func TestEveryStepSpeaksOnce(t *testing.T) {
 
 func TestAdoptedIncidentsLiveInTheParentsThread(t *testing.T) {
 	s := newScene(t, channel)
-	child := grown()
+	child := notifiertest.Grown()
 	child.ID = "inc_child1"
 	s.handle(rules.StepOpened, child)
 	s.drain()
-	parent := window()
+	parent := notifiertest.Window()
 	parent.ID = "inc_parent"
 	s.handle(rules.StepOpened, parent)
 	child.Parent = "inc_parent"
 	s.handle(rules.StepAdopted, child)
 	s.drain()
-	child.State, child.ResolvedAt = rules.Resolved, t0.Add(time.Hour)
+	child.State, child.ResolvedAt = rules.Resolved, notifiertest.T0.Add(time.Hour)
 	s.handle(rules.StepResolved, child)
-	parent.Adopted = append(parent.Adopted, rules.Adopted{ID: "inc_child3", Rule: "bad-call", Summary: "A third one", OpenedAt: t0})
+	parent.Adopted = append(parent.Adopted, rules.Adopted{ID: "inc_child3", Rule: "bad-call", Summary: "A third one", OpenedAt: notifiertest.T0})
 	s.handle(rules.StepUpdated, parent)
 	s.drain()
-	never := grown()
+	never := notifiertest.Grown()
 	never.ID, never.Parent = "inc_child3", "inc_parent"
 	s.handle(rules.StepAdopted, never)
 	s.drain()
@@ -272,9 +238,9 @@ func TestRefusedBlockIsDroppedAlone(t *testing.T) {
 				}
 				return slackfake.Fault{}
 			})
-			s.handle(rules.StepOpened, window())
+			s.handle(rules.StepOpened, notifiertest.Window())
 			s.drain()
-			worse := window()
+			worse := notifiertest.Window()
 			worse.Severity = rules.Critical
 			s.handle(rules.StepEscalated, worse) // it is remembered
 			s.drain()
@@ -292,7 +258,7 @@ func TestRefusedBlockIsDroppedAlone(t *testing.T) {
 func TestLimitOfEditsHoldsInAllChannels(t *testing.T) {
 	s := newScene(t, "#a", "#b")
 	for _, c := range []string{"#a", "#b"} {
-		in := opened()
+		in := notifiertest.Opened()
 		in.ID, in.Slack = "in-"+c, []string{c}
 		s.handle(rules.StepOpened, in)
 	}
@@ -301,7 +267,7 @@ func TestLimitOfEditsHoldsInAllChannels(t *testing.T) {
 	start := s.clock.now()
 	from := len(s.fake.Calls())
 	for i, c := range []string{"#a", "#b"} {
-		worse := escalated()
+		worse := notifiertest.Escalated()
 		worse.ID, worse.Slack = "in-"+c, []string{c}
 		s.handle(rules.StepEscalated, worse)
 		s.until(start.Add(time.Duration(i+1) * time.Second))

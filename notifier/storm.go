@@ -14,8 +14,8 @@ import (
 // calm is how long no new incident must come before a storm is over.
 const calm = 10 * time.Minute
 
-// membership says in which storm an incident was told, and where in its list.
-type membership struct {
+// Membership says in which storm an incident was told, and where in its list.
+type Membership struct {
 	ID    string `json:"id"`
 	Place int    `json:"place"`
 }
@@ -52,7 +52,7 @@ func (n *Notifier) stormLimit(channel string) rules.Storm {
 // inStorm decides whether a transition is told in the storm of its channel, and
 // tells it there. An incident that gets a thread of its own is told both ways: a
 // storm counts all its members.
-func (n *Notifier) inStorm(ctx context.Context, seq uint64, p page, t *rules.Transition, w *want) (told bool, err error) {
+func (n *Notifier) inStorm(ctx context.Context, seq uint64, p page, t *rules.Transition, w *Want) (told bool, err error) {
 	own := p.Sent[rootName].State != unsent || p.damaged
 	if p.Storm != nil {
 		st, err := n.runningStorm(ctx, seq, &p, t)
@@ -67,7 +67,7 @@ func (n *Notifier) inStorm(ctx context.Context, seq uint64, p page, t *rules.Tra
 		w.lift = n.lifts(p.Channel, t, st != nil)
 		return !own && !w.lift, nil
 	}
-	if own || t.Step != rules.StepOpened || quiet(&t.Incident) {
+	if own || t.Step != rules.StepOpened || Quiet(&t.Incident) {
 		return false, nil
 	}
 	return n.enlist(ctx, seq, p, t)
@@ -76,7 +76,7 @@ func (n *Notifier) inStorm(ctx context.Context, seq uint64, p page, t *rules.Tra
 // lifts says whether a member of a storm gets a thread of its own: when it
 // becomes critical, or calls for attention after the storm.
 func (n *Notifier) lifts(channel string, t *rules.Transition, running bool) bool {
-	if quiet(&t.Incident) {
+	if Quiet(&t.Incident) {
 		return false
 	}
 	switch t.Step {
@@ -122,7 +122,7 @@ func (n *Notifier) enlist(ctx context.Context, seq uint64, p page, t *rules.Tran
 // enrol makes an incident the next member of a storm. The ledger knows first, so
 // that a replay finds it at the same place.
 func (n *Notifier) enrol(ctx context.Context, st *storm, seq uint64, p page, t *rules.Transition) error {
-	p.Storm = &membership{st.id, len(st.members)}
+	p.Storm = &Membership{st.id, len(st.members)}
 	ok, err := p.save(ctx, n.ledger)
 	if err != nil {
 		return err
@@ -145,7 +145,7 @@ func (n *Notifier) absorb(ctx context.Context, st *storm) error {
 	for _, th := range n.threads {
 		fresh := th.page.Channel == st.channel && th.sink == nil && th.storm == nil && !th.busy && !th.unsaved &&
 			th.page.Sent[rootName].State == unsent && th.page.Storm == nil
-		if fresh && th.want.incident.Severity != rules.Critical && st.since.Sub(th.want.incident.OpenedAt) < n.stormLimit(st.channel).Within {
+		if fresh && th.want.Incident.Severity != rules.Critical && st.since.Sub(th.want.Incident.OpenedAt) < n.stormLimit(st.channel).Within {
 			waiting = append(waiting, th)
 			delete(n.threads, th.page.key)
 		}
@@ -153,7 +153,7 @@ func (n *Notifier) absorb(ctx context.Context, st *storm) error {
 	n.mu.Unlock()
 	slices.SortFunc(waiting, func(a, b *thread) int { return int(a.seq) - int(b.seq) })
 	for i, th := range waiting {
-		t := rules.Transition{Step: rules.StepOpened, At: th.want.incident.OpenedAt, Cause: th.want.cause, Incident: th.want.incident}
+		t := rules.Transition{Step: rules.StepOpened, At: th.want.Incident.OpenedAt, Cause: th.want.Cause, Incident: th.want.Incident}
 		if err := n.enrol(ctx, st, th.seq, th.page, &t); err != nil {
 			n.mu.Lock()
 			for _, rest := range waiting[i:] {
@@ -212,9 +212,9 @@ func (n *Notifier) runningStorm(ctx context.Context, seq uint64, p *page, t *rul
 
 // takeIn brings a storm up to date with one of its members. n.mu is held.
 func (n *Notifier) takeIn(st *storm, place int, t *rules.Transition) {
-	st.put(place, t, &n.writer)
+	st.put(place, t, n.slack.Entry)
 	if t.Step == rules.StepOpened {
-		st.calm = later(st.calm, n.now())
+		st.calm = Later(st.calm, n.now())
 	}
 	n.refresh(st)
 }

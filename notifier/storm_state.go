@@ -32,7 +32,7 @@ type storm struct {
 	over        bool
 
 	members []member // by place
-	lines   []line   // of the list, those that are complete
+	lines   []Line   // of the list, those that are complete
 	total   int
 	open    int
 	worst   rules.Severity
@@ -44,7 +44,7 @@ type storm struct {
 // member is an incident of a storm.
 type member struct {
 	id, rule string
-	text     markup // its line in the list
+	text     string // its line in the list
 	open     bool
 }
 
@@ -56,14 +56,14 @@ func newStorm(id, channel string, first uint64, since, now time.Time) *storm {
 }
 
 // put takes the transition of the member at a place in.
-func (st *storm) put(place int, t *rules.Transition, w *writer) {
+func (st *storm) put(place int, t *rules.Transition, entry func(*rules.Incident) string) {
 	in := &t.Incident
 	for len(st.members) <= place {
 		st.members = append(st.members, member{})
 	}
 	m := &st.members[place]
 	if m.id == "" {
-		*m = member{id: in.ID, rule: in.Rule, text: w.stormEntry(in), open: true}
+		*m = member{id: in.ID, rule: in.Rule, text: entry(in), open: true}
 		st.total++
 		st.open++
 		st.rules[in.Rule]++
@@ -122,7 +122,7 @@ func (st *storm) list(rest bool) {
 		if from >= to || to-from < listSize && !rest {
 			return
 		}
-		var entries []markup
+		var entries []string
 		for _, m := range st.members[from:to] {
 			if m.text != "" {
 				entries = append(entries, m.text)
@@ -130,63 +130,64 @@ func (st *storm) list(rest bool) {
 				return // a replay has not come to it yet
 			}
 		}
-		st.lines = append(st.lines, line{name: "list/" + strconv.Itoa(len(st.lines)+1), step: stepListed, from: from + 1, to: to, listed: entries})
+		st.lines = append(st.lines, Line{Name: "list/" + strconv.Itoa(len(st.lines)+1), Step: StepListed, From: from + 1, To: to, Listed: entries})
 	}
 }
 
-// stormView is a storm as its messages show it.
-type stormView struct {
-	total, open  int
-	since, ended time.Time
-	rules        []ruleCount // most first
-	moreRules    int
-	shared       []sharedValue
-	listed       int
+// StormView is a storm as its messages show it.
+type StormView struct {
+	Total, Open int
+	Since       time.Time
+	CalmSince   time.Time   // of a storm that is over
+	Rules       []RuleCount // most first
+	MoreRules   int
+	Shared      []SharedValue
+	Listed      int
 }
 
-type ruleCount struct {
-	rule string
-	n    int
+type RuleCount struct {
+	Rule string
+	N    int
 }
 
-type sharedValue struct {
-	field, value string
-	n            int
+type SharedValue struct {
+	Field, Value string
+	N            int
 }
 
 // want is what the storm's thread shall show now.
-func (st *storm) want() want {
-	v := &stormView{total: st.total, open: st.open, since: st.since, ended: st.ended, shared: st.common()}
+func (st *storm) want() Want {
+	v := &StormView{Total: st.total, Open: st.open, Since: st.since, CalmSince: st.ended.Add(-calm), Shared: st.common()}
 	for _, rule := range slices.Sorted(maps.Keys(st.rules)) {
-		v.rules = append(v.rules, ruleCount{rule, st.rules[rule]})
+		v.Rules = append(v.Rules, RuleCount{rule, st.rules[rule]})
 	}
-	slices.SortStableFunc(v.rules, func(a, b ruleCount) int { return cmp.Compare(b.n, a.n) })
-	v.moreRules = max(0, len(v.rules)-topRules)
-	v.rules = v.rules[:len(v.rules)-v.moreRules]
-	w := want{
-		incident: rules.Incident{ID: st.id, Rule: "storm", State: rules.Firing, Severity: st.worst, OpenedAt: st.since, UpdatedAt: st.calm},
-		cause:    st.cause, storm: v,
+	slices.SortStableFunc(v.Rules, func(a, b RuleCount) int { return cmp.Compare(b.N, a.N) })
+	v.MoreRules = max(0, len(v.Rules)-topRules)
+	v.Rules = v.Rules[:len(v.Rules)-v.MoreRules]
+	w := Want{
+		Incident: rules.Incident{ID: st.id, Rule: "storm", State: rules.Firing, Severity: st.worst, OpenedAt: st.since, UpdatedAt: st.calm},
+		Cause:    st.cause, storm: v,
 	}
 	if st.over {
 		st.list(true)
-		w.incident.State, w.incident.ResolvedAt = rules.Resolved, st.ended
-		w.cause.Index = math.MaxInt
+		w.Incident.State, w.Incident.ResolvedAt = rules.Resolved, st.ended
+		w.Cause.Index = math.MaxInt
 	}
-	v.listed = min(len(st.members), maxListed)
-	w.lines = slices.Clip(st.lines)
+	v.Listed = min(len(st.members), maxListed)
+	w.Lines = slices.Clip(st.lines)
 	if st.over {
-		w.lines = append(w.lines, line{name: resolvedName, step: rules.StepResolved, at: st.ended, incident: w.incident})
+		w.Lines = append(w.Lines, Line{Name: resolvedName, Step: rules.StepResolved, At: st.ended, Incident: w.Incident})
 	}
 	return w
 }
 
 // common are the values that most incidents share.
-func (st *storm) common() []sharedValue {
-	var out []sharedValue
+func (st *storm) common() []SharedValue {
+	var out []SharedValue
 	for _, field := range sharedFields() {
 		for _, value := range slices.Sorted(maps.Keys(st.shared[field])) {
 			if n := st.shared[field][value]; float64(n) >= sharedLeast*float64(st.total) && n > 1 {
-				out = append(out, sharedValue{field, value, n})
+				out = append(out, SharedValue{field, value, n})
 			}
 		}
 	}

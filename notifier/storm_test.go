@@ -1,4 +1,4 @@
-package notifier
+package notifier_test
 
 import (
 	"fmt"
@@ -6,15 +6,17 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/notifier"
+	"callwatch/notifier/notifiertest"
 	"callwatch/rules"
 )
 
 // nth is one of many incidents, opened a time after t0.
 func nthIncident(i int, after time.Duration) rules.Incident {
-	in := opened()
+	in := notifiertest.Opened()
 	in.ID, in.Rule = fmt.Sprintf("inc_%016x", i), fmt.Sprintf("rule-%d", i%3)
 	in.By = []rules.Label{{Name: "connectionId", Value: fmt.Sprintf("conn-%d", i)}}
-	in.OpenedAt, in.UpdatedAt = t0.Add(after), t0.Add(after)
+	in.OpenedAt, in.UpdatedAt = notifiertest.T0.Add(after), notifiertest.T0.Add(after)
 	return in
 }
 
@@ -42,20 +44,20 @@ func TestStormOf2000Incidents(t *testing.T) {
 	s := stormScene(t)
 	for i := range many {
 		after := time.Duration(i) * time.Minute / many
-		s.until(t0.Add(after))
+		s.until(notifiertest.T0.Add(after))
 		s.handle(rules.StepOpened, nthIncident(i, after))
 	}
 	calls := len(s.fake.Calls())
 	if calls > 70 {
 		t.Errorf("%d calls in the storm's minute", calls)
 	}
-	s.until(t0.Add(5 * time.Minute))
+	s.until(notifiertest.T0.Add(5 * time.Minute))
 	if st := s.n.Status(); st.Channels[0].Storm == "" || st.Settled >= s.seq {
 		t.Errorf("status %+v, want a storm that is not settled", st)
 	}
 	for i := range 1500 {
 		in := nthIncident(i, 0)
-		in.State, in.ResolvedAt = rules.Resolved, t0.Add(6*time.Minute)
+		in.State, in.ResolvedAt = rules.Resolved, notifiertest.T0.Add(6*time.Minute)
 		s.handle(rules.StepResolved, in)
 	}
 	s.drain()
@@ -93,7 +95,7 @@ func TestStormSurvivesRestarts(t *testing.T) {
 	s := stormScene(t)
 	for i := range 250 {
 		after := time.Duration(i) * 100 * time.Millisecond
-		s.until(t0.Add(after))
+		s.until(notifiertest.T0.Add(after))
 		s.handle(rules.StepOpened, nthIncident(i, after))
 		if i%60 == 59 {
 			settled := s.n.Settled()
@@ -132,7 +134,7 @@ func TestCriticalBypassesAStorm(t *testing.T) {
 	worse := nthIncident(20, 0) // a member that becomes critical
 	worse.Severity = rules.Critical
 	s.handle(rules.StepEscalated, worse)
-	s.until(t0.Add(2 * time.Minute))
+	s.until(notifiertest.T0.Add(2 * time.Minute))
 	all := s.everything()
 	for _, id := range []string{in.ID, worse.ID} {
 		if !strings.Contains(all, "incident:"+id) {
@@ -184,14 +186,14 @@ func TestStormGoesOnUntilItIsCalm(t *testing.T) {
 		s.handle(rules.StepOpened, nthIncident(i, 0))
 	}
 	for i, after := range []time.Duration{9 * time.Minute, 18 * time.Minute} {
-		s.until(t0.Add(after))
+		s.until(notifiertest.T0.Add(after))
 		s.handle(rules.StepOpened, nthIncident(20+i, after))
 	}
-	s.until(t0.Add(27 * time.Minute))
+	s.until(notifiertest.T0.Add(27 * time.Minute))
 	if ths := s.fake.Threads(); len(ths) != 1 || !strings.Contains(ths[0].Root.Shown, "Storm: 14 incidents") {
 		t.Errorf("want one storm of 14 incidents:\n%s", s.everything())
 	}
-	s.until(t0.Add(29 * time.Minute))
+	s.until(notifiertest.T0.Add(29 * time.Minute))
 	s.handle(rules.StepOpened, nthIncident(30, 29*time.Minute))
 	s.drain()
 	if ths := s.fake.Threads(); len(ths) != 2 || !strings.Contains(ths[0].Root.Shown, "Storm over: 14 incidents") {
@@ -205,10 +207,8 @@ func TestStormEndsThoughAMemberChanges(t *testing.T) {
 	for i := range 12 {
 		s.handle(rules.StepOpened, nthIncident(i, 0))
 	}
-	s.until(t0.Add(calm - time.Second))
-	s.n.mu.Lock()
-	s.n.endStorms(t0.Add(calm))
-	s.n.mu.Unlock()
+	s.until(notifiertest.T0.Add(notifier.Calm - time.Second))
+	s.n.EndStorms(notifiertest.T0.Add(notifier.Calm))
 	in := nthIncident(3, 0)
 	in.Acknowledged = &rules.Mark{By: "ana", At: s.clock.now()}
 	s.handle(rules.StepAcknowledged, in)

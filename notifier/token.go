@@ -32,9 +32,9 @@ func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
 // MarshalText is the redacted form.
 func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// redact takes the token out of an error's text and keeps its chain: as it is, and,
+// Redact takes the token out of an error's text and keeps its chain: as it is, and,
 // where the token is an address, in every spelling of it that the text holds.
-func (t Token) redact(err error) error {
+func (t Token) Redact(err error) error {
 	if err == nil || t == "" {
 		return err
 	}

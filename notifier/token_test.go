@@ -20,7 +20,7 @@ func TestSecretsInURLsAreRedacted(t *testing.T) {
 		}
 		for _, spelled := range []string{address, u.String(), u.Redacted(), strings.ToLower(u.Scheme) + "://" + strings.ToLower(u.Host) + u.RequestURI(), address + "/api/v2/alerts"} {
 			for _, text := range []string{`Post "` + spelled + `": connection refused`, "no answer from " + spelled + ".", "(" + spelled + ")"} {
-				got := Token(address).redact(errors.New(text)).Error()
+				got := Token(address).Redact(errors.New(text)).Error()
 				if strings.Contains(got, "s3cret") {
 					t.Errorf("%s: %s", address, got)
 				}
@@ -33,7 +33,7 @@ func TestSecretsInURLsAreRedacted(t *testing.T) {
 			}
 		}
 	}
-	if got := Token("https://h.example/x").redact(errors.New("see https://docs.example")).Error(); got != "see https://docs.example" {
+	if got := Token("https://h.example/x").Redact(errors.New("see https://docs.example")).Error(); got != "see https://docs.example" {
 		t.Error(got)
 	}
 }

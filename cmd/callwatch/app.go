@@ -119,11 +119,11 @@ func (a *app) wire(ctx context.Context, mode mode, set *rules.Set) (err error) {
 		Rules: set, Engine: rules.Options{Prefer: a.cfg.MOS, Rate: a.cfg.folding().Rate, Clock: func() time.Duration { return time.Since(begun) }},
 		Judged: a.judged, Stored: a.metrics.Transition,
 	})
-	announcing := a.cfg.announcing(set)
-	announcing.Observe = a.traces.Sent
+	notifying := a.cfg.notifying(set)
+	notifying.Observe = a.traces.Sent
 	a.announce = pipeline.NewAnnounce(pipeline.AnnounceConfig{
 		Store: a.store, Leases: a.leases, Ledger: a.ledger, Log: a.log,
-		Notifier: announcing, Now: a.cfg.clock, Changed: a.incidentChanged, Share: a.noteReceivers,
+		Notifier: notifying, Now: a.cfg.clock, Changed: a.incidentChanged, Share: a.noteReceivers,
 	})
 	if a.fetch, err = pipeline.NewFetch(ctx, a.fetching()); err != nil {
 		return err
@@ -131,7 +131,8 @@ func (a *app) wire(ctx context.Context, mode mode, set *rules.Set) (err error) {
 	a.store.Guard(a.processed)
 	a.audit = pipeline.NewAudit(a.store, a.cfg.Audit, a.damage)
 	a.query = query.New(query.Config{
-		Store: a.store, Fold: a.cfg.folding(), Rules: a.judge.Rules, Engine: a.judge.Look, Notifier: a.announce.Notifier, Log: a.log,
+		Store: a.store, Fold: a.cfg.folding(), Rules: a.judge.Rules, Engine: a.judge.Look, Notifier: a.announce.Notifier,
+		Workspace: a.cfg.slackWorkspace, Log: a.log,
 	})
 	a.maintenance = a.newMaintenance(&pipeline.Running{Store: a.store, Leases: a.leases, Normalize: a.normalize, Judge: a.judge})
 	if a.server, err = handlers.Listen(a.cfg.Listen, a.handling()); err != nil {

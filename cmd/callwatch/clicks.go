@@ -8,21 +8,22 @@ import (
 
 	"callwatch/handlers"
 	"callwatch/notifier"
+	"callwatch/notifier/slack"
 	"callwatch/rules"
 )
 
 // clicks answers the buttons in Slack; nil where no way for clicks is configured.
-func (a *app) clicks() *notifier.Clicks {
-	slack := a.cfg.Slack
-	if !slack.buttons() {
+func (a *app) clicks() *slack.Clicks {
+	cfg := a.cfg.Slack
+	if !cfg.buttons() {
 		return nil
 	}
-	c := &notifier.Clicks{
-		Secret: notifier.Token(slack.SigningSecret.Reveal()), Act: a.click, Now: time.Now, Log: a.log,
+	c := &slack.Clicks{
+		Secret: notifier.Token(cfg.SigningSecret.Reveal()), Act: a.click, Now: time.Now, Log: a.log,
 		Web: &http.Client{Timeout: 2 * time.Second},
 	}
-	if groups := splitList(Secret(slack.Groups)); len(groups) > 0 {
-		c.Allow = a.announce.Notifier().AllowGroups(groups)
+	if groups := splitList(Secret(cfg.Groups)); len(groups) > 0 {
+		c.Allow = slack.New(a.cfg.slackMessages()).AllowGroups(groups, time.Now)
 	}
 	return c
 }
@@ -38,14 +39,14 @@ const actWait = 1500 * time.Millisecond
 
 // click carries out what a person clicked. It is stored when click returns, and a
 // click that Slack delivers again changes nothing.
-func (a *app) click(ctx context.Context, click notifier.Action) error {
+func (a *app) click(ctx context.Context, click slack.Action) error {
 	action := rules.Action{By: click.By.Name, Incident: click.Incident}
 	switch click.Kind {
-	case notifier.Ack:
+	case slack.Ack:
 		action.Do = rules.Acknowledge
-	case notifier.Unack:
+	case slack.Unack:
 		action.Do = rules.Unacknowledge
-	case notifier.Silence:
+	case slack.Silence:
 		in, ok := a.openIncident(click.Incident)
 		if !ok {
 			return fmt.Errorf("silence %s: the incident is not open", click.Incident)

@@ -18,7 +18,7 @@ import (
 
 	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
-	"callwatch/notifier"
+	"callwatch/notifier/slack"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -186,12 +186,14 @@ func diagnoseProviders(cfg Config) []finding {
 }
 
 func diagnoseSlack(ctx context.Context, cfg Config) []finding {
-	account, err := cfg.slack().Check(ctx, cfg.Slack.Groups != "")
 	switch {
-	case errors.Is(err, notifier.ErrNotConfigured) && cfg.Slack.WebhookURL != "":
+	case cfg.Slack.Token == "" && cfg.Slack.WebhookURL != "":
 		return []finding{{"slack", stateWarning, "incoming webhook only: opening and resolve as single messages, no edits, threads or buttons; set CALLWATCH_SLACK_TOKEN"}}
-	case errors.Is(err, notifier.ErrNotConfigured):
+	case cfg.Slack.Token == "":
 		return []finding{{"slack", stateWarning, "CALLWATCH_SLACK_TOKEN is not set: incidents are only logged"}}
+	}
+	account, err := slack.New(cfg.slackMessages()).Check(ctx, cfg.Slack.Groups != "")
+	switch {
 	case err != nil:
 		return []finding{{"slack", stateProblem, err.Error()}, diagnoseClock(ctx, cfg)}
 	case len(account.Missing) > 0:

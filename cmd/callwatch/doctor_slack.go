@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"callwatch/notifier/slack"
 	"callwatch/rules"
 )
 
@@ -17,13 +18,13 @@ func diagnoseChannels(ctx context.Context, cfg Config) []finding {
 		channels = append(channels, set.Channels()...)
 	}
 	slices.Sort(channels)
-	n := cfg.slack()
+	client := slack.New(cfg.slackMessages())
 	var found []finding
 	for _, c := range slices.Compact(channels) {
 		if c == "" {
 			continue
 		}
-		if err := n.CheckChannel(ctx, c); err != nil {
+		if err := client.CheckChannel(ctx, c); err != nil {
 			hint := ""
 			if strings.Contains(err.Error(), "not_in_channel") {
 				hint = ": invite the app with /invite"

@@ -36,7 +36,9 @@ func notifyTestCommand(s *settings) *cobra.Command {
 			}
 			ctx, stop := context.WithTimeout(c.Context(), 20*time.Second)
 			defer stop()
-			link, err := cfg.slack().Test(ctx, channel)
+			// A notifier for one message keeps no record of what it sent.
+			n := notifier.New(cfg.notifying(nil), nil, time.Now, slog.New(slog.DiscardHandler))
+			link, err := n.Test(ctx, channel)
 			switch {
 			case errors.Is(err, notifier.ErrNotConfigured):
 				return usage(errors.New("CALLWATCH_SLACK_TOKEN is not set"))
@@ -50,9 +52,4 @@ func notifyTestCommand(s *settings) *cobra.Command {
 			return nil
 		},
 	}
-}
-
-// slack is a notifier for single calls: it keeps no record of what it sent.
-func (c *Config) slack() *notifier.Notifier {
-	return notifier.New(c.announcing(nil), nil, time.Now, slog.New(slog.DiscardHandler))
 }

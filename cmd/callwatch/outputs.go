@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/url"
 	"slices"
 
 	"callwatch/notifier"
+	outputs "callwatch/notifier/output"
+	"callwatch/notifier/slack"
 	"callwatch/rules"
 )
 
@@ -50,22 +53,45 @@ func (c *Config) unknownOutputs(set *rules.Set) []string {
 	return slices.DeleteFunc(set.OutputNames(), func(name string) bool { _, ok := c.Outputs[name]; return ok })
 }
 
-// announcing is the configuration of the notifier. set is nil where no incident
-// is announced.
-func (c *Config) announcing(set *rules.Set) notifier.Config {
+// notifying is the configuration of the notifier. set is nil where no incident is
+// announced.
+func (c *Config) notifying(set *rules.Set) notifier.Config {
+	messages := c.slackMessages()
 	n := notifier.Config{
-		Token: notifier.Token(c.Slack.Token.Reveal()), WebhookURL: notifier.Token(c.Slack.WebhookURL.Reveal()),
-		APIURL: c.Slack.APIURL, Channel: c.Slack.Channel, Rate: c.Slack.Rate, ShowNumbers: c.Slack.ShowNumbers, MaskOutputs: c.MaskOutputs,
-		Buttons: c.Slack.buttons(), ConsoleURL: c.ConsoleURL, Title: providerTitle,
-		Storm: rules.UsualStorm(), Outputs: map[string]notifier.Output{},
+		Channel: c.Slack.Channel, Rate: c.Slack.Rate, Storm: rules.UsualStorm(), Outputs: map[string]notifier.Output{},
+	}
+	switch {
+	case messages.Token != "":
+		n.Slack = slack.New(messages)
+	case c.Slack.WebhookURL != "":
+		n.Incoming = slack.NewIncoming(notifier.Token(c.Slack.WebhookURL.Reveal()), notifier.DefaultTimeout, c.Slack.Rate, messages)
 	}
 	for name, o := range c.Outputs {
-		n.Outputs[name] = notifier.Output{
-			Webhook: notifier.Token(o.Webhook.Reveal()), Secret: notifier.Token(o.Secret.Reveal()), Alertmanager: notifier.Token(o.Alertmanager.Reveal()),
+		if o.Alertmanager != "" {
+			n.Outputs[name] = outputs.NewAlertmanager(notifier.Token(o.Alertmanager.Reveal()), notifier.DefaultTimeout, slack.NewPlain(messages))
+			continue
 		}
+		n.Outputs[name] = outputs.NewWebhook(notifier.Token(o.Webhook.Reveal()), notifier.Token(o.Secret.Reveal()), notifier.DefaultTimeout, c.MaskOutputs)
 	}
 	if set != nil {
 		n.Storms = set.Storms()
 	}
 	return n
+}
+
+// slackMessages is what messages in Slack depend on.
+func (c *Config) slackMessages() slack.Config {
+	return slack.Config{
+		Token: notifier.Token(c.Slack.Token.Reveal()), APIURL: c.Slack.APIURL, ShowNumbers: c.Slack.ShowNumbers,
+		Buttons: c.Slack.buttons(), ConsoleURL: c.ConsoleURL, Title: providerTitle,
+	}
+}
+
+// slackWorkspace asks Slack for the address of the workspace.
+func (c *Config) slackWorkspace(ctx context.Context) (string, error) {
+	if c.Slack.Token == "" {
+		return "", notifier.ErrNotConfigured
+	}
+	account, err := slack.New(c.slackMessages()).Check(ctx, false)
+	return account.URL, err
 }

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"callwatch/notifier"
+	"callwatch/notifier/slack"
 )
 
 func slackCommand(s *settings) *cobra.Command {
@@ -31,7 +31,7 @@ func slackManifestCommand(s *settings) *cobra.Command {
 			if socket {
 				address = ""
 			}
-			manifest, err := notifier.Manifest(address, cfg.Slack.Groups != "")
+			manifest, err := slack.Manifest(address, cfg.Slack.Groups != "")
 			if err != nil {
 				return usage(err)
 			}

@@ -15,7 +15,7 @@ import (
 func TestShownMessage(t *testing.T) {
 	read := func(kind string) handlers.Message {
 		t.Helper()
-		content, err := os.ReadFile("../../notifier/testdata/" + kind + ".golden.json")
+		content, err := os.ReadFile("../../notifier/slack/testdata/" + kind + ".golden.json")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -35,7 +35,9 @@ type Config struct {
 	Engine func(look func(*rules.Engine)) // does not call look before there is an engine
 	// Notifier is at work, or worked last.
 	Notifier func() *notifier.Notifier
-	Log      *slog.Logger
+	// Workspace asks Slack for the address of the workspace.
+	Workspace func(context.Context) (string, error)
+	Log       *slog.Logger
 }
 
 // Reader answers what API and console ask about stored events, calls and incidents.

@@ -64,10 +64,7 @@ func (w *workspace) run(ctx context.Context, ask func(context.Context) (string, 
 
 // findWorkspace finds the address of the workspace when a page wants it.
 func (r *Reader) findWorkspace(ctx context.Context) error {
-	return r.workspace.run(ctx, func(ctx context.Context) (string, error) {
-		account, err := r.cfg.Notifier().Check(ctx, false)
-		return account.URL, err
-	})
+	return r.workspace.run(ctx, r.cfg.Workspace)
 }
 
 // undelivered lists the receivers in trouble that an incident waits for. Only the

@@ -34,7 +34,7 @@ func mutations() map[mutation][]patch {
 			{"stream/alert.go", "s.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(seq))", "s.js.PublishMsg(ctx, msg)"},
 		},
 		withoutLook: {
-			{"notifier/deliver.go", "at, found, err := n.slack.find(ctx, j.channel(), j.rootTS(), j.tag(), &j.search)", "at, found, err := place{}, false, error(nil)"},
+			{"notifier/deliver.go", "at, found, err := n.slack.Find(ctx, j.channel(), j.rootTS(), j.tag(), &j.search)", "at, found, err := Place{}, false, error(nil)"},
 		},
 		withoutCheck: {
 			{"stream/node.go", "if err := n.checker().beforeStart(); err != nil {", "if err := error(nil); err != nil {"},

@@ -1,4 +1,4 @@
-package notifier
+package slack
 
 import (
 	"encoding/json"
@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/notifier"
 	"callwatch/notifier/mask"
+	"callwatch/notifier/notifiertest"
 	"callwatch/notifier/slackfake"
 	"callwatch/rules"
 )
@@ -16,15 +18,15 @@ import (
 // messages are all kinds of messages an incident makes, and a storm of so many
 // like it.
 func messages(w *writer, in *rules.Incident, many int) map[string]message {
-	storm := stormOf(w, in, many).messages(w)
+	storm := stormMessages(w, in, many)
 	return map[string]message{
 		"root":      w.root(in),
 		"opening":   w.opening(in),
-		"adopted":   w.adopted(&line{to: len(in.Adopted), incident: *in}),
-		"acked":     w.said(&line{step: rules.StepAcknowledged, at: in.UpdatedAt, incident: *in}),
-		"unacked":   w.said(&line{step: rules.StepUnacknowledged, reason: in.Summary, incident: *in}),
-		"silenced":  w.said(&line{step: rules.StepSilenced, incident: *in}),
-		"reminded":  w.said(&line{step: rules.StepReminded, at: in.UpdatedAt, incident: *in}),
+		"adopted":   w.adopted(&notifier.Line{To: len(in.Adopted), Incident: *in}),
+		"acked":     w.said(&notifier.Line{Step: rules.StepAcknowledged, At: in.UpdatedAt, Incident: *in}),
+		"unacked":   w.said(&notifier.Line{Step: rules.StepUnacknowledged, Reason: in.Summary, Incident: *in}),
+		"silenced":  w.said(&notifier.Line{Step: rules.StepSilenced, Incident: *in}),
+		"reminded":  w.said(&notifier.Line{Step: rules.StepReminded, At: in.UpdatedAt, Incident: *in}),
 		"sparkline": w.rootWithSparkline(in),
 		"storm":     storm[0],
 		"storm end": storm[1],
@@ -35,28 +37,37 @@ func messages(w *writer, in *rules.Incident, many int) map[string]message {
 	}
 }
 
-// stormOf is a storm of many times the same incident.
-func stormOf(w *writer, in *rules.Incident, many int) *storm {
-	st := newStorm("storm_1", channel, 1, t0, t0)
-	one := *in
-	one.State = rules.Firing
-	for i := range many {
-		st.put(i, &rules.Transition{Step: rules.StepOpened, Cause: rules.Cause{Seq: uint64(i + 1)}, Incident: one}, w)
+// stormMessages are the messages of a storm of many times the same incident: its
+// root, its summary, the first part of its list, and the root at the end.
+func stormMessages(w *writer, in *rules.Incident, many int) []message {
+	const listSize = 100
+	view := notifier.StormView{
+		Total: many, Open: many, Listed: many, Since: notifiertest.T0,
+		Rules: []notifier.RuleCount{{Rule: in.Rule, N: many}},
 	}
-	return st
-}
-
-// messages are the storm's root, its summary, the first part of its list, and
-// the root at the end.
-func (st *storm) messages(w *writer) []message {
-	running := st.want()
-	st.over, st.ended = true, t0.Add(20*time.Minute)
-	over := st.want()
-	return []message{w.storm(running.storm, &running.incident), w.stormOver(over.storm, &over.incident), w.stormList(&over.lines[0]), w.storm(over.storm, &over.incident)}
+	if in.OpenedAt.Before(view.Since) {
+		view.Since = in.OpenedAt
+	}
+	for _, name := range []string{"provider", "connectionId", "agentId", "campaignId", "region", "codec", "fromCountry", "toCountry", "direction", "hangupCause"} {
+		if f, ok := call.Lookup(name); ok {
+			if v, ok := f.Text(&in.Opening.Call); ok && v != "" {
+				view.Shared = append(view.Shared, notifier.SharedValue{Field: name, Value: v, N: many})
+			}
+		}
+	}
+	list := notifier.Line{Step: notifier.StepListed, From: 1, To: min(many, listSize)}
+	for range list.To {
+		list.Listed = append(list.Listed, string(w.stormEntry(in)))
+	}
+	running := rules.Incident{ID: "storm_1", Rule: "storm", State: rules.Firing, Severity: in.Severity, OpenedAt: view.Since, UpdatedAt: notifiertest.T0}
+	over, ended := running, view
+	over.State, over.ResolvedAt = rules.Resolved, notifiertest.T0.Add(20*time.Minute)
+	ended.CalmSince = over.ResolvedAt.Add(-10 * time.Minute)
+	return []message{w.storm(&view, &running), w.stormOver(&ended, &over), w.stormList(&list), w.storm(&ended, &over)}
 }
 
 func TestMOSSaysHowSureItIs(t *testing.T) {
-	w := &writer{title: title}
+	w := &writer{title: notifiertest.Title}
 	for want, e := range map[string]call.Facts{
 		"3.42 (estimated, G.107, listening only: RTT missing)":                              {MOS: new(3.42), MOSSource: call.Estimated, MOSScope: "listening", MOSMissing: []string{"rttMs"}, Codec: "pcmu", MOSGrounding: "g113"},
 		"3.42 (estimated, G.107, opus values from literature, listening only: RTT missing)": {MOS: new(3.42), MOSSource: call.Estimated, MOSScope: "listening", MOSMissing: []string{"rttMs"}, Codec: "opus", MOSGrounding: "literature"},
@@ -165,32 +176,32 @@ func FuzzMessage(f *testing.F) {
 	f.Add("\xff\x00`", "@channel", "<!here>", "http://a/<>", -1.0, 0)
 	f.Add("&&&&&&&", "sip:<sip:x@y>", "", "", 1e300, 1<<40)
 	f.Fuzz(func(t *testing.T, name, number, text, runbook string, mos float64, n int) {
-		in := resolved()
+		in := notifiertest.Resolved()
 		in.Summary, in.Rule, in.Owner, in.RuleError, in.Runbook = name, name, text, text, runbook
 		in.By = []rules.Label{{Name: name, Value: text}}
 		in.Counts = rules.Counts{Matched: n, Judged: n, Unjudged: n}
-		e := badCall(text, mos)
+		e := notifiertest.BadCall(text, mos)
 		e.From, e.To, e.HangupCause, e.Codec, e.Provider, e.Tags = number, name, text, name, name, []string{name, number}
 		e.DurationSec, e.PacketsLost = new(mos), new(int64(n))
-		ev := rules.Evidence{At: t0, Call: e, Conditions: []rules.Condition{{Text: text, Truth: rules.True}, {Text: name, Truth: rules.False}}}
+		ev := rules.Evidence{At: notifiertest.T0, Call: e, Conditions: []rules.Condition{{Text: text, Truth: rules.True}, {Text: name, Truth: rules.False}}}
 		in.Opening, in.Worst, in.Latest, in.Resolving = ev, ev, ev, &ev
 		in.Samples = []rules.Evidence{ev, ev}
 		in.Values = &rules.Values{Name: name, Share: n%2 == 0, Latest: mos, Worst: mos, Opening: mos}
-		in.Trend = []rules.Point{{At: t0, Value: mos}, {At: t0, Value: float64(n)}, {At: t0.Add(time.Minute), Value: -mos}}
+		in.Trend = []rules.Point{{At: notifiertest.T0, Value: mos}, {At: notifiertest.T0, Value: float64(n)}, {At: notifiertest.T0.Add(time.Minute), Value: -mos}}
 		in.Top = []rules.Share{{Field: name, Value: text, Matched: n, Judged: n}, {Field: "from", Value: number}}
 		in.Adopted = []rules.Adopted{{ID: text, Rule: name, Summary: text}}
-		in.Acknowledged = &rules.Mark{By: name, At: t0}
-		in.Silence = &rules.Silence{By: text, Comment: name, Until: t0}
+		in.Acknowledged = &rules.Mark{By: name, At: notifiertest.T0}
+		in.Silence = &rules.Silence{By: text, Comment: name, Until: notifiertest.T0}
 		in.Parent, in.ID = text, name
 		in.Show = []string{"from", "to", "mos", "hangupCause", "codec", "tags", "durationSec", "packetsLost", name}
 		// One kind of incident in each run: a run that is short explores more.
-		w, many := &writer{title: title}, 2
+		w, many := &writer{title: notifiertest.Title}, 2
 		if n&1 != 0 {
 			in.State = rules.Firing
 		}
 		if n&2 != 0 {
 			in.Parent, in.ID = "", "inc_1"
-			w = &writer{title: title, buttons: true, console: "https://callwatch.example/"}
+			w = &writer{title: notifiertest.Title, buttons: true, console: "https://callwatch.example/"}
 		}
 		if n&12 == 12 {
 			many = fullList
@@ -200,8 +211,8 @@ func FuzzMessage(f *testing.F) {
 }
 
 func TestHostileIncidentMakesSafeMessages(t *testing.T) {
-	in := hostile()
-	checkSafe(t, &writer{title: title}, &in, fullList)
+	in := notifiertest.Hostile()
+	checkSafe(t, &writer{title: notifiertest.Title}, &in, fullList)
 }
 
 // ours are the only marks that messages may hold: dates and the runbook.

@@ -1,11 +1,11 @@
-package notifier
+package slack
 
 import (
-	"cmp"
 	"time"
 
 	"github.com/slack-go/slack"
 
+	"callwatch/notifier"
 	"callwatch/rules"
 )
 
@@ -38,14 +38,9 @@ func (w *writer) opening(in *rules.Incident) message {
 	}
 }
 
-// openingSeverity is the one it opened with.
-func openingSeverity(in *rules.Incident) rules.Severity {
-	return cmp.Or(in.Opening.Severity, in.Severity)
-}
-
 // openingColor is that of the severity it opened with.
 func openingColor(in *rules.Incident) string {
-	return color(&rules.Incident{State: rules.Firing, Severity: openingSeverity(in)})
+	return color(&rules.Incident{State: rules.Firing, Severity: notifier.OpeningSeverity(in)})
 }
 
 // samples are the other calls, a line each.

@@ -1,7 +1,6 @@
-package notifier
+package slack
 
 import (
-	"context"
 	"errors"
 	"regexp"
 	"slices"
@@ -9,34 +8,21 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"callwatch/notifier"
 	"callwatch/rules"
 )
 
 // pointers are the places that Slack names when it refuses blocks.
 var pointers = regexp.MustCompile(`(?:/attachments/(\d{1,3}))?/blocks/(\d{1,3})`)
 
-// simplify gives up the blocks that Slack refused: those it points at, else chart
-// and table, else all of them, else the message.
-func (n *Notifier) simplify(ctx context.Context, j *job, err error) {
-	m := n.root(&j.page, &j.want)
-	if j.act.do == post {
-		m = n.content(j)
+// Refused lists the blocks that may have caused err: those that the answer points
+// at, else chart and table.
+func (c *Client) Refused(what *notifier.Content, err error) []string {
+	m := c.writer.render(what)
+	if ids := blamed(m, err); len(ids) > 0 {
+		return ids
 	}
-	bad := blamed(m, err)
-	if len(bad) == 0 {
-		bad = fragile(m)
-	}
-	switch {
-	case !j.page.Plain && len(bad) > 0:
-		j.page.Without = append(j.page.Without, bad...)
-	case !j.page.Plain:
-		j.page.Plain = true
-	case j.act.do == edit:
-		j.page.Frozen = true
-	default:
-		n.giveUp(j, j.act.line.name, err)
-	}
-	n.save(ctx, j)
+	return fragile(m)
 }
 
 // blamed are the ids of the blocks that the answer points at.
@@ -75,15 +61,12 @@ func fragile(m message) []string {
 	return ids
 }
 
-// without takes out of a message what Slack has refused before.
-func (r *record) without(m message) message {
-	if r.Plain {
-		return m.plain()
-	}
-	if len(r.Without) == 0 {
+// without removes the blocks with the given ids.
+func (m message) without(ids []string) message {
+	if len(ids) == 0 {
 		return m
 	}
-	refused := func(b slack.Block) bool { return slices.Contains(r.Without, b.ID()) }
+	refused := func(b slack.Block) bool { return slices.Contains(ids, b.ID()) }
 	m.Blocks = slices.DeleteFunc(slices.Clone(m.Blocks), refused)
 	m.Attachments = slices.Clone(m.Attachments)
 	for i := range m.Attachments {

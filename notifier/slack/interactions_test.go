@@ -1,4 +1,4 @@
-package notifier
+package slack
 
 import (
 	"context"
@@ -16,11 +16,36 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"callwatch/notifier"
+	"callwatch/notifier/notifiertest"
 	"callwatch/notifier/slackfake"
-	"callwatch/rules"
 )
 
 const signing = "8f742231b10e8888abcd99yyyzzz85a5"
+
+const (
+	token   = "xoxb-1234-very-secret"
+	channel = "#voice"
+)
+
+// fakeSlack is a client before a fake Slack, at a time that only the test moves.
+type fakeSlack struct {
+	fake   *slackfake.Server
+	client *Client
+	now    time.Time
+}
+
+func (s *fakeSlack) clock() time.Time { return s.now }
+
+func newFake(t *testing.T) *fakeSlack {
+	t.Helper()
+	s := &fakeSlack{now: notifiertest.T0}
+	s.fake = slackfake.New(slackfake.Config{Now: s.clock, Token: token, Channels: []string{channel}})
+	server := httptest.NewServer(s.fake)
+	t.Cleanup(server.Close)
+	s.client = New(Config{Token: token, APIURL: server.URL + "/api/", Timeout: 5 * time.Second, Buttons: true, Title: notifiertest.Title})
+	return s
+}
 
 func ana() slackfake.User { return slackfake.User{ID: "U0ANA", Name: "ana"} }
 
@@ -62,31 +87,32 @@ func TestSlackSignature(t *testing.T) {
 		"nothing":              {http.Header{}, at, ErrSignature},
 		"time is not a number": {header("yesterday", good), at, ErrSignature},
 	} {
-		if err := VerifySlack(signing, c.now, c.h, body); !errors.Is(err, c.want) {
+		if err := Verify(signing, c.now, c.h, body); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
-	if err := VerifySlack("", at, header("1531420618", good), body); !errors.Is(err, ErrSignature) {
+	if err := Verify("", at, header("1531420618", good), body); !errors.Is(err, ErrSignature) {
 		t.Errorf("without a secret: %v", err)
 	}
 }
 
 func TestButtonsBecomeActions(t *testing.T) {
-	s := newScene(t, channel)
-	s.cfg.Buttons = true
-	s.restart()
-	s.handle(rules.StepOpened, opened())
-	s.drain()
+	s := newFake(t)
+	in := notifiertest.Opened()
+	at, err := s.client.Post(t.Context(), channel, "", &notifier.Content{Incident: &in}, notifier.Tag{Incident: in.ID, Name: "root"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var took []Action
-	c := clicks(s.clock.now, &took)
-	root := s.one().Root.TS
+	c := clicks(s.clock, &took)
+	root := at.TS
 	press := func(action string, option int) int {
 		t.Helper()
 		payload, err := s.fake.Press(root, action, option, ana())
 		if err != nil {
 			t.Fatal(err)
 		}
-		h, body := slackfake.Request(signing, s.clock.now(), payload)
+		h, body := slackfake.Request(signing, s.now, payload)
 		status, _ := c.Interactions(t.Context(), h, body)
 		if again, _ := c.Interactions(t.Context(), h, body); again != status {
 			t.Errorf("the same request again: %d, then %d", status, again)
@@ -124,7 +150,7 @@ func TestButtonsBecomeActions(t *testing.T) {
 }
 
 func TestInteractionAnswers(t *testing.T) {
-	now := func() time.Time { return t0 }
+	now := func() time.Time { return notifiertest.T0 }
 	good := []byte(`{"type":"block_actions","user":{"id":"U1","name":"ben"},"actions":[{"action_id":"callwatch_ack","value":"inc","action_ts":"1.2"}]}`)
 	for name, c := range map[string]struct {
 		payload string
@@ -151,7 +177,7 @@ func TestInteractionAnswers(t *testing.T) {
 		if c.change != nil {
 			c.change(clicks)
 		}
-		h, body := slackfake.Request(signing, t0, []byte(c.payload))
+		h, body := slackfake.Request(signing, notifiertest.T0, []byte(c.payload))
 		status, _ := clicks.Interactions(t.Context(), h, body)
 		if status != c.status || len(took) != c.acts {
 			t.Errorf("%s: status %d and %d actions, want %d and %d", name, status, len(took), c.status, c.acts)
@@ -164,19 +190,25 @@ func allow(ok bool, err error) Allow {
 }
 
 func TestGroupsDecideWhoMayAct(t *testing.T) {
-	s := newScene(t, channel)
+	s := newFake(t)
 	s.fake.SetGroup("S1", "U1")
 	s.fake.SetGroup("S2", "U2")
-	may := s.n.AllowGroups([]string{"S1", "S2"})
+	may := s.client.AllowGroups([]string{"S1", "S2"}, s.clock)
 	for user, want := range map[string]bool{"U1": true, "U2": true, "U3": false} {
 		if got, err := may(t.Context(), user); got != want || err != nil {
 			t.Errorf("%s: %v, %v; want %v", user, got, err, want)
 		}
 	}
-	if n := s.count("usergroups.users.list"); n != 2 {
+	n := 0
+	for _, c := range s.fake.Calls() {
+		if c.Method == "usergroups.users.list" {
+			n++
+		}
+	}
+	if n != 2 {
 		t.Errorf("%d questions to Slack, want one a group", n)
 	}
-	s.clock.to(t0.Add(time.Hour))
+	s.now = notifiertest.T0.Add(time.Hour)
 	s.fake.Revoke("token_revoked")
 	if got, err := may(t.Context(), "U2"); !got || err != nil {
 		t.Errorf("Slack is away: %v, %v; those known stay allowed", got, err)
@@ -228,10 +260,10 @@ func FuzzInteraction(f *testing.F) {
 // TestReplayedClickDoesNothing sends signed requests again: within the time that a
 // signature is taken the action is carried out once.
 func TestReplayedClickDoesNothing(t *testing.T) {
-	s := newScene(t, channel)
+	s := newFake(t)
 	var took []Action
 	fail := false
-	c := clicks(s.clock.now, &took)
+	c := clicks(s.clock, &took)
 	record := c.Act
 	c.Act = func(ctx context.Context, a Action) error {
 		if fail {
@@ -242,7 +274,7 @@ func TestReplayedClickDoesNothing(t *testing.T) {
 	send := func(action, ts string) int {
 		payload := `{"type":"block_actions","user":{"id":"U0ANA","username":"ana"},"actions":[{"action_id":"` + action + `","value":"bad-call-1","action_ts":"` + ts + `"}]}`
 		body := []byte("payload=" + url.QueryEscape(payload))
-		stamp := strconv.FormatInt(s.clock.now().Unix(), 10)
+		stamp := strconv.FormatInt(s.now.Unix(), 10)
 		mac := hmac.New(sha256.New, []byte(signing))
 		mac.Write([]byte("v0:" + stamp + ":" + string(body)))
 		h := http.Header{}
@@ -269,11 +301,11 @@ func TestReplayedClickDoesNothing(t *testing.T) {
 		if got := send(step.action, step.ts); got != step.status || len(took) != step.done {
 			t.Errorf("request %d: status %d, %d actions; want %d and %d", i, got, len(took), step.status, step.done)
 		}
-		s.clock.to(s.clock.now().Add(40 * time.Second))
+		s.now = s.now.Add(40 * time.Second)
 	}
 	var d doneClicks
 	for i := range 3 * maxClicks {
-		d.begin(strconv.Itoa(i), t0)
+		d.begin(strconv.Itoa(i), notifiertest.T0)
 	}
 	if len(d.list) > maxClicks+1 || len(d.ids) != len(d.list) {
 		t.Errorf("%d clicks are remembered", len(d.list))

@@ -1,4 +1,4 @@
-package notifier
+package slack
 
 import (
 	"encoding/json"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/notifier/notifiertest"
 	"callwatch/rules"
 )
 
@@ -42,7 +43,7 @@ func halfKnownCalls(at time.Time) []call.Event {
 // Of calls of which much is unknown, every sentence and number says what is certain,
 // and agrees with the incident as the API gives it.
 func TestWhatIsShownOfHalfKnownCalls(t *testing.T) {
-	src, err := os.ReadFile("../rules.yaml")
+	src, err := os.ReadFile("../../rules.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func TestWhatIsShownOfHalfKnownCalls(t *testing.T) {
 			}
 		}
 	}
-	for _, e := range halfKnownCalls(t0) {
+	for _, e := range halfKnownCalls(notifiertest.T0) {
 		for due := g.NextDeadline(); !due.IsZero() && due.Before(e.ReceivedAt); due = g.NextDeadline() {
 			seq++
 			take(g.Tick(seq, due))
@@ -115,7 +116,7 @@ func TestWhatIsShownOfHalfKnownCalls(t *testing.T) {
 		if len(api.Samples) == 0 || len(api.Top) == 0 || len(api.Trend) == 0 {
 			t.Errorf("%s: %d samples, %d rows, %d points", c.rule, len(api.Samples), len(api.Top), len(api.Trend))
 		}
-		w := &writer{title: title, console: "https://callwatch.example.com", buttons: true}
+		w := &writer{title: notifiertest.Title, console: "https://callwatch.example.com", buttons: true}
 		for name, m := range map[string]message{"root": w.root(&in), "opening": w.opening(&in)} {
 			b, err := encoded(m)
 			if err != nil {
@@ -138,10 +139,9 @@ func TestWhatIsShownOfHalfKnownCalls(t *testing.T) {
 				}
 			}
 		}
-		a := &alertmanager{writer: w}
-		out := a.alert(&in, alertLabels{})
-		if out.Annotations["summary"] != api.Summary || !strings.Contains(out.Annotations["description"], fmt.Sprintf("%d of %d", api.Counts.Matched, api.Counts.Measured())) {
-			t.Errorf("alert of %s: %+v", c.rule, out)
+		plain := Plain{w} // what Alertmanager shows
+		if plain.Summary(&in) != api.Summary || !strings.Contains(plain.Description(&in), fmt.Sprintf("%d of %d", api.Counts.Matched, api.Counts.Measured())) {
+			t.Errorf("alert of %s: %s: %s", c.rule, plain.Summary(&in), plain.Description(&in))
 		}
 	}
 }

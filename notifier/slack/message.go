@@ -1,4 +1,4 @@
-package notifier
+package slack
 
 import (
 	"net/url"
@@ -9,6 +9,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"callwatch/call"
+	"callwatch/notifier"
 	"callwatch/rules"
 )
 
@@ -90,7 +91,7 @@ func color(in *rules.Incident) string {
 	switch {
 	case in.State == rules.Resolved:
 		return "#2EB67D"
-	case quiet(in):
+	case notifier.Quiet(in):
 		return "#DDDDDD"
 	case in.Acknowledged != nil:
 		return "#DAA038"

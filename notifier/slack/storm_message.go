@@ -1,4 +1,4 @@
-package notifier
+package slack
 
 import (
 	"strconv"
@@ -7,15 +7,16 @@ import (
 	"github.com/slack-go/slack"
 
 	"callwatch/call"
+	"callwatch/notifier"
 	"callwatch/rules"
 )
 
 // storm is the rolling message of a storm: how many incidents of which rules,
 // and what they have in common.
-func (w *writer) storm(v *stormView, in *rules.Incident) message {
-	title, icon := "Storm: "+count(v.total, "incident"), markup(":tornado: ")
+func (w *writer) storm(v *notifier.StormView, in *rules.Incident) message {
+	title, icon := "Storm: "+count(v.Total, "incident"), markup(":tornado: ")
 	if in.State == rules.Resolved {
-		title, icon = "Storm over: "+count(v.total, "incident"), ":white_check_mark: "
+		title, icon = "Storm over: "+count(v.Total, "incident"), ":white_check_mark: "
 	}
 	body := section("extent", joined("\n", w.stormExtent(v, in), stormNote(v, in)))
 	body = append(body, section("rules", stormRules(v))...)
@@ -27,23 +28,23 @@ func (w *writer) storm(v *stormView, in *rules.Incident) message {
 	}
 }
 
-func (w *writer) stormExtent(v *stormView, in *rules.Incident) markup {
-	open := joined("", number(float64(v.open), 0), " still open")
-	if v.open == 0 {
+func (w *writer) stormExtent(v *notifier.StormView, in *rules.Incident) markup {
+	open := joined("", number(float64(v.Open), 0), " still open")
+	if v.Open == 0 {
 		open = "all resolved"
 	}
-	line := joined(" ", count(v.total, "new incident")+" since", when(v.since)) + ", " + open
+	line := joined(" ", count(v.Total, "new incident")+" since", when(v.Since)) + ", " + open
 	if in.State == rules.Resolved {
-		line += ", calm since " + when(v.ended.Add(-calm))
+		line += ", calm since " + when(v.CalmSince)
 	}
 	return line
 }
 
 // stormNote says what readers will not see, and where to find it.
-func stormNote(v *stormView, in *rules.Incident) markup {
+func stormNote(v *notifier.StormView, in *rules.Incident) markup {
 	rest := markup("")
-	if v.total > v.listed {
-		rest = "; " + count(v.total-v.listed, "further one") + " in callwatch's log and API"
+	if v.Total > v.Listed {
+		rest = "; " + count(v.Total-v.Listed, "further one") + " in callwatch's log and API"
 	}
 	if in.State == rules.Resolved {
 		return "Each incident is listed in the thread" + rest + "."
@@ -51,29 +52,29 @@ func stormNote(v *stormView, in *rules.Incident) markup {
 	return "Single messages pause, but for critical incidents. Each incident is listed in the thread" + rest + "."
 }
 
-func stormRules(v *stormView) markup {
+func stormRules(v *notifier.StormView) markup {
 	ls := []markup{"*By rule*"}
-	for _, r := range v.rules {
-		ls = append(ls, "• "+code(r.rule, 100)+"  "+markup(strconv.Itoa(r.n)))
+	for _, r := range v.Rules {
+		ls = append(ls, "• "+code(r.Rule, 100)+"  "+markup(strconv.Itoa(r.N)))
 	}
-	if v.moreRules > 0 {
-		ls = append(ls, "• "+count(v.moreRules, "further rule"))
+	if v.MoreRules > 0 {
+		ls = append(ls, "• "+count(v.MoreRules, "further rule"))
 	}
 	return lines(limitSection, ls...)
 }
 
-func (w *writer) stormShared(v *stormView) markup {
+func (w *writer) stormShared(v *notifier.StormView) markup {
 	var parts []markup
-	for _, s := range v.shared {
-		f, ok := call.Lookup(s.field)
+	for _, s := range v.Shared {
+		f, ok := call.Lookup(s.Field)
 		if !ok {
 			continue
 		}
-		value := w.text(s.value, &call.Event{}, 100)
-		if s.field == "provider" {
-			value = w.provider(s.value)
+		value := w.text(s.Value, &call.Event{}, 100)
+		if s.Field == "provider" {
+			value = w.provider(s.Value)
 		}
-		share := number(float64(100*s.n/max(1, v.total)), 0)
+		share := number(float64(100*s.N/max(1, v.Total)), 0)
 		parts = append(parts, inSentence(label(f))+" "+value+" ("+share+" %)")
 	}
 	if len(parts) == 0 {
@@ -93,22 +94,26 @@ func (w *writer) stormEntry(in *rules.Incident) markup {
 }
 
 // stormList is one message of the list.
-func (w *writer) stormList(l *line) message {
+func (w *writer) stormList(l *notifier.Line) message {
 	const perSection = 25
-	title := "Incidents " + number(float64(l.from), 0) + " to " + number(float64(l.to), 0) + " of the storm"
+	title := "Incidents " + number(float64(l.From), 0) + " to " + number(float64(l.To), 0) + " of the storm"
+	entries := make([]markup, 0, len(l.Listed))
+	for _, e := range l.Listed { // stormEntry made them
+		entries = append(entries, markup(e))
+	}
 	var blocks []slack.Block
-	for from := 0; from < len(l.listed); from += perSection {
-		part := l.listed[from:min(from+perSection, len(l.listed))]
+	for from := 0; from < len(entries); from += perSection {
+		part := entries[from:min(from+perSection, len(entries))]
 		blocks = append(blocks, section("list"+strconv.Itoa(from), lines(limitSection, part...))...)
 	}
 	return message{
-		Text:   sentence(title+":", lines(limitText-200, l.listed...)),
+		Text:   sentence(title+":", lines(limitText-200, entries...)),
 		Blocks: append(section("title", "*"+title+"*"), blocks...),
 	}
 }
 
 // stormOver is the summary that ends a storm.
-func (w *writer) stormOver(v *stormView, in *rules.Incident) message {
+func (w *writer) stormOver(v *notifier.StormView, in *rules.Incident) message {
 	head := "The storm is over: " + w.stormExtent(v, in)
 	note := markup("Single messages resume. An incident of the storm gets a thread of its own when it escalates or is reminded of")
 	return message{

@@ -1,4 +1,4 @@
-package notifier
+package slack
 
 import (
 	"net/url"

@@ -1,4 +1,4 @@
-package notifier
+package slack
 
 import (
 	"context"
@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"callwatch/notifier"
 )
 
 // Kind of an action that a person takes in Slack.
@@ -65,9 +67,9 @@ const (
 	maxIncidentName = 200
 )
 
-// VerifySlack checks Slack's signature v0 of a request: HMAC-SHA256 over version,
+// Verify checks Slack's signature v0 of a request: HMAC-SHA256 over version,
 // timestamp and body. It returns ErrSignature or ErrExpired.
-func VerifySlack(secret Token, now time.Time, h http.Header, body []byte) error {
+func Verify(secret notifier.Token, now time.Time, h http.Header, body []byte) error {
 	at := h.Get("X-Slack-Request-Timestamp")
 	given, ok := strings.CutPrefix(h.Get("X-Slack-Signature"), "v0=")
 	seconds, err := strconv.ParseInt(at, 10, 64)
@@ -160,8 +162,8 @@ func slackTime(ts string) time.Time {
 
 // Clicks answers what people click in Slack, by HTTP and by Socket Mode.
 type Clicks struct {
-	Secret Token // signing secret of the app, for requests by HTTP
-	Allow  Allow // nil: everybody
+	Secret notifier.Token // signing secret of the app, for requests by HTTP
+	Allow  Allow          // nil: everybody
 	Act    Act
 	Now    func() time.Time
 	Log    *slog.Logger
@@ -213,7 +215,7 @@ func (d *doneClicks) failed(id string) {
 // /slack/interactions is to send back, within three seconds. Requests that are
 // not Slack's get 401.
 func (c *Clicks) Interactions(ctx context.Context, h http.Header, body []byte) (status int, answer []byte) {
-	if err := VerifySlack(c.Secret, c.Now(), h, body); err != nil {
+	if err := Verify(c.Secret, c.Now(), h, body); err != nil {
 		c.Log.Warn("Slack interaction refused", "err", err)
 		return http.StatusUnauthorized, []byte(err.Error())
 	}
@@ -281,7 +283,7 @@ func (c *Clicks) tell(ctx context.Context, address, text string) {
 	}
 	body, err := json.Marshal(map[string]any{"response_type": "ephemeral", "replace_original": false, "text": text})
 	if err == nil {
-		err = postJSON(ctx, c.Web, Token(address), body, nil)
+		err = notifier.PostJSON(ctx, c.Web, notifier.Token(address), body, nil)
 	}
 	if err != nil {
 		c.Log.Debug("answer to a click not delivered", "err", err)

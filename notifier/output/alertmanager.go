@@ -1,4 +1,4 @@
-package notifier
+package output
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"callwatch/notifier"
 	"callwatch/rules"
 )
 
@@ -21,51 +22,62 @@ import (
 // every label set that may be firing, and is stored before a request: after a
 // crash the next request resolves what the last one may have started.
 type alertmanager struct {
-	url    Token
-	web    *http.Client
-	writer *writer
+	url  notifier.Token
+	web  *http.Client
+	text Text
 }
+
+// Text renders parts of an incident as plain text.
+type Text interface {
+	Summary(in *rules.Incident) string
+	Description(in *rules.Incident) string
+	Value(in *rules.Incident, value string) string // of a key
+	Person(name string) string
+	IncidentURL(in *rules.Incident) string // "" where there is no console
+}
+
+// NewAlertmanager sends alerts to the Alertmanager at url.
+func NewAlertmanager(url notifier.Token, timeout time.Duration, t Text) notifier.Output {
+	return &alertmanager{url: url, web: notifier.HTTPClient(timeout), text: t}
+}
+
+// againEvery is how often a firing alert is repeated.
+const againEvery = time.Minute
 
 // maxAlertLabels bounds the label sets of one incident: one a severity, and some
 // for settings that changed in between.
 const maxAlertLabels = 8
 
-// alertLabels is a label set that may be firing in Alertmanager.
-type alertLabels struct {
-	Labels map[string]string `json:"labels"`
-	Since  time.Time         `json:"since"`
-}
+func (a *alertmanager) Every() time.Duration { return notifier.OutputEvery }
 
-func (a *alertmanager) every() time.Duration { return outputEvery }
-
-// want is the incident as it is: an alert has a state and no history.
-func (a *alertmanager) want(t *rules.Transition) want {
-	return want{incident: t.Incident, cause: t.Cause, lines: []line{{
-		name: causedName(t), step: t.Step, at: t.At, cause: t.Cause, incident: t.Incident,
+// Want is the incident as it is: an alert has a state and no history.
+func (a *alertmanager) Want(t *rules.Transition) notifier.Want {
+	return notifier.Want{Incident: t.Incident, Cause: t.Cause, Lines: []notifier.Line{{
+		Name: notifier.CausedName(t), Step: t.Step, At: t.At, Cause: t.Cause, Incident: t.Incident,
 	}}}
 }
 
 // firing reports whether the incident has an alert in Alertmanager. A silenced
 // one and one that belongs to another incident have none.
-func firing(in *rules.Incident) bool { return in.State == rules.Firing && !quiet(in) }
+func firing(in *rules.Incident) bool { return in.State == rules.Firing && !notifier.Quiet(in) }
 
-// plan sends the latest state if it is not there yet, else repeats it while the
+// Plan sends the latest state if it is not there yet, else repeats it while the
 // alert fires. A transition before the one that was sent last changes nothing: in
 // a replay it would start an alert that was resolved.
-func (a *alertmanager) plan(r *record, w *want) []action {
-	in := &w.incident
+func (a *alertmanager) Plan(r *notifier.Record, w *notifier.Want) []notifier.Action {
+	in := &w.Incident
 	fires := firing(in)
 	switch {
-	case in.ID == "" || r.Shows.Cause.After(w.cause) || r.Begun.After(w.cause):
+	case in.ID == "" || r.Shows.Cause.After(w.Cause) || r.Begun.After(w.Cause):
 		return nil
-	case w.cause.After(r.Shows.Cause) && (fires || a.mayFire(r)):
-		l := w.lines[len(w.lines)-1]
-		l.incident, l.cause = *in, w.cause
-		return []action{{do: push, line: l, rank: urgency(in)}}
-	case fires && !w.cause.After(r.Shows.Cause):
-		return []action{{
-			do: push, rank: rankCount, due: r.Shows.At.Add(againEvery),
-			line: line{name: string(stepAgain), step: stepAgain, at: in.UpdatedAt, cause: r.Shows.Cause, incident: *in},
+	case w.Cause.After(r.Shows.Cause) && (fires || a.mayFire(r)):
+		l := w.Lines[len(w.Lines)-1]
+		l.Incident, l.Cause = *in, w.Cause
+		return []notifier.Action{{Do: notifier.Push, Line: l, Rank: notifier.Urgency(in)}}
+	case fires && !w.Cause.After(r.Shows.Cause):
+		return []notifier.Action{{
+			Do: notifier.Push, Rank: notifier.RankCount, Due: r.Shows.At.Add(againEvery),
+			Line: notifier.Line{Name: string(notifier.StepAgain), Step: notifier.StepAgain, At: in.UpdatedAt, Cause: r.Shows.Cause, Incident: *in},
 		}}
 	}
 	return nil
@@ -73,43 +85,43 @@ func (a *alertmanager) plan(r *record, w *want) []action {
 
 // mayFire reports whether Alertmanager may have an alert of the incident.
 // Earlier versions sent alerts and kept no label sets.
-func (a *alertmanager) mayFire(r *record) bool {
+func (a *alertmanager) mayFire(r *notifier.Record) bool {
 	return len(r.Alerts) > 0 || r.Begun == (rules.Cause{}) && r.Shows.Mark != ""
 }
 
-// begin adds the label set that is about to be sent.
-func (a *alertmanager) begin(r *record, l *line, now time.Time) {
-	in := &l.incident
+// Begin adds the label set that is about to be sent.
+func (a *alertmanager) Begin(r *notifier.Record, l *notifier.Line, now time.Time) {
+	in := &l.Incident
 	if len(r.Alerts) == 0 && a.mayFire(r) {
 		was := *in
-		was.Severity = openingSeverity(in) // the label that earlier versions never changed
-		r.Alerts = append(r.Alerts, alertLabels{a.labels(&was), in.OpenedAt})
+		was.Severity = notifier.OpeningSeverity(in) // the label that earlier versions never changed
+		r.Alerts = append(r.Alerts, notifier.AlertLabels{Labels: a.labels(&was), Since: in.OpenedAt})
 	}
-	if l.cause.After(r.Begun) {
-		r.Begun = l.cause
+	if l.Cause.After(r.Begun) {
+		r.Begun = l.Cause
 	}
 	if !firing(in) {
 		return
 	}
 	labels, since := a.labels(in), in.OpenedAt
 	if len(r.Alerts) > 0 {
-		since = later(since, in.UpdatedAt)
+		since = notifier.Later(since, in.UpdatedAt)
 	}
-	if i := slices.IndexFunc(r.Alerts, func(o alertLabels) bool { return maps.Equal(o.Labels, labels) }); i >= 0 {
+	if i := slices.IndexFunc(r.Alerts, func(o notifier.AlertLabels) bool { return maps.Equal(o.Labels, labels) }); i >= 0 {
 		since = r.Alerts[i].Since
 		r.Alerts = slices.Delete(r.Alerts, i, i+1)
 	}
 	if since.After(now) {
 		since = now
 	}
-	r.Alerts = append(r.Alerts, alertLabels{labels, since})
+	r.Alerts = append(r.Alerts, notifier.AlertLabels{Labels: labels, Since: since})
 	r.Alerts = r.Alerts[max(0, len(r.Alerts)-maxAlertLabels):]
 }
 
-// send resolves the label sets that are out of date and starts or repeats the
+// Send resolves the label sets that are out of date and starts or repeats the
 // current one, in one request.
-func (a *alertmanager) send(ctx context.Context, r *record, l *line, now time.Time) error {
-	in := &l.incident
+func (a *alertmanager) Send(ctx context.Context, r *notifier.Record, l *notifier.Line, now time.Time) error {
+	in := &l.Incident
 	alerts := make([]alert, 0, len(r.Alerts))
 	for i, set := range r.Alerts {
 		out := a.alert(in, set)
@@ -121,7 +133,7 @@ func (a *alertmanager) send(ctx context.Context, r *record, l *line, now time.Ti
 		alerts = append(alerts, out)
 	}
 	if len(alerts) == 0 { // a test
-		set := alertLabels{a.labels(in), in.OpenedAt}
+		set := notifier.AlertLabels{Labels: a.labels(in), Since: in.OpenedAt}
 		out := a.alert(in, set)
 		out.EndsAt = ended(in, set.Since, now)
 		alerts = append(alerts, out)
@@ -130,16 +142,16 @@ func (a *alertmanager) send(ctx context.Context, r *record, l *line, now time.Ti
 	if err != nil {
 		return fmt.Errorf("write alerts: %w", err)
 	}
-	return postJSON(ctx, a.web, Token(strings.TrimRight(string(a.url), "/")+"/api/v2/alerts"), body, nil)
+	return notifier.PostJSON(ctx, a.web, notifier.Token(strings.TrimRight(string(a.url), "/")+"/api/v2/alerts"), body, nil)
 }
 
-// end keeps the label set that fires now, if any.
-func (a *alertmanager) end(r *record, l *line) {
+// End keeps the label set that fires now, if any.
+func (a *alertmanager) End(r *notifier.Record, l *notifier.Line) {
 	if len(r.Alerts) == 0 {
 		return
 	}
 	r.Alerts = r.Alerts[len(r.Alerts)-1:]
-	if !firing(&l.incident) {
+	if !firing(&l.Incident) {
 		r.Alerts = nil
 	}
 }
@@ -151,7 +163,7 @@ func ended(in *rules.Incident, since, now time.Time) time.Time {
 	if in.State == rules.Resolved && !in.ResolvedAt.IsZero() && in.ResolvedAt.Before(now) {
 		end = in.ResolvedAt
 	}
-	return later(end, since)
+	return notifier.Later(end, since)
 }
 
 type alert struct {
@@ -163,12 +175,12 @@ type alert struct {
 }
 
 // alert of an incident under one of its label sets.
-func (a *alertmanager) alert(in *rules.Incident, set alertLabels) alert {
+func (a *alertmanager) alert(in *rules.Incident, set notifier.AlertLabels) alert {
 	out := alert{
 		Labels:       set.Labels,
-		Annotations:  map[string]string{"summary": plainText(a.writer.headline(in, 500)), "severity": string(in.Severity)},
+		Annotations:  map[string]string{"summary": a.text.Summary(in), "severity": string(in.Severity)},
 		StartsAt:     set.Since,
-		GeneratorURL: a.writer.incidentURL(in),
+		GeneratorURL: a.text.IncidentURL(in),
 	}
 	annotate := func(name, value string) {
 		if value != "" {
@@ -178,10 +190,10 @@ func (a *alertmanager) alert(in *rules.Incident, set alertLabels) alert {
 	annotate("runbook_url", in.Runbook)
 	annotate("owner", in.Owner)
 	if ack := in.Acknowledged; ack != nil {
-		annotate("acknowledged_by", plainText(person(ack.By)))
+		annotate("acknowledged_by", a.text.Person(ack.By))
 		annotate("acknowledged_at", ack.At.UTC().Format(time.RFC3339))
 	}
-	out.Annotations["description"] = plainText(joined(". ", a.writer.extentPlain(in), a.writer.because(worstOf(in))))
+	out.Annotations["description"] = a.text.Description(in)
 	return out
 }
 
@@ -202,7 +214,7 @@ func (a *alertmanager) labels(in *rules.Incident) map[string]string {
 		add(name, in.Labels[name])
 	}
 	for _, by := range in.By {
-		add(by.Name, plainText(a.writer.text(by.Value, &in.Opening.Call, 200)))
+		add(by.Name, a.text.Value(in, by.Value))
 	}
 	return out
 }

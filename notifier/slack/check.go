@@ -1,8 +1,7 @@
-package notifier
+package slack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,10 +9,9 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
-)
 
-// ErrNotConfigured means that there is no Slack token.
-var ErrNotConfigured = errors.New("no Slack token configured")
+	"callwatch/notifier"
+)
 
 // Account is who the token belongs to.
 type Account struct {
@@ -30,15 +28,12 @@ func scopes() []string {
 
 const groupScope = "usergroups:read" // to tell who may use the buttons
 
-// Check asks Slack who we are. It returns ErrNotConfigured without a token.
+// Check asks Slack whose token this is.
 // groups adds the scope that an allow-list of user groups needs.
-func (n *Notifier) Check(ctx context.Context, groups bool) (Account, error) {
-	if n.slack == nil {
-		return Account{}, ErrNotConfigured
-	}
-	who, err := n.slack.api.AuthTestContext(ctx)
+func (c *Client) Check(ctx context.Context, groups bool) (Account, error) {
+	who, err := c.api.AuthTestContext(ctx)
 	if err != nil {
-		return Account{}, fmt.Errorf("check Slack token: %w", n.cfg.Token.redact(err))
+		return Account{}, fmt.Errorf("check Slack token: %w", c.token.Redact(err))
 	}
 	a := Account{Team: who.Team, User: who.User, URL: who.URL}
 	need := scopes()
@@ -58,18 +53,15 @@ func (n *Notifier) Check(ctx context.Context, groups bool) (Account, error) {
 
 // CheckChannel says in Slack's words why a channel takes no messages of ours,
 // such as not_in_channel; nil where it does.
-func (n *Notifier) CheckChannel(ctx context.Context, channel string) error {
-	if n.slack == nil {
-		return ErrNotConfigured
-	}
-	id, err := n.slack.channelID(ctx, channel)
+func (c *Client) CheckChannel(ctx context.Context, channel string) error {
+	id, err := c.channelID(ctx, channel)
 	if err != nil {
-		return err
+		return c.token.Redact(err)
 	}
-	info, err := n.slack.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: id})
+	info, err := c.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: id})
 	switch {
 	case err != nil:
-		return n.cfg.Token.redact(err)
+		return c.token.Redact(err)
 	case info.IsArchived:
 		return slack.SlackErrorResponse{Err: "is_archived"}
 	case !info.IsMember && !info.IsIM:
@@ -85,24 +77,21 @@ const groupsFor = 5 * time.Minute
 // AllowGroups allows the members of any of the user groups, by their ids (S...).
 // Members are asked of Slack at most every five minutes; where it does not
 // answer, those known last stay allowed.
-func (n *Notifier) AllowGroups(groups []string) Allow {
+func (c *Client) AllowGroups(groups []string, now func() time.Time) Allow {
 	var mu sync.Mutex
 	known := map[string][]string{}
 	asked := map[string]time.Time{}
 	return func(ctx context.Context, user string) (bool, error) {
-		if n.slack == nil {
-			return false, ErrNotConfigured
-		}
 		mu.Lock()
 		defer mu.Unlock()
 		var failed error
 		for _, group := range groups {
-			if n.now().Sub(asked[group]) >= groupsFor {
-				members, err := n.slack.api.GetUserGroupMembersContext(ctx, group)
+			if now().Sub(asked[group]) >= groupsFor {
+				members, err := c.api.GetUserGroupMembersContext(ctx, group)
 				if err != nil {
-					failed = fmt.Errorf("list user group %s: %w", group, n.cfg.Token.redact(err))
+					failed = fmt.Errorf("list user group %s: %w", group, c.token.Redact(err))
 				} else {
-					known[group], asked[group] = members, n.now()
+					known[group], asked[group] = members, now()
 				}
 			}
 			if slices.Contains(known[group], user) {
@@ -111,4 +100,18 @@ func (n *Notifier) AllowGroups(groups []string) Allow {
 		}
 		return false, failed
 	}
+}
+
+// Test posts a message that says it is a test and returns a link to it, "" where
+// Slack gives none.
+func (c *Client) Test(ctx context.Context, channel string, at time.Time) (link string, err error) {
+	sent, err := c.post(ctx, channel, "", c.writer.trial(at), notifier.Tag{Incident: "test", Name: "test"})
+	if err != nil {
+		return "", err
+	}
+	link, err = c.api.GetPermalinkContext(ctx, &slack.PermalinkParameters{Channel: sent.Channel, Ts: sent.TS})
+	if err != nil {
+		return "", nil // the message was posted; the link is optional
+	}
+	return link, nil
 }

@@ -1,4 +1,4 @@
-package notifier
+package slack
 
 import (
 	"context"
@@ -11,14 +11,16 @@ import (
 
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/socketmode"
+
+	"callwatch/notifier"
 )
 
 // Listen takes clicks by Socket Mode, over a connection that we open, until ctx
 // ends or the connection cannot be opened any more. app is an app-level token
 // with the scope connections:write; url is that of the API, "" for Slack's.
-func (c *Clicks) Listen(ctx context.Context, app Token, url string) error {
+func (c *Clicks) Listen(ctx context.Context, app notifier.Token, url string) error {
 	api := slack.New("", slack.OptionAppLevelToken(string(app)), slack.OptionAPIURL(apiURL(url)),
-		slack.OptionHTTPClient(&http.Client{Timeout: defaultTimeout}), slack.OptionLog(log.New(io.Discard, "", 0)))
+		slack.OptionHTTPClient(&http.Client{Timeout: notifier.DefaultTimeout}), slack.OptionLog(log.New(io.Discard, "", 0)))
 	socket := socketmode.New(api, socketmode.OptionLog(log.New(io.Discard, "", 0)), socketmode.OptionReadLimit(4<<20))
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -27,7 +29,7 @@ func (c *Clicks) Listen(ctx context.Context, app Token, url string) error {
 	for {
 		select {
 		case err := <-ended:
-			return app.redact(fmt.Errorf("listen by Socket Mode: %w", err))
+			return app.Redact(fmt.Errorf("listen by Socket Mode: %w", err))
 		case e := <-socket.Events:
 			c.event(ctx, socket, e)
 		case <-ctx.Done():

@@ -1,27 +1,28 @@
-package notifier
+package slack
 
 import (
+	"callwatch/notifier"
 	"callwatch/rules"
 )
 
 // said is the thread line of a step that changes who cares, not what happens.
-func (w *writer) said(l *line) message {
+func (w *writer) said(l *notifier.Line) message {
 	var icon, text, more markup
-	in := &l.incident
-	switch l.step {
+	in := &l.Incident
+	switch l.Step {
 	case rules.StepAcknowledged:
 		icon, text = ":eyes:", acknowledgedLine(in)
 	case rules.StepUnacknowledged:
-		icon, text, more = ":leftwards_arrow_with_hook:", joined(" ", "No longer acknowledged", when(l.at)), w.text(l.reason, &in.Latest.Call, 300)
+		icon, text, more = ":leftwards_arrow_with_hook:", joined(" ", "No longer acknowledged", when(l.At)), w.text(l.Reason, &in.Latest.Call, 300)
 	case rules.StepSilenced:
 		icon, text = ":no_bell:", w.silencedLine(in)
 	case rules.StepUnsilenced:
-		icon, text = ":bell:", joined(" ", "The silence has ended", when(l.at))
+		icon, text = ":bell:", joined(" ", "The silence has ended", when(l.At))
 		more = "The incident has not: " + calls(in) + " matched so far"
 	case rules.StepReminded:
-		icon, text = ":alarm_clock:", joined(" ", "Still open", when(l.at))
-		if !in.OpenedAt.IsZero() && l.at.After(in.OpenedAt) {
-			text += ", for " + lasting(l.at.Sub(in.OpenedAt))
+		icon, text = ":alarm_clock:", joined(" ", "Still open", when(l.At))
+		if !in.OpenedAt.IsZero() && l.At.After(in.OpenedAt) {
+			text += ", for " + lasting(l.At.Sub(in.OpenedAt))
 		}
 		more = joined(". ", inSentence(w.extent(in)), w.valueLine(in), "Nobody has acknowledged it")
 	}
@@ -61,15 +62,15 @@ func (w *writer) silencedLine(in *rules.Incident) markup {
 }
 
 // adopted names the incidents that belong to this thread from now on.
-func (w *writer) adopted(l *line) message {
-	part := l.incident.Adopted[min(l.from, len(l.incident.Adopted)):min(l.to, len(l.incident.Adopted))]
+func (w *writer) adopted(l *notifier.Line) message {
+	part := l.Incident.Adopted[min(l.From, len(l.Incident.Adopted)):min(l.To, len(l.Incident.Adopted))]
 	head := count(len(part), "incident") + " joined this thread"
 	var ls []markup
 	for _, a := range part {
-		ls = append(ls, joined("  ·  ", "• "+w.text(a.Summary, &l.incident.Latest.Call, 200), escaped(a.Rule, 60), when(a.OpenedAt), code(a.ID, 60)))
+		ls = append(ls, joined("  ·  ", "• "+w.text(a.Summary, &l.Incident.Latest.Call, 200), escaped(a.Rule, 60), when(a.OpenedAt), code(a.ID, 60)))
 	}
 	return message{
-		Text:   sentence(w.headline(&l.incident, 500)+":", head),
+		Text:   sentence(w.headline(&l.Incident, 500)+":", head),
 		Blocks: section("adopted", lines(limitSection, append([]markup{":link: *" + head + "*"}, ls...)...)),
 	}
 }

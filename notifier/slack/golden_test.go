@@ -1,4 +1,4 @@
-package notifier
+package slack
 
 import (
 	"bytes"
@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"callwatch/notifier"
+	"callwatch/notifier/notifiertest"
 	"callwatch/rules"
 )
 
@@ -26,14 +28,14 @@ type kind struct {
 }
 
 func kinds() []kind {
-	w := &writer{title: title}
-	buttons := &writer{title: title, buttons: true, console: "https://callwatch.example.com"}
-	o, g, e, r, b := opened(), grown(), escalated(), resolved(), bare()
-	a, s, c, win, over := acknowledged(), silenced(), adoptedChild(), window(), windowResolved()
+	w := &writer{title: notifiertest.Title}
+	buttons := &writer{title: notifiertest.Title, buttons: true, console: "https://callwatch.example.com"}
+	o, g, e, r, b := notifiertest.Opened(), notifiertest.Grown(), notifiertest.Escalated(), notifiertest.Resolved(), notifiertest.Bare()
+	a, s, c, win, over := notifiertest.Acknowledged(), notifiertest.Silenced(), notifiertest.AdoptedChild(), notifiertest.Window(), notifiertest.WindowResolved()
 	step := func(step rules.Step, in rules.Incident) message {
-		return w.said(&line{step: step, at: t0.Add(30 * time.Minute), incident: in})
+		return w.said(&notifier.Line{Step: step, At: notifiertest.T0.Add(30 * time.Minute), Incident: in})
 	}
-	storm := stormOf(w, &o, fullList).messages(w)
+	storm := stormMessages(w, &o, fullList)
 	return []kind{
 		{"root-opened", "Root: opened", w.root(&o)},
 		{"root-grown", "Root: more calls matched", w.root(&g)},
@@ -55,13 +57,13 @@ func kinds() []kind {
 		{"line-silenced", "Line: silenced", step(rules.StepSilenced, s)},
 		{"line-unsilenced", "Line: the silence has ended", step(rules.StepUnsilenced, g)},
 		{"line-reminded", "Line: reminded", step(rules.StepReminded, g)},
-		{"line-adopted", "Line: adopted incidents", w.adopted(&line{to: 2, incident: win})},
+		{"line-adopted", "Line: adopted incidents", w.adopted(&notifier.Line{To: 2, Incident: win})},
 		{"line-resolved", "Line: resolved", w.resolved(&r)},
 		{"storm", "Storm: the rolling message", storm[0]},
 		{"storm-ended", "Storm: the rolling message when it is over", storm[3]},
 		{"storm-list", "Storm: the list of its incidents, a hundred a message", storm[2]},
 		{"storm-over", "Storm: the summary", storm[1]},
-		{"trial", "Test message", w.trial(t0)},
+		{"trial", "Test message", w.trial(notifiertest.T0)},
 	}
 }
 
@@ -90,12 +92,12 @@ func TestMessagesAreTheGoldenOnes(t *testing.T) {
 // TestDocsShowEveryMessage keeps docs/slack.md in step with the messages: what
 // stands above its examples is written by hand.
 func TestDocsShowEveryMessage(t *testing.T) {
-	file := filepath.Join("..", "docs", "slack.md")
+	file := filepath.Join("..", "..", "docs", "slack.md")
 	old, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const mark = "<!-- below: written by go test ./notifier -update -->\n"
+	const mark = "<!-- below: written by go test ./notifier/slack -update -->\n"
 	text, _, ok := strings.Cut(string(old), mark)
 	if !ok {
 		t.Fatal("docs/slack.md lacks the mark of its generated part")

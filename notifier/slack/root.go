@@ -1,4 +1,4 @@
-package notifier
+package slack
 
 import (
 	"slices"
@@ -62,9 +62,6 @@ func stop(m markup) markup {
 	}
 	return m + "."
 }
-
-// extentPlain is extent without the marks for dates, for readers outside Slack.
-func (w *writer) extentPlain(in *rules.Incident) markup { return calls(in) + " matched" }
 
 // extent says how many calls since when.
 func (w *writer) extent(in *rules.Incident) markup {

@@ -1,0 +1,36 @@
+package notifier
+
+import (
+	"context"
+	"time"
+)
+
+// Names and bounds for the tests of the package as a whole.
+const (
+	OpenedName = openedName
+	MaxPage    = maxPage
+	Calm       = calm
+	Redacted   = redacted
+)
+
+// PageKey is the key of an incident's page in the ledger.
+func PageKey(incident, channel string) string { return pageKey(incident, channel) }
+
+// DeliverOne makes the calls that are due once, and returns how many there were.
+func (n *Notifier) DeliverOne(ctx context.Context) (calls int, next time.Time) {
+	jobs, due := n.pick(n.now())
+	for _, j := range jobs {
+		n.deliver(ctx, j)
+	}
+	return len(jobs), due
+}
+
+// EndStorms ends the storms that are calm at a time.
+func (n *Notifier) EndStorms(now time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.endStorms(now)
+}
+
+// UseSlack replaces the messenger.
+func (n *Notifier) UseSlack(m Messenger) { n.slack = m }

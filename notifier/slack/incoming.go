@@ -1,0 +1,59 @@
+package slack
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"callwatch/notifier"
+	"callwatch/rules"
+)
+
+// incoming is a Slack incoming webhook: it takes messages and returns nothing to
+// edit them by, so that only the opening and the resolve are posted.
+type incoming struct {
+	url    notifier.Token
+	web    *http.Client
+	writer *writer
+	pace   time.Duration
+}
+
+// NewIncoming posts to the incoming webhook at url, rate messages a second.
+func NewIncoming(url notifier.Token, timeout time.Duration, rate float64, w Config) notifier.Output {
+	if rate <= 0 {
+		rate = 1
+	}
+	return &incoming{url: url, web: notifier.HTTPClient(timeout), writer: w.writer(), pace: time.Duration(float64(time.Second) / rate)}
+}
+
+func (s *incoming) Every() time.Duration { return s.pace }
+
+func (s *incoming) Plan(r *notifier.Record, w *notifier.Want) []notifier.Action {
+	return notifier.Pushes(r, w)
+}
+func (s *incoming) Begin(*notifier.Record, *notifier.Line, time.Time) {}
+func (s *incoming) End(*notifier.Record, *notifier.Line)              {}
+
+func (s *incoming) Want(t *rules.Transition) notifier.Want {
+	w := notifier.Want{Incident: t.Incident, Cause: t.Cause}
+	in := &t.Incident
+	if t.Step == rules.StepOpened && !notifier.Quiet(in) || t.Step == rules.StepResolved && in.Parent == "" {
+		w.Lines = []notifier.Line{{Name: string(t.Step), Step: t.Step, At: t.At, Cause: t.Cause, Incident: t.Incident}}
+	}
+	return w
+}
+
+func (s *incoming) Send(ctx context.Context, _ *notifier.Record, l *notifier.Line, _ time.Time) error {
+	plain := *s.writer
+	plain.buttons = false
+	m := plain.root(&l.Incident)
+	body, err := json.Marshal(slack.WebhookMessage{Text: m.Text, Blocks: &slack.Blocks{BlockSet: m.Blocks}, Attachments: m.Attachments})
+	if err != nil {
+		return fmt.Errorf("write message: %w", err)
+	}
+	return notifier.PostJSON(ctx, s.web, s.url, body, nil)
+}

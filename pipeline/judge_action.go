@@ -34,16 +34,34 @@ func (j *Judge) Act(ctx context.Context, action rules.Action) (applied bool, err
 	return j.reached.wait(ctx, seq), nil
 }
 
+// NoteStop stores the time at which callwatch stops, so that the downtime begins there
+// and not at the engine's last input.
+func (j *Judge) NoteStop(ctx context.Context) {
+	ctx, stop := context.WithTimeout(ctx, startWait)
+	defer stop()
+	if err := j.cfg.Store.PublishTick(ctx, time.Now()); err != nil {
+		j.cfg.Log.Warn("stop not noted: the downtime counts from the latest event", "err", err)
+	}
+}
+
 // startWait bounds how long the start waits for the store to note it.
-const startWait = 5 * time.Second
+const startWait = 6 * time.Second
 
 // NoteStart stores that callwatch was started, before any stage stores an event: the
-// time since the engine's last input is no absence of calls.
+// time since the engine's last input is no absence of calls. Where another replica
+// judges, nothing was missed.
 func (j *Judge) NoteStart(ctx context.Context) {
+	ctx, stop := context.WithTimeout(ctx, startWait)
+	defer stop()
+	held, err := j.cfg.Store.Held(ctx, JudgeLease)
+	if held {
+		return
+	}
+	if err != nil {
+		j.cfg.Log.Warn("whether another replica judges is not known: the start is noted as the end of a downtime", "err", err)
+	}
 	data, err := rules.Action{Do: rules.Resume, By: "callwatch"}.JSON()
 	if err == nil {
-		ctx, stop := context.WithTimeout(ctx, startWait)
-		defer stop()
 		_, err = j.cfg.Store.PublishMark(ctx, data)
 	}
 	if err != nil {

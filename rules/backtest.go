@@ -69,6 +69,16 @@ func (b *Backtest) Tick(at time.Time) []Transition {
 	return b.trial.tick(at)
 }
 
+// Resume says that callwatch was started at a time: since the input before nobody
+// watched the calls.
+func (b *Backtest) Resume(at time.Time) []Transition {
+	b.span(at)
+	if b.baseline != nil {
+		b.baseline.resume(at)
+	}
+	return b.trial.resume(at)
+}
+
 func (b *Backtest) span(at time.Time) {
 	if b.from.IsZero() {
 		b.from = at
@@ -119,6 +129,13 @@ func (t *trial) tick(at time.Time) []Transition {
 	t.advance(at)
 	t.seq++
 	t.take(t.engine.Tick(t.seq, at))
+	return t.made
+}
+
+func (t *trial) resume(at time.Time) []Transition {
+	t.made = nil
+	t.seq++
+	t.take(t.engine.Mark(t.seq, at, Action{Do: Resume, By: "callwatch"}))
 	return t.made
 }
 

@@ -113,6 +113,27 @@ func TestBacktestTime(t *testing.T) {
 
 // A rule against itself catches and misses nothing; against another, exactly the
 // calls on which the two disagree in the end.
+// Time in which callwatch was stopped is no absence in a backtest either, for the
+// rules under test and for those they are compared with.
+func TestBacktestKnowsDowntimes(t *testing.T) {
+	set := compileSet(t, "rules: [{name: none, absent: 10m}]")
+	for resumed, want := range map[bool]int{true: 0, false: 1} {
+		b := NewBacktest(set, BacktestOptions{Baseline: set})
+		b.Event(t0, callOf("1", 4))
+		if resumed {
+			b.Resume(t0.Add(time.Hour))
+		}
+		b.Tick(t0.Add(time.Hour + 5*time.Minute))
+		if got := b.Report(); got.Incidents != want || got.Baseline.Incidents != want {
+			t.Errorf("resumed %v: %d incidents and %d of the baseline, want %d", resumed, got.Incidents, got.Baseline.Incidents, want)
+		}
+		b.Tick(t0.Add(time.Hour + 11*time.Minute))
+		if got := b.Report().Incidents; got != 1 {
+			t.Errorf("resumed %v: %d incidents after a whole absence, want 1", resumed, got)
+		}
+	}
+}
+
 func TestBacktestDifferences(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limits := rapid.SliceOfN(rapid.IntRange(2, 5), 2, 2).Draw(t, "limits")

@@ -21,12 +21,13 @@ type Health struct {
 	Disabled      bool      `json:"disabled,omitempty"`   // until the rules file changes: it was too slow
 	Errors        int       `json:"errors,omitempty"`
 	LastError     string    `json:"lastError,omitempty"`
-	Unreported    []string  `json:"unreported,omitempty"` // fields it reads that no event has had
-	Open          int       `json:"open"`                 // incidents
-	Keys          int       `json:"keys"`                 // live keys
-	Overflow      int       `json:"overflow,omitempty"`   // calls left out because max_keys was reached
-	Late          int       `json:"late,omitempty"`       // calls that windows left out because they came too late
-	HeldBack      HeldBack  `json:"heldBack,omitzero"`    // what active hours, cooldown and silences held back
+	Unreported    []string  `json:"unreported,omitempty"`   // fields it reads that no event has had
+	Open          int       `json:"open"`                   // incidents
+	Keys          int       `json:"keys"`                   // live keys
+	Overflow      int       `json:"overflow,omitempty"`     // calls left out because max_keys was reached
+	Late          int       `json:"late,omitempty"`         // calls that windows left out because they came too late
+	Unremembered  int       `json:"unremembered,omitempty"` // calls with a value of which cannot be told whether it is new: their key has had as many as are remembered
+	HeldBack      HeldBack  `json:"heldBack,omitzero"`      // what active hours, cooldown and silences held back
 }
 
 // Healths tells of every rule, in the order of the file.
@@ -44,7 +45,7 @@ func (g *Engine) Healths() []Health {
 			Rule: r.Name, Mode: r.Mode, Severity: r.Severity, Counts: s.Counts, UnjudgedShare: s.Counts.UnjudgedShare(),
 			MatchedDay: s.matchedSince(g.st.Now.Add(-24 * time.Hour)), LastMatch: s.LastMatch, NeverFired: s.Opened == 0,
 			Disabled: s.Disabled, Errors: s.Errors, LastError: s.LastError, Unreported: g.unreported(r), Open: open[r.Name],
-			Keys: g.live[i], Overflow: s.Overflow, Late: s.Late, HeldBack: s.HeldBack,
+			Keys: g.live[i], Overflow: s.Overflow, Late: s.Late, HeldBack: s.HeldBack, Unremembered: s.Unremembered,
 		}
 	}
 	return out

@@ -63,9 +63,15 @@ const (
 // Of rules about single calls the first two count matches, of windows and absence the
 // times that the condition began to hold.
 type HeldBack struct {
-	ActiveHours int `json:"activeHours,omitempty"` // came outside of the rule's active hours
-	Cooldown    int `json:"cooldown,omitempty"`    // came during a cooldown
-	Silences    int `json:"silences,omitempty"`    // incidents that a silence covered when they opened
+	ActiveHours int `json:"activeHours"` // came outside of the rule's active hours
+	Cooldown    int `json:"cooldown"`    // came during a cooldown
+	Silences    int `json:"silences"`    // incidents that a silence covered when they opened
+}
+
+func (h *HeldBack) add(o HeldBack) {
+	h.ActiveHours += o.ActiveHours
+	h.Cooldown += o.Cooldown
+	h.Silences += o.Silences
 }
 
 func (h *HeldBack) count(step Step) {

@@ -9,8 +9,9 @@ import (
 	"callwatch/rules/condition"
 )
 
-// maxKnown bounds the values remembered for one key; beyond, nothing is new.
-const maxKnown = 1000
+// MaxKnown bounds the values remembered for one key. Beyond, whether another one is
+// new cannot be told: its calls are unjudged.
+const MaxKnown = 1000
 
 // knownValues are what a rule about new values has seen of one key.
 type knownValues struct {
@@ -18,15 +19,19 @@ type knownValues struct {
 	Hashes []uint64  `json:"hashes"` // sorted
 }
 
-// take remembers a value and says whether it was seen for the first time.
-func (k *knownValues) take(value string) bool {
+// take remembers a value and tells whether it was seen for the first time; unknown
+// where it was not seen among as many as are remembered.
+func (k *knownValues) take(value string) condition.Truth {
 	h := hash64(value)
 	i, found := slices.BinarySearch(k.Hashes, h)
-	if found || len(k.Hashes) >= maxKnown {
-		return false
+	switch {
+	case found:
+		return condition.False
+	case len(k.Hashes) >= MaxKnown:
+		return condition.Unknown
 	}
 	k.Hashes = slices.Insert(k.Hashes, i, h)
-	return true
+	return condition.True
 }
 
 // judgeNew looks whether a call brings a value that its key never had.
@@ -50,10 +55,16 @@ func (g *Engine) judgeNew(i int, r *Rule, cs *callState) {
 	if k.Known == nil {
 		k.Known = &knownValues{Since: g.st.Now}
 	}
-	isNew := k.Known.take(value) && !g.st.Now.Before(k.Known.Since.Add(r.New.Learn))
-	if isNew {
+	learned := !g.st.Now.Before(k.Known.Since.Add(r.New.Learn))
+	switch isNew := k.Known.take(value); {
+	case isNew == condition.Unknown:
+		if cs.Outcomes[i] == unseen {
+			g.st.Rules[i].Unremembered++
+		}
+		g.settle(i, r, cs, unjudged, "")
+	case isNew == condition.True && learned:
 		g.settle(i, r, cs, matched, r.Severity)
-	} else {
+	default:
 		g.settle(i, r, cs, good, "")
 	}
 }

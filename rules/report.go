@@ -11,6 +11,7 @@ type BacktestReport struct {
 	Matched   int       `json:"matched"`       // the sum over the rules, as are the next two
 	Incidents int       `json:"incidents"`
 	Messages  int       `json:"messages"` // in Slack, after cooldown, grouping and silence
+	HeldBack  HeldBack  `json:"heldBack"` // by active hours, cooldown and silences
 
 	Rules    []BacktestRule  `json:"rules"`              // in the order of the file, then those only the baseline has
 	Baseline *BacktestTotals `json:"baseline,omitempty"` // with a baseline: what it would have done
@@ -25,16 +26,17 @@ type BacktestTotals struct {
 
 // BacktestRule is what one rule would have done.
 type BacktestRule struct {
-	Name      string `json:"name"`
-	Mode      Mode   `json:"mode"`
-	Removed   bool   `json:"removed,omitempty"` // only the baseline has it
-	Matched   int    `json:"matched"`           // calls
-	Judged    int    `json:"judged"`            // calls whose outcome is known, matched ones included
-	Unjudged  int    `json:"unjudged"`          // calls whose outcome depends on an unknown field
-	Incidents int    `json:"incidents"`
-	Open      int    `json:"open"`     // incidents still open at the end
-	Messages  int    `json:"messages"` // in Slack
-	LastError string `json:"lastError,omitempty"`
+	Name      string   `json:"name"`
+	Mode      Mode     `json:"mode"`
+	Removed   bool     `json:"removed,omitempty"` // only the baseline has it
+	Matched   int      `json:"matched"`           // calls
+	Judged    int      `json:"judged"`            // calls whose outcome is known, matched ones included
+	Unjudged  int      `json:"unjudged"`          // calls whose outcome depends on an unknown field
+	Incidents int      `json:"incidents"`
+	Open      int      `json:"open"`     // incidents still open at the end
+	Messages  int      `json:"messages"` // in Slack
+	HeldBack  HeldBack `json:"heldBack"`
+	LastError string   `json:"lastError,omitempty"`
 
 	BusiestHour  *Busy       `json:"busiestHour"` // null where nothing happened
 	TopKeys      []KeyCount  `json:"topKeys"`     // most messages first, at most 10
@@ -81,6 +83,7 @@ func (b *Backtest) Report() BacktestReport {
 		out.Matched += r.Matched
 		out.Incidents += r.Incidents
 		out.Messages += r.Messages
+		out.HeldBack.add(r.HeldBack)
 		out.Rules = append(out.Rules, r)
 	}
 	if b.baseline != nil {
@@ -94,7 +97,7 @@ func (t *trial) report(h Health) BacktestRule {
 	return BacktestRule{
 		Name: h.Rule, Mode: h.Mode, LastError: h.LastError,
 		Matched: h.Counts.Matched, Judged: h.Counts.Judged, Unjudged: h.Counts.Unjudged,
-		Incidents: y.incidents, Open: h.Open, Messages: y.messages,
+		Incidents: y.incidents, Open: h.Open, Messages: y.messages, HeldBack: h.HeldBack,
 		BusiestHour: y.busiest(), TopKeys: y.top(),
 		Calls: append([]CallMatch{}, y.calls...), CallsOmitted: y.omitted,
 	}

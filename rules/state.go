@@ -126,16 +126,17 @@ func (k *keyState) due(now time.Time) time.Time {
 
 // ruleState is what a rule's health is told from.
 type ruleState struct {
-	Counts    Counts    `json:"counts"`
-	LastMatch time.Time `json:"lastMatch,omitzero"`
-	Opened    int       `json:"opened,omitempty"` // incidents
-	Hours     []hour    `json:"hours,omitempty"`  // with matches, oldest first
-	LastError string    `json:"lastError,omitempty"`
-	Errors    int       `json:"errors,omitempty"`
-	Late      int       `json:"late,omitempty"`     // calls that came too late for their window
-	Overflow  int       `json:"overflow,omitempty"` // calls of keys beyond max_keys
-	HeldBack  HeldBack  `json:"heldBack,omitzero"`
-	Disabled  bool      `json:"disabled,omitempty"` // until the rules file changes: it was too slow
+	Counts       Counts    `json:"counts"`
+	LastMatch    time.Time `json:"lastMatch,omitzero"`
+	Opened       int       `json:"opened,omitempty"` // incidents
+	Hours        []hour    `json:"hours,omitempty"`  // with matches, oldest first
+	LastError    string    `json:"lastError,omitempty"`
+	Errors       int       `json:"errors,omitempty"`
+	Late         int       `json:"late,omitempty"`     // calls that came too late for their window
+	Overflow     int       `json:"overflow,omitempty"` // calls of keys beyond max_keys
+	HeldBack     HeldBack  `json:"heldBack,omitzero"`
+	Unremembered int       `json:"unremembered,omitempty"` // calls of which a rule about new values could not tell
+	Disabled     bool      `json:"disabled,omitempty"`     // until the rules file changes: it was too slow
 }
 
 // keyOf joins labels so that no two lists of labels give the same text.

@@ -96,6 +96,35 @@ func (s *Store) Watermark(ctx context.Context, name string) (uint64, error) {
 	return watermark, nil
 }
 
+// Held reports whether another process holds a lease now: it is renewed, or was given
+// back, while Held looks. That takes as long as a takeover where the holder is gone.
+func (s *Store) Held(ctx context.Context, name string) (bool, error) {
+	if s.Alone() {
+		return false, nil
+	}
+	bucket, err := s.Bucket(ctx, leaseBucket)
+	if err != nil {
+		return false, fmt.Errorf("holder of %s: %w", name, err)
+	}
+	h := holding{bucket: bucket, lease: Lease{Name: name}}
+	owner, _, first, err := h.load(ctx)
+	for looks := 1; err == nil && owner != noHolder && looks < leaseLooks; looks++ {
+		select {
+		case <-ctx.Done():
+			return false, fmt.Errorf("holder of %s: %w", name, ctx.Err())
+		case <-time.After(leaseEvery):
+		}
+		var rev uint64
+		if _, _, rev, err = h.load(ctx); err == nil && rev != first {
+			return true, nil
+		}
+	}
+	if err != nil {
+		return false, fmt.Errorf("holder of %s: %w", name, err)
+	}
+	return false, nil
+}
+
 // Alone reports whether no other process can share the store.
 func (s *Store) Alone() bool { return s.node != nil }
 

@@ -297,6 +297,7 @@ func (a *app) run(ctx context.Context) error {
 	}
 	closing, done = context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer done()
+	a.judge.NoteStop(closing)
 	return errors.Join(failed, err, a.store.Close(closing), a.traces.Close(closing))
 }
 

@@ -52,6 +52,11 @@ func backtestTable(w io.Writer, r *rules.BacktestReport) error {
 	}
 	fmt.Fprintln(w)
 	for i := range r.Rules {
+		if text := heldBackText(r.Rules[i].HeldBack); text != "" {
+			fmt.Fprintf(w, "%s: held back %s\n", r.Rules[i].Name, text)
+		}
+	}
+	for i := range r.Rules {
 		rule := &r.Rules[i]
 		if rule.LastError != "" {
 			fmt.Fprintf(w, "\n%s: latest error: %v\n", rule.Name, printable(rule.LastError))
@@ -90,6 +95,20 @@ func backtestRow(r *rules.BacktestRule, compared bool) string {
 		top = keyText(r.TopKeys[0].By)
 	}
 	return strings.Join(append(cells, busiest, top), "\t")
+}
+
+// heldBackText lists what a rule kept from being announced; "" for nothing.
+func heldBackText(h rules.HeldBack) string {
+	var parts []string
+	for _, p := range []struct {
+		n  int
+		by string
+	}{{h.ActiveHours, "outside of active hours"}, {h.Cooldown, "during cooldown"}, {h.Silences, "by silences"}} {
+		if p.n > 0 {
+			parts = append(parts, grouped(p.n)+" "+p.by)
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 func listCalls(w io.Writer, title string, list []rules.CallMatch, omitted int) {

@@ -249,7 +249,12 @@ func TestBacktestOutput(t *testing.T) {
 		}
 		golden(t, name, stdout)
 	}
-	stdout, stderr, code := callwatchSays(t, nil, "rules", "suggest", "mos", "--by", "provider", "--events", eventsFile)
+	stdout, stderr, code := callwatchSays(t, nil, "backtest", "--events", eventsFile, "--rules", "testdata/backtest/held.yaml")
+	if code != exitFine || stderr != "" {
+		t.Errorf("held back: exit %d: %s", code, stderr)
+	}
+	golden(t, "held.txt", stdout)
+	stdout, stderr, code = callwatchSays(t, nil, "rules", "suggest", "mos", "--by", "provider", "--events", eventsFile)
 	if code != exitFine || stderr != "" {
 		t.Errorf("suggest: exit %d: %s", code, stderr)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"callwatch/handlers"
 	"callwatch/pipeline"
@@ -143,6 +144,28 @@ func TestClusterJudgeTakesOver(t *testing.T) {
 	err := follows.store.StoredTransitions(t.Context(), func(stream.Transition) error { seen++; return nil })
 	if want := calls * len(clusterRuleNames()); err != nil || seen != want {
 		t.Errorf("%d transitions for %d incidents, %v", seen, want, err)
+	}
+}
+
+// Of the replicas that start only the first one ends a downtime: while one judges,
+// another that joins says nothing about absence.
+func TestClusterReplicaThatJoinsEndsNoDowntime(t *testing.T) {
+	c := servers(t)
+	file := writeRules(t, clusterRules())
+	first, stopFirst := replicaOn(t, c, file)
+	defer stopFirst()
+	eventually(t, "the first judges", first.judge.Leads)
+	_, stopSecond := replicaOn(t, c, file)
+	stopSecond()
+	resumed := 0
+	err := first.store.StoredEvents(t.Context(), time.Time{}, func(m stream.Message, _ uint64) error {
+		if m.Mark {
+			resumed++
+		}
+		return nil
+	})
+	if err != nil || resumed != 1 {
+		t.Errorf("%d starts were stored, want 1; %v", resumed, err)
 	}
 }
 

@@ -38,11 +38,13 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 	if cause := a.failures.Cause(time.Now()); cause != "" {
 		add("failing", handlers.Failing, cause)
 	}
-	switch broken, full := a.troubledRules(); {
+	switch broken, full, forgetful := a.troubledRules(); {
 	case len(broken) > 0:
 		add("rules", handlers.Degraded, "with run-time errors: "+strings.Join(broken, ", "))
 	case len(full) > 0:
 		add("rules", handlers.Degraded, "calls are left out because max_keys was reached: "+strings.Join(full, ", "))
+	case len(forgetful) > 0:
+		add("rules", handlers.Degraded, "new values can no longer be told, a key has had too many: "+strings.Join(forgetful, ", "))
 	default:
 		add("rules", handlers.Passing, "")
 	}
@@ -107,9 +109,9 @@ func (a *app) fetchTrouble() (handlers.State, string) {
 	return handlers.Degraded, strings.Join(troubles, "; ")
 }
 
-// troubledRules are those with run-time errors, and those that had more keys than
-// they may have.
-func (a *app) troubledRules() (broken, full []string) {
+// troubledRules are those with run-time errors, those that had more keys than they
+// may have, and those about new values that can no longer tell.
+func (a *app) troubledRules() (broken, full, forgetful []string) {
 	a.judge.Look(func(g *rules.Engine) {
 		for _, h := range g.Healths() {
 			if h.Errors > 0 {
@@ -118,7 +120,10 @@ func (a *app) troubledRules() (broken, full []string) {
 			if h.Overflow > 0 {
 				full = append(full, h.Rule)
 			}
+			if h.Unremembered > 0 {
+				forgetful = append(forgetful, h.Rule)
+			}
 		}
 	})
-	return broken, full
+	return broken, full, forgetful
 }

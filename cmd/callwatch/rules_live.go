@@ -58,6 +58,12 @@ func ruleNotes(h *rules.Health) string {
 	if len(h.Unreported) > 0 {
 		notes = append(notes, "not reported by any provider: "+strings.Join(h.Unreported, ", "))
 	}
+	if h.Unremembered > 0 {
+		notes = append(notes, fmt.Sprintf("cannot tell new values any more: %d calls with a key that has had %d", h.Unremembered, rules.MaxKnown))
+	}
+	if text := heldBackText(h.HeldBack); text != "" {
+		notes = append(notes, "held back "+text)
+	}
 	if h.NeverFired && h.Mode != rules.Off {
 		notes = append(notes, "never fired")
 	}

@@ -18,6 +18,8 @@ type Stored struct {
 	At   time.Time
 	Data []byte
 	Tick bool // a tick or an action: only time passes
+
+	Action bool // Data is an action
 }
 
 // InOrder reads the events in force that were stored at or after since, in the
@@ -51,7 +53,7 @@ func InOrder(ctx context.Context, store *stream.Store, since time.Time, change f
 		if err := b.before(m.Time, backfilled); err != nil {
 			return err
 		}
-		return fn(Stored{At: m.Time, Data: m.Data, Tick: m.Tick || m.Mark}, more)
+		return fn(Stored{At: m.Time, Data: m.Data, Tick: m.Tick || m.Mark, Action: m.Mark}, more)
 	})
 	if err != nil {
 		return err

@@ -47,7 +47,11 @@ func (r *Reader) backtest(ctx context.Context, q backend.BacktestQuery, progress
 				return err
 			}
 		}
-		if e.Tick { // what people did to incidents, rules under test cannot know
+		switch {
+		case e.Action && resumes(e.Data):
+			test.Resume(e.At)
+			return nil
+		case e.Tick: // what people did to incidents, rules under test cannot know
 			test.Tick(e.At)
 			return nil
 		}
@@ -58,4 +62,11 @@ func (r *Reader) backtest(ctx context.Context, q backend.BacktestQuery, progress
 		return nil
 	})
 	return test.Report(), err
+}
+
+// resumes reports whether an action says that callwatch was started: the time before
+// is no absence of calls, for the rules under test either.
+func resumes(data []byte) bool {
+	action, err := rules.ParseAction(data)
+	return err == nil && action.Do == rules.Resume
 }

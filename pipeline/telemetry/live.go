@@ -48,6 +48,14 @@ func leftOutDesc() *desc {
 	return prometheus.NewDesc("callwatch_rule_left_out_total", "Calls that a rule left out because it has as many keys as max_keys allows.", []string{"rule"}, nil)
 }
 
+func unrememberedDesc() *desc {
+	return prometheus.NewDesc("callwatch_rule_unremembered_total", "Calls of which a rule about new values could not tell: the key has had as many values as are remembered.", []string{"rule"}, nil)
+}
+
+func heldBackDesc() *desc {
+	return prometheus.NewDesc("callwatch_rule_held_back_total", "What a rule kept from being announced, by what held it back.", []string{"rule", "by"}, nil)
+}
+
 func ruleErrorsDesc() *desc {
 	return prometheus.NewDesc("callwatch_rule_errors_total", "Run-time errors by rule.", []string{"rule"}, nil)
 }
@@ -114,7 +122,7 @@ func storeDaysDesc() *desc {
 
 // Describe names the metrics.
 func (l *liveCollector) Describe(ch chan<- *desc) {
-	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), leftOutDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), notifiedDesc(), brokenDesc(), degradedDesc(), backlogDesc(), fetchPendingDesc(), fetchBrokenDesc(), callsHeldDesc(), foreignDesc(), storeBytesDesc(), storeLimitDesc(), storeDaysDesc()} {
+	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), leftOutDesc(), unrememberedDesc(), heldBackDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), notifiedDesc(), brokenDesc(), degradedDesc(), backlogDesc(), fetchPendingDesc(), fetchBrokenDesc(), callsHeldDesc(), foreignDesc(), storeBytesDesc(), storeLimitDesc(), storeDaysDesc()} {
 		ch <- d
 	}
 }
@@ -138,6 +146,10 @@ func (l *liveCollector) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge(disabledDesc(), disabled, h.Rule)
 		ch <- prometheus.MustNewConstMetric(leftOutDesc(), prometheus.CounterValue, float64(h.Overflow), h.Rule)
+		ch <- prometheus.MustNewConstMetric(unrememberedDesc(), prometheus.CounterValue, float64(h.Unremembered), h.Rule)
+		for by, n := range map[string]int{"active hours": h.HeldBack.ActiveHours, "cooldown": h.HeldBack.Cooldown, "silence": h.HeldBack.Silences} {
+			ch <- prometheus.MustNewConstMetric(heldBackDesc(), prometheus.CounterValue, float64(n), h.Rule, by)
+		}
 		ch <- prometheus.MustNewConstMetric(ruleErrorsDesc(), prometheus.CounterValue, float64(h.Errors), h.Rule)
 	}
 	gauge(callsDesc(), float64(calls))

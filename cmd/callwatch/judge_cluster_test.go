@@ -155,8 +155,13 @@ func TestClusterReplicaThatJoinsEndsNoDowntime(t *testing.T) {
 	first, stopFirst := replicaOn(t, c, file)
 	defer stopFirst()
 	eventually(t, "the first judges", first.judge.Leads)
-	_, stopSecond := replicaOn(t, c, file)
-	stopSecond()
+	second, stopSecond := replicaOn(t, c, file)
+	defer stopSecond()
+	put(t, first.store, birdCall("5001", 4.1))
+	eventually(t, "the second is at work", func() (knows bool) {
+		second.judge.Look(func(g *rules.Engine) { knows = g.Calls() == 1 })
+		return knows
+	})
 	resumed := 0
 	err := first.store.StoredEvents(t.Context(), time.Time{}, func(m stream.Message, _ uint64) error {
 		if m.Mark {

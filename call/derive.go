@@ -25,7 +25,9 @@ func (e *Event) Derive() {
 		e.RemotePacketLossPct = new(min(100, 100*float64(*e.RemotePacketsLost)/float64(*e.PacketsSent)))
 	}
 	if e.Cost != nil && e.DurationSec != nil && *e.DurationSec > 0 {
-		e.CostPerMin = new(60 * *e.Cost / *e.DurationSec)
+		if perMin := 60 * *e.Cost / *e.DurationSec; !math.IsInf(perMin, 0) { // JSON has no such number
+			e.CostPerMin = new(perMin)
+		}
 	}
 	if e.CandidateType != "" && e.Relayed == nil {
 		e.Relayed = new(e.CandidateType == "relay")

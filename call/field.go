@@ -67,6 +67,15 @@ var fieldTable = sync.OnceValue(func() []Field {
 	return appendFields(nil, reflect.TypeFor[Event](), nil, 0)
 })
 
+// fieldPlaces is the place of each field in the table, by its name.
+var fieldPlaces = sync.OnceValue(func() map[string]int {
+	places := map[string]int{}
+	for i, f := range fieldTable() {
+		places[f.Name] = i
+	}
+	return places
+})
+
 func appendFields(fields []Field, t reflect.Type, parent []int, offset uintptr) []Field {
 	for i := range t.NumField() {
 		sf := t.Field(i)

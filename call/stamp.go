@@ -25,8 +25,8 @@ func (s stamp) older(o stamp, order map[Kind]int) bool {
 // sources remembers for each field which event its value came from, so that the
 // fold gives the same call in whatever order its events arrive.
 type sources struct {
-	Stamps []stamp `json:"stamps,omitempty"`
-	Of     []byte  `json:"of,omitempty"` // by the field's place in the table: place in Stamps, plus one
+	Stamps []stamp
+	Of     []byte // by the field's place in the table: place in Stamps, plus one
 }
 
 // maxStamps is how many events fields can come from before unused ones are

@@ -111,7 +111,7 @@ func (t *Trace) state(r *Rule, in *Incident, by map[string]string) CaseState {
 // long enough.
 func (t *Trace) pending(r *Rule) bool {
 	i := t.engine.indexed[r.Name]
-	for cs := range t.engine.st.Calls.looseOnes() {
+	for _, cs := range t.engine.st.Calls.calls {
 		for _, h := range cs.Holds {
 			if h.Rule == i && cs.Outcomes[i] != matched && (!h.Since.IsZero() || slices.Contains(h.Recent, true)) {
 				return true

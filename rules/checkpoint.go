@@ -5,25 +5,21 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"time"
-
-	"callwatch/call"
 )
 
 // checkpointVersion changes when older checkpoints can no longer be read. One
 // that cannot be read is no loss: the events are replayed instead.
-const checkpointVersion = 6
+const checkpointVersion = 7
 
 // checkpoint is the engine's state as it is stored, as JSON behind its length; the
 // event ids that are remembered and the calls follow.
 type checkpoint struct {
 	Version int              `json:"version"`
-	Fields  string           `json:"fields"` // digest of the field table that the calls are packed by
-	Set     string           `json:"set"`    // digest of the rules file
+	Set     string           `json:"set"` // digest of the rules file
 	Now     time.Time        `json:"now"`
 	Seq     uint64           `json:"seq"`
 	Rules   []checkpointRule `json:"rules"`
@@ -55,7 +51,7 @@ func (g *Engine) Checkpoint() ([]byte, error) {
 // WriteCheckpoint writes what Checkpoint returns.
 func (g *Engine) WriteCheckpoint(w io.Writer) error {
 	c := checkpoint{
-		Version: checkpointVersion, Fields: call.TableDigest(), Set: cmp.Or(g.from, g.set.Digest), Now: g.st.Now, Seq: g.st.Seq,
+		Version: checkpointVersion, Set: cmp.Or(g.from, g.set.Digest), Now: g.st.Now, Seq: g.st.Seq,
 		Orphans: g.orphans, Silences: g.st.Silences, Reported: g.st.Reported,
 	}
 	for i, r := range g.set.Rules {
@@ -71,7 +67,7 @@ func (g *Engine) WriteCheckpoint(w io.Writer) error {
 }
 
 // write writes the checkpoint with the hashes of event ids and the calls behind it.
-func (c *checkpoint) write(w io.Writer, seen memory, calls *kept, past pastCalls) error {
+func (c *checkpoint) write(w io.Writer, seen memory, calls *callCache, past pastCalls) error {
 	b, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
@@ -96,9 +92,6 @@ func readCheckpoint(in *partReader) (c checkpoint, seen memory, err error) {
 	}
 	if c.Version != checkpointVersion {
 		return c, seen, fmt.Errorf("read checkpoint: version %d, not %d", c.Version, checkpointVersion)
-	}
-	if c.Fields != call.TableDigest() {
-		return c, seen, errors.New("read checkpoint: its calls have other fields")
 	}
 	seen = memory{Recent: in.hashes(), Older: in.hashes()}
 	return c, seen, nil

@@ -60,47 +60,40 @@ func (h *deadlineHeap) Pop() any {
 	return x
 }
 
-// expiry finds calls that had no event for long. Each stands there once for being
-// open and once for having ended, however many events it has. It is named by the
-// hash of its key: a hundred thousand calls stand there.
+// expiry finds calls that had no event for long. Each is queued once while it is
+// open and once after it has ended, however many events it has.
 type expiry struct{ ended, open []touchedCall }
 
 type touchedCall struct {
-	hash    uint64
+	call    *callState
 	touched int64 // microseconds since 1970
 }
 
-// touch is when a call had its latest event, and whether it is over.
-type touch struct {
-	at    time.Time
-	ended bool
-}
-
-// wait lets a call stand in line: when it begins, when it ends, and again when it
-// was touched while it stood there.
-func (x *expiry) wait(hash uint64, t touch) {
-	c := touchedCall{hash, t.at.UnixMicro()}
-	if t.ended {
+// wait queues a call: when it begins, when it ends, and again if it had an event
+// while it was queued.
+func (x *expiry) wait(cs *callState) {
+	c := touchedCall{cs, cs.Touched.UnixMicro()}
+	if cs.Over {
 		x.ended = append(x.ended, c)
 	} else {
 		x.open = append(x.open, c)
 	}
 }
 
-// due are the calls whose wait is over, unless they were touched meanwhile.
-func (x *expiry) due(now time.Time, o Options) []uint64 {
+// due returns the calls whose time is over, unless they had an event since.
+func (x *expiry) due(now time.Time, o Options) []*callState {
 	return slices.Concat(takeBefore(&x.ended, now.Add(-o.EndedFor)), takeBefore(&x.open, now.Add(-o.OpenFor)))
 }
 
-// gone says whether a call is no longer kept.
-func (o Options) gone(t touch, now time.Time) bool {
-	if t.ended {
-		return t.at.Before(now.Add(-o.EndedFor))
+// gone reports whether a call has expired.
+func (o Options) gone(cs *callState, now time.Time) bool {
+	if cs.Over {
+		return cs.Touched.Before(now.Add(-o.EndedFor))
 	}
-	return t.at.Before(now.Add(-o.OpenFor))
+	return cs.Touched.Before(now.Add(-o.OpenFor))
 }
 
-func takeBefore(queue *[]touchedCall, limit time.Time) []uint64 {
+func takeBefore(queue *[]touchedCall, limit time.Time) []*callState {
 	n, before := 0, limit.UnixMicro()
 	for n < len(*queue) && (*queue)[n].touched < before {
 		n++
@@ -108,10 +101,11 @@ func takeBefore(queue *[]touchedCall, limit time.Time) []uint64 {
 	if n == 0 {
 		return nil
 	}
-	taken := make([]uint64, n)
+	taken := make([]*callState, n)
 	for i := range taken {
-		taken[i] = (*queue)[i].hash
+		taken[i] = (*queue)[i].call
 	}
+	clear((*queue)[:n])
 	*queue = (*queue)[n:]
 	return taken
 }

@@ -35,8 +35,6 @@ type Options struct {
 	// counted is told of each call that a rule over a window has counted or left
 	// out, right after; nil for nobody. It must not keep cs.
 	counted func(rule int, cs *callState)
-
-	hash func(call.Key) uint64 // by which calls are found; nil for one that differs
 }
 
 const (
@@ -94,7 +92,7 @@ func NewEngine(set *Set, o Options) *Engine {
 	}
 	g := &Engine{
 		set: set, opt: o, indexed: map[string]int{},
-		st:    state{Calls: newKept(looseCalls, o.hash), Keys: map[ruleKey]*keyState{}},
+		st:    state{Calls: newCallCache(), Keys: map[ruleKey]*keyState{}},
 		watch: stopwatch{clock: o.Clock},
 	}
 	for i, r := range set.Rules {
@@ -123,15 +121,15 @@ func (g *Engine) Apply(seq uint64, at time.Time, e *call.Event) []Transition {
 	}
 	g.noteFields(e)
 	cs, begun := g.callOf(e.Key())
-	over := cs.ended()
+	over := cs.Over
 	changed := cs.Call.FoldWith(e, call.Folding{Prefer: g.opt.Prefer, Rate: g.opt.Rate})
-	if !over && cs.ended() {
+	if cs.Over = isOver(&cs.Call.Event); !over && cs.Over {
 		cs.endHolds()
 	}
-	cs.Touched, cs.packed = g.st.Now, nil
-	hash := g.st.Calls.put(cs)
-	if begun || !over && cs.ended() {
-		g.expiry.wait(hash, touch{g.st.Now, cs.ended()})
+	cs.Touched, cs.evicted = g.st.Now, nil
+	g.st.Calls.put(cs)
+	if begun || !over && cs.Over {
+		g.expiry.wait(cs)
 	}
 	g.judgeAll(cs, e, changed)
 	g.noticeEnd(cs)
@@ -205,6 +203,7 @@ func (g *Engine) begin(seq uint64, at time.Time) bool {
 		if q, due := g.settling.next(); q != nil && !due.After(at) && !g.due.before(due) {
 			g.st.Now = later(g.st.Now, due)
 			g.settleNext(q)
+			g.st.Calls.evict()
 			continue
 		}
 		d, ok := g.due.pop(at)
@@ -217,7 +216,7 @@ func (g *Engine) begin(seq uint64, at time.Time) bool {
 	}
 	g.st.Now = later(g.st.Now, at)
 	g.forget()
-	g.st.Calls.tidy()
+	g.st.Calls.evict()
 	return true
 }
 
@@ -272,8 +271,8 @@ func (g *Engine) callOf(k call.Key) (cs *callState, begun bool) {
 	if cs := g.call(k); cs != nil {
 		return cs, false
 	}
-	cs = &callState{Outcomes: make([]outcome, len(g.set.Rules))}
-	if old := g.st.Calls.peek(k); old != nil { // no longer kept, but not dropped yet
+	cs = &callState{Key: k, Call: &call.Call{}, Outcomes: make([]outcome, len(g.set.Rules))}
+	if old := g.st.Calls.get(k); old != nil { // expired, but not removed yet
 		copy(cs.Outcomes, old.Outcomes)
 		return cs, true
 	}
@@ -285,27 +284,36 @@ func (g *Engine) callOf(k call.Key) (cs *callState, begun bool) {
 	return cs, true
 }
 
-// call is a call that is kept; nil for none.
+// call returns a call that has not expired, with its facts; nil if there is none.
 func (g *Engine) call(k call.Key) *callState {
-	if t, ok := g.st.Calls.touched(k); !ok || g.opt.gone(t, g.st.Now) {
+	if !g.hasCall(k) {
 		return nil
 	}
-	return g.st.Calls.find(k)
+	return g.st.Calls.load(g.st.Calls.get(k))
+}
+
+// hasCall reports whether there is a call that has not expired.
+func (g *Engine) hasCall(k call.Key) bool {
+	cs := g.st.Calls.get(k)
+	return cs != nil && !g.opt.gone(cs, g.st.Now)
 }
 
 // forget drops calls that have had no event for long enough.
 func (g *Engine) forget() {
-	for _, hash := range g.expiry.due(g.st.Now, g.opt) {
-		gone := func(t touch) bool { return g.opt.gone(t, g.st.Now) }
-		dropped := func(k call.Key, o []outcome) { g.st.Past.keep(k, o, g.st.Now, g.opt.PastFor) }
-		if left, some := g.st.Calls.dropGone(hash, gone, dropped); some {
-			g.expiry.wait(hash, left)
+	for _, cs := range g.expiry.due(g.st.Now, g.opt) {
+		switch {
+		case g.st.Calls.get(cs.Key) != cs: // removed since
+		case g.opt.gone(cs, g.st.Now):
+			g.st.Past.keep(cs.Key, cs.Outcomes, g.st.Now, g.opt.PastFor)
+			g.st.Calls.remove(cs)
+		default:
+			g.expiry.wait(cs)
 		}
 	}
 }
 
-func (c *callState) ended() bool {
-	return c.Call.Final || c.Call.Kind == call.Ended || c.Call.Kind == call.Report
+func isOver(e *call.Event) bool {
+	return e.Final || e.Kind == call.Ended || e.Kind == call.Report
 }
 
 // Incidents are the open incidents, oldest first.
@@ -320,13 +328,12 @@ func (g *Engine) Incidents() []Incident {
 	return open
 }
 
-// Call is what is known of a call; false where it is not kept.
+// Call returns what is known of a call; false once it has expired.
 func (g *Engine) Call(k call.Key) (call.Call, bool) {
-	cs := g.st.Calls.peek(k)
-	if cs == nil || g.opt.gone(touch{cs.Touched, cs.ended()}, g.st.Now) {
+	if !g.hasCall(k) {
 		return call.Call{}, false
 	}
-	return cs.Call, true
+	return *g.st.Calls.facts(g.st.Calls.get(k)), true
 }
 
 func (r *Rule) failure(err any) string { return fmt.Sprintf("rule %s: %v", r.Name, err) }

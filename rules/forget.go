@@ -3,7 +3,6 @@ package rules
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -20,10 +19,11 @@ func ForgetCall(data []byte, k call.Key) (without []byte, found bool, err error)
 	if err != nil {
 		return nil, false, err
 	}
-	calls := newKept(looseCalls, nil)
-	if found, err = calls.readWithout(in, k); err != nil {
+	calls := newCallCache()
+	if err := calls.read(in, func(*callState) {}); err != nil {
 		return nil, false, fmt.Errorf("read checkpoint: %w", err)
 	}
+	found = calls.forget(k)
 	var past pastCalls
 	if past.read(in, nil); in.err != nil {
 		return nil, false, fmt.Errorf("read checkpoint: %w", in.err)
@@ -44,38 +44,6 @@ func ForgetCall(data []byte, k call.Key) (without []byte, found bool, err error)
 	var out bytes.Buffer
 	err = c.write(&out, seen, calls, past)
 	return out.Bytes(), true, err
-}
-
-// readWithout reads calls but for one, and says whether that was known. Where the
-// dictionary of its provider was made of it, the provider's calls are packed anew
-// with another one.
-func (k *kept) readWithout(in *partReader, gone call.Key) (found bool, err error) {
-	other := newPacker()
-	err = k.read(in, func(record []byte, loose bool) {
-		key := keyOfRecord(record)
-		hash := k.hash(key)
-		switch {
-		case key == gone:
-			found = true
-		case loose || k.packed.has(hash):
-			k.put(k.packer.unpack(record))
-		case k.packer.codecs[key.Provider].madeOf(gone):
-			cs := k.packer.unpack(record)
-			cs.packed = nil
-			if other.codecs[key.Provider] == nil {
-				other.learn(key.Provider, sample(nil, cs))
-			}
-			k.packed.put(hash, other.pack(cs))
-		default:
-			k.packed.put(hash, record)
-		}
-	})
-	if k.packer.codecs[gone.Provider].madeOf(gone) {
-		found = true
-		delete(k.packer.codecs, gone.Provider)
-		maps.Copy(k.packer.codecs, other.codecs)
-	}
-	return found, err
 }
 
 func pointers(list []orphan) []*keyState {

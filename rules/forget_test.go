@@ -9,16 +9,16 @@ import (
 	"callwatch/call"
 )
 
-// A call that is forgotten is in no part of a checkpoint, be it loose, packed or
-// what the others are packed by; the others stay.
+// A call that is forgotten is in no part of a checkpoint, be it hot, evicted or
+// in the dictionary that the others are compressed with; the others stay.
 func TestForgetCall(t *testing.T) {
 	set := compileSet(t, "rules:\n  - {name: low, when: mos < 2, by: [provider]}\n")
-	for _, packed := range []bool{false, true} {
+	for _, evicted := range []bool{false, true} {
 		for _, forgotten := range []int{0, 7} {
-			t.Run(fmt.Sprintf("packed %v, call %d", packed, forgotten), func(t *testing.T) {
+			t.Run(fmt.Sprintf("evicted %v, call %d", evicted, forgotten), func(t *testing.T) {
 				g := NewEngine(set, Options{})
-				if packed {
-					g.st.Calls.limit = 2
+				if evicted {
+					g.st.Calls.capacity = 2
 				}
 				at := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
 				name := func(i int) call.Key { return call.Key{Provider: "acme", CallID: fmt.Sprintf("call-%d", i)} }
@@ -27,8 +27,8 @@ func TestForgetCall(t *testing.T) {
 					e.From, e.MOS = fmt.Sprintf("+155501000%02d", i), new(1.5)
 					g.Apply(uint64(i+1), at.Add(time.Duration(i)*time.Second), e)
 				}
-				if packed && g.st.Calls.packed.len() == 0 {
-					t.Fatal("nothing is packed")
+				if evicted && g.st.Calls.hot.Len() == 20 {
+					t.Fatal("nothing is evicted")
 				}
 				data, err := g.Checkpoint()
 				if err != nil {
@@ -54,6 +54,11 @@ func TestForgetCall(t *testing.T) {
 				number := fmt.Sprintf("+155501000%02d", forgotten)
 				if strings.Contains(string(without), number) {
 					t.Error("the checkpoint has the number")
+				}
+				for provider, d := range next.st.Calls.dictionaries {
+					if strings.Contains(string(d.text), number) {
+						t.Errorf("the dictionary of %s has the number", provider)
+					}
 				}
 				if in := next.Incidents()[0]; !in.Names(name(0)) {
 					t.Error("the incident does not name its call any more")

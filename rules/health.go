@@ -52,7 +52,7 @@ func (g *Engine) Healths() []Health {
 }
 
 // Calls is the number of calls that are kept.
-func (g *Engine) Calls() int { return g.st.Calls.len() }
+func (g *Engine) Calls() int { return len(g.st.Calls.calls) }
 
 // hour is how many calls matched in one hour of stream time.
 type hour struct {

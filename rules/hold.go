@@ -18,7 +18,7 @@ func (c *callState) holding(rule int) bool {
 func (c *callState) endHolds() {
 	for i := range c.Holds {
 		if !c.Holds[i].Since.IsZero() {
-			c.packed, c.Holds[i] = nil, callHold{Rule: c.Holds[i].Rule}
+			c.Holds[i] = callHold{Rule: c.Holds[i].Rule}
 		}
 	}
 }

@@ -113,7 +113,7 @@ func (g *Engine) held(i int, r *Rule, cs *callState, holds bool) bool {
 		}
 		return n >= r.For.Need
 	case r.For.Duration > 0:
-		if cs.ended() { // the condition can hold no longer than the call
+		if cs.Over { // the condition can hold no longer than the call
 			return false
 		}
 		h := cs.hold(i)
@@ -123,7 +123,7 @@ func (g *Engine) held(i int, r *Rule, cs *callState, holds bool) bool {
 		}
 		if h.Since.IsZero() {
 			h.Since = g.st.Now
-			g.due.push(deadline{at: h.Since.Add(r.For.Duration), rule: r.Name, call: cs.Call.Key()})
+			g.due.push(deadline{at: h.Since.Add(r.For.Duration), rule: r.Name, call: cs.Key})
 		}
 		return !g.st.Now.Before(h.Since.Add(r.For.Duration))
 	}

@@ -97,8 +97,8 @@ func (p *pastCalls) of(k call.Key, now time.Time, keptFor time.Duration) string 
 func (p *pastCalls) write(out *parts) {
 	out.number(uint64(len(p.generations)))
 	for _, g := range p.generations {
-		out.bytes(appendTime(nil, g.began))
-		out.bytes(appendTime(nil, g.latest))
+		out.time(g.began)
+		out.time(g.latest)
 		out.number(uint64(len(g.outcomes)))
 		for _, h := range slices.Sorted(maps.Keys(g.outcomes)) {
 			out.number(h)
@@ -114,9 +114,7 @@ func (p *pastCalls) read(in *partReader, moved func([]outcome) []outcome) {
 		if in.err != nil {
 			return
 		}
-		began := recordReader{call.Packed{Rest: in.bytes()}}
-		latest := recordReader{call.Packed{Rest: in.bytes()}}
-		g := pastGeneration{began: began.time(), latest: latest.time(), outcomes: map[uint64]string{}}
+		g := pastGeneration{began: in.time(), latest: in.time(), outcomes: map[uint64]string{}}
 		for range in.number() {
 			h, text := in.number(), in.bytes()
 			if in.err != nil {

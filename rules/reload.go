@@ -72,7 +72,7 @@ func (k *keyState) rest() (rested keyState, some bool) {
 // the order of their keys.
 func (g *Engine) restAll(i int, reason string) {
 	r := g.set.Rules[i]
-	for cs := range g.st.Calls.looseOnes() { // a call on which a `for` has begun is not packed
+	for _, cs := range g.st.Calls.calls {
 		if slices.ContainsFunc(cs.Holds, func(h callHold) bool { return h.Rule == i }) {
 			*cs.hold(i) = callHold{Rule: i}
 		}

@@ -12,19 +12,9 @@ type settling []settleQueue
 
 type settleQueue struct {
 	wait  time.Duration
-	rules []int // by place in the set
-	calls []endedCall
+	rules []int        // by place in the set
+	calls []*callState // that have ended
 }
-
-// endedCall is where and when the end of a call was stored, in stream time.
-type endedCall struct {
-	hash uint64 // of the call's key
-	seq  uint64
-	sec  int64 // since 1970
-	nano int32
-}
-
-func (c endedCall) at() time.Time { return time.Unix(c.sec, int64(c.nano)).UTC() }
 
 func settlingOf(set *Set) settling {
 	var s settling
@@ -44,14 +34,10 @@ func settlingOf(set *Set) settling {
 }
 
 // push lets a call wait.
-func (s settling) push(hash, seq uint64, at time.Time) {
+func (s settling) push(cs *callState) {
 	for i := range s {
-		s[i].push(hash, seq, at)
+		s[i].calls = append(s[i].calls, cs)
 	}
-}
-
-func (q *settleQueue) push(hash, seq uint64, at time.Time) {
-	q.calls = append(q.calls, endedCall{hash, seq, at.Unix(), int32(at.Nanosecond())})
 }
 
 // next is the queue whose first call settles first, and when; nil for none.
@@ -60,7 +46,7 @@ func (s settling) next() (q *settleQueue, due time.Time) {
 		if len(s[i].calls) == 0 {
 			continue
 		}
-		if at := s[i].calls[0].at().Add(s[i].wait); q == nil || at.Before(due) {
+		if at := s[i].calls[0].Ended.Add(s[i].wait); q == nil || at.Before(due) {
 			q, due = &s[i], at
 		}
 	}
@@ -70,7 +56,7 @@ func (s settling) next() (q *settleQueue, due time.Time) {
 // noticeEnd remembers when the end of a call was stored, and counts the call at
 // once where nothing more is expected of it.
 func (g *Engine) noticeEnd(cs *callState) {
-	if len(g.settling) == 0 || !cs.ended() && cs.Ended.IsZero() {
+	if len(g.settling) == 0 || !cs.Over && cs.Ended.IsZero() {
 		return
 	}
 	first := cs.Ended.IsZero()
@@ -84,19 +70,19 @@ func (g *Engine) noticeEnd(cs *callState) {
 			g.count(g.settling[i].rules, cs)
 		}
 	case first:
-		g.settling.push(g.st.Calls.hash(cs.Call.Key()), cs.EndedSeq, cs.Ended)
+		g.settling.push(cs)
 	}
 }
 
 // settleNext counts the first call of a queue for the queue's rules.
 func (g *Engine) settleNext(q *settleQueue) {
-	c := q.calls[0]
+	cs := q.calls[0]
+	q.calls[0] = nil
 	if q.calls = q.calls[1:]; len(q.calls) == 0 {
 		q.calls = nil
 	}
-	cs := g.st.Calls.findEnded(c.hash, c.seq, func(t touch) bool { return g.opt.gone(t, g.st.Now) })
-	if cs != nil && !cs.Settled {
-		g.count(q.rules, cs)
+	if g.st.Calls.get(cs.Key) == cs && !g.opt.gone(cs, g.st.Now) && !cs.Settled {
+		g.count(q.rules, g.st.Calls.load(cs))
 	}
 }
 
@@ -104,22 +90,20 @@ func (g *Engine) settleNext(q *settleQueue) {
 // through with has been counted by all of its rules; one that ended with the last
 // event is still to come, also where the queue waits for nothing.
 func (g *Engine) restoreSettling() {
-	type waiter struct {
-		hash, seq uint64
-		at        time.Time
-	}
-	var waiting []waiter
-	for r := range g.st.Calls.headers() {
-		if !r.Ended.IsZero() && !r.Settled {
-			waiting = append(waiting, waiter{g.st.Calls.hash(r.Key), r.EndedSeq, r.Ended})
+	var waiting []*callState
+	for _, cs := range g.st.Calls.calls {
+		if !cs.Ended.IsZero() && !cs.Settled {
+			waiting = append(waiting, cs)
 		}
 	}
-	slices.SortFunc(waiting, func(a, b waiter) int { return cmp.Compare(a.seq, b.seq) })
-	for _, w := range waiting {
+	slices.SortFunc(waiting, func(a, b *callState) int {
+		return cmp.Or(cmp.Compare(a.EndedSeq, b.EndedSeq), compareKeys(a.Key, b.Key))
+	})
+	for _, cs := range waiting {
 		for i := range g.settling {
 			q := &g.settling[i]
-			if w.at.Add(q.wait).After(g.st.Now) || w.seq == g.st.Seq {
-				q.push(w.hash, w.seq, w.at)
+			if cs.Ended.Add(q.wait).After(g.st.Now) || cs.EndedSeq == g.st.Seq {
+				q.calls = append(q.calls, cs)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"container/list"
 	"time"
 
 	"callwatch/call"
@@ -10,7 +11,7 @@ import (
 type state struct {
 	Now   time.Time // stream time
 	Seq   uint64    // last event or tick applied
-	Calls *kept
+	Calls *callCache
 	Keys  map[ruleKey]*keyState
 	Rules []*ruleState // by the rule's place in the set
 	Seen  memory
@@ -22,7 +23,8 @@ type state struct {
 
 // callState is a call and what the rules have made of it so far.
 type callState struct {
-	Call     call.Call
+	Key      call.Key
+	Call     *call.Call // nil while it is evicted
 	Touched  time.Time  // stream time of the latest event
 	Outcomes []outcome  // by the rule's place in the set
 	Holds    []callHold // of the rules with `for`, where it has begun
@@ -30,10 +32,10 @@ type callState struct {
 	Ended    time.Time // stream time at which the end was stored; zero before
 	EndedSeq uint64
 	Settled  bool // nothing more is expected: every window has counted it
+	Over     bool // the call has ended
 
-	turn   uint64     // at which it was touched last, among the calls that are kept
-	next   *callState // of the same hash
-	packed []byte     // call and holds as they were packed; nil once they changed
+	evicted []byte        // facts of the call, compressed; nil once they changed
+	hot     *list.Element // of the cache; nil while it is evicted
 }
 
 // callHold is how far the `for` of one rule has come on one call.
@@ -57,7 +59,6 @@ const (
 // hold is the state of the rule's `for` on the call, made when it is missing; it
 // may be changed.
 func (c *callState) hold(rule int) *callHold {
-	c.packed = nil
 	for i := range c.Holds {
 		if c.Holds[i].Rule == rule {
 			return &c.Holds[i]

@@ -153,7 +153,7 @@ func (t *Trace) observe(cs *callState, e *call.Event) {
 	if r.For.Need > 0 {
 		view = cs.Call.With(e)
 	}
-	if r.Window == nil && r.wakes(e.Kind) || r.Window != nil && cs.ended() {
+	if r.Window == nil && r.wakes(e.Kind) || r.Window != nil && cs.Over {
 		t.facts.Load(view)
 		t.coverage.observe(r, &t.facts)
 	}
@@ -163,7 +163,7 @@ func (t *Trace) observe(cs *callState, e *call.Event) {
 // wake the rule says nothing new about it.
 func (t *Trace) explain(i int, r *Rule, cs *callState, tr *traced, view *call.Event, kind call.Kind) {
 	t.facts.Load(view)
-	if t.coverage != nil && (r.Window == nil && r.wakes(kind) || r.Window != nil && cs.ended()) {
+	if t.coverage != nil && (r.Window == nil && r.wakes(kind) || r.Window != nil && cs.Over) {
 		t.coverage.observe(r, &t.facts)
 	}
 	if _, have := tr.rules[i]; have && !r.wakes(kind) && cs.Outcomes[i] != matched {
@@ -187,7 +187,7 @@ func (t *Trace) dispose(i int, r *Rule, cs *callState, x *Explanation) {
 		return
 	}
 	if cs.Outcomes[i] != matched {
-		if r.For.Duration > 0 && cs.ended() {
+		if r.For.Duration > 0 && cs.Over {
 			x.hold("for", "the call ended before the condition had held for "+shortDuration(r.For.Duration))
 			return
 		}

@@ -81,8 +81,8 @@ func (g *Engine) countIn(i int, r *Rule, cs *callState) {
 	}
 	var place int64
 	k.Window, place = k.Window.add(r.Window, at, g.st.Now, readings)
-	k.Window.remember(cs.Call.Key())
-	total := g.blame(r, k, cs.Call.Key(), place, readings)
+	k.Window.remember(cs.Key)
+	total := g.blame(r, k, cs.Key, place, readings)
 	health.Counts.add(total)
 	if total.met {
 		health.matchAt(g.st.Now)
@@ -107,7 +107,7 @@ func (g *Engine) blame(r *Rule, k *keyState, key call.Key, place int64, readings
 	if s.Last != nil {
 		left = s.Last.Total - int64(w.Calls)
 	}
-	stays := func(b blamed) bool { return b.At > left && g.call(b.Key) != nil }
+	stays := func(b blamed) bool { return b.At > left && g.hasCall(b.Key) }
 	for i := range w.leads {
 		l := &w.leads[i]
 		p := l.part(readings)

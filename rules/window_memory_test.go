@@ -27,7 +27,7 @@ func keyMemory(t testing.TB, rule string) float64 {
 	// What the engine keeps of the calls themselves is not the window's.
 	measure := func() uint64 {
 		g.expiry = expiry{}
-		g.st.Calls, g.st.Seen = newKept(looseCalls, nil), memory{}
+		g.st.Calls, g.st.Seen = newCallCache(), memory{}
 		var m runtime.MemStats
 		runtime.GC()
 		runtime.GC()
@@ -46,7 +46,7 @@ func keyMemory(t testing.TB, rule string) float64 {
 			g.Apply(seq, at, &e)
 		}
 		g.expiry = expiry{}
-		g.st.Calls = newKept(looseCalls, nil)
+		g.st.Calls = newCallCache()
 	}
 	used := measure() - before
 	if len(g.st.Keys) != keys {

@@ -11,9 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/call"
 	"callwatch/handlers/backend"
 	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
+	"callwatch/rules"
 	"callwatch/stream"
 )
 
@@ -116,13 +118,28 @@ func TestEraseCall(t *testing.T) {
 	}
 }
 
-// checkpointText is the state of the rules as it is stored.
+// checkpointText is the checkpoint with what it knows of the calls of these tests,
+// which are compressed in there.
 func checkpointText(t *testing.T, dir string) (text string) {
 	t.Helper()
+	set, problems := rules.Load("rules.yaml", []byte("rules: [{name: low, when: mos < 2}]"))
+	if problems.Errors() {
+		t.Fatal(problems)
+	}
 	inStore(t, dir, func(store *stream.Store) {
 		_, err := store.LoadCheckpoint(t.Context(), pipeline.CheckpointName, func(_ uint64, r io.Reader) error {
 			b, err := io.ReadAll(r)
+			if err != nil {
+				return err
+			}
 			text = string(b)
+			saved, err := rules.Restore(set, rules.Options{}, b)
+			for _, id := range []string{"leg-1001", "leg-1002", "leg-1003"} {
+				if err == nil {
+					c, _ := saved.Call(call.Key{Provider: "bird", CallID: id})
+					text += c.From + " " + c.To
+				}
+			}
 			return err
 		})
 		if err != nil {

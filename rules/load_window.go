@@ -115,6 +115,9 @@ func (l *loader) kindOfRule(r *Rule, present map[string]ast.Node) {
 	if has("for") && (has("absent") || has("new")) {
 		conflict("for", "for belongs to a rule with when", "")
 	}
+	if has("for") && has("when") && !has("over") && r.For.Duration > 0 && len(r.On) > 0 && !r.wakes(call.Progress) && !r.wakes(call.Stats) {
+		conflict("for", "the rule never matches: only calls that have ended wake it, and for ends with the call", "add stats or progress to on, or leave for out")
+	}
 	if has("learn") && !has("new") {
 		conflict("learn", "learn belongs to a rule with new", "add new: and a field")
 	}

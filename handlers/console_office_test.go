@@ -130,7 +130,7 @@ func (o *office) history() *backend.History {
 				return backend.Ends{Events: o.seq, Transitions: uint64(len(o.transitions))}
 			}), nil
 		},
-		Call: o.call, Explain: o.explain, Try: o.try, Backtest: o.backtest, Incident: o.incident,
+		Call: o.call, Explain: o.explain, Try: o.try, Check: rules.LoadContext, Backtest: o.backtest, Incident: o.incident,
 		Body: func(_ context.Context, id string) (backend.Body, error) {
 			if id == "gone" {
 				return backend.Body{}, backend.ErrNotFound

@@ -43,6 +43,10 @@ type offset time.Duration
 const (
 	defaultEvery = time.Second
 	maxRepeat    = 10_000
+
+	maxCaseEvents = 50_000  // of all steps of a case
+	maxFileEvents = 500_000 // of all cases of a file
+	maxCaseTicks  = 200_000 // deadlines that pass in a case
 )
 
 // caseStart is when cases start that say nothing else: a working day at noon.

@@ -141,6 +141,7 @@ func (l *loader) cases(n ast.Node) []Case {
 				l.add(nodeAt(n), "no-"+key, "a test needs "+key+":", "")
 			}
 		}
+		l.count(n, &c)
 		if seen[c.Name] && c.Name != "" {
 			l.add(nodeAt(n), "duplicate-name", fmt.Sprintf("a test named %q stands here already", c.Name), "")
 		}
@@ -148,6 +149,20 @@ func (l *loader) cases(n ast.Node) []Case {
 		out = append(out, c)
 	})
 	return out
+}
+
+// count reports a case, or a file, of more events than are played.
+func (l *loader) count(n ast.Node, c *Case) {
+	events := 0
+	for i := range c.Given {
+		events += c.Given[i].Repeat
+	}
+	if events > maxCaseEvents {
+		l.add(nodeAt(n), "too-large", fmt.Sprintf("the test has %d events, repeats included; %d are played at most", events, maxCaseEvents), "use fewer repeats")
+	}
+	if l.events += events; l.events > maxFileEvents {
+		l.giveUp(nodeAt(n), fmt.Sprintf("the tests of the file have more than %d events, repeats included", maxFileEvents))
+	}
 }
 
 func (l *loader) given(n ast.Node) Given {

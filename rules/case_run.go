@@ -19,6 +19,8 @@ type Normalize func(provider, file string, body []byte, receivedAt time.Time) ([
 // maxPayload bounds a payload of a case in bytes.
 const maxPayload = 4 << 20
 
+var errTooLong = fmt.Errorf("more than %d deadlines of the rules pass in the time that the test takes: let less time pass", maxCaseTicks)
+
 // Runner runs cases.
 type Runner struct {
 	Set       *Set
@@ -59,6 +61,7 @@ func (x *Runner) Run(c *Case) CaseResult {
 	}
 	t := NewTrace(set, x.Options)
 	t.only = c.Rule
+	t.maxTicks = maxCaseTicks + maxCaseEvents
 	t.Focus() // the last call of each step
 	if x.Coverage != nil {
 		x.Coverage.tested(r)
@@ -121,6 +124,9 @@ func (x *Runner) feed(t *Trace, r *Rule, c *Case) (last []call.Key, err error) {
 				return nil, fmt.Errorf("step %d: %w", i+1, err)
 			}
 			t.Wait(now)
+			if t.stuck() {
+				return nil, errTooLong
+			}
 			for j := range events {
 				if n == g.Repeat-1 {
 					last = append(last, events[j].Key())
@@ -131,7 +137,9 @@ func (x *Runner) feed(t *Trace, r *Rule, c *Case) (last []call.Key, err error) {
 		}
 		every = g.Every
 	}
-	t.Wait(now.Add(c.Advance))
+	if t.Wait(now.Add(c.Advance)); t.stuck() {
+		return nil, errTooLong
+	}
 	return last, nil
 }
 

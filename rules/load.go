@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -38,17 +39,30 @@ func ReadFile(path string) ([]byte, error) {
 
 // Load compiles the content of a rules file; name is what problems call it.
 func Load(name string, src []byte) (*Set, Problems) {
+	set, problems, _ := LoadContext(context.Background(), name, src)
+	return set, problems
+}
+
+// LoadContext is Load, given up when ctx ends: the error is that of ctx.
+func LoadContext(ctx context.Context, name string, src []byte) (*Set, Problems, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
 	d, root := parseDocument(name, src)
+	d.stopped = func() bool { return ctx.Err() != nil }
 	l := newLoader(d, Digest(src))
 	if root != nil {
 		l.file(root)
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
 	d.problems.sort()
 	if d.problems.Errors() {
-		return nil, d.problems
+		return nil, d.problems, nil
 	}
 	l.set.env = l.env
-	return l.set, d.problems
+	return l.set, d.problems, nil
 }
 
 // Digest names the content of a rules file.
@@ -68,6 +82,7 @@ type loader struct {
 
 	adoptions []adoption
 	parts     int  // of all expressions so far
+	events    int  // of all tests so far
 	nameless  bool // a rule has no name that could be read
 }
 

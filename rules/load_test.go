@@ -1,7 +1,10 @@
 package rules
 
 import (
+	"context"
+	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -95,4 +98,39 @@ func FuzzLoad(f *testing.F) {
 			_ = p.String()
 		}
 	})
+}
+
+// A file that nobody waits for any more is not read to its end.
+func TestLoadIsCanceled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	set, problems, err := LoadContext(ctx, "rules.yaml", []byte("rules: [{name: a, when: mos < 3}]"))
+	if set != nil || problems != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v %v %v", set, problems, err)
+	}
+	d, root := parseDocument("rules.yaml", []byte("rules: [{name: a, when: mos < 3}, {name: b, when: mos < 3}, {name: c, when: mos < 3}]"))
+	n := 0
+	d.stopped = func() bool { n++; return n > 4 }
+	l := newLoader(d, "")
+	if l.file(root); len(l.set.Rules) == 3 {
+		t.Error("all rules were read")
+	}
+}
+
+// What tests play is bounded in events, and in the deadlines that pass.
+func TestCasesAreBounded(t *testing.T) {
+	steps := strings.Repeat("{repeat: 10000, call: {mos: 2}}, ", 6)
+	_, problems := Load("rules.yaml", []byte("rules: [{name: a, when: mos < 3, tests: [{name: t, given: ["+steps+"], expect: {matched: 1}}]}]"))
+	if !problems.Errors() || problems[0].Code != "too-large" || !strings.Contains(problems[0].Message, "60000 events") {
+		t.Errorf("%v", problems)
+	}
+	one := "{name: t%d, given: [" + strings.Repeat("{repeat: 10000, call: {mos: 2}}, ", 5) + "], expect: {matched: 1}}, "
+	var all strings.Builder
+	for i := range 12 {
+		fmt.Fprintf(&all, one, i)
+	}
+	_, problems = Load("rules.yaml", []byte("rules: [{name: a, when: mos < 3, tests: ["+all.String()+"]}]"))
+	if !problems.Errors() || !strings.Contains(problems[0].Message, "500000 events") {
+		t.Errorf("%v", problems)
+	}
 }

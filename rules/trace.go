@@ -25,6 +25,9 @@ type Trace struct {
 	only     string    // the one rule that is of interest; "" is all of them
 	coverage *Coverage // nil: not wanted
 
+	ticks    int // so far
+	maxTicks int // time stands still after so many; 0: never
+
 	focused bool // only the calls in focus are explained
 	focus   map[call.Key]bool
 	waiting map[ruleKey][]call.Key // calls whose window holds, and whose rule waits for its `for`
@@ -250,7 +253,7 @@ func (r *Rule) waiting(holds []callHold, rule int, now time.Time) string {
 func (t *Trace) advance(until time.Time) {
 	for {
 		due := t.engine.NextDeadline()
-		if due.IsZero() || !due.Before(until) {
+		if due.IsZero() || !due.Before(until) || t.stuck() {
 			return
 		}
 		t.tick(later(due, t.engine.st.Now.Add(time.Second)))
@@ -263,7 +266,11 @@ func (t *Trace) Wait(until time.Time) {
 	t.tick(later(until, t.engine.st.Now))
 }
 
+// stuck reports whether more deadlines have passed than the trace may take.
+func (t *Trace) stuck() bool { return t.maxTicks > 0 && t.ticks > t.maxTicks }
+
 func (t *Trace) tick(at time.Time) {
+	t.ticks++
 	t.Transitions = append(t.Transitions, t.engine.Tick(t.engine.Seq()+1, at)...)
 	t.settlePending()
 	t.observeWindows()

@@ -23,6 +23,7 @@ type document struct {
 	lines    []string
 	problems Problems
 	full     bool                          // there are more problems than are kept
+	stopped  func() bool                   // nobody waits for the result any more; nil: somebody does
 	visited  func(what string, known keys) // told of each mapping that is read; nil for nobody
 }
 
@@ -80,6 +81,9 @@ func (d *document) syntaxError(err error) {
 	}
 	d.add(pos{1, 1}, "yaml-syntax", "this is not YAML: "+err.Error(), "")
 }
+
+// over reports whether reading on is of no use.
+func (d *document) over() bool { return d.full || d.stopped != nil && d.stopped() }
 
 func (d *document) add(p pos, code, message, hint string) {
 	d.report(p, problemError, code, message, hint)
@@ -157,7 +161,7 @@ func didYouMean(key string, known keys) string {
 // entries calls fn for each entry of a mapping, in the order of the file.
 func (d *document) entries(n ast.Node, what string, fn func(key string, keyAt pos, value ast.Node)) {
 	n, ok := d.plain(n)
-	if !ok || d.full {
+	if !ok || d.over() {
 		return
 	}
 	var values []*ast.MappingValueNode
@@ -242,7 +246,7 @@ func (d *document) list(n ast.Node, what string, fn func(ast.Node)) {
 		return
 	}
 	for _, v := range seq.Values {
-		if d.full {
+		if d.over() {
 			return
 		}
 		fn(v)

@@ -101,7 +101,7 @@ func planBacktest(cfg *Config, baseline, failIf string) (*backtestPlan, error) {
 
 // load compiles a rules file.
 func (p *backtestPlan) load(path string) (*rules.Set, error) {
-	src, err := os.ReadFile(path)
+	src, err := rules.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) && path == defaultConfig().Rules {
 		path, src, err = "shipped rules.yaml", callwatch.Rules, nil
 	}

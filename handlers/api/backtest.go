@@ -68,7 +68,11 @@ func (s *service) backtest(ctx context.Context, in *backtestInput) (*huma.Stream
 		return nil, err
 	}
 	if r.Rules != "" {
-		if _, problems := rules.Load("rules.yaml", []byte(r.Rules)); problems.Errors() {
+		_, problems, err := s.History.Check(ctx, "rules.yaml", []byte(r.Rules))
+		if err != nil {
+			return nil, err
+		}
+		if problems.Errors() {
 			return nil, refused("rules", problems)
 		}
 	}

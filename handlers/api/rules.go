@@ -57,12 +57,15 @@ func (s *service) routeRules() {
 	add(s, huma.Operation{
 		OperationID: "checkRules", Method: http.MethodPost, Path: "/rules/check", Summary: "Say what is wrong with rules, without using them",
 		RequestBody: body[RulesText](s), MaxBodyBytes: maxRules,
-	}, func(_ context.Context, in *checkInput) (*checkOutput, error) {
+	}, func(ctx context.Context, in *checkInput) (*checkOutput, error) {
 		var text RulesText
 		if err := decode(in.RawBody, &text); err != nil {
 			return nil, err
 		}
-		set, problems := rules.Load("rules.yaml", []byte(text.Rules))
+		set, problems, err := s.History.Check(ctx, "rules.yaml", []byte(text.Rules))
+		if err != nil {
+			return nil, err
+		}
 		out := &checkOutput{RulesVerdict{OK: set != nil, Problems: append(rules.Problems{}, problems...)}}
 		if set != nil {
 			out.Body.Rules = len(set.Rules)

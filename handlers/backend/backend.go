@@ -46,6 +46,9 @@ type History struct {
 	// Try judges a call by an expression that is no rule yet. What is wrong with
 	// the expression are rules.Problems; ErrNotFound, ErrIndexing.
 	Try func(ctx context.Context, expr string, k call.Key) (rules.Explanation, error)
+	// Check compiles the content of a rules file that is not in force; name is what
+	// problems call it. With an error among the problems the set is nil. ErrBusy.
+	Check func(ctx context.Context, name string, src []byte) (*rules.Set, rules.Problems, error)
 	// Backtest runs rules over the stored events and says how it went. progress
 	// may be nil. What is wrong with the rules are rules.Problems; ErrBusy.
 	Backtest func(ctx context.Context, q BacktestQuery, progress func(done, total uint64)) (rules.BacktestReport, error)

@@ -96,7 +96,10 @@ func (c *console) backtest(ec echo.Context) error {
 		return &failure{status: http.StatusUnprocessableEntity, title: "No condition yet", detail: "Write when the rule shall match, such as mos < 3.5."}
 	}
 	src := d.yaml()
-	set, problems := rules.Load("draft.yaml", []byte(src))
+	set, problems, err := c.History.Check(ec.Request().Context(), "draft.yaml", []byte(src))
+	if err != nil {
+		return failed(err, "call")
+	}
 	if problems.Errors() || len(set.Rules) == 0 {
 		return &failure{status: http.StatusUnprocessableEntity, title: "The draft cannot be used", detail: "Mend what is marked and try again.", problems: problems}
 	}

@@ -16,6 +16,16 @@ const (
 	progressEvery = 1000 // events
 )
 
+// check compiles rules that are not in force.
+func (r *Reader) check(ctx context.Context, name string, src []byte) (*rules.Set, rules.Problems, error) {
+	release, err := r.checking.acquire(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer release()
+	return rules.LoadContext(ctx, name, src)
+}
+
 // backtest runs rules over what is stored, on one goroutine: webhooks go first.
 func (r *Reader) backtest(ctx context.Context, q backend.BacktestQuery, progress func(done, total uint64)) (rules.BacktestReport, error) {
 	set := r.cfg.Rules()
@@ -25,7 +35,11 @@ func (r *Reader) backtest(ctx context.Context, q backend.BacktestQuery, progress
 	}
 	if q.Rules != "" {
 		var problems rules.Problems
-		if set, problems = rules.Load("rules.yaml", []byte(q.Rules)); problems.Errors() {
+		var err error
+		if set, problems, err = r.check(ctx, "rules.yaml", []byte(q.Rules)); err != nil {
+			return rules.BacktestReport{}, err
+		}
+		if problems.Errors() {
 			return rules.BacktestReport{}, problems
 		}
 	}

@@ -185,6 +185,11 @@ func incidentOf(x *rules.Explanation, incidents []rules.Incident) string {
 }
 
 func (r *Reader) try(ctx context.Context, expr string, k call.Key) (rules.Explanation, error) {
+	release, err := r.trying.acquire(ctx)
+	if err != nil {
+		return rules.Explanation{}, err
+	}
+	defer release()
 	set := r.cfg.Rules()
 	if _, problems := set.Try(expr, &call.Event{}); problems.Errors() {
 		return rules.Explanation{}, problems

@@ -50,7 +50,7 @@ type Reader struct {
 	workspace workspace
 	testing   sync.Mutex // one backtest at a time
 
-	explaining slots
+	explaining, checking, trying slots
 
 	correcting sync.RWMutex
 	corrected  eventlog.Corrections
@@ -63,7 +63,7 @@ func New(c Config) *Reader {
 	return &Reader{
 		cfg: c, calls: newCallIndex(), aliases: newCallIndex(), incidents: newIncidentIndex(), corrected: eventlog.Corrections{},
 		callsReady: newLatch(), incidentsReady: newLatch(), workspace: workspace{wanted: make(chan struct{}, 1)},
-		explaining: newSlots(explainsAtOnce),
+		explaining: newSlots(explainsAtOnce), checking: newSlots(checksAtOnce), trying: newSlots(triesAtOnce),
 	}
 }
 
@@ -71,7 +71,7 @@ func New(c Config) *Reader {
 func (r *Reader) Backend() *backend.History {
 	return &backend.History{
 		Events: r.events, Follow: r.follow, FollowIncidents: r.followIncidents, Ends: r.ends,
-		Call: r.call, Explain: r.explain, Try: r.try, Backtest: r.backtest, Body: r.body,
+		Call: r.call, Explain: r.explain, Try: r.try, Check: r.check, Backtest: r.backtest, Body: r.body,
 		Incident: r.incident, DeadLetters: r.deadLetters,
 	}
 }

@@ -10,6 +10,8 @@ import (
 // Work that requests ask for beside webhooks: each kind runs so many times at once.
 const (
 	explainsAtOnce = 2
+	checksAtOnce   = 1
+	triesAtOnce    = 2
 
 	// slotWait is how long a request waits for its turn before it is refused.
 	slotWait = 2 * time.Second

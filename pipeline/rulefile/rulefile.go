@@ -28,6 +28,9 @@ const (
 	// quietTime is how long a rules file must be left alone before it is read:
 	// editors write in several steps.
 	quietTime = 250 * time.Millisecond
+	// readTime bounds how long one reading of the file may take, so that a network
+	// folder that hangs does not keep the next reload from running.
+	readTime = 10 * time.Second
 )
 
 // Config says where the rules are and who is told.
@@ -49,7 +52,7 @@ type Config struct {
 // is fixed.
 type File struct {
 	cfg     Config
-	reading sync.Mutex // one reload at a time
+	reading chan struct{} // holds a token while a reload runs: one at a time
 
 	mu      sync.Mutex
 	status  backend.RulesFile
@@ -61,7 +64,7 @@ type File struct {
 // the file does not exist; nil: none are. The error is rules.Problems, or that the
 // file cannot be read.
 func Load(path string, shipped []byte) (name string, set *rules.Set, problems rules.Problems, err error) {
-	src, err := os.ReadFile(path)
+	src, err := rules.ReadFile(path)
 	name = path
 	if errors.Is(err, fs.ErrNotExist) && shipped != nil {
 		name, src, err = shippedName, shipped, nil
@@ -81,7 +84,7 @@ func Open(c Config) (*File, *rules.Set, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	f := &File{cfg: c}
+	f := &File{cfg: c, reading: make(chan struct{}, 1)}
 	if name == shippedName {
 		c.Log.Info("no rules.yaml here: the shipped rules are used")
 	}
@@ -111,21 +114,64 @@ func (f *File) Status() backend.RulesFile {
 }
 
 // Reload reads the file and, when it is without errors, has the engine go on
-// with it; what is wrong with it is in Status after. The error is that ctx ended.
+// with it; what is wrong with it is in Status after. The error is that ctx ended,
+// also while another reload runs.
 func (f *File) Reload(ctx context.Context) error {
-	f.reading.Lock()
-	defer f.reading.Unlock()
+	select {
+	case f.reading <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-f.reading }()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	f.cfg.Reloaded(f.read(ctx))
+	outcome := f.read(ctx)
+	if err := ctx.Err(); err != nil && outcome == "" {
+		return err
+	}
+	f.cfg.Reloaded(outcome)
 	f.cfg.Changed()
 	return nil
 }
 
-// read does the work of Reload and names how it ended.
+// content reads the file. Only a regular one is read: opening a pipe waits for a
+// writer.
+func (f *File) content(ctx context.Context) ([]byte, error) {
+	type answer struct {
+		src []byte
+		err error
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	done := make(chan answer, 1)
+	go func() {
+		var a answer
+		info, err := os.Stat(f.cfg.Path)
+		switch {
+		case err != nil:
+			a.err = err
+		case !info.Mode().IsRegular():
+			a.err = errors.New("it is no regular file")
+		default:
+			a.src, a.err = rules.ReadFile(f.cfg.Path)
+		}
+		done <- a
+	}()
+	select {
+	case a := <-done:
+		return a.src, a.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("it could not be read in time: %w", ctx.Err())
+	}
+}
+
+// read does the work of Reload and names how it ended; "" where ctx ended first.
 func (f *File) read(ctx context.Context) (outcome string) {
-	src, err := os.ReadFile(f.cfg.Path)
+	src, err := f.content(ctx)
+	if ctx.Err() != nil {
+		return ""
+	}
 	if errors.Is(err, fs.ErrNotExist) && f.onShipped() {
 		return "unchanged"
 	}
@@ -133,8 +179,10 @@ func (f *File) read(ctx context.Context) (outcome string) {
 		f.refuse("", nil, "the rules file cannot be read: "+plainPathError(err).Error())
 		return "refused"
 	}
-	set, problems := rules.Load(f.cfg.Path, src)
+	set, problems, err := rules.LoadContext(ctx, f.cfg.Path, src)
 	switch {
+	case err != nil:
+		return ""
 	case problems.Errors():
 		f.refuse(rules.Digest(src), problems, "")
 		return "refused"
@@ -194,8 +242,8 @@ func (f *File) fixed(set *rules.Set, problems rules.Problems) {
 }
 
 // differs says whether the file has another content than was read last.
-func (f *File) differs() bool {
-	src, err := os.ReadFile(f.cfg.Path)
+func (f *File) differs(ctx context.Context) bool {
+	src, err := f.content(ctx)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
@@ -227,7 +275,7 @@ func (f *File) Watch(ctx context.Context) {
 			f.cfg.Log.Warn("watching the rules file", "err", err)
 			continue
 		case <-quiet.C:
-			if !f.differs() {
+			if !f.differs(ctx) {
 				continue
 			}
 		}

@@ -20,6 +20,11 @@ const (
 	deafPulls = 40
 	deafWait  = 50 * time.Millisecond
 
+	// pullBytes bounds what one pull holds in memory; a message as large as the server
+	// takes always fits.
+	pullBytes = 32 << 20
+	pullSlack = 64 << 10
+
 	emptyPulls = 2 // of a server that says there is more: then it is not waited for
 	lagWait    = 10 * time.Second
 )
@@ -44,6 +49,7 @@ type cursor struct {
 	headers  bool      // leave the content of messages out
 	suspect  uint64    // where the server had messages after it delivered none
 	stuckAt  uint64    // where it delivered none of those either
+	empty    bool      // the pull before delivered nothing
 
 	// deliver takes one message, and says in more whether another is at hand.
 	deliver func(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error
@@ -234,15 +240,23 @@ func (c *cursor) pull(ctx context.Context, consumer jetstream.Consumer, delivere
 	pull, cancel := context.WithTimeout(context.WithoutCancel(ctx), pullWait)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
-	batch, err := consumer.Fetch(c.batch, jetstream.FetchContext(pull), jetstream.FetchHeartbeat(pullHeartbeat))
+	options, most := []jetstream.FetchOpt{jetstream.FetchContext(pull), jetstream.FetchHeartbeat(pullHeartbeat)}, c.batch
+	if c.empty {
+		most = 1 // a message may be larger than the server takes now
+	} else {
+		options = append(options, jetstream.FetchMaxBytes(max(pullBytes, int(c.store.nc.MaxPayload())+pullSlack)))
+	}
+	batch, err := consumer.Fetch(most, options...)
 	if err != nil {
 		return false, err
 	}
+	c.empty = true
 	for m := range batch.Messages() {
 		meta, err := m.Metadata()
 		if err != nil {
 			return false, err
 		}
+		c.empty = false
 		if *delivered++; meta.Sequence.Consumer != *delivered {
 			return false, fmt.Errorf("message %d of the reader was lost on the way", *delivered)
 		}

@@ -31,11 +31,12 @@ func readMarks(dir string) map[string]uint64 {
 	return stored.Last
 }
 
-// writeMarks notes how far the streams are now, if they have moved since had.
-func (n *node) writeMarks(had map[string]uint64, floor uint64) (map[string]uint64, error) {
+// writeMarks notes how far the streams are now and what else is noted, if that has
+// changed since had.
+func (n *node) writeMarks(had, noted map[string]uint64) (map[string]uint64, error) {
 	now := n.lastSequences()
-	if now != nil && floor > 0 {
-		now[floorKey+rawStream] = floor
+	if now != nil {
+		maps.Copy(now, noted)
 	}
 	if now == nil || maps.Equal(now, had) {
 		return had, nil
@@ -47,21 +48,30 @@ func (n *node) writeMarks(had map[string]uint64, floor uint64) (map[string]uint6
 	return now, replaceFile(filepath.Join(n.opts.StoreDir, marksFile), b)
 }
 
-// bytes that each stream holds.
-func (n *node) bytes() map[string]uint64 {
-	held := map[string]uint64{}
+// states of all streams, empty when the server does not tell.
+func (n *node) states() map[string]server.StreamState {
+	states := map[string]server.StreamState{}
 	srv := n.running.Load()
 	if srv == nil {
-		return held
+		return states
 	}
 	z, err := srv.Jsz(&server.JSzOptions{Streams: true})
 	if err != nil {
-		return held
+		return states
 	}
 	for _, a := range z.AccountDetails {
 		for _, s := range a.Streams {
-			held[s.Name] = s.State.Bytes
+			states[s.Name] = s.State
 		}
+	}
+	return states
+}
+
+// bytes that each stream holds.
+func (n *node) bytes() map[string]uint64 {
+	held := map[string]uint64{}
+	for name, state := range n.states() {
+		held[name] = state.Bytes
 	}
 	return held
 }

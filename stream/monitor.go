@@ -67,10 +67,9 @@ type watch struct {
 	frames uint64            // written at the check before
 	marks  map[string]uint64 // as noted
 
-	began   time.Time // of measuring
-	beganAt uint64    // bytes held then
-	pruned  uint64    // bytes removed since for lack of space
-	aged    time.Time // when what is too old was removed last
+	pruned uint64      // bytes removed since the start
+	aged   time.Time   // when what is too old was removed last
+	upTo   *Watermarks // of the call of Prune that is under way
 
 	salvage bool // a damaged block has frames that are to be stored again
 }
@@ -86,6 +85,9 @@ func (s *Store) monitor() {
 		case <-tick.C:
 		case <-s.stuck:
 			s.restart(damaged{})
+		case p := <-s.prunes:
+			p.err <- s.pruneNow(&w, p.upTo)
+			continue
 		case done := <-s.room:
 			if err := s.retain(&w); err != nil {
 				s.log.Warn("retention", "err", err)
@@ -143,7 +145,7 @@ func (s *Store) check(w *watch) error {
 		return nil
 	}
 	var err error
-	if w.marks, err = s.node.writeMarks(w.marks, s.floor.Load()); err != nil {
+	if w.marks, err = s.node.writeMarks(w.marks, s.noted()); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return nil

@@ -17,64 +17,32 @@ const (
 	// rawFloor is the part of the limit that RAW keeps before events are removed for
 	// lack of space, in percent.
 	rawFloor = 10
-	pruneAt  = 95 // percent of the limit
-	floorKey = "floor:"
+	pruneAt  = 95       // percent of the limit
+	floorKey = "floor:" // RAW was pruned up to here
+	earlyKey = "early:" // a stream was pruned for lack of space up to here
 )
 
 // Watermarks are the last sequences of each stream that all stages have processed.
-// What is behind them is never removed for lack of space.
+// What is behind them is never removed by the store itself.
 type Watermarks struct{ Raw, Events uint64 }
 
-// Guard sets how far the stages have come. Without it nothing is removed for lack of
-// space.
+// Guard sets how far the stages have come. Without it nothing is removed but by Prune.
 func (s *Store) Guard(fn func() Watermarks) { s.guard.Store(&fn) }
 
-// Usage is how much the store holds and may hold, in bytes.
-type Usage struct {
-	Used, Limit uint64
-	PerDay      uint64 // growth, by what was stored since the start; 0 in the first minute
-}
-
-// DaysLeft is when the limit is reached at this growth; ok is false when the store
-// does not grow. From then on the oldest webhooks go before their time.
-func (u Usage) DaysLeft() (days float64, ok bool) {
-	if u.PerDay == 0 || u.Limit == 0 {
-		return 0, false
+// processed is how far the stages have come; ok is false where that is unknown.
+func (s *Store) processed(w *watch) (done Watermarks, ok bool) {
+	if w.upTo != nil {
+		done, ok = *w.upTo, true
 	}
-	return float64(u.Limit-min(u.Used, u.Limit)) / float64(u.PerDay), true
-}
-
-// Usage reports how full the store is; zero on an external server.
-func (s *Store) Usage() Usage {
-	if u := s.usage.Load(); u != nil {
-		return *u
+	guard := s.guard.Load()
+	if guard == nil {
+		return done, ok
 	}
-	return Usage{}
-}
-
-// measure finds out how much is used and how much may be.
-func (s *Store) measure(w *watch) (Usage, error) {
-	free, err := freeDisk(s.cfg.Dir)
-	if err != nil {
-		return Usage{}, err
+	now := (*guard)()
+	if ok {
+		now.Raw = min(now.Raw, done.Raw)
 	}
-	var u Usage
-	for _, n := range s.node.bytes() {
-		u.Used += n
-	}
-	u.Limit = uint64(s.cfg.MaxStore)
-	if most := u.Used + free - min(free, 2*uint64(s.cfg.Reserve)); u.Limit == 0 || most < u.Limit {
-		u.Limit = most
-	}
-	now := time.Now()
-	if w.began.IsZero() {
-		w.began, w.beganAt = now, u.Used+w.pruned
-	}
-	if passed := now.Sub(w.began); passed > time.Minute && u.Used+w.pruned > w.beganAt {
-		u.PerDay = uint64(float64(u.Used+w.pruned-w.beganAt) / passed.Hours() * 24)
-	}
-	s.usage.Store(&u)
-	return u, nil
+	return now, true
 }
 
 // retain removes what is older than it is to be kept, and the oldest webhooks and
@@ -83,20 +51,21 @@ func (s *Store) retain(w *watch) error {
 	if s.node == nil {
 		return nil
 	}
-	u, err := s.measure(w)
+	u, err := s.measure()
 	if err != nil {
 		return err
+	}
+	if _, ok := s.processed(w); !ok {
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(s.closed, setupWait)
 	defer cancel()
 	if keep := s.cfg.Retention.Raw; keep > 0 && time.Since(w.aged) > pruneEvery {
 		w.aged = time.Now()
-		pruned := w.pruned
 		seq, err := s.firstSince(ctx, rawStream, time.Now().Add(-keep))
 		if err == nil {
 			err = s.pruneRaw(ctx, seq, w)
 		}
-		w.pruned = pruned // what is removed in its time is no growth
 		if err != nil {
 			return fmt.Errorf("remove old webhooks: %w", err)
 		}
@@ -109,7 +78,7 @@ func (s *Store) retain(w *watch) error {
 		if err := s.makeRoom(ctx, u, w); err != nil || w.pruned == before {
 			return err
 		}
-		if u, err = s.measure(w); err != nil {
+		if u, err = s.measure(); err != nil {
 			return err
 		}
 	}
@@ -134,18 +103,17 @@ func (s *Store) makesRoom(ctx context.Context) bool {
 
 // makeRoom removes a part of RAW, or of EVENTS where RAW is small already.
 func (s *Store) makeRoom(ctx context.Context, u Usage, w *watch) error {
-	guard := s.guard.Load()
-	if guard == nil {
+	done, ok := s.processed(w)
+	if !ok {
 		return nil
 	}
-	done := (*guard)()
 	size := s.node.bytes()
 	raw, err := s.raw.Info(ctx)
 	if err != nil {
 		return readError(ctx, err)
 	}
 	if to := partOf(raw.State, done.Raw); size[rawStream] > u.Limit/100*rawFloor && to > raw.State.FirstSeq {
-		return s.pruneRaw(ctx, to, w)
+		return s.pruneEarly(ctx, s.raw, rawStream, w, func() error { return s.pruneRaw(ctx, to, w) })
 	}
 	events, err := s.events.Info(ctx)
 	if err != nil {
@@ -153,12 +121,42 @@ func (s *Store) makeRoom(ctx context.Context, u Usage, w *watch) error {
 	}
 	if to := partOf(events.State, done.Events); to > events.State.FirstSeq {
 		s.log.Info("oldest events are removed: the store is at its limit", "before", to)
-		return s.prune(ctx, s.events, eventStream, to, w)
+		return s.pruneEarly(ctx, s.events, eventStream, w, func() error { return s.prune(ctx, s.events, eventStream, to, w) })
 	}
 	if to := partOf(raw.State, done.Raw); to > raw.State.FirstSeq {
-		return s.pruneRaw(ctx, to, w)
+		return s.pruneEarly(ctx, s.raw, rawStream, w, func() error { return s.pruneRaw(ctx, to, w) })
 	}
 	return nil
+}
+
+// pruneEarly notes that a stream lost its oldest messages for lack of space, and up
+// to where, so that this is known after a start too.
+func (s *Store) pruneEarly(ctx context.Context, st jetstream.Stream, name string, w *watch, remove func() error) error {
+	before := w.pruned
+	if err := remove(); err != nil || w.pruned == before {
+		return err
+	}
+	info, err := st.Info(ctx)
+	if err != nil {
+		return readError(ctx, err)
+	}
+	s.early[name].Store(info.State.FirstSeq)
+	w.marks, err = s.node.writeMarks(nil, s.noted())
+	return err
+}
+
+// noted are the sequences of retention that a start has to know.
+func (s *Store) noted() map[string]uint64 {
+	noted := map[string]uint64{}
+	if floor := s.floor.Load(); floor > 0 {
+		noted[floorKey+rawStream] = floor
+	}
+	for name, seq := range s.early {
+		if seq := seq.Load(); seq > 0 {
+			noted[earlyKey+name] = seq
+		}
+	}
+	return noted
 }
 
 // partOf is the first sequence that stays when a part of a stream is removed, but
@@ -171,15 +169,15 @@ func partOf(state jetstream.StreamState, done uint64) uint64 {
 // pruneRaw removes the frames before a sequence. It notes the sequence first: what is
 // missing before it is no damage.
 func (s *Store) pruneRaw(ctx context.Context, to uint64, w *watch) error {
-	if guard := s.guard.Load(); guard != nil {
-		to = min(to, (*guard)().Raw)
+	if done, ok := s.processed(w); ok {
+		to = min(to, done.Raw)
 	}
 	if to <= s.raw.CachedInfo().State.FirstSeq || to <= s.floor.Load() {
 		return nil
 	}
 	s.floor.Store(to)
 	var err error
-	if w.marks, err = s.node.writeMarks(nil, to); err != nil {
+	if w.marks, err = s.node.writeMarks(nil, s.noted()); err != nil {
 		return err
 	}
 	s.log.Info("oldest webhooks are removed", "before", to)

@@ -78,7 +78,8 @@ type Store struct {
 
 	guard atomic.Pointer[func() Watermarks]
 	usage atomic.Pointer[Usage]
-	floor atomic.Uint64 // RAW was pruned up to here
+	floor atomic.Uint64             // RAW was pruned up to here
+	early map[string]*atomic.Uint64 // the streams were pruned up to here for lack of space
 
 	codec     *codec
 	committer *committer
@@ -97,6 +98,7 @@ type Store struct {
 	// it has ended.
 	damaged chan damaged
 	room    chan chan struct{} // a writer found the store full: room is to be made
+	prunes  chan pruneRequest
 	checked chan struct{}
 }
 
@@ -125,7 +127,8 @@ func newStore(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, log: cfg.Log, handover: newHandover(), stuck: make(chan struct{}, 1), idle: make(chan struct{}), damaged: make(chan damaged), room: make(chan chan struct{}), checked: make(chan struct{})}
+	s := &Store{cfg: cfg, log: cfg.Log, handover: newHandover(), stuck: make(chan struct{}, 1), idle: make(chan struct{}), damaged: make(chan damaged), room: make(chan chan struct{}), prunes: make(chan pruneRequest), checked: make(chan struct{})}
+	s.early = map[string]*atomic.Uint64{rawStream: {}, eventStream: {}}
 	if s.codec, err = newCodec(); err != nil {
 		return nil, err
 	}
@@ -185,6 +188,9 @@ func (s *Store) startEmbedded() (err error) {
 		return err
 	}
 	s.floor.Store(s.node.marks[floorKey+rawStream])
+	for name, seq := range s.early {
+		seq.Store(s.node.marks[earlyKey+name])
+	}
 	return nil
 }
 
@@ -200,7 +206,7 @@ func (s *Store) Close(ctx context.Context) error {
 	<-s.idle
 	if s.node != nil {
 		<-s.checked
-		_, markErr := s.node.writeMarks(nil, s.floor.Load())
+		_, markErr := s.node.writeMarks(nil, s.noted())
 		err = errors.Join(err, markErr)
 	}
 	s.release()

@@ -1,0 +1,117 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrExternal says that the store is on an external server, whose limits remove what
+// is old.
+var ErrExternal = errors.New("the external NATS server removes old messages by itself")
+
+// Removed is what Prune removes of a stream.
+type Removed struct {
+	Stream          string
+	Messages, Bytes uint64 // without doing it, the bytes are estimated from the mean message
+}
+
+type pruneRequest struct {
+	upTo Watermarks
+	err  chan error
+}
+
+// Prune removes at once what is older than it is to be kept, and what the limit has no
+// space for. Webhooks behind the frame upTo stay, as does what a stage has not
+// processed.
+func (s *Store) Prune(ctx context.Context, upTo uint64) ([]Removed, error) {
+	if s.node == nil {
+		return nil, ErrExternal
+	}
+	before := s.node.states()
+	p := pruneRequest{Watermarks{Raw: upTo}, make(chan error, 1)}
+	select {
+	case s.prunes <- p:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-s.closed.Done():
+		return nil, fmt.Errorf("%w: it is closed", ErrUnavailable)
+	}
+	select {
+	case err := <-p.err:
+		if err != nil {
+			return nil, err
+		}
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-s.idle:
+		return nil, fmt.Errorf("%w: it is closed", ErrUnavailable)
+	}
+	after := s.node.states()
+	var removed []Removed
+	for _, name := range []string{rawStream, eventStream} {
+		b, a := before[name], after[name]
+		if a.FirstSeq > b.FirstSeq && b.Msgs > 0 {
+			// New messages may have come: what is gone is counted by sequence.
+			gone := min(a.FirstSeq-b.FirstSeq, b.Msgs)
+			removed = append(removed, Removed{shortName(name), gone, b.Bytes - min(a.Bytes, b.Bytes)})
+		}
+	}
+	return removed, nil
+}
+
+// pruneNow is Prune in the monitor.
+func (s *Store) pruneNow(w *watch, upTo Watermarks) error {
+	w.upTo, w.aged = &upTo, time.Time{}
+	defer func() { w.upTo = nil }()
+	return s.retain(w)
+}
+
+// Prunable is what Prune would remove now, if all stages had processed everything.
+func (s *Store) Prunable(ctx context.Context) ([]Removed, error) {
+	if s.node == nil {
+		return nil, ErrExternal
+	}
+	u, err := s.measure()
+	if err != nil {
+		return nil, err
+	}
+	states := s.node.states()
+	var removed []Removed
+	remove := func(name string, messages uint64) {
+		state := states[name]
+		if messages = min(messages, state.Msgs); messages == 0 {
+			return
+		}
+		r := Removed{shortName(name), messages, state.Bytes / state.Msgs * messages}
+		state.Msgs, state.Bytes = state.Msgs-messages, state.Bytes-r.Bytes
+		states[name], u.Used = state, u.Used-min(r.Bytes, u.Used)
+		for i := range removed {
+			if removed[i].Stream == r.Stream {
+				removed[i].Messages, removed[i].Bytes = removed[i].Messages+r.Messages, removed[i].Bytes+r.Bytes
+				return
+			}
+		}
+		removed = append(removed, r)
+	}
+	if keep := s.cfg.Retention.Raw; keep > 0 {
+		seq, err := s.firstSince(ctx, rawStream, time.Now().Add(-keep))
+		if err != nil {
+			return nil, err
+		}
+		remove(rawStream, seq-min(seq, states[rawStream].FirstSeq))
+	}
+	for range 100 / pruneStep {
+		raw, events := states[rawStream], states[eventStream]
+		switch {
+		case u.Used < u.Limit/100*pruneAt:
+			return removed, nil
+		case raw.Bytes > u.Limit/100*rawFloor || events.Msgs == 0:
+			remove(rawStream, max(raw.Msgs*pruneStep/100, 1))
+		default:
+			remove(eventStream, max(events.Msgs*pruneStep/100, 1))
+		}
+	}
+	return removed, nil
+}

@@ -59,7 +59,7 @@ func TestScriptedIncident(t *testing.T) {
 	s.handle(rules.StepAcknowledged, in)
 	s.handle(rules.StepReminded, in) // not of one that somebody has taken
 	s.until(notifiertest.T0.Add(75 * time.Second))
-	if root := s.one().Root.Shown; !strings.Contains(root, "Critical, acknowledged") || !strings.Contains(root, "Acknowledged by ana") || !strings.Contains(root, "[Un-acknowledge]") {
+	if root := s.one().Root.Shown; !strings.Contains(root, "Critical, acknowledged") || !strings.Contains(root, "Acknowledged by ana") || !strings.Contains(root, "[Unacknowledge]") {
 		t.Errorf("root does not show who took it:\n%s", root)
 	}
 	r := notifiertest.Resolved()
@@ -172,7 +172,7 @@ func TestEveryStepSpeaksOnce(t *testing.T) {
 	if got := names(s.one()); got != want {
 		t.Errorf("thread has %q, want %q", got, want)
 	}
-	for i, text := range []string{"by this call", "Still open", "Still open", "Acknowledged by ana", "No longer acknowledged", "Silenced until", "The silence has ended"} {
+	for i, text := range []string{"Sample call", "Still open", "Still open", "Acknowledged by ana", "No longer acknowledged", "Silenced until", "Silence ended"} {
 		if shown := s.one().Replies[i].Shown; !strings.Contains(shown, text) {
 			t.Errorf("reply %d does not say %q: %s", i, text, shown)
 		}
@@ -207,7 +207,7 @@ func TestAdoptedIncidentsLiveInTheParentsThread(t *testing.T) {
 	if len(ths) != 2 {
 		t.Fatalf("%d threads, want the child's and the parent's", len(ths))
 	}
-	if got := names(ths[0]); got != "root opened" || !strings.Contains(ths[0].Root.Shown, "Belongs to incident inc_parent") {
+	if got := names(ths[0]); got != "root opened" || !strings.Contains(ths[0].Root.Shown, "Part of incident inc_parent") {
 		t.Errorf("child has %q:\n%s", got, ths[0].Root.Shown)
 	}
 	if got := names(ths[1]); got != "root opened adopted/2 adopted/3" {

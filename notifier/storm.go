@@ -62,6 +62,7 @@ func (n *Notifier) inStorm(ctx context.Context, seq uint64, p page, t *rules.Tra
 		if st != nil {
 			n.mu.Lock()
 			n.takeIn(st, p.Storm.Place, t)
+			st.hold(p, seq, w)
 			n.mu.Unlock()
 		}
 		w.lift = n.lifts(p.Channel, t, st != nil)
@@ -135,6 +136,8 @@ func (n *Notifier) enrol(ctx context.Context, st *storm, seq uint64, p page, t *
 	defer n.mu.Unlock()
 	st.first = min(st.first, seq)
 	n.takeIn(st, p.Storm.Place, t)
+	w := wantOf(t)
+	st.hold(p, seq, &w)
 	return nil
 }
 
@@ -233,10 +236,19 @@ func (n *Notifier) endStorms(now time.Time) (next time.Time) {
 		if st == nil {
 			continue
 		}
-		if due := st.calm.Add(calm); due.After(now) {
+		wait := calm
+		if st.single() {
+			wait = n.stormLimit(st.channel).Within / 4
+		}
+		if due := st.calm.Add(wait); due.After(now) {
 			if next.IsZero() || due.Before(next) {
 				next = due
 			}
+			continue
+		}
+		if st.single() {
+			l.storm = nil
+			n.release(st)
 			continue
 		}
 		st.over, st.ended, l.storm = true, now, nil
@@ -244,4 +256,14 @@ func (n *Notifier) endStorms(now time.Time) (next time.Time) {
 		n.refresh(st)
 	}
 	return next
+}
+
+// release announces the only member of a storm by itself: a storm of one is none.
+// n.mu is held.
+func (n *Notifier) release(st *storm) {
+	delete(n.threads, st.thread.page.key)
+	if o := st.only; o != nil {
+		o.page.Storm = nil
+		n.start(o.page, o.seq, o.want)
+	}
 }

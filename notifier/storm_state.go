@@ -39,6 +39,24 @@ type storm struct {
 	rules   map[string]int
 	shared  map[string]map[string]int // incidents by field and value
 	cause   rules.Cause               // of the latest member's transition
+	only    *thread                   // of the only member, announced by itself if no second one joins
+}
+
+// single reports whether the storm has one member and was not announced.
+func (st *storm) single() bool {
+	return st.total < 2 && st.thread.page.Sent[rootName].State == unsent
+}
+
+// hold keeps what the only member wants, until a second one joins.
+func (st *storm) hold(p page, seq uint64, w *Want) {
+	if !st.single() {
+		st.only = nil
+		return
+	}
+	if st.only == nil {
+		st.only = &thread{page: p, seq: seq}
+	}
+	st.only.want.merge(*w)
 }
 
 // member is an incident of a storm.
@@ -157,6 +175,9 @@ type SharedValue struct {
 
 // want is what the storm's thread shall show now.
 func (st *storm) want() Want {
+	if st.single() {
+		return Want{} // nothing is posted yet
+	}
 	v := &StormView{Total: st.total, Open: st.open, Since: st.since, CalmSince: st.ended.Add(-calm), Shared: st.common()}
 	for _, rule := range slices.Sorted(maps.Keys(st.rules)) {
 		v.Rules = append(v.Rules, RuleCount{rule, st.rules[rule]})

@@ -217,3 +217,52 @@ func TestStormEndsThoughAMemberChanges(t *testing.T) {
 		t.Errorf("want the storm of 12 over:\n%s", s.everything())
 	}
 }
+
+// A storm of one is none: the incident is announced by itself after a short wait,
+// also where callwatch is restarted while it waits.
+func TestStormOfOneIsNone(t *testing.T) {
+	for name, c := range map[string]struct {
+		second  time.Duration // when a second one opens; 0 for never
+		restart bool
+		threads int
+		storm   string
+	}{
+		"alone":                  {0, false, 11, ""},
+		"alone, with a restart":  {0, true, 11, ""},
+		"a second one":           {10 * time.Second, false, 11, "Storm over: 2 incidents"},
+		"a second, restarted":    {10 * time.Second, true, 11, "Storm over: 2 incidents"},
+		"the second is too late": {20 * time.Second, false, 12, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := stormScene(t)
+			for i := range 11 {
+				after := time.Duration(i) * 4 * time.Second
+				s.until(notifiertest.T0.Add(after))
+				s.handle(rules.StepOpened, nthIncident(i, after))
+			}
+			last := 40 * time.Second
+			s.until(notifiertest.T0.Add(last + 5*time.Second))
+			if c.restart {
+				settled := s.n.Settled()
+				s.restart()
+				s.replay(settled)
+			}
+			if c.second > 0 {
+				s.until(notifiertest.T0.Add(last + c.second))
+				s.handle(rules.StepOpened, nthIncident(11, last+c.second))
+			}
+			s.drain()
+			worse := nthIncident(10, last)
+			worse.UpdatedAt = s.clock.now()
+			s.handle(rules.StepUpdated, worse) // of one that was held: it must not begin a storm again
+			s.drain()
+			ths, all := s.fake.Threads(), s.everything()
+			if len(ths) != c.threads || strings.Contains(all, "Storm") != (c.storm != "") || !strings.Contains(all, c.storm) {
+				t.Errorf("%d threads, want %d and %q:\n%s", len(ths), c.threads, c.storm, all)
+			}
+			if st := s.n.Status(); st.Settled != s.seq || st.Pending != 0 || st.Channels[0].Storm != "" {
+				t.Errorf("status %+v, want all settled", st)
+			}
+		})
+	}
+}

@@ -19,8 +19,7 @@ const (
 	actionRunbook = "callwatch_runbook"
 )
 
-// actions are what a reader can do, four at most: take the incident, silence it,
-// see the calls, open the runbook.
+// actions are the buttons: acknowledge, silence, view the calls, open the runbook.
 func (w *writer) actions(in *rules.Incident) []slack.Block {
 	if !w.buttons {
 		return nil
@@ -29,7 +28,7 @@ func (w *writer) actions(in *rules.Incident) []slack.Block {
 	if in.State == rules.Firing && in.Parent == "" {
 		id, text := actionAck, markup("Acknowledge")
 		if in.Acknowledged != nil {
-			id, text = actionUnack, "Un-acknowledge"
+			id, text = actionUnack, "Unacknowledge"
 		}
 		es = append(es, slack.NewButtonBlockElement(id, in.ID, plainLabel(text)), silenceMenu(in))
 	}

@@ -100,7 +100,7 @@ func (w *writer) value(e *call.Event, f call.Field) markup {
 	}
 }
 
-// mos shows the score with what it rests on.
+// mos is the score and, in a word, its source. The console says more.
 func (w *writer) mos(e *call.Event) markup {
 	if e.MOS == nil {
 		return ""
@@ -108,48 +108,14 @@ func (w *writer) mos(e *call.Event) markup {
 	score := figure(*e.MOS, "MOS")
 	switch e.MOSSource {
 	case call.FromProvider:
-		return score + " (reported by " + w.provider(e.Provider) + ")"
+		return score + " (reported)"
 	case call.NoMedia:
-		return score + " (no media received)"
+		return score + " (no media)"
 	case call.Estimated:
-		return score + " (" + joined(", ", "estimated", "G.107", grounding(e), missing(e)) + ")"
+		return score + " (estimated)"
 	default:
 		return score
 	}
-}
-
-// grounding names codec values that are no published ones.
-func grounding(e *call.Event) markup {
-	if e.Codec == "" {
-		return ""
-	}
-	codec := escaped(e.Codec, 40)
-	switch e.MOSGrounding {
-	case "literature":
-		return codec + " values from literature"
-	case "assumed":
-		return codec + " values assumed"
-	default:
-		return ""
-	}
-}
-
-// missing names the inputs an estimate did without.
-func missing(e *call.Event) markup {
-	var names []markup
-	for _, name := range e.MOSMissing {
-		if f, ok := call.Lookup(name); ok {
-			names = append(names, inSentence(label(f)))
-		}
-	}
-	gone := joined(" and ", names...)
-	if gone != "" {
-		gone += " missing"
-	}
-	if e.MOSScope == "listening" {
-		return joined(": ", "listening only", gone)
-	}
-	return gone
 }
 
 // inSentence begins m in lower case, unless it begins with an abbreviation.

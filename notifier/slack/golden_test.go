@@ -19,7 +19,7 @@ import (
 	"callwatch/rules"
 )
 
-var update = flag.Bool("update", false, "write the golden files and docs/slack.md anew")
+var update = flag.Bool("update", false, "write the golden files and docs/slack.md again")
 
 // kind is a kind of message with an example.
 type kind struct {
@@ -49,11 +49,11 @@ func kinds() []kind {
 		{"root-window", "Root of a rule over windows, with its trend", w.root(&win)},
 		{"root-window-sparkline", "The same where Slack refuses the chart", w.rootWithSparkline(&win)},
 		{"root-window-resolved", "The same, resolved", w.root(&over)},
-		{"reply-opening", "First reply: the values at opening", w.opening(&g)},
+		{"reply-opening", "First reply: the values at opening", buttons.opening(&g)},
 		{"reply-opening-window", "First reply of a rule over windows", w.opening(&win)},
 		{"line-escalated", "Line: escalated (also shown in the channel)", w.escalated(&e, e.Severity, e.UpdatedAt, "mos (1.94) < 2.5")},
 		{"line-acknowledged", "Line: acknowledged", step(rules.StepAcknowledged, a)},
-		{"line-unacknowledged", "Line: un-acknowledged", step(rules.StepUnacknowledged, g)},
+		{"line-unacknowledged", "Line: unacknowledged", step(rules.StepUnacknowledged, g)},
 		{"line-silenced", "Line: silenced", step(rules.StepSilenced, s)},
 		{"line-unsilenced", "Line: the silence has ended", step(rules.StepUnsilenced, g)},
 		{"line-reminded", "Line: reminded", step(rules.StepReminded, g)},
@@ -137,6 +137,6 @@ func golden(t *testing.T, file string, got []byte) {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(string(want), string(got)); d != "" {
-		t.Errorf("-want +got; write anew with -update\n%s", d)
+		t.Errorf("-want +got; write again with -update\n%s", d)
 	}
 }

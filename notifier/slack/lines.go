@@ -5,7 +5,7 @@ import (
 	"callwatch/rules"
 )
 
-// said is the thread line of a step that changes who cares, not what happens.
+// said is the thread line of an acknowledgement, a silence or a reminder.
 func (w *writer) said(l *notifier.Line) message {
 	var icon, text, more markup
 	in := &l.Incident
@@ -17,14 +17,14 @@ func (w *writer) said(l *notifier.Line) message {
 	case rules.StepSilenced:
 		icon, text = ":no_bell:", w.silencedLine(in)
 	case rules.StepUnsilenced:
-		icon, text = ":bell:", joined(" ", "The silence has ended", when(l.At))
-		more = "The incident has not: " + calls(in) + " matched so far"
+		icon, text = ":bell:", joined(" ", "Silence ended", when(l.At))
+		more = "Still firing: " + calls(in) + " matched so far"
 	case rules.StepReminded:
 		icon, text = ":alarm_clock:", joined(" ", "Still open", when(l.At))
 		if !in.OpenedAt.IsZero() && l.At.After(in.OpenedAt) {
 			text += ", for " + lasting(l.At.Sub(in.OpenedAt))
 		}
-		more = joined(". ", inSentence(w.extent(in)), w.valueLine(in), "Nobody has acknowledged it")
+		more = joined(". ", inSentence(w.extent(in)), w.valueLine(in), "Not acknowledged")
 	}
 	return message{
 		Text:   sentence(w.headline(in, 500)+":", inSentence(text)+".", more),
@@ -43,7 +43,7 @@ func person(name string) markup {
 	if p := escaped(name, 80); p != "" {
 		return p
 	}
-	return "somebody"
+	return "someone"
 }
 
 func (w *writer) silencedLine(in *rules.Incident) markup {
@@ -61,7 +61,7 @@ func (w *writer) silencedLine(in *rules.Incident) markup {
 	return text
 }
 
-// adopted names the incidents that belong to this thread from now on.
+// adopted lists the incidents that became part of this one.
 func (w *writer) adopted(l *notifier.Line) message {
 	part := l.Incident.Adopted[min(l.From, len(l.Incident.Adopted)):min(l.To, len(l.Incident.Adopted))]
 	head := count(len(part), "incident") + " joined this thread"
@@ -75,11 +75,11 @@ func (w *writer) adopted(l *notifier.Line) message {
 	}
 }
 
-// standing says who takes care of the incident, and where it goes on.
+// standing shows acknowledgement, silence, parent and adopted incidents.
 func (w *writer) standing(in *rules.Incident) markup {
 	var ls []markup
 	if in.Parent != "" {
-		ls = append(ls, ":link: Belongs to incident "+code(in.Parent, 60)+": its thread tells how it goes on")
+		ls = append(ls, ":link: Part of incident "+code(in.Parent, 60)+": follow its thread")
 	}
 	if in.State == rules.Firing && in.Silence != nil {
 		ls = append(ls, ":no_bell: "+w.silencedLine(in))
@@ -88,10 +88,7 @@ func (w *writer) standing(in *rules.Incident) markup {
 		ls = append(ls, ":eyes: "+acknowledgedLine(in))
 	}
 	if n := len(in.Adopted); n > 0 {
-		ls = append(ls, ":link: "+count(n, "further incident")+" belong here, see the thread")
-		if n == 1 {
-			ls[len(ls)-1] = ":link: 1 further incident belongs here, see the thread"
-		}
+		ls = append(ls, ":link: Includes "+count(n, "other incident")+": see the thread")
 	}
 	return lines(limitSection, ls...)
 }

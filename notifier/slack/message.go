@@ -58,8 +58,7 @@ func (w *writer) headline(in *rules.Incident, limit int) markup {
 	return w.text(name, &in.Opening.Call, limit)
 }
 
-// state of an incident in a word or two: its severity while it fires, and who
-// cares.
+// state is the severity of an open incident and who handles it, or "Resolved".
 func state(in *rules.Incident) markup {
 	switch {
 	case in.State == rules.Resolved:
@@ -127,7 +126,7 @@ func icon(in *rules.Incident) markup {
 	}
 }
 
-// footer says which rule spoke and how far it can be trusted.
+// footer names rule, severity and owner, the share of unjudged calls, and a rule error.
 func (w *writer) footer(in *rules.Incident) markup {
 	parts := []markup{
 		"Rule " + code(in.Rule, 100),
@@ -148,16 +147,16 @@ func (w *writer) footer(in *rules.Incident) markup {
 // atLeast shows a share that is known not to be 0.
 func atLeast(pct float64) markup {
 	if pct < 0.1 {
-		return "under 0.1"
+		return "less than 0.1"
 	}
 	return number(pct, 1)
 }
 
-// next says what to do: the links, and what happens by itself.
+// next shows the links, and when the incident resolves.
 func (w *writer) next(in *rules.Incident) markup {
 	parts := []markup{w.links(in)}
 	if in.State == rules.Firing && in.ResolveAfter > 0 && in.Parent == "" {
-		parts = append(parts, "Resolves by itself "+lasting(in.ResolveAfter)+" after the last match")
+		parts = append(parts, "Resolves "+lasting(in.ResolveAfter)+" after the last match")
 	}
 	return joined("  ·  ", parts...)
 }
@@ -215,7 +214,7 @@ func (w *writer) conditions(ev *rules.Evidence) []markup {
 	return out
 }
 
-// because names the conditions that held, for a sentence.
+// because joins the conditions that held.
 func (w *writer) because(ev *rules.Evidence) markup {
 	var held []markup
 	for _, text := range ev.Held() {

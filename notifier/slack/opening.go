@@ -1,38 +1,28 @@
 package slack
 
 import (
+	"strings"
 	"time"
 
-	"github.com/slack-go/slack"
-
+	"callwatch/call"
 	"callwatch/notifier"
 	"callwatch/rules"
 )
 
 const maxSamples = 5
 
-// opening is the first reply: the values at opening, kept as they were while
-// the root changes, and the sample calls of that moment.
+// opening is the first reply. The root changes; the reply keeps the value at
+// opening and sample calls, a line each.
 func (w *writer) opening(in *rules.Incident) message {
-	because := w.because(&in.Opening)
-	if because != "" {
-		because = ": " + because
-	}
-	name := joined(" ", "Opened", when(in.OpenedAt))
-	var body []slack.Block
+	head := joined(" ", "Opened", when(in.OpenedAt)) + " as " + inSentence(severityName(notifier.OpeningSeverity(in)))
+	var value markup
 	if v := in.Values; v != nil {
-		body = section("opening", "*"+name+":* "+code(v.Name, 120)+" was "+joined("; ", plain(v.OpeningText()), plain(v.OpeningMeasure.Coverage())))
+		value = code(v.Name, 120) + " was " + joined("; ", plain(v.OpeningText()), plain(v.OpeningMeasure.Coverage()))
 	}
-	body = append(body, w.evidence(name+" by this call", &in.Opening, &in.Opening.Call, in.Show)...)
+	body := section("opening", lines(limitSection, "*"+head+"*", value))
 	body = append(body, section("samples", w.samples(in))...)
-	if len(body) == 0 {
-		body = section("opening", "*"+name+"*")
-	}
-	if in.Opening.Call.CallID != "" {
-		name += " by this call"
-	}
 	return message{
-		Text:        sentence(name + because),
+		Text:        sentence(joined(": ", head, w.because(&in.Opening))),
 		Blocks:      w.table(in),
 		Attachments: bar(openingColor(in), body...),
 	}
@@ -43,24 +33,36 @@ func openingColor(in *rules.Incident) string {
 	return color(&rules.Incident{State: rules.Firing, Severity: notifier.OpeningSeverity(in)})
 }
 
-// samples are the other calls, a line each.
+// samples are up to five calls, the opening one first.
 func (w *writer) samples(in *rules.Incident) markup {
 	var ls []markup
-	for i := range in.Samples {
-		s := &in.Samples[i]
-		if s.Call.Key() == in.Opening.Call.Key() || len(ls) == maxSamples {
+	seen := map[call.Key]bool{}
+	for _, s := range append([]rules.Evidence{in.Opening}, in.Samples...) {
+		if s.Call.CallID == "" || seen[s.Call.Key()] || len(ls) == maxSamples {
 			continue
 		}
-		ls = append(ls, joined("  ·  ", "• "+w.callLine(&s.Call), w.because(s), code(s.Call.CallID, maxValue)))
+		seen[s.Call.Key()] = true
+		ls = append(ls, joined("  ·  ", "• "+w.callName(&s.Call), w.callLine(&s.Call), w.because(&s)))
 	}
-	if len(ls) == 0 {
+	switch len(ls) {
+	case 0:
 		return ""
+	case 1:
+		return lines(limitSection, "*Sample call*", ls[0])
 	}
-	return lines(limitSection, append([]markup{"*Other calls*"}, ls...)...)
+	return lines(limitSection, append([]markup{"*Sample calls*"}, ls...)...)
 }
 
-// escalated is the thread line of a rise in severity. It is the only reply that
-// the channel sees too: who judged a warning to be bearable must learn of it.
+// callName is the id of a call, linked to its page where there is a console.
+func (w *writer) callName(e *call.Event) markup {
+	if address := w.callURL(e); address != "" {
+		return link(address, escaped(strings.ReplaceAll(e.CallID, "|", "¦"), maxValue))
+	}
+	return code(e.CallID, maxValue)
+}
+
+// escalated is the thread line of a rise in severity. The channel shows it too:
+// readers may have ignored the incident at its lower severity.
 func (w *writer) escalated(in *rules.Incident, to rules.Severity, at time.Time, reason string) message {
 	head := joined(" ", "Escalated to "+inSentence(severityName(to)), when(at))
 	why := w.text(reason, &in.Latest.Call, 500)
@@ -86,7 +88,7 @@ func (w *writer) resolved(in *rules.Incident) message {
 
 // trial is the message of `notify test`.
 func (w *writer) trial(at time.Time) message {
-	const text = "Test message from callwatch: alerts reach this channel. Nothing is wrong, nobody needs to act"
+	const text = "Test message from callwatch: alerts reach this channel. No action needed"
 	return message{
 		Text:   text + ".",
 		Blocks: section("line", ":test_tube: "+text+joined(" ", ".", when(at))),

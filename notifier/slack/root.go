@@ -101,8 +101,8 @@ func (w *writer) resolvedLine(in *rules.Incident) markup {
 	return line + ", " + calls(in) + " matched"
 }
 
-// goodLine shows that all is well again: the facts that the rule looks at, as
-// the latest good call had them.
+// goodLine shows how it ended: the values of the rule's fields in the latest good
+// call, or that nothing matched any more.
 func (w *writer) goodLine(in *rules.Incident) markup {
 	if in.Resolving == nil {
 		if in.ResolveAfter > 0 && in.ResolvedBy == nil {

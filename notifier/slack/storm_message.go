@@ -40,16 +40,16 @@ func (w *writer) stormExtent(v *notifier.StormView, in *rules.Incident) markup {
 	return line
 }
 
-// stormNote says what readers will not see, and where to find it.
+// stormNote says which messages are paused, and where the incidents are listed.
 func stormNote(v *notifier.StormView, in *rules.Incident) markup {
 	rest := markup("")
 	if v.Total > v.Listed {
-		rest = "; " + count(v.Total-v.Listed, "further one") + " in callwatch's log and API"
+		rest = "; the console and the API list " + count(v.Total-v.Listed, "more incident")
 	}
 	if in.State == rules.Resolved {
 		return "Each incident is listed in the thread" + rest + "."
 	}
-	return "Single messages pause, but for critical incidents. Each incident is listed in the thread" + rest + "."
+	return "Individual alerts paused; critical ones still post. Each incident is listed in the thread" + rest + "."
 }
 
 func stormRules(v *notifier.StormView) markup {
@@ -58,7 +58,7 @@ func stormRules(v *notifier.StormView) markup {
 		ls = append(ls, "• "+code(r.Rule, 100)+"  "+markup(strconv.Itoa(r.N)))
 	}
 	if v.MoreRules > 0 {
-		ls = append(ls, "• "+count(v.MoreRules, "further rule"))
+		ls = append(ls, "• "+count(v.MoreRules, "more rule"))
 	}
 	return lines(limitSection, ls...)
 }
@@ -80,10 +80,10 @@ func (w *writer) stormShared(v *notifier.StormView) markup {
 	if len(parts) == 0 {
 		return ""
 	}
-	return "They share: " + joined(", ", parts...)
+	return "In common: " + joined(", ", parts...)
 }
 
-// stormEntry is the line of an incident in the list: by its id it is found.
+// stormEntry is the line of an incident in the list.
 func (w *writer) stormEntry(in *rules.Incident) markup {
 	about := make([]string, 0, len(in.By))
 	for _, l := range in.By {
@@ -115,7 +115,7 @@ func (w *writer) stormList(l *notifier.Line) message {
 // stormOver is the summary that ends a storm.
 func (w *writer) stormOver(v *notifier.StormView, in *rules.Incident) message {
 	head := "The storm is over: " + w.stormExtent(v, in)
-	note := markup("Single messages resume. An incident of the storm gets a thread of its own when it escalates or is reminded of")
+	note := markup("Individual alerts resume. An incident of the storm gets its own thread when it escalates or at its next reminder")
 	return message{
 		Text:   sentence(head+".", w.stormShared(v)),
 		Blocks: section("summary", lines(limitSection, ":white_check_mark: *"+head+"*", w.stormShared(v), stormRules(v), note)),

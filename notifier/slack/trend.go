@@ -17,8 +17,8 @@ const (
 	tableID   = "top"
 )
 
-// valueLine says what the leading figure of a window rule is and was, and of how
-// many calls of the window anything is known.
+// valueLine shows the value of a window rule now, at worst and at opening, and how
+// many calls of the window are known.
 func (w *writer) valueLine(in *rules.Incident) markup {
 	v := in.Values
 	if v == nil {
@@ -26,13 +26,13 @@ func (w *writer) valueLine(in *rules.Incident) markup {
 	}
 	name := code(v.Name, 120)
 	if in.State == rules.Resolved {
-		line := name + ": " + plain(v.WorstText()) + " at worst"
+		line := name + ": worst " + plain(v.WorstText())
 		if v.Resolving != nil {
-			line = name + ": back to " + plain(v.ResolvingText()) + ", " + plain(v.WorstText()) + " at worst"
+			line = name + ": back to " + plain(v.ResolvingText()) + ", worst " + plain(v.WorstText())
 		}
 		return line
 	}
-	line := name + ": now " + plain(v.LatestText()) + ", at worst " + plain(v.WorstText()) + ", " + plain(v.OpeningText()) + " when it opened"
+	line := name + ": now " + plain(v.LatestText()) + ", worst " + plain(v.WorstText()) + ", " + plain(v.OpeningText()) + " at opening"
 	return joined("; ", line, plain(v.Coverage()))
 }
 
@@ -103,7 +103,7 @@ func chart(in *rules.Incident) []slack.Block {
 	}
 	line := slack.NewDataVisualizationLineChart(axis, slack.NewDataVisualizationDataSeries("value", data...))
 	return []slack.Block{&slack.DataVisualizationBlock{
-		Type: slack.MBTDataVisualization, BlockID: chartID, Title: "Trend of the value the rule looks at", Chart: line,
+		Type: slack.MBTDataVisualization, BlockID: chartID, Title: "Value of the rule over time", Chart: line,
 	}}
 }
 

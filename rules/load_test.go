@@ -134,3 +134,25 @@ func TestCasesAreBounded(t *testing.T) {
 		t.Errorf("%v", problems)
 	}
 }
+
+// A list that is wider than any rules file needs is refused before the parser sees
+// it: its time grows faster than the list.
+func TestWideListsAreRefused(t *testing.T) {
+	for name, src := range map[string]string{
+		"entries without a value":   strings.Repeat("\n- ", 100_000),
+		"entries under a key":       "rules:" + strings.Repeat("\n  -", 60_000),
+		"entries with comments":     strings.Repeat("- # nothing\n", 60_000),
+		"texts":                     "lists:\n  a:\n" + strings.Repeat("  - x\n", 60_000),
+		"entries with line feeds":   strings.Repeat("-\r\n", 60_000),
+		"mappings":                  "rules:\n" + strings.Repeat("- a: 1\n", 60_000),
+		"a list in a list of a few": "rules:\n- " + strings.Repeat("- \n  ", 60_000),
+	} {
+		set, problems := Load("rules.yaml", []byte(src))
+		if set != nil || len(problems) != 1 || problems[0].Code != "too-large" {
+			t.Errorf("%s: %.300v", name, problems)
+		}
+	}
+	if _, problems := Load("rules.yaml", []byte("lists:\n  a:\n"+strings.Repeat("  - x\n", 9_999)+"rules: [{name: a, when: mos < 3}]\n")); problems.Errors() {
+		t.Errorf("a list of 9,999: %.300v", problems)
+	}
+}

@@ -16,10 +16,11 @@ import (
 const (
 	maxFile     = 4 << 20 // bytes
 	maxTokens   = 200_000
-	maxDepth    = 64    // levels of mappings and lists
-	maxWidth    = 1_000 // keys of one mapping
-	maxAnchors  = 50    // each is a problem of its own up to that number
-	maxAdjacent = 50    // scalars side by side, which no YAML file has
+	maxDepth    = 64     // levels of mappings and lists
+	maxWidth    = 1_000  // keys of one mapping
+	maxEntries  = 50_000 // of one list in block style; the parser is quick with those in brackets
+	maxAnchors  = 50     // each is a problem of its own up to that number
+	maxAdjacent = 50     // scalars side by side, which no YAML file has
 )
 
 // Bounds of what one rules file defines.
@@ -190,11 +191,20 @@ func (b *bounds) entry(t *token.Token) bool {
 			break
 		}
 		if top.column == column {
-			return true
+			return b.another(t)
 		}
 		b.open = b.open[:n-1]
 	}
-	return b.push(level{list: true, column: column}, t)
+	return b.push(level{list: true, column: column, width: 1}, t)
+}
+
+// another counts one more entry of the innermost list.
+func (b *bounds) another(t *token.Token) bool {
+	top := &b.open[len(b.open)-1]
+	if top.width++; top.width > maxEntries {
+		return b.refuse(t, "too-large", fmt.Sprintf("this list has more than %d entries", maxEntries), "")
+	}
+	return true
 }
 
 // key counts one more key of the innermost mapping.

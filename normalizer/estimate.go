@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"callwatch/call"
-	"callwatch/emodel"
+	"callwatch/call/emodel"
 )
 
 // silence is how long nothing must arrive before an interval counts as without

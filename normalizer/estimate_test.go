@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"callwatch/call"
-	"callwatch/emodel"
+	"callwatch/call/emodel"
 )
 
 var answeredAt = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

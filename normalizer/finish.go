@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"callwatch/call"
-	"callwatch/emodel"
+	"callwatch/call/emodel"
 	"callwatch/normalizer/e164"
 )
 

@@ -13,7 +13,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"callwatch/call"
-	"callwatch/emodel"
+	"callwatch/call/emodel"
 	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
 	"callwatch/pipeline"

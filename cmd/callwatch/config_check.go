@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"callwatch/call"
-	"callwatch/emodel"
+	"callwatch/call/emodel"
 	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
 	"callwatch/pipeline"

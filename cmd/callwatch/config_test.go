@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"callwatch/emodel"
+	"callwatch/call/emodel"
 	"callwatch/normalizer/registry"
 )
 

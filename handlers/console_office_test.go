@@ -149,11 +149,13 @@ func (o *office) history() *backend.History {
 			}), nil
 		},
 		Status: func(context.Context) backend.Status {
+			daysLeft := 17.0
 			return backend.Status{
 				Version: json.RawMessage(`{"version":"1.2.3"}`), Started: time.Now().Add(-26 * time.Hour), Durability: "sync", Ready: true,
 				Checks:    []backend.Check{{Name: "store", State: "passing"}, {Name: "slack", State: "degraded", Cause: "rate limited"}},
 				Providers: []backend.ProviderStatus{{Name: "telnyx", Title: "Telnyx", Verifies: true, Accepted: 4211, LastSeen: time.Now()}, {Name: "bird", Title: "Bird", Trouble: "credential refused"}},
 				Streams:   []backend.StreamStatus{{Name: "RAW", Messages: 1_204_211, Bytes: 3 << 30}}, Judged: 1_204_000, Backlog: 211, Dead: 2,
+				Store:     &backend.StoreUsage{Bytes: 3 << 30, Limit: 20 << 30, GrowthPerDay: 1 << 30, DaysLeft: &daysLeft, Short: map[string]int64{"raw": 26 * 3600}},
 				Receivers: []backend.Receiver{{Name: "#voice-quality"}, {Name: "#voice-oncall", Broken: "is_archived"}},
 			}
 		},

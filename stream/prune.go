@@ -9,7 +9,7 @@ import (
 
 // ErrExternal says that the store is on an external server, whose limits remove what
 // is old.
-var ErrExternal = errors.New("the external NATS server removes old messages by itself")
+var ErrExternal = fmt.Errorf("the external NATS server removes old messages by itself: %w", errors.ErrUnsupported)
 
 // Removed is what Prune removes of a stream.
 type Removed struct {

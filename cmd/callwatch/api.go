@@ -46,6 +46,7 @@ func (a *app) api() *api.API {
 func (a *app) reads() *backend.History {
 	h := a.query.Backend()
 	h.Status, h.Receivers = a.status, a.receivers
+	h.Store, h.PruneStore = a.maintenance.StoreSize, a.maintenance.Prune
 	h.Replay = func(ctx context.Context, ids []string) (backend.Replayed, error) {
 		done, err := a.maintenance.ReplayDeadLetters(ctx, ids)
 		var unknown *maintenance.Refusal

@@ -77,6 +77,7 @@ func diagnose(ctx context.Context, cfg Config, environ []string) []finding {
 	found = append(found, diagnoseNames(environ)...)
 	found = append(found, diagnoseRules(cfg))
 	found = append(found, diagnoseStore(ctx, cfg))
+	found = append(found, diagnoseSize(ctx, cfg)...)
 	found = append(found, diagnoseProviders(cfg)...)
 	found = append(found, diagnoseSlack(ctx, cfg)...)
 	found = append(found, diagnoseOutputs(cfg)...)

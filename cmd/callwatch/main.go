@@ -78,7 +78,7 @@ func closingTime(args []string) time.Duration {
 	switch {
 	case named("serve", "demo"):
 		return 0
-	case named("import", "replay", "calls", "deadletters"):
+	case named("import", "replay", "calls", "deadletters", "store"):
 		return 10 * time.Second
 	case named("rules", "config", "version", "man", "doctor", "healthcheck"):
 		return 100 * time.Millisecond
@@ -134,7 +134,7 @@ func rootCommand(environ []string) *cobra.Command {
 		serveCommand(settings), demoCommand(settings), simulateCommand(settings),
 		rulesCommand(settings), backtestCommand(settings), eventsCommand(settings), notifyCommand(settings), slackCommand(settings),
 		incidentsCommand(settings), silenceCommand(settings),
-		importCommand(settings), replayCommand(settings), deadlettersCommand(settings), callsCommand(settings),
+		importCommand(settings), replayCommand(settings), deadlettersCommand(settings), callsCommand(settings), storeCommand(settings),
 		configCommand(), doctorCommand(settings), healthcheckCommand(settings), versionCommand(), manCommand(),
 	)
 	usageErrors(root)

@@ -11,6 +11,7 @@ import (
 	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
 	"callwatch/pipeline"
+	"callwatch/pipeline/maintenance"
 )
 
 // senders counts webhooks by provider since the start.
@@ -66,6 +67,9 @@ func (a *app) status(ctx context.Context) backend.Status {
 		if st.Name == "dead" {
 			s.Dead = st.Messages
 		}
+	}
+	if u := a.store.Usage(); u.Limit > 0 {
+		s.Store = maintenance.StoreUsage(&u)
 	}
 	s.Receivers = append(s.Receivers, a.receivers(ctx)...)
 	return s

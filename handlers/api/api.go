@@ -93,6 +93,7 @@ func Mount(e *echo.Echo, a API, env Env) Routes {
 	s.routeRules()
 	s.routeDeadLetters()
 	s.routeStatus()
+	s.routeStore()
 	s.routeDocument(routes)
 	return routes
 }

@@ -61,6 +61,11 @@ type History struct {
 	DeadLetters func(ctx context.Context, limit int) ([]DeadLetter, error)
 	// Replay normalizes dead letters again, all of them when ids is nil.
 	Replay func(ctx context.Context, ids []string) (Replayed, error)
+	// Store is what the store takes, measured now.
+	Store func(ctx context.Context) (StoreSize, error)
+	// PruneStore removes what retention no longer keeps, or with dryRun says what
+	// that would be.
+	PruneStore func(ctx context.Context, dryRun bool) (Pruned, error)
 	// Status is how callwatch itself is.
 	Status func(ctx context.Context) Status
 	// Receivers are where alerts go, by name: part of the status, at no cost. nil
@@ -176,6 +181,7 @@ type Status struct {
 	Backlog    uint64           `json:"backlog"` // events that wait to be judged
 	Dead       uint64           `json:"deadLetters"`
 	Receivers  []Receiver       `json:"receivers"`
+	Store      *StoreUsage      `json:"store,omitempty"` // absent on an external server
 }
 
 // Check is one thing readiness looks at.
@@ -223,4 +229,44 @@ type Undelivered struct {
 	Cause     string    `json:"cause"`
 	Since     time.Time `json:"since"`
 	NextTry   time.Time `json:"nextTry"`
+}
+
+// StoreUsage is how full the store is. What is unknown is absent.
+type StoreUsage struct {
+	Bytes        uint64   `json:"bytes" doc:"of all streams and buckets"`
+	Limit        uint64   `json:"limit,omitempty" doc:"bytes that the store may hold; absent on an external server"`
+	GrowthPerDay uint64   `json:"growthPerDay,omitempty" doc:"bytes by which the store grows in a day; absent while it does not grow or less than ten minutes are stored"`
+	DaysLeft     *float64 `json:"daysLeft,omitempty" doc:"until the limit is reached; absent when it is not reached before everything is as old as it is kept"`
+	// Short is by how much less than its age a stream is kept.
+	Short map[string]int64 `json:"shortSeconds,omitempty" doc:"seconds by which a stream is kept less long than configured, because the limit was reached"`
+}
+
+// StoreSize is what the store takes.
+type StoreSize struct {
+	StoreUsage
+	Directory uint64        `json:"directory,omitempty" doc:"bytes of all files in the data directory; absent on an external server"`
+	Streams   []StoreStream `json:"streams" nullable:"false"`
+}
+
+// StoreStream is what a stream or bucket takes.
+type StoreStream struct {
+	Name     string    `json:"name"`
+	Messages uint64    `json:"messages"`
+	Bytes    uint64    `json:"bytes"`
+	Oldest   time.Time `json:"oldest,omitzero" doc:"when the oldest message was stored; absent from an empty stream"`
+	PerDay   uint64    `json:"perDay,omitempty" doc:"bytes stored in a day; absent when less than ten minutes are stored"`
+	Keep     int64     `json:"keepSeconds,omitempty" doc:"how long a message is kept; absent where only the limit removes it, or nothing"`
+}
+
+// Pruned is what was removed from the store, or would be.
+type Pruned struct {
+	DryRun  bool           `json:"dryRun"`
+	Streams []PrunedStream `json:"streams" nullable:"false"`
+}
+
+// PrunedStream is what was removed from a stream.
+type PrunedStream struct {
+	Name     string `json:"name"`
+	Messages uint64 `json:"messages"`
+	Bytes    uint64 `json:"bytes" doc:"estimated in a dry run"`
 }

@@ -38,6 +38,7 @@ func viewFuncs() template.FuncMap {
 		"pct":        func(v float64) string { return strconv.FormatFloat(100*v, 'f', 1, 64) + " %" },
 		"num":        func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) },
 		"span":       span,
+		"seconds":    func(n int64) string { return span(time.Duration(n) * time.Second) },
 		"state":      stateOf,
 		"calls":      callsOf,
 		"unmeasured": unmeasured,

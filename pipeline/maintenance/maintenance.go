@@ -79,12 +79,15 @@ func (m *Maintenance) Do(ctx context.Context, name string, params url.Values, bo
 		return m.deadLetters(ctx, params)
 	case "deadletter":
 		return m.deadLetterPage(ctx, params.Get("id"))
+	case "store-size":
+		return m.StoreSize(ctx)
 	}
 	do, ok := map[string]func() (any, error){
 		"import":             func() (any, error) { return m.importCalls(ctx, params, progress) },
 		"import-file":        func() (any, error) { return m.importFile(ctx, params, body, progress) },
 		"replay":             func() (any, error) { return m.replay(ctx, params, progress) },
 		"deadletters-replay": func() (any, error) { return m.ReplayDeadLetters(ctx, params["id"]) },
+		"store-prune":        func() (any, error) { return m.Prune(ctx, params.Get("dry-run") == "true") },
 		"erase":              func() (any, error) { return m.erase(ctx, params, progress) },
 	}[name]
 	if !ok {

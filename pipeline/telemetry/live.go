@@ -117,12 +117,16 @@ func storeLimitDesc() *desc {
 }
 
 func storeDaysDesc() *desc {
-	return prometheus.NewDesc("callwatch_store_days_left", "Days until the store reaches its limit at the growth since the start. Absent while it does not grow.", nil, nil)
+	return prometheus.NewDesc("callwatch_store_days_left", "Days until the store reaches its limit at its growth. Absent when everything reaches its age before.", nil, nil)
+}
+
+func retentionShortDesc() *desc {
+	return prometheus.NewDesc("callwatch_retention_short_seconds", "How much less than its configured age a stream is kept because the store reached its limit; 0 where all is kept.", []string{"stream"}, nil)
 }
 
 // Describe names the metrics.
 func (l *liveCollector) Describe(ch chan<- *desc) {
-	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), leftOutDesc(), unrememberedDesc(), heldBackDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), notifiedDesc(), brokenDesc(), degradedDesc(), backlogDesc(), fetchPendingDesc(), fetchBrokenDesc(), callsHeldDesc(), foreignDesc(), storeBytesDesc(), storeLimitDesc(), storeDaysDesc()} {
+	for _, d := range []*desc{ruleCallsDesc(), ruleErrorsDesc(), leftOutDesc(), unrememberedDesc(), heldBackDesc(), disabledDesc(), openDesc(), callsDesc(), pendingDesc(), notifiedDesc(), brokenDesc(), degradedDesc(), backlogDesc(), fetchPendingDesc(), fetchBrokenDesc(), callsHeldDesc(), foreignDesc(), storeBytesDesc(), storeLimitDesc(), storeDaysDesc(), retentionShortDesc()} {
 		ch <- d
 	}
 }
@@ -165,6 +169,9 @@ func (l *liveCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(storeLimitDesc(), float64(u.Limit))
 		if days, ok := u.DaysLeft(); ok {
 			gauge(storeDaysDesc(), days)
+		}
+		for _, name := range []string{"raw", "events"} {
+			gauge(retentionShortDesc(), u.Short[name].Seconds(), name)
 		}
 	}
 	for stage, n := range l.Backlog() {

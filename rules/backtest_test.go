@@ -200,10 +200,10 @@ func TestBacktestIsBounded(t *testing.T) {
 }
 
 func TestLimit(t *testing.T) {
-	set := compileSet(t, "rules:\n  - name: low-mos\n    when: mos < 3\n")
+	set := compileSet(t, "rules:\n  - name: low-mos\n    when: mos < 3\n  - name: 404-err\n    when: mos < 3\n")
 	report := &BacktestReport{Events: 100, Calls: 50, Rules: []BacktestRule{
 		{Name: "low-mos", Matched: 5, Judged: 40, Incidents: 2, Messages: 6, Open: 1, Missed: []CallMatch{{}}, MissedOmitted: 2},
-		{Name: "other", Matched: 1, Incidents: 1, Messages: 2},
+		{Name: "404-err", Matched: 1, Incidents: 1, Messages: 2},
 	}}
 	for src, want := range map[string]string{
 		"messages > 7":                                         "messages (8) > 7",
@@ -213,6 +213,9 @@ func TestLimit(t *testing.T) {
 		"messages > 8 || low-mos.open != 0":                    "low-mos.open (1) != 0",
 		"messages > 8 && events > 0 || incidents <= 3":         "incidents (3) <= 3",
 		"messages > 8 && (events > 0 || incidents <= 3)":       "",
+		"messages + calls > 57 and not (events < 100)":         "messages (8) + calls (50) > 57, not (events (100) < 100)",
+		"404-err.incidents < 2 && 1 < messages < 9":            "404-err.incidents (1) < 2, 1 < messages (8), messages (8) < 9",
+		"messages > 1e1 || low-mos.messages - 1 > 4":           "low-mos.messages (6) - 1 > 4",
 		"missed > 2.5":                                         "missed (3) > 2.5",
 		"((low-mos.judged > 39)) && matched == 6 && calls > 1": "low-mos.judged (40) > 39, matched (6) == 6, calls (50) > 1",
 	} {
@@ -229,13 +232,21 @@ func TestLimit(t *testing.T) {
 			t.Errorf("%s: %v, %q; want %q", src, exceeded, got, want)
 		}
 	}
-	for src, want := range map[string]string{
-		"": "name of a number", "messages": "one of >", "messages > x": "a number expected", "messages > 1 &&": "name of a number",
-		"messages > 1 calls > 1": "&& or || expected at", "(messages > 1": ") expected at the end", "messages = 1": "one of >", "messages > 1)": "&& or ||",
+	for _, src := range []string{
+		"", "messages", "messages > 1 &&", "messages > 1 calls > 1", "(messages > 1", "messages = 1", "messages > 1)",
+		"messages > '1'", "messages in [1]", "len(messages) > 1", "messages matches 'x'", "any([1], # > 0)", "messages > 1 ? true : false",
+		"messages ** 9 > 1", "let x = 1; x > 0", "true", strings.Repeat("messages > 1 && ", 100) + "calls > 1", strings.Repeat("(", 3000),
 	} {
-		if _, err := ParseLimit(src); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", src, err, want)
+		if _, err := ParseLimit(src); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%.60q: %v", src, err)
 		}
+	}
+	l, err := ParseLimit("mesages > 5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Check(set, nil); err == nil || !strings.Contains(err.Error(), "mesages") {
+		t.Errorf("an unknown name: %v", err)
 	}
 }
 

@@ -1,117 +1,153 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/vm"
 )
 
 // Limit is a condition on the numbers of a backtest's report, such as
-// `messages > 20 || low-mos.incidents > 5`: comparisons of a number with a
-// constant, joined by && and ||, in parentheses where wanted. Before a dot
-// stands the name of a rule; without one the number is of all rules.
+// `messages > 20 || low-mos.incidents > 5`: comparisons of numbers, joined by &&
+// and ||. A name before a dot is a rule; without one the number is of all rules.
+// It is compiled and run by expr-lang, of whose language it may use comparisons,
+// arithmetic and logic.
 type Limit struct {
 	root  limitNode
-	names []string
+	names []string // of the numbers, in the order of their variables
 }
 
-// limitNode is a comparison, or the joint of two.
+// limitNode is a comparison, or two conditions that are joined.
 type limitNode struct {
 	join        string // "&&" or "||"; "" of a comparison
 	left, right *limitNode
-	name, op    string
-	value       float64
+	text        string // of a comparison, with variables
+	program     *vm.Program
 }
 
-var (
-	limitToken   = regexp.MustCompile(`^\s*(&&|\|\||[()]|[<>]=?|==|!=|[\pL\pN_.-]+)`)
-	limitOps     = []string{">", ">=", "<", "<=", "==", "!="}
-	totalNumbers = []string{"events", "calls", "matched", "incidents", "messages", "caught", "missed"}
-	ruleNumbers  = []string{"matched", "judged", "unjudged", "incidents", "open", "messages", "caught", "missed"}
+const (
+	maxLimitText  = 2000 // bytes
+	maxLimitNodes = 200
 )
 
-// ParseLimit reads a limit. The error says what was expected where.
+var (
+	limitName     = regexp.MustCompile(`[\pL\pN_][\pL\pN_.-]*`) // or a number
+	limitVariable = regexp.MustCompile(`\bv[0-9]+\b`)
+	limitPosition = regexp.MustCompile(` \([0-9]+:[0-9]+\)$`) // in the text with variables
+	limitJoins    = map[string]string{"&&": "&&", "and": "&&", "||": "||", "or": "||"}
+	limitOps      = []string{">", ">=", "<", "<=", "==", "!=", "+", "-", "*", "/"}
+	totalNumbers  = []string{"events", "calls", "matched", "incidents", "messages", "caught", "missed"}
+	ruleNumbers   = []string{"matched", "judged", "unjudged", "incidents", "open", "messages", "caught", "missed"}
+)
+
+// ParseLimit compiles a limit.
 func ParseLimit(src string) (*Limit, error) {
-	p := limitParser{rest: src}
-	root, err := p.either()
-	if err == nil && strings.TrimSpace(p.rest) != "" {
-		err = p.want("&& or ||")
+	if len(src) > maxLimitText {
+		return nil, fmt.Errorf("the condition has more than %d bytes", maxLimitText)
 	}
+	l := &Limit{}
+	program, err := l.compile(limitName.ReplaceAllStringFunc(src, l.variable))
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", src, err)
 	}
-	return &Limit{root: *root, names: p.names}, nil
-}
-
-type limitParser struct {
-	rest  string
-	names []string
-}
-
-func (p *limitParser) peek() string {
-	m := limitToken.FindStringSubmatch(p.rest)
-	if m == nil {
-		return ""
-	}
-	return m[1]
-}
-
-func (p *limitParser) next() string {
-	t := p.peek()
-	p.rest = strings.TrimPrefix(strings.TrimLeft(p.rest, " \t\r\n"), t)
-	return t
-}
-
-func (p *limitParser) want(what string) error {
-	if rest := strings.TrimSpace(p.rest); rest != "" {
-		return fmt.Errorf("%s expected at %q", what, rest)
-	}
-	return fmt.Errorf("%s expected at the end", what)
-}
-
-func (p *limitParser) either() (*limitNode, error) { return p.joined("||", p.both) }
-func (p *limitParser) both() (*limitNode, error)   { return p.joined("&&", p.single) }
-
-func (p *limitParser) joined(by string, part func() (*limitNode, error)) (*limitNode, error) {
-	left, err := part()
-	for err == nil && p.peek() == by {
-		p.next()
-		n := &limitNode{join: by, left: left}
-		n.right, err = part()
-		left = n
-	}
-	return left, err
-}
-
-func (p *limitParser) single() (*limitNode, error) {
-	if p.peek() == "(" {
-		p.next()
-		n, err := p.either()
-		if err == nil && p.peek() != ")" {
-			err = p.want(")")
-		}
-		p.next()
-		return n, err
-	}
-	n := &limitNode{name: p.peek()}
-	if n.name == "" || strings.ContainsAny(n.name, "&|()<>=!") {
-		return nil, p.want("the name of a number, such as messages or low-mos.incidents,")
-	}
-	p.next()
-	if n.op = p.peek(); !slices.Contains(limitOps, n.op) {
-		return nil, p.want("one of " + strings.Join(limitOps, " "))
-	}
-	p.next()
-	v, err := strconv.ParseFloat(p.peek(), 64)
+	root, err := l.node(program.Node())
 	if err != nil {
-		return nil, p.want("a number")
+		return nil, fmt.Errorf("%q: %w", src, err)
 	}
-	p.next()
-	n.value = v
-	p.names = append(p.names, n.name)
-	return n, nil
+	l.root = *root
+	return l, nil
+}
+
+// variable is what a name is in the compiled condition: names of rules may have
+// characters that are operators there.
+func (l *Limit) variable(name string) string {
+	if slices.Contains([]string{"and", "or", "not"}, name) {
+		return name
+	}
+	if _, err := strconv.ParseFloat(name, 64); err == nil && name[0] <= '9' {
+		return name
+	}
+	i := slices.Index(l.names, name)
+	if i < 0 {
+		i = len(l.names)
+		l.names = append(l.names, name)
+	}
+	return "v" + strconv.Itoa(i)
+}
+
+func (l *Limit) compile(text string) (*vm.Program, error) {
+	env := map[string]float64{}
+	for i := range l.names {
+		env["v"+strconv.Itoa(i)] = 0
+	}
+	program, err := expr.Compile(text, expr.Env(env), expr.AsBool(), expr.MaxNodes(maxLimitNodes), expr.DisableAllBuiltins(), expr.Optimize(false))
+	if err != nil {
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		first = l.named(limitPosition.ReplaceAllString(first, ""), nil)
+		return nil, fmt.Errorf("%s; write comparisons such as messages > 20 && low-mos.incidents <= 5", first)
+	}
+	return program, nil
+}
+
+// node compiles the comparisons of a condition, so that a report can name those
+// that hold.
+func (l *Limit) node(n ast.Node) (*limitNode, error) {
+	b, ok := n.(*ast.BinaryNode)
+	if join := ""; ok {
+		if join = limitJoins[b.Operator]; join != "" {
+			left, err := l.node(b.Left)
+			if err != nil {
+				return nil, err
+			}
+			right, err := l.node(b.Right)
+			return &limitNode{join: join, left: left, right: right}, err
+		}
+	}
+	if err := plainLimit(n); err != nil {
+		return nil, err
+	}
+	out := &limitNode{text: n.String()}
+	var err error
+	out.program, err = l.compile(out.text)
+	return out, err
+}
+
+// plainLimit refuses everything but numbers, comparisons, arithmetic and logic.
+func plainLimit(n ast.Node) error {
+	switch n := n.(type) {
+	case *ast.IdentifierNode, *ast.IntegerNode, *ast.FloatNode:
+		return nil
+	case *ast.UnaryNode:
+		return plainLimit(n.Node)
+	case *ast.BinaryNode:
+		if !slices.Contains(limitOps, n.Operator) && limitJoins[n.Operator] == "" {
+			return fmt.Errorf("operator %s is not known here", n.Operator)
+		}
+		return errors.Join(plainLimit(n.Left), plainLimit(n.Right))
+	default:
+		return fmt.Errorf("%s: only numbers can be compared", n)
+	}
+}
+
+// named puts the names of numbers, and their values in a report, in place of
+// variables.
+func (l *Limit) named(text string, r *BacktestReport) string {
+	return limitVariable.ReplaceAllStringFunc(text, func(v string) string {
+		i, err := strconv.Atoi(v[1:])
+		if err != nil || i >= len(l.names) {
+			return v
+		}
+		if r == nil {
+			return l.names[i]
+		}
+		return fmt.Sprintf("%s (%d)", l.names[i], r.number(l.names[i]))
+	})
 }
 
 // Check refuses names that a report on these rules will not have.
@@ -137,48 +173,30 @@ func (s *Set) has(rule string) bool {
 	return slices.ContainsFunc(s.Rules, func(r *Rule) bool { return r.Name == rule })
 }
 
-// Exceeded says whether the report meets the condition, and by which numbers:
+// Exceeded reports whether the report meets the condition, and by which numbers:
 // "messages (34) > 20".
 func (l *Limit) Exceeded(r *BacktestReport) (why []string, exceeded bool) {
-	return l.root.holds(r)
+	env := map[string]float64{}
+	for i, name := range l.names {
+		env["v"+strconv.Itoa(i)] = float64(r.number(name))
+	}
+	return l.holds(&l.root, r, env)
 }
 
-func (n *limitNode) holds(r *BacktestReport) ([]string, bool) {
-	switch n.join {
-	case "&&":
-		left, ok := n.left.holds(r)
-		right, also := n.right.holds(r)
-		if !ok || !also {
+func (l *Limit) holds(n *limitNode, r *BacktestReport, env map[string]float64) ([]string, bool) {
+	if n.join == "" {
+		value, err := expr.Run(n.program, env)
+		if holds, _ := value.(bool); err != nil || !holds {
 			return nil, false
 		}
-		return append(left, right...), true
-	case "||":
-		left, ok := n.left.holds(r)
-		right, also := n.right.holds(r)
-		return append(left, right...), ok || also
+		return []string{l.named(n.text, r)}, true
 	}
-	v := float64(r.number(n.name))
-	if !compareNumbers(v, n.op, n.value) {
+	left, ok := l.holds(n.left, r, env)
+	right, also := l.holds(n.right, r, env)
+	if n.join == "&&" && !(ok && also) {
 		return nil, false
 	}
-	return []string{fmt.Sprintf("%s (%g) %s %g", n.name, v, n.op, n.value)}, true
-}
-
-func compareNumbers(a float64, op string, b float64) bool {
-	switch op {
-	case ">":
-		return a > b
-	case ">=":
-		return a >= b
-	case "<":
-		return a < b
-	case "<=":
-		return a <= b
-	case "==":
-		return a == b
-	default:
-		return a != b
-	}
+	return append(left, right...), ok || also
 }
 
 // number is a number of the report by its name; Check has seen that it exists.

@@ -259,3 +259,20 @@ func (g *group) beyond(values []float64, op string, limit float64) int {
 	}
 	return n
 }
+
+func compareNumbers(a float64, op string, b float64) bool {
+	switch op {
+	case ">":
+		return a > b
+	case ">=":
+		return a >= b
+	case "<":
+		return a < b
+	case "<=":
+		return a <= b
+	case "==":
+		return a == b
+	default:
+		return a != b
+	}
+}

@@ -39,13 +39,12 @@ func (p *pythonReader) take(c byte) bool {
 }
 
 func (p *pythonReader) value(depth int) (any, error) {
-	if depth > maxDepth {
-		return nil, fmt.Errorf("nested deeper than %d", maxDepth)
-	}
 	p.space()
 	switch {
 	case p.rest == "":
 		return nil, errors.New("ends where a value is expected")
+	case depth == maxDepth && strings.ContainsRune("{[(", rune(p.rest[0])):
+		return nil, fmt.Errorf("nested deeper than %d", maxDepth)
 	case p.take('{'):
 		return p.dictionary(depth + 1)
 	case p.take('['):

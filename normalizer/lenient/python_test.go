@@ -48,10 +48,37 @@ func TestParsePythonRefuses(t *testing.T) {
 		"two values":      `1 2`,
 		"nothing":         ``,
 		"not a number":    `nan`,
-		"too deep":        strings.Repeat("[", maxDepth+2),
 	} {
 		if v, err := ParsePython(in); err == nil {
 			t.Errorf("%s: %v", name, v.v)
+		}
+	}
+}
+
+// What is nested as deep as the bound is read, one level more is refused, whatever it is
+// nested in. A reader without the bound would take both.
+func TestPythonDepth(t *testing.T) {
+	for name, level := range map[string][2]string{
+		"list": {"[", "]"}, "tuple": {"(", ",)"}, "dictionary": {"{'a': ", "}"}, "list of two": {"[1, ", "]"}, "spaces": {" [ ", " ] "},
+	} {
+		for _, inner := range []string{"1", "''", "None"} {
+			nested := func(n int) string { return strings.Repeat(level[0], n) + inner + strings.Repeat(level[1], n) }
+			if _, err := ParsePython(nested(maxDepth)); err != nil {
+				t.Errorf("%s of %s, %d deep: %v", name, inner, maxDepth, err)
+			}
+			for _, n := range []int{maxDepth + 1, maxDepth + 2, 100_000} {
+				if _, err := ParsePython(nested(n)); err == nil || !strings.Contains(err.Error(), "nested deeper") {
+					t.Errorf("%s of %s, %d deep: %v", name, inner, n, err)
+				}
+			}
+		}
+	}
+	for _, empty := range []string{"[]", "()", "{}"} {
+		if _, err := ParsePython(strings.Repeat("[", maxDepth-1) + empty + strings.Repeat("]", maxDepth-1)); err != nil {
+			t.Errorf("%s at the bound: %v", empty, err)
+		}
+		if _, err := ParsePython(strings.Repeat("[", maxDepth) + empty + strings.Repeat("]", maxDepth)); err == nil {
+			t.Errorf("%s below the bound is read", empty)
 		}
 	}
 }

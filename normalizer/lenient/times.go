@@ -195,6 +195,6 @@ func mailZone(s string) (time.Duration, bool) {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// plausible times lie within a century of 2000: the rest are placeholders, and
-// RFC 3339 cannot write them all.
-func plausible(t time.Time) bool { return t.Year() >= 1970 && t.Year() < 2100 }
+// plausible reports whether a time lies in the years 1970 to 2099, in UTC. Others are
+// placeholders, such as 0001-01-01 or 9999-12-31, and RFC 3339 cannot write them all.
+func plausible(t time.Time) bool { year := t.UTC().Year(); return year >= 1970 && year < 2100 }

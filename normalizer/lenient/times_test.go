@@ -2,7 +2,10 @@ package lenient
 
 import (
 	"bufio"
+	"encoding/json"
+	"math"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +40,29 @@ func TestTimes(t *testing.T) {
 	}
 	if lines < 40 {
 		t.Errorf("only %d lines", lines)
+	}
+}
+
+// A number of units since 1970 is a time of the years 1970 to 2099, in every unit; 0,
+// negative numbers and later times are unknown.
+func TestUnixYears(t *testing.T) {
+	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
+		perSecond := int64(time.Second / unit)
+		for second, want := range map[int64]string{
+			1: "1970-01-01T00:00:01Z", 1788343210: "2026-09-02T10:00:10Z", 4102444799: "2099-12-31T23:59:59Z",
+			0: "unknown", -1: "unknown", 4102444800: "unknown", 32503680000: "unknown", 1 << 60: "unknown",
+		} {
+			if second > math.MaxInt64/perSecond {
+				continue
+			}
+			got := "unknown"
+			if at := Of(json.Number(strconv.FormatInt(second*perSecond, 10))).Unix(unit); !at.IsZero() {
+				got = at.Format(time.RFC3339Nano)
+			}
+			if got != want {
+				t.Errorf("%d s in %s is read as %s, want %s", second, unit, got, want)
+			}
+		}
 	}
 }
 

@@ -18,10 +18,11 @@ import (
 
 // NormalizeConfig is what the stage needs.
 type NormalizeConfig struct {
-	Store   *stream.Store
-	Leases  *Leases
-	Traffic *Traffic
-	Damage  *Damage
+	Store     *stream.Store
+	Leases    *Leases
+	Traffic   *Traffic
+	Damage    *Damage
+	Providers normalizer.Registry
 	// Find looks a provider up by its name, and says how its bodies are normalized.
 	Find func(name string) (normalizer.Provider, normalizer.Options, bool)
 	// Normalized receives what became of one body: err makes it a dead letter,

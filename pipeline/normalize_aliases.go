@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"callwatch/call"
-	"callwatch/normalizer/registry"
 	"callwatch/pipeline/eventlog"
 	"callwatch/stream"
 )
@@ -24,7 +23,7 @@ const (
 // batch is normalized again the same ids come of the same webhooks.
 func (n *Normalize) knownAliases(ctx context.Context) (*call.Aliases, error) {
 	aliases := call.NewAliases(MaxAliases)
-	for _, p := range registry.Providers() {
+	for _, p := range n.cfg.Providers {
 		if !p.Aliases {
 			continue
 		}

@@ -62,7 +62,8 @@ func stagesOn(t *testing.T, store *stream.Store, set *rules.Set) *setup {
 func (s *setup) newNormalize(t *testing.T) *Normalize {
 	t.Helper()
 	return NewNormalize(NormalizeConfig{
-		Store: s.store, Leases: s.leases, Traffic: s.traffic, Damage: NewDamage(testLogger(t)),
+		Providers: registry.Providers(),
+		Store:     s.store, Leases: s.leases, Traffic: s.traffic, Damage: NewDamage(testLogger(t)),
 		Find: func(name string) (normalizer.Provider, normalizer.Options, bool) {
 			p, ok := registry.Find(name)
 			return p, normalizer.Options{}, ok

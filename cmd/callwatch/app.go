@@ -14,7 +14,6 @@ import (
 	"callwatch/handlers"
 	"callwatch/handlers/slackpreview"
 	"callwatch/normalizer"
-	"callwatch/normalizer/registry"
 	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
 	"callwatch/pipeline/query"
@@ -147,7 +146,8 @@ func (a *app) openStore(traffic *pipeline.Traffic) {
 	a.metrics.Damage(a.damage)
 	a.leases = pipeline.NewLeases(a.store, a.metrics.Lease)
 	a.normalize = pipeline.NewNormalize(pipeline.NormalizeConfig{
-		Store: a.store, Leases: a.leases, Traffic: traffic, Damage: a.damage, Log: a.log,
+		Providers: a.cfg.registry,
+		Store:     a.store, Leases: a.leases, Traffic: traffic, Damage: a.damage, Log: a.log,
 		Find: a.cfg.normalizers(), Normalized: a.normalized, Published: a.metrics.Published,
 	})
 }
@@ -172,8 +172,8 @@ func (a *app) fetching() pipeline.FetchConfig {
 		Ingest: a.ingest.Append, Events: a.normalize.Events, Known: a.judge.Call, Observe: a.metrics,
 		Normalized: func() bool { return a.backlog()[pipeline.NormalizeLease] == 0 },
 	}
-	for _, p := range registry.Providers() {
-		if p, ok := a.cfg.find(p.Name); ok && a.cfg.fetches(p) {
+	for _, p := range a.cfg.registry {
+		if a.cfg.fetches(p) {
 			c.APIs = append(c.APIs, pipeline.FetchAPI{Provider: p, Keys: a.cfg.keys(p), Pace: a.cfg.pace})
 		}
 	}
@@ -182,7 +182,8 @@ func (a *app) fetching() pipeline.FetchConfig {
 
 func (a *app) newMaintenance(stages maintenance.Stages) *maintenance.Maintenance {
 	return maintenance.New(maintenance.Config{
-		Store: a.store, Stages: stages, Events: a.normalize.Events, Keys: a.cfg.keys, Log: a.log,
+		Providers: a.cfg.registry,
+		Store:     a.store, Stages: stages, Events: a.normalize.Events, Keys: a.cfg.keys, Log: a.log,
 		Backtest: func() (*rules.Set, rules.BacktestOptions, error) {
 			plan, err := planBacktest(&a.cfg, "", "")
 			if err != nil {
@@ -324,19 +325,19 @@ func (c *Config) folding() call.Folding {
 // normalizers finds a provider by its name, and says how its bodies are normalized.
 func (c *Config) normalizers() func(name string) (normalizer.Provider, normalizer.Options, bool) {
 	options := map[string]normalizer.Options{}
-	for _, p := range registry.Providers() {
+	for _, p := range c.registry {
 		o := c.normalizing()
 		o.Fetches = c.fetches(p)
 		options[p.Name] = o
 	}
 	return func(name string) (normalizer.Provider, normalizer.Options, bool) {
-		p, ok := c.find(name)
+		p, ok := c.registry.Find(name)
 		return p, options[name], ok
 	}
 }
 
-func providerTitle(name string) string {
-	if p, ok := registry.Find(name); ok && p.Title != "" {
+func (c *Config) providerTitle(name string) string {
+	if p, ok := c.registry.Find(name); ok && p.Title != "" {
 		return p.Title
 	}
 	return name
@@ -359,7 +360,7 @@ func (a *app) handling() handlers.Config {
 			c.Press = a.press
 		}
 	}
-	for _, p := range registry.Providers() {
+	for _, p := range a.cfg.registry {
 		c.Providers = append(c.Providers, handlers.Provider{Provider: p, Keys: a.cfg.keys(p)})
 	}
 	return c

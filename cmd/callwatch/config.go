@@ -52,9 +52,9 @@ type Config struct {
 
 	codecs emodel.Table // of Codecs, made by check
 	// Seams for tests.
-	pace  pipeline.FetchPace // zero: the providers'
-	clock func() time.Time   // of the notifier
-	find  func(name string) (normalizer.Provider, bool)
+	pace     pipeline.FetchPace  // zero: the providers'
+	clock    func() time.Time    // of the notifier
+	registry normalizer.Registry // the known providers
 }
 
 const day = 24 * time.Hour
@@ -104,7 +104,7 @@ func defaultConfig() Config {
 		Durability: "fsync",
 		Slack:      SlackConfig{APIURL: "https://slack.com/api/", Rate: 1},
 		clock:      time.Now,
-		find:       registry.Find,
+		registry:   registry.Providers(),
 	}
 }
 
@@ -125,7 +125,7 @@ func readConfig(file string, environ []string) (Config, error) {
 	if c.Providers == nil {
 		c.Providers = map[string]map[string]Secret{}
 	}
-	for _, p := range registry.Providers() {
+	for _, p := range c.registry {
 		for _, s := range p.AllSettings() {
 			if v := vars[p.EnvName(s.Name)]; v != "" {
 				c.setProvider(p.Name, s.Name, Secret(v))

@@ -23,12 +23,11 @@ import (
 // brokenFor breaks the normalizers of some providers on purpose.
 func brokenFor(reason string, providers ...string) func(*Config) {
 	return func(c *Config) {
-		c.find = func(name string) (normalizer.Provider, bool) {
-			p, ok := registry.Find(name)
-			if slices.Contains(providers, name) {
+		for _, p := range registry.Providers() {
+			if slices.Contains(providers, p.Name) {
 				p.Normalize = func(*normalizer.Body) ([]call.Event, error) { return nil, errors.New(reason) }
+				c.registry = c.registry.With(p)
 			}
-			return p, ok
 		}
 	}
 }

@@ -31,15 +31,12 @@ type madeUpAPI struct {
 // can be believed without asking.
 func (c *Config) useMadeUpAPIs() ([]*madeUpAPI, error) {
 	var apis []*madeUpAPI
-	for i, p := range registry.Providers() {
-		if p.REST == nil || p.Unsigned {
+	for i, e := range registry.All() {
+		p := e.Provider
+		if p.REST == nil || p.Unsigned || len(e.FakeAPIs) == 0 {
 			continue
 		}
-		fakeAPI, err := registry.FakeAPI(p.Name, "")
-		if err != nil {
-			return nil, err
-		}
-		fake := providerfake.New(fakeAPI, providerfake.Options{Seed: uint64(i + 1), Now: time.Now})
+		fake := providerfake.New(e.FakeAPIs[0], providerfake.Options{Seed: uint64(i + 1), Now: time.Now})
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, fmt.Errorf("start a made-up API: %w", err)

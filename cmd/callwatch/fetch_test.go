@@ -208,15 +208,13 @@ func parseJob(data []byte) (j fetchJob, err error) {
 
 // changeREST gives a provider's REST side another behaviour.
 func (c *Config) changeREST(change func(*normalizer.REST)) {
-	find := c.find
-	c.find = func(name string) (normalizer.Provider, bool) {
-		p, ok := find(name)
+	for _, p := range c.registry {
 		if p.REST != nil {
 			rest := *p.REST
 			change(&rest)
 			p.REST = &rest
+			c.registry = c.registry.With(p)
 		}
-		return p, ok
 	}
 }
 

@@ -83,7 +83,7 @@ func (c *Config) notifying(set *rules.Set) notifier.Config {
 func (c *Config) slackMessages() slack.Config {
 	return slack.Config{
 		Token: notifier.Token(c.Slack.Token.Reveal()), APIURL: c.Slack.APIURL, ShowNumbers: c.Slack.ShowNumbers,
-		Buttons: c.Slack.buttons(), ConsoleURL: c.ConsoleURL, Title: providerTitle,
+		Buttons: c.Slack.buttons(), ConsoleURL: c.ConsoleURL, Title: c.providerTitle,
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -10,10 +9,11 @@ import (
 
 	"callwatch/call"
 	"callwatch/normalizer"
+	"callwatch/normalizer/providertest"
 	"callwatch/normalizer/registry"
 )
 
-var update = flag.Bool("update", false, "rewrite what is generated")
+var update = providertest.Update
 
 // The tables of README.md come from the field table and the provider registry.
 func TestReadmeTables(t *testing.T) {

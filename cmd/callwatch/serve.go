@@ -6,8 +6,6 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-
-	"callwatch/normalizer/registry"
 )
 
 func serveCommand(s *settings) *cobra.Command {
@@ -61,7 +59,7 @@ func serveCommand(s *settings) *cobra.Command {
 // openProviders are those with verification configured: the others answer 403.
 func (a *app) openProviders() []string {
 	var open []string
-	for _, p := range registry.Providers() {
+	for _, p := range a.cfg.registry {
 		if p.Verifiable(a.cfg.keys(p)) {
 			open = append(open, p.Name)
 		}

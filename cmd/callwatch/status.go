@@ -9,7 +9,6 @@ import (
 	"callwatch/handlers"
 	"callwatch/handlers/backend"
 	"callwatch/normalizer"
-	"callwatch/normalizer/registry"
 	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
 )
@@ -59,7 +58,7 @@ func (a *app) status(ctx context.Context) backend.Status {
 	for _, c := range ready.Checks {
 		s.Checks = append(s.Checks, backend.Check{Name: c.Name, State: string(c.State), Cause: c.Cause})
 	}
-	for _, p := range registry.Providers() {
+	for _, p := range a.cfg.registry {
 		s.Providers = append(s.Providers, a.providerStatus(p))
 	}
 	for _, st := range health.Streams {
@@ -78,7 +77,7 @@ func (a *app) status(ctx context.Context) backend.Status {
 func (a *app) providerStatus(p normalizer.Provider) backend.ProviderStatus {
 	keys, seen := a.cfg.keys(p), a.senders.of(p.Name)
 	return backend.ProviderStatus{
-		Name: p.Name, Title: providerTitle(p.Name), Verifies: p.Verifiable(keys), Fetches: a.cfg.fetches(p),
+		Name: p.Name, Title: a.cfg.providerTitle(p.Name), Verifies: p.Verifiable(keys), Fetches: a.cfg.fetches(p),
 		Accepted: seen.accepted, Refused: seen.refused, LastSeen: seen.last, Trouble: a.fetch.Trouble(p.Name),
 	}
 }

@@ -17,7 +17,8 @@ import (
 	"callwatch/normalizer"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
+// Update has the golden files rewritten: the flag -update of the test that runs the suite.
+var Update = flag.Bool("update", false, "rewrite the golden files")
 
 // Case is one body of the folder bodies: <name>.json or <name>.form, with
 // <name>.meta.json beside it where it did not come as a webhook. What it
@@ -132,7 +133,7 @@ func golden(t *testing.T, p normalizer.Provider, c Case) {
 
 func Compare(t *testing.T, path string, got []byte) {
 	t.Helper()
-	if *update {
+	if *Update {
 		if err := os.WriteFile(path, got, 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -68,7 +68,7 @@ func checkPair(t *testing.T, p normalizer.Provider, dir, first, second string) {
 	if err := json.Indent(&pretty, folded, "", "  "); err != nil {
 		t.Fatal(err)
 	}
-	if *update {
+	if *Update {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -35,9 +35,9 @@ func All() []Entry {
 }
 
 // Providers are the providers of All.
-func Providers() []normalizer.Provider {
+func Providers() normalizer.Registry {
 	all := All()
-	providers := make([]normalizer.Provider, len(all))
+	providers := make(normalizer.Registry, len(all))
 	for i := range all {
 		providers[i] = all[i].Provider
 	}
@@ -45,14 +45,7 @@ func Providers() []normalizer.Provider {
 }
 
 // Find returns the provider of that name.
-func Find(name string) (normalizer.Provider, bool) {
-	for _, p := range known() {
-		if p.Name == name {
-			return p, true
-		}
-	}
-	return normalizer.Provider{}, false
-}
+func Find(name string) (normalizer.Provider, bool) { return known().Find(name) }
 
 // known are the Providers, made once: one is looked up for every webhook.
 var known = sync.OnceValue(Providers)

@@ -14,7 +14,7 @@ import (
 // Options choose the traffic. The same options give the same traffic.
 type Options struct {
 	Seed      uint64
-	Sources   Sources   // the providers that can be simulated
+	Sources   Sources   `json:"-"` // the providers that can be simulated
 	Providers []string  // none: all of Sources that Secrets can sign for
 	Count     int       // calls; 0: without end
 	Rate      float64   // calls per second; 0: 5

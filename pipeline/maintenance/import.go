@@ -11,7 +11,6 @@ import (
 	"golang.org/x/time/rate"
 
 	"callwatch/normalizer"
-	"callwatch/normalizer/registry"
 	"callwatch/pipeline/eventlog"
 	"callwatch/stream"
 )
@@ -58,7 +57,7 @@ type importer struct {
 // newImporter looks through the stored bodies, so that what is there is known
 // however it came and however an earlier import ended.
 func (m *Maintenance) newImporter(ctx context.Context, provider string) (*importer, error) {
-	if _, known := registry.Find(provider); !known {
+	if _, known := m.cfg.Providers.Find(provider); !known {
 		return nil, refuse("there is no provider %.40q", provider)
 	}
 	im := &importer{m: m, known: map[uint64]struct{}{}, calls: map[uint64]struct{}{}, seed: maphash.MakeSeed()}

@@ -13,7 +13,6 @@ import (
 
 	"callwatch/normalizer"
 	"callwatch/normalizer/fetch"
-	"callwatch/normalizer/registry"
 	"callwatch/pipeline/eventlog"
 	"callwatch/stream"
 )
@@ -51,7 +50,7 @@ type listImport struct {
 
 // importCalls imports what a provider lists of past calls.
 func (m *Maintenance) importCalls(ctx context.Context, params url.Values, progress Progress) (Imported, error) {
-	p, known := registry.Find(params.Get("provider"))
+	p, known := m.cfg.Providers.Find(params.Get("provider"))
 	if !known {
 		return Imported{}, refuse("there is no provider %.40q", params.Get("provider"))
 	}

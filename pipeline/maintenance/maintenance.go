@@ -39,8 +39,9 @@ type Stages interface {
 
 // Config is what maintenance needs.
 type Config struct {
-	Store  *stream.Store
-	Stages Stages
+	Store     *stream.Store
+	Stages    Stages
+	Providers normalizer.Registry
 	// Events normalizes a record.
 	Events func(*stream.Record) ([]call.Event, error)
 	// Keys are a provider's settings.

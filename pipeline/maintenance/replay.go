@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"callwatch/normalizer/registry"
 	"callwatch/pipeline/eventlog"
 	"callwatch/stream"
 )
@@ -78,7 +77,7 @@ func (m *Maintenance) replay(ctx context.Context, params url.Values, progress Pr
 			return out, refuse("rate: %.20q is not a number of bodies a second", rate)
 		}
 	}
-	if _, known := registry.Find(r.provider); r.provider != "" && !known {
+	if _, known := m.cfg.Providers.Find(r.provider); r.provider != "" && !known {
 		return out, refuse("there is no provider %.40q", r.provider)
 	}
 	if r.upTo, err = m.cfg.Stages.NormalizedUpTo(ctx); err != nil {

@@ -94,7 +94,7 @@ func complaints(ctx context.Context, t *testing.T, messages iter.Seq2[chromedp.C
 func TestConsoleInBrowser(t *testing.T) {
 	ctx := browser(t)
 	console := newFeed(samplePage())
-	url := serve(t, handlers.Config{Dev: true, Console: console})
+	url := serve(t, handlers.Config{Dev: true, Preview: console})
 	messages := chromedp.Console(ctx)
 
 	do(ctx, t, chromedp.Navigate(url+"/slack"))
@@ -139,7 +139,7 @@ func TestConsoleInBrowser(t *testing.T) {
 func TestConsoleReconnects(t *testing.T) {
 	ctx := browser(t)
 	console := newFeed(samplePage())
-	config := handlers.Config{Dev: true, Console: console, Providers: providers(), Store: new(memory).store}
+	config := handlers.Config{Dev: true, Preview: console, Providers: providers(), Store: new(memory).store}
 	s, err := handlers.Listen("127.0.0.1:0", config)
 	if err != nil {
 		t.Fatal(err)

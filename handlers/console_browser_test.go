@@ -181,7 +181,7 @@ func TestConsoleActions(t *testing.T) {
 	did(rules.Acknowledge)
 	open(ctx, t, url+"/incidents?state=acknowledged")
 	submits(ctx, t, `.card button[value=unacknowledge]`)
-	reads(ctx, t, "Given back")
+	reads(ctx, t, "Unacknowledged: reminders continue")
 	did(rules.Unacknowledge)
 	open(ctx, t, url+"/incidents")
 	submits(ctx, t, `.card .title`)
@@ -200,7 +200,7 @@ func TestConsoleActions(t *testing.T) {
 	submits(ctx, t, `form[action="/silences"] button`)
 	reads(ctx, t, `rule == "low-mos"`)
 	submits(ctx, t, `form[action="/silences/expire"] button`)
-	reads(ctx, t, "The silence has ended.")
+	reads(ctx, t, "Silence ended.")
 	did(rules.ExpireSilence)
 
 	open(ctx, t, resolving)
@@ -213,7 +213,7 @@ func TestConsoleActions(t *testing.T) {
 
 	open(ctx, t, url+"/dead-letters")
 	submits(ctx, t, `td form button`)
-	reads(ctx, t, "Tried 1: 1 are mended")
+	reads(ctx, t, "Replayed 1: 1 normalized")
 	submits(ctx, t, `main > form button`)
 	reads(ctx, t, "No dead letter")
 

@@ -95,7 +95,7 @@ func samplePage() handlers.Page {
 		{Type: "table", Table: [][]string{{"Where", "Value", "Matched", "Share"}, {"Trunk", "ams-2", "31 of 40", "77.5 %"}}},
 	}
 	root.Attachments = []handlers.Attachment{{Color: "#D40E0D", Blocks: []handlers.Block{
-		{Type: "section", Fields: []string{"*MOS*\n3.12 (estimated, G.107)", "*Loss*\n6.4 %", "*Jitter*\n41 ms", "*Provider*\ntelnyx"}},
+		{Type: "section", Fields: []string{"*MOS*\n3.12 (estimated)", "*Loss*\n6.4 %", "*Jitter*\n41 ms", "*Provider*\ntelnyx"}},
 		{Type: "section", Text: "*Matched because*\n`mos (3.12) &lt; 3.5`\n`packetsLost (312) &gt; 50`"},
 		{Type: "actions", Controls: []handlers.Control{
 			{Label: "Acknowledge", Action: "ack"},

@@ -14,22 +14,22 @@ import (
 // TestPageOnlyInDev: without a login nobody sees events.
 func TestPageOnlyInDev(t *testing.T) {
 	console := newFeed(samplePage())
-	got := send(t, "GET", serve(t, handlers.Config{Console: console})+"/", "", nil)
+	got := send(t, "GET", serve(t, handlers.Config{Preview: console})+"/", "", nil)
 	if got.status != 200 || strings.Contains(got.body, "telnyx") || !strings.Contains(got.body, "callwatch") {
 		t.Errorf("%d %s", got.status, got.body)
 	}
-	for _, path := range []string{"/slack", "/console/stream", "/assets/console.js"} {
-		if got := send(t, "GET", serve(t, handlers.Config{Console: console})+path, "", nil); got.status != 404 {
+	for _, path := range []string{"/slack", "/console/stream", "/assets/preview.js"} {
+		if got := send(t, "GET", serve(t, handlers.Config{Preview: console})+path, "", nil); got.status != 404 {
 			t.Errorf("%s: %d", path, got.status)
 		}
 	}
-	if got := send(t, "GET", serve(t, handlers.Config{Dev: true, Console: console})+"/slack", "", map[string]string{"Host": "evil.example"}); got.status != 421 || strings.Contains(got.body, "telnyx") {
+	if got := send(t, "GET", serve(t, handlers.Config{Dev: true, Preview: console})+"/slack", "", map[string]string{"Host": "evil.example"}); got.status != 421 || strings.Contains(got.body, "telnyx") {
 		t.Errorf("rebound name: %d", got.status)
 	}
 }
 
 func TestPage(t *testing.T) {
-	got := send(t, "GET", serve(t, handlers.Config{Dev: true, Console: newFeed(samplePage())})+"/slack", "", nil)
+	got := send(t, "GET", serve(t, handlers.Config{Dev: true, Preview: newFeed(samplePage())})+"/slack", "", nil)
 	if got.status != 200 || got.header.Get("Content-Type") != "text/html; charset=UTF-8" {
 		t.Fatalf("%d %s", got.status, got.header.Get("Content-Type"))
 	}
@@ -54,7 +54,7 @@ func TestPage(t *testing.T) {
 }
 
 func TestEmptyPage(t *testing.T) {
-	got := send(t, "GET", serve(t, handlers.Config{Dev: true, Console: newFeed(handlers.Page{Mode: "dev"})})+"/slack", "", nil)
+	got := send(t, "GET", serve(t, handlers.Config{Dev: true, Preview: newFeed(handlers.Page{Mode: "dev"})})+"/slack", "", nil)
 	for _, want := range []string{"No event yet", "No incident", "No message"} {
 		if !strings.Contains(got.body, want) {
 			t.Errorf("page lacks %q", want)
@@ -92,7 +92,7 @@ func hostilePage() handlers.Page {
 
 // TestHostileText: what a provider wrote is text, in the page and in the stream.
 func TestHostileText(t *testing.T) {
-	base := serve(t, handlers.Config{Dev: true, Console: newFeed(hostilePage())})
+	base := serve(t, handlers.Config{Dev: true, Preview: newFeed(hostilePage())})
 	page := send(t, "GET", base+"/slack", "", nil).body
 	stream := openStream(t, base)
 	var sent strings.Builder
@@ -179,7 +179,7 @@ func (s *sse) next(t *testing.T) (name, data string) {
 // TestStream: everything at first, then only what changed.
 func TestStream(t *testing.T) {
 	console := newFeed(samplePage())
-	base := serve(t, handlers.Config{Dev: true, Console: console})
+	base := serve(t, handlers.Config{Dev: true, Preview: console})
 	stream := openStream(t, base)
 	for _, want := range []string{"counts", "events", "incidents", "threads"} {
 		if name, data := stream.next(t); name != want || data == "" {
@@ -199,7 +199,7 @@ func TestStream(t *testing.T) {
 // TestStreamOutlivesTimeouts: the read timeout is for requests, not for a stream.
 func TestStreamOutlivesTimeouts(t *testing.T) {
 	console := newFeed(handlers.Page{})
-	base := serve(t, handlers.Config{Dev: true, Console: console, Timeouts: shortTimeouts()})
+	base := serve(t, handlers.Config{Dev: true, Preview: console, Timeouts: shortTimeouts()})
 	stream := openStream(t, base)
 	for range 4 {
 		stream.next(t)
@@ -211,7 +211,7 @@ func TestStreamOutlivesTimeouts(t *testing.T) {
 }
 
 func TestStreamLimit(t *testing.T) {
-	base := serve(t, handlers.Config{Dev: true, Console: newFeed(handlers.Page{}), Limits: handlers.Limits{Streams: 1}})
+	base := serve(t, handlers.Config{Dev: true, Preview: newFeed(handlers.Page{}), Limits: handlers.Limits{Streams: 1}})
 	first := openStream(t, base)
 	first.next(t)
 	if got := send(t, "GET", base+"/console/stream", "", nil); got.status != 503 {
@@ -235,12 +235,12 @@ func TestStreamLimit(t *testing.T) {
 }
 
 func TestAssetsAreCached(t *testing.T) {
-	base := serve(t, handlers.Config{Dev: true, Console: newFeed(handlers.Page{})})
-	got := send(t, "GET", base+"/assets/console.css", "", nil)
+	base := serve(t, handlers.Config{Dev: true, Preview: newFeed(handlers.Page{})})
+	got := send(t, "GET", base+"/assets/preview.css", "", nil)
 	if got.status != 200 || !strings.HasPrefix(got.header.Get("Content-Type"), "text/css") {
 		t.Fatalf("%d %s", got.status, got.header.Get("Content-Type"))
 	}
-	again := send(t, "GET", base+"/assets/console.css", "", map[string]string{"If-None-Match": got.header.Get("ETag")})
+	again := send(t, "GET", base+"/assets/preview.css", "", map[string]string{"If-None-Match": got.header.Get("ETag")})
 	if again.status != 304 {
 		t.Errorf("second time: %d", again.status)
 	}

@@ -52,8 +52,8 @@ func New(c Config) http.Handler {
 	if a.Metrics != nil {
 		e.Match(read, "/metrics", echo.WrapHandler(a.Metrics))
 	}
-	if a.Dev && a.Console != nil {
-		a.routeConsole(e)
+	if a.Dev && a.Preview != nil {
+		a.routeSlackPage(e)
 	}
 	if a.API == nil {
 		e.Match(read, "/", welcome)

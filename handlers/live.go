@@ -25,18 +25,18 @@ const (
 	sendTime  = 10 * time.Second       // for one write to a slow reader
 )
 
-// sections are the parts of the page that are sent anew when they change: names
+// sections are the parts of the page that are sent again when they change: names
 // of templates, of SSE events and of elements.
 func sections() []string { return []string{"counts", "events", "incidents", "threads"} }
 
-// console serves the page and its stream.
-type console struct {
+// slackPage serves the page /slack and its stream.
+type slackPage struct {
 	*app
 	page *template.Template
 }
 
-func (a *app) routeConsole(e *echo.Echo) {
-	c := &console{app: a, page: template.Must(template.New("").Funcs(viewFuncs()).Funcs(a.slackFuncs()).ParseFS(assets, "assets/*.html"))}
+func (a *app) routeSlackPage(e *echo.Echo) {
+	c := &slackPage{app: a, page: template.Must(template.New("").Funcs(viewFuncs()).Funcs(a.slackFuncs()).ParseFS(assets, "assets/*.html"))}
 	read := []string{http.MethodGet, http.MethodHead}
 	e.Match(read, "/slack", c.show)
 	e.GET("/console/stream", c.stream)
@@ -44,7 +44,7 @@ func (a *app) routeConsole(e *echo.Echo) {
 		e.POST("/console/press", c.press)
 	}
 	for name, contentType := range map[string]string{
-		"console.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml",
+		"preview.css": "text/css; charset=utf-8", "preview.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml",
 		"slack.css": "text/css; charset=utf-8", "slack.js": "text/javascript; charset=utf-8",
 	} {
 		e.Match(read, "/assets/"+name, asset(name, contentType))
@@ -69,18 +69,18 @@ func asset(name, contentType string) echo.HandlerFunc {
 	}
 }
 
-func (c *console) show(ec echo.Context) error {
+func (c *slackPage) show(ec echo.Context) error {
 	var page bytes.Buffer
-	if err := c.page.ExecuteTemplate(&page, "page", c.Console.Snapshot().bounded()); err != nil {
-		return fmt.Errorf("render console: %w", err)
+	if err := c.page.ExecuteTemplate(&page, "page", c.Preview.Snapshot().bounded()); err != nil {
+		return fmt.Errorf("render page: %w", err)
 	}
 	ec.Response().Header().Set("Content-Security-Policy", pageCSP)
 	return ec.HTMLBlob(http.StatusOK, page.Bytes())
 }
 
 // stream sends each section as a fragment of HTML, all of them at first and then
-// those that changed: whoever reconnects has missed nothing.
-func (c *console) stream(ec echo.Context) error {
+// those that changed: a reader that reconnects has missed nothing.
+func (c *slackPage) stream(ec echo.Context) error {
 	if c.streams.Add(1) > int64(c.Limits.Streams) {
 		c.streams.Add(-1)
 		return overloaded()
@@ -94,7 +94,7 @@ func (c *console) stream(ec echo.Context) error {
 	ctx := ec.Request().Context()
 	sent := map[string]string{}
 	for ctx.Err() == nil {
-		changed := c.Console.Changed()
+		changed := c.Preview.Changed()
 		update, err := c.update(sent)
 		if err != nil {
 			return err
@@ -134,8 +134,8 @@ func send(w io.Writer, conn *http.ResponseController, update string) error {
 
 // update is the SSE events of the sections that differ from what was sent, which
 // it brings up to date.
-func (c *console) update(sent map[string]string) (string, error) {
-	snapshot := c.Console.Snapshot().bounded()
+func (c *slackPage) update(sent map[string]string) (string, error) {
+	snapshot := c.Preview.Snapshot().bounded()
 	var out strings.Builder
 	for _, name := range sections() {
 		var html strings.Builder

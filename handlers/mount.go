@@ -26,7 +26,7 @@ func (a *app) routeAPI(e *echo.Echo) {
 func (a *app) routePages(e *echo.Echo) {
 	a.failurePage = operators.Mount(e, *a.API, operators.Env{
 		Trusted: a.trusted, Secure: strings.HasPrefix(a.PublicURL, "https://"), Now: a.Now, Log: a.Log,
-		Streams: a.Limits.Streams, Slack: a.Dev && a.Console != nil,
+		Streams: a.Limits.Streams, Slack: a.Dev && a.Preview != nil,
 	})
 }
 

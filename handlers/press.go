@@ -15,7 +15,7 @@ func (a *app) slackFuncs() template.FuncMap {
 
 // press passes on what a reader pressed. The message as it is afterwards comes
 // with the stream.
-func (c *console) press(ec echo.Context) error {
+func (c *slackPage) press(ec echo.Context) error {
 	var p Press
 	if err := readRequest(ec, &p); err != nil {
 		return err

@@ -76,9 +76,9 @@ func TestPanicElsewhere(t *testing.T) {
 }
 
 func TestSecurityHeaders(t *testing.T) {
-	base := serve(t, handlers.Config{Dev: true, Console: newFeed(samplePage())})
+	base := serve(t, handlers.Config{Dev: true, Preview: newFeed(samplePage())})
 	seen := map[string]bool{}
-	for _, path := range []string{"/", "/livez", "/nothing", "/webhooks/signing", "/assets/console.js"} {
+	for _, path := range []string{"/", "/livez", "/nothing", "/webhooks/signing", "/assets/preview.js"} {
 		got := send(t, "GET", base+path, "", map[string]string{"X-Request-Id": "chosen"})
 		csp := got.header.Get("Content-Security-Policy")
 		if !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {

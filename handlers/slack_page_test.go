@@ -41,7 +41,7 @@ func (p *presses) all() []handlers.Press {
 }
 
 func TestMessagesShowChartTableAndControls(t *testing.T) {
-	page := handlers.Config{Dev: true, Console: newFeed(samplePage())}
+	page := handlers.Config{Dev: true, Preview: newFeed(samplePage())}
 	still := send(t, "GET", serve(t, page)+"/slack", "", nil).body
 	page.Press = new(presses).take
 	live := send(t, "GET", serve(t, page)+"/slack", "", nil).body
@@ -64,7 +64,7 @@ func TestMessagesShowChartTableAndControls(t *testing.T) {
 
 func TestPressIsPassedOn(t *testing.T) {
 	clicks := new(presses)
-	base := serve(t, handlers.Config{Dev: true, Console: newFeed(samplePage()), Press: clicks.take})
+	base := serve(t, handlers.Config{Dev: true, Preview: newFeed(samplePage()), Press: clicks.take})
 	asJSON := map[string]string{"Content-Type": "application/json"}
 	const body = `{"message":"1.000002","action":"silence","option":1}`
 	for _, c := range []struct {
@@ -90,7 +90,7 @@ func TestPressIsPassedOn(t *testing.T) {
 	if got := clicks.all(); len(got) != 3 || got[0] != want {
 		t.Errorf("passed on %+v, want three times %+v", got, want)
 	}
-	without := serve(t, handlers.Config{Dev: true, Console: newFeed(samplePage())})
+	without := serve(t, handlers.Config{Dev: true, Preview: newFeed(samplePage())})
 	if got := send(t, "POST", without+"/console/press", body, asJSON); got.status != 404 {
 		t.Errorf("where no clicks are taken: %d", got.status)
 	}
@@ -101,7 +101,7 @@ func TestPressIsPassedOn(t *testing.T) {
 func TestSlackInBrowser(t *testing.T) {
 	ctx := browser(t)
 	clicks := new(presses)
-	url := serve(t, handlers.Config{Dev: true, Console: newFeed(samplePage()), Press: clicks.take})
+	url := serve(t, handlers.Config{Dev: true, Preview: newFeed(samplePage()), Press: clicks.take})
 	messages := chromedp.Console(ctx)
 	do(ctx, t, chromedp.Navigate(url+"/slack"))
 	eventually(ctx, t, `document.querySelector('#link.live') !== null`)

@@ -56,7 +56,7 @@ func (n *Notifier) move(ctx context.Context, j *job, channel string) {
 	}
 }
 
-// hold tries again later: a channel or token that is broken now will be mended.
+// hold tries again later: a broken channel or token gets fixed at some time.
 // What stood still for a day by then is of no use to anybody.
 func (n *Notifier) hold(ctx context.Context, j *job, err error) {
 	in := &j.want.Incident

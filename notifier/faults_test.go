@@ -93,7 +93,7 @@ func TestFaultsAtRandomEndInOneThread(t *testing.T) {
 }
 
 // TestRestartAtEveryCall stops the program after each call to Slack, before it
-// could note the result, and starts it anew.
+// could note the result, and starts it again.
 func TestRestartAtEveryCall(t *testing.T) {
 	for stop := 1; stop <= 6; stop++ {
 		for _, commit := range []bool{true, false} {
@@ -204,10 +204,10 @@ func TestArchivedChannelFallsBackToDefault(t *testing.T) {
 	}
 }
 
-func TestBrokenDefaultIsHeldUntilMended(t *testing.T) {
+func TestBrokenDefaultIsHeldUntilFixed(t *testing.T) {
 	for name, step := range map[string]struct {
 		breakIt func(*slackfake.Server)
-		mend    func(*slackfake.Server)
+		repair  func(*slackfake.Server)
 		err     string
 	}{
 		"archived": {func(f *slackfake.Server) { f.Archive(channel, true) }, func(f *slackfake.Server) { f.Archive(channel, false) }, "is_archived"},
@@ -226,7 +226,7 @@ func TestBrokenDefaultIsHeldUntilMended(t *testing.T) {
 			if n := len(s.fake.Calls()); n > 6 {
 				t.Errorf("%d calls in five minutes", n)
 			}
-			step.mend(s.fake)
+			step.repair(s.fake)
 			s.drain()
 			if got := names(s.one()); got != "root opened" {
 				t.Errorf("thread has %q", got)
@@ -287,7 +287,7 @@ func TestMessageThatSlackNeverTakesIsParked(t *testing.T) {
 	}
 }
 
-func TestDeletedRootIsPostedAnew(t *testing.T) {
+func TestDeletedRootIsPostedAgain(t *testing.T) {
 	s := newScene(t, channel)
 	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.drain()

@@ -166,7 +166,7 @@ func (n *Notifier) lane(channel string) *lane {
 	return l
 }
 
-// finish puts a job's result back and plans anew: transitions may have come in
+// finish stores a job's result and plans again: transitions may have come in
 // while it was at work.
 func (n *Notifier) finish(j *job) {
 	n.mu.Lock()

@@ -186,7 +186,7 @@ func (n *Notifier) beginStorm(ctx context.Context, id string, seq uint64, channe
 }
 
 // runningStorm is the storm that the page's incident is a member of, nil where
-// it is over, also where that is still to be told. In a replay it begins anew.
+// it is over, also where that is still to be told. In a replay it begins again.
 func (n *Notifier) runningStorm(ctx context.Context, seq uint64, p *page, t *rules.Transition) (*storm, error) {
 	n.mu.Lock()
 	st := n.lane(p.Channel).storm

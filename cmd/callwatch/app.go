@@ -355,7 +355,7 @@ func (a *app) handling() handlers.Config {
 		c.Interactions = clicks.Interactions
 	}
 	if a.preview != nil {
-		c.Console = a.preview
+		c.Preview = a.preview
 		if a.slack != nil {
 			c.Press = a.press
 		}

@@ -1,4 +1,4 @@
-// Sends what a reader presses in a message of the made-up Slack. What it changes
+// Sends a click on a message of the fake Slack. What it changes
 // comes back with the page's stream.
 'use strict';
 

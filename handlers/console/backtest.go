@@ -101,7 +101,7 @@ func (c *console) backtest(ec echo.Context) error {
 		return failed(err, "call")
 	}
 	if problems.Errors() || len(set.Rules) == 0 {
-		return &failure{status: http.StatusUnprocessableEntity, title: "The draft cannot be used", detail: "Mend what is marked and try again.", problems: problems}
+		return &failure{status: http.StatusUnprocessableEntity, title: "The draft cannot be used", detail: "Fix the highlighted errors and try again.", problems: problems}
 	}
 	q := backend.BacktestQuery{Rules: src, Baseline: true}
 	if length := text("since"); length != "" {

@@ -26,7 +26,7 @@ type Env struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Streams int  // open at one time
-	Slack   bool // a page at /slack shows the made-up Slack
+	Slack   bool // a page /slack shows the fake Slack
 }
 
 // console answers the requests.

@@ -82,11 +82,11 @@ func (c *console) render(ec echo.Context, status int, page, part string, data an
 func notes(key string) string {
 	return map[string]string{
 		"acknowledged": "Acknowledged. No reminders are sent while it is.",
-		"returned":     "Given back: reminders go on.",
+		"returned":     "Unacknowledged: reminders continue.",
 		"resolved":     "Resolved.",
-		"silenced":     "Silenced. What happens is recorded, and not announced until the silence ends.",
-		"expired":      "The silence has ended.",
-		"stored":       "Stored. It takes effect as soon as the events before it are judged.",
+		"silenced":     "Silenced. Changes are recorded, and announced only after the silence ends.",
+		"expired":      "Silence ended.",
+		"stored":       "Stored. It takes effect once the events before it are judged.",
 	}[key]
 }
 
@@ -101,7 +101,7 @@ type failure struct {
 func (f *failure) Error() string { return f.title }
 
 func notFound(what string) error {
-	return &failure{status: http.StatusNotFound, title: "No such " + what, detail: "It was never here, or it is older than what is kept. Go back to the list it came from."}
+	return &failure{status: http.StatusNotFound, title: "No such " + what, detail: "It does not exist, or it is older than the retention time."}
 }
 
 // failed turns errors of the backend into what a visitor is told.
@@ -113,11 +113,11 @@ func failed(err error, what string) error {
 	case errors.Is(err, backend.ErrNotFound):
 		return notFound(what)
 	case errors.Is(err, backend.ErrIndexing):
-		return &failure{status: http.StatusServiceUnavailable, title: "Still reading what is stored", detail: "callwatch has just started and looks through its store. Reload this page in a few seconds."}
+		return &failure{status: http.StatusServiceUnavailable, title: "Still loading", detail: "callwatch has just started and is reading its store. Reload this page in a few seconds."}
 	case errors.Is(err, backend.ErrBusy):
-		return &failure{status: http.StatusTooManyRequests, title: "Busy", detail: "Others ask for the same work at the moment. Try again in a few seconds."}
+		return &failure{status: http.StatusTooManyRequests, title: "Busy", detail: "Too many requests of this kind are running. Try again in a few seconds."}
 	case errors.As(err, &problems):
-		return &failure{status: http.StatusUnprocessableEntity, title: "The expression cannot be used", detail: "Mend what is marked and try again.", problems: problems}
+		return &failure{status: http.StatusUnprocessableEntity, title: "The expression cannot be used", detail: "Fix the highlighted errors and try again.", problems: problems}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &failure{status: http.StatusServiceUnavailable, title: "It took too long", detail: "Choose a shorter time and try again."}
 	}

@@ -55,7 +55,7 @@ func kinds() []kind {
 		{"line-acknowledged", "Line: acknowledged", step(rules.StepAcknowledged, a)},
 		{"line-unacknowledged", "Line: unacknowledged", step(rules.StepUnacknowledged, g)},
 		{"line-silenced", "Line: silenced", step(rules.StepSilenced, s)},
-		{"line-unsilenced", "Line: the silence has ended", step(rules.StepUnsilenced, g)},
+		{"line-unsilenced", "Line: silence ended", step(rules.StepUnsilenced, g)},
 		{"line-reminded", "Line: reminded", step(rules.StepReminded, g)},
 		{"line-adopted", "Line: adopted incidents", w.adopted(&notifier.Line{To: 2, Incident: win})},
 		{"line-resolved", "Line: resolved", w.resolved(&r)},

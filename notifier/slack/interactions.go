@@ -276,7 +276,7 @@ func (c *Clicks) take(ctx context.Context, payload []byte) (err error) {
 	return nil
 }
 
-// tell answers the person alone. It is a courtesy: a failure changes nothing.
+// tell answers the person alone, best effort: a failure changes nothing.
 func (c *Clicks) tell(ctx context.Context, address, text string) {
 	if c.Web == nil || !strings.HasPrefix(address, "https://") {
 		return

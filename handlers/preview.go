@@ -5,8 +5,8 @@ import (
 	"callwatch/rules"
 )
 
-// Console feeds the page. Both methods may be called by many requests at once.
-type Console interface {
+// Preview feeds the page /slack. Both methods may be called by many requests at once.
+type Preview interface {
 	// Snapshot is what the page shows now. It may share slices with later
 	// snapshots: nobody changes them.
 	Snapshot() Page
@@ -15,10 +15,10 @@ type Console interface {
 	Changed() <-chan struct{}
 }
 
-// Page is what the console shows, newest first.
+// Page is what the page /slack shows, newest first.
 type Page struct {
 	Mode      string // "demo" or "dev"
-	Notice    string // something that an operator has to mend; "" for nothing
+	Notice    string // something that an operator has to fix; "" for nothing
 	Counts    Counts
 	Events    []call.Event
 	Incidents []rules.Incident

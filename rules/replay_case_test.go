@@ -3,17 +3,21 @@ package rules
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
 
 	"callwatch/call"
@@ -37,10 +41,15 @@ import (
 //	  samples: c7: mos (2.9) < 3.5, c3: mos (3.1) < 3.5         the sample calls with what held
 //	low: matched 1, judged 1, unjudged 0, open 1                some of the counts of a rule at the end
 //	problem: empty-condition                                    codes that loading reports; after an error, all there is
+//	file: deep.yaml                                             the rules are in this file instead
+//	rules: 1                                                    how many rules the file has
+//	tests: 1                                                    how many tests of the rules pass, of all there are
+//	explained: c7 low matched                                   the verdict of a rule about a call at the end, and what held it back
 //	without: updated                                            steps that this case is not about
 type replayCase struct {
 	folder string
 	want   string
+	events []byte // where the folder has none
 }
 
 type replayLine struct {
@@ -63,13 +72,14 @@ func TestReplayCases(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			replayCase{folder, string(want)}.run(t)
+			replayCase{folder: folder, want: string(want)}.run(t)
 		})
 	}
 }
 
-// TestExternalCases runs cases that are kept elsewhere: CALLWATCH_CASES names
-// their folder. What each wants is in testdata/external, by the name of the case.
+// TestExternalCases runs cases that are kept elsewhere, in the folder rules of the
+// one that CALLWATCH_CASES names. What each wants is in testdata/external, by the
+// name of the case.
 func TestExternalCases(t *testing.T) {
 	root := os.Getenv("CALLWATCH_CASES")
 	if root == "" {
@@ -86,20 +96,44 @@ func TestExternalCases(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			replayCase{filepath.Join(root, name), string(want)}.run(t)
+			folder, _, _ := strings.Cut(name, "@") // several of one folder
+			replayCase{folder: filepath.Join(root, "rules", folder), want: string(want), events: externalEvents(t, name)}.run(t)
 		})
 	}
+}
+
+// externalEvents are the events of a case that has rules only.
+func externalEvents(t *testing.T, name string) []byte {
+	t.Helper()
+	if !strings.HasPrefix(name, "13-") {
+		return nil
+	}
+	// 20,000 calls within 48 minutes, with ever more bytes, over seven decades.
+	const n = 20_000
+	var out bytes.Buffer
+	for i := range n {
+		at := t0.Add(time.Duration(i) * 144 * time.Millisecond)
+		b, err := json.Marshal(map[string]any{
+			"id": fmt.Sprint("e", i), "provider": "example", "kind": "ended", "callId": fmt.Sprint("c", i), "final": true,
+			"occurredAt": at, "receivedAt": at, "endedAt": at, "bytesReceived": int64(144 * math.Pow(10, 6.837*float64(i)/n)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Write(append(b, '\n'))
+	}
+	return out.Bytes()
 }
 
 func (c replayCase) run(t *testing.T) {
 	t.Helper()
 	w := c.wanted(t)
 	steps, codes := w.steps, w.codes
-	src, err := os.ReadFile(filepath.Join(c.folder, "rules.yaml"))
+	src, err := os.ReadFile(filepath.Join(c.folder, w.file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, problems := Load("rules.yaml", src)
+	set, problems := Load(w.file, src)
 	for _, code := range codes {
 		if !slices.ContainsFunc(problems, func(p Problem) bool { return p.Code == code }) {
 			t.Errorf("no problem %s in:\n%v", code, problems)
@@ -111,8 +145,18 @@ func (c replayCase) run(t *testing.T) {
 		}
 		return
 	}
+	if w.rules > 0 && len(set.Rules) != w.rules {
+		t.Errorf("%d rules, want %d", len(set.Rules), w.rules)
+	}
+	passTests(t, set, w.tests)
 	r := replay{t: t, folder: c.folder, engine: NewEngine(set, Options{})}
-	r.lines(c.open(t))
+	if len(w.explained) > 0 {
+		r.trace = NewTrace(set, Options{})
+	}
+	if w.rules == 0 && w.tests == 0 || c.events != nil {
+		r.lines(c.open(t))
+	}
+	r.explained(w.explained)
 	var got []string
 	made := slices.DeleteFunc(r.out, func(tr Transition) bool { return slices.Contains(w.without, string(tr.Step)) })
 	for i := range made {
@@ -136,7 +180,7 @@ func (c replayCase) run(t *testing.T) {
 			want = append(want, "  why: "+s.why)
 		}
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("transitions (-want +got):\n%s", diff)
 	}
 	for _, h := range r.engine.Healths() {
@@ -153,6 +197,26 @@ func (c replayCase) run(t *testing.T) {
 	}
 }
 
+// passTests runs the tests that stand with the rules.
+func passTests(t *testing.T, set *Set, want int) {
+	t.Helper()
+	if want == 0 {
+		return
+	}
+	run, ran := Runner{Set: set}, 0
+	for _, r := range set.Rules {
+		for i := range r.Tests {
+			ran++
+			if res := run.Run(&r.Tests[i]); !res.Passed {
+				t.Errorf("test %s of %s: %+v", res.Name, res.Rule, res)
+			}
+		}
+	}
+	if ran != want {
+		t.Errorf("%d tests ran, want %d", ran, want)
+	}
+}
+
 func describe(t *Transition) string {
 	text := fmt.Sprintf("%s %s %s %s", t.At.Format(time.RFC3339Nano), t.Step, t.Incident.Rule, t.Incident.Severity)
 	for _, l := range t.Incident.By {
@@ -166,6 +230,10 @@ type wanted struct {
 	counts  map[string]map[string]int // of each rule
 	codes   []string                  // of problems
 	without []string
+
+	file         string
+	rules, tests int
+	explained    []string // call, rule and verdict
 }
 
 type wantedStep struct {
@@ -203,7 +271,7 @@ func (s *wantedStep) tell(in *Incident) []string {
 
 func (c replayCase) wanted(t *testing.T) wanted {
 	t.Helper()
-	w := wanted{counts: map[string]map[string]int{}}
+	w := wanted{counts: map[string]map[string]int{}, file: "rules.yaml"}
 	for line := range strings.Lines(c.want) {
 		line, _, _ = strings.Cut(strings.TrimRight(line, "\n "), "#")
 		line = strings.TrimRight(line, " ")
@@ -220,6 +288,16 @@ func (c replayCase) wanted(t *testing.T) wanted {
 			last.told = append(last.told, line)
 		case name == "problem":
 			w.codes = append(w.codes, rest)
+		case name == "file":
+			w.file = rest
+		case name == "rules" || name == "tests":
+			n, err := strconv.Atoi(rest)
+			if err != nil {
+				t.Fatalf("want: %q: %v", line, err)
+			}
+			*map[string]*int{"rules": &w.rules, "tests": &w.tests}[name] = n
+		case name == "explained":
+			w.explained = append(w.explained, rest)
 		case name == "without":
 			w.without = append(w.without, rest)
 		default:
@@ -242,6 +320,9 @@ func (c replayCase) wanted(t *testing.T) wanted {
 // open reads the events, unpacked.
 func (c replayCase) open(t *testing.T) []byte {
 	t.Helper()
+	if c.events != nil {
+		return c.events
+	}
 	if b, err := os.ReadFile(filepath.Join(c.folder, "events.ndjson")); err == nil {
 		return b
 	}
@@ -267,6 +348,7 @@ type replay struct {
 	t      *testing.T
 	folder string
 	engine *Engine
+	trace  *Trace
 	seq    uint64
 	out    []Transition
 }
@@ -294,13 +376,40 @@ func (r *replay) lines(text []byte) {
 			if err := json.Unmarshal(in.Bytes(), s.event); err != nil {
 				r.t.Fatal(err)
 			}
-			s.line.At = s.event.ReceivedAt
+			// As a backtest stores events that were written without it.
+			s.line.At = cmp.Or(s.event.ReceivedAt, s.event.EndedAt, s.event.OccurredAt)
+			if s.event.ID == "" {
+				s.event.ID = in.Text()
+			}
 		}
 		steps = append(steps, s)
 	}
 	slices.SortStableFunc(steps, func(a, b replayStep) int { return a.line.At.Compare(b.line.At) })
 	for _, s := range steps {
 		r.step(s)
+	}
+}
+
+// explained compares verdicts about calls, as "rules explain" gives them.
+func (r *replay) explained(want []string) {
+	r.t.Helper()
+	if len(want) == 0 {
+		return
+	}
+	got := map[string]bool{}
+	for _, c := range r.trace.Calls() {
+		for i := range c.Rules {
+			text := ""
+			if len(c.Rules[i].HeldBack) > 0 {
+				text = ", held back by " + c.Rules[i].HeldBack[0].By + ": " + c.Rules[i].HeldBack[0].Text
+			}
+			got[fmt.Sprintf("%s %s %s", c.Call.CallID, c.Rules[i].Rule, c.Rules[i].Verdict)+text] = true
+		}
+	}
+	for _, w := range want {
+		if !got[w] {
+			r.t.Errorf("not explained: %s; got %v", w, slices.Sorted(maps.Keys(got)))
+		}
 	}
 }
 
@@ -315,6 +424,9 @@ func (r *replay) step(s replayStep) {
 	r.seq++
 	switch {
 	case s.event != nil:
+		if r.trace != nil {
+			r.trace.Apply(s.line.At, s.event)
+		}
 		r.out = append(r.out, r.engine.Apply(r.seq, s.line.At, s.event)...)
 	case s.line.Action != nil:
 		for _, in := range r.engine.Incidents() {

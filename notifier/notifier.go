@@ -112,6 +112,14 @@ func (n *Notifier) Handle(ctx context.Context, seq uint64, t rules.Transition) e
 	return nil
 }
 
+// Pass notes that there is nothing to announce at a place in the stream of
+// transitions: what is stored there is not a transition.
+func (n *Notifier) Pass(seq uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.handled = max(n.handled, seq)
+}
+
 // note makes the thread of w's incident at a receiver want w too.
 func (n *Notifier) note(ctx context.Context, seq uint64, channel string, t *rules.Transition, w Want) error {
 	n.noting.Lock()

@@ -96,6 +96,7 @@ func (a *Announce) handOver(ctx context.Context, n *notifier.Notifier) error {
 		var t rules.Transition
 		if err := json.Unmarshal(st.Data, &t); err != nil {
 			a.cfg.Store.SkipTransition(&st, err)
+			n.Pass(st.Seq)
 			return nil
 		}
 		a.cfg.Changed(t.Incident)
@@ -103,5 +104,5 @@ func (a *Announce) handOver(ctx context.Context, n *notifier.Notifier) error {
 			return fmt.Errorf("announce %s: %w", t.Incident.ID, err)
 		}
 		return nil
-	})
+	}, n.Pass)
 }

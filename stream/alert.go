@@ -112,9 +112,13 @@ func (s *Store) lastTransition(ctx context.Context, subject string) (last Transi
 }
 
 // FollowTransitions reads ALERTS from a sequence on (0: from the start): what is
-// stored, then what comes, in order, until ctx ends or fn fails.
-func (s *Store) FollowTransitions(ctx context.Context, from uint64, fn func(Transition) error) error {
+// stored, then what comes, in order, until ctx ends or fn fails. skipped, where it
+// is not nil, is called with the sequence of each foreign message instead of fn.
+func (s *Store) FollowTransitions(ctx context.Context, from uint64, fn func(Transition) error, skipped func(seq uint64)) error {
 	c := cursor{store: s, stream: alertStream, next: from, batch: messagesAtOnce}
+	if skipped != nil {
+		c.skipped = func(_ string, seq uint64) { skipped(seq) }
+	}
 	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error { return fn(newTransition(m, meta)) }
 	return c.run(ctx)
 }
@@ -125,7 +129,7 @@ func (s *Store) LastTransitions(ctx context.Context) ([]Transition, error) {
 	ctx, cancel := context.WithTimeout(ctx, lastWait)
 	defer cancel()
 	var hidden []string // by a foreign message
-	found, err := s.transitions(ctx, cursor{last: true, skipped: func(subject string) { hidden = append(hidden, subject) }})
+	found, err := s.transitions(ctx, cursor{last: true, skipped: func(subject string, _ uint64) { hidden = append(hidden, subject) }})
 	for i := 0; i < len(hidden) && err == nil; i++ {
 		var last Transition
 		var any bool

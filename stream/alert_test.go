@@ -122,7 +122,7 @@ func TestFollowTransitions(t *testing.T) {
 				return failed
 			}
 			return nil
-		})
+		}, nil)
 	}()
 	for i := uint64(1); i <= 3; i++ {
 		if i > 1 {

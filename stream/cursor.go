@@ -53,8 +53,8 @@ type cursor struct {
 
 	// deliver takes one message, and says in more whether another is at hand.
 	deliver func(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error
-	// skipped, if set, is called with the subject of each foreign message.
-	skipped func(subject string)
+	// skipped, if set, is called with the subject and sequence of each foreign message.
+	skipped func(subject string, seq uint64)
 }
 
 // stopped carries an error of deliver through run.
@@ -290,7 +290,7 @@ func (c *cursor) take(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) e
 	}
 	c.store.skip(c.stream, m.Subject(), meta.Sequence.Stream, why)
 	if c.skipped != nil {
-		c.skipped(m.Subject())
+		c.skipped(m.Subject(), meta.Sequence.Stream)
 	}
 	return nil
 }

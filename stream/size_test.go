@@ -167,7 +167,7 @@ func TestPullIsBoundedInBytes(t *testing.T) {
 		}
 	}
 	taken := 0
-	c := cursor{store: s, stream: eventStream, batch: messagesAtOnce, next: 1, skipped: func(string) { taken++ }}
+	c := cursor{store: s, stream: eventStream, batch: messagesAtOnce, next: 1, skipped: func(string, uint64) { taken++ }}
 	consumer, err := s.js.CreateConsumer(t.Context(), eventStream, jetstream.ConsumerConfig{AckPolicy: jetstream.AckNonePolicy})
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +184,7 @@ func TestPullIsBoundedInBytes(t *testing.T) {
 			t.Fatalf("%d messages are taken in %d pulls, %v", taken, pulls, err)
 		}
 	}
-	ended := cursor{store: s, stream: eventStream, batch: messagesAtOnce, toEnd: true, skipped: func(string) { taken++ }}
+	ended := cursor{store: s, stream: eventStream, batch: messagesAtOnce, toEnd: true, skipped: func(string, uint64) { taken++ }}
 	if err := ended.run(t.Context()); err != nil && !errors.Is(err, errEnough) || taken != 2*count {
 		t.Errorf("%d messages are read, %v", taken, err)
 	}

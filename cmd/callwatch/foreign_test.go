@@ -64,6 +64,9 @@ func TestForeignMessagesInTheStore(t *testing.T) {
 		if checks := verbose(t, base); checks["failing"] != nil || checks["store"]["state"] != "passing" {
 			t.Errorf("checks %v", checks)
 		}
+		eventually(t, "the garbage is no backlog", func() bool {
+			return metric(t, base, `callwatch_backlog_messages{stage="announce"}`) == "0"
+		})
 		for _, stream := range []string{"events", "raw", "alerts", "bucket meta"} {
 			eventually(t, "foreign messages are counted in "+stream, func() bool {
 				n := metric(t, base, `callwatch_foreign_messages_total{stream="`+stream+`"}`)

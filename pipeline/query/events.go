@@ -111,7 +111,7 @@ func (r *Reader) followIncidents(ctx context.Context, after uint64, fn func(back
 			return nil
 		}
 		return fn(t)
-	})
+	}, nil)
 }
 
 func storedTransition(st *stream.Transition) (backend.StoredTransition, error) {

@@ -199,7 +199,7 @@ func (r *Reader) indexIncidents(ctx context.Context) error {
 			r.incidentsReady.release()
 		}
 		return nil
-	})
+	}, nil)
 }
 
 // Current waits until the index of incidents has what is stored now, so that a

@@ -14,7 +14,7 @@ import (
 // at what callwatch makes of it, under a memory limit: a flipped sequence can make
 // the server take all there is.
 func bitflip(t *trial) error {
-	w, err := t.witness()
+	w, err := t.checker()
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func flipBit(dir string, dice *rand.Rand, even bool) (file string, bit int64, er
 }
 
 // fill starts callwatch and sends it a number of calls.
-func (p *product) fill(w *witnessed, calls int, bad float64) error {
+func (p *product) fill(w *checker, calls int, bad float64) error {
 	if err := p.start(); err != nil {
 		return err
 	}

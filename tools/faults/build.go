@@ -4,67 +4,92 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"go/ast"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
-// mutation is a mechanism left out, to show that the scorecard would notice.
-type mutation string
+// mutationsEnv names, in the environment of a mutated build, the mutations that
+// are on, separated by commas.
+const mutationsEnv = "CALLWATCH_FAULT_MUTATIONS"
+
+// variant is a way to build callwatch.
+type variant string
 
 const (
-	unchanged    mutation = "none"
-	withoutCAS   mutation = "cas"       // transitions are stored without comparing
-	withoutLook  mutation = "reconcile" // after an unclear answer Slack is not looked at
-	withoutFsync mutation = "fsync"     // writes are acknowledged from the page cache
-	withoutCheck mutation = "check"     // block files are opened unchecked
+	plain   variant = "plain"   // the product
+	mutated variant = "mutated" // with all mutations, each off until the environment names it
+	clocked variant = "clocked" // with a wall clock that can be set
+
+	clockedMutated variant = "clocked-mutated"
 )
 
-// patch replaces one text in one source file of the product.
-type patch struct{ file, was, is string }
+// builds makes each variant of callwatch once.
+type builds struct {
+	dir string
 
-// mutations are the patches of each mutation. They are applied to a build made
-// for one run only: the product has no switches that make it unsafe.
-func mutations() map[mutation][]patch {
-	return map[mutation][]patch{
-		unchanged: nil,
-		withoutCAS: {
-			{"stream/alert.go", "if seq > 0 && !cause.after(had) {", "if _ = had; seq > 0 && false {"},
-			{"stream/alert.go", "s.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(seq))", "s.js.PublishMsg(ctx, msg)"},
-		},
-		withoutLook: {
-			{"notifier/deliver.go", "at, found, err := n.slack.Find(ctx, j.channel(), j.rootTS(), j.tag(), &j.search)", "at, found, err := Place{}, false, error(nil)"},
-		},
-		withoutCheck: {
-			{"stream/node.go", "if err := n.checker().beforeStart(); err != nil {", "if err := error(nil); err != nil {"},
-		},
-		withoutFsync: {
-			{"stream/node.go", "cfg.Durability == Fsync", "false"},
-		},
-	}
+	mu   sync.Mutex
+	made map[variant]func() (string, error)
 }
 
-// build makes the callwatch binary for a run, with the mutation and further
-// patches applied by an overlay.
-func (t *trial) build(more ...patch) (binary string, err error) {
-	root, err := moduleRoot(t)
+// get returns the binary of a variant, built on its first use.
+func (b *builds) get(ctx context.Context, v variant) (string, error) {
+	b.mu.Lock()
+	if b.made == nil {
+		b.made = map[variant]func() (string, error){}
+	}
+	if b.made[v] == nil {
+		b.made[v] = sync.OnceValues(func() (string, error) { return b.build(ctx, v) })
+	}
+	made := b.made[v]
+	b.mu.Unlock()
+	return made()
+}
+
+func (b *builds) build(ctx context.Context, v variant) (string, error) {
+	binary, err := b.compile(ctx, v)
+	if err != nil {
+		return "", fmt.Errorf("%w: build callwatch (%s): %w", errSetup, v, err)
+	}
+	return binary, nil
+}
+
+func (b *builds) compile(ctx context.Context, v variant) (string, error) {
+	root, err := moduleRoot(ctx)
 	if err != nil {
 		return "", err
 	}
-	binary = filepath.Join(t.dir, "callwatch")
+	dir := filepath.Join(b.dir, string(v))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, "callwatch")
 	args := []string{"build", "-o", binary}
-	if patches := append(mutations()[t.mutate], more...); len(patches) > 0 {
-		overlay, err := writeOverlay(root, t.dir, patches)
+	o := &overlay{map[string]string{}}
+	if v == mutated || v == clockedMutated {
+		if err := o.addMutations(root, mutants()); err != nil {
+			return "", err
+		}
+	}
+	if v == clocked || v == clockedMutated {
+		if err := o.addClock(ctx, root); err != nil {
+			return "", err
+		}
+	}
+	if len(o.files) > 0 {
+		file, err := o.write(dir)
 		if err != nil {
 			return "", err
 		}
-		args = append(args, "-overlay", overlay)
+		args = append(args, "-overlay", file)
 	}
-	cmd := exec.CommandContext(t, "go", append(args, "./cmd/callwatch")...)
+	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/callwatch")...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: build callwatch: %w\n%s", errSetup, err, out)
+		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return binary, nil
 }
@@ -77,40 +102,106 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// writeOverlay writes patched copies of source files and the file that makes the
-// go command take them. A text that is not in its file exactly once is an error:
-// a mutation that changes nothing would prove nothing.
-func writeOverlay(root, dir string, patches []patch) (string, error) {
-	sources := map[string]string{}
-	for _, p := range patches {
-		name := p.file
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(root, name)
-		}
-		if _, read := sources[name]; !read {
-			b, err := os.ReadFile(name)
-			if err != nil {
-				return "", fmt.Errorf("patch: %w", err)
-			}
-			sources[name] = string(b)
-		}
-		if n := strings.Count(sources[name], p.was); n != 1 {
-			return "", fmt.Errorf("patch of %s: %q is there %d times, must be once", p.file, p.was, n)
-		}
-		sources[name] = strings.Replace(sources[name], p.was, p.is, 1)
-	}
+// overlay is files that a build reads in place of those in the tree, by path.
+type overlay struct{ files map[string]string }
+
+// write writes the files into dir, and the list that the go command takes.
+func (o *overlay) write(dir string) (list string, err error) {
 	replace := map[string]string{}
-	for name, text := range sources {
-		copied := filepath.Join(dir, fmt.Sprintf("patched-%d.go", len(replace)))
+	for path, text := range o.files {
+		copied := filepath.Join(dir, fmt.Sprintf("overlay-%d.go", len(replace)))
 		if err := os.WriteFile(copied, []byte(text), 0o600); err != nil {
 			return "", err
 		}
-		replace[name] = copied
+		replace[path] = copied
 	}
 	b, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		return "", err
 	}
-	overlay := filepath.Join(dir, "overlay.json")
-	return overlay, os.WriteFile(overlay, b, 0o600)
+	list = filepath.Join(dir, "overlay.json")
+	return list, os.WriteFile(list, b, 0o600)
+}
+
+// addMutations adds mutations. Every function that they change is
+// there twice: as it is, with a first statement that calls the changed copy when
+// the environment names the mutation. The product itself has no such switches.
+func (o *overlay) addMutations(root string, ms []mutant) error {
+	files, err := parseModule(root)
+	if err != nil {
+		return err
+	}
+	inserted := map[*sourceFile][]splice{}
+	copies := map[*sourceFile]string{}
+	for _, m := range ms {
+		for _, e := range m.edits {
+			f, splices, err := e.find(files)
+			if err != nil {
+				return fmt.Errorf("mutation %s: %w", m.name, err)
+			}
+			call, err := f.dispatch(m.name)
+			if err != nil {
+				return fmt.Errorf("mutation %s: %w", m.name, err)
+			}
+			inserted[f.file] = append(inserted[f.file], splice{f.decl.Body.Lbrace + 1, f.decl.Body.Lbrace + 1, call})
+			renamed := append(splices, splice{f.decl.Name.Pos(), f.decl.Name.End(), f.copied(m.name)})
+			copies[f.file] += "\n" + f.file.spliced(f.decl.Pos(), f.decl.End(), renamed) + "\n"
+		}
+	}
+	for file, calls := range inserted {
+		o.files[file.path] = file.spliced(file.tree.FileStart, file.tree.FileEnd, calls) + copies[file]
+		o.files[filepath.Join(filepath.Dir(file.path), "zz_faults.go")] = "package " + file.pkg + `
+
+import (
+	"os"
+	"strings"
+)
+
+var mutationsOn = "," + os.Getenv("` + mutationsEnv + `") + ","
+
+func mutationOn(name string) bool { return strings.Contains(mutationsOn, ","+name+",") }
+`
+	}
+	return nil
+}
+
+// copied is the name of the changed copy of the function.
+func (f *function) copied(m mutation) string {
+	return f.decl.Name.Name + "_" + strings.ReplaceAll(string(m), "-", "_")
+}
+
+// dispatch is the statement that calls the changed copy.
+func (f *function) dispatch(m mutation) (string, error) {
+	if f.decl.Type.TypeParams != nil {
+		return "", fmt.Errorf("%s is generic", f.decl.Name.Name)
+	}
+	call := f.copied(m) + "("
+	if r := f.decl.Recv; r != nil {
+		if len(r.List[0].Names) == 0 {
+			return "", fmt.Errorf("the receiver of %s has no name", f.decl.Name.Name)
+		}
+		call = r.List[0].Names[0].Name + "." + call
+	}
+	for _, p := range f.decl.Type.Params.List {
+		if len(p.Names) == 0 {
+			return "", fmt.Errorf("a parameter of %s has no name", f.decl.Name.Name)
+		}
+		for _, n := range p.Names {
+			if n.Name == "_" {
+				return "", fmt.Errorf("a parameter of %s has no name", f.decl.Name.Name)
+			}
+			call += n.Name
+			if _, variadic := p.Type.(*ast.Ellipsis); variadic {
+				call += "..."
+			}
+			call += ", "
+		}
+	}
+	call = strings.TrimSuffix(call, ", ") + ")"
+	if f.decl.Type.Results != nil {
+		call = "return " + call
+	} else {
+		call += "; return"
+	}
+	return fmt.Sprintf(" if mutationOn(%q) { %s };", m, call), nil
 }

@@ -14,7 +14,7 @@ const (
 
 // cluster kills, stops and cuts off replicas and NATS servers, one after the other.
 func cluster(t *trial) error {
-	w, err := t.witness()
+	w, err := t.checker()
 	if err != nil {
 		return err
 	}

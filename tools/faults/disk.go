@@ -45,9 +45,18 @@ func powercut(t *trial) error {
 	return t.finish(r.product, r.w, "%d power cuts", cuts)
 }
 
-// finish waits until all is announced, stops callwatch and lets the witness judge.
-func (t *trial) finish(p *product, w *witnessed, format string, args ...any) error {
-	unsettled := p.settled(t.span(time.Minute, 5*time.Minute))
+// patience is how long nothing may move before a run gives up. A mutated product
+// may never get there.
+func (t *trial) patience() time.Duration {
+	if t.mutate != none {
+		return 10 * time.Second
+	}
+	return t.span(time.Minute, 5*time.Minute)
+}
+
+// finish waits until all is announced, stops callwatch and lets the checker judge.
+func (t *trial) finish(p *product, w *checker, format string, args ...any) error {
+	unsettled := p.settled(t.patience())
 	if err := p.stop(); err != nil {
 		return err
 	}
@@ -121,7 +130,7 @@ func diskfull(t *trial) error {
 		}
 		_, first, _ := a.seen()
 		refused = max(refused, first.Sub(full))
-		if err := r.await("readiness tells the cause", 20*time.Second, func() bool { return strings.Contains(r.ready(), "disk") }); err != nil {
+		if err := r.await("readiness names the cause", 20*time.Second, func() bool { return strings.Contains(r.ready(), "disk") }); err != nil {
 			return err
 		}
 		pause(t, 5*time.Second)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -59,7 +60,9 @@ func forge(t *trial) error {
 				_ = res.Body.Close()
 				switch sent.Add(1); {
 				case res.StatusCode == http.StatusOK:
-					accepted.Add(1)
+					if accepted.Add(1) > 5 {
+						break // five examples are enough
+					}
 					mu.Lock()
 					t.say("accepted: %s of %s", k.name, q)
 					mu.Unlock()
@@ -70,19 +73,21 @@ func forge(t *trial) error {
 		})
 	}
 	sending.Wait()
-	if err := r.stop(); err != nil {
-		return err
+	// The same webhooks as they were signed are taken: what was refused was refused
+	// for its forgery.
+	r.l.requests = slices.Values(genuine)
+	r.l.begin()
+	r.l.drain()
+	err = t.finish(r.product, r.w, "%d genuine ones after them", len(genuine))
+	stored := t.verdict.Stored - t.verdict.Acked
+	t.count("%d forgeries of %d kinds, %d accepted, %d stored, %d answered as our fault", sent.Load(), len(kinds), accepted.Load(), stored, odd.Load())
+	switch {
+	case accepted.Load()+odd.Load() > 0 || stored != 0 || sent.Load() < many:
+		return errors.Join(err, fmt.Errorf("%d accepted, %d stored, %d answered 5xx, %d of %d sent", accepted.Load(), stored, odd.Load(), sent.Load(), many))
+	case t.verdict.Acked != len(genuine):
+		return errors.Join(err, fmt.Errorf("%d of %d genuine webhooks were taken", t.verdict.Acked, len(genuine)))
 	}
-	v, err := r.w.verify(r.data)
-	if err != nil {
-		return err
-	}
-	t.count("%d forgeries of %d kinds, %d accepted, %d stored, %d answered as our fault", sent.Load(), len(kinds), accepted.Load(), v.Stored, odd.Load())
-	t.count("lost 0, twice 0")
-	if accepted.Load()+odd.Load() > 0 || v.Stored > 0 || sent.Load() < many {
-		return fmt.Errorf("%d accepted, %d stored, %d sent", accepted.Load(), v.Stored, sent.Load())
-	}
-	return nil
+	return err
 }
 
 // forgery changes a genuine request; false where it cannot be changed so.

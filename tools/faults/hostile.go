@@ -38,7 +38,7 @@ func hostile(t *trial) error {
 	if err := r.taken(100); err != nil {
 		return err
 	}
-	bomb, err := gzipped(64 << 20)
+	bomb, err := gzipped(256 << 20)
 	if err != nil {
 		return err
 	}

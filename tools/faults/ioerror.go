@@ -14,7 +14,7 @@ import (
 
 // ioerror lets every fsync of a running callwatch fail from some moment on, by a
 // tracer that answers the system call in the kernel's place, and later succeed
-// again: what a failed fsync left unwritten, a later one does not tell.
+// again: what a failed fsync left unwritten, a later one does not report.
 func ioerror(t *trial) error {
 	if _, err := exec.LookPath("strace"); err != nil {
 		return skip("strace is not installed")
@@ -56,7 +56,7 @@ func ioerror(t *trial) error {
 			after++
 		}
 		if why := r.ready(); !strings.Contains(why, "fsync") && alive(r.cmd.Process.Pid) {
-			return fmt.Errorf("readiness does not tell the cause: %s", why)
+			return fmt.Errorf("readiness does not name the cause: %s", why)
 		}
 		r.kill() // as its supervisor would
 	}

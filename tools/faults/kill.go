@@ -1,12 +1,7 @@
 package main
 
-import "errors"
-
 // kill9 kills callwatch in the middle of everything, again and again.
 func kill9(t *trial) error {
-	if t.mutate == withoutFsync {
-		return errors.New("a kill leaves the page cache alone: take this mutation to powercut")
-	}
 	share := 0.7
 	if !t.short {
 		share = 0.25 // a hundred cycles bring ten thousand incidents that way, each with its thread

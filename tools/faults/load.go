@@ -18,10 +18,10 @@ import (
 )
 
 // load sends webhooks until it is stopped, each again and again until it is
-// answered for good, as providers do, and tells the witness of every 200.
+// answered for good, as providers do, and reports every 200 to the checker.
 type load struct {
 	product  *product
-	witness  *witnessed
+	checker  *checker
 	requests iter.Seq[simulate.Request]
 	workers  int
 	rate     float64 // requests a second; 0: as fast as they are taken
@@ -43,9 +43,9 @@ func (p *product) traffic(seed uint64, count int, bad float64) (iter.Seq[simulat
 }
 
 // load of endless traffic, not yet begun.
-func (p *product) load(w *witnessed, workers int, bad float64) (*load, error) {
+func (p *product) load(w *checker, workers int, bad float64) (*load, error) {
 	requests, err := p.traffic(p.t.seed, 0, bad)
-	return &load{product: p, witness: w, requests: requests, workers: workers}, err
+	return &load{product: p, checker: w, requests: requests, workers: workers}, err
 }
 
 // begin sends in the background until end is called or the requests are over.
@@ -91,8 +91,26 @@ func (l *load) end() {
 	<-l.done
 }
 
-// drain waits until all requests were answered for good.
-func (l *load) drain() { <-l.done }
+// goneFor is how long callwatch must have been dead before drain gives up.
+const goneFor = 5 * time.Second
+
+// drain waits until all requests were answered for good, or callwatch is dead.
+func (l *load) drain() {
+	var gone time.Duration
+	for gone < goneFor {
+		select {
+		case <-l.done:
+			return
+		case <-time.After(time.Second):
+		}
+		if cmd := l.product.cmd; cmd == nil || alive(cmd.Process.Pid) {
+			gone = 0
+		} else {
+			gone += time.Second
+		}
+	}
+	l.end()
+}
 
 func (l *load) deliver(ctx context.Context, r *simulate.Request) {
 	for again := false; ; again = true {
@@ -110,7 +128,7 @@ func (l *load) deliver(ctx context.Context, r *simulate.Request) {
 			if r.Expect == simulate.Refused {
 				l.wrong.Add(1)
 			}
-			l.witness.acked(id, r.Provider, r.Body)
+			l.checker.acked(id, r.Provider, r.Body)
 			return
 		case status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout:
 			l.refused.Add(1)

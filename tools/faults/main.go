@@ -21,7 +21,7 @@ import (
 )
 
 const usageText = `usage: faults -list
-       faults ROW|all [-seed N] [-cycles N] [-for D] [-short] [-mutate none|cas|reconcile|fsync|check] [-record FILE] [-keep]
+       faults ROW|all [-seed N] [-cycles N] [-for D] [-short] [-mutate NAME | -mutations] [-record FILE] [-keep]
 `
 
 func main() {
@@ -33,9 +33,9 @@ func main() {
 // command runs the program; the exit code is 0 where the number is reached, 1
 // where it is not, 2 for a mistake in the arguments.
 func command(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	if len(args) > 0 && args[0] == witnessCommand {
-		if err := witness(ctx, args[1:], in, out); err != nil {
-			fmt.Fprintln(errs, "witness:", err)
+	if len(args) > 0 && args[0] == checkerCommand {
+		if err := runChecker(ctx, args[1:], in, out); err != nil {
+			fmt.Fprintln(errs, "checker:", err)
 			return 1
 		}
 		return 0
@@ -57,39 +57,80 @@ func command(ctx context.Context, args []string, in io.Reader, out, errs io.Writ
 		fmt.Fprintf(errs, "faults: there is no row %q; -list shows them\n", name)
 		return 2
 	}
-	if err := performAll(ctx, chosen, o, out); err != nil {
+	if o.mutate != none && len(chosen) == 1 && !slices.Contains(mutationsOf(chosen[0]), o.mutate) {
+		fmt.Fprintf(errs, "faults: mutation %s does not concern row %s, which has %v\n", o.mutate, name, mutationsOf(chosen[0]))
+		return 2
+	}
+	dir, err := os.MkdirTemp("", "faults-builds-")
+	if err != nil {
+		fmt.Fprintln(errs, "faults:", err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	o.builds = &builds{dir: dir}
+	if err := performAll(ctx, runsOf(chosen, o), out); err != nil {
 		return 1
 	}
 	return 0
 }
 
-// together is how many rows of a short run go on at a time: mostly they wait.
+// run is one run of a row.
+type run struct {
+	row      row
+	settings settings
+	wantRed  bool // a mutation is on that the row must notice
+	all      bool // rows that need root or take minutes are skipped in a short run
+}
+
+// runsOf are the runs that were asked for: each row as it is or, with -mutations,
+// with each of its mutations.
+func runsOf(rows []row, o settings) []run {
+	var runs []run
+	for _, r := range rows {
+		if !o.mutations {
+			runs = append(runs, run{r, o, false, len(rows) > 1})
+			continue
+		}
+		for _, m := range mutationsOf(r) {
+			with := o
+			with.mutate = m
+			runs = append(runs, run{r, with, true, len(rows) > 1})
+		}
+	}
+	return runs
+}
+
+// together is how many runs of short rows go on at a time: mostly they wait.
 const together = 4
 
-// performAll runs rows one after the other, or, short ones, a few at a time with
+// performAll makes runs one after the other, or, short ones, a few at a time with
 // the lines of each kept together.
-func performAll(ctx context.Context, rows []row, o settings, out io.Writer) error {
-	if len(rows) == 1 || !o.short {
-		var errs []error
-		for _, r := range rows {
-			errs = append(errs, perform(ctx, r, o, len(rows) > 1, out))
-		}
-		return errors.Join(errs...)
+func performAll(ctx context.Context, runs []run, out io.Writer) error {
+	if len(runs) == 0 {
+		return nil
+	}
+	slots := together
+	if len(runs) == 1 || !runs[0].settings.short {
+		slots = 1
 	}
 	var mu sync.Mutex
 	var errs []error
 	var running sync.WaitGroup
-	slots := make(chan struct{}, together)
-	for _, r := range rows {
-		slots <- struct{}{}
+	free := make(chan struct{}, slots)
+	for _, r := range runs {
+		free <- struct{}{}
 		running.Go(func() {
-			defer func() { <-slots }()
+			defer func() { <-free }()
+			if slots == 1 {
+				errs = append(errs, r.perform(ctx, out)) // the next waits for this one
+				return
+			}
 			var lines bytes.Buffer
-			err := perform(ctx, r, o, true, &lines)
+			err := r.perform(ctx, &lines)
 			mu.Lock()
 			defer mu.Unlock()
 			errs = append(errs, err)
-			_, _ = lines.WriteTo(out) // as far as there is somebody to read it
+			_, _ = lines.WriteTo(out) // out may be closed
 		})
 	}
 	running.Wait()
@@ -99,6 +140,11 @@ func performAll(ctx context.Context, rows []row, o settings, out io.Writer) erro
 func list(out io.Writer) {
 	for _, r := range scorecard() {
 		fmt.Fprintf(out, "%2d  %-9s  %s: %s\n", r.number, r.name, r.fault, r.promise)
+		for _, m := range mutants() {
+			if slices.Contains(m.rows, r.name) {
+				fmt.Fprintf(out, "               -mutate %s: %s\n", m.name, m.what)
+			}
+		}
 	}
 }
 
@@ -111,6 +157,9 @@ type settings struct {
 	mutate mutation
 	record string
 	keep   bool
+
+	mutations bool // each row with each of its mutations
+	builds    *builds
 }
 
 func options(args []string, errs io.Writer) (settings, string, error) {
@@ -122,7 +171,8 @@ func options(args []string, errs io.Writer) (settings, string, error) {
 	f.IntVar(&o.cycles, "cycles", 0, "how often the fault is made; 0 is the row's own number")
 	f.DurationVar(&o.length, "for", 0, "how long to go on; 0 is the row's own")
 	f.BoolVar(&o.short, "short", false, "a few cycles only, and rows that need root are passed over")
-	f.StringVar(&mutate, "mutate", string(unchanged), "leave out what keeps the promise: the row must turn red")
+	f.StringVar(&mutate, "mutate", string(none), "leave out what keeps the promise: the row must turn red")
+	f.BoolVar(&o.mutations, "mutations", false, "run each row with each of its mutations; they must turn it red")
 	f.StringVar(&o.record, "record", "", "append the result as a line to a file")
 	f.BoolVar(&o.keep, "keep", false, "keep the data directory and the log, and say where they are")
 	name := ""
@@ -141,7 +191,7 @@ func options(args []string, errs io.Writer) (settings, string, error) {
 		return o, "", errors.New("no row")
 	}
 	o.mutate = mutation(mutate)
-	if _, ok := mutations()[o.mutate]; !ok {
+	if _, ok := mutantNamed(o.mutate); !ok {
 		return o, "", fmt.Errorf("no mutation %q", mutate)
 	}
 	if o.seed == 0 {

@@ -56,8 +56,15 @@ var stormRules, _, _ = strings.Cut(badCalls, "routes:")
 func (p *product) writeRules(text string) error { return os.WriteFile(p.rules, []byte(text), 0o600) }
 
 // install builds callwatch and prepares a data directory. w is its Slack.
-func (t *trial) install(w *witnessed, more ...patch) (*product, error) {
-	binary, err := t.build(more...)
+func (t *trial) install(w *checker) (*product, error) {
+	on := t.enable
+	if t.mutate != none {
+		on = append(on, t.mutate)
+	}
+	if len(on) > 0 {
+		t.variant = map[variant]variant{plain: mutated, clocked: clockedMutated}[t.variant]
+	}
+	binary, err := t.builds.get(t, t.variant)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +87,11 @@ func (t *trial) install(w *witnessed, more ...patch) (*product, error) {
 			p.env = append(p.env, n.EnvName(setting)+"="+strings.Join(values, ","))
 		}
 	}
-	p.env = append(p.env, "HOME="+os.Getenv("HOME"), "PATH="+os.Getenv("PATH"), "CALLWATCH_LISTEN="+p.address, "CALLWATCH_DATA_DIR="+p.data,
+	names := make([]string, len(on))
+	for i, m := range on {
+		names[i] = string(m)
+	}
+	p.env = append(p.env, mutationsEnv+"="+strings.Join(names, ","), "HOME="+os.Getenv("HOME"), "PATH="+os.Getenv("PATH"), "CALLWATCH_LISTEN="+p.address, "CALLWATCH_DATA_DIR="+p.data,
 		"CALLWATCH_RULES="+p.rules, "CALLWATCH_PUBLIC_URL="+p.url(), "CALLWATCH_SLACK_TOKEN=xoxb-test", "CALLWATCH_SLACK_CHANNEL=#voice",
 		"CALLWATCH_SLACK_API_URL="+w.slack, "CALLWATCH_SLACK_RATE=1000", "CALLWATCH_LOG_LEVEL=warn")
 	return p, nil
@@ -193,14 +204,14 @@ func (p *product) finished(limit time.Duration, stages ...string) error {
 	return nil
 }
 
-// progress is what a stage has still to do, and what Slack was told so far.
+// progress is what a stage has still to do, and what was sent to Slack so far.
 type progress struct{ left, posted, edited string }
 
 func (p *product) progress(stage string) progress {
-	told := func(what string) string {
+	sent := func(what string) string {
 		return p.metric(`callwatch_notifications_total{channel="#voice",what="` + what + `"}`)
 	}
-	return progress{p.metric(`callwatch_backlog_messages{stage="` + stage + `"}`), told("posted"), told("edited")}
+	return progress{p.metric(`callwatch_backlog_messages{stage="` + stage + `"}`), sent("posted"), sent("edited")}
 }
 
 // await polls until ok; it fails when the process has ended or time is up.

@@ -31,7 +31,7 @@ func results(text string) ([]result, error) {
 }
 
 // table is the scorecard in Markdown: the latest run of each row, then the runs
-// with a mechanism left out. A row without a run says so.
+// with a mutation. A row without a run says so.
 func table(all []result) string {
 	var b strings.Builder
 	b.WriteString("| # | fault | number to reach | reached | date | command |\n| --- | --- | --- | --- | --- | --- |\n")
@@ -44,17 +44,17 @@ func table(all []result) string {
 		return r, ok
 	}
 	for _, row := range scorecard() {
-		r, ok := latest(row.name, string(unchanged))
+		r, ok := latest(row.name, string(none))
 		if !ok {
 			r.verdict, r.run = "not run yet", "go run ./tools/faults "+row.name
 		}
 		fmt.Fprintf(&b, "| %d | %s | %s | %s | %s | `%s` |\n", row.number, row.fault, row.promise, strings.TrimPrefix(r.verdict+": "+r.figure, "reached: "), r.date, r.run)
 	}
-	b.WriteString("\n| left out | row | what then happens | date | command |\n| --- | --- | --- | --- | --- |\n")
-	for _, m := range []mutation{withoutCAS, withoutLook, withoutFsync, withoutCheck} {
+	b.WriteString("\n| mutation | row | what then happens | date | command |\n| --- | --- | --- | --- | --- |\n")
+	for _, m := range mutants() {
 		for _, row := range scorecard() {
-			if r, ok := latest(row.name, string(m)); ok {
-				fmt.Fprintf(&b, "| %s | %s | %s: %s | %s | `%s` |\n", m, row.name, r.verdict, r.figure, r.date, r.run)
+			if r, ok := latest(row.name, string(m.name)); ok {
+				fmt.Fprintf(&b, "| %s: %s | %s | %s: %s | %s | `%s` |\n", m.name, m.what, row.name, r.verdict, r.figure, r.date, r.run)
 			}
 		}
 	}

@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// rig is what most rows need: a callwatch, its witness, and load.
+// rig is what most rows need: a callwatch, its checker, and load.
 type rig struct {
 	*product
-	w    *witnessed
+	w    *checker
 	l    *load
 	dice *rand.Rand
 }
 
 // rig builds callwatch and prepares endless load; nothing is started.
-func (t *trial) rig(workers int, bad float64, more ...patch) (*rig, error) {
-	w, err := t.witness()
+func (t *trial) rig(workers int, bad float64) (*rig, error) {
+	w, err := t.checker()
 	if err != nil {
 		return nil, err
 	}
-	p, err := t.install(w, more...)
+	p, err := t.install(w)
 	if err != nil {
 		return nil, errors.Join(err, w.close())
 	}

@@ -42,6 +42,8 @@ func scorecard() []row {
 		{number: 16, name: "reload", fault: "1,000 reloads under load, half of them invalid", promise: "no event unjudged, old rules kept", run: reload},
 		{number: 17, name: "hostile", fault: "slowloris, 10,000 connections, bombs, floods of bad signatures", promise: "memory bounded, other requests p99 under 100 ms", run: hostile},
 		{number: 18, name: "forge", fault: "forged, replayed, truncated signatures", promise: "none accepted", run: forge},
+		{number: 19, name: "foreign", fault: "foreign and malformed messages on every subject and bucket, before and after starts", promise: "the same alerts, all named, every start succeeds", run: foreign},
+		{number: 24, name: "away", fault: "Slack away for ten minutes", promise: "degraded within 60 s everywhere, then all delivered once", run: away},
 	}
 }
 
@@ -53,6 +55,10 @@ type trial struct {
 	out    io.Writer
 	dir    string // of all its files
 	counts []string
+
+	verdict verdict    // of the checker, once it has judged
+	variant variant    // of callwatch that is run; none is plain
+	enable  []mutation // that belong to the row itself
 }
 
 var (
@@ -65,7 +71,7 @@ func skip(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", errSkipped, fmt.Sprintf(format, args...))
 }
 
-// say tells what is being done.
+// say prints a line about what is being done.
 func (t *trial) say(format string, args ...any) {
 	fmt.Fprintf(t.out, "%s  %s\n", t.row.name, fmt.Sprintf(format, args...))
 }
@@ -99,20 +105,22 @@ func (t *trial) span(short, full time.Duration) time.Duration {
 	}
 }
 
-// perform runs a row and prints its last line. A row that is skipped is no error.
-func perform(ctx context.Context, r row, o settings, all bool, out io.Writer) (err error) {
-	t := &trial{Context: ctx, settings: o, row: r, out: out}
+// perform makes a run and prints its last line. It returns nil where the run ended
+// as it must, or was skipped.
+func (r run) perform(ctx context.Context, out io.Writer) (err error) {
+	o := r.settings
+	t := &trial{Context: ctx, settings: o, row: r.row, out: out, variant: plain}
 	begun := time.Now()
 	t.say("seed %d, mutation %s", o.seed, o.mutate)
 	switch {
-	case o.short && all && r.root:
+	case o.short && r.all && r.row.root:
 		err = skip("needs root; run it alone")
-	case o.short && all && r.long:
+	case o.short && r.all && r.row.long:
 		err = skip("takes minutes; run it alone")
-	case r.root && os.Geteuid() != 0:
+	case r.row.root && os.Geteuid() != 0:
 		err = skip("needs root")
 	default:
-		err = t.inDirectory(r.run)
+		err = t.inDirectory(r.row.run)
 	}
 	verdict := "reached"
 	switch {
@@ -125,11 +133,20 @@ func perform(ctx context.Context, r row, o settings, all bool, out io.Writer) (e
 	figures := strings.Join(t.counts, ", ")
 	t.say("%s  (%s, %s)", figures, verdict, time.Since(begun).Round(100*time.Millisecond))
 	if o.record != "" && !errors.Is(err, errSetup) && ctx.Err() == nil {
-		if err := record(o, r, figures, err == nil, begun); err != nil {
+		if err := record(o, r.row, figures, err == nil, begun); err != nil {
 			return err
 		}
 	}
-	return err
+	switch {
+	case !r.wantRed || errors.Is(err, errSetup) || ctx.Err() != nil:
+		return err
+	case err == nil:
+		t.say("MUTATION NOT NOTICED: %s", o.mutate)
+		return fmt.Errorf("row %s does not notice mutation %s", t.row.name, o.mutate)
+	default:
+		t.say("noticed mutation %s", o.mutate)
+		return nil
+	}
 }
 
 func (t *trial) inDirectory(run func(*trial) error) error {
@@ -175,7 +192,7 @@ func (o settings) command(r row) string {
 	if o.short {
 		c += " -short"
 	}
-	if o.mutate != unchanged {
+	if o.mutate != none {
 		c += " -mutate " + string(o.mutate)
 	}
 	return c

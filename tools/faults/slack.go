@@ -75,27 +75,27 @@ func (o *outage) fault(slackfake.Call) slackfake.Fault {
 type posts struct {
 	Calls, Posted  int // requests, and those of them that made a message
 	Roots, Replies int
-	Storms, Told   int // threads about storms, and the incidents they tell of
+	Storms, Listed int // threads about storms, and the incidents they list
 	Densest        int // most messages made within any ten seconds
 }
 
 var stormTitle = regexp.MustCompile(`Storm(?: over)?: ([\d,]+) incident`)
 
-func (b *book) posts() *posts {
+func (l *ledger) posts() *posts {
 	var p posts
 	var at []time.Time
-	for _, c := range b.slack.Calls() {
+	for _, c := range l.slack.Calls() {
 		if p.Calls++; c.Committed != "" {
 			at = append(at, c.At)
 		}
 	}
 	p.Posted = len(at)
-	for _, th := range b.slack.Threads() {
+	for _, th := range l.slack.Threads() {
 		p.Roots++
 		p.Replies += len(th.Replies)
 		if m := stormTitle.FindStringSubmatch(th.Root.Shown); m != nil {
 			n, _ := strconv.Atoi(strings.ReplaceAll(m[1], ",", "")) // digits
-			p.Storms, p.Told = p.Storms+1, p.Told+n
+			p.Storms, p.Listed = p.Storms+1, p.Listed+n
 		}
 	}
 	slices.SortFunc(at, time.Time.Compare)

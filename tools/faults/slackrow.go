@@ -85,10 +85,10 @@ func storm(t *trial) error {
 	}
 	opened, _ := strconv.Atoi(r.metric(`callwatch_transitions_total{rule="bad-call",step="opened"}`))
 	var p posts
-	err = r.await("the storm tells of all", 3*time.Minute, func() bool {
+	err = r.await("the storm lists all", 3*time.Minute, func() bool {
 		pause(t, time.Second)
 		p, err = r.w.posts()
-		return err != nil || p.Told+p.Roots-p.Storms >= opened
+		return err != nil || p.Listed+p.Roots-p.Storms >= opened
 	})
 	if err != nil {
 		return err
@@ -100,13 +100,13 @@ func storm(t *trial) error {
 	if err != nil {
 		return err
 	}
-	told := p.Told + p.Roots - p.Storms
-	t.count("%d incidents, %d told in %d storms and %d threads, %d posts", v.Verdict.Opened, p.Told, p.Storms, p.Roots-p.Storms, p.Posted)
+	listed := p.Listed + p.Roots - p.Storms
+	t.count("%d incidents, %d listed in %d storms and %d threads, %d posts", v.Verdict.Opened, p.Listed, p.Storms, p.Roots-p.Storms, p.Posted)
 	if err := t.judged(*v.Verdict); err != nil {
 		return err
 	}
-	if told < v.Verdict.Opened || p.Posted > 100+v.Verdict.Opened/50 {
-		return fmt.Errorf("%d incidents told of %d, by %d posts", told, v.Verdict.Opened, p.Posted)
+	if listed < v.Verdict.Opened || p.Posted > 100+v.Verdict.Opened/50 {
+		return fmt.Errorf("%d incidents announced of %d, by %d posts", listed, v.Verdict.Opened, p.Posted)
 	}
 	return nil
 }

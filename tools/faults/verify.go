@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"time"
 
 	"callwatch/call"
 	"callwatch/normalizer"
@@ -16,22 +15,34 @@ import (
 	"callwatch/stream"
 )
 
-// verdict is how what was promised compares with what is there.
+// verdict is the result of comparing what was acknowledged, what is stored and
+// what reached Slack with what the stored webhooks imply.
 type verdict struct {
 	Acked   int // webhooks answered 200
 	Stored  int // webhooks in the store
 	Lost    int // acknowledged and not stored, or stored with another body
-	Due     int // incidents that the stored webhooks ask for
+	Due     int // incidents that the stored webhooks imply
 	Opened  int // incidents that were opened
-	Missing int // due and not announced
+	Missing int // due and not announced, or announced in part
 	Extra   int // announced and not due
-	Twice   int // incidents announced more than once, or opened twice
+	Twice   int // incidents or messages that are there more than once
+	Unknown int // messages in Slack, and transitions, that nothing implies
+	Wrong   int // threads whose first message shows another state than the incident has
 	Damage  int // parts of the store that could not be read
-	Sample  []string
+
+	Unreadable int // stored bodies that cannot be normalized
+	Dead       int // dead letters stored
+	DeadLost   int // bodies that cannot be normalized and are no dead letter
+	DeadExtra  int // dead letters of other bodies
+
+	Sample []string
 }
 
-// fine says whether nothing is lost and nothing was done twice.
-func (v *verdict) fine() bool { return v.Lost+v.Missing+v.Extra+v.Twice == 0 }
+// fine reports whether nothing is lost, nothing is there twice and nothing is
+// there that should not be.
+func (v *verdict) fine() bool {
+	return v.Lost+v.Missing+v.Extra+v.Twice+v.Unknown+v.Wrong+v.DeadLost+v.DeadExtra == 0
+}
 
 func (v *verdict) example(format string, args ...any) {
 	if len(v.Sample) < 5 {
@@ -39,9 +50,22 @@ func (v *verdict) example(format string, args ...any) {
 	}
 }
 
-// verify reads the store of a callwatch that has stopped: a data directory, or
-// the address of a NATS cluster.
-func (b *book) verify(ctx context.Context, where string, storm bool) (*verdict, error) {
+// count increases one of the figures of v and keeps an example.
+func (v *verdict) count(figure *int, format string, args ...any) {
+	*figure++
+	v.example(format, args...)
+}
+
+// implied is what the stored webhooks imply.
+type implied struct {
+	calls map[call.Key]*call.Call
+	due   map[call.Key]bool          // calls that must have an incident
+	dead  map[stream.Position]string // bodies that must be dead letters, by provider
+}
+
+// verify reads the store of a callwatch that has stopped, a data directory or the
+// address of a NATS cluster, and compares.
+func (l *ledger) verify(ctx context.Context, where string, storm bool) (*verdict, error) {
 	cfg := stream.Config{Dir: where, Durability: stream.OS, Reserve: 1 << 20, Log: slog.New(slog.DiscardHandler)}
 	if strings.Contains(where, "://") {
 		cfg.Dir, cfg.URL = "", where
@@ -50,26 +74,39 @@ func (b *book) verify(ctx context.Context, where string, storm bool) (*verdict, 
 	if err != nil {
 		return nil, err
 	}
-	v := &verdict{Acked: len(b.acked), Twice: len(b.double)}
-	due, err := b.checkStored(ctx, store, v)
-	if err == nil {
-		err = b.checkAnnounced(ctx, store, due, v, storm)
-	}
+	v := &verdict{Acked: len(l.acked), Twice: len(l.double)}
+	err = l.compare(ctx, store, v, storm)
 	return v, errors.Join(err, store.Close(ctx))
 }
 
-// checkStored compares the acknowledged webhooks with the stored ones, and works
-// out from those which calls are bad.
-func (b *book) checkStored(ctx context.Context, store *stream.Store, v *verdict) (map[call.Key]bool, error) {
+func (l *ledger) compare(ctx context.Context, store *stream.Store, v *verdict, storm bool) error {
+	want, err := l.compareStored(ctx, store, v)
+	if err != nil {
+		return err
+	}
+	if err := want.compareDead(ctx, store, v); err != nil {
+		return err
+	}
+	incidents, err := want.compareTransitions(ctx, store, v)
+	if err != nil {
+		return err
+	}
+	l.compareSlack(incidents, v, storm)
+	return nil
+}
+
+// compareStored compares the acknowledged webhooks with the stored ones, and works
+// out what those imply.
+func (l *ledger) compareStored(ctx context.Context, store *stream.Store, v *verdict) (*implied, error) {
 	end, err := store.Append(ctx, stream.Record{Provider: "end"})
 	if err != nil {
 		return nil, err
 	}
-	missing := make(map[string]string, len(b.acked))
-	for id, sum := range b.acked {
+	missing := make(map[string]string, len(l.acked))
+	for id, sum := range l.acked {
 		missing[id] = sum
 	}
-	calls, due := map[call.Key]*call.Call{}, map[call.Key]bool{}
+	want := &implied{calls: map[call.Key]*call.Call{}, due: map[call.Key]bool{}, dead: map[stream.Position]string{}}
 	enough := errors.New("enough")
 	err = store.Records(ctx, stream.Position{}, func(records []stream.Record) error {
 		for i := range records {
@@ -80,12 +117,11 @@ func (b *book) checkStored(ctx context.Context, store *stream.Store, v *verdict)
 			v.Stored++
 			if sum, ok := missing[r.ID()]; ok {
 				if sum != digest(r.Body) {
-					v.Lost++
-					v.example("%s is stored with another body", r.ID())
+					v.count(&v.Lost, "%s is stored with another body", r.ID())
 				}
 				delete(missing, r.ID())
 			}
-			judge(r, calls, due)
+			want.take(r)
 		}
 		return nil
 	}, func(*stream.Damage) { v.Damage++ })
@@ -93,113 +129,168 @@ func (b *book) checkStored(ctx context.Context, store *stream.Store, v *verdict)
 		return nil, err
 	}
 	for id := range missing {
-		v.Lost++
-		v.example("%s is not stored", id)
+		v.count(&v.Lost, "%s is not stored", id)
 	}
-	v.Due = len(due)
-	return due, nil
+	v.Due, v.Unreadable = len(want.due), len(want.dead)
+	return want, nil
 }
 
-// judge folds a webhook into its call by the definition of the rule, without the
-// engine under test.
-func judge(r *stream.Record, calls map[call.Key]*call.Call, due map[call.Key]bool) {
-	p, ok := registry.Find(r.Provider)
-	if !ok {
-		return
-	}
-	events, err := normalizer.Events(p, &normalizer.Body{
-		Provider: r.Provider, Source: normalizer.Source(r.Source), ContentType: r.ContentType, Header: r.Header,
-		Bytes: r.Body, ReceivedAt: r.ReceivedAt, RawID: r.ID(), Key: r.Key, CallID: r.CallID,
-	}, normalizer.Options{Prefer: call.PreferProvider})
+// take folds a stored webhook into its call by the definition of the rule, without
+// the engine under test.
+func (w *implied) take(r *stream.Record) {
+	events, err := normalized(r)
 	if err != nil {
+		w.dead[r.Origin()] = r.Provider
 		return
 	}
 	for i := range events {
 		e := &events[i]
-		c := calls[e.Key()]
+		c := w.calls[e.Key()]
 		if c == nil {
 			c = &call.Call{}
-			calls[e.Key()] = c
+			w.calls[e.Key()] = c
 		}
 		if c.Fold(e, call.PreferProvider) && (c.PacketsLost != nil && *c.PacketsLost > 50 || c.MOS != nil && *c.MOS < 3.5) {
-			due[e.Key()] = true
+			w.due[e.Key()] = true
 		}
 	}
 }
 
-// checkAnnounced compares the calls that are bad with the incidents stored and
-// with the threads in Slack.
-func (b *book) checkAnnounced(ctx context.Context, store *stream.Store, due map[call.Key]bool, v *verdict, storm bool) error {
-	roots := map[string]int{}
-	for _, th := range b.slack.Threads() {
-		roots[fmt.Sprint(th.Root.Metadata.EventPayload["incident"])]++
+func normalized(r *stream.Record) (events []call.Event, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in the normalizer: %v", p)
+		}
+	}()
+	p, ok := registry.Find(r.Provider)
+	if !ok {
+		return nil, fmt.Errorf("no provider %q", r.Provider)
 	}
-	opened := map[string]int{}
-	ofCall := map[call.Key]string{}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
-	defer cancel()
-	last, err := store.LastTransitions(ctx)
+	return normalizer.Events(p, &normalizer.Body{
+		Provider: r.Provider, Source: normalizer.Source(r.Source), ContentType: r.ContentType, Header: r.Header,
+		Bytes: r.Body, ReceivedAt: r.ReceivedAt, RawID: r.Origin().String(), Key: r.Key, CallID: r.CallID,
+	}, normalizer.Options{Prefer: call.PreferProvider})
+}
+
+// mostDead bounds the dead letters that are read.
+const mostDead = 2_000_000
+
+// compareDead compares the stored dead letters with the bodies that cannot be
+// normalized.
+func (w *implied) compareDead(ctx context.Context, store *stream.Store, v *verdict) error {
+	letters, err := store.DeadLetters(ctx, mostDead)
 	if err != nil {
 		return err
 	}
-	if len(last) == 0 {
-		v.missing(due, ofCall, roots, storm)
-		return nil
+	found := map[stream.Position]bool{}
+	for _, d := range letters {
+		found[d.Raw] = true
+		v.Dead++
+		switch provider, due := w.dead[d.Raw]; {
+		case !due:
+			v.count(&v.DeadExtra, "dead letter of %s, whose body can be normalized", d.RawID)
+		case d.Provider != provider || d.Error == "":
+			v.count(&v.DeadExtra, "dead letter of %s has provider %q and error %q", d.RawID, d.Provider, d.Error)
+		}
 	}
-	end, enough := last[len(last)-1].Seq, errors.New("enough")
-	err = store.FollowTransitions(ctx, 0, func(s stream.Transition) error {
+	for at := range w.dead {
+		if !found[at] {
+			v.count(&v.DeadLost, "body %s cannot be normalized and is no dead letter", at)
+		}
+	}
+	return nil
+}
+
+// incident is one incident as its stored transitions show it.
+type incident struct {
+	call  call.Key
+	last  rules.Transition
+	lines map[string]bool // names of the replies that its transitions imply
+}
+
+// compareTransitions compares the stored transitions with the calls that must
+// have an incident. It returns the incidents by their ids.
+func (w *implied) compareTransitions(ctx context.Context, store *stream.Store, v *verdict) (map[string]*incident, error) {
+	found := map[string]*incident{}
+	ofCall := map[call.Key]string{}
+	err := store.StoredTransitions(ctx, func(s stream.Transition) error {
 		var t rules.Transition
 		if err := json.Unmarshal(s.Data, &t); err != nil {
 			return fmt.Errorf("transition %d: %w", s.Seq, err)
 		}
-		if strings.HasPrefix(t.Incident.Rule, "bad-call") && t.Step == rules.StepOpened {
-			opened[t.Incident.ID]++
-			k := call.Key{Provider: t.Incident.By[0].Value, CallID: t.Incident.By[1].Value}
-			if had, ok := ofCall[k]; ok && had != t.Incident.ID {
-				v.Twice++
-				v.example("call %v has the incidents %s and %s", k, had, t.Incident.ID)
-			}
-			ofCall[k] = t.Incident.ID
+		if t.Incident.Mode == rules.Shadow {
+			return nil // a thread in Slack would have no incident
 		}
-		if s.Seq >= end {
-			return enough
+		if !strings.HasPrefix(t.Incident.Rule, "bad-call") {
+			v.count(&v.Unknown, "transition %d is of rule %q, which no webhook matches", s.Seq, t.Incident.Rule)
+			return nil
 		}
+		w.takeTransition(s.Seq, &t, found, ofCall, v)
 		return nil
 	})
-	if !errors.Is(err, enough) {
-		return err
+	if err != nil {
+		return nil, err
 	}
-	v.Opened = len(opened)
-	for id, n := range opened {
-		if n > 1 || roots[id] > 1 {
-			v.Twice++
-			v.example("incident %s was opened %d times and has %d threads", id, n, roots[id])
+	v.Opened = len(found)
+	for k := range w.due {
+		if ofCall[k] == "" {
+			v.count(&v.Missing, "call %v is bad and has no incident", k)
 		}
 	}
-	for k, id := range ofCall {
-		if !due[k] {
-			v.Extra++
-			v.example("incident %s of %v is not due", id, k)
-		}
-	}
-	v.missing(due, ofCall, roots, storm)
-	return nil
+	return found, nil
 }
 
-func (v *verdict) missing(due map[call.Key]bool, ofCall map[call.Key]string, roots map[string]int, storm bool) {
-	for k := range due {
-		if id, ok := ofCall[k]; !ok || roots[id] == 0 && !storm {
-			v.Missing++
-			v.example("call %v is bad and not announced (incident %q)", k, id)
+func (w *implied) takeTransition(seq uint64, t *rules.Transition, found map[string]*incident, ofCall map[call.Key]string, v *verdict) {
+	in := found[t.Incident.ID]
+	if t.Step == rules.StepOpened {
+		if in != nil {
+			v.count(&v.Twice, "incident %s is opened again by transition %d", t.Incident.ID, seq)
+			return
 		}
+		if len(t.Incident.By) != 2 {
+			v.count(&v.Unknown, "incident %s is of %v, want provider and call", t.Incident.ID, t.Incident.By)
+			return
+		}
+		in = &incident{call: call.Key{Provider: t.Incident.By[0].Value, CallID: t.Incident.By[1].Value}, last: *t, lines: map[string]bool{"opened": true}}
+		found[t.Incident.ID] = in
+		if other, ok := ofCall[in.call]; ok {
+			v.count(&v.Twice, "call %v has the incidents %s and %s", in.call, other, t.Incident.ID)
+		}
+		ofCall[in.call] = t.Incident.ID
+		if !w.due[in.call] {
+			v.count(&v.Extra, "incident %s of %v is not due", t.Incident.ID, in.call)
+		}
+	}
+	if in == nil {
+		v.count(&v.Unknown, "transition %d (%s) is of incident %s, which was not opened", seq, t.Step, t.Incident.ID)
+		return
+	}
+	if t.Step != rules.StepOpened {
+		switch {
+		case !t.Cause.After(in.last.Cause):
+			v.count(&v.Twice, "transition %d (%s) of %s has a cause before the one of the transition before", seq, t.Step, t.Incident.ID)
+		case in.last.Incident.State == rules.Resolved:
+			v.count(&v.Unknown, "transition %d (%s) is of %s, which is resolved", seq, t.Step, t.Incident.ID)
+		case t.Step != rules.StepResolved: // one call opens an incident and nobody acts on it
+			v.count(&v.Unknown, "transition %d (%s) of %s: no webhook implies it", seq, t.Step, t.Incident.ID)
+		}
+		in.lines["resolved"] = in.lines["resolved"] || t.Step == rules.StepResolved
+		in.last = *t
+	}
+	if n := t.Incident.Counts.Matched; n != 1 {
+		v.count(&v.Unknown, "transition %d (%s) of %s counts %d calls, want its one", seq, t.Step, t.Incident.ID, n)
 	}
 }
 
 // judged puts a verdict into the row's last line; it is an error where a promise
 // was broken.
 func (t *trial) judged(v verdict) error {
+	t.verdict = v
 	t.count("%d acknowledged, %d stored, %d incidents", v.Acked, v.Stored, v.Opened)
-	t.count("lost %d, twice %d", v.Lost+v.Missing, v.Twice+v.Extra)
+	t.count("lost %d, twice %d, unexplained %d", v.Lost+v.Missing, v.Twice+v.Extra, v.Unknown+v.Wrong)
+	if v.Unreadable+v.Dead > 0 {
+		t.count("%d of %d dead letters", v.Unreadable-v.DeadLost, v.Unreadable)
+	}
 	for _, s := range v.Sample {
 		t.say("%s", s)
 	}
@@ -207,7 +298,8 @@ func (t *trial) judged(v verdict) error {
 	case v.Acked == 0:
 		return errors.New("nothing was acknowledged: the run shows nothing")
 	case !v.fine():
-		return fmt.Errorf("%d webhooks lost, %d incidents missing, %d not due, %d twice", v.Lost, v.Missing, v.Extra, v.Twice)
+		return fmt.Errorf("%d webhooks lost, %d incidents missing, %d not due, %d twice, %d messages or transitions unexplained, %d threads in a wrong state, %d dead letters missing, %d not due",
+			v.Lost, v.Missing, v.Extra, v.Twice, v.Unknown, v.Wrong, v.DeadLost, v.DeadExtra)
 	default:
 		return nil
 	}

@@ -12,8 +12,8 @@ import (
 	"sync"
 )
 
-// witnessed is the witness as the other processes see it.
-type witnessed struct {
+// checker is the checker as the other processes see it.
+type checker struct {
 	slack string // address of its fake Slack
 
 	mu  sync.Mutex
@@ -22,13 +22,13 @@ type witnessed struct {
 	out *bufio.Reader
 }
 
-// witness starts the witness; close ends it.
-func (t *trial) witness() (*witnessed, error) {
+// checker starts the checker; close ends it.
+func (t *trial) checker() (*checker, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	w := &witnessed{cmd: exec.Command(exe, witnessCommand, t.dir)}
+	w := &checker{cmd: exec.Command(exe, checkerCommand, t.dir)}
 	w.cmd.Stderr = os.Stderr
 	if w.in, err = w.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -49,37 +49,37 @@ func (t *trial) witness() (*witnessed, error) {
 	return w, nil
 }
 
-func (w *witnessed) close() error { return errors.Join(w.in.Close(), w.cmd.Wait()) }
+func (w *checker) close() error { return errors.Join(w.in.Close(), w.cmd.Wait()) }
 
-// acked tells of a 200. A witness that is gone shows at the next order.
-func (w *witnessed) acked(id, provider string, body []byte) {
+// acked reports a 200. A checker that is gone shows at the next order.
+func (w *checker) acked(id, provider string, body []byte) {
 	line := fmt.Sprintf("ack %s %s %s\n", id, provider, digest(body))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	_, _ = io.WriteString(w.in, line)
 }
 
-func (w *witnessed) order(o order) (a answer, err error) {
+func (w *checker) order(o order) (a answer, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := json.NewEncoder(w.in).Encode(o); err != nil {
-		return a, fmt.Errorf("witness: %w", err)
+		return a, fmt.Errorf("checker: %w", err)
 	}
 	line, err := w.out.ReadBytes('\n')
 	if err != nil {
-		return a, fmt.Errorf("witness: %w", err)
+		return a, fmt.Errorf("checker: %w", err)
 	}
 	if err := json.Unmarshal(line, &a); err != nil {
-		return a, fmt.Errorf("witness: %w", err)
+		return a, fmt.Errorf("checker: %w", err)
 	}
 	if a.Error != "" {
-		return a, fmt.Errorf("witness: %s", a.Error)
+		return a, fmt.Errorf("checker: %s", a.Error)
 	}
 	return a, nil
 }
 
 // verify compares the ledger with the store in dir and with Slack.
-func (w *witnessed) verify(dir string) (verdict, error) {
+func (w *checker) verify(dir string) (verdict, error) {
 	a, err := w.order(order{Verify: dir})
 	if err != nil {
 		return verdict{}, err
@@ -88,13 +88,13 @@ func (w *witnessed) verify(dir string) (verdict, error) {
 }
 
 // faults makes the fake Slack behave so from now on.
-func (w *witnessed) faults(f slackFaults) error {
+func (w *checker) faults(f slackFaults) error {
 	_, err := w.order(order{Slack: &f})
 	return err
 }
 
-// posts tells how Slack was called so far.
-func (w *witnessed) posts() (posts, error) {
+// posts returns how Slack was called so far.
+func (w *checker) posts() (posts, error) {
 	a, err := w.order(order{Posts: true})
 	if err != nil {
 		return posts{}, err

@@ -17,29 +17,29 @@ import (
 	"callwatch/notifier/slackfake"
 )
 
-// witnessCommand starts this program as the witness: a process of its own that
+// checkerCommand starts this program as the checker: a process of its own that
 // keeps what was acknowledged and what Slack got, and compares at the end. It
 // takes a line for each 200 and orders in JSON on its input.
-const witnessCommand = "witness"
+const checkerCommand = "checker"
 
-// order is what the witness is to do; the answer is one line of JSON.
+// order is what the checker is to do; the answer is one line of JSON.
 type order struct {
 	Slack  *slackFaults `json:"slack,omitempty"`
 	Verify string       `json:"verify,omitempty"` // a data directory that nobody has open
-	Storm  bool         `json:"storm,omitempty"`  // incidents may be told in storms
-	Posts  bool         `json:"posts,omitempty"`  // tell how Slack was called
+	Storm  bool         `json:"storm,omitempty"`  // incidents may be listed in storms
+	Posts  bool         `json:"posts,omitempty"`  // report how Slack was called
 }
 
-// answer of the witness to an order.
+// answer of the checker to an order.
 type answer struct {
 	Error   string   `json:"error,omitempty"`
 	Verdict *verdict `json:"verdict,omitempty"`
 	Posts   *posts   `json:"posts,omitempty"`
 }
 
-// book is what the witness has seen.
-type book struct {
-	ledger *bufio.Writer
+// ledger is what the checker has seen.
+type ledger struct {
+	lines  *bufio.Writer // into file
 	file   *os.File
 	acked  map[string]string // digest of the body by raw id
 	double []string          // ids that were given to two webhooks
@@ -47,8 +47,8 @@ type book struct {
 	outage *outage
 }
 
-// witness serves the fake Slack and takes lines until its input ends.
-func witness(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
+// runChecker serves the fake Slack and takes lines until its input ends.
+func runChecker(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
 	if len(args) != 1 {
 		return errors.New("one argument: the directory of its ledger")
 	}
@@ -56,30 +56,30 @@ func witness(ctx context.Context, args []string, in io.Reader, out io.Writer) er
 	if err != nil {
 		return err
 	}
-	b := &book{file: file, ledger: bufio.NewWriter(file), acked: map[string]string{}, outage: newOutage()}
-	b.slack = slackfake.New(slackfake.Config{Now: time.Now, Channels: []string{"#voice"}, Token: "xoxb-test"})
-	b.slack.SetFault(b.outage.fault)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l := &ledger{file: file, lines: bufio.NewWriter(file), acked: map[string]string{}, outage: newOutage()}
+	l.slack = slackfake.New(slackfake.Config{Now: time.Now, Channels: []string{"#voice"}, Token: "xoxb-test"})
+	l.slack.SetFault(l.outage.fault)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{Handler: b.slack, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = srv.Serve(l) }()
+	srv := &http.Server{Handler: l.slack, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = srv.Serve(listener) }()
 	defer func() { _ = srv.Close() }()
-	fmt.Fprintf(out, "http://%s/api/\n", l.Addr())
+	fmt.Fprintf(out, "http://%s/api/\n", listener.Addr())
 
 	lines := bufio.NewReaderSize(in, 1<<20)
 	answers := json.NewEncoder(out)
 	for {
 		line, err := lines.ReadString('\n')
 		if errors.Is(err, io.EOF) {
-			return b.close()
+			return l.close()
 		}
 		if err != nil {
 			return err
 		}
 		if strings.HasPrefix(line, "ack ") {
-			if err := b.note(line); err != nil {
+			if err := l.note(line); err != nil {
 				return err
 			}
 			continue
@@ -88,40 +88,40 @@ func witness(ctx context.Context, args []string, in io.Reader, out io.Writer) er
 		if err := json.Unmarshal([]byte(line), &o); err != nil {
 			return fmt.Errorf("order %.100q: %w", line, err)
 		}
-		if err := answers.Encode(b.obey(ctx, o)); err != nil {
+		if err := answers.Encode(l.obey(ctx, o)); err != nil {
 			return err
 		}
 	}
 }
 
-func (b *book) note(line string) error {
+func (l *ledger) note(line string) error {
 	f := strings.Fields(line)
 	if len(f) != 4 {
 		return fmt.Errorf("line %.100q", line)
 	}
 	id, sum := f[1], f[3]
-	if _, known := b.acked[id]; known {
-		b.double = append(b.double, id)
+	if _, known := l.acked[id]; known {
+		l.double = append(l.double, id)
 	}
-	b.acked[id] = sum
-	_, err := b.ledger.WriteString(line)
+	l.acked[id] = sum
+	_, err := l.lines.WriteString(line)
 	return err
 }
 
-func (b *book) close() error {
-	return errors.Join(b.ledger.Flush(), b.file.Sync(), b.file.Close())
+func (l *ledger) close() error {
+	return errors.Join(l.lines.Flush(), l.file.Sync(), l.file.Close())
 }
 
-func (b *book) obey(ctx context.Context, o order) (a answer) {
+func (l *ledger) obey(ctx context.Context, o order) (a answer) {
 	var err error
 	switch {
 	case o.Slack != nil:
-		err = b.outage.set(*o.Slack, b.slack)
+		err = l.outage.set(*o.Slack, l.slack)
 	case o.Posts:
-		a.Posts = b.posts()
+		a.Posts = l.posts()
 	case o.Verify != "":
-		if err = errors.Join(b.ledger.Flush(), b.file.Sync()); err == nil {
-			a.Verdict, err = b.verify(ctx, o.Verify, o.Storm)
+		if err = errors.Join(l.lines.Flush(), l.file.Sync()); err == nil {
+			a.Verdict, err = l.verify(ctx, o.Verify, o.Storm)
 		}
 	}
 	if err != nil {

@@ -48,7 +48,7 @@ type State struct {
 }
 
 // counted reports whether the report has any reading.
-func (c *Counters) counted() bool { return c.Sum != Reading{} }
+func (r *Counters) counted() bool { return r.Sum != Reading{} }
 
 // Tally turns consecutive readings of one stream into differences and totals.
 // The zero value counts the first reading from zero.

@@ -170,7 +170,7 @@ func withType(headers map[string]string, contentType string) map[string]string {
 
 // requestOf sends one request, its path exactly as it stands, and follows no
 // redirect.
-func requestOf(t *testing.T, base string, want casefile.Request) (*http.Response, []byte) {
+func requestOf(t *testing.T, base string, want casefile.Request) (responseHead, []byte) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), want.Method, base, strings.NewReader(want.Body))
 	if err != nil {
@@ -198,5 +198,11 @@ func requestOf(t *testing.T, base string, want casefile.Request) (*http.Response
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res, b
+	return responseHead{res.StatusCode, res.Header}, b
+}
+
+// responseHead is the status and the headers of a response.
+type responseHead struct {
+	StatusCode int
+	Header     http.Header
 }

@@ -304,7 +304,7 @@ func TestOnlyProvidersWithKeysAreSimulated(t *testing.T) {
 func TestSecretsDoNotPrint(t *testing.T) {
 	secrets := testSecrets(t)
 	requests := traffic(t, simulate.Options{Seed: 1, Count: 20, Secrets: secrets})
-	asJSON, err := json.Marshal(simulate.Options{Secrets: secrets})
+	asJSON, err := json.Marshal(struct{ Secrets simulate.Secrets }{secrets})
 	if err != nil {
 		t.Fatal(err)
 	}

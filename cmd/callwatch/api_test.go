@@ -71,7 +71,7 @@ func runs(t *testing.T, a *app) (*app, string) {
 func failedCall(t *testing.T, base, token, id string) (request string) {
 	t.Helper()
 	body := fmt.Sprintf(`{"call_sid":%q,"status":"failed","duration":0,"timestamp":"2026-11-01T12:00:45Z","error_code":503,"error_message":"no route"}`, id)
-	res, err := http.Post(base+"/webhooks/butter/"+token, "application/json", strings.NewReader(body))
+	res, err := http.Post(strings.TrimSuffix(base+"/webhooks/butter/"+token, "/"), "application/json", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@
 package normalizer
 
 import (
+	"crypto/sha256"
 	"errors"
 	"net/http"
 	"strings"
@@ -50,6 +51,12 @@ type Provider struct {
 
 	// REST is how reports are fetched; nil where nothing can be.
 	REST *REST
+
+	// Replay is how long a request with the same content counts as the same: that long
+	// it is acknowledged and not stored a second time. It is the age up to which
+	// signatures are accepted; where nothing signed tells the time, it only bounds how
+	// much a captured request can fill. 0: five minutes.
+	Replay time.Duration
 
 	// Unsigned says that nothing proves who sent a pushed body. Where its reports
 	// are fetched (Options.Fetches), a pushed body only wakes the fetch, and what is
@@ -135,6 +142,10 @@ type Request struct {
 	Token       string // path segment or basic-auth password, "" for none
 	ReceivedAt  time.Time
 	ContentType string
+
+	// Signed is set by a provider's Verify: what its signature covers beside the body
+	// and the URL, such as a timestamp. A request that differs in it is another one.
+	Signed string
 }
 
 // Reasons why a request is not accepted. The answer to a client tells the first
@@ -161,6 +172,13 @@ const (
 	Imported Source = "import"  // history, asked for or read from a file
 )
 
+// Identity tells a request that is sent again from others. The zero value is of no
+// request: fetched, imported, or not verified.
+type Identity struct {
+	Digest [sha256.Size]byte // of all that was verified
+	Within time.Duration     // how long an equal one is the same request
+}
+
 // Body is a stored body with what a normalizer needs beside it.
 type Body struct {
 	Provider    string
@@ -172,4 +190,5 @@ type Body struct {
 	RawID       string // where it is stored
 	Key         string // which key verified it
 	CallID      string // the call it was fetched for, "" for webhooks
+	Identity    Identity
 }

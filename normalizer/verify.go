@@ -1,9 +1,13 @@
 package normalizer
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/binary"
 	"fmt"
+	"strconv"
+	"time"
 )
 
 // Verify checks a request against the keys and returns it as a webhook that may
@@ -15,7 +19,7 @@ func Verify(p Provider, r *Request, k Keys) (Webhook, error) {
 		return Webhook{}, ErrOff
 	}
 	if i := matchToken(k[URLToken], r.Token); i >= 0 {
-		return trusted(p, r, fmt.Sprintf("url_token %d", i+1)), nil
+		return identified(p, r, fmt.Sprintf("url_token %d", i+1), ""), nil
 	}
 	if p.Verify == nil {
 		return Webhook{}, ErrSignature
@@ -24,7 +28,33 @@ func Verify(p Provider, r *Request, k Keys) (Webhook, error) {
 	if err != nil {
 		return Webhook{}, err
 	}
-	return trusted(p, r, key), nil
+	return identified(p, r, key, r.Signed), nil
+}
+
+// defaultReplay is the Replay of providers that name none.
+const defaultReplay = 5 * time.Minute
+
+// identified is a verified request with its identity. Of the headers only those count
+// that the signature covers or that the provider's mapping reads: others may be
+// changed by anybody who has captured the request.
+func identified(p Provider, r *Request, key, signed string) Webhook {
+	hook := trusted(p, r, key)
+	b := &hook.body
+	h := sha256.New()
+	add := func(part []byte) {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		h.Write(part)
+	}
+	for _, part := range []string{p.Name, key, signed, strconv.FormatBool(IsForm(b.ContentType, b.Bytes))} {
+		add([]byte(part))
+	}
+	for _, name := range p.Headers {
+		add([]byte(b.Header[name]))
+	}
+	add(b.Bytes)
+	b.Identity.Within = cmp.Or(p.Replay, defaultReplay)
+	h.Sum(b.Identity.Digest[:0])
+	return hook
 }
 
 // Refused says before the body is read that Verify will refuse the request: where

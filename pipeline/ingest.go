@@ -11,15 +11,31 @@ import (
 type Ingest struct {
 	store   *stream.Store
 	traffic *Traffic
+	seen    *replays
+	again   func(provider string)
 }
 
-// NewIngest counts the bodies that are being stored in traffic.
-func NewIngest(store *stream.Store, traffic *Traffic) *Ingest {
-	return &Ingest{store: store, traffic: traffic}
+// NewIngest counts the bodies that are being stored in traffic. again, which may be
+// nil, receives each request that was stored before.
+func NewIngest(store *stream.Store, traffic *Traffic, again func(provider string)) *Ingest {
+	return &Ingest{store: store, traffic: traffic, seen: newReplays(maxSeen), again: again}
 }
 
-// Append stores a verified body and returns its id once it is durable.
+// Append stores a verified body and returns its id once it is durable. A request that
+// was stored within its provider's tolerance is not stored a second time: its id is
+// that of the first.
 func (i *Ingest) Append(ctx context.Context, b normalizer.Body) (id string, err error) {
+	if b.Identity.Within <= 0 {
+		return i.append(ctx, b)
+	}
+	id, before, err := i.seen.once(ctx, b.Identity, b.ReceivedAt, func() (string, error) { return i.append(ctx, b) })
+	if before && i.again != nil {
+		i.again(b.Provider)
+	}
+	return id, err
+}
+
+func (i *Ingest) append(ctx context.Context, b normalizer.Body) (id string, err error) {
 	i.traffic.begin()
 	defer i.traffic.end()
 	return i.store.Append(ctx, *recordOf(b))

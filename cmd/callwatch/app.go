@@ -111,7 +111,7 @@ func (a *app) wire(ctx context.Context, mode mode, set *rules.Set) (err error) {
 	}
 	var traffic pipeline.Traffic
 	a.openStore(&traffic)
-	a.ingest = pipeline.NewIngest(a.store, &traffic)
+	a.ingest = pipeline.NewIngest(a.store, &traffic, a.metrics.Replayed)
 	begun := time.Now()
 	a.judge = pipeline.NewJudge(pipeline.JudgeConfig{
 		Store: a.store, Leases: a.leases, Traffic: &traffic, Log: a.log,

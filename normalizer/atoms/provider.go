@@ -40,6 +40,7 @@ func Provider() normalizer.Provider {
 			"endReason", "fatalError", "errorMessage", "cost", "costCurrency",
 		},
 		Verify:    verifyAtoms,
+		Replay:    24 * time.Hour, // nothing signed tells the time
 		Normalize: normalizeAtoms,
 		REST:      restAPI(),
 	}

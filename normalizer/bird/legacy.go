@@ -32,6 +32,7 @@ func verifyBirdLegacy(r *normalizer.Request, k normalizer.Keys) (string, error) 
 	if err != nil {
 		return "", err
 	}
+	r.Signed = claims
 	return key, checkLegacyClaims(claims, r)
 }
 

@@ -45,6 +45,7 @@ func Provider() normalizer.Provider {
 		},
 		SignsURL:  true,
 		Verify:    verifyBird,
+		Replay:    maxAge,
 		Normalize: normalizeBird,
 		REST:      restAPI(),
 	}

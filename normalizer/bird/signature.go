@@ -52,6 +52,7 @@ func verifyBirdCRM(r *normalizer.Request, k normalizer.Keys) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	r.Signed = timestamp
 	return key, checkAge(timestamp, r.ReceivedAt, maxAge)
 }
 
@@ -68,6 +69,7 @@ func verifyBirdPlatform(r *normalizer.Request, k normalizer.Keys) (string, error
 	if err != nil {
 		return "", err
 	}
+	r.Signed = r.Header.Get("Webhook-Id") + "." + timestamp
 	return key, checkAge(timestamp, r.ReceivedAt, clockSkew)
 }
 

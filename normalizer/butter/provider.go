@@ -37,6 +37,7 @@ func Provider() normalizer.Provider {
 		Normalize: normalizeButter,
 		REST:      restAPI(),
 		Unsigned:  true,
+		Replay:    24 * time.Hour, // nothing signed tells the time
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+	"time"
 
 	"callwatch/call"
 	"callwatch/normalizer"
@@ -49,6 +50,7 @@ func Provider() normalizer.Provider {
 		},
 		SignsURL:  true,
 		Verify:    verifySignalwire,
+		Replay:    24 * time.Hour, // nothing signed tells the time
 		Normalize: normalizeSignalwire,
 		REST:      restAPI(),
 	}

@@ -52,6 +52,7 @@ func Provider() normalizer.Provider {
 		},
 		Aliases:   true,
 		Verify:    verifyTelnyx,
+		Replay:    tolerance,
 		Normalize: normalizeTelnyx,
 		REST:      restAPI(),
 	}
@@ -80,6 +81,7 @@ func verifyTelnyx(r *normalizer.Request, k normalizer.Keys) (string, error) {
 	if age := r.ReceivedAt.Sub(time.Unix(sent, 0)); age.Abs() > tolerance {
 		return "", normalizer.ErrStale
 	}
+	r.Signed = timestamp
 	return key, nil
 }
 

@@ -24,6 +24,7 @@ type Metrics struct {
 	webhookSize prometheus.Histogram
 	dead        *prometheus.CounterVec
 	passedOver  *prometheus.CounterVec
+	replayed    *prometheus.CounterVec
 	judgeTime   prometheus.Histogram
 	transitions *prometheus.CounterVec
 	fetches     *prometheus.CounterVec
@@ -57,6 +58,9 @@ func New() *Metrics {
 		dead: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callwatch_dead_letters_total", Help: "Webhooks that could not be normalized.",
 		}, []string{"provider"}),
+		replayed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callwatch_webhooks_replayed_total", Help: "Webhooks that are acknowledged and not stored because the same request was stored before.",
+		}, []string{"provider"}),
 		passedOver: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callwatch_webhooks_ignored_total", Help: "Webhooks of a kind that is acknowledged and ignored.",
 		}, []string{"provider"}),
@@ -89,7 +93,7 @@ func New() *Metrics {
 	for _, stage := range []string{pipeline.NormalizeLease, pipeline.JudgeLease, pipeline.AnnounceLease} {
 		m.held.WithLabelValues(stage).Set(0)
 	}
-	m.registry.MustRegister(m.held, m.reloads, m.webhooks, m.webhookTime, m.webhookSize, m.dead, m.passedOver, m.judgeTime, m.transitions,
+	m.registry.MustRegister(m.held, m.reloads, m.webhooks, m.webhookTime, m.webhookSize, m.dead, m.passedOver, m.replayed, m.judgeTime, m.transitions,
 		m.fetches, m.givenUp, m.sweeps, m.swept,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
@@ -142,6 +146,9 @@ func (m *Metrics) Published(events int) { m.events.Add(int64(events)) }
 
 // Judged counts a judged event.
 func (m *Metrics) Judged(took time.Duration) { m.judgeTime.Observe(took.Seconds()) }
+
+// Replayed counts a webhook that was stored before.
+func (m *Metrics) Replayed(provider string) { m.replayed.WithLabelValues(provider).Inc() }
 
 // Transition counts a stored transition.
 func (m *Metrics) Transition(t rules.Transition) {

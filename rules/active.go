@@ -31,19 +31,28 @@ func (h *Hours) Covers(t time.Time) bool {
 	return h.Days[today] && minute >= h.From || h.Days[yesterday] && minute < h.To
 }
 
+// farthest is how many days from a time the hours are searched for a beginning. It
+// is more than two weeks: where the hours of the only day of a week lie in the hour
+// that the clock skips, they begin a week later.
+const farthest = 16
+
 // Next is when the hours begin after t; zero where they have no end or no day.
 func (h *Hours) Next(t time.Time) time.Time {
 	if h.Zone == nil {
 		return time.Time{}
 	}
-	local := t.In(h.Zone)
-	for day := range weekDays + 2 {
-		start := h.start(local, day-1)
-		if start.After(t) && h.Covers(start) && !h.Covers(start.Add(-time.Minute)) {
-			return start.UTC()
+	var next time.Time
+	for day := -1; day <= farthest; day++ {
+		h.beginnings(t, day, func(start time.Time) {
+			if start.After(t) && (next.IsZero() || start.Before(next)) {
+				next = start
+			}
+		})
+		if !next.IsZero() && next.Before(t.AddDate(0, 0, day-1)) {
+			break // the days that follow begin later
 		}
 	}
-	return time.Time{}
+	return next
 }
 
 // Since is when the hours that cover t began; zero where they have no beginning
@@ -52,34 +61,38 @@ func (h *Hours) Since(t time.Time) time.Time {
 	if h.Zone == nil || !h.Covers(t) {
 		return time.Time{}
 	}
-	local := t.In(h.Zone)
-	for day := range weekDays + 2 {
-		start := h.start(local, -day)
-		if !start.After(t) && h.Covers(start) && !h.Covers(start.Add(-time.Minute)) {
-			return start.UTC()
+	var since time.Time
+	for day := 1; day >= -farthest; day-- {
+		h.beginnings(t, day, func(start time.Time) {
+			if !start.After(t) && start.After(since) {
+				since = start
+			}
+		})
+		if !since.IsZero() && since.After(t.AddDate(0, 0, day+1)) {
+			break // the days before began earlier
 		}
 	}
-	return time.Time{}
+	return since
 }
 
-// start is when the hours begin on a day near t. Where the clock is put forward
-// over that minute, it is the first minute after.
-func (h *Hours) start(t time.Time, days int) time.Time {
-	y, m, d := t.Date()
-	start := time.Date(y, m, d+days, h.From/60, h.From%60, 0, 0, h.Zone)
-	weekday := time.Date(y, m, d+days, 12, 0, 0, 0, h.Zone).Weekday()
-	if !h.Days[weekday] || start.Hour()*60+start.Minute() == h.From {
-		return start
+// beginnings yields the times at which the hours begin on the day that is a number
+// of days from t. The hours begin where the clock shows From, which it does twice
+// where it is put back over From, or where the clock is changed.
+func (h *Hours) beginnings(t time.Time, days int, yield func(time.Time)) {
+	y, m, d := t.In(h.Zone).Date()
+	shown := time.Date(y, m, d+days, h.From/60, h.From%60, 0, 0, time.UTC)
+	before, after := shown.AddDate(0, 0, -1).In(h.Zone), shown.AddDate(0, 0, 1).In(h.Zone)
+	_, offset := before.Zone()
+	candidates := []time.Time{shown.Add(-time.Duration(offset) * time.Second)}
+	if _, other := after.Zone(); other != offset {
+		candidates = append(candidates, shown.Add(-time.Duration(other)*time.Second))
 	}
-	for range 120 { // the clock skips that minute
-		switch {
-		case !h.Covers(start):
-			start = start.Add(time.Minute)
-		case h.Covers(start.Add(-time.Minute)):
-			start = start.Add(-time.Minute)
-		default:
-			return start
+	if _, change := before.ZoneBounds(); !change.IsZero() && !change.After(after) {
+		candidates = append(candidates, change)
+	}
+	for _, start := range candidates {
+		if h.Covers(start) && !h.Covers(start.Add(-time.Nanosecond)) {
+			yield(start.UTC())
 		}
 	}
-	return start
 }

@@ -3,8 +3,6 @@ package rules
 import (
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 )
 
 func hoursOf(t testing.TB, active string) *Hours {
@@ -46,28 +44,6 @@ func moment(t *testing.T, s string) time.Time {
 		t.Fatal(err)
 	}
 	return at
-}
-
-// The hours begin where they cover a minute and not the one before, and nothing
-// begins between now and Next.
-func TestActiveHoursAgainstMinutes(t *testing.T) {
-	sets := []*Hours{
-		hoursOf(t, `{hours: "02:15-03:10", tz: Europe/Berlin}`), hoursOf(t, `{hours: "22:00-02:30", days: [sat], tz: Europe/Berlin}`),
-		hoursOf(t, `{hours: "00:00-24:00", days: sun, tz: America/New_York}`), hoursOf(t, `{hours: "23:45-00:15", days: mon-sat, tz: Australia/Lord_Howe}`),
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		h := rapid.SampledFrom(sets).Draw(t, "hours")
-		at := time.Date(2026, time.Month(rapid.SampledFrom([]int{3, 4, 10, 11}).Draw(t, "month")), rapid.IntRange(1, 30).Draw(t, "day"), 0, rapid.IntRange(0, 1440).Draw(t, "minute"), 0, 0, time.UTC)
-		next := h.Next(at)
-		for m := at.Add(time.Minute); m.Before(next); m = m.Add(time.Minute) {
-			if h.Covers(m) && !h.Covers(m.Add(-time.Minute)) && m.Sub(h.start(m.In(h.Zone), 0)).Abs() < 30*time.Second {
-				t.Fatalf("at %s the next hours begin %s, but they do at %s", at, next, m)
-			}
-		}
-		if !h.Covers(next) || h.Covers(next.Add(-time.Minute)) {
-			t.Fatalf("nothing begins at %s", next)
-		}
-	})
 }
 
 func TestOutsideOfTheHoursNothingOpens(t *testing.T) {

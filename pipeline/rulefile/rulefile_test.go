@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -61,7 +60,7 @@ func TestReloadAfterARefusal(t *testing.T) {
 		make func() error
 		says string
 	}{
-		{"a pipe", func() error { return syscall.Mkfifo(path, 0o600) }, "no regular file"},
+		{"a pipe", func() error { return pipe(path) }, "no regular file"},
 		{"a folder", func() error { return os.Mkdir(path, 0o700) }, "no regular file"},
 		{"a link to a device", func() error { return os.Symlink("/dev/zero", path) }, "no regular file"},
 		{"a file of 100 MB", func() error {

@@ -36,7 +36,8 @@ func bitflip(t *trial) error {
 	pristine := p.data
 	dice := rand.New(rand.NewPCG(t.seed, 7))
 	p.wrap = []string{"sh", "-c", `ulimit -v 6000000; exec "$@"`, "sh"}
-	flips, named, lost, twice, unready := t.times(8, 200), 0, 0, 0, 0
+	flips, named, twice, unready := t.times(8, 200), 0, 0, 0
+	var inside, outside damaged
 	for i := range flips {
 		p.data = filepath.Join(t.dir, fmt.Sprintf("flip-%d", i))
 		if err := os.CopyFS(p.data, os.DirFS(pristine)); err != nil {
@@ -79,17 +80,47 @@ func bitflip(t *trial) error {
 		for _, s := range v.Sample {
 			t.say("bit %d of %s: %s", bit, strings.TrimPrefix(file, p.data), s)
 		}
-		lost, twice = lost+v.Lost+v.Missing, twice+v.Twice+v.Extra
+		in, out := lostBy(v, file)
+		inside.add(in)
+		outside.add(out)
+		if v.Twice > 0 {
+			t.say("bit %d of %s: %d twice", bit, strings.TrimPrefix(file, p.data), v.Twice)
+		}
+		twice += v.Twice
 		if err := os.RemoveAll(p.data); err != nil {
 			return err
 		}
 	}
 	t.count("%d bits flipped, %d detected and named, %d starts refused", flips, named, unready)
-	t.count("lost %d, twice %d", lost, twice)
-	if named != flips || lost+twice > 0 {
-		return fmt.Errorf("%d not named, %d lost, %d twice", flips-named, lost, twice)
+	t.count("in damaged blocks %d webhooks and %d incidents lost; outside of them %d and %d; twice %d",
+		inside.webhooks, inside.incidents, outside.webhooks, outside.incidents, twice)
+	if named != flips || outside != (damaged{}) || twice > 0 {
+		return fmt.Errorf("%d not named, %d webhooks and %d incidents lost outside the damaged block, %d twice",
+			flips-named, outside.webhooks, outside.incidents, twice)
 	}
 	return nil
+}
+
+// damaged is what a flipped bit made callwatch lose.
+type damaged struct{ webhooks, incidents int }
+
+func (d *damaged) add(o damaged) {
+	d.webhooks, d.incidents = d.webhooks+o.webhooks, d.incidents+o.incidents
+}
+
+// lostBy splits what was lost after a flip in a block file by whether the block held
+// it. A flip in RAW may cost the one frame that it hit, with the incidents of its
+// calls; a flip in ALERTS may cost transitions of that block.
+func lostBy(v verdict, file string) (inside, outside damaged) {
+	all := damaged{v.Lost, v.Missing + v.Extra}
+	switch {
+	case strings.Contains(file, "/CALLWATCH_RAW/") && v.Frames <= 1:
+		return damaged{v.Lost, v.Extra}, damaged{0, v.Missing}
+	case strings.Contains(file, "/CALLWATCH_ALERTS/"):
+		return damaged{0, v.Missing}, damaged{v.Lost, v.Extra}
+	default:
+		return damaged{}, all
+	}
 }
 
 // flipBit changes one bit of the block files below dir: each as likely as the

@@ -42,7 +42,7 @@ type ledger struct {
 	lines  *bufio.Writer // into file
 	file   *os.File
 	acked  map[string]string // digest of the body by raw id
-	double []string          // ids that were given to two webhooks
+	double []string          // ids that were given to two different webhooks
 	slack  *slackfake.Server
 	outage *outage
 }
@@ -100,7 +100,7 @@ func (l *ledger) note(line string) error {
 		return fmt.Errorf("line %.100q", line)
 	}
 	id, sum := f[1], f[3]
-	if _, known := l.acked[id]; known {
+	if had, known := l.acked[id]; known && had != sum { // a copy of a request gets the id of the first
 		l.double = append(l.double, id)
 	}
 	l.acked[id] = sum

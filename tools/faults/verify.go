@@ -21,6 +21,7 @@ type verdict struct {
 	Acked   int // webhooks answered 200
 	Stored  int // webhooks in the store
 	Lost    int // acknowledged and not stored, or stored with another body
+	Frames  int // frames of RAW that the lost webhooks were in
 	Due     int // incidents that the stored webhooks imply
 	Opened  int // incidents that were opened
 	Missing int // due and not announced, or announced in part
@@ -128,9 +129,13 @@ func (l *ledger) compareStored(ctx context.Context, store *stream.Store, v *verd
 	if !errors.Is(err, enough) {
 		return nil, err
 	}
+	frames := map[string]bool{}
 	for id := range missing {
 		v.count(&v.Lost, "%s is not stored", id)
+		frame, _, _ := strings.Cut(id, ".")
+		frames[frame] = true
 	}
+	v.Frames = len(frames)
 	v.Due, v.Unreadable = len(want.due), len(want.dead)
 	return want, nil
 }

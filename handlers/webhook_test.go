@@ -221,7 +221,14 @@ func TestStoredBody(t *testing.T) {
 		{Provider: "signing", Source: normalizer.Pushed, ContentType: "application/json", Bytes: []byte(body), ReceivedAt: now, Key: "KEY 2"},
 		{Provider: "tokened", Source: normalizer.Pushed, ContentType: "application/x-www-form-urlencoded", Bytes: []byte("a=1"), ReceivedAt: now, Key: "url_token 1"},
 	}
-	if diff := cmp.Diff(want, store.all()); diff != "" {
+	got := store.all()
+	for i := range got {
+		if got[i].Identity.Digest == ([32]byte{}) || got[i].Identity.Within <= 0 {
+			t.Errorf("body %d has no identity: %+v", i, got[i].Identity)
+		}
+		got[i].Identity = normalizer.Identity{} // what it covers is tested with the providers
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 }

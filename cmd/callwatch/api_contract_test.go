@@ -261,6 +261,7 @@ func TestAPIKeepsItsDocument(t *testing.T) {
 		}
 	}
 	c.ask("POST", "/incidents/"+id+"/unack", `{"by":"ada"}`, 200)
+	c.ask("POST", "/incidents/"+rest.Incidents[0].ID+"/resolve", `{"by":"ada"}`, 200)
 
 	res, answer = c.ask("POST", "/silences", `{"incident":"`+id+`","for":"1h","by":"ada"}`, 201)
 	made := into[rules.Silence](t, answer)
@@ -293,6 +294,8 @@ func TestAPIKeepsItsDocument(t *testing.T) {
 	c.ask("GET", "/deadletters", "", 200)
 	c.ask("POST", "/deadletters/replay", `{"by":"ada"}`, 200)
 	c.ask("GET", "/status", "", 200)
+	c.ask("GET", "/store", "", 200)
+	c.ask("POST", "/store/prune", `{"by":"ada","dryRun":true}`, 200)
 	c.ask("GET", "/providers", "", 200)
 	_, answer = c.ask("GET", "/fields", "", 200)
 	if !bytes.Contains(answer, []byte(`"name":"packetLossPct"`)) {

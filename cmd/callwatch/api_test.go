@@ -70,7 +70,13 @@ func runs(t *testing.T, a *app) (*app, string) {
 // request.
 func failedCall(t *testing.T, base, token, id string) (request string) {
 	t.Helper()
-	body := fmt.Sprintf(`{"call_sid":%q,"status":"failed","duration":0,"timestamp":"2026-11-01T12:00:45Z","error_code":503,"error_message":"no route"}`, id)
+	return failedCallAt(t, base, token, id, "2026-11-01T12:00:45Z")
+}
+
+// failedCallAt sends the webhook of a call that failed at a time.
+func failedCallAt(t *testing.T, base, token, id, at string) (request string) {
+	t.Helper()
+	body := fmt.Sprintf(`{"call_sid":%q,"status":"failed","duration":0,"timestamp":%q,"error_code":503,"error_message":"no route"}`, id, at)
 	res, err := http.Post(strings.TrimSuffix(base+"/webhooks/butter/"+token, "/"), "application/json", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)

@@ -25,7 +25,7 @@ func (s *Stages) Backlog() map[string]uint64 {
 	defer done()
 	last := lastStored(ctx, s.Store)
 	behind := func(stream string, at uint64) uint64 { return last[stream] - min(at, last[stream]) }
-	backlog := map[string]uint64{JudgeLease: behind("events", s.Judge.Watermark())}
+	backlog := map[string]uint64{JudgeLease: behind("events", s.Judge.Passed())}
 	now := time.Now()
 	if s.Leases.Holds(NormalizeLease) || s.Failures.has(NormalizeLease, now) {
 		backlog[NormalizeLease] = behind("raw", s.Normalize.Watermark())

@@ -156,7 +156,7 @@ func (f *Fetch) follow(ctx context.Context) error {
 		}
 		f.followed.Store(m.Seq)
 		return nil
-	})
+	}, f.followed.Store)
 }
 
 func (f *Fetch) look(ctx context.Context, m *stream.Message) error {

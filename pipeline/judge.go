@@ -47,6 +47,7 @@ type Judge struct {
 	yielding yielding
 	reached  watch
 	judged   atomic.Uint64 // sequence of the last event or tick whose transitions are stored
+	passed   atomic.Uint64 // the last foreign message
 	leads    atomic.Bool   // the fold at work stores what it causes
 	erased   atomic.Uint64 // calls that the holders of the lease have erased
 
@@ -65,6 +66,10 @@ func NewJudge(c JudgeConfig) *Judge {
 // Watermark is the sequence of the last event that this replica has judged, and
 // whose transitions are stored if it leads.
 func (j *Judge) Watermark() uint64 { return j.judged.Load() }
+
+// Passed is the sequence up to which this replica has read: the Watermark, or the
+// last foreign message behind it.
+func (j *Judge) Passed() uint64 { return max(j.judged.Load(), j.passed.Load()) }
 
 // Leads reports whether this replica stores transitions.
 func (j *Judge) Leads() bool { return j.leads.Load() }
@@ -149,6 +154,7 @@ func (j *Judge) fold(ctx context.Context, leads bool) error {
 	j.leads.Store(leads)
 	defer j.leads.Store(false)
 	j.judged.Store(engine.Seq())
+	j.passed.Store(0)
 
 	ctx, stop := context.WithCancel(ctx)
 	var ticking sync.WaitGroup
@@ -175,7 +181,7 @@ func (j *Judge) fold(ctx context.Context, leads bool) error {
 		j.judged.Store(m.Seq)
 		j.reached.set(m.Seq)
 		return j.saveIfDue(ctx, &saved, engine)
-	})
+	}, j.passed.Store)
 	if ctx.Err() == nil || !leads {
 		return err
 	}

@@ -40,7 +40,7 @@ func follow(t testing.TB, s *Store, from uint64, n int) []Message {
 			return enough
 		}
 		return nil
-	})
+	}, nil)
 	if !errors.Is(err, enough) {
 		t.Fatalf("%d of %d messages, then %v", len(got), n, err)
 	}
@@ -301,7 +301,7 @@ func BenchmarkFollow(b *testing.B) {
 				return enough
 			}
 			return nil
-		})
+		}, nil)
 		if !errors.Is(err, enough) {
 			b.Fatal(err)
 		}

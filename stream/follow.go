@@ -65,9 +65,10 @@ func (m *Message) parts() (provider, kind string) {
 
 // Follow reads EVENTS, ticks and marks included, from a sequence on (0: from the start):
 // what is stored, then what comes, in order, until ctx ends or fn fails; it
-// returns their error.
-func (s *Store) Follow(ctx context.Context, from uint64, fn func(Message) error) error {
-	return s.follow(ctx, from, nil, fn)
+// returns their error. skipped, where it is not nil, is called with the sequence of
+// each foreign message instead of fn.
+func (s *Store) Follow(ctx context.Context, from uint64, fn func(Message) error, skipped func(seq uint64)) error {
+	return s.follow(ctx, from, nil, fn, skipped)
 }
 
 // Filter chooses events by provider and kind; "" means any. Ticks and marks are left out.
@@ -99,11 +100,14 @@ func (s *Store) FollowEvents(ctx context.Context, filter Filter, last int, fn fu
 			return err
 		}
 	}
-	return s.follow(ctx, end+1, subjects, fn)
+	return s.follow(ctx, end+1, subjects, fn, nil)
 }
 
-func (s *Store) follow(ctx context.Context, from uint64, subjects []string, fn func(Message) error) error {
+func (s *Store) follow(ctx context.Context, from uint64, subjects []string, fn func(Message) error, skipped func(seq uint64)) error {
 	c := cursor{store: s, stream: eventStream, subjects: subjects, next: from, batch: messagesAtOnce}
+	if skipped != nil {
+		c.skipped = func(_ string, seq uint64) { skipped(seq) }
+	}
 	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error { return fn(newMessage(m, meta)) }
 	return c.run(ctx)
 }

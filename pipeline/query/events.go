@@ -100,7 +100,7 @@ func (r *Reader) follow(ctx context.Context, q backend.EventQuery, fn func(backe
 			return nil
 		}
 		return fn(e)
-	})
+	}, nil)
 }
 
 func (r *Reader) followIncidents(ctx context.Context, after uint64, fn func(backend.StoredTransition) error) error {

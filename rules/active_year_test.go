@@ -38,6 +38,7 @@ func (h *Hours) shows(t time.Time) bool {
 // Each minute of a year is covered or not as a clock shows it; the hours begin at a
 // minute that is covered after one that is not, and Next and Since name that minute.
 func TestActiveHoursOfAYear(t *testing.T) {
+	plain(t)
 	from := time.Date(2025, 12, 1, 0, 0, 0, 0, time.UTC)
 	const margin, minutes = 31 * dayMinutes, (31 + 365 + 31) * dayMinutes
 	for _, zone := range yearZones {

@@ -87,6 +87,7 @@ func hostile() map[string]struct{ src, code string } {
 // Files are read or refused within a second, and with little memory, whatever
 // they are: rules come from people, by file, API and console.
 func TestHostileFilesAreBounded(t *testing.T) {
+	plain(t)
 	for name, c := range hostile() {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats

@@ -91,6 +91,7 @@ func (r *distinctRing) exact(mask uint64) float64 {
 // Distinct values are exact up to 512 and within 5 % beyond, in every window of
 // a ring: with bursts, with values that come again, and once a burst is over.
 func TestDistinctOfAdversarialOrders(t *testing.T) {
+	plain(t)
 	const whole = 1<<30 - 1
 	for name, value := range map[string]func(step, i int) (string, bool){
 		"steady":         func(step, i int) (string, bool) { return fmt.Sprint(step*10_000 + i), i < 10 },

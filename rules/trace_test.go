@@ -31,6 +31,7 @@ func TestTraceLetsTimePassBetweenEvents(t *testing.T) {
 // The work of a test grows with its calls and not with their square, also where a
 // rule waits: four times the calls make about four times the allocations.
 func TestLargeCasesAreOnePass(t *testing.T) {
+	plain(t)
 	for _, rule := range []string{"when: mos < 3.5", "when: mos < 3.5\n    for: 1m", "over: 15m\n    min_calls: 20\n    when: rate(mos < 3.5) > 0.5"} {
 		work := func(calls int) float64 {
 			set := compileSet(t, fmt.Sprintf("rules:\n  - name: a\n    %s\n    tests: [{name: t, given: [{repeat: %d, kind: stats, call: {mos: 2}}], expect: {matched: %d}}]", rule, calls, calls))

@@ -240,6 +240,7 @@ func randomCall(r *rand.Rand, now time.Time) call.Event {
 // the window, and of the one before, has the bounds and the coverage that are worked
 // out over the calls themselves.
 func TestBoundsAgainstPlainRecomputation(t *testing.T) {
+	plain(t)
 	type variant struct {
 		w *Window
 		n int

@@ -57,6 +57,7 @@ func keyMemory(t testing.TB, rule string) float64 {
 }
 
 func TestWindowKeyMemory(t *testing.T) {
+	plain(t)
 	for _, c := range windowKeys {
 		if got := keyMemory(t, c.rule); got > c.most {
 			t.Errorf("%s: %.0f bytes a key, want at most %.0f", c.name, got, c.most)

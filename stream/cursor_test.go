@@ -60,7 +60,7 @@ func (p pausing) CreateConsumer(ctx context.Context, stream string, config jetst
 func TestReadingOfAServerThatSendsNothing(t *testing.T) {
 	s := open(t, Config{})
 	ticks(t, s, 3)
-	silent := &Store{log: s.log, node: s.node, js: pausing{s.js}, closed: s.closed}
+	silent := &Store{log: s.log, node: s.node, nc: s.nc, js: pausing{s.js}, closed: s.closed}
 	if n, err := reading(t, silent, func() {}); n != 0 || !errors.Is(err, ErrUnavailable) {
 		t.Errorf("read %d, %v; want %v", n, err, ErrUnavailable)
 	}
@@ -89,7 +89,7 @@ func TestReadingOfAServerThatLags(t *testing.T) {
 	}
 	for _, knows := range []string{alertSubject("rule", "a"), alertSubject("rule", "nothing")} {
 		cluster := func() *Store {
-			return &Store{log: s.log, js: &lagging{JetStream: s.js, knows: knows}, closed: s.closed}
+			return &Store{log: s.log, nc: s.nc, js: &lagging{JetStream: s.js, knows: knows}, closed: s.closed}
 		}
 		var all, last []uint64
 		err := cluster().StoredTransitions(t.Context(), func(tr Transition) error { all = append(all, tr.Seq); return nil })

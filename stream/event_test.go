@@ -314,7 +314,7 @@ func BenchmarkFollow(b *testing.B) {
 // must not be started again for it.
 func TestWaitingIsNotStuck(t *testing.T) {
 	s := open(t, Config{})
-	unwatched := &Store{log: s.log, js: s.js, stuck: make(chan struct{}, 1)} // no monitor starts the server again
+	unwatched := &Store{log: s.log, nc: s.nc, js: s.js, stuck: make(chan struct{}, 1)} // no monitor starts the server again
 	var c *cursor
 	stuck := func(state string, want bool) {
 		t.Helper()

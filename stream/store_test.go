@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -119,9 +121,9 @@ func TestNewerFormatIsRefused(t *testing.T) {
 }
 
 func TestExternalServer(t *testing.T) {
-	host := open(t, Config{Listen: "127.0.0.1:0"})
-	url := host.Health(t.Context()).URL
-	s := open(t, Config{URL: url})
+	srv, _ := externalServer(t, t.TempDir(), -1)
+	host := open(t, Config{URL: srv.ClientURL()})
+	s := open(t, Config{URL: srv.ClientURL()})
 	id, err := s.Append(t.Context(), record(7))
 	if err != nil {
 		t.Fatal(err)
@@ -140,8 +142,8 @@ func TestExternalServer(t *testing.T) {
 // away, and taken again without a hand; readers go on where they were.
 func TestExternalServerGoesAway(t *testing.T) {
 	dir := t.TempDir()
-	host := open(t, Config{Dir: dir, Listen: "127.0.0.1:0"})
-	url := host.Health(t.Context()).URL
+	srv, stop := externalServer(t, dir, -1)
+	url := srv.ClientURL()
 	s := open(t, Config{URL: url})
 	seen := make(chan string, 10)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -160,7 +162,7 @@ func TestExternalServerGoesAway(t *testing.T) {
 	if got := await(t, "the next one is read", seen); got != "call-1" {
 		t.Fatal(got)
 	}
-	closeStore(t, host)
+	stop()
 	for range 20 {
 		start := time.Now()
 		_, err := s.Append(t.Context(), record(2))
@@ -171,7 +173,15 @@ func TestExternalServerGoesAway(t *testing.T) {
 	if h := s.Health(t.Context()); h.OK {
 		t.Errorf("health %+v", h)
 	}
-	open(t, Config{Dir: dir, Listen: strings.TrimPrefix(url, "nats://")})
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(url, "nats://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	externalServer(t, dir, number)
 	waitFor(t, func() bool { _, err := s.Append(t.Context(), record(3)); return err == nil })
 	if got := await(t, "the next one is read", seen); got != "call-3" {
 		t.Errorf("read %s", got)

@@ -66,8 +66,8 @@ func replicaOn(t *testing.T, c *natstest.Cluster, rules string) (a *app, stop fu
 	return runApp(t, cfg, nil)
 }
 
-// reload gives a replica the same rules anew, for which it saves a checkpoint:
-// one of before the last events where it has just begun anew itself.
+// reload gives a replica the same rules again, for which it saves a checkpoint:
+// one of before the last events where it has itself just restarted.
 func reload(t *testing.T, a *app) {
 	t.Helper()
 	set, problems := rules.Load("rules.yaml", []byte(clusterRules()))

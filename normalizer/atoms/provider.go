@@ -23,7 +23,7 @@ const signingSecret = "SIGNING_SECRET"
 // raw is rooted at the object that describes the call: the metadata of a webhook
 // (raw.analytics.summary, raw.variables.due_amount) or the call of a REST answer
 // (raw.turnLatencyMetrics.medianLatency), less transcript and runtime events.
-// Members of the webhook's envelope stand beside those of the metadata.
+// Members of the webhook's envelope are read together with those of the metadata.
 func Provider() normalizer.Provider {
 	return normalizer.Provider{
 		Name:  "atoms",

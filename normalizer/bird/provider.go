@@ -24,7 +24,7 @@ const (
 //
 // raw is rooted at the object that describes the call: the payload of a CRM
 // webhook or the call of a REST answer (raw.mediaMetrics.flawTotal in both), the
-// data of a platform webhook. Members of the envelope stand beside its members.
+// data of a platform webhook. Members of the envelope are read together with its members.
 func Provider() normalizer.Provider {
 	return normalizer.Provider{
 		Name:  "bird",
@@ -145,7 +145,7 @@ func over(e *call.Event) bool {
 }
 
 // birdCall maps the CRM's call object, with or without metrics. The event's
-// direction stands in where the object has none.
+// direction is used where the object has none.
 func birdCall(n lenient.Node, direction string) call.Event {
 	var e call.Event
 	e.CallID = n.At("id").Text()

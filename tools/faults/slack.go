@@ -30,16 +30,17 @@ type outage struct {
 	now   slackFaults
 	dice  *rand.Rand
 	kinds []slackfake.Fault
+	posts int // that failed: they fail in one way after the other, so that each way occurs
 }
 
 func newOutage() *outage {
 	return &outage{dice: rand.New(rand.NewPCG(1, 1)), kinds: []slackfake.Fault{
+		{Cut: true, Commit: true},
 		{Status: http.StatusTooManyRequests, RetryAfter: 1},
+		{Status: http.StatusBadGateway, Commit: true},
 		{Status: http.StatusTooManyRequests},
 		{Status: http.StatusInternalServerError},
-		{Status: http.StatusBadGateway, Commit: true},
 		{Cut: true},
-		{Cut: true, Commit: true},
 		{Error: "internal_error"},
 		{Error: "fatal_error", Commit: true},
 		{Error: "ratelimited"},
@@ -55,7 +56,7 @@ func (o *outage) set(f slackFaults, s *slackfake.Server) error {
 	return nil
 }
 
-func (o *outage) fault(slackfake.Call) slackfake.Fault {
+func (o *outage) fault(c slackfake.Call) slackfake.Fault {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	const longer = 11 * time.Second // than the client waits
@@ -64,6 +65,9 @@ func (o *outage) fault(slackfake.Call) slackfake.Fault {
 		return slackfake.Fault{Cut: true}
 	case x < o.now.Hang:
 		return slackfake.Fault{Hang: longer, Commit: o.dice.IntN(2) == 0}
+	case x < o.now.Hang+o.now.Share && c.Method == "chat.postMessage":
+		o.posts++
+		return o.kinds[(o.posts-1)%len(o.kinds)]
 	case x < o.now.Hang+o.now.Share:
 		return o.kinds[o.dice.IntN(len(o.kinds))]
 	default:
@@ -74,6 +78,7 @@ func (o *outage) fault(slackfake.Call) slackfake.Fault {
 // posts is how Slack was called.
 type posts struct {
 	Calls, Posted  int // requests, and those of them that made a message
+	Unclear        int // messages made by requests that were answered with an error, or not at all
 	Roots, Replies int
 	Storms, Listed int // threads about storms, and the incidents they list
 	Densest        int // most messages made within any ten seconds
@@ -87,6 +92,9 @@ func (l *ledger) posts() *posts {
 	for _, c := range l.slack.Calls() {
 		if p.Calls++; c.Committed != "" {
 			at = append(at, c.At)
+			if f := c.Fault; f.Cut || f.Status != 0 || f.Error != "" {
+				p.Unclear++
+			}
 		}
 	}
 	p.Posted = len(at)

@@ -47,6 +47,16 @@ func slackRow(t *trial) error {
 		r.l.begin()
 		r.l.drain()
 		pause(t, phase.last)
+		if i > 0 {
+			continue
+		}
+		if err := r.await("a message of which Slack did not say that it was posted", time.Minute, func() bool {
+			pause(t, time.Second)
+			p, err := r.w.posts()
+			return err == nil && p.Unclear >= 2
+		}); err != nil {
+			return err
+		}
 	}
 	if err := r.w.faults(slackFaults{}); err != nil {
 		return err
@@ -56,7 +66,7 @@ func slackRow(t *trial) error {
 	if err != nil {
 		return err
 	}
-	t.count("%d calls to Slack, %d threads, at most %d posts in 10 s", p.Calls, p.Roots, p.Densest)
+	t.count("%d calls to Slack, %d threads, %d messages posted without an answer that says so, at most %d posts in 10 s", p.Calls, p.Roots, p.Unclear, p.Densest)
 	if err := t.finish(r.product, r.w, "%d kinds of outage", len(phases)); err != nil {
 		return err
 	}

@@ -176,7 +176,7 @@ func (g *Engine) restoreKey(k *keyState, old []checkpointRule, place []int) {
 		}
 		*k = rested
 	}
-	if r := g.set.Rules[place[i]]; old[i].Shape != r.shape() || !k.Window.fits(r.Window) {
+	if r := g.set.Rules[place[i]]; old[i].Shape != r.shape() || k.Window != nil && !r.fits(k.Window) {
 		k.Window, k.Seen, k.LookAt = nil, time.Time{}, time.Time{}
 	}
 	g.st.Keys[ruleKey{k.Rule, k.Key}] = k

@@ -6,6 +6,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules/condition"
+	"callwatch/rules/window"
 )
 
 // Options of an engine.
@@ -63,15 +64,12 @@ type Engine struct {
 	orphans []orphan       // open incidents of rules that are no more
 
 	settling settling
-	live     []int              // keys of each rule
-	empty    []bool             // rules whose condition holds on a window without a call
-	windows  condition.Facts    // figures of the window being judged
-	measures []Measure          // of the window being judged, in the order of its figures
-	figures  []condition.Bounds // behind windows
-	readings []reading
-	merged   merged
+	live     []int             // keys of each rule
+	empty    []bool            // rules whose condition holds on a window without a call
+	windows  condition.Facts   // figures of the window being judged
+	measured window.Evaluation // of the window being judged: behind windows
+	readings []window.Reading
 	scratch  []byte
-	totals   totals
 	sampled  condition.Facts // samples of a window
 	watch    stopwatch
 }

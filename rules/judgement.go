@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"callwatch/rules/condition"
+	"callwatch/rules/window"
 )
 
 // judgement is what a window says at one time.
@@ -35,10 +36,8 @@ func (g *Engine) judgeWindow(i int, r *Rule, k *keyState) {
 		g.signal(r, k.Key, signal{})
 		return
 	}
-	if w.Calls == 0 {
-		s.Buckets.advance(&w.shape, w.shape.at(now))
-	}
-	some := !s.Buckets.empty(&w.shape)
+	s.Advance(&w.Spec, now)
+	some := !s.Empty(&w.Spec)
 	pending := k.pendsUntil(r)
 	if k.Incident == nil && pending.Before(now) && w.forgets(some || g.empty[i] && now.Sub(k.Seen) < seenFor, now.Sub(k.Seen)) {
 		k.Window, k.Seen, k.LookAt = nil, time.Time{}, time.Time{}
@@ -47,10 +46,10 @@ func (g *Engine) judgeWindow(i int, r *Rule, k *keyState) {
 		return
 	}
 	j := g.judgement(i, r, k)
-	s.follow(w, g.figures, now)
+	s.Follow(&w.Spec, g.measured.Bounds, now)
 	k.LookAt = earlier(r.Active.Next(now), k.Seen.Add(seenFor))
 	if w.Calls == 0 && some {
-		k.LookAt = earlier(k.LookAt, w.shape.end(s.Buckets.Head))
+		k.LookAt = earlier(k.LookAt, s.Next(&w.Spec))
 	}
 	if w.Calls == 0 && !k.whole(w, now) {
 		k.LookAt = earlier(k.LookAt, k.wholeFrom(w))
@@ -101,8 +100,8 @@ func earlier(a, b time.Time) time.Time {
 func (g *Engine) judgement(i int, r *Rule, k *keyState) judgement {
 	w := r.Window
 	j := judgement{truth: condition.Unknown, value: math.NaN()}
-	g.measureWindow(w, k.Window.Buckets)
-	calls, whole := g.totals.now[0], k.whole(w, g.st.Now)
+	g.measureWindow(w, k.Window)
+	calls, whole := g.measured.Calls(), k.whole(w, g.st.Now)
 	switch {
 	case calls == 0 && w.NoData == NoDataResolve:
 		j.clear, j.reason = true, "no call in "+w.String()
@@ -134,21 +133,15 @@ func (g *Engine) judgement(i int, r *Rule, k *keyState) judgement {
 }
 
 // measureWindow works out the figures of a window and loads them.
-func (g *Engine) measureWindow(w *Window, b *buckets) {
-	g.totals.addUp(&w.shape, b)
-	g.measures, g.figures = g.measures[:0], g.figures[:0]
-	for at := range w.Figures.All {
-		m := b.measure(w, &w.Figures.All[at], &g.totals, &g.merged)
-		g.measures = append(g.measures, m)
-		g.figures = append(g.figures, m.bounds())
-	}
-	g.windows.LoadFigures(g.figures)
+func (g *Engine) measureWindow(w *Window, s *window.State) {
+	g.measured.Evaluate(&w.Spec, s)
+	g.windows.LoadFigures(g.measured.Bounds)
 }
 
 // short is the figure that has the fewest measured calls, where that is fewer than
 // the rule wants.
 func (g *Engine) short(w *Window) (f Values, ok bool) {
-	for i, m := range g.measures {
+	for i, m := range g.measured.Measures {
 		if m.Measured < w.MinCalls && (!ok || m.Measured < f.Measured) {
 			f, ok = Values{Name: w.Figures.All[i].Name, Measure: m}, true
 		}
@@ -163,7 +156,7 @@ func (g *Engine) partly(p *condition.Program, res condition.Result) bool {
 		return false
 	}
 	for _, slot := range p.Figures() {
-		if !g.figures[slot].Known() {
+		if !g.measured.Bounds[slot].Known() {
 			return false
 		}
 	}
@@ -173,21 +166,21 @@ func (g *Engine) partly(p *condition.Program, res condition.Result) bool {
 // follow chooses the leading figure: that of an open incident stays, a new one is
 // described by the first that makes the condition hold.
 func (g *Engine) follow(i int, w *Window, k *keyState, j *judgement) {
-	if len(w.leads) == 0 {
-		j.counts = Counts{Matched: g.totals.now[0], Judged: g.totals.now[0]}
+	if len(w.Leads) == 0 {
+		j.counts = Counts{Matched: g.measured.Calls(), Judged: g.measured.Calls()}
 		return
 	}
 	if k.Incident != nil {
-		j.lead = min(k.Lead, len(w.leads)-1)
+		j.lead = min(k.Lead, len(w.Leads)-1)
 	} else if j.truth == condition.True {
-		j.lead = max(0, slices.IndexFunc(w.leads, func(l lead) bool { return l.Holds(&g.windows) }))
+		j.lead = max(0, slices.IndexFunc(w.Leads, func(l window.Lead) bool { return l.Lead.Holds(&g.windows) }))
 	}
-	l := &w.leads[j.lead]
-	j.measure = g.measures[l.Figure]
+	l := &w.Leads[j.lead]
+	j.measure = g.measured.Measures[l.Figure]
 	if j.measure.Calls > 0 || g.empty[i] {
-		j.value = l.Direction.End(j.measure.bounds())
+		j.value = l.Direction.End(j.measure.Bounds())
 	}
-	j.counts = l.counts(w, g.totals.now)
+	j.counts = countsOf(g.measured.Tally(&w.Spec, l))
 }
 
 func (g *Engine) evalWindow(i int, r *Rule, p *condition.Program) condition.Result {

@@ -110,7 +110,7 @@ func (k keyState) follow(r *Rule, j *judgement) keyState {
 	k.change(func(i *Incident) {
 		if !same {
 			next := *v
-			if next.Latest, next.Measure = j.value, j.measure; r.Window.lead(k.Lead).worse(j.value, v.Worst) {
+			if next.Latest, next.Measure = j.value, j.measure; r.Window.Lead(k.Lead).Worse(j.value, v.Worst) {
 				next.Worst, next.WorstMeasure = j.value, &j.measure
 			}
 			i.Values, i.Trend = &next, k.trend()
@@ -154,10 +154,10 @@ func (k *keyState) told() told {
 }
 
 func (k *keyState) trend() []Point {
-	if k.Window == nil || k.Lead >= len(k.Window.Leads) || len(k.Window.Leads[k.Lead].Trend) == 0 {
+	trend := k.Window.Trend(k.Lead)
+	if len(trend) == 0 {
 		return nil
 	}
-	trend := k.Window.Leads[k.Lead].Trend
 	points := make([]Point, len(trend))
 	for i, p := range trend {
 		points[i] = Point{At: time.Unix(p.At, 0).UTC(), Value: p.Value}
@@ -167,10 +167,10 @@ func (k *keyState) trend() []Point {
 
 // values begins to follow the leading figure; nil where it is unknown.
 func (r *Rule) values(j *judgement) *Values {
-	if r.Window == nil || math.IsNaN(j.value) || len(r.Window.leads) == 0 {
+	if r.Window == nil || math.IsNaN(j.value) || len(r.Window.Leads) == 0 {
 		return nil
 	}
-	l := &r.Window.leads[j.lead]
+	l := &r.Window.Leads[j.lead]
 	f := &r.Window.Figures.All[l.Figure]
 	v := &Values{Name: f.Name, Share: f.Share(), Opening: j.value, Latest: j.value, Worst: j.value, Measure: j.measure}
 	v.OpeningMeasure, v.WorstMeasure = &j.measure, &j.measure

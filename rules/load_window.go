@@ -274,8 +274,7 @@ func (l *loader) finish(n ast.Node, r *Rule, novelty newness, present map[string
 	case r.Window != nil:
 		r.On = nil
 		if r.When != nil {
-			r.Window.leads = leadsOf(r.Window, r.When)
-			r.Window.shape = shapeOf(r.Window)
+			r.Window.Compile(r.When)
 		}
 	case r.Absent > 0 && present["on"] == nil:
 		// A report tells of a call that was seen before.

@@ -29,7 +29,7 @@ func (s *Set) Lookback() time.Duration {
 		case w != nil && w.Calls > 0:
 			back += callsLookback
 		case w != nil:
-			back += w.Settle + w.Grace + time.Duration(w.shape.ring)*w.shape.width
+			back += w.Settle + w.Grace + w.Span()
 		}
 		most = max(most, back, r.Absent)
 	}

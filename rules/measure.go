@@ -6,34 +6,15 @@ import (
 	"strconv"
 
 	"callwatch/rules/condition"
+	"callwatch/rules/window"
 )
 
 // Measure is what is known of a figure of a window, and of how many calls.
-type Measure struct {
-	Low  float64 `json:"low"` // the figure lies between low and high; equal where it is exact
-	High float64 `json:"high"`
-
-	Calls    int `json:"calls"`    // in the window
-	Matching int `json:"matching"` // of a condition: calls that meet it
-	Measured int `json:"measured"` // calls of which something is known that the figure asks: the base of shares
-	Partial  int `json:"partial"`  // of those: calls of which the condition is unknown
-	Blind    int `json:"blind"`    // calls of which nothing is known, left out
-}
-
-func (m *Measure) bounds() condition.Bounds { return condition.Bounds{Low: m.Low, High: m.High} }
-
-// Coverage says how many calls a figure is of, "252 of 311 calls measured"; "" where
-// it is of all of them.
-func (m *Measure) Coverage() string {
-	if m == nil || m.Blind == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%d of %d calls measured", m.Measured, m.Calls)
-}
+type Measure = window.Measure
 
 // LatestText is the latest value as people read it, with the calls it is of:
 // "11.9 % or more (30 of 252 measured)".
-func (v *Values) LatestText() string { return v.text(v.Latest, &v.Measure) + v.Measure.share(v) }
+func (v *Values) LatestText() string { return v.text(v.Latest, &v.Measure) + v.matching() }
 
 // OpeningText, WorstText and ResolvingText are the other values.
 func (v *Values) OpeningText() string { return v.text(v.Opening, v.OpeningMeasure) }
@@ -45,9 +26,10 @@ func (v *Values) ResolvingText() string {
 	return v.text(*v.Resolving, v.ResolvingMeasure)
 }
 
-// share are the calls behind a share: those that match, or may where the upper end
+// matching are the calls behind a share: those that match, or may where the upper end
 // is shown, of those measured.
-func (m *Measure) share(v *Values) string {
+func (v *Values) matching() string {
+	m := &v.Measure
 	if !v.Share || m.Measured == 0 {
 		return ""
 	}
@@ -82,7 +64,7 @@ func (v *Values) shown(x float64, m *Measure) any {
 	case v.Direction == directionUp:
 		return atLeast(x)
 	default:
-		return between(m.bounds())
+		return between(m.Bounds())
 	}
 }
 

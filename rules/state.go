@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/rules/window"
 )
 
 // state is everything the engine remembers: what a checkpoint holds.
@@ -97,10 +98,10 @@ type keyState struct {
 	Openings    []time.Time   `json:"openings,omitempty"` // within the latest hour
 	CalmAt      time.Time     `json:"calmAt,omitzero"`    // when the openings are forgotten
 
-	Window  *windowState `json:"window,omitempty"`
-	Seen    time.Time    `json:"seen,omitzero"`     // latest call, of rules about absence
-	Watched instant      `json:"watched,omitempty"` // from when on calls were waited for, or the whole window was seen; zero: always
-	Known   *knownValues `json:"known,omitempty"`
+	Window  *window.State `json:"window,omitempty"`
+	Seen    time.Time     `json:"seen,omitzero"`     // latest call, of rules about absence
+	Watched instant       `json:"watched,omitempty"` // from when on calls were waited for, or the whole window was seen; zero: always
+	Known   *knownValues  `json:"known,omitempty"`
 
 	queued time.Time // deadline that is waiting for the key
 }

@@ -2,9 +2,13 @@ package rules
 
 import (
 	"cmp"
+	"math"
 	"slices"
+	"time"
 
 	"callwatch/call"
+	"callwatch/rules/condition"
+	"callwatch/rules/window"
 )
 
 const (
@@ -59,57 +63,35 @@ func (g *Engine) gatherSamples(r *Rule, k *keyState) {
 	if r.Window == nil || k.Window == nil {
 		return
 	}
-	l := r.Window.lead(k.Lead)
+	l := r.Window.Lead(k.Lead)
 	var samples []Evidence
-	for _, key := range k.candidates(l) {
+	for _, key := range k.Window.Candidates(k.Lead) {
 		e, p := g.reread(r, l, key)
-		if e != nil && p.met {
+		if e != nil && p.Met {
 			samples = r.sample(samples, r.blame(l, e, &g.sampled, g.st.Now))
 		}
 	}
 	for _, key := range k.Window.Recent {
-		if e, p := g.reread(r, l, key); e != nil && p.measured {
-			k.tally(r, e, p.met)
+		if e, p := g.reread(r, l, key); e != nil && p.Measured {
+			k.tally(r, e, p.Met)
 		}
 	}
 	k.change(func(i *Incident) { i.Samples, i.Top = samples, k.top() })
 }
 
-// candidates are the calls among which those are that a lead shows, each once.
-func (k *keyState) candidates(l *lead) []call.Key {
-	var keys []call.Key
-	add := func(key call.Key) {
-		if !slices.Contains(keys, key) {
-			keys = append(keys, key)
-		}
-	}
-	if l != nil && k.Lead < len(k.Window.Leads) {
-		for _, b := range k.Window.Leads[k.Lead].Worst {
-			add(b.Key)
-		}
-		for _, key := range k.Window.Leads[k.Lead].Latest {
-			add(key)
-		}
-	}
-	for _, key := range k.Window.Recent {
-		add(key)
-	}
-	return keys
-}
-
 // reread is a call of the window as it is now, and what a lead makes of it; nil
 // where it is no longer kept or in the window.
-func (g *Engine) reread(r *Rule, l *lead, key call.Key) (*call.Event, part) {
+func (g *Engine) reread(r *Rule, l *window.Lead, key call.Key) (*call.Event, window.Contribution) {
 	cs := g.call(key)
 	if cs == nil || !g.inWindow(r, cs) {
-		return nil, part{}
+		return nil, window.Contribution{}
 	}
 	g.sampled.Load(&cs.Call.Event)
 	if l == nil {
-		return &cs.Call.Event, part{true, true, true}
+		return &cs.Call.Event, window.Contribution{Measured: true, Judged: true, Met: true}
 	}
-	readings, _ := r.Window.read(&g.sampled, nil)
-	return &cs.Call.Event, l.part(readings)
+	readings, _ := r.Window.Read(&g.sampled, nil)
+	return &cs.Call.Event, l.Contribution(readings)
 }
 
 func (g *Engine) inWindow(r *Rule, cs *callState) bool {
@@ -117,21 +99,50 @@ func (g *Engine) inWindow(r *Rule, cs *callState) bool {
 }
 
 // addToIncident counts a further call of an open incident.
-func (k *keyState) addToIncident(g *Engine, r *Rule, readings []reading) {
-	l := r.Window.lead(k.Lead)
-	p := part{true, true, true}
+func (k *keyState) addToIncident(g *Engine, r *Rule, readings []window.Reading) {
+	l := r.Window.Lead(k.Lead)
+	p := window.Contribution{Measured: true, Judged: true, Met: true}
 	if l != nil {
-		p = l.part(readings)
+		p = l.Contribution(readings)
 	}
-	if p.measured {
-		k.tally(r, g.seen, p.met)
+	if p.Measured {
+		k.tally(r, g.seen, p.Met)
 	}
 	k.change(func(i *Incident) {
 		i.Counts.add(p)
 		i.Top = k.top()
-		if p.met {
+		if p.Met {
 			i.Samples = r.sample(i.Samples, r.blame(l, g.seen, &g.facts, g.st.Now))
 		}
 	})
 	*k = k.gatherFrom(g.st.Now)
+}
+
+// blame is one call as evidence for what a lead says of all.
+func (r *Rule) blame(l *window.Lead, e *call.Event, facts *condition.Facts, at time.Time) Evidence {
+	ev := Evidence{At: at, Call: e.Clone()}
+	ev.Call.Raw, ev.Call.Intervals, ev.Call.Counters = nil, nil, nil
+	if l == nil || l.Arg < 0 {
+		return ev
+	}
+	if p := l.Holds; p != nil {
+		ev.Conditions, ev.Margin = p.Explain(facts), min(p.Margin(facts), math.MaxFloat64)
+		return ev
+	}
+	arg := r.Window.Figures.Args[l.Arg]
+	v, known, _ := arg.Number(facts)
+	if !known {
+		return ev
+	}
+	c := Condition{Expr: arg.Text, Text: arg.Text + " (" + shortNumber(v) + ")", Truth: condition.True, Value: &v}
+	if l.Limits() {
+		limit := " " + l.Limit.Op + " " + shortNumber(l.Limit.Number)
+		c.Expr, c.Text = c.Expr+limit, c.Text+limit
+		if !l.Limit.Holds(v) {
+			c.Truth = condition.False
+		}
+	}
+	ev.Margin = float64(l.Direction) * v
+	ev.Conditions = []Condition{c}
+	return ev
 }

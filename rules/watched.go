@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"callwatch/rules/condition"
+	"callwatch/rules/window"
 )
 
 // Absence, and a window with too few calls, say something only about time in which
@@ -49,7 +50,7 @@ func (g *Engine) findEmpty() {
 			continue
 		}
 		health := *g.st.Rules[i]
-		g.measureWindow(r.Window, newBuckets(&r.Window.shape, 0))
+		g.measureWindow(r.Window, window.New(&r.Window.Spec, time.Unix(0, 0)))
 		g.empty[i] = g.evalWindow(i, r, r.When).Truth == condition.True
 		*g.st.Rules[i] = health
 	}
@@ -62,14 +63,14 @@ const manyCalls = 1 << 40
 // that are loaded, is true as well with any number of further calls: a window that
 // was not watched for long enough may have had some.
 func (g *Engine) holdsWithMore(i int, r *Rule) bool {
-	more := slices.Clone(g.figures)
+	more := slices.Clone(g.measured.Bounds)
 	for at, f := range r.Window.Figures.All {
 		if !f.Prev && (f.Func == "calls" || f.Func == "count" || f.Func == "distinct") {
 			more[at].High = manyCalls
 		}
 	}
 	g.windows.LoadFigures(more)
-	defer g.windows.LoadFigures(g.figures)
+	defer g.windows.LoadFigures(g.measured.Bounds)
 	return g.evalWindow(i, r, r.When).Truth == condition.True
 }
 
@@ -79,7 +80,7 @@ func (k *keyState) wholeFrom(w *Window) time.Time { return k.Watched.time().Add(
 // whole reports whether the key's window holds all the calls it is about.
 func (k *keyState) whole(w *Window, now time.Time) bool {
 	if w.Calls > 0 {
-		return k.Window.Last.watched(w)
+		return k.Window.Full(&w.Spec)
 	}
 	return !now.Before(k.wholeFrom(w))
 }

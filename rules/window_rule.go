@@ -6,23 +6,18 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules/condition"
+	"callwatch/rules/window"
 )
 
 // Window is what a rule with `over` judges: the settled calls of one key within
 // the latest stretch of time, or the latest so many of them.
 type Window struct {
-	Over     time.Duration // 0 where Calls is set
-	Calls    int
-	MinCalls int // a figure of fewer measured calls is unknown
-	Settle   time.Duration
-	Grace    time.Duration // calls whose end was stored later than that after it are counted as late
-	NoData   NoData
-	Resolve  *condition.Program // resolves where it is not false; nil: where When is not true
+	window.Spec // what When, Resolve and the ladder ask
 
-	Figures condition.Figures // what When, Resolve and the ladder ask
-
-	leads []lead // at least one, unless the rule asks nothing of the window
-	shape shape
+	Settle  time.Duration
+	Grace   time.Duration // calls whose end was stored later than that after it are counted as late
+	NoData  NoData
+	Resolve *condition.Program // resolves where it is not false; nil: where When is not true
 }
 
 // NoData is what becomes of a key whose window has no call.
@@ -62,6 +57,19 @@ func (w *Window) String() string {
 // ofCalls says whether the rule's incidents gather single calls: they resolve
 // when no further one matches.
 func (r *Rule) ofCalls() bool { return r.Window == nil && r.Absent == 0 }
+
+// shape names how the rule's windows are kept; "" for a rule without.
+func (r *Rule) shape() string {
+	if r.Window == nil {
+		return ""
+	}
+	return r.Window.Digest()
+}
+
+// fits reports whether a window that was read from a checkpoint is one of the rule.
+func (r *Rule) fits(s *window.State) bool {
+	return r.Window != nil && s.Fits(&r.Window.Spec)
+}
 
 // kind tells rules apart whose states have nothing in common.
 func (r *Rule) kind() string {

@@ -1,4 +1,4 @@
-package rules
+package window
 
 import (
 	"fmt"
@@ -142,5 +142,23 @@ func TestDistinctOfAdversarialOrders(t *testing.T) {
 				t.Errorf("%d values of %d after all buckets are gone", len(r.d.Values), cap(r.d.Values))
 			}
 		})
+	}
+}
+
+func TestSketchOfExtremes(t *testing.T) {
+	var m merged
+	for _, v := range []float64{0, -3, 1e-9, 1e30, -1e30, 250, math.MaxFloat64} {
+		var s sketch
+		m.add(s.add(v))
+		if got := m.quantile(0.5); math.Abs(v) < 1e28 && math.Abs(got-v) > 0.005*math.Abs(v)+1e-6 {
+			t.Errorf("%v reads as %v", v, got)
+		}
+	}
+	var s sketch
+	for range 200_000 {
+		s = s.add(42)
+	}
+	if m.add(s); m.n != 200_000 || len(s) != 4 {
+		t.Errorf("%d values in %d cells", m.n, len(s))
 	}
 }

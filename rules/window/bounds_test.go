@@ -1,4 +1,4 @@
-package rules
+package window
 
 import (
 	"fmt"
@@ -80,7 +80,7 @@ func completions(e call.Event, intervals bool) []call.Event {
 	if intervals {
 		return all
 	}
-	fill(e.MOS == nil, mos(3), mos(4))
+	fill(e.MOS == nil, func(e *call.Event) { e.MOS = new(3.0) }, func(e *call.Event) { e.MOS = new(4.0) })
 	fill(e.JitterMs == nil, func(e *call.Event) { e.JitterMs = new(10.0) }, func(e *call.Event) { e.JitterMs = new(50.0) })
 	fill(e.RTTMs == nil, func(e *call.Event) { e.RTTMs = new(100.0) }, func(e *call.Event) { e.RTTMs = new(900.0) })
 	fill(e.Answered == nil, func(e *call.Event) { e.Answered = new(true) }, func(e *call.Event) { e.Answered = new(false) })
@@ -191,9 +191,10 @@ func plainMeasure(f *condition.Figure, arg string, minCalls int, in []plainCall)
 	}
 }
 
-// figureRule asks for every function of a window over every condition and value, now
+// everyFigure asks for every function of a window over every condition and value, now
 // and before.
-func figureRule(over string, minCalls int) string {
+func everyFigure(t *testing.T, over string, minCalls int) *Spec {
+	t.Helper()
 	var asked []string
 	for _, c := range plainConditions() {
 		asked = append(asked, "count("+c.src+") > 0", "rate("+c.src+") > 0.5", "prev(count("+c.src+")) > 0", "prev(rate("+c.src+")) > 0.5")
@@ -205,13 +206,14 @@ func figureRule(over string, minCalls int) string {
 	}
 	asked = append(asked, "calls > 5", "prev(calls) > 5", "distinct(agentId) > 1", "prev(distinct(agentId)) > 1", "distinct(mos) > 1")
 	half := len(asked) / 2 // the bound on the size of one expression
-	return fmt.Sprintf("rules: [{name: all, over: %s, min_calls: %d, grace: 1d, when: '%s', resolve: '%s'}]", over, minCalls,
-		strings.Join(asked[:half], " or "), strings.Join(asked[half:], " or "))
+	w := compile(t, over, strings.Join(asked[:half], " or "), strings.Join(asked[half:], " or "))
+	w.MinCalls = minCalls
+	return w
 }
 
 func randomCall(r *rand.Rand, now time.Time) call.Event {
 	some := func(n int) bool { return r.IntN(n) > 0 }
-	return ended("x", func(e *call.Event) {
+	return ended(func(e *call.Event) {
 		e.EndedAt = now.Add(-time.Duration([]int{-5, 0, 0, 20, 200, 2000}[r.IntN(6)]) * time.Second)
 		e.AgentID = []string{"", "a", "b", "c"}[r.IntN(4)]
 		if some(2) {
@@ -242,13 +244,13 @@ func randomCall(r *rand.Rand, now time.Time) call.Event {
 func TestBoundsAgainstPlainRecomputation(t *testing.T) {
 	plain(t)
 	type variant struct {
-		w *Window
+		w *Spec
 		n int
 	}
 	var variants []variant
 	for _, over := range []string{"5m", "45s", "40 calls", "7 calls"} {
 		for _, minCalls := range []int{0, 4} {
-			variants = append(variants, variant{compileSet(t, figureRule(over, minCalls)).Rules[0].Window, minCalls})
+			variants = append(variants, variant{everyFigure(t, over, minCalls), minCalls})
 		}
 	}
 	wide, compared, plain := 0, 0, plainConditions()
@@ -256,7 +258,7 @@ func TestBoundsAgainstPlainRecomputation(t *testing.T) {
 		r := rand.New(rand.NewPCG(uint64(seed), 7))
 		v := variants[seed%len(variants)]
 		w := v.w
-		var s *windowState
+		s := New(w, t0)
 		var all []plainCall
 		now := t0
 		for range 1 + r.IntN(50) {
@@ -264,12 +266,11 @@ func TestBoundsAgainstPlainRecomputation(t *testing.T) {
 			e := randomCall(r, now)
 			var facts condition.Facts
 			facts.Load(&e)
-			readings, err := w.read(&facts, nil)
+			readings, err := w.Read(&facts, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var place int64
-			s, place = s.add(w, e.EndedAt, now, readings)
+			place := s.Add(w, e.EndedAt, now, readings)
 			classes := map[string]condition.Class{}
 			for _, p := range plain {
 				classes[p.src] = p.class(&e)
@@ -301,7 +302,7 @@ func TestBoundsAgainstPlainRecomputation(t *testing.T) {
 				wide++
 			}
 			if fmt.Sprint(got) != fmt.Sprint(want) { // NaN equals NaN
-				t.Fatalf("seed %d: %s over %s, min_calls %d: %+v, want %+v of %d calls", seed, f.Name, w, v.n, got, want, len(in))
+				t.Fatalf("seed %d: %s over %s, min_calls %d: %+v, want %+v of %d calls", seed, f.Name, fmt.Sprint(w.Over, w.Calls), v.n, got, want, len(in))
 			}
 		}
 	}

@@ -1,6 +1,8 @@
-package rules
+package window
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,7 +40,7 @@ type argShape struct {
 	sketch, set    int
 }
 
-func shapeOf(w *Window) shape {
+func shapeOf(w *Spec) shape {
 	s := shape{counts: 1}
 	prev := slices.ContainsFunc(w.Figures.All, func(f condition.Figure) bool { return f.Prev })
 	steps := windowSteps
@@ -69,7 +71,7 @@ func shapeOf(w *Window) shape {
 		}
 		s.args = append(s.args, a)
 	}
-	text := []string{w.String()}
+	text := []string{fmt.Sprint(w.Over, w.Calls)}
 	for _, f := range w.Figures.All {
 		text = append(text, f.Name)
 		if f.Arg < 0 {
@@ -90,14 +92,15 @@ func shapeOf(w *Window) shape {
 			take(&a.sketch, &s.sketches)
 		}
 	}
-	for i := range w.leads {
-		l := &w.leads[i]
-		if l.beyond = -1; l.limits() {
+	for i := range w.Leads {
+		l := &w.Leads[i]
+		if l.beyond = -1; l.Limits() {
 			take(&l.beyond, &s.counts)
 		}
 		text = append(text, fmt.Sprint(l.Figure, l.Direction, l.Limit.Op, l.Limit.Number))
 	}
-	s.digest = Digest([]byte(strings.Join(text, "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join(text, "\x00")))
+	s.digest = hex.EncodeToString(sum[:8])
 	return s
 }
 
@@ -139,12 +142,4 @@ func (s *shape) places(head int64, prev bool) func(func(int) bool) {
 			}
 		}
 	}
-}
-
-// shape names how the rule's windows are kept; "" for a rule without.
-func (r *Rule) shape() string {
-	if r.Window == nil {
-		return ""
-	}
-	return r.Window.shape.digest
 }

@@ -1,4 +1,4 @@
-package rules
+package window
 
 import (
 	"encoding/binary"
@@ -45,7 +45,7 @@ func (a *argShape) numeric() bool { return a.sum >= 0 || a.low >= 0 || a.high >=
 
 // appendRow writes what a call said. Texts are written as hashes: they are only
 // told apart.
-func (s *shape) appendRow(b []byte, readings []reading) []byte {
+func (s *shape) appendRow(b []byte, readings []Reading) []byte {
 	for i, r := range readings {
 		flags := byte(0)
 		if r.known {
@@ -63,9 +63,9 @@ func (s *shape) appendRow(b []byte, readings []reading) []byte {
 }
 
 // readRow reads what appendRow wrote.
-func (s *shape) readRow(b []byte, readings []reading) []reading {
+func (s *shape) readRow(b []byte, readings []Reading) []Reading {
 	for i := range s.args {
-		r := reading{known: b[0]&rowKnown != 0, class: condition.Class(b[0] / rowClass & 3)}
+		r := Reading{known: b[0]&rowKnown != 0, class: condition.Class(b[0] / rowClass & 3)}
 		b = b[1:]
 		if s.args[i].numeric() {
 			r.number, b = math.Float64frombits(binary.LittleEndian.Uint64(b)), b[8:]
@@ -79,7 +79,7 @@ func (s *shape) readRow(b []byte, readings []reading) []reading {
 }
 
 // take counts one call, and brings the buckets up to date.
-func (l *lastCalls) take(w *Window, b *buckets, readings []reading) {
+func (l *lastCalls) take(w *Spec, b *buckets, readings []Reading) {
 	if s := &w.shape; s.sums == 0 && s.sketches == 0 && s.sets == 0 {
 		l.slide(w, b, readings)
 		l.add(w, readings)
@@ -92,7 +92,7 @@ func (l *lastCalls) take(w *Window, b *buckets, readings []reading) {
 
 // slide counts one call in buckets that have nothing but numbers of calls: it takes
 // away the call that leaves the window.
-func (l *lastCalls) slide(w *Window, b *buckets, readings []reading) {
+func (l *lastCalls) slide(w *Spec, b *buckets, readings []Reading) {
 	s, size := &w.shape, w.shape.rowSize()
 	b.add(w, b.Head, readings)
 	for back := range int64(s.ring) { // the window, then the one before
@@ -100,7 +100,7 @@ func (l *lastCalls) slide(w *Window, b *buckets, readings []reading) {
 		if l.Total < age {
 			return
 		}
-		var left []reading
+		var left []Reading
 		if size > 0 {
 			at := int((l.Total-age)%int64(w.Calls*s.ring)) * size
 			left = s.readRow(l.Rows[at:at+size], nil)
@@ -118,7 +118,7 @@ func (l *lastCalls) slide(w *Window, b *buckets, readings []reading) {
 }
 
 // add takes in the row of one call.
-func (l *lastCalls) add(w *Window, readings []reading) {
+func (l *lastCalls) add(w *Spec, readings []Reading) {
 	size, most := w.shape.rowSize(), int64(w.Calls*w.shape.ring)
 	if size > 0 && l.Total < most {
 		l.Rows = w.shape.appendRow(l.Rows, readings)
@@ -130,22 +130,22 @@ func (l *lastCalls) add(w *Window, readings []reading) {
 }
 
 // fits reports whether there are as many rows as calls: a checkpoint may be damaged.
-func (l *lastCalls) fits(w *Window) bool {
+func (l *lastCalls) fits(w *Spec) bool {
 	return l.Total >= 0 && int64(len(l.Rows)) == int64(w.shape.rowSize())*min(l.Total, int64(w.Calls*w.shape.ring))
 }
 
 // step is how many calls come between two times at which the window is added up.
-func (l *lastCalls) step(w *Window) int64 {
+func (l *lastCalls) step(w *Spec) int64 {
 	return int64((w.Calls + maxAddedUp - 1) / maxAddedUp)
 }
 
 // fill makes the newest bucket hold the last N calls, and the one before the N
 // before those, if the ring has one.
-func (l *lastCalls) fill(w *Window, b *buckets) {
+func (l *lastCalls) fill(w *Spec, b *buckets) {
 	s := &w.shape
 	b.advance(s, b.Head+int64(s.ring)) // empties them
 	size, most := s.rowSize(), int64(w.Calls*s.ring)
-	var readings []reading
+	var readings []Reading
 	for age := min(l.Total, most); age > 0; age-- {
 		number := b.Head
 		if age > int64(w.Calls) {
@@ -161,4 +161,4 @@ func (l *lastCalls) fill(w *Window, b *buckets) {
 }
 
 // watched reports whether the window has seen all the calls that it is about.
-func (l *lastCalls) watched(w *Window) bool { return l.Total >= int64(w.Calls) }
+func (l *lastCalls) watched(w *Spec) bool { return l.Total >= int64(w.Calls) }

@@ -1,4 +1,4 @@
-package rules
+package window
 
 import (
 	"cmp"
@@ -142,4 +142,13 @@ func mixed(h uint64) uint64 {
 	h = (h ^ h>>33) * 0xff51afd7ed558ccd
 	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
 	return h ^ h>>33
+}
+
+// hash64 is FNV-1a: the same in every process, since checkpoints hold it.
+func hash64(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
 }

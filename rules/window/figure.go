@@ -1,10 +1,37 @@
-package rules
+package window
 
 import (
 	"math"
 
 	"callwatch/rules/condition"
 )
+
+// Evaluation works out the figures of one window after another in the same memory.
+// The zero Evaluation is ready for use.
+type Evaluation struct {
+	Measures []Measure          // of the window evaluated last, in the order of Spec.Figures
+	Bounds   []condition.Bounds // of the same
+
+	totals totals
+	merged merged
+}
+
+// Evaluate works out the figures of a window as it is now.
+func (e *Evaluation) Evaluate(w *Spec, s *State) {
+	e.totals.addUp(&w.shape, s.Buckets)
+	e.Measures, e.Bounds = e.Measures[:0], e.Bounds[:0]
+	for at := range w.Figures.All {
+		m := s.Buckets.measure(w, &w.Figures.All[at], &e.totals, &e.merged)
+		e.Measures = append(e.Measures, m)
+		e.Bounds = append(e.Bounds, m.Bounds())
+	}
+}
+
+// Calls are those in the window.
+func (e *Evaluation) Calls() int { return e.totals.now[0] }
+
+// Tally counts the calls of the window by what a lead makes of them.
+func (e *Evaluation) Tally(w *Spec, l *Lead) Tally { return l.tally(w, e.totals.now) }
 
 // totals are the counts of a window, and of the one before where it is asked
 // for, added up.
@@ -38,7 +65,7 @@ func (b *buckets) addUp(s *shape, sums []int, prev bool) []int {
 // measure is what is known of one figure of a window, and of how many calls. It is
 // unknown of fewer measured calls than the rule wants, of calls of which nothing is
 // known, and of no call where that has no answer.
-func (b *buckets) measure(w *Window, f *condition.Figure, t *totals, m *merged) Measure {
+func (b *buckets) measure(w *Spec, f *condition.Figure, t *totals, m *merged) Measure {
 	s, counts := &w.shape, t.of(f)
 	out := Measure{Calls: counts[0], Measured: counts[0]}
 	if f.Arg >= 0 {

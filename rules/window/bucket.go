@@ -1,4 +1,4 @@
-package rules
+package window
 
 import "callwatch/rules/condition"
 
@@ -44,22 +44,14 @@ func (b *buckets) advance(s *shape, head int64) {
 	}
 }
 
-// reading is what one call says to the arguments of a rule.
-type reading struct {
-	known  bool
-	class  condition.Class // of a condition
-	number float64
-	text   string
-}
-
 // add counts one call in the bucket of a number, which the ring holds.
-func (b *buckets) add(w *Window, number int64, readings []reading) {
+func (b *buckets) add(w *Spec, number int64, readings []Reading) {
 	s := &w.shape
 	p := s.place(number)
 	counts, sums := b.Counts[p*s.counts:(p+1)*s.counts], b.Sums[p*s.sums:(p+1)*s.sums]
 	counts[0]++
-	for i := range w.leads {
-		if l := &w.leads[i]; l.beyond >= 0 && l.part(readings).met {
+	for i := range w.Leads {
+		if l := &w.Leads[i]; l.beyond >= 0 && l.Contribution(readings).Met {
 			counts[l.beyond]++
 		}
 	}

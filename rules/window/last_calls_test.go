@@ -1,4 +1,4 @@
-package rules
+package window
 
 import (
 	"reflect"
@@ -7,10 +7,10 @@ import (
 	"callwatch/rules/condition"
 )
 
-// A row holds all that a call said: whoever adds a member to reading has to add
+// A row holds all that a call said: whoever adds a member to Reading has to add
 // it to appendRow and readRow too.
 func TestRowsHoldAllOfAReading(t *testing.T) {
-	if n := reflect.TypeFor[reading]().NumField(); n != 4 {
+	if n := reflect.TypeFor[Reading]().NumField(); n != 4 {
 		t.Errorf("a reading has %d members, a row holds 4", n)
 	}
 }
@@ -19,8 +19,8 @@ func TestRowsHoldAllOfAReading(t *testing.T) {
 // call, other figures with every few.
 func TestLargeWindowOverCalls(t *testing.T) {
 	for when, every := range map[string]int{"count(mos < 3.5) > 10": 1, "count(mos < 3.5) > prev(count(mos < 3.5))": 1, "count(mos < 3.5) + sum(mos) > 10": 4} {
-		w := compileSet(t, "rules: [{name: many, over: 4000 calls, when: "+when+"}]").Rules[0].Window
-		var s *windowState
+		w := compile(t, "4000 calls", when)
+		s := New(w, t0)
 		met := func(i int) bool { return i%4 == 0 || i < 3000 }
 		class := func(i int) condition.Class {
 			if met(i) {
@@ -28,12 +28,12 @@ func TestLargeWindowOverCalls(t *testing.T) {
 			}
 			return condition.Clear
 		}
-		readings := make([]reading, len(w.Figures.Args))
+		readings := make([]Reading, len(w.Figures.Args))
 		for i := range 9000 {
 			for j := range readings {
-				readings[j] = reading{known: true, class: class(i), number: 1}
+				readings[j] = Reading{known: true, class: class(i), number: 1}
 			}
-			s, _ = s.add(w, t0, t0, readings)
+			s.Add(w, t0, t0, readings)
 			if i%97 != 0 || (i+1)%every != 0 {
 				continue
 			}
@@ -67,12 +67,12 @@ func TestLargeWindowOverCalls(t *testing.T) {
 
 // A checkpoint whose window has other rows than calls is not taken.
 func TestDamagedRowsAreDropped(t *testing.T) {
-	w := compileSet(t, "rules: [{name: few, over: 5 calls, when: sum(jitterMs) > 10}]").Rules[0].Window
-	var s *windowState
+	w := compile(t, "5 calls", "sum(jitterMs) > 10")
+	s := New(w, t0)
 	for range 7 {
-		s, _ = s.add(w, t0, t0, []reading{{known: true, number: 3}})
+		s.Add(w, t0, t0, []Reading{{known: true, number: 3}})
 	}
-	if !s.fits(w) {
+	if !s.Fits(w) {
 		t.Fatal("a window does not fit its own rule")
 	}
 	for name, damage := range map[string]func(l *lastCalls){
@@ -81,7 +81,7 @@ func TestDamagedRowsAreDropped(t *testing.T) {
 	} {
 		last := *s.Last
 		damage(&last)
-		if (&windowState{Buckets: s.Buckets, Last: &last}).fits(w) {
+		if (&State{Buckets: s.Buckets, Last: &last}).Fits(w) {
 			t.Errorf("%s: it fits", name)
 		}
 	}

@@ -1,0 +1,194 @@
+package window
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"callwatch/call"
+	"callwatch/rules/condition"
+)
+
+// State is what one key of a window rule remembers. The zero State has seen no call.
+type State struct {
+	Buckets *buckets    `json:"buckets"`
+	Recent  []call.Key  `json:"recent,omitempty"`  // latest calls counted
+	Leads   []leadState `json:"leads,omitempty"`   // by the lead's place in the rule
+	TrendAt int64       `json:"trendAt,omitempty"` // stride at the last point of the trends
+	Last    *lastCalls  `json:"last,omitempty"`    // of windows over calls
+}
+
+// Point is a point of a trend.
+type Point struct {
+	At    int64   `json:"t"` // seconds since 1970
+	Value float64 `json:"v"`
+}
+
+const (
+	recentCalls = 8
+	trendPoints = 12
+	trendSteps  = 3 // buckets between two points; of a window over calls, thirtieths of it
+)
+
+// New is a state that has seen no call by a time.
+func New(w *Spec, now time.Time) *State {
+	if w.Calls > 0 {
+		return &State{Buckets: newBuckets(&w.shape, 0), Last: &lastCalls{}}
+	}
+	return &State{Buckets: newBuckets(&w.shape, w.shape.at(now))}
+}
+
+// Add counts a call that was over at a time, and returns where: the number of its
+// bucket or, of a window over calls, its own. One that settles when the window has left
+// that time behind counts when it settles.
+func (s *State) Add(w *Spec, at, now time.Time, readings []Reading) int64 {
+	if w.Calls > 0 {
+		s.Last.take(w, s.Buckets, readings)
+		return s.Last.Total
+	}
+	shape := &w.shape
+	head := shape.at(now)
+	s.Buckets.advance(shape, head)
+	number := head
+	if at.Before(now) { // clocks of providers run ahead
+		number = shape.at(at)
+	}
+	if number <= head-int64(shape.steps) {
+		number = head
+	}
+	s.Buckets.add(w, number, readings)
+	return number
+}
+
+// Advance moves the window on to a time. One over calls does not move with time.
+func (s *State) Advance(w *Spec, now time.Time) {
+	if w.Calls == 0 {
+		s.Buckets.advance(&w.shape, w.shape.at(now))
+	}
+}
+
+// Empty reports whether the window, and the one before where it is kept, has no call.
+func (s *State) Empty(w *Spec) bool { return s.Buckets.empty(&w.shape) }
+
+// Next is when time alone makes the window another one; zero for a window over calls.
+func (s *State) Next(w *Spec) time.Time {
+	if w.Calls > 0 {
+		return time.Time{}
+	}
+	return w.shape.end(s.Buckets.Head)
+}
+
+// Full reports whether a window over calls has seen all the calls that it is about.
+func (s *State) Full(w *Spec) bool { return s.Last.watched(w) }
+
+// Fits reports whether a state that was read from a checkpoint is one of w.
+func (s *State) Fits(w *Spec) bool {
+	sh := &w.shape
+	return s.Buckets != nil && len(s.Buckets.Counts) == sh.ring*sh.counts && len(s.Buckets.Sums) == sh.ring*sh.sums &&
+		len(s.Buckets.Sketches) == sh.ring*sh.sketches && len(s.Buckets.Sets) == sh.sets &&
+		(s.Last != nil) == (w.Calls > 0) && (s.Last == nil || s.Last.fits(w)) && (len(s.Leads) == 0 || len(s.Leads) == len(w.Leads))
+}
+
+// Remember notes the call as one of the latest.
+func (s *State) Remember(k call.Key) {
+	s.Recent = pushBounded(s.Recent, k, recentCalls)
+}
+
+func pushBounded[T any](list []T, v T, most int) []T {
+	if len(list) < most {
+		if list == nil {
+			list = make([]T, 0, most)
+		}
+		return append(list, v)
+	}
+	copy(list, list[1:])
+	list[len(list)-1] = v
+	return list
+}
+
+// Follow adds a point to the trends, one for every third bucket. A bounded figure
+// is shown by the end that decides.
+func (s *State) Follow(w *Spec, figures []condition.Bounds, now time.Time) {
+	stride := s.Buckets.Head
+	if s.Last != nil {
+		stride = s.Last.Total / int64(max(w.Calls/windowSteps, 1))
+	}
+	if stride-s.TrendAt < trendSteps && s.hasTrend() {
+		return
+	}
+	s.makeLeads(w)
+	for i := range w.Leads {
+		l := &w.Leads[i]
+		value := l.Direction.End(figures[l.Figure])
+		if math.IsNaN(value) {
+			continue
+		}
+		s.TrendAt = stride
+		s.Leads[i].Trend = pushBounded(s.Leads[i].Trend, Point{now.Unix(), value}, trendPoints)
+	}
+}
+
+// Trend are the latest values of a lead's figure, oldest first.
+func (s *State) Trend(lead int) []Point {
+	if s == nil || lead >= len(s.Leads) {
+		return nil
+	}
+	return s.Leads[lead].Trend
+}
+
+func (s *State) hasTrend() bool {
+	return slices.ContainsFunc(s.Leads, func(l leadState) bool { return len(l.Trend) > 0 })
+}
+
+func (s *State) makeLeads(w *Spec) {
+	if len(s.Leads) != len(w.Leads) {
+		s.Leads = make([]leadState, len(w.Leads))
+	}
+}
+
+// Blame remembers a call for the leads of which it is evidence, and returns what they
+// make of it together. The call is loaded in facts and was added at a place; kept
+// reports whether the details of a call are still kept.
+func (s *State) Blame(w *Spec, key call.Key, place int64, readings []Reading, facts *condition.Facts, kept func(call.Key) bool) (total Contribution) {
+	if len(w.Leads) == 0 {
+		return Contribution{true, true, true}
+	}
+	s.makeLeads(w)
+	left := s.Buckets.Head - int64(w.shape.steps)
+	if s.Last != nil {
+		left = s.Last.Total - int64(w.Calls)
+	}
+	stays := func(b blamed) bool { return b.At > left && kept(b.Key) }
+	for i := range w.Leads {
+		l := &w.Leads[i]
+		p := l.Contribution(readings)
+		total = Contribution{total.Measured || p.Measured, total.Judged || p.Judged, total.Met || p.Met}
+		if p.Met && l.ranks() {
+			s.Leads[i].blame(l, blamed{key, l.rank(&readings[l.Arg], facts), place}, stays)
+		}
+	}
+	return total
+}
+
+// Candidates are the calls that a lead may show as its evidence, each once: the worst,
+// the latest ones that are evidence, and the latest of all.
+func (s *State) Candidates(lead int) []call.Key {
+	var keys []call.Key
+	add := func(key call.Key) {
+		if !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	if lead < len(s.Leads) {
+		for _, b := range s.Leads[lead].Worst {
+			add(b.Key)
+		}
+		for _, key := range s.Leads[lead].Latest {
+			add(key)
+		}
+	}
+	for _, key := range s.Recent {
+		add(key)
+	}
+	return keys
+}

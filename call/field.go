@@ -226,6 +226,54 @@ func (f *Field) Texts(e *Event) []string {
 	return *at[[]string](f.slot, e)
 }
 
+// Set gives the field of e a value as Value returns it; nil makes it unknown. It
+// reports false, and changes nothing, if the value is of another type, or the field
+// is a list of intervals or an object.
+func (f *Field) Set(e *Event, v any) bool {
+	var none Event
+	if v == nil {
+		f.slot.copy(e, &none)
+		return f.slot.form != formOther
+	}
+	switch v := v.(type) {
+	case float64:
+		if f.slot.form == formFloat {
+			*at[*float64](f.slot, e) = &v
+			return true
+		}
+	case int64:
+		if f.slot.form == formWhole {
+			*at[*int64](f.slot, e) = &v
+			return true
+		}
+	case bool:
+		switch f.slot.form {
+		case formBool:
+			*at[*bool](f.slot, e) = &v
+			return true
+		case formPlain:
+			*at[bool](f.slot, e) = v
+			return true
+		}
+	case string:
+		if f.slot.form == formText {
+			*at[string](f.slot, e) = v
+			return true
+		}
+	case time.Time:
+		if f.slot.form == formTime {
+			*at[time.Time](f.slot, e) = v
+			return true
+		}
+	case []string:
+		if f.slot.form == formTexts {
+			*at[[]string](f.slot, e) = v
+			return true
+		}
+	}
+	return false
+}
+
 func (f *Field) of(e *Event) reflect.Value {
 	v := reflect.ValueOf(e).Elem()
 	for _, i := range f.index {

@@ -43,6 +43,14 @@ func (f *Filter) Holds(e *call.Event) Truth {
 	return f.program.Eval(&f.facts).Truth
 }
 
+// Fields are the names of the fields that the filter reads.
+func (f *Filter) Fields() []string { return f.program.Fields() }
+
+// Where is the filter as an expression of a database.
+func (f *Filter) Where(column func(*call.Field) (string, bool)) condition.Where {
+	return f.program.Where(column)
+}
+
 // ReadsRaw says whether the filter looks at the providers' own members.
 func (f *Filter) ReadsRaw() bool { return slices.Contains(f.program.Fields(), "raw") }
 

@@ -18,9 +18,9 @@ const (
 // errEnough ends a cursor that has read what was wanted.
 var errEnough = errors.New("enough")
 
-// Ends are the sequences of the first and the last event, tick or mark, and of
-// the last transition; 0 where there is none.
-type Ends struct{ First, Last, LastTransition uint64 }
+// Ends are the sequences of the first and the last event, tick or mark, and of the
+// first and the last transition; 0 where there is none.
+type Ends struct{ First, Last, FirstTransition, LastTransition uint64 }
 
 // Ends asks where EVENTS begins and ends, and where ALERTS ends.
 func (s *Store) Ends(ctx context.Context) (Ends, error) {
@@ -32,7 +32,10 @@ func (s *Store) Ends(ctx context.Context) (Ends, error) {
 	if err != nil {
 		return Ends{}, fmt.Errorf("ends of the transitions: %w", readError(ctx, err))
 	}
-	return Ends{First: events.State.FirstSeq, Last: events.State.LastSeq, LastTransition: alerts.State.LastSeq}, nil
+	return Ends{
+		First: events.State.FirstSeq, Last: events.State.LastSeq,
+		FirstTransition: alerts.State.FirstSeq, LastTransition: alerts.State.LastSeq,
+	}, nil
 }
 
 // EventsBefore reads EVENTS, ticks and marks included, newest first, from before a

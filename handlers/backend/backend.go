@@ -68,6 +68,8 @@ type History struct {
 	PruneStore func(ctx context.Context, dryRun bool) (Pruned, error)
 	// Status is how callwatch itself is.
 	Status func(ctx context.Context) Status
+	// Model answers questions about many calls; nil where there is no read model.
+	Model *ReadModel
 	// Receivers are where alerts go, by name: part of the status, at no cost. nil
 	// is none.
 	Receivers func(ctx context.Context) []Receiver

@@ -13,7 +13,7 @@ import (
 
 // checkpointVersion changes when older checkpoints can no longer be read. One
 // that cannot be read is no loss: the events are replayed instead.
-const checkpointVersion = 7
+const checkpointVersion = 8
 
 // checkpoint is the engine's state as it is stored, as JSON behind its length; the
 // event ids that are remembered and the calls follow.

@@ -16,7 +16,7 @@ var windowKeys = []struct {
 	{"rate", "when: rate(mos < 3.5 || packetLossPct > 10) > 0.1", 2 << 10},
 	{"prev", "when: avg(mos) < prev(avg(mos)) - 0.3", 2700},
 	{"percentile", "when: p95(rttMs) > 1000", 6 << 10},
-	{"percentile-prev", "when: p95(rttMs) > 3 * prev(p95(rttMs))", 6 << 10},
+	{"percentile-prev", "when: p95(rttMs) > 3 * prev(p95(rttMs))", 7 << 10},
 }
 
 // keyMemory is what one key of a window rule takes, with two hundred calls in

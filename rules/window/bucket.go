@@ -36,7 +36,7 @@ func (b *buckets) advance(s *shape, head int64) {
 		clear(b.Counts[p*s.counts : (p+1)*s.counts])
 		clear(b.Sums[p*s.sums : (p+1)*s.sums])
 		for i := p * s.sketches; i < (p+1)*s.sketches; i++ {
-			b.Sketches[i] = nil
+			b.Sketches[i] = sketch{}
 		}
 		for i := range b.Sets {
 			b.Sets[i].forget(p)
@@ -78,13 +78,22 @@ func (b *buckets) add(w *Spec, number int64, readings []Reading) {
 			sums[a.high] = r.number
 		}
 		if a.sketch >= 0 {
-			at := p*s.sketches + a.sketch
-			b.Sketches[at] = b.Sketches[at].add(r.number)
+			b.Sketches[p*s.sketches+a.sketch].add(r.number, b.exact(s, a))
 		}
 		if a.set >= 0 {
 			b.Sets[a.set].add(r.text, p)
 		}
 	}
+}
+
+// exact reports whether the values of an argument are few enough to be kept as they
+// are: in the whole ring, so that those which are take no more than 4 KB a window.
+func (b *buckets) exact(s *shape, a *argShape) bool {
+	n := 0
+	for p := a.known; p < len(b.Counts); p += s.counts {
+		n += int(b.Counts[p])
+	}
+	return n <= maxExact*s.ring/s.steps
 }
 
 // empty says whether no bucket of the ring has a call.

@@ -122,7 +122,7 @@ func (b *buckets) known(s *shape, f *condition.Figure, known int, m *merged) flo
 		return b.distinct(s, a, f.Prev)
 	}
 	for p := range s.places(b.Head, f.Prev) {
-		m.add(b.Sketches[p*s.sketches+a.sketch])
+		m.add(&b.Sketches[p*s.sketches+a.sketch])
 	}
 	return m.quantile(percentile(f.Func))
 }

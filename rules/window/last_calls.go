@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 
+	"github.com/cespare/xxhash/v2"
+
 	"callwatch/rules/condition"
 )
 
@@ -56,7 +58,7 @@ func (s *shape) appendRow(b []byte, readings []Reading) []byte {
 			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(r.number))
 		}
 		if s.args[i].set >= 0 {
-			b = binary.LittleEndian.AppendUint64(b, hash64(r.text))
+			b = binary.LittleEndian.AppendUint64(b, xxhash.Sum64String(r.text))
 		}
 	}
 	return b
@@ -131,7 +133,7 @@ func (l *lastCalls) add(w *Spec, readings []Reading) {
 
 // fits reports whether there are as many rows as calls: a checkpoint may be damaged.
 func (l *lastCalls) fits(w *Spec) bool {
-	return l.Total >= 0 && int64(len(l.Rows)) == int64(w.shape.rowSize())*min(l.Total, int64(w.Calls*w.shape.ring))
+	return l.Total >= 0 && l.Total <= maxNumber && int64(len(l.Rows)) == int64(w.shape.rowSize())*min(l.Total, int64(w.Calls*w.shape.ring))
 }
 
 // step is how many calls come between two times at which the window is added up.

@@ -1,9 +1,10 @@
 package window
 
 import (
-	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,10 +21,14 @@ var t0 = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 func compile(t testing.TB, over string, expressions ...string) *Spec {
 	t.Helper()
 	w := &Spec{}
-	if _, err := fmt.Sscanf(over, "%d calls", &w.Calls); err != nil {
-		if w.Over, err = time.ParseDuration(over); err != nil {
-			t.Fatal(err)
-		}
+	var err error
+	if calls, ok := strings.CutSuffix(over, " calls"); ok {
+		w.Calls, err = strconv.Atoi(calls)
+	} else {
+		w.Over, err = time.ParseDuration(over)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	var when *condition.Program
 	for _, src := range expressions {
@@ -124,9 +129,6 @@ func TestFiguresAgainstNaive(t *testing.T) {
 				measure := s.Buckets.measure(w, f, &sums, &m)
 				want, got := naive(f.Func, arg, in), measure.Low
 				allowed := 1e-9
-				if f.Func[0] == 'p' {
-					allowed = 0.005 + 1e-9
-				}
 				if math.IsNaN(want) != math.IsNaN(got) || got != measure.High && !math.IsNaN(got) || math.Abs(want-got) > allowed*math.Abs(want)+1e-6 {
 					t.Fatalf("%s over %s is %v, want %v of %d calls", f.Name, over, got, want, len(in))
 				}

@@ -87,7 +87,6 @@ func shapeOf(w *Spec) shape {
 			take(&a.high, &s.sums)
 		case "distinct":
 			take(&a.set, &s.sets)
-			text = append(text, "distinct by bucket") // checkpoints before that kept one level for all
 		default:
 			take(&a.sketch, &s.sketches)
 		}

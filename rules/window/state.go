@@ -81,11 +81,16 @@ func (s *State) Next(w *Spec) time.Time {
 // Full reports whether a window over calls has seen all the calls that it is about.
 func (s *State) Full(w *Spec) bool { return s.Last.watched(w) }
 
-// Fits reports whether a state that was read from a checkpoint is one of w.
+// maxNumber bounds the numbers of buckets and calls: no window gets that far.
+const maxNumber = 1 << 60
+
+// Fits reports whether a state that was read from a checkpoint, which may be damaged, is
+// one of w.
 func (s *State) Fits(w *Spec) bool {
-	sh := &w.shape
-	return s.Buckets != nil && len(s.Buckets.Counts) == sh.ring*sh.counts && len(s.Buckets.Sums) == sh.ring*sh.sums &&
-		len(s.Buckets.Sketches) == sh.ring*sh.sketches && len(s.Buckets.Sets) == sh.sets &&
+	sh, b := &w.shape, s.Buckets
+	return b != nil && b.Head >= -maxNumber && b.Head <= maxNumber &&
+		len(b.Counts) == sh.ring*sh.counts && len(b.Sums) == sh.ring*sh.sums && len(b.Sketches) == sh.ring*sh.sketches &&
+		len(b.Sets) == sh.sets && !slices.ContainsFunc(b.Sets, func(d distinctValues) bool { return !d.fits(sh.ring) }) &&
 		(s.Last != nil) == (w.Calls > 0) && (s.Last == nil || s.Last.fits(w)) && (len(s.Leads) == 0 || len(s.Leads) == len(w.Leads))
 }
 

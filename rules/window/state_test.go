@@ -1,8 +1,13 @@
 package window
 
 import (
+	"encoding/json"
+	"fmt"
 	"reflect"
+	"regexp"
+	"strings"
 	"testing"
+	"time"
 
 	"callwatch/rules/condition"
 )
@@ -83,6 +88,48 @@ func TestDamagedRowsAreDropped(t *testing.T) {
 		damage(&last)
 		if (&State{Buckets: s.Buckets, Last: &last}).Fits(w) {
 			t.Errorf("%s: it fits", name)
+		}
+	}
+}
+
+// A state in a checkpoint that no window of the rule can have is refused.
+func TestDamagedStatesAreRefused(t *testing.T) {
+	w := compile(t, "60s", "p95(rttMs) > 1 and distinct(agentId) > 1")
+	s := New(w, t0)
+	for i := range 600 {
+		s.Add(w, t0, t0, []Reading{{known: true, number: float64(i)}, {known: true, text: fmt.Sprint(i)}})
+		s.Add(w, t0.Add(2*time.Second), t0.Add(2*time.Second), []Reading{{known: true, number: float64(i)}, {known: true, text: fmt.Sprint(i % 9)}})
+	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(text []byte) bool {
+		var s State
+		return json.Unmarshal(text, &s) == nil && s.Fits(w)
+	}
+	if !read(text) {
+		t.Fatal("a state does not fit its own rule")
+	}
+	for name, damage := range map[string][2]string{
+		"a bucket far in the past":  {`"head":`, `"head":-9223372030`},
+		"fewer counts":              {`"counts":[`, `"counts":[1],"was":[`},
+		"no buckets":                {`"buckets":`, `"was":`},
+		"a bucket beyond the ring":  {`"of":[`, `"of":[` + strings.Repeat("{},", 40)},
+		"values that are not there": {`"n":9`, `"n":8`},
+		"other registers":           {`"e":"`, `"e":"AAAA`},
+		"a sketch of nothing":       {`"sketches":[""`, `"sketches":["////"`},
+		"a value of no bucket":      {`"s":2`, `"s":0`},
+	} {
+		damaged := strings.Replace(string(text), damage[0], damage[1], 1)
+		if name == "a sketch of nothing" {
+			damaged = regexp.MustCompile(`"sketches":\["[^"]*"`).ReplaceAllString(string(text), damage[1])
+		}
+		if damaged == string(text) {
+			t.Errorf("%s: nothing was damaged", name)
+		}
+		if read([]byte(damaged)) {
+			t.Errorf("%s: it is taken", name)
 		}
 	}
 }

@@ -54,6 +54,9 @@ func (c *console) check(ec echo.Context) error {
 		if err == nil || errors.As(err, &problems) {
 			return ec.JSON(http.StatusOK, problems)
 		}
+		if errors.Is(err, backend.ErrBusy) || ec.Request().Context().Err() != nil {
+			return failed(err, "call")
+		}
 	}
 	if _, found := rules.ParseFilter(form.Get("expr")); found != nil {
 		problems = found

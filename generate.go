@@ -7,5 +7,5 @@ package callwatch
 //go:generate go test ./rules -count=1 -run ^(TestFormat|TestRefused|TestSchemaIsCheckedIn)$ -update
 //go:generate go test ./rules/condition -count=1 -run Refused -update
 //go:generate go test ./notifier/slack -count=1 -update
-//go:generate go test ./cmd/callwatch -count=1 -run Readme|Config|Backtest|Suggest|Fields|Schema -update
+//go:generate go test ./cmd/callwatch -count=1 -run Reference|Config|Backtest|Suggest|Fields|Schema -update
 //go:generate go test ./tools/faults -count=1 -run ^TestPublishedScorecard$ -update

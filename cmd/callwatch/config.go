@@ -22,7 +22,7 @@ import (
 const envPrefix = "CALLWATCH_"
 
 // Config is all an operator can set: flags over environment over callwatch.yaml
-// over defaults. The tags say what a setting is for and what it takes; README,
+// over defaults. The tags say what a setting is for and what it takes; docs/configuration.md,
 // the schema and the example of callwatch.yaml come from them.
 type Config struct {
 	Listen     string      `env:"LISTEN" yaml:"listen" doc:"address of webhooks and probes"`

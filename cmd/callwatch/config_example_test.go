@@ -34,7 +34,7 @@ func visitSettings(v reflect.Value, path []string, prefix string, f func(shownSe
 	}
 }
 
-// settingReference is README's table of variables.
+// settingReference is the table of variables in docs/configuration.md.
 func settingReference() string {
 	var b strings.Builder
 	b.WriteString("| variable | default | |\n| --- | --- | --- |\n")

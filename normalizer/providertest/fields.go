@@ -160,7 +160,7 @@ func FieldPages(t *testing.T, providers []normalizer.Provider, dirOf func(provid
 		"Written by `go test ./normalizer/registry -update` from the `testdata/fields.tsv` of each provider, and proved by the\n" +
 		"provider's test: for each row there is a body with the source field whose event changes as the row says when it is taken out.\n" +
 		"`[]` is every element of a list, ^ a member of the body around the call. What is in no event is in the stored body,\n" +
-		"which `rawId` names. Kinds of bodies that are acknowledged and ignored have no rows. The event fields are explained in [README](../README.md#fields).\n")
+		"which `rawId` names. Kinds of bodies that are acknowledged and ignored have no rows. The event fields are explained in [fields.md](fields.md).\n")
 	for _, p := range providers {
 		fmt.Fprintf(&b, "\n## %s\n", p.Title)
 		for _, g := range fieldGroups(t, dirOf(p.Name)) {

@@ -15,20 +15,25 @@ import (
 
 var update = providertest.Update
 
-// The tables of README.md come from the field table and the provider registry.
-func TestReadmeTables(t *testing.T) {
-	const file = "../../README.md"
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := string(b)
-	for part, table := range map[string]string{"fields": fieldReference(), "settings": settingReference(), "providers": providerReference()} {
-		if got, err = replacePart(got, part, table); err != nil {
+// The tables of docs/ come from the field table, the settings and the provider registry.
+func TestReferenceTables(t *testing.T) {
+	for file, parts := range map[string]map[string]string{
+		"fields.md":        {"fields": fieldReference()},
+		"configuration.md": {"settings": settingReference(), "providers": providerReference()},
+	} {
+		file = "../../docs/" + file
+		b, err := os.ReadFile(file)
+		if err != nil {
 			t.Fatal(err)
 		}
+		got := string(b)
+		for part, table := range parts {
+			if got, err = replacePart(got, part, table); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+		}
+		isGenerated(t, file, "Reference", []byte(got))
 	}
-	isGenerated(t, file, "Readme", []byte(got))
 }
 
 func replacePart(doc, part, content string) (string, error) {
@@ -36,7 +41,7 @@ func replacePart(doc, part, content string) (string, error) {
 	before, rest, ok := strings.Cut(doc, open)
 	_, after, closed := strings.Cut(rest, end)
 	if !ok || !closed {
-		return "", fmt.Errorf("README.md has no part %q", part)
+		return "", fmt.Errorf("no part %q", part)
 	}
 	return before + open + content + end + after, nil
 }

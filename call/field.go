@@ -208,6 +208,25 @@ func (f *Field) Truth(e *Event) (value, ok bool) {
 	return false, false
 }
 
+// Format returns the field of e as text: numbers without an exponent, times in
+// RFC 3339 and UTC. It is empty for an unknown field, a list and a map.
+func (f *Field) Format(e *Event) string {
+	switch v := f.Value(e).(type) {
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case time.Time:
+		return v.UTC().Format(time.RFC3339)
+	default:
+		return ""
+	}
+}
+
 // Time is a time field of e without allocating; the zero time where it is
 // unknown or not a time.
 func (f *Field) Time(e *Event) time.Time {

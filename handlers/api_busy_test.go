@@ -13,6 +13,7 @@ import (
 	"callwatch/handlers"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
+	"callwatch/rules/backtest"
 )
 
 // drafts are the requests by which clients have rules read or run that are not in
@@ -41,8 +42,8 @@ func draftsWith(t *testing.T, work func(ctx context.Context) error) string {
 	h.Try = func(ctx context.Context, _ string, _ call.Key) (rules.Explanation, error) {
 		return rules.Explanation{}, work(ctx)
 	}
-	h.Backtest = func(ctx context.Context, _ backend.BacktestQuery, _ func(done, total uint64)) (rules.BacktestReport, error) {
-		return rules.BacktestReport{}, work(ctx)
+	h.Backtest = func(ctx context.Context, _ backend.BacktestQuery, _ func(done, total uint64)) (backtest.Report, error) {
+		return backtest.Report{}, work(ctx)
 	}
 	return serve(t, handlers.Config{Dev: true, API: shown})
 }

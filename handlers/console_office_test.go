@@ -13,6 +13,7 @@ import (
 	"callwatch/handlers/api"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
+	"callwatch/rules/backtest"
 )
 
 const officeRules = `
@@ -278,13 +279,13 @@ func (o *office) try(ctx context.Context, expr string, k call.Key) (rules.Explan
 	return x, nil
 }
 
-func (o *office) backtest(_ context.Context, q backend.BacktestQuery, _ func(done, total uint64)) (rules.BacktestReport, error) {
+func (o *office) backtest(_ context.Context, q backend.BacktestQuery, _ func(done, total uint64)) (backtest.Report, error) {
 	set, problems := rules.Load("draft", []byte(q.Rules))
 	if problems.Errors() {
-		return rules.BacktestReport{}, problems
+		return backtest.Report{}, problems
 	}
-	return look(o, func() rules.BacktestReport {
-		test := rules.NewBacktest(set, rules.BacktestOptions{Baseline: o.set})
+	return look(o, func() backtest.Report {
+		test := backtest.New(set, backtest.Options{Baseline: o.set})
 		for _, e := range o.events {
 			test.Event(e.At, &e.Event)
 		}

@@ -77,7 +77,7 @@ func (l *loader) suite(root, rulesAt ast.Node) (*Suite, Problems, error) {
 		"rules": func(ast.Node) {},
 		"tests": func(n ast.Node) {
 			l.entries(n, "tests", func(rule string, at pos, value ast.Node) {
-				if set != nil && set.rule(rule) == nil {
+				if set != nil && set.Rule(rule) == nil {
 					l.add(at, "unknown-rule", fmt.Sprintf("there is no rule %q in %s", rule, name), near(rule, set.names()))
 				}
 				s.Cases = append(s.Cases, named(l.cases(value), rule)...)
@@ -104,15 +104,6 @@ func (s *Set) names() []string {
 		out = append(out, r.Name)
 	}
 	return out
-}
-
-func (s *Set) rule(name string) *Rule {
-	for _, r := range s.Rules {
-		if r.Name == name {
-			return r
-		}
-	}
-	return nil
 }
 
 // named gives cases the rule they are about.

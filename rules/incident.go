@@ -68,7 +68,7 @@ type HeldBack struct {
 	Silences    int `json:"silences"`    // incidents that a silence covered when they opened
 }
 
-func (h *HeldBack) add(o HeldBack) {
+func (h *HeldBack) Add(o HeldBack) {
 	h.ActiveHours += o.ActiveHours
 	h.Cooldown += o.Cooldown
 	h.Silences += o.Silences
@@ -278,4 +278,4 @@ func (e *Evidence) Held() []string {
 }
 
 // Key names the incident's group within its rule: the values of `by`, joined.
-func (i *Incident) Key() string { return keyOf(i.By) }
+func (i *Incident) Key() string { return JoinLabels(i.By) }

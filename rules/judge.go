@@ -164,7 +164,7 @@ func (g *Engine) settle(i int, r *Rule, cs *callState, to outcome, severity Seve
 		if g.opt.Matched != nil {
 			g.opt.Matched(r, &ev)
 		}
-		g.signal(r, keyOf(r.labels(e)), signal{match: &ev, again: from == good})
+		g.signal(r, JoinLabels(r.LabelsOf(e)), signal{match: &ev, again: from == good})
 	}
 }
 
@@ -205,7 +205,7 @@ func (g *Engine) evidence(r *Rule, e *call.Event, severity Severity) Evidence {
 // incidentID is the same in every replay: it names what opened the incident.
 func incidentID(in *Incident) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{
-		in.Rule, keyOf(in.By), in.Opening.Call.ID, in.OpenedAt.UTC().Format("20060102T150405.000000000"),
+		in.Rule, JoinLabels(in.By), in.Opening.Call.ID, in.OpenedAt.UTC().Format("20060102T150405.000000000"),
 	}, "\x00")))
 	return "inc_" + hex.EncodeToString(sum[:8])
 }

@@ -23,8 +23,8 @@ func TestKeysCannotCollide(t *testing.T) {
 		if rapid.Bool().Draw(t, "has answered") {
 			e.Answered = new(rapid.Bool().Draw(t, "answered"))
 		}
-		key, labels := string(r.appendKey(nil, &e)), r.labels(&e)
-		if got := keyOf(labels); got != key {
+		key, labels := string(r.appendKey(nil, &e)), r.LabelsOf(&e)
+		if got := JoinLabels(labels); got != key {
 			t.Fatalf("%q is %q by its labels", key, got)
 		}
 		if diff := cmp.Diff(labels, r.labelsOf(key)); diff != "" {

@@ -66,7 +66,7 @@ func (s *Set) HasWindows() bool {
 func (x *CallExplanation) WithoutOthers(set *Set, reason string) {
 	for i := range x.Rules {
 		e := &x.Rules[i]
-		r := set.rule(e.Rule)
+		r := set.Rule(e.Rule)
 		if r == nil || r.Window == nil || e.Verdict == VerdictNotConcerned || len(e.Missing) > 0 {
 			continue
 		}

@@ -43,7 +43,7 @@ func (g *Engine) judgeNew(i int, r *Rule, cs *callState) {
 	case !concerned:
 		return
 	}
-	value := textOf(r.New.Field.Value(g.seen))
+	value := r.New.Field.Format(g.seen)
 	if value == "" {
 		g.settle(i, r, cs, unjudged, "")
 		return
@@ -71,7 +71,7 @@ func (g *Engine) judgeNew(i int, r *Rule, cs *callState) {
 
 func (n *Novelty) leaf(e *call.Event) Condition {
 	return Condition{
-		Expr: "new " + n.Field.Name, Text: fmt.Sprintf("%s (%q) is new", n.Field.Name, textOf(n.Field.Value(e))),
+		Expr: "new " + n.Field.Name, Text: fmt.Sprintf("%s (%q) is new", n.Field.Name, n.Field.Format(e)),
 		Truth: condition.True,
 	}
 }

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"slices"
-	"strconv"
 	"time"
 
 	"callwatch/call"
@@ -81,22 +80,4 @@ func (s *Set) Channels() []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-// textOf is a field's value as it stands in a key.
-func textOf(v any) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case bool:
-		return strconv.FormatBool(v)
-	case int64:
-		return strconv.FormatInt(v, 10)
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	case time.Time:
-		return v.UTC().Format(time.RFC3339)
-	default:
-		return ""
-	}
 }

@@ -18,6 +18,16 @@ type Set struct {
 	env      condition.Env
 }
 
+// Rule returns the rule of that name; nil if the set has none.
+func (s *Set) Rule(name string) *Rule {
+	for _, r := range s.Rules {
+		if r.Name == name {
+			return r
+		}
+	}
+	return nil
+}
+
 // Rule is one compiled rule: about single calls, or about what Window, Absent or
 // New say.
 type Rule struct {
@@ -126,11 +136,11 @@ func (r *Rule) wakes(k call.Kind) bool {
 	return false
 }
 
-// labels are the values of `by` for a call. An unknown one is empty.
-func (r *Rule) labels(e *call.Event) []Label {
+// LabelsOf returns the values of `by` for a call. An unknown value is empty.
+func (r *Rule) LabelsOf(e *call.Event) []Label {
 	labels := make([]Label, len(r.by))
 	for i := range r.by {
-		labels[i] = Label{Name: r.by[i].Name, Value: textOf(r.by[i].Value(e))}
+		labels[i] = Label{Name: r.by[i].Name, Value: r.by[i].Format(e)}
 	}
 	return labels
 }

@@ -141,8 +141,9 @@ type ruleState struct {
 	Disabled     bool      `json:"disabled,omitempty"`     // until the rules file changes: it was too slow
 }
 
-// keyOf joins labels so that no two lists of labels give the same text.
-func keyOf(labels []Label) string {
+// JoinLabels joins the values of labels to the text of a key. No two lists of values
+// give the same text.
+func JoinLabels(labels []Label) string {
 	n := 0
 	for _, l := range labels {
 		n += len(l.Value) + 1

@@ -28,7 +28,7 @@ func (k *keyState) tally(r *Rule, e *call.Event, met bool) {
 			continue
 		}
 		f, _ := call.Lookup(name)
-		value := textOf(f.Value(e))
+		value := f.Format(e)
 		if value == "" {
 			continue
 		}

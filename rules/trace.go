@@ -100,7 +100,7 @@ func (t *Trace) Done(k call.Key) bool {
 // Only limits the explanations to one rule; false where there is none of the name.
 func (t *Trace) Only(rule string) bool {
 	t.only = rule
-	return t.engine.set.rule(rule) != nil
+	return t.engine.set.Rule(rule) != nil
 }
 
 // Apply lets time pass to a point in stream time, as backtest does, and folds an
@@ -151,7 +151,7 @@ func (t *Trace) observe(cs *callState, e *call.Event) {
 	if t.coverage == nil {
 		return
 	}
-	r := t.engine.set.rule(t.only)
+	r := t.engine.set.Rule(t.only)
 	view := &cs.Call.Event
 	if r.For.Need > 0 {
 		view = cs.Call.With(e)
@@ -173,7 +173,7 @@ func (t *Trace) explain(i int, r *Rule, cs *callState, tr *traced, view *call.Ev
 		return
 	}
 	x := r.explain(&t.facts, kind)
-	x.At, x.By = t.engine.st.Now, r.labels(view)
+	x.At, x.By = t.engine.st.Now, r.LabelsOf(view)
 	if r.New != nil {
 		t.novelty(i, r, cs, &x)
 	}
@@ -197,7 +197,7 @@ func (t *Trace) dispose(i int, r *Rule, cs *callState, x *Explanation) {
 		x.hold("for", r.waiting(cs.Holds, i, t.engine.st.Now))
 		return
 	}
-	t.announced(r, t.engine.st.Keys[ruleKey{r.Name, keyOf(x.By)}], x)
+	t.announced(r, t.engine.st.Keys[ruleKey{r.Name, JoinLabels(x.By)}], x)
 }
 
 // announced tells which incident a match belongs to, or why there is none.

@@ -30,7 +30,7 @@ func (t *Trace) ofKey(i int, r *Rule, cs *callState, x *Explanation) {
 		return
 	}
 	x.At = t.engine.st.Now
-	k := t.engine.st.Keys[ruleKey{r.Name, keyOf(x.By)}]
+	k := t.engine.st.Keys[ruleKey{r.Name, JoinLabels(x.By)}]
 	switch {
 	case r.Mode == Off:
 		x.hold("mode", "the rule is off")
@@ -69,7 +69,7 @@ func (t *Trace) counted(i int, cs *callState) {
 		t.coverage.observe(r, &t.facts)
 	}
 	x := r.explain(&t.facts, call.Ended)
-	x.At, x.By = t.engine.st.Now, r.labels(&cs.Call.Event)
+	x.At, x.By = t.engine.st.Now, r.LabelsOf(&cs.Call.Event)
 	at := happened(&cs.Call.Event, cs.Ended)
 	if late := cs.Ended.Sub(at); x.Verdict != VerdictNotConcerned && len(x.Missing) == 0 && r.Window.Calls == 0 && late > r.Window.Grace {
 		x.hold("grace", fmt.Sprintf("its end was stored %s after the call was over: counted as late, in no window", shortDuration(late)))
@@ -77,7 +77,7 @@ func (t *Trace) counted(i int, cs *callState) {
 		t.ofKey(i, r, cs, &x)
 	}
 	tr.rules[i], tr.done[i] = x, true
-	rk := ruleKey{r.Name, keyOf(x.By)}
+	rk := ruleKey{r.Name, JoinLabels(x.By)}
 	if k := t.engine.st.Keys[rk]; k != nil && k.Incident == nil && !k.PendingTill.IsZero() && x.Verdict == VerdictMatched {
 		t.waiting[rk] = append(t.waiting[rk], key)
 	}

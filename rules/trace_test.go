@@ -10,24 +10,6 @@ import (
 	"callwatch/call"
 )
 
-// A match that time made between two events is what explain tells, with the facts
-// of then, as backtest does.
-func TestTraceLetsTimePassBetweenEvents(t *testing.T) {
-	set := compileSet(t, "rules: [{name: held, when: jitterMs > 30, for: 4m}]")
-	trace, test := NewTrace(set, Options{}), NewBacktest(set, BacktestOptions{})
-	var opened []Transition
-	for i, jitter := range []float64{40, 10} {
-		at := t0.Add(time.Duration(i) * 5 * time.Minute)
-		e := call.Event{Identity: call.Identity{ID: fmt.Sprint(i), Provider: "p", Kind: call.Stats, CallID: "c", OccurredAt: at}, Facts: call.Facts{JitterMs: &jitter}}
-		trace.Apply(at, &e)
-		opened = append(opened, test.Event(at, &e)...)
-	}
-	x := trace.Calls()[0].Rules[0]
-	if len(opened) == 0 || x.Verdict != VerdictMatched || x.Incident != opened[0].Incident.ID || !x.At.Equal(t0.Add(4*time.Minute)) {
-		t.Errorf("%+v, want the incident of %+v", x, opened)
-	}
-}
-
 // The work of a test grows with its calls and not with their square, also where a
 // rule waits: four times the calls make about four times the allocations.
 func TestLargeCasesAreOnePass(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 
 	"callwatch/handlers/backend"
 	"callwatch/rules"
+	"callwatch/rules/backtest"
 )
 
 // contract holds a running callwatch to its OpenAPI document: each answer is
@@ -192,7 +193,13 @@ func TestOpenAPIDocument(t *testing.T) {
 	if err := schema.Validate(c.document); err != nil {
 		t.Error(err)
 	}
-	for name := range c.document["components"].(map[string]any)["schemas"].(map[string]any) {
+	schemas := c.document["components"].(map[string]any)["schemas"].(map[string]any)
+	for _, name := range []string{"BacktestReport", "BacktestRule", "BacktestTotals", "CallMatch", "Incident", "Health"} {
+		if schemas[name] == nil {
+			t.Errorf("no schema %s: clients know it by that name", name)
+		}
+	}
+	for name := range schemas {
 		if _, err := c.compiler.Compile("openapi.json#/components/schemas/" + name); err != nil {
 			t.Errorf("schema %s: %v", name, err)
 		}
@@ -282,7 +289,7 @@ func TestAPIKeepsItsDocument(t *testing.T) {
 	}
 	c.ask("POST", "/rules/check", `{"rules":"rules: [{name: a, when: mos < 3}]"}`, 200)
 	_, answer = c.ask("POST", "/rules/backtest", `{"baseline":true}`, 200)
-	if report := into[rules.BacktestReport](t, answer); report.Events != 3 || report.Matched != 3 {
+	if report := into[backtest.Report](t, answer); report.Events != 3 || report.Matched != 3 {
 		t.Errorf("report %s", answer)
 	}
 	_, answer = c.ask("POST", "/rules/backtest", `{"rules":"rules: [{name: a, when: mos < 3}]"}`, 200, "Accept", "application/x-ndjson")

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"callwatch"
-
 	"callwatch/call"
 	"callwatch/handlers"
 	"callwatch/handlers/slackpreview"
@@ -20,6 +19,7 @@ import (
 	"callwatch/pipeline/rulefile"
 	"callwatch/pipeline/telemetry"
 	"callwatch/rules"
+	"callwatch/rules/backtest"
 	"callwatch/stream"
 )
 
@@ -184,10 +184,10 @@ func (a *app) newMaintenance(stages maintenance.Stages) *maintenance.Maintenance
 	return maintenance.New(maintenance.Config{
 		Providers: a.cfg.registry,
 		Store:     a.store, Stages: stages, Events: a.normalize.Events, Keys: a.cfg.keys, Log: a.log,
-		Backtest: func() (*rules.Set, rules.BacktestOptions, error) {
+		Backtest: func() (*rules.Set, backtest.Options, error) {
 			plan, err := planBacktest(&a.cfg, "", "")
 			if err != nil {
-				return nil, rules.BacktestOptions{}, err
+				return nil, backtest.Options{}, err
 			}
 			return plan.set, plan.options, nil
 		},

@@ -15,6 +15,7 @@ import (
 	"callwatch"
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
+	"callwatch/rules/backtest"
 )
 
 func backtestCommand(s *settings) *cobra.Command {
@@ -71,13 +72,13 @@ func backtestCommand(s *settings) *cobra.Command {
 // backtestPlan is a backtest before it runs.
 type backtestPlan struct {
 	set     *rules.Set
-	options rules.BacktestOptions
-	limit   *rules.Limit // nil for none
-	raw     bool         // a rule may look at the providers' own members
+	options backtest.Options
+	limit   *backtest.Limit // nil for none
+	raw     bool            // a rule may look at the providers' own members
 }
 
 func planBacktest(cfg *Config, baseline, failIf string) (*backtestPlan, error) {
-	p := &backtestPlan{options: rules.BacktestOptions{Engine: rules.Options{Prefer: cfg.MOS, Rate: cfg.folding().Rate}}}
+	p := &backtestPlan{options: backtest.Options{Engine: rules.Options{Prefer: cfg.MOS, Rate: cfg.folding().Rate}}}
 	var err error
 	if p.set, err = p.load(cfg.Rules); err != nil {
 		return nil, err
@@ -90,7 +91,7 @@ func planBacktest(cfg *Config, baseline, failIf string) (*backtestPlan, error) {
 	if failIf == "" {
 		return p, nil
 	}
-	if p.limit, err = rules.ParseLimit(failIf); err == nil {
+	if p.limit, err = backtest.ParseLimit(failIf); err == nil {
 		err = p.limit.Check(p.set, p.options.Baseline)
 	}
 	if err != nil {
@@ -117,10 +118,10 @@ func (p *backtestPlan) load(path string) (*rules.Set, error) {
 }
 
 // run feeds the events of a source to the rules.
-func (p *backtestPlan) run(ctx context.Context, src *source) (rules.BacktestReport, error) {
+func (p *backtestPlan) run(ctx context.Context, src *source) (backtest.Report, error) {
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
-	test := rules.NewBacktest(p.set, p.options)
-	src.restart = func() { test = rules.NewBacktest(p.set, p.options) }
+	test := backtest.New(p.set, p.options)
+	src.restart = func() { test = backtest.New(p.set, p.options) }
 	err := src.each(ctx, func(m eventlog.Moment) error {
 		if m.Event == nil {
 			test.Tick(m.At)
@@ -141,7 +142,7 @@ func (p *backtestPlan) run(ctx context.Context, src *source) (rules.BacktestRepo
 const gcPercent = 400
 
 // verdict is the error of a report that --fail-if refuses.
-func (p *backtestPlan) verdict(report *rules.BacktestReport) error {
+func (p *backtestPlan) verdict(report *backtest.Report) error {
 	if p.limit == nil {
 		return nil
 	}

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"callwatch/rules"
+	"callwatch/rules/backtest"
 )
 
 // shownCalls is how many calls of a list a person is shown.
 const shownCalls = 5
 
-func printBacktest(w io.Writer, o output, r *rules.BacktestReport) error {
+func printBacktest(w io.Writer, o output, r *backtest.Report) error {
 	var parts []any
 	for i := range r.Rules {
 		parts = append(parts, &r.Rules[i])
@@ -22,13 +23,13 @@ func printBacktest(w io.Writer, o output, r *rules.BacktestReport) error {
 	totals := *r
 	totals.Rules = nil
 	parts = append(parts, struct {
-		rules.BacktestReport
+		backtest.Report
 		Rules any `json:"rules,omitempty"` // one line each, above
 	}{totals, nil})
 	return printReport(w, o, r, parts, func(w io.Writer) error { return backtestTable(w, r) })
 }
 
-func backtestTable(w io.Writer, r *rules.BacktestReport) error {
+func backtestTable(w io.Writer, r *backtest.Report) error {
 	fmt.Fprintf(w, "%s events of %s calls", grouped(r.Events), grouped(r.Calls))
 	if !r.From.IsZero() {
 		fmt.Fprintf(w, ", %s to %s", clock(r.From), clock(r.To))
@@ -71,7 +72,7 @@ func backtestTable(w io.Writer, r *rules.BacktestReport) error {
 	return nil
 }
 
-func backtestRow(r *rules.BacktestRule, compared bool) string {
+func backtestRow(r *backtest.RuleReport, compared bool) string {
 	name := r.Name
 	switch {
 	case r.Removed:
@@ -111,7 +112,7 @@ func heldBackText(h rules.HeldBack) string {
 	return strings.Join(parts, ", ")
 }
 
-func listCalls(w io.Writer, title string, list []rules.CallMatch, omitted int) {
+func listCalls(w io.Writer, title string, list []backtest.CallMatch, omitted int) {
 	if len(list) == 0 {
 		return
 	}

@@ -24,6 +24,7 @@ import (
 	"callwatch/normalizer/simulate"
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
+	"callwatch/rules/backtest"
 	"callwatch/stream"
 )
 
@@ -59,7 +60,7 @@ func TestBacktestEqualsServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	var made []rules.Transition
-	test := rules.NewBacktest(plan.set, plan.options)
+	test := backtest.New(plan.set, plan.options)
 	err = src.each(t.Context(), func(m eventlog.Moment) error {
 		if m.Event == nil {
 			made = append(made, test.Tick(m.At)...)
@@ -331,7 +332,7 @@ func TestBacktestPayloads(t *testing.T) {
 	}
 	with := []string{"backtest", "--rules", "testdata/backtest/rules.yaml", "-o", "json"}
 	stdout, stderr, code := callwatchSays(t, nil, append(with, "--payloads", dir)...)
-	var report rules.BacktestReport
+	var report backtest.Report
 	if err := json.Unmarshal([]byte(stdout), &report); err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ import (
 	"callwatch/normalizer/registry"
 	"callwatch/pipeline/eventlog"
 	"callwatch/pipeline/maintenance"
-	"callwatch/rules"
+	"callwatch/rules/backtest"
 	"callwatch/stream"
 )
 
@@ -191,7 +191,7 @@ func TestImportIsKilledAndGoesOn(t *testing.T) {
 	})
 }
 
-type rulesReport = rules.BacktestReport
+type rulesReport = backtest.Report
 
 // A running callwatch imports too, of every provider, with faults on the way.
 func TestImportByRunningCallwatch(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"callwatch/pipeline/eventlog"
-	"callwatch/rules"
+	"callwatch/rules/backtest"
 )
 
 func rulesSuggestCommand(s *settings) *cobra.Command {
@@ -31,7 +31,7 @@ func rulesSuggestCommand(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		suggest, err := rules.NewSuggest(args[0], by, cfg.MOS)
+		suggest, err := backtest.NewSuggest(args[0], by, cfg.MOS)
 		if err != nil {
 			return usage(err)
 		}
@@ -54,7 +54,7 @@ func rulesSuggestCommand(s *settings) *cobra.Command {
 	return c
 }
 
-func printSuggestion(w io.Writer, o output, r rules.Suggestion) error {
+func printSuggestion(w io.Writer, o output, r backtest.Suggestion) error {
 	return printReport(w, o, r, r.Groups, func(w io.Writer) error {
 		fmt.Fprintf(w, "%s of %s calls\n", r.Field, grouped(r.Calls))
 		for i := range r.Groups {
@@ -66,7 +66,7 @@ func printSuggestion(w io.Writer, o output, r rules.Suggestion) error {
 	})
 }
 
-func suggestionTable(w io.Writer, g *rules.SuggestionGroup, unit string) error {
+func suggestionTable(w io.Writer, g *backtest.SuggestionGroup, unit string) error {
 	fmt.Fprintln(w)
 	if len(g.By) > 0 {
 		fmt.Fprint(w, keyText(g.By), ": ")

@@ -18,6 +18,7 @@ import (
 
 	"callwatch/handlers/backend"
 	"callwatch/rules"
+	"callwatch/rules/backtest"
 )
 
 // Prefix is where the interface is.
@@ -113,9 +114,28 @@ func (r Routes) guard(ctx huma.Context, next func(huma.Context)) {
 	}
 }
 
+// schemaName returns the name of a type's schema. Names are part of the contract:
+// they stay when a type is renamed in the code.
+func schemaName(t reflect.Type, hint string) string {
+	named := t
+	for named.Kind() == reflect.Pointer {
+		named = named.Elem()
+	}
+	switch named {
+	case reflect.TypeFor[backtest.Report]():
+		return "BacktestReport"
+	case reflect.TypeFor[backtest.RuleReport]():
+		return "BacktestRule"
+	case reflect.TypeFor[backtest.Totals]():
+		return "BacktestTotals"
+	default:
+		return huma.DefaultSchemaNamer(t, hint)
+	}
+}
+
 // configuration of the library: JSON alone, no pages of its own.
 func configuration() huma.Config {
-	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",

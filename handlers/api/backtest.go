@@ -11,7 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 
 	"callwatch/handlers/backend"
-	"callwatch/rules"
+	"callwatch/rules/backtest"
 )
 
 const (
@@ -39,9 +39,9 @@ type backtestInput struct {
 // backtestLine is one line of a backtest that is watched: progress, then a report
 // or a problem.
 type backtestLine struct {
-	Progress *backtestProgress     `json:"progress,omitempty"`
-	Report   *rules.BacktestReport `json:"report,omitempty"`
-	Problem  *ProblemDetails       `json:"problem,omitempty"`
+	Progress *backtestProgress `json:"progress,omitempty"`
+	Report   *backtest.Report  `json:"report,omitempty"`
+	Problem  *ProblemDetails   `json:"problem,omitempty"`
 }
 
 type backtestProgress struct {
@@ -50,7 +50,7 @@ type backtestProgress struct {
 }
 
 func (s *service) routeBacktest() {
-	responses := also[rules.BacktestReport](s, map[string]string{"200": "The report; to who accepts " + ndjson + " lines of progress, then the report or a problem"})
+	responses := also[backtest.Report](s, map[string]string{"200": "The report; to who accepts " + ndjson + " lines of progress, then the report or a problem"})
 	responses["200"].Content[ndjson] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
 	add(s, huma.Operation{
 		OperationID: "backtestRules", Method: http.MethodPost, Path: "/rules/backtest", Summary: "Show what rules would have announced about stored calls",

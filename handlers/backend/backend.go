@@ -11,6 +11,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules"
+	"callwatch/rules/backtest"
 )
 
 // ErrNotFound says that there is no such call, body, incident or dead letter, or
@@ -51,7 +52,7 @@ type History struct {
 	Check func(ctx context.Context, name string, src []byte) (*rules.Set, rules.Problems, error)
 	// Backtest runs rules over the stored events and says how it went. progress
 	// may be nil. What is wrong with the rules are rules.Problems; ErrBusy.
-	Backtest func(ctx context.Context, q BacktestQuery, progress func(done, total uint64)) (rules.BacktestReport, error)
+	Backtest func(ctx context.Context, q BacktestQuery, progress func(done, total uint64)) (backtest.Report, error)
 	// Body is a stored body by its raw id; ErrNotFound.
 	Body func(ctx context.Context, rawID string) (Body, error)
 	// Incident is one incident with its transitions, oldest first; ErrNotFound,

@@ -12,6 +12,7 @@ import (
 
 	"callwatch/handlers/backend"
 	"callwatch/rules"
+	"callwatch/rules/backtest"
 )
 
 // backtestTime is for how long an answer may be written.
@@ -65,8 +66,8 @@ func digits(r rune) rune {
 }
 
 type backtestView struct {
-	Report rules.BacktestReport
-	Rule   *rules.BacktestRule // the draft
+	Report backtest.Report
+	Rule   *backtest.RuleReport // the draft
 	YAML   string
 	Bars   []bar
 	Tallest,
@@ -118,7 +119,7 @@ func (c *console) backtest(ec echo.Context) error {
 		return failed(err, "call")
 	}
 	v := backtestView{Report: report, YAML: src, Took: c.Now().Sub(begun)}
-	if i := slices.IndexFunc(report.Rules, func(r rules.BacktestRule) bool { return r.Name == set.Rules[0].Name }); i >= 0 {
+	if i := slices.IndexFunc(report.Rules, func(r backtest.RuleReport) bool { return r.Name == set.Rules[0].Name }); i >= 0 {
 		v.Rule = &report.Rules[i]
 		v.Bars, v.Unit = histogram(v.Rule.Calls)
 		for _, b := range v.Bars {
@@ -136,7 +137,7 @@ const (
 
 // histogram counts calls by time: by the shortest round length of time of which
 // maxBars hold all.
-func histogram(calls []rules.CallMatch) (bars []bar, unit string) {
+func histogram(calls []backtest.CallMatch) (bars []bar, unit string) {
 	if len(calls) == 0 {
 		return nil, ""
 	}

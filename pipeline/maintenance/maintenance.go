@@ -15,6 +15,7 @@ import (
 	"callwatch/call"
 	"callwatch/normalizer"
 	"callwatch/rules"
+	"callwatch/rules/backtest"
 	"callwatch/stream"
 )
 
@@ -47,7 +48,7 @@ type Config struct {
 	// Keys are a provider's settings.
 	Keys func(normalizer.Provider) normalizer.Keys
 	// Backtest is how the incidents before and after a replay are compared.
-	Backtest func() (*rules.Set, rules.BacktestOptions, error)
+	Backtest func() (*rules.Set, backtest.Options, error)
 	Log      *slog.Logger
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
+	"callwatch/rules/backtest"
 	"callwatch/stream"
 )
 
@@ -107,8 +108,8 @@ func missingFrom(had, all map[string]IncidentRef) []IncidentRef {
 }
 
 // opened are the incidents that the rules open over the stored events.
-func (r *replaying) opened(ctx context.Context, set *rules.Set, options rules.BacktestOptions, from time.Time, change func(*eventlog.Backfill) error) (map[string]IncidentRef, error) {
-	test := rules.NewBacktest(set, options)
+func (r *replaying) opened(ctx context.Context, set *rules.Set, options backtest.Options, from time.Time, change func(*eventlog.Backfill) error) (map[string]IncidentRef, error) {
+	test := backtest.New(set, options)
 	found := map[string]IncidentRef{}
 	ended := errors.New("the end that was asked for")
 	_, err := eventlog.Read(ctx, r.m.cfg.Store, eventlog.Reading{Since: from, Raw: true, Change: change}, func(m eventlog.Moment) error {

@@ -8,6 +8,7 @@ import (
 	"callwatch/handlers/backend"
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
+	"callwatch/rules/backtest"
 )
 
 const (
@@ -27,9 +28,9 @@ func (r *Reader) check(ctx context.Context, name string, src []byte) (*rules.Set
 }
 
 // backtest runs rules over what is stored, on one goroutine: webhooks go first.
-func (r *Reader) backtest(ctx context.Context, q backend.BacktestQuery, progress func(done, total uint64)) (rules.BacktestReport, error) {
+func (r *Reader) backtest(ctx context.Context, q backend.BacktestQuery, progress func(done, total uint64)) (backtest.Report, error) {
 	set := r.cfg.Rules()
-	options := rules.BacktestOptions{Engine: rules.Options{Prefer: r.cfg.Fold.Prefer, Rate: r.cfg.Fold.Rate}, MaxCalls: backtestCalls}
+	options := backtest.Options{Engine: rules.Options{Prefer: r.cfg.Fold.Prefer, Rate: r.cfg.Fold.Rate}, MaxCalls: backtestCalls}
 	if q.Baseline {
 		options.Baseline = set
 	}
@@ -37,14 +38,14 @@ func (r *Reader) backtest(ctx context.Context, q backend.BacktestQuery, progress
 		var problems rules.Problems
 		var err error
 		if set, problems, err = r.check(ctx, "rules.yaml", []byte(q.Rules)); err != nil {
-			return rules.BacktestReport{}, err
+			return backtest.Report{}, err
 		}
 		if problems.Errors() {
-			return rules.BacktestReport{}, problems
+			return backtest.Report{}, problems
 		}
 	}
 	if !r.testing.TryLock() {
-		return rules.BacktestReport{}, backend.ErrBusy
+		return backtest.Report{}, backend.ErrBusy
 	}
 	defer r.testing.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, backtestTime)
@@ -52,7 +53,7 @@ func (r *Reader) backtest(ctx context.Context, q backend.BacktestQuery, progress
 	if progress == nil {
 		progress = func(uint64, uint64) {}
 	}
-	test := rules.NewBacktest(set, options)
+	test := backtest.New(set, options)
 	var done uint64
 	err := eventlog.InOrder(ctx, r.cfg.Store, q.Since, nil, func(e eventlog.Stored, left uint64) error {
 		if done++; done%progressEvery == 0 || left == 0 {

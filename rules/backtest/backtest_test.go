@@ -1,4 +1,4 @@
-package rules
+package backtest
 
 import (
 	"fmt"
@@ -10,7 +10,19 @@ import (
 	"pgregory.net/rapid"
 
 	"callwatch/call"
+	"callwatch/rules"
 )
+
+var t0 = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+
+func compileSet(t testing.TB, yaml string) *rules.Set {
+	t.Helper()
+	set, problems := rules.Load("rules.yaml", []byte(yaml))
+	if problems.Errors() {
+		t.Fatal(problems)
+	}
+	return set
+}
 
 func callOf(id string, mos float64) *call.Event {
 	return &call.Event{
@@ -21,57 +33,57 @@ func callOf(id string, mos float64) *call.Event {
 
 // What the notifier posts for each step, in its order.
 func TestMessagesOfThread(t *testing.T) {
-	silence, mark := &Silence{ID: "s"}, &Mark{By: "ada"}
+	silence, mark := &rules.Silence{ID: "s"}, &rules.Mark{By: "ada"}
 	type step struct {
-		step  Step
-		set   func(*Incident)
+		step  rules.Step
+		set   func(*rules.Incident)
 		wants int
 	}
-	plain := func(*Incident) {}
+	plain := func(*rules.Incident) {}
 	for name, steps := range map[string][]step{
 		"a whole life": {
-			{StepOpened, plain, 2},
-			{StepUpdated, plain, 0},
-			{StepEscalated, plain, 1},
-			{StepReminded, plain, 1},
-			{StepAcknowledged, func(i *Incident) { i.Acknowledged = mark }, 1},
-			{StepReminded, func(i *Incident) { i.Acknowledged = mark }, 0},
-			{StepUnacknowledged, plain, 1},
-			{StepResolved, plain, 1},
+			{rules.StepOpened, plain, 2},
+			{rules.StepUpdated, plain, 0},
+			{rules.StepEscalated, plain, 1},
+			{rules.StepReminded, plain, 1},
+			{rules.StepAcknowledged, func(i *rules.Incident) { i.Acknowledged = mark }, 1},
+			{rules.StepReminded, func(i *rules.Incident) { i.Acknowledged = mark }, 0},
+			{rules.StepUnacknowledged, plain, 1},
+			{rules.StepResolved, plain, 1},
 		},
 		"shadow": {
-			{StepOpened, func(i *Incident) { i.Mode = Shadow }, 0}, {StepResolved, func(i *Incident) { i.Mode = Shadow }, 0},
+			{rules.StepOpened, func(i *rules.Incident) { i.Mode = rules.Shadow }, 0}, {rules.StepResolved, func(i *rules.Incident) { i.Mode = rules.Shadow }, 0},
 		},
 		"silenced from the start": {
-			{StepOpened, func(i *Incident) { i.Silence = silence }, 0},
-			{StepEscalated, func(i *Incident) { i.Silence = silence }, 0},
-			{StepUnsilenced, plain, 3},
-			{StepResolved, plain, 1},
+			{rules.StepOpened, func(i *rules.Incident) { i.Silence = silence }, 0},
+			{rules.StepEscalated, func(i *rules.Incident) { i.Silence = silence }, 0},
+			{rules.StepUnsilenced, plain, 3},
+			{rules.StepResolved, plain, 1},
 		},
 		"silenced to the end": {
-			{StepOpened, func(i *Incident) { i.Silence = silence }, 0}, {StepResolved, func(i *Incident) { i.Silence = silence }, 0},
+			{rules.StepOpened, func(i *rules.Incident) { i.Silence = silence }, 0}, {rules.StepResolved, func(i *rules.Incident) { i.Silence = silence }, 0},
 		},
 		"silenced later": {
-			{StepOpened, plain, 2},
-			{StepSilenced, func(i *Incident) { i.Silence = silence }, 1},
-			{StepReminded, func(i *Incident) { i.Silence = silence }, 0},
-			{StepResolved, func(i *Incident) { i.Silence = silence }, 1},
+			{rules.StepOpened, plain, 2},
+			{rules.StepSilenced, func(i *rules.Incident) { i.Silence = silence }, 1},
+			{rules.StepReminded, func(i *rules.Incident) { i.Silence = silence }, 0},
+			{rules.StepResolved, func(i *rules.Incident) { i.Silence = silence }, 1},
 		},
 		"adopted by another": {
-			{StepOpened, plain, 2}, {StepAdopted, func(i *Incident) { i.Parent = "inc_2" }, 0}, {StepResolved, func(i *Incident) { i.Parent = "inc_2" }, 0},
+			{rules.StepOpened, plain, 2}, {rules.StepAdopted, func(i *rules.Incident) { i.Parent = "inc_2" }, 0}, {rules.StepResolved, func(i *rules.Incident) { i.Parent = "inc_2" }, 0},
 		},
 		"adopts others": {
-			{StepOpened, func(i *Incident) { i.Adopted = make([]Adopted, 2) }, 3},
-			{StepUpdated, func(i *Incident) { i.Adopted = make([]Adopted, 2) }, 0},
-			{StepUpdated, func(i *Incident) { i.Adopted = make([]Adopted, 3) }, 1},
+			{rules.StepOpened, func(i *rules.Incident) { i.Adopted = make([]rules.Adopted, 2) }, 3},
+			{rules.StepUpdated, func(i *rules.Incident) { i.Adopted = make([]rules.Adopted, 2) }, 0},
+			{rules.StepUpdated, func(i *rules.Incident) { i.Adopted = make([]rules.Adopted, 3) }, 1},
 		},
 		"two channels": {
-			{StepOpened, func(i *Incident) { i.Slack = []string{"#a", "#b", "#a"} }, 4}, {StepResolved, func(i *Incident) { i.Slack = []string{"#a", "#b"} }, 2},
+			{rules.StepOpened, func(i *rules.Incident) { i.Slack = []string{"#a", "#b", "#a"} }, 4}, {rules.StepResolved, func(i *rules.Incident) { i.Slack = []string{"#a", "#b"} }, 2},
 		},
 	} {
 		th := &thread{}
 		for _, s := range steps {
-			tr := Transition{Step: s.step, Incident: Incident{ID: "inc_1", Mode: Active}}
+			tr := rules.Transition{Step: s.step, Incident: rules.Incident{ID: "inc_1", Mode: rules.Active}}
 			s.set(&tr.Incident)
 			if got := th.messages(&tr); got != s.wants {
 				t.Errorf("%s: %s makes %d messages, want %d", name, s.step, got, s.wants)
@@ -84,20 +96,20 @@ func TestMessagesOfThread(t *testing.T) {
 // matches within the cooldown count without a message.
 func TestBacktestTime(t *testing.T) {
 	set := compileSet(t, "rules:\n  - name: low\n    when: mos < 3\n    resolve_after: 10m\n    cooldown: 10m\n")
-	b := NewBacktest(set, BacktestOptions{})
+	b := New(set, Options{})
 	b.Event(t0, callOf("a", 2))
 	made := b.Event(t0.Add(15*time.Minute), callOf("b", 2)) // resolved at 10, quiet until 20
-	if len(made) != 1 || made[0].Step != StepResolved || made[0].Cause.Seq >= b.trial.seq {
+	if len(made) != 1 || made[0].Step != rules.StepResolved || made[0].Cause.Seq >= b.trial.seq {
 		t.Errorf("no tick made the incident resolve before the second call: %+v", made)
 	}
 	made = b.Event(t0.Add(65*time.Minute), callOf("c", 2))
-	if len(made) != 1 || made[0].Step != StepOpened {
+	if len(made) != 1 || made[0].Step != rules.StepOpened {
 		t.Errorf("at the third call: %+v", made)
 	}
 	b.Event(t0.Add(66*time.Minute), callOf("c", 2)) // sent again
 	b.Event(t0.Add(67*time.Minute), callOf("d", 4))
 	made = b.Tick(t0.Add(80 * time.Minute))
-	if n := len(made); n == 0 || made[n-1].Step != StepResolved || !made[n-1].At.Equal(t0.Add(75*time.Minute)) {
+	if n := len(made); n == 0 || made[n-1].Step != rules.StepResolved || !made[n-1].At.Equal(t0.Add(75*time.Minute)) {
 		t.Errorf("at the end: %+v", made)
 	}
 	r := b.Report()
@@ -111,14 +123,12 @@ func TestBacktestTime(t *testing.T) {
 	}
 }
 
-// A rule against itself catches and misses nothing; against another, exactly the
-// calls on which the two disagree in the end.
 // Time in which callwatch was stopped is no absence in a backtest either, for the
 // rules under test and for those they are compared with.
 func TestBacktestKnowsDowntimes(t *testing.T) {
 	set := compileSet(t, "rules: [{name: none, absent: 10m}]")
 	for resumed, want := range map[bool]int{true: 0, false: 1} {
-		b := NewBacktest(set, BacktestOptions{Baseline: set})
+		b := New(set, Options{Baseline: set})
 		b.Event(t0, callOf("1", 4))
 		if resumed {
 			b.Resume(t0.Add(time.Hour))
@@ -134,11 +144,13 @@ func TestBacktestKnowsDowntimes(t *testing.T) {
 	}
 }
 
+// A rule against itself catches and misses nothing; against another, exactly the
+// calls on which the two disagree in the end.
 func TestBacktestDifferences(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limits := rapid.SliceOfN(rapid.IntRange(2, 5), 2, 2).Draw(t, "limits")
 		now, before := setBelow(t, limits[0]), setBelow(t, limits[1])
-		b := NewBacktest(now, BacktestOptions{Baseline: before})
+		b := New(now, Options{Baseline: before})
 		worst := map[string]int{}
 		for i, n := range rapid.SliceOfN(rapid.IntRange(0, 99), 1, 60).Draw(t, "events") {
 			id, mos := fmt.Sprint("c", n/10), n%10/2+1
@@ -165,8 +177,8 @@ func TestBacktestDifferences(t *testing.T) {
 	})
 }
 
-func setBelow(t *rapid.T, limit int) *Set {
-	set, problems := Load("rules.yaml", fmt.Appendf(nil, "rules:\n  - name: low\n    when: mos < %d\n", limit))
+func setBelow(t *rapid.T, limit int) *rules.Set {
+	set, problems := rules.Load("rules.yaml", fmt.Appendf(nil, "rules:\n  - name: low\n    when: mos < %d\n", limit))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}
@@ -175,7 +187,7 @@ func setBelow(t *rapid.T, limit int) *Set {
 
 // Lists are bounded, numbers are not.
 func TestBacktestIsBounded(t *testing.T) {
-	b := NewBacktest(compileSet(t, "rules:\n  - name: low\n    when: mos < 3\n    by: [callId]\n    resolve_after: 1s\n"), BacktestOptions{MaxCalls: 10, Baseline: compileSet(t, "rules:\n  - name: low\n    when: mos < 1.5\n")})
+	b := New(compileSet(t, "rules:\n  - name: low\n    when: mos < 3\n    by: [callId]\n    resolve_after: 1s\n"), Options{MaxCalls: 10, Baseline: compileSet(t, "rules:\n  - name: low\n    when: mos < 1.5\n")})
 	const calls = maxTallyKeys + 100
 	for i := range calls {
 		b.Event(t0.Add(2*time.Duration(i)*time.Second), callOf(fmt.Sprint(i), 2))
@@ -188,7 +200,7 @@ func TestBacktestIsBounded(t *testing.T) {
 	}
 	m := newMatches()
 	for i := range 10_000 {
-		e := &Evidence{Call: *callOf(fmt.Sprint(i), 2)}
+		e := &rules.Evidence{Call: *callOf(fmt.Sprint(i), 2)}
 		m.add(e)
 		if i%100 > 0 {
 			m.remove(e.Call.Key())
@@ -201,7 +213,7 @@ func TestBacktestIsBounded(t *testing.T) {
 
 func TestLimit(t *testing.T) {
 	set := compileSet(t, "rules:\n  - name: low-mos\n    when: mos < 3\n  - name: 404-err\n    when: mos < 3\n")
-	report := &BacktestReport{Events: 100, Calls: 50, Rules: []BacktestRule{
+	report := &Report{Events: 100, Calls: 50, Rules: []RuleReport{
 		{Name: "low-mos", Matched: 5, Judged: 40, Incidents: 2, Messages: 6, Open: 1, Missed: []CallMatch{{}}, MissedOmitted: 2},
 		{Name: "404-err", Matched: 1, Incidents: 1, Messages: 2},
 	}}
@@ -286,7 +298,7 @@ func TestSuggest(t *testing.T) {
 		}
 		n := 0
 		for i := range 1000 {
-			if compareNumbers(2+float64(i)/500, op, limit) {
+			if v := 2 + float64(i)/500; op == "<" && v < limit || op == ">" && v > limit {
 				n++
 			}
 		}
@@ -330,5 +342,23 @@ func TestDigits(t *testing.T) {
 		if got := digits(c.v, c.n); got != c.want {
 			t.Errorf("%g to %d digits is %g, want %g", c.v, c.n, got, c.want)
 		}
+	}
+}
+
+// A backtest and an explanation find the same match when time alone causes it
+// between two events.
+func TestBacktestAgreesWithTrace(t *testing.T) {
+	set := compileSet(t, "rules: [{name: held, when: jitterMs > 30, for: 4m}]")
+	trace, test := rules.NewTrace(set, rules.Options{}), New(set, Options{})
+	var opened []rules.Transition
+	for i, jitter := range []float64{40, 10} {
+		at := t0.Add(time.Duration(i) * 5 * time.Minute)
+		e := call.Event{Identity: call.Identity{ID: fmt.Sprint(i), Provider: "p", Kind: call.Stats, CallID: "c", OccurredAt: at}, Facts: call.Facts{JitterMs: &jitter}}
+		trace.Apply(at, &e)
+		opened = append(opened, test.Event(at, &e)...)
+	}
+	x := trace.Calls()[0].Rules[0]
+	if len(opened) == 0 || x.Verdict != rules.VerdictMatched || x.Incident != opened[0].Incident.ID || !x.At.Equal(t0.Add(4*time.Minute)) {
+		t.Errorf("%+v, want the incident of %+v", x, opened)
 	}
 }

@@ -1,15 +1,18 @@
-package rules
+package backtest
 
-import "callwatch/call"
+import (
+	"callwatch/call"
+	"callwatch/rules"
+)
 
-// maxDifferences is how many calls of a rule are remembered on which two sets
-// differ. Past it, a call that the two match at different times counts as both
-// caught and missed.
+// maxDifferences bounds the calls remembered per rule on which two sets differ.
+// Beyond it, a call that the two match at different times counts as both caught
+// and missed.
 const maxDifferences = 100_000
 
 // differences are the calls that one of two sets of rules matched and the other
-// did not. Both fold the same event one after the other, so that only those few
-// are kept on which they differ.
+// did not. Both apply an event before the next one comes, so that only the calls
+// on which they differ are kept.
 type differences struct {
 	limit int // calls listed
 	rules map[string]*difference
@@ -26,15 +29,15 @@ func (d *differences) of(rule string) *difference {
 	return x
 }
 
-// now takes in a match of the rules under test.
-func (d *differences) now(r *Rule, e *Evidence) {
+// addMatch records a match of the rules under test.
+func (d *differences) addMatch(r *rules.Rule, e *rules.Evidence) {
 	if x := d.of(r.Name); !x.missed.remove(e.Call.Key()) {
 		x.caught.add(e)
 	}
 }
 
-// before takes in a match of the baseline.
-func (d *differences) before(r *Rule, e *Evidence) {
+// addBaselineMatch records a match of the baseline.
+func (d *differences) addBaselineMatch(r *rules.Rule, e *rules.Evidence) {
 	if x := d.of(r.Name); !x.caught.remove(e.Call.Key()) {
 		x.missed.add(e)
 	}
@@ -42,34 +45,34 @@ func (d *differences) before(r *Rule, e *Evidence) {
 
 // matches are calls in the order in which they matched.
 type matches struct {
-	list    []*CallMatch // nil: taken out
-	place   map[call.Key]int
+	list    []*CallMatch // nil: removed
+	index   map[call.Key]int
 	dropped int // not remembered
 }
 
-func newMatches() matches { return matches{place: map[call.Key]int{}} }
+func newMatches() matches { return matches{index: map[call.Key]int{}} }
 
-func (m *matches) add(e *Evidence) {
+func (m *matches) add(e *rules.Evidence) {
 	k := e.Call.Key()
-	if _, have := m.place[k]; have {
+	if _, have := m.index[k]; have {
 		return
 	}
-	if len(m.place) >= maxDifferences {
+	if len(m.index) >= maxDifferences {
 		m.dropped++
 		return
 	}
-	if len(m.list) > 2*len(m.place)+64 {
+	if len(m.list) > 2*len(m.index)+64 {
 		m.compact()
 	}
-	m.place[k] = len(m.list)
+	m.index[k] = len(m.list)
 	m.list = append(m.list, new(matchOf(e)))
 }
 
-// remove says whether the call was there.
+// remove removes a call and reports whether it was there.
 func (m *matches) remove(k call.Key) bool {
-	i, have := m.place[k]
+	i, have := m.index[k]
 	if have {
-		delete(m.place, k)
+		delete(m.index, k)
 		m.list[i] = nil
 	}
 	return have
@@ -79,7 +82,7 @@ func (m *matches) compact() {
 	kept := m.list[:0]
 	for _, c := range m.list {
 		if c != nil {
-			m.place[call.Key{Provider: c.Provider, CallID: c.CallID}] = len(kept)
+			m.index[call.Key{Provider: c.Provider, CallID: c.CallID}] = len(kept)
 			kept = append(kept, c)
 		}
 	}
@@ -87,7 +90,7 @@ func (m *matches) compact() {
 	m.list = kept
 }
 
-// first are at most n of the calls, and how many more there are.
+// first returns at most n of the calls, and how many more there are.
 func (m *matches) first(n int) (list []CallMatch, more int) {
 	list = []CallMatch{}
 	for _, c := range m.list {
@@ -98,4 +101,4 @@ func (m *matches) first(n int) (list []CallMatch, more int) {
 	return list, m.count() - len(list)
 }
 
-func (m *matches) count() int { return len(m.place) + m.dropped }
+func (m *matches) count() int { return len(m.index) + m.dropped }

@@ -1,4 +1,4 @@
-package rules
+package backtest
 
 import (
 	"cmp"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/rules"
 )
 
 // Bounds of what a tally keeps per rule.
@@ -35,17 +36,17 @@ func newTally(limit int) *tally {
 	}
 }
 
-// match takes in one call that matched.
-func (y *tally) match(r *Rule, e *Evidence) {
+// match counts a call that matched.
+func (y *tally) match(r *rules.Rule, e *rules.Evidence) {
 	y.hour(e.At).Matched++
-	y.key(r.labels(&e.Call)).Matched++
+	y.key(r.LabelsOf(&e.Call)).Matched++
 	if !y.list(e) {
 		y.omitted++
 	}
 }
 
-// list says whether the call is listed, or was already.
-func (y *tally) list(e *Evidence) bool {
+// list adds a call to the list. It reports whether the list holds the call.
+func (y *tally) list(e *rules.Evidence) bool {
 	k := e.Call.Key()
 	if y.listed[k] {
 		return true
@@ -58,8 +59,8 @@ func (y *tally) list(e *Evidence) bool {
 	return true
 }
 
-// transition takes in one step of an incident.
-func (y *tally) transition(t *Transition) {
+// transition counts a step of an incident.
+func (y *tally) transition(t *rules.Transition) {
 	in := &t.Incident
 	th := y.threads[in.ID]
 	if th == nil {
@@ -68,17 +69,17 @@ func (y *tally) transition(t *Transition) {
 	}
 	n := th.messages(t)
 	key := y.key(in.By)
-	if t.Step == StepOpened {
+	if t.Step == rules.StepOpened {
 		y.incidents++
 		key.Incidents++
 	}
-	if t.Step == StepResolved {
+	if t.Step == rules.StepResolved {
 		delete(y.threads, in.ID)
 	}
 	y.messages += n
 	key.Messages += n
 	y.hour(t.At).Messages += n
-	if in.Values != nil { // a rule over windows: its calls are the evidence
+	if in.Values != nil { // a rule over windows: its evidence is the list
 		for i := range in.Samples {
 			y.list(&in.Samples[i])
 		}
@@ -97,8 +98,8 @@ func (y *tally) hour(at time.Time) *Busy {
 	return b
 }
 
-func (y *tally) key(by []Label) *KeyCount {
-	name := keyOf(by)
+func (y *tally) key(by []rules.Label) *KeyCount {
+	name := rules.JoinLabels(by)
 	k := y.keys[name]
 	if k == nil {
 		k = &KeyCount{By: by}
@@ -109,8 +110,8 @@ func (y *tally) key(by []Label) *KeyCount {
 	return k
 }
 
-// busiest is the hour with the most messages, then the most matches; the
-// earliest of equals. nil where nothing happened.
+// busiest returns the hour with the most messages, then the most matches; the
+// earliest of equals; nil if nothing happened.
 func (y *tally) busiest() *Busy {
 	var most *Busy
 	for _, b := range y.hours {
@@ -121,19 +122,19 @@ func (y *tally) busiest() *Busy {
 	return most
 }
 
-// top are the keys with the most messages, then the most matches.
+// top returns the keys with the most messages, then the most matches.
 func (y *tally) top() []KeyCount {
 	all := make([]KeyCount, 0, len(y.keys))
 	for _, k := range y.keys {
 		all = append(all, *k)
 	}
 	slices.SortFunc(all, func(a, b KeyCount) int {
-		return cmp.Or(cmp.Compare(b.Messages, a.Messages), cmp.Compare(b.Matched, a.Matched), cmp.Compare(keyOf(a.By), keyOf(b.By)))
+		return cmp.Or(cmp.Compare(b.Messages, a.Messages), cmp.Compare(b.Matched, a.Matched), cmp.Compare(rules.JoinLabels(a.By), rules.JoinLabels(b.By)))
 	})
 	return all[:min(len(all), topKeys)]
 }
 
-func matchOf(e *Evidence) CallMatch {
+func matchOf(e *rules.Evidence) CallMatch {
 	return CallMatch{
 		Provider: e.Call.Provider, CallID: e.Call.CallID, At: e.At, Severity: e.Severity, Held: e.Held(),
 	}

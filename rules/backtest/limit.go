@@ -1,4 +1,4 @@
-package rules
+package backtest
 
 import (
 	"errors"
@@ -11,23 +11,25 @@ import (
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/vm"
+
+	"callwatch/rules"
 )
 
-// Limit is a condition on the numbers of a backtest's report, such as
+// Limit is a condition on the numbers of a report, such as
 // `messages > 20 || low-mos.incidents > 5`: comparisons of numbers, joined by &&
-// and ||. A name before a dot is a rule; without one the number is of all rules.
-// It is compiled and run by expr-lang, of whose language it may use comparisons,
-// arithmetic and logic.
+// and ||. A name before the last dot is a rule; without it the number is the sum
+// over all rules. expr-lang compiles and runs the condition; of its language only
+// comparisons, arithmetic and logic are allowed.
 type Limit struct {
 	root  limitNode
-	names []string // of the numbers, in the order of their variables
+	names []string // of the numbers; the i-th is variable "v<i>"
 }
 
-// limitNode is a comparison, or two conditions that are joined.
+// limitNode is a comparison or a pair of joined conditions.
 type limitNode struct {
 	join        string // "&&" or "||"; "" of a comparison
 	left, right *limitNode
-	text        string // of a comparison, with variables
+	text        string // of a comparison, with variables for names
 	program     *vm.Program
 }
 
@@ -46,7 +48,7 @@ var (
 	ruleNumbers   = []string{"matched", "judged", "unjudged", "incidents", "open", "messages", "caught", "missed"}
 )
 
-// ParseLimit compiles a limit.
+// ParseLimit compiles a limit of at most 2000 bytes. Check its names before use.
 func ParseLimit(src string) (*Limit, error) {
 	if len(src) > maxLimitText {
 		return nil, fmt.Errorf("the condition has more than %d bytes", maxLimitText)
@@ -64,8 +66,8 @@ func ParseLimit(src string) (*Limit, error) {
 	return l, nil
 }
 
-// variable is what a name is in the compiled condition: names of rules may have
-// characters that are operators there.
+// variable replaces a name by a variable, since names of rules may contain
+// characters that are operators in expr-lang.
 func (l *Limit) variable(name string) string {
 	if slices.Contains([]string{"and", "or", "not"}, name) {
 		return name
@@ -95,8 +97,8 @@ func (l *Limit) compile(text string) (*vm.Program, error) {
 	return program, nil
 }
 
-// node compiles the comparisons of a condition, so that a report can name those
-// that hold.
+// node compiles each comparison of a condition on its own, so that Exceeded can
+// name those that hold.
 func (l *Limit) node(n ast.Node) (*limitNode, error) {
 	b, ok := n.(*ast.BinaryNode)
 	if join := ""; ok {
@@ -118,7 +120,8 @@ func (l *Limit) node(n ast.Node) (*limitNode, error) {
 	return out, err
 }
 
-// plainLimit refuses everything but numbers, comparisons, arithmetic and logic.
+// plainLimit returns an error for anything but numbers, comparisons, arithmetic
+// and logic.
 func plainLimit(n ast.Node) error {
 	switch n := n.(type) {
 	case *ast.IdentifierNode, *ast.IntegerNode, *ast.FloatNode:
@@ -127,7 +130,7 @@ func plainLimit(n ast.Node) error {
 		return plainLimit(n.Node)
 	case *ast.BinaryNode:
 		if !slices.Contains(limitOps, n.Operator) && limitJoins[n.Operator] == "" {
-			return fmt.Errorf("operator %s is not known here", n.Operator)
+			return fmt.Errorf("operator %s is not allowed here", n.Operator)
 		}
 		return errors.Join(plainLimit(n.Left), plainLimit(n.Right))
 	default:
@@ -135,9 +138,9 @@ func plainLimit(n ast.Node) error {
 	}
 }
 
-// named puts the names of numbers, and their values in a report, in place of
-// variables.
-func (l *Limit) named(text string, r *BacktestReport) string {
+// named replaces variables by the names of the numbers; with a report, by names
+// and values.
+func (l *Limit) named(text string, r *Report) string {
 	return limitVariable.ReplaceAllStringFunc(text, func(v string) string {
 		i, err := strconv.Atoi(v[1:])
 		if err != nil || i >= len(l.names) {
@@ -150,8 +153,9 @@ func (l *Limit) named(text string, r *BacktestReport) string {
 	})
 }
 
-// Check refuses names that a report on these rules will not have.
-func (l *Limit) Check(set, baseline *Set) error {
+// Check returns an error for a name that a report on these rules does not have.
+// The baseline may be nil.
+func (l *Limit) Check(set, baseline *rules.Set) error {
 	for _, name := range l.names {
 		rule, number, known := "", name, totalNumbers
 		if i := strings.LastIndexByte(name, '.'); i >= 0 {
@@ -162,20 +166,16 @@ func (l *Limit) Check(set, baseline *Set) error {
 			return fmt.Errorf("there is no number %q, only %s", name, strings.Join(known, ", "))
 		case baseline == nil && (number == "caught" || number == "missed"):
 			return fmt.Errorf("%s needs a baseline", name)
-		case rule != "" && !set.has(rule) && (baseline == nil || !baseline.has(rule)):
+		case rule != "" && set.Rule(rule) == nil && (baseline == nil || baseline.Rule(rule) == nil):
 			return fmt.Errorf("%s: there is no rule %s", name, rule)
 		}
 	}
 	return nil
 }
 
-func (s *Set) has(rule string) bool {
-	return slices.ContainsFunc(s.Rules, func(r *Rule) bool { return r.Name == rule })
-}
-
-// Exceeded reports whether the report meets the condition, and by which numbers:
-// "messages (34) > 20".
-func (l *Limit) Exceeded(r *BacktestReport) (why []string, exceeded bool) {
+// Exceeded reports whether the condition holds for the report, and which
+// comparisons made it so: "messages (34) > 20".
+func (l *Limit) Exceeded(r *Report) (why []string, exceeded bool) {
 	env := map[string]float64{}
 	for i, name := range l.names {
 		env["v"+strconv.Itoa(i)] = float64(r.number(name))
@@ -183,7 +183,7 @@ func (l *Limit) Exceeded(r *BacktestReport) (why []string, exceeded bool) {
 	return l.holds(&l.root, r, env)
 }
 
-func (l *Limit) holds(n *limitNode, r *BacktestReport, env map[string]float64) ([]string, bool) {
+func (l *Limit) holds(n *limitNode, r *Report, env map[string]float64) ([]string, bool) {
 	if n.join == "" {
 		value, err := expr.Run(n.program, env)
 		if holds, _ := value.(bool); err != nil || !holds {
@@ -199,8 +199,8 @@ func (l *Limit) holds(n *limitNode, r *BacktestReport, env map[string]float64) (
 	return append(left, right...), ok || also
 }
 
-// number is a number of the report by its name; Check has seen that it exists.
-func (r *BacktestReport) number(name string) int {
+// number returns a number of the report by its name, which Check has accepted.
+func (r *Report) number(name string) int {
 	if i := strings.LastIndexByte(name, '.'); i >= 0 {
 		for j := range r.Rules {
 			if r.Rules[j].Name == name[:i] {
@@ -222,7 +222,7 @@ func (r *BacktestReport) number(name string) int {
 	return sum
 }
 
-func (r *BacktestRule) number(name string) int {
+func (r *RuleReport) number(name string) int {
 	return map[string]int{
 		"matched": r.Matched, "judged": r.Judged, "unjudged": r.Unjudged, "incidents": r.Incidents,
 		"open": r.Open, "messages": r.Messages,

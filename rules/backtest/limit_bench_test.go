@@ -1,10 +1,10 @@
-package rules
+package backtest
 
 import "testing"
 
 // BenchmarkLimit parses one condition of --fail-if and asks a report.
 func BenchmarkLimit(b *testing.B) {
-	report := &BacktestReport{Rules: []BacktestRule{{Name: "low-mos", Messages: 30}}}
+	report := &Report{Rules: []RuleReport{{Name: "low-mos", Messages: 30}}}
 	for b.Loop() {
 		l, err := ParseLimit("messages > 20 || low-mos.incidents > 5")
 		if err != nil {

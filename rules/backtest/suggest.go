@@ -1,4 +1,4 @@
-package rules
+package backtest
 
 import (
 	"cmp"
@@ -6,41 +6,43 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"callwatch/call"
+	"callwatch/rules"
 )
 
-// openCalls is how many calls a Suggest follows at a time. A call is taken as
-// final when so many others had events since.
+// openCalls bounds the calls that a Suggest follows. A call counts as final once
+// this many other calls had events after its last one.
 const openCalls = 50_000
 
-// maxGroups bounds the groups of a Suggest; calls of further ones are left out
-// and counted.
+// maxGroups bounds the groups of a Suggest. Calls of further groups are omitted,
+// and counted as such.
 const maxGroups = 1000
 
-// Suggest collects the final value of one field over past calls.
+// Suggest collects the final value of one field over stored calls.
 type Suggest struct {
 	field  call.Field
 	by     []call.Field
 	prefer call.Prefer
 	open   map[call.Key]*list.Element
-	recent list.List // of *call.Call, the latest touched first
+	recent list.List // of *call.Call, the latest changed first
 	groups map[string]*group
 	out    Suggestion
 }
 
-// group counts values, to four digits: exact for what people choose thresholds
-// among, and small whatever the number of calls.
+// group counts values rounded to four significant digits: exact enough to choose
+// a threshold, and small for any number of calls.
 type group struct {
-	by     []Label
+	by     []rules.Label
 	calls  int
 	known  int
 	counts map[float64]int
 }
 
-// NewSuggest is a Suggest without a past. The field must be a number; by are the
-// names of fields to group by, which must be texts, whole numbers or truth values.
+// NewSuggest returns a Suggest for a numeric field. Calls are grouped by the fields
+// named in by, which must be texts, whole numbers or truth values.
 func NewSuggest(field string, by []string, prefer call.Prefer) (*Suggest, error) {
 	if prefer == "" {
 		prefer = call.PreferProvider
@@ -51,7 +53,7 @@ func NewSuggest(field string, by []string, prefer call.Prefer) (*Suggest, error)
 		return nil, fmt.Errorf("there is no field %q%s", field, meant(field))
 	}
 	if s.field.Type != call.Number && s.field.Type != call.Integer {
-		return nil, fmt.Errorf("%s is no number (%s): it has no thresholds", field, s.field.Type)
+		return nil, fmt.Errorf("%s is not a number (%s): it has no thresholds", field, s.field.Type)
 	}
 	for _, name := range by {
 		f, ok := call.Lookup(name)
@@ -67,7 +69,8 @@ func NewSuggest(field string, by []string, prefer call.Prefer) (*Suggest, error)
 	return s, nil
 }
 
-// meant names the fields that begin or end alike, for a name that is none.
+// meant returns a hint with the fields of which name is a prefix, or that are a
+// prefix of it; "" if there are none.
 func meant(name string) string {
 	var like []string
 	for _, f := range call.Fields() {
@@ -82,7 +85,7 @@ func meant(name string) string {
 	return "; did you mean " + strings.Join(like, " or ") + "?"
 }
 
-// Event folds one event into its call.
+// Event applies an event to its call.
 func (s *Suggest) Event(e *call.Event) {
 	s.out.Events++
 	k := e.Key()
@@ -98,23 +101,23 @@ func (s *Suggest) Event(e *call.Event) {
 	}
 }
 
-// close takes the call's value as final.
+// close counts the value of a call as final.
 func (s *Suggest) close(el *list.Element) {
 	c := s.recent.Remove(el).(*call.Call)
 	delete(s.open, c.Key())
-	labels := make([]Label, len(s.by))
+	labels := make([]rules.Label, len(s.by))
 	for i := range s.by {
-		labels[i] = Label{Name: s.by[i].Name, Value: textOf(s.by[i].Value(&c.Event))}
+		labels[i] = rules.Label{Name: s.by[i].Name, Value: s.by[i].Format(&c.Event)}
 	}
 	s.out.Calls++
-	g := s.groups[keyOf(labels)]
+	g := s.groups[rules.JoinLabels(labels)]
 	if g == nil {
 		if len(s.groups) >= maxGroups {
 			s.out.CallsOmitted++
 			return
 		}
 		g = &group{by: labels, counts: map[float64]int{}}
-		s.groups[keyOf(labels)] = g
+		s.groups[rules.JoinLabels(labels)] = g
 	}
 	g.calls++
 	if v, ok := s.field.Number(&c.Event); ok {
@@ -123,7 +126,7 @@ func (s *Suggest) close(el *list.Element) {
 	}
 }
 
-// digits rounds to so many significant digits.
+// digits rounds v to n significant digits.
 func digits(v float64, n int) float64 {
 	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
 		return 0
@@ -137,25 +140,26 @@ func digits(v float64, n int) float64 {
 	return math.Round(v*unit) / unit
 }
 
-// Suggestion is how the final values of a field are spread over calls, and what
-// share of the calls each of some thresholds would match.
+// Suggestion is the distribution of a field's final values over calls, and the
+// share of calls that each of some thresholds would match.
 type Suggestion struct {
 	Field        string            `json:"field"`
 	Unit         string            `json:"unit,omitempty"`
 	By           []string          `json:"by,omitempty"`
 	Events       int               `json:"events"`
 	Calls        int               `json:"calls"`
-	CallsOmitted int               `json:"callsOmitted,omitempty"` // of groups past the first 1000
-	Groups       []SuggestionGroup `json:"groups"`                 // most calls first; one where calls are not grouped
+	CallsOmitted int               `json:"callsOmitted,omitempty"` // of groups beyond the first 1000
+	Groups       []SuggestionGroup `json:"groups"`                 // most calls first; one if calls are not grouped
 }
 
-// SuggestionGroup is the calls of one group. Values count to four digits.
+// SuggestionGroup is the distribution over the calls of one group, to four
+// significant digits.
 type SuggestionGroup struct {
-	By          []Label      `json:"by,omitempty"`
-	Calls       int          `json:"calls"`
-	Known       int          `json:"known"` // calls that report the field
-	Percentiles []Percentile `json:"percentiles"`
-	Thresholds  []Threshold  `json:"thresholds"` // of at most half of the calls
+	By          []rules.Label `json:"by,omitempty"`
+	Calls       int           `json:"calls"`
+	Known       int           `json:"known"` // calls that report the field
+	Percentiles []Percentile  `json:"percentiles"`
+	Thresholds  []Threshold   `json:"thresholds"` // that match at most half of the calls
 }
 
 // Percentile is the smallest value that at least P percent of the calls do not
@@ -177,7 +181,7 @@ var (
 	tails       = []float64{0.1, 1, 5, 10, 25, 75, 90, 95, 99, 99.9}
 )
 
-// Report takes all calls as final and tells of them.
+// Report counts all calls as final and returns the result.
 func (s *Suggest) Report() Suggestion {
 	for s.recent.Len() > 0 {
 		s.close(s.recent.Back())
@@ -187,7 +191,7 @@ func (s *Suggest) Report() Suggestion {
 		s.out.Groups = append(s.out.Groups, g.report(s.field.Name))
 	}
 	slices.SortFunc(s.out.Groups, func(a, b SuggestionGroup) int {
-		return cmp.Or(cmp.Compare(b.Calls, a.Calls), cmp.Compare(keyOf(a.By), keyOf(b.By)))
+		return cmp.Or(cmp.Compare(b.Calls, a.Calls), cmp.Compare(rules.JoinLabels(a.By), rules.JoinLabels(b.By)))
 	})
 	return s.out
 }
@@ -211,7 +215,7 @@ func (g *group) report(field string) SuggestionGroup {
 			n := g.beyond(values, op, limit)
 			if n > 0 && n != before && 2*n <= g.known {
 				out.Thresholds = append(out.Thresholds, Threshold{
-					Condition: fmt.Sprintf("%s %s %s", field, op, textOf(limit)), Calls: n, Share: float64(n) / float64(g.known),
+					Condition: fmt.Sprintf("%s %s %s", field, op, strconv.FormatFloat(limit, 'f', -1, 64)), Calls: n, Share: float64(n) / float64(g.known),
 				})
 			}
 			before = n
@@ -230,8 +234,8 @@ func (g *group) percentile(values []float64, p float64) float64 {
 	return values[len(values)-1]
 }
 
-// limits are round numbers worth a look, smallest first: the tails, and even
-// steps over the whole range.
+// limits returns round numbers to try as thresholds, smallest first: percentiles
+// near both ends, and even steps over the whole range.
 func (g *group) limits(values []float64) []float64 {
 	var out []float64
 	for _, p := range tails {
@@ -249,30 +253,13 @@ func (g *group) limits(values []float64) []float64 {
 
 const limitSteps = 8
 
-// beyond counts the calls on the far side of a limit.
+// beyond counts the calls for which "value op limit" holds; op is < or >.
 func (g *group) beyond(values []float64, op string, limit float64) int {
 	n := 0
 	for _, v := range values {
-		if compareNumbers(v, op, limit) {
+		if op == "<" && v < limit || op == ">" && v > limit {
 			n += g.counts[v]
 		}
 	}
 	return n
-}
-
-func compareNumbers(a float64, op string, b float64) bool {
-	switch op {
-	case ">":
-		return a > b
-	case ">=":
-		return a >= b
-	case "<":
-		return a < b
-	case "<=":
-		return a <= b
-	case "==":
-		return a == b
-	default:
-		return a != b
-	}
 }

@@ -10,6 +10,7 @@ import (
 // The callbacks of one call that name it by different ids are one call across
 // restarts, and each of its ids finds it.
 func TestAliasesSurviveRestarts(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var s casefile.Sequence
 	for _, c := range casefile.Sequences(t, "../../normalizer/telnyx/testdata/cases") {

@@ -171,6 +171,7 @@ func into[T any](t *testing.T, answer []byte) (v T) {
 
 // The document is OpenAPI 3.1 by the schema of the OpenAPI Initiative.
 func TestOpenAPIDocument(t *testing.T) {
+	t.Parallel()
 	_, base := running(t, func(c *Config) { c.Rules = writeRules(t, failedRule) })
 	c := contractOf(t, base)
 	src, err := os.Open("testdata/openapi-3.1.schema.json")
@@ -211,6 +212,7 @@ func TestOpenAPIDocument(t *testing.T) {
 
 // Every route of the document answers as the document says.
 func TestAPIKeepsItsDocument(t *testing.T) {
+	t.Parallel()
 	path := writeRules(t, failedRule+"  - {name: low-mos, when: mos < 3.5}\n")
 	a, base := running(t, func(c *Config) { c.Rules = path })
 	c := contractOf(t, base)
@@ -325,6 +327,7 @@ func TestAPIKeepsItsDocument(t *testing.T) {
 
 // What is wrong with a request is told in one form, and nothing of it does harm.
 func TestAPIRefuses(t *testing.T) {
+	t.Parallel()
 	a, base := running(t, func(c *Config) { c.Rules = writeRules(t, failedRule) })
 	c := contractOf(t, base)
 	judgedCalls(t, a, base, "call_1")
@@ -374,6 +377,7 @@ func TestAPIRefuses(t *testing.T) {
 // Nothing of the document is answered without a token, and nothing is changed by
 // a page of another site.
 func TestAPIOpensToTokensOnly(t *testing.T) {
+	t.Parallel()
 	_, base := running(t, func(c *Config) { c.Rules = writeRules(t, failedRule) })
 	c := contractOf(t, base)
 	_, off := running(t, func(c *Config) { c.Rules, c.AdminToken = writeRules(t, failedRule), "" })

@@ -12,6 +12,7 @@ import (
 // Every operation of the API is behind the token, and so are the routes that the
 // document does not have.
 func TestEveryOperationNeedsTheToken(t *testing.T) {
+	t.Parallel()
 	_, base := running(t, func(c *Config) { c.Rules = "../../rules.yaml" })
 	_, data := requestOf(t, base, casefile.Request{Method: http.MethodGet, Path: "/api/v1/openapi.json", Headers: map[string]string{"Authorization": "Bearer " + adminToken}})
 	var document struct {

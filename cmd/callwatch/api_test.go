@@ -131,6 +131,7 @@ func (a *app) steps(t *testing.T, in *rules.Incident) string {
 // What is done on the command line is an input of the engine: it survives a
 // restart, and a restart without a checkpoint.
 func TestMarksFromTheCommandLine(t *testing.T) {
+	t.Parallel()
 	dir, path := t.TempDir(), writeRules(t, failedRule)
 	configure := func(c *Config) { c.DataDir, c.Rules = dir, path }
 	var id, silence string
@@ -202,6 +203,7 @@ func TestMarksFromTheCommandLine(t *testing.T) {
 // An incident that somebody resolves is resolved, says by whom, and is not resolved
 // another time; the next match opens another one.
 func TestIncidentsResolvedByHand(t *testing.T) {
+	t.Parallel()
 	path := writeRules(t, "rules:\n  - name: call-failures\n    when: status == \"failed\"\n    by: [provider]\n")
 	a, base := running(t, func(c *Config) { c.Rules = path })
 	failedCall(t, base, butterToken, "call_1")
@@ -312,6 +314,8 @@ func hasCheck(r handlers.Readiness, name, cause string) bool {
 // What the old rules judged is not judged again by the new ones, even if callwatch
 // is killed right after it took them.
 func TestKilledAfterAReload(t *testing.T) {
+	long(t)
+	t.Parallel()
 	secrets := testSecrets(t)
 	slack, slackURL := fakeSlackServer(t)
 	token := secrets.Receive["butter"][normalizer.URLToken][0]
@@ -339,6 +343,8 @@ func TestKilledAfterAReload(t *testing.T) {
 // A thousand reloads under load, half of them invalid: every call is judged once,
 // and the incident that was open lives through all of them.
 func TestThousandReloads(t *testing.T) {
+	long(t)
+	t.Parallel()
 	perProvider := strings.Replace(failedRule, ", callId", "", 1)
 	path := writeRules(t, perProvider)
 	a, base := running(t, func(c *Config) { c.Rules = path })

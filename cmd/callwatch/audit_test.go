@@ -12,6 +12,7 @@ import (
 // What the disk has lost of stored webhooks is found without anybody reading it,
 // and counted once.
 func TestAuditFindsDamage(t *testing.T) {
+	t.Parallel()
 	cfg := demoConfig(t.TempDir(), "127.0.0.1:0", testSecrets(t))
 	cfg.Rules, cfg.Audit = writeRules(t, lowMOSRule), time.Second
 	a, stop := runApp(t, cfg, nil)

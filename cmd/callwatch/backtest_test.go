@@ -47,6 +47,7 @@ const liveRules = `rules:
 // What serve did with webhooks is what backtest says of its store, to the
 // transition and to the Slack message.
 func TestBacktestEqualsServe(t *testing.T) {
+	t.Parallel()
 	secrets := testSecrets(t)
 	slack, slackURL := fakeSlackServer(t)
 	cfg := demoConfig(t.TempDir(), "127.0.0.1:0", secrets)
@@ -231,6 +232,7 @@ const eventsFile = "testdata/backtest/events.ndjson"
 
 // To the word, for a person and for a program.
 func TestBacktestOutput(t *testing.T) {
+	t.Parallel()
 	if *update {
 		if err := os.WriteFile(eventsFile, fixture(t, 24, 0.05), 0o644); err != nil {
 			t.Fatal(err)
@@ -265,6 +267,7 @@ func TestBacktestOutput(t *testing.T) {
 // The same events give the same report, however they are packed and whatever
 // order a small file has.
 func TestBacktestSources(t *testing.T) {
+	t.Parallel()
 	plain, err := os.ReadFile(eventsFile)
 	if err != nil {
 		t.Fatal(err)
@@ -314,6 +317,7 @@ func TestBacktestSources(t *testing.T) {
 
 // Raw bodies give what their events give.
 func TestBacktestPayloads(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for name, body := range map[string]string{
 		"bird/1.json":     `{"event":"voice.outbound","service":"channels","payload":{"id":"leg-1","channelId":"c1","status":"completed","direction":"outgoing","duration":40,"updatedAt":"2026-11-02T09:00:40Z","mediaMetrics":{"mos":3.12}}}`,

@@ -41,6 +41,7 @@ func onDisk(t *testing.T, dir, text string) (files []string) {
 // An erased call is on the disk no more: neither its bodies nor its events, dead
 // letters, or what the rules know of it. The calls beside it are as they were.
 func TestEraseCall(t *testing.T) {
+	t.Parallel()
 	for _, running := range []bool{false, true} {
 		t.Run(fmt.Sprintf("running %v", running), func(t *testing.T) {
 			cfg := demoConfig(t.TempDir(), "127.0.0.1:0", testSecrets(t))
@@ -152,6 +153,7 @@ func checkpointText(t *testing.T, dir string) (text string) {
 // What an incident showed of an erased call is told to remain; the state of an
 // open one is cleared of it.
 func TestEraseCallOfIncident(t *testing.T) {
+	t.Parallel()
 	cfg := demoConfig(t.TempDir(), "127.0.0.1:0", testSecrets(t))
 	cfg.Rules = writeRules(t, badCallRule)
 	env := []string{"CALLWATCH_DATA_DIR=" + cfg.DataDir, "CALLWATCH_RULES=" + cfg.Rules}
@@ -182,6 +184,7 @@ func TestEraseCallOfIncident(t *testing.T) {
 
 // Stopped after any of its steps, erasing is finished by the next run.
 func TestEraseCallIsFinishedByTheNextRun(t *testing.T) {
+	t.Parallel()
 	first := stream.Position{Seq: 1}
 	for name, before := range map[string]func(t *testing.T, store *stream.Store){
 		"bodies": func(t *testing.T, store *stream.Store) {

@@ -26,13 +26,17 @@ const (
 // and compares the call that comes of them, and the number of incidents that the
 // shipped rules open, with what the case wants.
 func TestSequenceCases(t *testing.T) {
+	t.Parallel()
 	folders := casefile.Folders(providerCases)
 	if len(folders) == 0 {
 		t.Fatal("no folder of cases")
 	}
 	for _, dir := range folders {
 		for _, s := range casefile.Sequences(t, dir) {
-			t.Run(filepath.Base(dir)+"/"+s.Name, func(t *testing.T) { checkSequence(t, &s) })
+			t.Run(filepath.Base(dir)+"/"+s.Name, func(t *testing.T) {
+				t.Parallel()
+				checkSequence(t, &s)
+			})
 		}
 	}
 }
@@ -114,6 +118,7 @@ func checkSequenceCall(t *testing.T, base string, s *casefile.Sequence, want *ca
 // TestHTTPCases sends the requests of each case to a callwatch in development
 // and to one with a log-in: both have the console mounted.
 func TestHTTPCases(t *testing.T) {
+	t.Parallel()
 	_, dev := inDevelopment(t, testLogger(t), func(c *Config) { c.Rules = "../../rules.yaml" })
 	_, serving := running(t, func(c *Config) {
 		c.Rules = "../../rules.yaml"

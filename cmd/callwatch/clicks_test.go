@@ -13,6 +13,7 @@ import (
 // A person presses Acknowledge, twice as Slack sometimes delivers it, and then
 // Silence: the incident, its thread and its colours say so, once.
 func TestButtons(t *testing.T) {
+	t.Parallel()
 	slack, url := fakeSlackServer(t)
 	_, base := inDevelopment(t, testLogger(t), func(cfg *Config) {
 		cfg.Slack = SlackConfig{Token: "xoxb-test", Channel: "#voice", APIURL: url, Rate: 200, SigningSecret: "signing"}

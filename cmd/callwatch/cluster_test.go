@@ -183,6 +183,7 @@ func (f *fleet) settled(among ...int) {
 // Webhooks to two replicas on a cluster of three servers, while everything
 // breaks that may: what one undisturbed callwatch announces is announced, once.
 func TestClusterOfReplicas(t *testing.T) {
+	long(t)
 	secrets := testSecrets(t)
 	requests := traffic(t, secrets, 400)
 	requests = slices.DeleteFunc(requests, func(r simulate.Request) bool { return r.Expect == simulate.Refused })

@@ -18,6 +18,7 @@ func command(t *testing.T, ctx context.Context, environ []string, args ...string
 }
 
 func TestNotifyTest(t *testing.T) {
+	t.Parallel()
 	slack, url := fakeSlackServer(t)
 	environ := []string{"CALLWATCH_SLACK_TOKEN=xoxb-test", "CALLWATCH_SLACK_CHANNEL=#voice", "CALLWATCH_SLACK_API_URL=" + url}
 	code, out, errs := command(t, t.Context(), environ, "notify", "test")
@@ -40,6 +41,7 @@ func TestNotifyTest(t *testing.T) {
 }
 
 func TestDoctorWithSlack(t *testing.T) {
+	t.Parallel()
 	_, url := fakeSlackServer(t, "#voice")
 	environ := []string{
 		"CALLWATCH_SLACK_TOKEN=xoxb-test", "CALLWATCH_SLACK_CHANNEL=#voice", "CALLWATCH_SLACK_API_URL=" + url,
@@ -64,6 +66,7 @@ func TestDoctorWithSlack(t *testing.T) {
 
 // Another program subscribes to a running callwatch: here, events tail.
 func TestTailOfARunningCallwatch(t *testing.T) {
+	t.Parallel()
 	cfg := defaultConfig()
 	cfg.DataDir, cfg.Listen, cfg.NATS.Listen = t.TempDir(), "127.0.0.1:0", freeAddress(t)
 	a, err := newApp(t.Context(), cfg, devMode, testLogger(t))
@@ -118,6 +121,7 @@ func (w *watched) Write(p []byte) (int, error) {
 
 // No secret of the configuration shows in what is printed about it.
 func TestSecretsDoNotShow(t *testing.T) {
+	t.Parallel()
 	environ := []string{
 		"CALLWATCH_SLACK_TOKEN=xoxb-hunter2", "CALLWATCH_SLACK_CHANNEL=#voice", "CALLWATCH_SLACK_API_URL=http://127.0.0.1:1/",
 		"CALLWATCH_BUTTER_URL_TOKEN=hunter2", "CALLWATCH_ATOMS_SIGNING_SECRET=hunter2", "CALLWATCH_ADMIN_TOKEN=hunter2",

@@ -43,6 +43,7 @@ func isGenerated(t *testing.T, file, run string, got []byte) {
 }
 
 func TestConfigSchemaIsCheckedIn(t *testing.T) {
+	t.Parallel()
 	code, schema, errs := command(t, t.Context(), nil, "config", "schema")
 	if code != exitFine {
 		t.Fatal(errs)
@@ -52,6 +53,7 @@ func TestConfigSchemaIsCheckedIn(t *testing.T) {
 
 // The schema refuses what is misspelt, and what no setting takes.
 func TestConfigSchemaRefuses(t *testing.T) {
+	t.Parallel()
 	for _, text := range []string{
 		"listne: :8080", "mos: best", "durability: never", "log_level: loud", "listen: [1]",
 		"nats: {replicas: 0}", "nats: {replicas: 6}", "nats: {replicas: 1.5}", "slack: {rate: 0}", "slack: {show_numbers: 1}", "slack:",
@@ -70,6 +72,7 @@ func TestConfigSchemaRefuses(t *testing.T) {
 
 // What the tags say a setting takes is what check takes.
 func TestConfigTags(t *testing.T) {
+	t.Parallel()
 	visitSettings(reflect.ValueOf(defaultConfig()), nil, "", func(s shownSetting) {
 		proveTags(t, s.path[len(s.path)-1], s.tag, func(v any) error { return checkWith(s.path, v) })
 	})
@@ -135,6 +138,7 @@ func checkWith(path []string, value any) error {
 }
 
 func TestSettingNodes(t *testing.T) {
+	t.Parallel()
 	for preset, want := range map[any]any{
 		90 * time.Second: "1m30s", 10 * time.Minute: "10m", 2 * time.Hour: "2h", 20 * time.Hour: "20h", 90 * time.Minute: "1h30m", 10 * time.Second: "10s",
 		"a": "a", 2: 2, 1.5: 1.5, true: true,
@@ -164,6 +168,7 @@ func TestSettingNodes(t *testing.T) {
 // The example is generated, loads, says the defaults, and keeps to the schema:
 // as it stands, and with every setting in it set.
 func TestConfigExample(t *testing.T) {
+	t.Parallel()
 	example := configExample()
 	isGenerated(t, exampleFile, "ConfigExample", example)
 	if cfg := loadText(t, example); !cmp.Equal(cfg, loadText(t, []byte("{}")), cmpopts.IgnoreUnexported(Config{})) {

@@ -33,6 +33,8 @@ func (p *printed) String() string {
 // TestConsoleOfDemo: the pages of the demo show its traffic and do what their
 // buttons say.
 func TestConsoleOfDemo(t *testing.T) {
+	long(t)
+	t.Parallel()
 	browser := tab(t)
 	ctx, stop := context.WithCancel(context.Background())
 	out := &printed{}

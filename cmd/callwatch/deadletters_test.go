@@ -71,6 +71,7 @@ func storeAs(t *testing.T, dir string) (events, incidents []string) {
 // A normalizer that was broken, mended, and given its dead letters again leaves
 // the same calls and the same incidents as one that never broke.
 func TestDeadLettersAreMended(t *testing.T) {
+	t.Parallel()
 	secrets := testSecrets(t)
 	requests := traffic(t, secrets, 60)
 	rules := writeRules(t, badCallRule)

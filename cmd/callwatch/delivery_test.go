@@ -100,6 +100,7 @@ func TestTroubleOfSlackShowsEverywhere(t *testing.T) {
 
 // TestReceiversOfAnotherReplica: only a note that is fresh and whole says anything.
 func TestReceiversOfAnotherReplica(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	note := func(at time.Time) []byte {
 		b, err := json.Marshal(receiversNote{at, []backend.Receiver{{Name: "#voice", Degraded: true}}})
@@ -125,6 +126,7 @@ func TestReceiversOfAnotherReplica(t *testing.T) {
 
 // TestAlertRulesFire plays metrics to the shipped Prometheus alerts.
 func TestAlertRulesFire(t *testing.T) {
+	t.Parallel()
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
 		if os.Getenv("CALLWATCH_REQUIRE_PROMTOOL") == "1" {

@@ -67,6 +67,7 @@ func missingMetrics(query string, shown map[string]bool) []string {
 }
 
 func TestDashboardQueriesExist(t *testing.T) {
+	t.Parallel()
 	shown := shownMetrics(t)
 	var dashboard struct {
 		Panels []struct {
@@ -99,6 +100,7 @@ func TestDashboardQueriesExist(t *testing.T) {
 }
 
 func TestAlertRules(t *testing.T) {
+	t.Parallel()
 	const file = "../../deploy/prometheus/alerts.yaml"
 	shown := shownMetrics(t)
 	var rules struct {

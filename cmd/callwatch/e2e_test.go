@@ -49,12 +49,7 @@ func testSecrets(t *testing.T) simulate.Secrets {
 func start(t *testing.T, dir, rules, slackURL string, secrets simulate.Secrets, more ...string) *process {
 	t.Helper()
 	p := &process{t: t, base: "http://" + freeAddress(t), log: &bytes.Buffer{}}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.cmd = exec.Command(exe, "serve")
-	p.cmd.Dir = t.TempDir()
+	p.cmd = child(t, "serve")
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.cmd.Env = append(secretsEnviron(secrets),
 		"CALLWATCH_TEST_RUN=1", "CALLWATCH_LISTEN="+strings.TrimPrefix(p.base, "http://"), "CALLWATCH_DATA_DIR="+dir,
@@ -236,6 +231,8 @@ func (p *process) idle(stages ...string) {
 // A signed webhook in, exact Slack calls out, once: although callwatch is killed
 // with -9 in between and the provider sends everything again.
 func TestKilledInTheMiddle(t *testing.T) {
+	long(t)
+	t.Parallel()
 	secrets := testSecrets(t)
 	requests := traffic(t, secrets, 60)
 
@@ -274,6 +271,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 
 // What the operator reads, for one call, to the word.
 func TestOneCallToTheWord(t *testing.T) {
+	t.Parallel()
 	secrets := testSecrets(t)
 	slack, slackURL := fakeSlackServer(t)
 	p := start(t, t.TempDir(), writeRules(t, "rules:\n  - name: bad-call\n    when: packetsLost > 50 || mos < 3.5\n"), slackURL, secrets)
@@ -317,6 +315,7 @@ func findRequest(t *testing.T, requests []simulate.Request, provider, kind strin
 
 // Answers to what is not right, and what becomes of it.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	secrets := testSecrets(t)
 	slack, slackURL := fakeSlackServer(t)
 	p := start(t, t.TempDir(), writeRules(t, badCallRule), slackURL, secrets)
@@ -356,6 +355,8 @@ func TestBadInput(t *testing.T) {
 
 // The demo shows the main job at work, and ends by itself.
 func TestDemo(t *testing.T) {
+	long(t)
+	t.Parallel()
 	var out, errs bytes.Buffer
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
@@ -375,6 +376,7 @@ func TestDemo(t *testing.T) {
 
 // The console of serve --dev shows what came in unsigned.
 func TestDevConsole(t *testing.T) {
+	t.Parallel()
 	log := testLogger(t)
 	cfg := defaultConfig()
 	cfg.DataDir, cfg.Listen = t.TempDir(), "127.0.0.1:0"

@@ -36,6 +36,7 @@ func failedNow(t *testing.T, base string, ids ...string) {
 // A running callwatch explains a call of the past with the figures that its window
 // had then, and so do the command that asks it and the one that reads its store.
 func TestExplainWithTheWindowOfThen(t *testing.T) {
+	t.Parallel()
 	path := writeRules(t, countRule)
 	a, base := running(t, func(c *Config) { c.Rules = path })
 	failedNow(t, base, numbered(6)...)
@@ -80,6 +81,7 @@ func TestExplainWithTheWindowOfThen(t *testing.T) {
 // A call with more events before it than are read for one has no figures of other
 // calls, and says so.
 func TestExplainIsBounded(t *testing.T) {
+	t.Parallel()
 	path := writeRules(t, countRule)
 	a, base := running(t, func(c *Config) { c.Rules = path })
 	failedNow(t, base, numbered(5)...)

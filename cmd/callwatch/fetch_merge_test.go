@@ -14,6 +14,7 @@ import (
 // Whatever comes first, and however often: one call, final once, the rule about
 // quality fires once, and a window counts the call once, with its quality.
 func TestWebhookAndReportInAnyOrder(t *testing.T) {
+	t.Parallel()
 	const byWindow = `  - name: share
     over: 1h
     when: rate(mos < 3.5) > 0.5
@@ -89,6 +90,7 @@ func TestWebhookAndReportInAnyOrder(t *testing.T) {
 
 // Without a report a window waits for settle, and no longer than that.
 func TestWindowWaitsForTheReport(t *testing.T) {
+	t.Parallel()
 	a, base := running(t, func(c *Config) {
 		c.Rules = writeRules(t, "rules:\n  - name: long\n    over: 1h\n    when: avg(durationSec) > 10\n    min_calls: 1\n    settle: 2s\n    by: [provider]\n")
 	})

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -130,16 +129,11 @@ func (f *faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func startPaced(t *testing.T, dir, slackURL string, apis map[string]*faulty, pauses ...time.Duration) *process {
 	t.Helper()
 	p := &process{t: t, base: "http://" + freeAddress(t), log: &bytes.Buffer{}}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var delays []string
 	for _, d := range pauses {
 		delays = append(delays, d.String())
 	}
-	p.cmd = exec.Command(exe)
-	p.cmd.Dir = t.TempDir()
+	p.cmd = child(t)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.cmd.Env = []string{
 		"CALLWATCH_TEST_PACE=" + strings.Join(delays, ","), "CALLWATCH_LISTEN=" + strings.TrimPrefix(p.base, "http://"),
@@ -179,6 +173,8 @@ func startPaced(t *testing.T, dir, slackURL string, apis map[string]*faulty, pau
 // requests go wrong and callwatch is killed with -9 twice; and no call is asked
 // for more often than the back-off allows.
 func TestEveryReportIsFetched(t *testing.T) {
+	long(t)
+	t.Parallel()
 	n := *proofCalls
 	_, slackURL := fakeSlackServer(t)
 	apis, dir := map[string]*faulty{}, t.TempDir()
@@ -229,6 +225,8 @@ func TestEveryReportIsFetched(t *testing.T) {
 // Killed with -9 while a request is under way, callwatch knows afterwards that it
 // has asked: what is stored is the next attempt, not the one that was begun.
 func TestKilledWhileAsking(t *testing.T) {
+	long(t)
+	t.Parallel()
 	_, slackURL := fakeSlackServer(t)
 	f := startFaulty(t, "bird", 1, 1)
 	asked := make(chan struct{}, 8)

@@ -139,6 +139,7 @@ func spaced(t *testing.T, what string, asked []time.Time, pauses ...time.Duratio
 // trouble is asked for until it is there, at the provider's pace; the rule about
 // quality fires once although the webhook came three times.
 func TestReportIsFetched(t *testing.T) {
+	t.Parallel()
 	api, url := scriptedAPI(t, map[string][]scriptedAnswer{
 		birdPath("call-1"): {
 			{status: 404, body: "{}"},
@@ -177,6 +178,7 @@ func TestReportIsFetched(t *testing.T) {
 // What is not to be had in time makes the call final without quality: no rule
 // about quality fires, and one about all calls does not fire once more.
 func TestReportIsGivenUp(t *testing.T) {
+	t.Parallel()
 	_, url := scriptedAPI(t, nil)
 	a, base := running(t, func(c *Config) {
 		fetchesBird(url, 200*time.Millisecond)(c)
@@ -228,6 +230,7 @@ func pendingFetches(a *app) (n int64) {
 
 // An answer that is ready ends the job, also if the call as a whole is not complete.
 func TestReadyEndsTheJob(t *testing.T) {
+	t.Parallel()
 	api, url := scriptedAPI(t, map[string][]scriptedAnswer{birdPath("call-1"): {{status: 200, body: birdInsights("call-1", 2.9)}}})
 	a, base := running(t, func(c *Config) {
 		fetchesBird(url, 100*time.Millisecond)(c)
@@ -253,6 +256,7 @@ func TestReadyEndsTheJob(t *testing.T) {
 // An event that tells of something new is followed by a request although the call
 // is complete, until that request is answered wholly.
 func TestCompleteCallIsAskedAgain(t *testing.T) {
+	t.Parallel()
 	api, url := scriptedAPI(t, map[string][]scriptedAnswer{birdPath("call-1"): {
 		{status: 200, body: `{"id":"call-1","channelId":"c","status":"completed","duration":40}`},
 		{status: 200, body: birdInsights("call-1", 2.9)},
@@ -275,6 +279,7 @@ func TestCompleteCallIsAskedAgain(t *testing.T) {
 
 // A broken credential is told once and shown, and the provider is left alone.
 func TestRefusedCredentials(t *testing.T) {
+	t.Parallel()
 	refuse := []scriptedAnswer{{status: 401, body: "{}"}}
 	api, url := scriptedAPI(t, map[string][]scriptedAnswer{birdPath("call-1"): refuse, "/workspaces/w/channels/c/calls/call-1": refuse})
 	a, base := running(t, func(c *Config) {
@@ -305,6 +310,7 @@ func TestRefusedCredentials(t *testing.T) {
 // An unsigned webhook that the provider's API does not bear out fires no rule and
 // ends as a dead letter; one that it does is judged.
 func TestUnsignedWebhookIsConfirmed(t *testing.T) {
+	t.Parallel()
 	confirmed := `{"success":true,"data":{"call_sid":"call_2","status":"failed","agent_id":"a","to_number":"+15550100002",
 	  "start_time":"2026-11-01T12:00:00Z","end_time":"2026-11-01T12:00:45Z","duration_seconds":45}}`
 	_, url := scriptedAPI(t, map[string][]scriptedAnswer{"/api/calls/call_2": {{status: 404}, {status: 200, body: confirmed}}})
@@ -336,6 +342,7 @@ func TestUnsignedWebhookIsConfirmed(t *testing.T) {
 // A call whose webhook was lost while callwatch was down is found by the sweep,
 // fetched and judged; a second sweep adds nothing.
 func TestSweepFindsLostCalls(t *testing.T) {
+	t.Parallel()
 	listing := func(ids ...string) string {
 		var calls []string
 		for _, id := range ids {

@@ -33,6 +33,8 @@ func verbose(t *testing.T, base string) map[string]map[string]string {
 // running callwatch and before a start: webhooks become alerts all the same, and
 // readiness names the garbage.
 func TestForeignMessagesInTheStore(t *testing.T) {
+	long(t)
+	t.Parallel()
 	url, stopServer, err := natstest.Single(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -43,6 +43,7 @@ func hostileRules() []string {
 // Hostile drafts through API and console and hostile files through reload leave
 // webhooks, readiness and the rules in force as they are.
 func TestHostileRulesBesideWebhooks(t *testing.T) {
+	long(t)
 	path := writeRules(t, failedRule)
 	a, base := inDevelopment(t, testLogger(t), func(c *Config) { c.Rules = path })
 	failedCall(t, base, "", "call_first")

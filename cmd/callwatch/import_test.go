@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -111,6 +110,8 @@ func eventsByCall(t *testing.T, dir string) map[string]int {
 // An import that is killed goes on where it stopped: each call is there once, no
 // alert is sent, and backtest sees the calls at their own times.
 func TestImportIsKilledAndGoesOn(t *testing.T) {
+	long(t)
+	t.Parallel()
 	calls := 1500
 	if n, err := strconv.Atoi(os.Getenv("CALLWATCH_TEST_IMPORT")); err == nil {
 		calls = n // 10000 for the whole proof
@@ -121,14 +122,10 @@ func TestImportIsKilledAndGoesOn(t *testing.T) {
 	env = append(env, "CALLWATCH_DATA_DIR="+dir, "CALLWATCH_RULES="+rules)
 	command := []string{"import", "atoms", "--since", "7d"}
 
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	pages := calls / 100
 	for kill := range 2 { // with -9, somewhere among the pages
-		cmd := exec.Command(exe, command...)
-		cmd.Dir, cmd.Env = t.TempDir(), append(env, "CALLWATCH_TEST_RUN=1", "HOME="+os.Getenv("HOME"))
+		cmd := child(t, command...)
+		cmd.Env = append(env, "CALLWATCH_TEST_RUN=1", "HOME="+os.Getenv("HOME"))
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -195,6 +192,8 @@ type rulesReport = backtest.Report
 
 // A running callwatch imports too, of every provider, with faults on the way.
 func TestImportByRunningCallwatch(t *testing.T) {
+	long(t)
+	t.Parallel()
 	slack, slackURL := fakeSlackServer(t)
 	cfg := demoConfig(t.TempDir(), "127.0.0.1:0", testSecrets(t))
 	cfg.Rules = writeRules(t, everyCall)
@@ -234,6 +233,7 @@ func TestImportByRunningCallwatch(t *testing.T) {
 }
 
 func TestImportFile(t *testing.T) {
+	t.Parallel()
 	body := func(id string) string {
 		return fmt.Sprintf(`{"call_sid":%q,"status":"completed","duration":12,"timestamp":"2026-11-01T12:00:45Z"}`, id)
 	}

@@ -37,9 +37,7 @@ func clusterRules() string {
 // servers are a cluster for replicas that run in this process.
 func servers(t *testing.T) *natstest.Cluster {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("starts three servers")
-	}
+	long(t)
 	c, err := natstest.Start(t.Context(), t.TempDir(), false)
 	if err != nil {
 		t.Fatal(err)

@@ -42,6 +42,7 @@ func (l *logLines) with(t *testing.T, key, value string) map[string]map[string]a
 // TestLogJoins follows an alerting webhook by the ids in the log: from the id of
 // its request to the message in Slack.
 func TestLogJoins(t *testing.T) {
+	t.Parallel()
 	lines := &logLines{}
 	log, err := logger(lines, "debug", true)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 // TestNumbersAreMaskedInTheLog logs numbers in every place that a line has.
 func TestNumbersAreMaskedInTheLog(t *testing.T) {
+	t.Parallel()
 	for _, asJSON := range []bool{true, false} {
 		for _, number := range []string{"+49 151 1234 5678", "+4915112345678", "0049 151 12345678", "(0151) 12345678", "sip:+4915112345678@h", "tel:+49-151-12345678"} {
 			var out bytes.Buffer

@@ -62,6 +62,7 @@ func unknownVariables(text string, known map[string]bool) []string {
 }
 
 func TestManifestsNameSettingsThatExist(t *testing.T) {
+	t.Parallel()
 	known := knownVariables()
 	for _, file := range append(manifestFiles(t), "../../docs/cluster.md") {
 		b, err := os.ReadFile(file)
@@ -81,6 +82,7 @@ func TestManifestsNameSettingsThatExist(t *testing.T) {
 }
 
 func TestManifestsAreYAML(t *testing.T) {
+	t.Parallel()
 	for _, file := range manifestFiles(t) {
 		for i, doc := range documents(t, file) {
 			kubernetes := strings.Contains(file, "kubernetes")
@@ -94,6 +96,7 @@ func TestManifestsAreYAML(t *testing.T) {
 
 // Probes, and the rules that Kubernetes would mount, are ones that work.
 func TestManifestsOfKubernetes(t *testing.T) {
+	t.Parallel()
 	for _, file := range []string{"single.yaml", "replicas.yaml"} {
 		b, err := os.ReadFile("../../deploy/kubernetes/" + file)
 		if err != nil {

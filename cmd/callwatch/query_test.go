@@ -63,6 +63,7 @@ func callsOf(events []backend.StoredEvent) (ids []string) {
 }
 
 func TestHistoryEvents(t *testing.T) {
+	t.Parallel()
 	path := writeRules(t, failedRule)
 	a, base := running(t, func(c *Config) { c.Rules = path })
 	h := a.reads()
@@ -138,6 +139,7 @@ func TestHistoryEvents(t *testing.T) {
 }
 
 func TestHistoryOfACall(t *testing.T) {
+	t.Parallel()
 	path := writeRules(t, failedRule+"  - {name: low-mos, when: mos < 3.5}\n  - {name: by-provider, when: status == \"failed\", by: [provider]}\n")
 	a, base := running(t, func(c *Config) { c.Rules = path })
 	h := a.reads()
@@ -202,6 +204,7 @@ func TestHistoryOfACall(t *testing.T) {
 }
 
 func TestHistoryBacktest(t *testing.T) {
+	t.Parallel()
 	path := writeRules(t, failedRule)
 	a, base := running(t, func(c *Config) { c.Rules = path })
 	h := a.reads()
@@ -231,6 +234,7 @@ func TestHistoryBacktest(t *testing.T) {
 }
 
 func TestHistoryStatus(t *testing.T) {
+	t.Parallel()
 	path := writeRules(t, failedRule)
 	a, base := running(t, func(c *Config) { c.Rules = path })
 	h := a.reads()
@@ -262,6 +266,7 @@ func TestHistoryStatus(t *testing.T) {
 
 // After a restart the index is built anew from what is stored.
 func TestHistoryAfterARestart(t *testing.T) {
+	t.Parallel()
 	dir, path := t.TempDir(), writeRules(t, failedRule)
 	configure := func(c *Config) { c.DataDir, c.Rules = dir, path }
 	key := call.Key{Provider: "butter", CallID: "call_1"}

@@ -10,6 +10,7 @@ import (
 
 // A rule that may not have more keys says so: calls it leaves out raise no alert.
 func TestReadinessNamesFullRules(t *testing.T) {
+	t.Parallel()
 	cfg := defaultConfig()
 	cfg.DataDir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
 	cfg.Rules = writeRules(t, "rules: [{name: each, when: status == \"failed\", by: [callId], max_keys: 2}]")

@@ -37,6 +37,7 @@ func (r recordedTruth) expect(t *testing.T) (e casefile.Expect) {
 // compares the call with what getStats of the same connection said. They lie
 // outside of the repository: CALLWATCH_CORPUS names the folder.
 func TestRecordedReports(t *testing.T) {
+	t.Parallel()
 	dir := os.Getenv("CALLWATCH_CORPUS")
 	if dir == "" {
 		t.Skip("CALLWATCH_CORPUS is not set: no folder of recorded bodies")

@@ -17,6 +17,7 @@ var update = providertest.Update
 
 // The tables of docs/ come from the field table, the settings and the provider registry.
 func TestReferenceTables(t *testing.T) {
+	t.Parallel()
 	for file, parts := range map[string]map[string]string{
 		"fields.md":        {"fields": fieldReference()},
 		"configuration.md": {"settings": settingReference(), "providers": providerReference()},

@@ -50,6 +50,7 @@ func misread(c *Config) {
 // Stored bodies are run through a mended normalizer: the differences are shown;
 // once applied, what is read from the store is right, and nothing is announced.
 func TestReplayCorrects(t *testing.T) {
+	t.Parallel()
 	slack, slackURL := fakeSlackServer(t)
 	cfg := demoConfig(t.TempDir(), "127.0.0.1:0", testSecrets(t))
 	cfg.Rules, cfg.AdminToken = writeRules(t, badCallRule), "secret-token"

@@ -15,6 +15,7 @@ import (
 // rules explain reads a file as backtest does: events without a time of receipt
 // count when the call ended, and two equal lines are one event.
 func TestExplainReadsEventsAsBacktestDoes(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "events.ndjson")
 	src := `{"provider": "example", "kind": "ended", "callId": "c1", "mos": 2.0, "endedAt": "2026-03-02T12:00:00Z", "occurredAt": "2026-03-02T20:00:00Z"}
 {"provider": "example", "kind": "stats", "callId": "c2", "jitterMs": 40, "occurredAt": "2026-03-02T11:00:10Z"}

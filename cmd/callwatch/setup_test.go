@@ -12,6 +12,7 @@ import (
 
 // Every provider has a guide, and its settings in it come from the registry.
 func TestSetupGuides(t *testing.T) {
+	t.Parallel()
 	for _, p := range registry.Providers() {
 		t.Run(p.Name, func(t *testing.T) {
 			file := "../../docs/setup/" + p.Name + ".md"

@@ -42,6 +42,8 @@ func tab(t *testing.T) context.Context {
 // Out of the box, a reader of the page acknowledges and silences an incident with
 // its buttons, through the route and the signature that the real Slack uses.
 func TestButtonsOfThePage(t *testing.T) {
+	long(t)
+	t.Parallel()
 	browser := tab(t)
 	a, base := inDevelopment(t, testLogger(t), func(*Config) {})
 	failedCall(t, base, butterToken, "call_0123456789ab")

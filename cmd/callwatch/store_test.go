@@ -11,6 +11,7 @@ import (
 // The store is measured and pruned the same way by a running callwatch and on the
 // stopped data directory.
 func TestStoreSizeAndPrune(t *testing.T) {
+	t.Parallel()
 	cfg := demoConfig(t.TempDir(), "127.0.0.1:0", testSecrets(t))
 	cfg.Rules, cfg.AdminToken = writeRules(t, badCallRule), "secret-token"
 	env := []string{"CALLWATCH_ADMIN_TOKEN=secret-token", "CALLWATCH_DATA_DIR=" + cfg.DataDir, "CALLWATCH_RULES=" + cfg.Rules}
@@ -60,6 +61,7 @@ func TestStoreSizeAndPrune(t *testing.T) {
 }
 
 func TestShownUsage(t *testing.T) {
+	t.Parallel()
 	days := 2.25
 	for want, u := range map[string]backend.StoreUsage{
 		"0 B":               {},

@@ -35,6 +35,7 @@ func (l *logBook) String() string {
 // than it allows, and whoever looks for one of them finds it: in the storm's
 // thread, in the API and in the log.
 func TestStormIsFoundEverywhere(t *testing.T) {
+	long(t)
 	t.Parallel()
 	const many = 2000
 	slack, slackURL := fakeSlackServer(t, "#voice")

@@ -86,6 +86,7 @@ func unlisted(t *testing.T, n int, first time.Time) []providerfake.Call {
 
 // A call whose hangup was lost gets the report that the hangup would have led to.
 func TestSweptCallGetsItsReport(t *testing.T) {
+	t.Parallel()
 	a, _, api := sweeping(t, "telnyx", 100*time.Millisecond)
 	calls := api.Make(6, providerfake.Making{First: time.Now()})
 	for _, c := range calls {
@@ -100,6 +101,7 @@ func TestSweptCallGetsItsReport(t *testing.T) {
 // A call that a list names by its segment is known where a webhook told of the
 // segment.
 func TestSweepKnowsCallsByTheirSession(t *testing.T) {
+	t.Parallel()
 	a, base, api := sweeping(t, "signalwire", 100*time.Millisecond)
 	calls := unlisted(t, 8, time.Now())
 	want := map[string]bool{}
@@ -132,6 +134,7 @@ func TestSweepKnowsCallsByTheirSession(t *testing.T) {
 // An import merges what a list names by its segment into the call that webhooks
 // told of.
 func TestImportKnowsCallsByTheirSession(t *testing.T) {
+	t.Parallel()
 	a, base, api := sweeping(t, "signalwire", time.Hour) // the import comes first
 	calls := unlisted(t, 6, time.Now().Add(-10*time.Minute))
 	want := map[string]bool{}
@@ -163,6 +166,7 @@ func TestImportKnowsCallsByTheirSession(t *testing.T) {
 // While the API of a provider that cannot sign refuses us, its calls do not end:
 // that is shown and counted.
 func TestHeldCallsAreShown(t *testing.T) {
+	t.Parallel()
 	_, api := scriptedAPI(t, map[string][]scriptedAnswer{"/api/calls/call_1": {{status: 401, body: "{}"}}})
 	_, base := running(t, func(c *Config) {
 		c.Providers["butter"]["api_key"], c.Providers["butter"]["api_url"] = "key", Secret(api)

@@ -29,6 +29,7 @@ func wantSafe(t *testing.T, name string, out []byte) {
 }
 
 func TestTerminalWriter(t *testing.T) {
+	t.Parallel()
 	for _, text := range []string{dangerous, "a\xffb", "\xc2", "\xe2\x80", "\x9b31m", "ok ✓ é 日本\tx\n", "👨\u200d👩\u200d👧", strings.Repeat(dangerous, 100)} {
 		for chunk := 1; chunk <= 7; chunk += 3 { // runes are cut
 			var out bytes.Buffer
@@ -62,6 +63,7 @@ func TestTerminalWriter(t *testing.T) {
 
 // TestCommandsPrintNothingDangerous runs commands on hostile files and arguments.
 func TestCommandsPrintNothingDangerous(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)

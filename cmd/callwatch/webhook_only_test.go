@@ -58,6 +58,7 @@ func TestWebhookOnlyProvider(t *testing.T) { providertest.Run(t, acme(), "testda
 
 // With its line in the registry it is served: verified, stored, normalized, judged, listed.
 func TestWebhookOnlyProviderIsServed(t *testing.T) {
+	t.Parallel()
 	rulesFile := filepath.Join(t.TempDir(), "rules.yaml")
 	if err := os.WriteFile(rulesFile, []byte(failedRule), 0o600); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"callwatch/call"
 	"callwatch/normalizer"
 )
 
@@ -102,8 +103,10 @@ func sourceOf(path, root string) string {
 // sample is a case as its group sees it.
 type sample struct {
 	Case
-	root string
-	tree any
+	root   string
+	tree   any
+	leaves []leaf       // of tree
+	events []call.Event // of the body
 }
 
 // samples sorts the cases of a provider into the groups. One that belongs to
@@ -112,7 +115,8 @@ func samples(t *testing.T, p normalizer.Provider, dir string, groups []fieldGrou
 	t.Helper()
 	sorted := make([][]sample, len(groups))
 	for _, c := range Cases(t, p.Name, dir) {
-		if events, err := normalizer.Events(p, &c.Body, normalizer.Options{}); err != nil || len(events) == 0 {
+		events, err := normalizer.Events(p, &c.Body, normalizer.Options{})
+		if err != nil || len(events) == 0 {
 			continue
 		}
 		i := slices.IndexFunc(groups, func(g fieldGroup) bool { _, ok := g.root(c.Name); return ok })
@@ -121,7 +125,8 @@ func samples(t *testing.T, p normalizer.Provider, dir string, groups []fieldGrou
 			continue
 		}
 		root, _ := groups[i].root(c.Name)
-		sorted[i] = append(sorted[i], sample{c, root, treeOf(&c.Body)})
+		tree := treeOf(&c.Body)
+		sorted[i] = append(sorted[i], sample{c, root, tree, leaves(tree, "", nil), events})
 	}
 	return sorted
 }
@@ -142,7 +147,7 @@ func Fields(t *testing.T, p normalizer.Provider, dir string) {
 			}
 		}
 		for _, s := range all {
-			for _, l := range leaves(s.tree, "", nil) {
+			for _, l := range s.leaves {
 				if source := sourceOf(l.path, s.root); !listed[source] && !strings.HasSuffix(source, "odd") {
 					t.Errorf("%s: %s of %s is neither mapped nor listed as raw", groups[i].title, source, s.Name)
 					listed[source] = true

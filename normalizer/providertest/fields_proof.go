@@ -34,19 +34,23 @@ func (r *fieldRow) proof(p normalizer.Provider, all []sample) error {
 		if len(missing) == 0 && mapped {
 			break
 		}
-		full := s.Body
+		full, has, events := s.Body, s.leaves, s.events
 		path := r.path(s.root)
 		if r.example != nil && sourceOf(path, s.root) == r.source {
 			full = bodyOf(&s.Body, changed(s.tree, steps(path), func(any) (any, bool) { return r.example, true }))
+			has = leaves(treeOf(&full), "", nil)
+			var err error
+			if events, err = normalizer.Events(p, &full, normalizer.Options{}); err != nil {
+				continue
+			}
 		}
 		var values []leaf
-		for _, l := range leaves(treeOf(&full), "", nil) {
+		for _, l := range has {
 			if l.path == path || strings.HasPrefix(l.path, path+".") {
 				values = append(values, l)
 			}
 		}
-		events, err := normalizer.Events(p, &full, normalizer.Options{})
-		if len(values) == 0 || err != nil || len(events) == 0 {
+		if len(values) == 0 || len(events) == 0 {
 			continue
 		}
 		held = true
@@ -57,9 +61,17 @@ func (r *fieldRow) proof(p normalizer.Provider, all []sample) error {
 			}
 			delete(missing, r.target)
 		case mapped:
+			with, err := p.Normalize(&full)
+			if err != nil {
+				continue
+			}
 			for _, other := range s.others(all, r, &full, values) {
+				if len(missing) == 0 {
+					break
+				}
+				without, err := p.Normalize(&other)
 				for name := range missing {
-					if depends(p, &full, &other, name) {
+					if depends(with, without, err, name) {
 						delete(missing, name)
 					}
 				}
@@ -86,7 +98,7 @@ func (s *sample) others(all []sample, r *fieldRow, full *normalizer.Body, values
 		bodies = append(bodies, bodyOf(full, changed(tree, path, func(any) (any, bool) { return v, true })))
 	}
 	for _, o := range all {
-		for _, l := range leaves(o.tree, "", nil) {
+		for _, l := range o.leaves {
 			if l.path == r.path(o.root) && len(bodies) < 12 && !equalValue(l.value, values[0].value) {
 				with(l.value)
 			}
@@ -101,14 +113,9 @@ func (s *sample) others(all []sample, r *fieldRow, full *normalizer.Body, values
 	return bodies
 }
 
-// depends says whether an event field is set by what the two bodies differ in.
+// depends reports whether an event field differs between the events of two bodies.
 // A body of no known kind gives no event at all.
-func depends(p normalizer.Provider, full, other *normalizer.Body, name string) bool {
-	with, err := p.Normalize(full)
-	if err != nil {
-		return false
-	}
-	without, err := p.Normalize(other)
+func depends(with, without []call.Event, err error, name string) bool {
 	if err != nil || len(without) != len(with) {
 		return name == "kind"
 	}

@@ -226,6 +226,7 @@ func (a *alertStore) shown(incident string) string {
 }
 
 func TestAlertFollowsTheIncident(t *testing.T) {
+	t.Parallel()
 	for _, c := range alertCases {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene(t, channel)
@@ -247,6 +248,7 @@ func TestAlertFollowsTheIncident(t *testing.T) {
 
 // TestRealAlertmanager plays the same lives to an Alertmanager and reads its API.
 func TestRealAlertmanager(t *testing.T) {
+	t.Parallel()
 	address := startAlertmanager(t)
 	shown := func(incident string) string {
 		var alerts []amAlert
@@ -311,13 +313,19 @@ func fetchAlerts(t *testing.T, address, incident string) []byte {
 	return body
 }
 
+// long skips a test that computes for seconds or starts a process.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
+}
+
 // startAlertmanager starts the Alertmanager of this machine. Without one the test
 // skips, or fails where CALLWATCH_REQUIRE_ALERTMANAGER is 1.
 func startAlertmanager(t *testing.T) (address string) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("starts a process")
-	}
+	long(t)
 	binary, err := exec.LookPath("prometheus-alertmanager")
 	if err != nil {
 		binary, err = exec.LookPath("alertmanager")

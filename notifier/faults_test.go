@@ -44,6 +44,7 @@ func nth(method string, n int, f slackfake.Fault) func(slackfake.Call) slackfake
 // TestEveryFaultOnEveryCall lets each kind of fault happen to each call of the
 // incident in turn.
 func TestEveryFaultOnEveryCall(t *testing.T) {
+	t.Parallel()
 	hang := time.Hour
 	faults := map[string]slackfake.Fault{
 		"limited":        {Status: 429, RetryAfter: 7},
@@ -78,6 +79,7 @@ func TestEveryFaultOnEveryCall(t *testing.T) {
 }
 
 func TestFaultsAtRandomEndInOneThread(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
@@ -95,6 +97,7 @@ func TestFaultsAtRandomEndInOneThread(t *testing.T) {
 // TestRestartAtEveryCall stops the program after each call to Slack, before it
 // could note the result, and starts it again.
 func TestRestartAtEveryCall(t *testing.T) {
+	t.Parallel()
 	for stop := 1; stop <= 6; stop++ {
 		for _, commit := range []bool{true, false} {
 			t.Run(fmt.Sprintf("call %d, committed %v", stop, commit), func(t *testing.T) {
@@ -135,6 +138,7 @@ func TestRestartAtEveryCall(t *testing.T) {
 }
 
 func TestSlackDownForTenMinutes(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	s.fake.SetFault(func(c slackfake.Call) slackfake.Fault {
 		if c.At.Before(notifiertest.T0.Add(10 * time.Minute)) {
@@ -150,6 +154,7 @@ func TestSlackDownForTenMinutes(t *testing.T) {
 }
 
 func TestConnectionRefusedIsNotLookedFor(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	good := s.cfg.APIURL
 	s.cfg.APIURL = "http://127.0.0.1:1/api/"
@@ -171,6 +176,7 @@ func TestConnectionRefusedIsNotLookedFor(t *testing.T) {
 }
 
 func TestArchivedChannelFallsBackToDefault(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel, "#team", "#other")
 	route := func(in rules.Incident) rules.Incident {
 		in.Slack = []string{"#team", "#other", channel}
@@ -205,6 +211,7 @@ func TestArchivedChannelFallsBackToDefault(t *testing.T) {
 }
 
 func TestBrokenDefaultIsHeldUntilFixed(t *testing.T) {
+	t.Parallel()
 	for name, step := range map[string]struct {
 		breakIt func(*slackfake.Server)
 		repair  func(*slackfake.Server)
@@ -239,6 +246,7 @@ func TestBrokenDefaultIsHeldUntilFixed(t *testing.T) {
 }
 
 func TestStaleIncidentIsGivenUp(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	s.fake.Revoke("account_inactive")
 	s.handle(rules.StepOpened, notifiertest.Opened())
@@ -251,6 +259,7 @@ func TestStaleIncidentIsGivenUp(t *testing.T) {
 }
 
 func TestRefusedBlocksBecomeText(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	refused := 0
 	s.fake.SetFault(func(c slackfake.Call) slackfake.Fault {
@@ -271,6 +280,7 @@ func TestRefusedBlocksBecomeText(t *testing.T) {
 }
 
 func TestMessageThatSlackNeverTakesIsParked(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	s.fake.SetFault(func(c slackfake.Call) slackfake.Fault {
 		if c.Metadata.EventPayload["transition"] == notifier.OpenedName {
@@ -288,6 +298,7 @@ func TestMessageThatSlackNeverTakesIsParked(t *testing.T) {
 }
 
 func TestDeletedRootIsPostedAgain(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.drain()
@@ -310,6 +321,7 @@ func TestDeletedRootIsPostedAgain(t *testing.T) {
 }
 
 func TestForbiddenEditsLeaveTheLines(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	s.fake.SetFault(func(c slackfake.Call) slackfake.Fault {
 		if c.Method == "chat.update" {
@@ -324,6 +336,7 @@ func TestForbiddenEditsLeaveTheLines(t *testing.T) {
 }
 
 func TestPostedAgainWhereLookingIsForbidden(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	posts := 0
 	s.fake.SetFault(func(c slackfake.Call) slackfake.Fault {
@@ -360,6 +373,9 @@ func (s *scene) postOther() (notifier.Place, error) {
 // TestLookGoesOn looks for a message in a busy channel whose history can be read
 // every other time only: what was read once is not read again.
 func TestLookGoesOn(t *testing.T) {
+	t.Parallel()
+	long(t)
+	t.Parallel()
 	s := newScene(t, channel)
 	s.fake.SetFault(func(c slackfake.Call) slackfake.Fault {
 		return slackfake.Fault{Status: 500, Commit: c.Method == "chat.postMessage"}
@@ -395,6 +411,9 @@ func TestLookGoesOn(t *testing.T) {
 
 // TestChannelTooFull: a message that cannot be looked for is posted again.
 func TestChannelTooFull(t *testing.T) {
+	t.Parallel()
+	long(t)
+	t.Parallel()
 	s := newScene(t, channel)
 	s.fake.SetFault(func(slackfake.Call) slackfake.Fault { return slackfake.Fault{Status: 500} })
 	s.handle(rules.StepOpened, notifiertest.Opened())
@@ -412,6 +431,7 @@ func TestChannelTooFull(t *testing.T) {
 }
 
 func TestLedgerAwayPostsNothing(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	s.ledger.failNext(3)
 	s.handle(rules.StepOpened, notifiertest.Opened())
@@ -428,6 +448,7 @@ func TestLedgerAwayPostsNothing(t *testing.T) {
 // TestTwoInstancesPostOnce lets two notifiers work on the same ledger and the
 // same transitions, one call of each in turn.
 func TestTwoInstancesPostOnce(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	first := s.n
 	s.restart()
@@ -459,6 +480,7 @@ func TestTwoInstancesPostOnce(t *testing.T) {
 }
 
 func TestTokenIsNowhere(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	s.fake.SetFault(slackfake.Seeded(3, 0.6, time.Hour))
 	s.cfg.Timeout = 100 * time.Millisecond

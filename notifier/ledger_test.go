@@ -46,6 +46,9 @@ func (m *memory) damage(change func([]byte) []byte) {
 // TestDamagedLedgerAnnouncesNothingTwice damages the pages after each step of an
 // incident's life, with a restart and in the running process.
 func TestDamagedLedgerAnnouncesNothingTwice(t *testing.T) {
+	t.Parallel()
+	long(t)
+	t.Parallel()
 	life := []struct {
 		step rules.Step
 		in   rules.Incident
@@ -81,6 +84,7 @@ func TestDamagedLedgerAnnouncesNothingTwice(t *testing.T) {
 
 // TestLostLedgerOfUnannouncedIncident looks once, and then announces.
 func TestLostLedgerOfUnannouncedIncident(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.clock.to(notifiertest.T0.Add(time.Hour))
@@ -97,6 +101,7 @@ func TestLostLedgerOfUnannouncedIncident(t *testing.T) {
 }
 
 func TestLostLedgerAnnouncesNothingThatIsOverForADay(t *testing.T) {
+	t.Parallel()
 	for wait, want := range map[time.Duration]int{23 * time.Hour: 1, 25 * time.Hour: 0} {
 		s := newScene(t, channel)
 		s.handle(rules.StepOpened, notifiertest.Opened())
@@ -115,6 +120,7 @@ func TestLostLedgerAnnouncesNothingThatIsOverForADay(t *testing.T) {
 
 // TestLostLedgerOfAStorm: neither the storm nor its list is told again.
 func TestLostLedgerOfAStorm(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	for i := range 30 {
 		in := notifiertest.Opened()
@@ -137,6 +143,7 @@ func TestLostLedgerOfAStorm(t *testing.T) {
 // TestLedgerDamagedWhileASlackCallIsUnderWay: what this process knows it has sent
 // takes the place of what the store lost.
 func TestLedgerDamagedWhileASlackCallIsUnderWay(t *testing.T) {
+	t.Parallel()
 	for kind, change := range damages() {
 		for at := 1; at <= 5; at++ {
 			t.Run(fmt.Sprintf("%s at call %d", kind, at), func(t *testing.T) {

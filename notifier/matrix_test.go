@@ -15,6 +15,7 @@ import (
 // at random, Slack away for ten minutes, blocks refused, a channel archived and a
 // token revoked for a while, and a restart.
 func TestFaultMatrix(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()

@@ -15,6 +15,7 @@ import (
 )
 
 func TestIncidentBecomesOneThread(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.until(notifiertest.T0.Add(time.Second))
@@ -65,6 +66,7 @@ func (s *scene) wantPaced() {
 }
 
 func TestReplayPostsNothing(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.drain()
@@ -84,6 +86,7 @@ func TestReplayPostsNothing(t *testing.T) {
 }
 
 func TestSkippedTransitionsAreMadeUpFor(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.drain()
@@ -96,6 +99,7 @@ func TestSkippedTransitionsAreMadeUpFor(t *testing.T) {
 }
 
 func TestShadowAndOffAreNotSent(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	for _, mode := range []rules.Mode{rules.Shadow, rules.Off} {
 		in := notifiertest.Opened()
@@ -112,6 +116,7 @@ func TestShadowAndOffAreNotSent(t *testing.T) {
 }
 
 func TestEachChannelHasItsThread(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel, "#a", "#b")
 	in := notifiertest.Opened()
 	in.Slack = []string{"#a", "#b", "#a"}
@@ -124,6 +129,7 @@ func TestEachChannelHasItsThread(t *testing.T) {
 }
 
 func TestUrgentGoesFirst(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	old := notifiertest.Opened()
 	old.ID = "old"
@@ -153,6 +159,7 @@ func TestUrgentGoesFirst(t *testing.T) {
 }
 
 func TestWithoutSlackIncidentsAreLogged(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	s.cfg.Token = ""
 	s.restart()
@@ -170,6 +177,7 @@ func TestWithoutSlackIncidentsAreLogged(t *testing.T) {
 }
 
 func TestTrialAndCheck(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel, "#other")
 	link, err := s.n.Test(t.Context(), "#other")
 	if err != nil || !strings.HasPrefix(link, "https://") {
@@ -191,6 +199,7 @@ func TestTrialAndCheck(t *testing.T) {
 // TestRunDelivers is the loop in real time: no test waits for more than the
 // message it expects.
 func TestRunDelivers(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	s.cfg.Rate = 1000
 	s.n = notifier.New(s.cfg.notifier(), s.ledger, time.Now, slog.New(slog.DiscardHandler))

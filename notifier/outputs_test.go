@@ -67,6 +67,7 @@ func routed(in rules.Incident) rules.Incident {
 }
 
 func TestWebhookGetsEveryStepInOrder(t *testing.T) {
+	t.Parallel()
 	s, r := outputScene(t, func(url string) outputConfig {
 		return outputConfig{Webhook: notifier.Token(url + "/hook"), Secret: "s3cret"}
 	}, 500, 429, 200, 503)
@@ -122,6 +123,7 @@ func signature(secret, id string, at time.Time, body []byte) string {
 }
 
 func TestRefusedWebhookIsGivenUpAndTheNextIsSent(t *testing.T) {
+	t.Parallel()
 	s, r := outputScene(t, func(url string) outputConfig { return outputConfig{Webhook: notifier.Token(url)} }, 400)
 	s.handle(rules.StepOpened, routed(notifiertest.Opened()))
 	s.handle(rules.StepResolved, routed(notifiertest.Resolved()))
@@ -132,6 +134,7 @@ func TestRefusedWebhookIsGivenUpAndTheNextIsSent(t *testing.T) {
 }
 
 func TestUnreachableOutputIsShownAndCatchesUp(t *testing.T) {
+	t.Parallel()
 	s, r := outputScene(t, func(url string) outputConfig { return outputConfig{Webhook: notifier.Token(url + "/very-secret-path")} }, 404)
 	s.handle(rules.StepOpened, routed(notifiertest.Opened()))
 	s.until(notifiertest.T0.Add(10 * time.Second))
@@ -148,6 +151,7 @@ func TestUnreachableOutputIsShownAndCatchesUp(t *testing.T) {
 }
 
 func TestAlertFiresUntilItIsResolved(t *testing.T) {
+	t.Parallel()
 	s, r := outputScene(t, func(url string) outputConfig { return outputConfig{Alertmanager: notifier.Token(url + "/")} })
 	s.handle(rules.StepOpened, routed(notifiertest.Opened()))
 	s.until(notifiertest.T0.Add(150 * time.Second))
@@ -188,6 +192,7 @@ func TestAlertFiresUntilItIsResolved(t *testing.T) {
 }
 
 func TestIncomingWebhookPostsOpeningAndResolve(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	r := &receiver{now: s.clock.now, statuses: []int{500}}
 	server := httptest.NewServer(r)
@@ -223,6 +228,7 @@ func TestIncomingWebhookPostsOpeningAndResolve(t *testing.T) {
 
 // TestWebhookNumbersAreMaskedWhereConfigured: in fields, keys and sentences.
 func TestWebhookNumbersAreMaskedWhereConfigured(t *testing.T) {
+	t.Parallel()
 	for _, masked := range []bool{true, false} {
 		s, r := outputScene(t, func(url string) outputConfig { return outputConfig{Webhook: notifier.Token(url)} })
 		s.cfg.MaskOutputs = masked

@@ -11,6 +11,7 @@ import (
 )
 
 func TestPlan(t *testing.T) {
+	t.Parallel()
 	at := func(n uint64) rules.Cause { return rules.Cause{Seq: n} }
 	shows := func(m, hash string, seq uint64) Shown {
 		return Shown{Mark: m, Hash: hash, Cause: at(seq), At: notifiertest.T0}
@@ -62,6 +63,7 @@ func TestPlan(t *testing.T) {
 }
 
 func TestBucket(t *testing.T) {
+	t.Parallel()
 	b := bucket{every: time.Second, burst: 3}
 	var got []time.Duration
 	now := notifiertest.T0
@@ -80,6 +82,7 @@ func TestBucket(t *testing.T) {
 }
 
 func TestBackOffDoublesUpToAMinute(t *testing.T) {
+	t.Parallel()
 	l := &lane{}
 	var got []time.Duration
 	for range 8 {

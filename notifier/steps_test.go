@@ -30,6 +30,7 @@ func clicks(now func() time.Time, took *[]slack.Action) *slack.Clicks {
 // TestScriptedIncident is an incident from open to resolve with everything that
 // may happen in between, acknowledged by a click.
 func TestScriptedIncident(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	s.cfg.Buttons = true
 	s.restart()
@@ -85,6 +86,7 @@ func TestScriptedIncident(t *testing.T) {
 }
 
 func TestResolvedByHandSaysWho(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.drain()
@@ -105,6 +107,7 @@ func TestResolvedByHandSaysWho(t *testing.T) {
 }
 
 func TestSilenceSaysNothingButTheResolve(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.drain()
@@ -132,6 +135,7 @@ func TestSilenceSaysNothingButTheResolve(t *testing.T) {
 }
 
 func TestSilencedFromTheStartIsToldAtItsEnd(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	in := notifiertest.Silenced()
 	s.handle(rules.StepOpened, in)
@@ -155,6 +159,7 @@ func TestSilencedFromTheStartIsToldAtItsEnd(t *testing.T) {
 }
 
 func TestEveryStepSpeaksOnce(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.drain()
@@ -180,6 +185,7 @@ func TestEveryStepSpeaksOnce(t *testing.T) {
 }
 
 func TestAdoptedIncidentsLiveInTheParentsThread(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, channel)
 	child := notifiertest.Grown()
 	child.ID = "inc_child1"
@@ -219,6 +225,7 @@ func TestAdoptedIncidentsLiveInTheParentsThread(t *testing.T) {
 }
 
 func TestRefusedBlockIsDroppedAlone(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		detail string
 		gone   string
@@ -256,6 +263,7 @@ func TestRefusedBlockIsDroppedAlone(t *testing.T) {
 }
 
 func TestLimitOfEditsHoldsInAllChannels(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, "#a", "#b")
 	for _, c := range []string{"#a", "#b"} {
 		in := notifiertest.Opened()

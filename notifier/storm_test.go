@@ -40,6 +40,9 @@ func (s *scene) everything() string {
 }
 
 func TestStormOf2000Incidents(t *testing.T) {
+	t.Parallel()
+	long(t)
+	t.Parallel()
 	const many = 2000
 	s := stormScene(t)
 	for i := range many {
@@ -92,6 +95,7 @@ func TestStormOf2000Incidents(t *testing.T) {
 }
 
 func TestStormSurvivesRestarts(t *testing.T) {
+	t.Parallel()
 	s := stormScene(t)
 	for i := range 250 {
 		after := time.Duration(i) * 100 * time.Millisecond
@@ -124,6 +128,7 @@ func TestStormSurvivesRestarts(t *testing.T) {
 }
 
 func TestCriticalBypassesAStorm(t *testing.T) {
+	t.Parallel()
 	s := stormScene(t)
 	for i := range 30 {
 		s.handle(rules.StepOpened, nthIncident(i, 0))
@@ -147,6 +152,7 @@ func TestCriticalBypassesAStorm(t *testing.T) {
 }
 
 func TestStormIsOffWhereARouteSaysSo(t *testing.T) {
+	t.Parallel()
 	s := stormScene(t)
 	s.cfg.Storms = map[string]rules.Storm{channel: {}}
 	s.restart()
@@ -160,6 +166,7 @@ func TestStormIsOffWhereARouteSaysSo(t *testing.T) {
 }
 
 func TestMemberOfAStormIsLiftedWhenItIsReminded(t *testing.T) {
+	t.Parallel()
 	s := stormScene(t)
 	for i := range 12 {
 		s.handle(rules.StepOpened, nthIncident(i, 0))
@@ -181,6 +188,7 @@ func TestMemberOfAStormIsLiftedWhenItIsReminded(t *testing.T) {
 }
 
 func TestStormGoesOnUntilItIsCalm(t *testing.T) {
+	t.Parallel()
 	s := stormScene(t)
 	for i := range 12 {
 		s.handle(rules.StepOpened, nthIncident(i, 0))
@@ -203,6 +211,7 @@ func TestStormGoesOnUntilItIsCalm(t *testing.T) {
 
 // A member changes between the end of the storm and the message about it.
 func TestStormEndsThoughAMemberChanges(t *testing.T) {
+	t.Parallel()
 	s := stormScene(t)
 	for i := range 12 {
 		s.handle(rules.StepOpened, nthIncident(i, 0))
@@ -221,6 +230,7 @@ func TestStormEndsThoughAMemberChanges(t *testing.T) {
 // A storm of one is none: the incident is announced by itself after a short wait,
 // also where callwatch is restarted while it waits.
 func TestStormOfOneIsNone(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		second  time.Duration // when a second one opens; 0 for never
 		restart bool

@@ -10,6 +10,7 @@ import (
 // TestSecretsInURLsAreRedacted: an address is named in errors in other spellings
 // than it is configured in.
 func TestSecretsInURLsAreRedacted(t *testing.T) {
+	t.Parallel()
 	for _, address := range []string{
 		"https://hooks.slack.com/services/T0/B0/s3cret", "https://user:s3cret@h.example/x", "https://h.example/x?token=s3cret&a=b",
 		"https://h.example/s3cret%20x/", "https://h.example:8443/a#s3cret", "HTTPS://H.example/s3cret",

@@ -17,6 +17,7 @@ import (
 // TestTroubleShowsWithinAMinute: whatever keeps messages from a receiver, it is
 // degraded after two failures or a minute, and no longer once it takes them.
 func TestTroubleShowsWithinAMinute(t *testing.T) {
+	t.Parallel()
 	down := map[string]slackfake.Fault{
 		"503":           {Status: http.StatusServiceUnavailable},
 		"cut":           {Cut: true},
@@ -74,6 +75,9 @@ func TestTroubleShowsWithinAMinute(t *testing.T) {
 
 // TestNoTroubleWhereNoneIs: what passes, and work that is only paced, is no trouble.
 func TestNoTroubleWhereNoneIs(t *testing.T) {
+	t.Parallel()
+	long(t)
+	t.Parallel()
 	t.Run("one failure", func(t *testing.T) {
 		s := newScene(t, channel)
 		s.fake.SetFault(nth("chat.postMessage", 1, slackfake.Fault{Status: 503}))
@@ -120,6 +124,7 @@ func TestNoTroubleWhereNoneIs(t *testing.T) {
 // TestOtherReceiverOfTheRouteIsServedWhileOneHangs: the route's webhook gets the
 // incident at once while Slack answers nothing.
 func TestOtherReceiverOfTheRouteIsServedWhileOneHangs(t *testing.T) {
+	t.Parallel()
 	hang := make(chan struct{})
 	slackServer := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		select {

@@ -3,6 +3,7 @@ package call
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,39 @@ func TestSameEventTwiceChangesNothing(t *testing.T) {
 	}
 	if after, _ := json.Marshal(c); !cmp.Equal(before, after) {
 		t.Error(cmp.Diff(string(before), string(after)))
+	}
+}
+
+// An event is recognized among the latest 64 of its call, and no more ids are kept.
+func TestSeenEventsAreBounded(t *testing.T) {
+	stats := func(i int) *Event { return event(strconv.Itoa(i), Stats, time.Duration(i)*time.Second, nil) }
+	c := &Call{}
+	for i := range 3 * maxSeen {
+		if c.Fold(stats(i), PreferProvider); len(c.Seen) != min(i+1, 64) {
+			t.Fatalf("after %d events %d ids are kept", i+1, len(c.Seen))
+		}
+		if oldest := max(0, i-63); c.Fold(stats(oldest), PreferProvider) || c.Events != i+1 {
+			t.Fatalf("event %d is folded again among the latest 64", oldest)
+		}
+	}
+	if c.Fold(stats(0), PreferProvider); c.Events != 3*maxSeen+1 {
+		t.Error("an event is recognized that was to be forgotten")
+	}
+}
+
+// A report does not correct the duration that the end of the call gave, in whatever order
+// they arrive; it does correct other facts.
+func TestDurationIsKeptFromTheEnd(t *testing.T) {
+	stats := event("1", Stats, 0, func(e *Event) { e.DurationSec, e.Codec = new(30.0), "pcma" })
+	ended := event("2", Ended, time.Second, func(e *Event) { e.DurationSec, e.Codec = new(60.0), "pcmu" })
+	report := event("3", Report, time.Minute, func(e *Event) { e.DurationSec, e.Codec = new(58.5), "opus" })
+	for _, order := range [][]*Event{{stats, ended, report}, {report, ended, stats}, {ended, report, stats}, {report, stats, ended}, {ended, report}, {report, ended}} {
+		if c := foldAll(order...); *c.DurationSec != 60 || c.Codec != "opus" {
+			t.Errorf("%s first: duration %v, codec %q; want 60 and opus", order[0].Kind, *c.DurationSec, c.Codec)
+		}
+	}
+	if c := foldAll(report, stats); *c.DurationSec != 58.5 {
+		t.Errorf("duration %v without an end, want the report's", *c.DurationSec)
 	}
 }
 

@@ -44,8 +44,8 @@ func (n *node) judge(f *frame) verdict {
 }
 
 // kleene is `or` where decisive is yes and `and` where it is no. The order of
-// the operands does not matter to the outcome: an operand that cannot be told
-// counts only where no other decides, an error before an unknown.
+// the operands does not matter to the outcome: an operand that decides hides an error,
+// and an error hides an unknown. With several errors, the first is told.
 func (n *node) kleene(f *frame, decisive verdict) verdict {
 	out, err := decisive.not(), f.err
 	for _, a := range n.args {

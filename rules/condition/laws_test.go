@@ -1,6 +1,7 @@
 package condition
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,31 +46,44 @@ func TestAgreesWithExprMachine(t *testing.T) {
 	}
 }
 
-// The laws of Kleene's logic, for conditions with unknown operands.
+// The laws of Kleene's logic, for conditions with unknown operands, and those of them
+// that hold for operands with errors too. Where a law holds, both sides fail or neither.
 func TestKleeneLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		facts := load(forget(t, known(t)))
 		var src [3]string
+		failing := false
 		for i := range src {
 			src[i] = "(" + gen{T: t}.bool(1) + ")"
-			if p := drawn(t, src[i]); p == nil || p.Eval(facts).Err != nil {
+			if rapid.IntRange(0, 5).Draw(t, "error") == 0 {
+				src[i] = "(1 / (packetsLost - packetsLost) > 2)"
+			}
+			p := drawn(t, src[i])
+			if p == nil {
 				return
 			}
+			failing = failing || p.Eval(facts).Err != nil
 		}
 		a, b, c := src[0], src[1], src[2]
-		for _, law := range [][2]string{
+		laws := [][2]string{
 			{"not not " + a, a},
 			{a + " && " + b, b + " && " + a},
 			{a + " || " + b, b + " || " + a},
 			{"not (" + a + " && " + b + ")", "not " + a + " || not " + b},
 			{"not (" + a + " || " + b + ")", "not " + a + " && not " + b},
-			{a + " && (" + b + " || " + c + ")", a + " && " + b + " || " + a + " && " + c},
-			{a + " || (" + b + " && " + c + ")", "(" + a + " || " + b + ") && (" + a + " || " + c + ")"},
-			{a + " || (" + a + " && " + b + ")", a},
 			{"(" + a + " && " + b + ") && " + c, a + " && (" + b + " && " + c + ")"},
-		} {
+			{"(" + a + " || " + b + ") || " + c, a + " || (" + b + " || " + c + ")"},
+		}
+		if !failing { // an error that one operand hides shows where the other is repeated
+			laws = append(laws, [][2]string{
+				{a + " && (" + b + " || " + c + ")", a + " && " + b + " || " + a + " && " + c},
+				{a + " || (" + b + " && " + c + ")", "(" + a + " || " + b + ") && (" + a + " || " + c + ")"},
+				{a + " || (" + a + " && " + b + ")", a},
+			}...)
+		}
+		for _, law := range laws {
 			x, y := drawn(t, law[0]).Eval(facts), drawn(t, law[1]).Eval(facts)
-			if x != y {
+			if x.Truth != y.Truth || (x.Err != nil) != (y.Err != nil) {
 				t.Fatalf("%s = %v\n%s = %v", law[0], x, law[1], y)
 			}
 		}
@@ -78,6 +92,53 @@ func TestKleeneLaws(t *testing.T) {
 			t.Fatalf("%s = %v, its negation %v", a, plain, negated)
 		}
 	})
+}
+
+// An operand that decides hides an error, and an error hides an unknown, wherever each
+// of them stands: with two and three operands, all of the four outcomes of each.
+func TestErrorBeforeUnknown(t *testing.T) {
+	e := rich()
+	e.MOS, e.PacketsLost, e.Answered = nil, new(int64(0)), new(true)
+	facts := load(e)
+	operands := map[string]string{"true": "answered", "false": "not answered", "unknown": "mos < 3", "error": "1 / packetsLost > 2"}
+	outcome := func(src string) string {
+		p, problems := Compile(src, Env{})
+		if p == nil {
+			t.Fatal(src, said(problems))
+		}
+		switch got := p.Eval(facts); {
+		case got.Err != nil && got.Truth == Unknown:
+			return "error"
+		case got.Err != nil:
+			t.Fatalf("%s = %v", src, got)
+			return ""
+		default:
+			return string(got.Truth)
+		}
+	}
+	for name, src := range operands {
+		if got := outcome(src); got != name {
+			t.Fatalf("%s is %s, want %s", src, got, name)
+		}
+	}
+	for operator, order := range map[string][]string{
+		" && ": {"false", "error", "unknown", "true"},
+		" || ": {"true", "error", "unknown", "false"},
+	} {
+		for _, a := range order {
+			for _, b := range order {
+				for _, c := range append([]string{""}, order...) {
+					src, want := operands[a]+operator+operands[b], order[min(slices.Index(order, a), slices.Index(order, b))]
+					if c != "" {
+						src, want = src+operator+operands[c], order[min(slices.Index(order, want), slices.Index(order, c))]
+					}
+					if got := outcome(src); got != want {
+						t.Errorf("%s is %s, want %s", src, got, want)
+					}
+				}
+			}
+		}
+	}
 }
 
 // What is known from a part of the facts stays true whatever the rest turns out

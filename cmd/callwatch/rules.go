@@ -56,7 +56,11 @@ func rulesCheckCommand(s *settings) *cobra.Command {
 			return silent(exitWarnings)
 		}
 		if *o == human {
-			fmt.Fprintf(c.OutOrStdout(), "%d rules are fine\n", count)
+			verb := "are"
+			if count == 1 {
+				verb = "is"
+			}
+			fmt.Fprintln(c.OutOrStdout(), plural(count, "rule"), verb, "fine")
 		}
 		return nil
 	}

@@ -92,7 +92,12 @@ func (a *Announce) handOver(ctx context.Context, n *notifier.Notifier) error {
 	if !a.cfg.Store.Alone() {
 		keeping.Go(func() { a.cfg.Share(ctx, n) })
 	}
+	unseen := stream.NewUnseen(delivered + 1)
 	return a.cfg.Store.FollowTransitions(ctx, delivered+1, func(st stream.Transition) error {
+		if !unseen.New(&st) {
+			n.Pass(st.Seq)
+			return nil
+		}
 		var t rules.Transition
 		if err := json.Unmarshal(st.Data, &t); err != nil {
 			a.cfg.Store.SkipTransition(&st, err)

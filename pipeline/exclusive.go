@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -75,9 +74,9 @@ func (s *Running) Exclusive(ctx context.Context, fn func(context.Context) error)
 	return fn(ctx)
 }
 
-// Erase removes a call from the running engine and its checkpoints.
-func (s *Running) Erase(ctx context.Context, k call.Key) (known bool, err error) {
-	return s.Judge.Erase(ctx, k)
+// Erase removes calls from the running engine and its checkpoints.
+func (s *Running) Erase(ctx context.Context, what rules.Forgetting) (known bool, err error) {
+	return s.Judge.Erase(ctx, what)
 }
 
 // Replicas reports whether other replicas may run.
@@ -138,9 +137,9 @@ func (s *Stopped) Exclusive(ctx context.Context, fn func(context.Context) error)
 	return err
 }
 
-// Erase removes a call from the checkpoint. Replicas that start later read from the
-// lease that a call was erased.
-func (s *Stopped) Erase(ctx context.Context, k call.Key) (known bool, err error) {
+// Erase removes calls from the checkpoint. Replicas that start later read from the
+// lease that calls were erased.
+func (s *Stopped) Erase(ctx context.Context, what rules.Forgetting) (known bool, err error) {
 	defer func() {
 		if err == nil {
 			s.erased.Add(1)
@@ -157,7 +156,7 @@ func (s *Stopped) Erase(ctx context.Context, k call.Key) (known bool, err error)
 	if err != nil {
 		return false, err
 	}
-	if data, known, err = rules.ForgetCall(data, k); err != nil {
+	if data, known, err = rules.Forget(data, what); err != nil {
 		return false, err
 	}
 	if err := s.Store.SaveCheckpoint(ctx, CheckpointName, seq, written(data)); err != nil {

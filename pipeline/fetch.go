@@ -29,6 +29,7 @@ type FetchConfig struct {
 
 	Ingest func(context.Context, normalizer.Body) (id string, err error)
 	Events func(*stream.Record) ([]call.Event, error)
+	Erased *Tombstones // calls that are not asked about
 	// Known is what the rules engine knows of a call.
 	Known func(call.Key) call.Call
 	// Normalized reports whether the events of all stored webhooks are stored.
@@ -183,6 +184,9 @@ func (f *Fetch) look(ctx context.Context, m *stream.Message) error {
 
 // schedule stores a job, unless it is stored already or was done a short while ago.
 func (f *Fetch) schedule(ctx context.Context, s *fetchAPI, e job) error {
+	if f.erased(s, &e) {
+		return nil
+	}
 	e.Due = e.first(s.pace)
 	stored, err := f.cfg.Store.Later(ctx, stream.Task{Topic: s.provider.Name, Key: e.Ask.ID(), At: e.Due, Data: e.data()})
 	if errors.Is(err, stream.ErrTooLarge) {
@@ -196,6 +200,11 @@ func (f *Fetch) schedule(ctx context.Context, s *fetchAPI, e job) error {
 		s.pending.Add(1)
 	}
 	return nil
+}
+
+// erased reports whether a job is about an erased call.
+func (f *Fetch) erased(s *fetchAPI, e *job) bool {
+	return f.cfg.Erased.Has(call.Key{Provider: s.provider.Name, CallID: e.Ask.CallID})
 }
 
 // countPending counts the jobs that are stored at the start.

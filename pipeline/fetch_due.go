@@ -157,6 +157,9 @@ func (f *Fetch) begin(ctx context.Context, s *fetchAPI, d stream.Due) (attempted
 	switch {
 	case e.Done:
 		return attempted{}, false, f.cfg.Store.Finish(ctx, d)
+	case f.erased(s, &e):
+		s.pending.Add(-1)
+		return attempted{}, false, f.cfg.Store.Finish(ctx, d)
 	case !e.Ask.Again && f.complete(s, e.Ask.CallID, nil):
 		return attempted{}, false, f.end(ctx, s, d, e)
 	case e.over(now, f.cfg.GiveUp):
@@ -173,6 +176,9 @@ func (f *Fetch) begin(ctx context.Context, s *fetchAPI, d stream.Due) (attempted
 // take stores an answer.
 func (f *Fetch) take(ctx context.Context, s *fetchAPI, a attempted, answer fetch.Answer) error {
 	f.observe(s, a.Ask, answer)
+	if f.erased(s, &a.job) {
+		return f.cfg.Store.Postpone(ctx, stream.Task{Topic: s.provider.Name, Key: a.due.Key}) // it was asked before
+	}
 	next, done := a.after(answer, a.at, time.Now(), s.pace)
 	if answer.Outcome == fetch.Ready || answer.Outcome == fetch.Partial {
 		events, hash, err := f.keep(ctx, s, &a.job, answer)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"callwatch/call"
 	"callwatch/normalizer"
 	"callwatch/normalizer/fetch"
 	"callwatch/pipeline/eventlog"
@@ -115,7 +116,7 @@ func (f *Fetch) findMissing(ctx context.Context, s *fetchAPI, list normalizer.Li
 			c = known.AsStored(c)
 			// Lists are no finer than a day here and there.
 			early := !c.At.IsZero() && c.At.Before(since)
-			if !c.Over || c.CallID == "" || early || known.Ended[c.CallID] || s.swept[c.CallID] {
+			if !c.Over || c.CallID == "" || early || known.Ended[c.CallID] || s.swept[c.CallID] || f.cfg.Erased.Has(call.Key{Provider: s.provider.Name, CallID: c.CallID}) {
 				continue
 			}
 			if err := f.fetchMissing(ctx, s, c); err != nil {

@@ -2,7 +2,9 @@ package pipeline
 
 import (
 	"context"
+	"slices"
 
+	"callwatch/call"
 	"callwatch/normalizer"
 	"callwatch/stream"
 )
@@ -13,18 +15,38 @@ type Ingest struct {
 	traffic *Traffic
 	seen    *replays
 	again   func(provider string)
+	erased  *Tombstones
+	events  func(*stream.Record) ([]call.Event, error)
+	late    func(provider string)
 }
 
-// NewIngest counts the bodies that are being stored in traffic. again, which may be
-// nil, receives each request that was stored before.
-func NewIngest(store *stream.Store, traffic *Traffic, again func(provider string)) *Ingest {
-	return &Ingest{store: store, traffic: traffic, seen: newReplays(maxSeen), again: again}
+// IngestConfig is what ingesting needs.
+type IngestConfig struct {
+	Store   *stream.Store
+	Traffic *Traffic
+	// Again receives each request that was stored before.
+	Again func(provider string)
+	// Erased are the calls of which nothing is stored; Events tells of which calls a
+	// body is.
+	Erased *Tombstones
+	Events func(*stream.Record) ([]call.Event, error)
+	// Late receives each body that is not stored because its call was erased.
+	Late func(provider string)
+}
+
+// NewIngest counts the bodies that are being stored in the traffic.
+func NewIngest(c IngestConfig) *Ingest {
+	return &Ingest{store: c.Store, traffic: c.Traffic, seen: newReplays(maxSeen), again: c.Again, erased: c.Erased, events: c.Events, late: c.Late}
 }
 
 // Append stores a verified body and returns its id once it is durable. A request that
 // was stored within its provider's tolerance is not stored a second time: its id is
-// that of the first.
+// that of the first. A body of erased calls alone is not stored; it has no id.
 func (i *Ingest) Append(ctx context.Context, b normalizer.Body) (id string, err error) {
+	if i.ofErased(&b) {
+		i.late(b.Provider)
+		return "", nil
+	}
 	if b.Identity.Within <= 0 {
 		return i.append(ctx, b)
 	}
@@ -39,6 +61,18 @@ func (i *Ingest) append(ctx context.Context, b normalizer.Body) (id string, err 
 	i.traffic.begin()
 	defer i.traffic.end()
 	return i.store.Append(ctx, *recordOf(b))
+}
+
+// ofErased reports whether all that a body tells is about erased calls.
+func (i *Ingest) ofErased(b *normalizer.Body) bool {
+	if !i.erased.Any() {
+		return false
+	}
+	if b.CallID != "" && i.erased.Has(call.Key{Provider: b.Provider, CallID: b.CallID}) {
+		return true
+	}
+	events, err := i.events(recordOf(*b))
+	return err == nil && len(events) > 0 && !slices.ContainsFunc(events, func(e call.Event) bool { return !i.erased.Of(e.Provider, e.CallID, e.Aliases) })
 }
 
 func recordOf(b normalizer.Body) *stream.Record {

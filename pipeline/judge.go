@@ -24,6 +24,7 @@ type JudgeConfig struct {
 	Traffic *Traffic
 	Rules   *rules.Set // to begin with
 	Engine  rules.Options
+	Erased  *Tombstones // calls whose events are not judged
 	// Judged receives each event or tick that was judged.
 	Judged func(Judgement)
 	// Stored receives each transition that this replica stored.
@@ -205,6 +206,9 @@ func (j *Judge) judge(ctx context.Context, engine *rules.Engine, m stream.Messag
 	if err != nil {
 		j.cfg.Store.SkipEvent(&m, err)
 		return nil
+	}
+	if j.cfg.Erased.Of(e.Provider, e.CallID, e.Aliases) {
+		return nil // it was read before it was erased
 	}
 	done := Judgement{Begun: time.Now()}
 	j.mu.Lock()

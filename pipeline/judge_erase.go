@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"callwatch/call"
 	"callwatch/rules"
 )
 
@@ -16,18 +15,18 @@ const (
 	eraseEvery = 3 * time.Second
 )
 
-// erasure is a call to remove from the engine; known receives whether it was there.
+// erasure is what to remove from the engine; known receives whether it was there.
 type erasure struct {
-	key   call.Key
+	what  rules.Forgetting
 	known chan<- bool
 }
 
-// Erase removes a call from the state of the rules and from its checkpoints,
-// between two messages.
-func (j *Judge) Erase(ctx context.Context, k call.Key) (known bool, err error) {
+// Erase removes calls from the state of the rules and from its checkpoints, between
+// two messages.
+func (j *Judge) Erase(ctx context.Context, what rules.Forgetting) (known bool, err error) {
 	done := make(chan bool, 1)
 	j.mu.Lock()
-	j.erase = append(j.erase, erasure{k, done})
+	j.erase = append(j.erase, erasure{what, done})
 	j.mu.Unlock()
 	ctx, stop := context.WithTimeout(ctx, eraseWait)
 	defer stop()
@@ -60,7 +59,7 @@ func (j *Judge) eraseCalls(ctx context.Context, engine *rules.Engine) (*rules.En
 	}
 	known := make([]bool, len(wanted))
 	for i, w := range wanted {
-		if data, known[i], err = rules.ForgetCall(data, w.key); err != nil {
+		if data, known[i], err = rules.Forget(data, w.what); err != nil {
 			return engine, err
 		}
 	}

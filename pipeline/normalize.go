@@ -28,6 +28,10 @@ type NormalizeConfig struct {
 	// Normalized receives what became of one body: err makes it a dead letter,
 	// no events mean that its kind is ignored.
 	Normalized func(r *stream.Record, begun time.Time, events int, err error)
+	// Erased are the calls of which no event is stored, and no body kept. Late receives
+	// each body that was stored all the same.
+	Erased *Tombstones
+	Late   func(provider string)
 	// Published receives how many events were stored.
 	Published func(events int)
 	Log       *slog.Logger
@@ -90,6 +94,10 @@ func (n *Normalize) from(ctx context.Context, read reading) error {
 	if err != nil {
 		return err
 	}
+	late, err := n.cfg.Erased.late(ctx)
+	if err != nil {
+		return err
+	}
 	publish := func(records []stream.Record, frame uint64) error {
 		made, err := n.eventsOfAll(ctx, records)
 		if err != nil {
@@ -102,10 +110,22 @@ func (n *Normalize) from(ctx context.Context, read reading) error {
 		if err := n.rename(aliases, events); err != nil {
 			return err
 		}
+		events, of := n.withoutErased(events)
+		if err := n.cfg.Erased.noteLate(ctx, of); err != nil {
+			return err
+		}
 		if err := n.cfg.Store.PublishEvents(ctx, events); err != nil {
 			return fmt.Errorf("publish events: %w", err)
 		}
 		n.done.Store(frame)
+		// A frame that is rewritten before all of it was normalized would be skipped.
+		late = append(late, of...)
+		if len(late) > 0 && !slices.ContainsFunc(late, func(p stream.Position) bool { return p.Seq > frame }) {
+			if err := n.cfg.Erased.blank(ctx, n.cfg.Store, late); err != nil {
+				return err
+			}
+			late = nil
+		}
 		n.cfg.Published(len(events))
 		n.yielding.did(len(records), records[0].ReceivedAt)
 		return nil
@@ -124,6 +144,23 @@ func (n *Normalize) from(ctx context.Context, read reading) error {
 		}
 		return nil
 	}, n.cfg.Damage.Webhooks)
+}
+
+// withoutErased leaves out the events of erased calls, and tells from which bodies
+// they were.
+func (n *Normalize) withoutErased(events []stream.Event) (kept []stream.Event, late []stream.Position) {
+	if !n.cfg.Erased.Any() {
+		return events, nil
+	}
+	kept = slices.DeleteFunc(events, func(e stream.Event) bool {
+		gone := n.cfg.Erased.Of(e.Provider, e.CallID, e.Aliases)
+		if gone && !slices.Contains(late, e.Raw) {
+			late = append(late, e.Raw)
+			n.cfg.Late(e.Provider)
+		}
+		return gone
+	})
+	return kept, late
 }
 
 // eventsOfAll normalizes records on several processors, and keeps their order.

@@ -28,7 +28,11 @@ func TestIdenticalRequestsAreStoredOnce(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = store.Close(context.Background()) })
 	var again atomic.Int64
-	in := NewIngest(store, new(Traffic), func(string) { again.Add(1) })
+	erased, err := OpenTombstones(t.Context(), store, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := NewIngest(IngestConfig{Store: store, Traffic: new(Traffic), Again: func(string) { again.Add(1) }, Erased: erased})
 	ids, now := make([]string, 2000), time.Now()
 	var wg sync.WaitGroup
 	for i := range ids {

@@ -32,6 +32,7 @@ type setup struct {
 	store     *stream.Store
 	leases    *Leases
 	traffic   *Traffic
+	erased    *Tombstones
 	normalize *Normalize
 	judge     *Judge
 	published int // events
@@ -51,9 +52,13 @@ func stagesOn(t *testing.T, store *stream.Store, set *rules.Set) *setup {
 	t.Helper()
 	s := &setup{store: store, traffic: new(Traffic)}
 	s.leases = NewLeases(store, func(string, bool) {})
+	var err error
+	if s.erased, err = OpenTombstones(t.Context(), store, time.Hour); err != nil {
+		t.Fatal(err)
+	}
 	s.normalize = s.newNormalize(t)
 	s.judge = NewJudge(JudgeConfig{
-		Store: store, Leases: s.leases, Traffic: s.traffic, Rules: set,
+		Store: store, Leases: s.leases, Traffic: s.traffic, Rules: set, Erased: s.erased,
 		Judged: func(Judgement) {}, Stored: func(rules.Transition) {}, Log: testLogger(t),
 	})
 	return s
@@ -68,7 +73,8 @@ func (s *setup) newNormalize(t *testing.T) *Normalize {
 			p, ok := registry.Find(name)
 			return p, normalizer.Options{}, ok
 		},
-		Normalized: func(*stream.Record, time.Time, int, error) {}, Published: func(n int) { s.published += n }, Log: testLogger(t),
+		Normalized: func(*stream.Record, time.Time, int, error) {}, Published: func(n int) { s.published += n },
+		Erased: s.erased, Late: func(string) {}, Log: testLogger(t),
 	})
 }
 

@@ -49,7 +49,7 @@ func TestRestoreRefuses(t *testing.T) {
 		if _, err := Restore(set, Options{}, changed); err == nil {
 			t.Errorf("%s is restored", other)
 		}
-		if _, _, err := ForgetCall(changed, call.Key{Provider: "acme", CallID: "1"}); err == nil {
+		if _, _, err := Forget(changed, Forgetting{Calls: []call.Key{{Provider: "acme", CallID: "1"}}}); err == nil {
 			t.Errorf("a call is taken out of %s", other)
 		}
 	}

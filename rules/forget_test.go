@@ -34,7 +34,7 @@ func TestForgetCall(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				without, found, err := ForgetCall(data, name(forgotten))
+				without, found, err := Forget(data, Forgetting{Calls: []call.Key{name(forgotten)}})
 				if err != nil || !found {
 					t.Fatalf("found %v, %v", found, err)
 				}
@@ -63,10 +63,54 @@ func TestForgetCall(t *testing.T) {
 				if in := next.Incidents()[0]; !in.Names(name(0)) {
 					t.Error("the incident does not name its call any more")
 				}
-				if _, again, err := ForgetCall(without, name(forgotten)); again || err != nil {
+				if _, again, err := Forget(without, Forgetting{Calls: []call.Key{name(forgotten)}}); again || err != nil {
 					t.Errorf("forgotten twice: %v, %v", again, err)
 				}
 			})
 		}
+	}
+}
+
+// Numbers are replaced in the keys, labels and summaries of a checkpoint, and an
+// incident goes on under its new key.
+func TestForgetNumber(t *testing.T) {
+	set := compileSet(t, "rules:\n  - {name: low, when: mos < 2, by: [to], resolve_after: 1h, summary: 'bad calls to ${to}'}\n  - {name: share, over: 1h, when: 'rate(mos < 2) > 0.1', min_calls: 1, by: [to]}\n")
+	g := NewEngine(set, Options{})
+	at := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+	for i := range 4 {
+		e := &call.Event{Identity: call.Identity{ID: fmt.Sprint("e", i), Provider: "acme", CallID: fmt.Sprint("call-", i), Kind: call.Ended, OccurredAt: at, Final: true}}
+		e.To, e.MOS = fmt.Sprintf("+155501000%02d", i%2), new(1.5)
+		g.Apply(uint64(i+1), at.Add(time.Duration(i)*time.Second), e)
+	}
+	data, err := g.Checkpoint()
+	if err != nil || !strings.Contains(string(data), "+15550100001") {
+		t.Fatal("the checkpoint has no number", err)
+	}
+	f := Forgetting{
+		Calls:  []call.Key{{Provider: "acme", CallID: "call-1"}, {Provider: "acme", CallID: "call-3"}},
+		Redact: func(s string) string { return strings.ReplaceAll(s, "+15550100001", "[erased]") },
+	}
+	without, found, err := Forget(data, f)
+	if err != nil || !found || strings.Contains(string(without), "5550100001") {
+		t.Fatalf("found %v, %v", found, err)
+	}
+	next, err := Restore(set, Options{}, without)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(next.Incidents()) != len(g.Incidents()) {
+		t.Fatalf("%d incidents, were %d", len(next.Incidents()), len(g.Incidents()))
+	}
+	var ended []string
+	for _, tr := range next.Tick(100, at.Add(3*time.Hour)) {
+		if tr.Step == StepResolved {
+			ended = append(ended, tr.Incident.Rule+" "+tr.Incident.Key())
+		}
+	}
+	if text := strings.Join(ended, ", "); !strings.Contains(text, "low [erased]") || !strings.Contains(text, "low +15550100000") {
+		t.Errorf("resolved: %s", text)
+	}
+	if _, again, err := Forget(without, f); again || err != nil {
+		t.Errorf("forgotten twice: %v, %v", again, err)
 	}
 }

@@ -51,6 +51,8 @@ type Transition struct {
 	Key   string
 	Cause Cause
 	Data  []byte
+
+	Rewrites []uint64 // sequences of the transitions it is in the place of; see RewriteTransitions
 }
 
 // PutTransition stores the next transition of (rule, key), unless one of this or
@@ -171,11 +173,17 @@ func (s *Store) transitions(ctx context.Context, c cursor) (found []Transition, 
 }
 
 func newTransition(m jetstream.Msg, meta *jetstream.MsgMetadata) Transition {
-	h := m.Headers()
+	return transitionOf(m.Headers(), meta.Sequence.Stream, meta.Timestamp, m.Data())
+}
+
+func transitionOf(h nats.Header, seq uint64, stored time.Time, data []byte) Transition {
 	cause, _ := parseCause(h.Get(headerCause)) // written by PutTransition only
+	if first, err := time.Parse(time.RFC3339Nano, h.Get(headerStored)); err == nil {
+		stored = first
+	}
 	return Transition{
-		Seq: meta.Sequence.Stream, Time: meta.Timestamp.UTC(), Cause: cause, Data: m.Data(),
-		Rule: unescapeHeader(h.Get(headerRule)), Key: unescapeHeader(h.Get(headerKey)),
+		Seq: seq, Time: stored.UTC(), Cause: cause, Data: data,
+		Rule: unescapeHeader(h.Get(headerRule)), Key: unescapeHeader(h.Get(headerKey)), Rewrites: rewrittenBy(h),
 	}
 }
 

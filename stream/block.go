@@ -23,7 +23,8 @@ import (
 // The hash covers neither the lengths nor, therefore, where subject and header
 // end. A server that reads a damaged block at its start compares the checksums and
 // drops the rest of the block from the damage on; one that is running may exhaust
-// memory. So callwatch checks the blocks itself. It reads them and never changes them.
+// memory. So callwatch checks the blocks itself. It reads them, and changes only the
+// bytes of messages that were removed: see Scrub.
 const (
 	blockHeader  = 22
 	blockHash    = 8

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -74,4 +75,86 @@ func (s *Store) EraseCheckpoints(ctx context.Context, name string) error {
 		}
 	}
 	return nil
+}
+
+// EraseTasks overwrites and removes the tasks of a topic that match, done ones too,
+// and returns how many there were.
+func (s *Store) EraseTasks(ctx context.Context, topic string, match func(Task) bool) (erased int, err error) {
+	var found []uint64
+	c := s.taskCursor(topic, func(d Due) error {
+		if match(d.Task) {
+			found = append(found, d.seq)
+		}
+		return nil
+	})
+	c.toEnd = true
+	if err := c.run(ctx); err != nil {
+		return 0, fmt.Errorf("read the tasks of %s: %w", topic, err)
+	}
+	for _, seq := range found {
+		if err := overwrite(ctx, s.tasks, seq); err != nil {
+			return erased, fmt.Errorf("erase a task of %s: %w", topic, err)
+		}
+		erased++
+	}
+	return erased, nil
+}
+
+// RewriteValues replaces the values of all buckets that change wants changed; ok is
+// false for one that stays. It returns how many were changed.
+func (s *Store) RewriteValues(ctx context.Context, change func(value []byte) (changed []byte, ok bool)) (changed int, err error) {
+	names := s.js.StreamNames(ctx, jetstream.WithStreamListSubject("$KV.>"))
+	for stream := range names.Name() {
+		name, ours := strings.CutPrefix(stream, kvPrefix+bucketPrefix)
+		if !ours {
+			continue
+		}
+		b, err := s.Bucket(ctx, name)
+		if err != nil {
+			return changed, err
+		}
+		keys, err := b.Keys(ctx, "")
+		if err != nil {
+			return changed, err
+		}
+		for _, key := range keys {
+			ok, err := b.rewrite(ctx, key, change)
+			if err != nil {
+				return changed, err
+			}
+			if ok {
+				changed++
+			}
+		}
+	}
+	if err := names.Err(); err != nil {
+		return changed, fmt.Errorf("list the buckets: %w", classify(err))
+	}
+	return changed, nil
+}
+
+func (b *Bucket) rewrite(ctx context.Context, key string, change func([]byte) ([]byte, bool)) (changed bool, err error) {
+	for range maxRewrites {
+		value, rev, err := b.Load(ctx, key)
+		if err != nil || rev == 0 {
+			return false, err
+		}
+		next, ok := change(value)
+		if !ok {
+			return false, nil
+		}
+		if _, ok, err = b.Save(ctx, key, next, rev); err != nil || ok {
+			return ok, err
+		}
+	}
+	return false, fmt.Errorf("rewrite %q: %w", key, ErrConflict)
+}
+
+// Revision is that of the bucket as a whole: it grows with each change.
+func (b *Bucket) Revision(ctx context.Context) (uint64, error) {
+	info, err := b.st.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("revision of %s: %w", b.name, readError(ctx, err))
+	}
+	return info.State.LastSeq, nil
 }

@@ -123,11 +123,7 @@ func (s *Store) TransitionAt(ctx context.Context, seq uint64) (Transition, error
 	if s.foreign(alertStream, m.Subject, m.Header, seq) != nil {
 		return Transition{}, fmt.Errorf("transition %d: %w", seq, ErrNotFound)
 	}
-	cause, _ := parseCause(m.Header.Get(headerCause)) // written by PutTransition only
-	return Transition{
-		Seq: m.Sequence, Time: m.Time.UTC(), Cause: cause, Data: m.Data,
-		Rule: unescapeHeader(m.Header.Get(headerRule)), Key: unescapeHeader(m.Header.Get(headerKey)),
-	}, nil
+	return transitionOf(m.Header, m.Sequence, m.Time, m.Data), nil
 }
 
 // HeaderID is an id as a header has it: Message.CallID of a long one is only its

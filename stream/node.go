@@ -63,6 +63,9 @@ func startNode(cfg Config, failed func(text string)) (*node, error) {
 
 func (n *node) start() error {
 	n.marks = readMarks(n.opts.StoreDir)
+	if err := finishScrub(n.opts.StoreDir); err != nil {
+		return err
+	}
 	if err := n.checker().beforeStart(); err != nil {
 		return err
 	}

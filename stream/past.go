@@ -78,6 +78,11 @@ func (s *Store) EventsOf(ctx context.Context, provider string, fn func(Message) 
 	return s.storedEvents(ctx, []string{subject}, time.Time{}, func(m Message, _ uint64) error { return fn(m) })
 }
 
+// Marks reads what people did to incidents, in the order in which it was stored.
+func (s *Store) Marks(ctx context.Context, fn func(Message) error) error {
+	return s.storedEvents(ctx, []string{markSubject}, time.Time{}, func(m Message, _ uint64) error { return fn(m) })
+}
+
 // HeadersOf reads the stored events of a provider since a time, live and past,
 // without their content, in the order in which they were stored.
 func (s *Store) HeadersOf(ctx context.Context, provider string, since time.Time, fn func(Message) error) error {

@@ -143,6 +143,9 @@ func (s *Store) EraseRecords(ctx context.Context, at []Position) (erased int, er
 	}
 	for seq, indexes := range byFrame {
 		n, err := s.eraseFrame(ctx, seq, indexes)
+		for tries := 0; errors.Is(err, ErrConflict) && tries < maxRewrites; tries++ {
+			n, err = s.eraseFrame(ctx, seq, indexes) // others erase in the same frame
+		}
 		if err != nil {
 			return erased, fmt.Errorf("erase in raw frame %d: %w", seq, err)
 		}

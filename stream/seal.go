@@ -35,6 +35,7 @@ const (
 var sealedHeaders = [...]string{
 	headerID, headerSubject, headerTime, headerRaw, headerIndex, headerOrigin, headerCountsAt, headerReplaces,
 	headerRule, headerKey, headerCause, headerDue, headerRewrites, headerOperation, headerFiller,
+	headerStored,
 }
 
 const (

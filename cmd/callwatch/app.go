@@ -53,6 +53,7 @@ type app struct {
 
 	leases      *pipeline.Leases
 	ingest      *pipeline.Ingest
+	erased      *pipeline.Tombstones
 	normalize   *pipeline.Normalize
 	judge       *pipeline.Judge
 	announce    *pipeline.Announce
@@ -110,13 +111,17 @@ func (a *app) wire(ctx context.Context, mode mode, set *rules.Set) (err error) {
 		a.log.Warn("the rules name an output that is not configured", "output", name)
 	}
 	var traffic pipeline.Traffic
-	a.openStore(&traffic)
-	a.ingest = pipeline.NewIngest(a.store, &traffic, a.metrics.Replayed)
+	if err := a.openStore(ctx, &traffic); err != nil {
+		return err
+	}
+	a.ingest = pipeline.NewIngest(pipeline.IngestConfig{
+		Store: a.store, Traffic: &traffic, Again: a.metrics.Replayed, Erased: a.erased, Events: a.normalize.Events, Late: a.metrics.Late,
+	})
 	begun := time.Now()
 	a.judge = pipeline.NewJudge(pipeline.JudgeConfig{
 		Store: a.store, Leases: a.leases, Traffic: &traffic, Log: a.log,
 		Rules: set, Engine: rules.Options{Prefer: a.cfg.MOS, Rate: a.cfg.folding().Rate, Clock: func() time.Duration { return time.Since(begun) }},
-		Judged: a.judged, Stored: a.metrics.Transition,
+		Judged: a.judged, Stored: a.metrics.Transition, Erased: a.erased,
 	})
 	notifying := a.cfg.notifying(set)
 	notifying.Observe = a.traces.Sent
@@ -141,15 +146,27 @@ func (a *app) wire(ctx context.Context, mode mode, set *rules.Set) (err error) {
 }
 
 // openStore makes what works on an open store without stages that run.
-func (a *app) openStore(traffic *pipeline.Traffic) {
+func (a *app) openStore(ctx context.Context, traffic *pipeline.Traffic) (err error) {
+	if a.erased, err = pipeline.OpenTombstones(ctx, a.store, a.cfg.Retention.longest()); err != nil {
+		return err
+	}
 	a.damage = pipeline.NewDamage(a.log)
 	a.metrics.Damage(a.damage)
 	a.leases = pipeline.NewLeases(a.store, a.metrics.Lease)
 	a.normalize = pipeline.NewNormalize(pipeline.NormalizeConfig{
 		Providers: a.cfg.registry,
 		Store:     a.store, Leases: a.leases, Traffic: traffic, Damage: a.damage, Log: a.log,
-		Find: a.cfg.normalizers(), Normalized: a.normalized, Published: a.metrics.Published,
+		Find: a.cfg.normalizers(), Normalized: a.normalized, Published: a.metrics.Published, Erased: a.erased, Late: a.metrics.Late,
 	})
+	return nil
+}
+
+// longest is how long anything is kept; 0 is for ever.
+func (r *RetentionConfig) longest() time.Duration {
+	if r.Raw == 0 || r.Events == 0 || r.Incidents == 0 || r.DeadLetters == 0 {
+		return 0
+	}
+	return max(r.Raw, r.Events, r.Incidents, r.DeadLetters)
 }
 
 // keptEvents are the events before the last one judged that are not removed for lack
@@ -169,7 +186,7 @@ func (a *app) processed() stream.Watermarks {
 func (a *app) fetching() pipeline.FetchConfig {
 	c := pipeline.FetchConfig{
 		Store: a.store, Leases: a.leases, GiveUp: a.cfg.FetchFor, Sweep: a.cfg.Sweep, Log: a.log,
-		Ingest: a.ingest.Append, Events: a.normalize.Events, Known: a.judge.Call, Observe: a.metrics,
+		Ingest: a.ingest.Append, Events: a.normalize.Events, Erased: a.erased, Known: a.judge.Call, Observe: a.metrics,
 		Normalized: func() bool { return a.backlog()[pipeline.NormalizeLease] == 0 },
 	}
 	for _, p := range a.cfg.registry {
@@ -184,6 +201,7 @@ func (a *app) newMaintenance(stages maintenance.Stages) *maintenance.Maintenance
 	return maintenance.New(maintenance.Config{
 		Providers: a.cfg.registry,
 		Store:     a.store, Stages: stages, Events: a.normalize.Events, Keys: a.cfg.keys, Log: a.log,
+		Tombstones: a.erased,
 		Backtest: func() (*rules.Set, backtest.Options, error) {
 			plan, err := planBacktest(&a.cfg, "", "")
 			if err != nil {
@@ -256,6 +274,9 @@ func (a *app) stages() map[string]pipeline.Stage {
 		all["listen"] = a.listen
 	}
 	all["inspect"] = a.store.Inspect
+	if !a.store.Alone() {
+		all["tombstones"] = a.erased.Run
+	}
 	if a.cfg.Audit > 0 {
 		all["audit"] = a.leases.Under("audit", a.audit.Run)
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 
 	"callwatch/pipeline/maintenance"
@@ -11,28 +13,81 @@ import (
 )
 
 func callEraseCommand(s *settings) *cobra.Command {
+	var number string
+	var yes, dry bool
 	c := &cobra.Command{
-		Use: "erase PROVIDER CALL", Short: "Erase what is stored about a call", Args: cobra.ExactArgs(2),
-		Long: "Erase the stored bodies of a call, its events and dead letters, and what the rules know of it: the bytes on the disk\n" +
-			"are overwritten. What remains is said. " + deskHelp,
+		Use: "erase PROVIDER CALL | --number NUMBER", Short: "Erase what is stored about a call, or about all calls of a number", Args: cobra.MaximumNArgs(2),
+		Long: "Erase the stored bodies of a call, its events, dead letters and pending fetches, what the rules know of it and what\n" +
+			"incidents show of it: the bytes on the disk are overwritten, and what comes of the call later is not kept. What remains\n" +
+			"is said. A call is found by each of its ids. With --number all calls that name a number, in any spelling, are listed, and\n" +
+			"erased with --yes. " + deskHelp,
+		Example: "  callwatch calls erase bird leg-4001\n  callwatch calls erase --number '+49 151 12345678'\n  callwatch calls erase --number +4915112345678 --yes",
 	}
-	return onDesk(c, s, "erase", callNamed, func(w io.Writer, o output, done *maintenance.Erased) error {
+	c.Flags().StringVar(&number, "number", "", "erase all calls of this number, given with its country code")
+	c.Flags().BoolVar(&yes, "yes", false, "erase the calls of the number instead of listing them")
+	c.Flags().BoolVar(&dry, "dry-run", false, "say what would be erased")
+	request := func(args []string) (url.Values, error) {
+		if dry && yes {
+			return nil, usage(errors.New("--dry-run and --yes exclude each other"))
+		}
+		params := url.Values{}
+		switch {
+		case number != "" && len(args) == 0:
+			params.Set("number", number)
+			dry = !yes
+		case number == "" && len(args) == 2:
+			params.Set("provider", args[0])
+			params.Set("call", args[1])
+		default:
+			return nil, usage(errors.New("give PROVIDER and CALL, or --number"))
+		}
+		if dry {
+			params.Set("dry-run", "true")
+		}
+		return params, nil
+	}
+	return onDesk(c, s, "erase", request, func(w io.Writer, o output, done *maintenance.Erased) error {
 		return printOne(w, o, *done, func(w io.Writer) error {
-			if done.Bodies+done.Events+done.DeadLetters == 0 && !done.State {
-				fmt.Fprintf(w, "nothing is stored about %s of %s\n", printableText(done.CallID), printableText(done.Provider))
-			} else {
-				fmt.Fprintf(w, "erased of %s of %s: %s\n", printableText(done.CallID), printableText(done.Provider), strings.Join(erasedParts(done), ", "))
-			}
-			for _, line := range done.Remains {
-				fmt.Fprintln(w, "remains: "+printableText(line))
-			}
+			erasedText(w, done)
 			return nil
 		})
 	})
 }
 
+func erasedText(w io.Writer, e *maintenance.Erased) {
+	of := printableText(e.Number)
+	if e.Number == "" {
+		of = printableText(e.CallID) + " of " + printableText(e.Provider)
+	}
+	switch {
+	case e.None():
+		fmt.Fprintf(w, "nothing is stored about %s\n", of)
+	case e.DryRun:
+		fmt.Fprintf(w, "would erase of %s: %s, %s\n", of, plural(e.Bodies, "raw record"), plural(e.Events, "event"))
+	default:
+		fmt.Fprintf(w, "erased of %s: %s\n", of, strings.Join(erasedParts(e), ", "))
+	}
+	if e.Number != "" {
+		for _, k := range e.Calls {
+			fmt.Fprintf(w, "call: %s %s\n", printableText(k.Provider), printableText(k.CallID))
+		}
+		if e.DryRun && !e.None() {
+			fmt.Fprintln(w, "nothing was erased: add --yes")
+		}
+	}
+	for _, line := range e.Remains {
+		fmt.Fprintln(w, "remains: "+printableText(line))
+	}
+}
+
 func erasedParts(e *maintenance.Erased) []string {
 	parts := []string{plural(e.Bodies, "raw record"), plural(e.Events, "event"), plural(e.DeadLetters, "dead letter")}
+	if e.Fetches > 0 {
+		parts = append(parts, plural(e.Fetches, "pending request"))
+	}
+	if e.Transitions > 0 {
+		parts = append(parts, "the evidence in "+plural(e.Transitions, "change")+" of incidents")
+	}
 	if e.State {
 		parts = append(parts, "the state of the rules")
 	}

@@ -131,7 +131,9 @@ func (d *desk) open(ctx context.Context) (*app, error) {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	a := &app{cfg: d.cfg, log: d.log, store: store, metrics: telemetry.New()}
-	a.openStore(new(pipeline.Traffic))
+	if err := a.openStore(ctx, new(pipeline.Traffic)); err != nil {
+		return nil, errors.Join(err, store.Close(ctx))
+	}
 	a.maintenance = a.newMaintenance(&pipeline.Stopped{Store: store, Leases: a.leases, Normalize: a.normalize})
 	return a, nil
 }

@@ -3,90 +3,201 @@ package maintenance
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"time"
 
 	"callwatch/call"
+	"callwatch/normalizer"
+	"callwatch/normalizer/e164"
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 	"callwatch/stream"
 )
 
-// Erased is what was erased of a call, and what was not.
+// Erased is what was erased of a call or of a number, and what was not.
 type Erased struct {
-	Provider    string   `json:"provider"`
-	CallID      string   `json:"callId"`
-	Bodies      int      `json:"bodies"`
-	Events      int      `json:"events"`
-	DeadLetters int      `json:"deadLetters"`
-	State       bool     `json:"state"`   // of the rule engine knew the call
-	Remains     []string `json:"remains"` // one sentence each
+	Provider    string     `json:"provider,omitempty"`
+	CallID      string     `json:"callId,omitempty"`
+	Number      string     `json:"number,omitempty"` // E.164
+	DryRun      bool       `json:"dryRun,omitempty"` // nothing was erased: it says what would be
+	Calls       []call.Key `json:"calls"`            // by all their ids
+	Bodies      int        `json:"bodies"`
+	Events      int        `json:"events"`
+	DeadLetters int        `json:"deadLetters"`
+	Fetches     int        `json:"fetches"`     // of reports that were waited for
+	Transitions int        `json:"transitions"` // of incidents, that were stored again without it
+	State       bool       `json:"state"`       // of the rule engine knew the call
+	Remains     []string   `json:"remains"`     // one sentence each
 }
 
-// erase removes what is stored about a call. Bodies go first: as long as an event
-// is there, the next run finds from which body it was made. It may be stopped
-// anywhere and run again.
+// None reports whether there was nothing to erase.
+func (e *Erased) None() bool {
+	return e.Bodies+e.Events+e.DeadLetters+e.Fetches+e.Transitions == 0 && !e.State
+}
+
+// erase removes what is stored about a call, or about all calls of a number. It may
+// be stopped anywhere and run again: bodies go before events, because as long as an
+// event is there the next run finds from which body it was made.
 func (m *Maintenance) erase(ctx context.Context, params url.Values, progress Progress) (done Erased, err error) {
-	k := call.Key{Provider: params.Get("provider"), CallID: params.Get("call")}
-	if k.Provider == "" || k.CallID == "" {
+	t := target{m: m, done: &done, ids: map[call.Key]bool{}, bodies: map[stream.Position]bool{}, numbers: map[string]e164.Spelling{}}
+	done = Erased{Provider: params.Get("provider"), CallID: params.Get("call"), DryRun: params.Get("dry-run") == "true", Remains: []string{}}
+	if number := params.Get("number"); number != "" {
+		spelling, err := e164.ParseSpelling(number)
+		switch {
+		case err != nil:
+			return done, &Refusal{Err: err}
+		case done.Provider != "" || done.CallID != "":
+			return done, refuse("either a call or a number is erased")
+		}
+		t.number, done.Number = &spelling, spelling.Number
+		t.numbers[spelling.Number] = spelling
+	} else if done.Provider == "" || done.CallID == "" {
 		return done, refuse("a call is named by its provider and its id")
+	} else {
+		t.ids[call.Key{Provider: done.Provider, CallID: done.CallID}] = true
 	}
-	done = Erased{Provider: k.Provider, CallID: k.CallID, Remains: []string{}}
-	err = m.cfg.Stages.Exclusive(ctx, func(ctx context.Context) error { return m.eraseCall(ctx, k, &done, progress) })
+	err = m.cfg.Stages.Exclusive(ctx, func(ctx context.Context) error { return t.erase(ctx, progress) })
 	return done, err
 }
 
-func (m *Maintenance) eraseCall(ctx context.Context, k call.Key, done *Erased, progress Progress) (err error) {
-	t := target{key: k, m: m, bodies: map[stream.Position]bool{}}
-	if err := t.findEvents(ctx); err != nil {
-		return fmt.Errorf("find the events of the call: %w", err)
-	}
-	if err := t.findBodies(ctx, progress); err != nil {
-		return fmt.Errorf("find the bodies of the call: %w", err)
-	}
-	// A frame that is rewritten before it was normalized would be skipped.
-	if err := m.cfg.Stages.Normalized(ctx, t.lastFrame); err != nil {
-		return err
-	}
-	if done.Bodies, err = m.cfg.Store.EraseRecords(ctx, t.found); err != nil {
-		return err
-	}
-	for at := range t.bodies {
-		gone, err := m.cfg.Store.EraseDeadLetter(ctx, k.Provider, at)
-		if err != nil {
-			return err
-		}
-		if gone {
-			done.DeadLetters++
-		}
-	}
-	if err := m.cfg.Store.EraseEvents(ctx, time.Now().UTC(), t.events); err != nil {
-		return err
-	}
-	done.Events = len(t.events)
-	if done.State, err = m.cfg.Stages.Erase(ctx, k); err != nil {
-		return fmt.Errorf("remove the call from the state of the rules: %w", err)
-	}
-	done.Remains, err = t.remains(ctx)
-	return err
-}
-
-// target is a call that is being erased.
+// target is what is being erased.
 type target struct {
-	key       call.Key
-	m         *Maintenance
+	m    *Maintenance
+	done *Erased
+
+	number    *e164.Spelling           // nil: one call is erased
+	ids       map[call.Key]bool        // of the calls, all of each
+	numbers   map[string]e164.Spelling // that the calls name
 	events    []uint64                 // their sequences
 	bodies    map[stream.Position]bool // from which events were made, and those of which they are replays
 	found     []stream.Position        // stored bodies
+	providers map[stream.Position]string
 	lastFrame uint64
 	shared    int // bodies that other calls share
 }
 
+func (t *target) erase(ctx context.Context, progress Progress) error {
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+		dry  bool // also of a dry run
+	}{
+		{"find the calls of the number", t.findCalls, true},
+		{"find the ids of the call", t.findIDs, true},
+		{"keep what comes later out", func(ctx context.Context) error { return t.m.cfg.Tombstones.Add(ctx, t.done.Calls) }, false},
+		{"find the events of the call", t.findEvents, true},
+		{"find the bodies of the call", func(ctx context.Context) error { return t.findBodies(ctx, progress) }, true},
+		// A frame that is rewritten before it was normalized would be skipped.
+		{"wait for webhooks", func(ctx context.Context) error { return t.m.cfg.Stages.Normalized(ctx, t.lastFrame) }, false},
+		{"find the events of the call", t.findEvents, false},
+		{"erase bodies", t.eraseBodies, false},
+		{"erase events", t.eraseEvents, false},
+		{"erase fetches", t.eraseFetches, false},
+		{"erase what was made of it", t.eraseDerived, false},
+	} {
+		if t.done.DryRun && !step.dry {
+			continue
+		}
+		if err := step.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+	}
+	if t.done.DryRun {
+		t.done.Bodies, t.done.Events = len(t.found), len(t.events)
+	}
+	return nil
+}
+
+// findCalls finds the calls of a number: its events or bodies name it, in any
+// spelling.
+func (t *target) findCalls(ctx context.Context) error {
+	if t.number == nil {
+		return nil
+	}
+	err := t.m.cfg.Store.EventsSince(ctx, time.Time{}, func(m stream.Message) error {
+		if m.CallID() != "" && t.number.In(m.Data) {
+			t.ids[call.Key{Provider: m.Provider(), CallID: m.CallID()}] = true
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	return t.m.cfg.Store.RecordsSince(ctx, time.Time{}, func(records []stream.Record, _ uint64) error {
+		for i := range records {
+			r := &records[i]
+			if !t.number.In(r.Body) {
+				continue
+			}
+			events, _ := t.m.cfg.Events(r) // a body that cannot be normalized is erased as it is
+			for i := range events {
+				t.ids[events[i].Key()] = true
+			}
+		}
+		return ctx.Err()
+	}, func(*stream.Damage) {})
+}
+
+// findIDs finds the other ids of the calls.
+func (t *target) findIDs(ctx context.Context) error {
+	for grown := true; grown; {
+		grown = false
+		providers := map[string]bool{}
+		for k := range t.ids {
+			providers[k.Provider] = true
+		}
+		for provider := range providers {
+			err := t.m.cfg.Store.HeadersOf(ctx, provider, time.Time{}, func(m stream.Message) error {
+				aliases := m.Aliases()
+				if len(aliases) == 0 || !t.has(provider, m.CallID(), aliases) {
+					return nil
+				}
+				for _, id := range append(aliases, m.CallID()) {
+					if k := (call.Key{Provider: provider, CallID: id}); !t.ids[k] {
+						t.ids[k], grown = true, true
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	t.done.Calls = slices.SortedFunc(maps.Keys(t.ids), func(a, b call.Key) int {
+		return bytes.Compare([]byte(a.Provider+"\x00"+a.CallID), []byte(b.Provider+"\x00"+b.CallID))
+	})
+	return nil
+}
+
+// has reports whether a call of these ids is erased. Long ids are compared as headers
+// have them.
+func (t *target) has(provider, id string, aliases []string) bool {
+	if t.ids[call.Key{Provider: provider, CallID: id}] || slices.ContainsFunc(aliases, func(a string) bool { return t.ids[call.Key{Provider: provider, CallID: a}] }) {
+		return true
+	}
+	for k := range t.ids {
+		if cut := stream.HeaderID(k.CallID); cut != k.CallID && k.Provider == provider && cut == id {
+			return true
+		}
+	}
+	return false
+}
+
 func (t *target) findEvents(ctx context.Context) error {
-	return t.m.cfg.Store.EventsOf(ctx, t.key.Provider, func(m stream.Message) error {
-		if m.CallID() != t.key.CallID {
+	t.events = nil
+	if len(t.ids) == 0 {
+		return nil
+	}
+	return t.m.cfg.Store.EventsOf(ctx, t.provider(), func(m stream.Message) error {
+		if !t.has(m.Provider(), m.CallID(), m.Aliases()) {
 			return nil
 		}
 		t.events = append(t.events, m.Seq)
@@ -96,27 +207,46 @@ func (t *target) findEvents(ctx context.Context) error {
 		if of, ok := m.Replaces(); ok {
 			t.bodies[of] = true
 		}
+		var e call.Event
+		if eventlog.Decode(m.Data, false, &e) == nil {
+			t.names(&e)
+		}
 		return nil
 	})
+}
+
+// provider is the one of which all calls are; "" for several.
+func (t *target) provider() string { return t.done.Provider }
+
+// names notes the numbers that an event names.
+func (t *target) names(e *call.Event) {
+	for _, party := range []string{e.From, e.To} {
+		if s, ok := e164.SpellingOf(party); ok {
+			t.numbers[s.Number] = s
+		}
+	}
 }
 
 // findBodies reads all bodies: one that never became an event names the call only in
 // its text.
 func (t *target) findBodies(ctx context.Context, progress Progress) error {
-	id := t.key.CallID
-	escaped, err := json.Marshal(id)
+	names, err := t.spellings()
 	if err != nil {
 		return err
 	}
-	names := [][]byte{[]byte(id), bytes.Trim(escaped, `"`), []byte(url.QueryEscape(id)), []byte(url.PathEscape(id))}
+	t.providers = map[stream.Position]string{}
+	for at := range t.bodies {
+		t.providers[at] = t.provider()
+	}
 	var total uint64
 	return t.m.cfg.Store.RecordsSince(ctx, time.Time{}, func(records []stream.Record, left uint64) error {
 		total = max(total, left)
 		progress(int64(total-left), int64(total)) //nolint:gosec // counts of messages
 		for i := range records {
-			if r := &records[i]; r.Provider == t.key.Provider && t.concerns(r, names) {
+			if r := &records[i]; t.concerns(r, names[r.Provider]) {
 				t.found = append(t.found, r.At)
 				t.bodies[r.At], t.bodies[r.Origin()] = true, true
+				t.providers[r.At], t.providers[r.Origin()] = r.Provider, r.Provider
 				t.lastFrame = max(t.lastFrame, r.At.Seq)
 			}
 		}
@@ -124,20 +254,35 @@ func (t *target) findBodies(ctx context.Context, progress Progress) error {
 	}, func(*stream.Damage) {})
 }
 
-func (t *target) concerns(r *stream.Record, names [][]byte) bool {
-	made := t.bodies[r.At] || t.bodies[r.Origin()] || r.CallID == t.key.CallID
-	named := made
-	for _, name := range names {
-		named = named || bytes.Contains(r.Body, name)
+// spellings are the ids of the calls of each provider as bodies may have them.
+func (t *target) spellings() (map[string][][]byte, error) {
+	names := map[string][][]byte{}
+	for k := range t.ids {
+		escaped, err := json.Marshal(k.CallID)
+		if err != nil {
+			return nil, err
+		}
+		names[k.Provider] = append(names[k.Provider], []byte(k.CallID), bytes.Trim(escaped, `"`), []byte(url.QueryEscape(k.CallID)), []byte(url.PathEscape(k.CallID)))
 	}
-	if !named {
+	return names, nil
+}
+
+func (t *target) concerns(r *stream.Record, names [][]byte) bool {
+	made := t.bodies[r.At] || t.bodies[r.Origin()] || r.CallID != "" && t.ids[call.Key{Provider: r.Provider, CallID: r.CallID}] ||
+		t.number != nil && t.number.In(r.Body)
+	if !made && !slices.ContainsFunc(names, func(name []byte) bool { return bytes.Contains(r.Body, name) }) {
 		return false
 	}
 	events, err := t.m.cfg.Events(r)
 	own, others := false, false
 	for i := range events {
-		own = own || events[i].CallID == t.key.CallID
-		others = others || events[i].CallID != t.key.CallID
+		e := &events[i]
+		if t.has(e.Provider, e.CallID, e.Aliases) {
+			own = true
+			t.names(e)
+		} else {
+			others = true
+		}
 	}
 	if !made && !own && err == nil && others {
 		return false // another call that refers to this one
@@ -148,24 +293,184 @@ func (t *target) concerns(r *stream.Record, names [][]byte) bool {
 	return true
 }
 
-// remains are the traces that erasing leaves.
-func (t *target) remains(ctx context.Context) ([]string, error) {
-	out := []string{}
-	if t.shared > 0 {
-		out = append(out, fmt.Sprintf("%s contained other calls as well: the events of those stay, without their body.", count(t.shared, "erased record")))
+func (t *target) eraseBodies(ctx context.Context) (err error) {
+	if t.done.Bodies, err = t.m.cfg.Store.EraseRecords(ctx, t.found); err != nil {
+		return err
 	}
-	ids := map[string]bool{}
-	err := eventlog.EachIncident(ctx, t.m.cfg.Store, func(in *rules.Incident) {
-		if in.Names(t.key) {
-			ids[in.ID] = true
+	for at := range t.bodies {
+		for _, p := range t.m.cfg.Providers {
+			if known := t.providers[at]; known != "" && known != p.Name {
+				continue
+			}
+			gone, err := t.m.cfg.Store.EraseDeadLetter(ctx, p.Name, at)
+			if err != nil {
+				return err
+			}
+			if gone {
+				t.done.DeadLetters++
+			}
 		}
+	}
+	return nil
+}
+
+func (t *target) eraseEvents(ctx context.Context) error {
+	t.done.Events = len(t.events)
+	return t.m.cfg.Store.EraseEvents(ctx, time.Now().UTC(), t.events)
+}
+
+// eraseFetches removes what was still to be asked about the calls.
+func (t *target) eraseFetches(ctx context.Context) error {
+	for _, p := range t.m.cfg.Providers {
+		n, err := t.m.cfg.Store.EraseTasks(ctx, p.Name, func(task stream.Task) bool {
+			var job struct {
+				Ask normalizer.Ask `json:"ask"`
+			}
+			return json.Unmarshal(task.Data, &job) == nil && t.ids[call.Key{Provider: p.Name, CallID: job.Ask.CallID}]
+		})
+		if err != nil {
+			return err
+		}
+		t.done.Fetches += n
+	}
+	return nil
+}
+
+// eraseDerived removes the calls from what was made of their events, and the numbers
+// that no stored call has any more; then it overwrites on the disk what was removed.
+func (t *target) eraseDerived(ctx context.Context) (err error) {
+	what := rules.Forgetting{Calls: t.done.Calls}
+	if what.Redact, err = t.redaction(ctx); err != nil {
+		return err
+	}
+	if t.done.State, err = t.m.cfg.Stages.Erase(ctx, what); err != nil {
+		return fmt.Errorf("remove the call from the state of the rules: %w", err)
+	}
+	incidents := map[string]bool{}
+	change := func(st stream.Transition) ([]byte, string, bool) { return without(st, what, incidents) }
+	if t.done.Transitions, err = t.m.cfg.Store.RewriteTransitions(ctx, change); err != nil {
+		return err
+	}
+	if what.Redact != nil {
+		if err := t.eraseNumbers(ctx, what.Redact); err != nil {
+			return err
+		}
+	}
+	for _, further := range t.m.cfg.Further {
+		remains, err := further.Erase(ctx, what)
+		if err != nil {
+			return err
+		}
+		t.done.Remains = append(t.done.Remains, remains...)
+	}
+	scrubbed := t.m.cfg.Store.Scrub(ctx)
+	if scrubbed != nil && !errors.Is(scrubbed, stream.ErrExternal) {
+		return scrubbed
+	}
+	t.remains(len(incidents), scrubbed == nil)
+	return nil
+}
+
+// redaction replaces the numbers that only the erased calls had; nil where there are
+// none.
+func (t *target) redaction(ctx context.Context) (func(string) string, error) {
+	own := maps.Clone(t.numbers)
+	if len(own) == 0 {
+		return nil, nil
+	}
+	err := t.m.cfg.Store.EventsSince(ctx, time.Time{}, func(m stream.Message) error {
+		for number := range own {
+			if bytes.Contains(m.Data, []byte(number)) && (t.number == nil || number != t.number.Number) {
+				delete(own, number)
+			}
+		}
+		return ctx.Err()
 	})
-	if len(ids) > 0 {
-		out = append(out, fmt.Sprintf("%s keep what they showed of the call as evidence until their retention ends, here and in messages that were sent.", count(len(ids), "incident")))
+	if err != nil || len(own) == 0 {
+		return nil, err
+	}
+	var mark [4]byte
+	_, _ = rand.Read(mark[:]) // it never fails
+	list := slices.Collect(maps.Values(own))
+	return func(text string) string {
+		for i := range list {
+			text = list[i].Replace(text, fmt.Sprintf("[erased %s-%d]", hex.EncodeToString(mark[:]), i))
+		}
+		return text
+	}, nil
+}
+
+// without is a transition without what is to be forgotten. incidents are those that
+// name one of the calls.
+func without(st stream.Transition, what rules.Forgetting, incidents map[string]bool) (data []byte, key string, changed bool) {
+	data, key = st.Data, st.Key
+	var t rules.Transition
+	if json.Unmarshal(data, &t) == nil {
+		for _, k := range what.Calls {
+			changed = t.Incident.Forget(k) || changed
+			if t.Incident.Names(k) {
+				incidents[t.Incident.ID] = true
+			}
+		}
+		if b, err := json.Marshal(t); changed && err == nil {
+			data = b
+		}
+	}
+	if what.Redact == nil {
+		return data, key, changed
+	}
+	data, redacted, _ := call.RedactJSON(data, what.Redact) // what is no JSON is not ours
+	key = what.Redact(key)
+	return data, key, changed || redacted || key != st.Key
+}
+
+// eraseNumbers removes numbers from what people did, such as silences, and from the
+// buckets, such as the delivery ledger.
+func (t *target) eraseNumbers(ctx context.Context, redact func(string) string) error {
+	var marks []uint64
+	err := t.m.cfg.Store.Marks(ctx, func(m stream.Message) error {
+		if text := string(m.Data); redact(text) != text {
+			marks = append(marks, m.Seq)
+		}
+		return nil
+	})
+	if err == nil {
+		err = t.m.cfg.Store.EraseEvents(ctx, time.Now().UTC(), marks)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = t.m.cfg.Store.RewriteValues(ctx, func(value []byte) ([]byte, bool) {
+		next, changed, err := call.RedactJSON(value, redact)
+		if err != nil {
+			text := redact(string(value))
+			return []byte(text), text != string(value)
+		}
+		return next, changed
+	})
+	return err
+}
+
+// remains names the traces that erasing leaves.
+func (t *target) remains(incidents int, scrubbed bool) {
+	say := func(format string, args ...any) {
+		t.done.Remains = append(t.done.Remains, fmt.Sprintf(format, args...))
+	}
+	if len(t.done.Calls) > 0 {
+		say("A tombstone stays as long as the longest retention: a hash of each id of the call, so that what comes of it later is not kept.")
+	}
+	if t.shared > 0 {
+		say("%s contained other calls as well: the events of those stay, without their body.", count(t.shared, "erased record"))
+	}
+	if incidents > 0 {
+		say("%s keep the id of the call, times and conditions until the retention of incidents ends.", count(incidents, "incident"))
 	}
 	if t.m.cfg.Stages.Replicas() {
-		out = append(out, "Other replicas keep what they know of the call in memory for some seconds more.")
+		say("Other replicas keep what they know of the call in memory for some seconds more.")
 	}
-	out = append(out, "Events that other programs or backups copied are theirs.")
-	return out, err
+	if !scrubbed {
+		say("The NATS servers keep values that were replaced earlier in their files until they compact them.")
+	}
+	say("What was sent stays where it was sent: messages in Slack and other receivers.")
+	say("Events that other programs or backups copied are theirs.")
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
+	"callwatch/call"
 	"callwatch/normalizer"
 	"callwatch/pipeline/eventlog"
 	"callwatch/stream"
@@ -21,11 +23,12 @@ const importsAtOnce = 64
 // Imported is how an import went.
 type Imported struct {
 	Provider string `json:"provider"`
-	Read     int    `json:"read"`   // bodies listed or read
-	Stored   int    `json:"stored"` // that were not there before
-	Known    int    `json:"known"`  // that were stored already, with the same content
-	Bad      int    `json:"bad"`    // that cannot be normalized
-	Calls    int    `json:"calls"`  // in the stored bodies
+	Read     int    `json:"read"`             // bodies listed or read
+	Stored   int    `json:"stored"`           // that were not there before
+	Known    int    `json:"known"`            // that were stored already, with the same content
+	Bad      int    `json:"bad"`              // that cannot be normalized
+	Calls    int    `json:"calls"`            // in the stored bodies
+	Erased   int    `json:"erased,omitempty"` // left out because their calls were erased
 	Undated  int    `json:"undated,omitempty"`
 	// Problems name what was left out, at most a hundred of them.
 	Problems []string   `json:"problems"`
@@ -144,6 +147,12 @@ func (im *importer) record(h *historical) (r stream.Record, ok bool) {
 		if h.strict {
 			return r, false
 		}
+	}
+	erased := func(e call.Event) bool { return im.m.cfg.Tombstones.Of(e.Provider, e.CallID, e.Aliases) }
+	if len(events) > 0 && !slices.ContainsFunc(events, func(e call.Event) bool { return !erased(e) }) ||
+		h.callID != "" && im.m.cfg.Tombstones.Of(r.Provider, h.callID, nil) {
+		im.done.Erased++
+		return r, false
 	}
 	im.known[hash] = struct{}{}
 	for i := range events {

@@ -32,8 +32,8 @@ type Stages interface {
 	// Exclusive runs fn while no other process normalizes or judges, and refuses
 	// where that cannot be.
 	Exclusive(ctx context.Context, fn func(context.Context) error) error
-	// Erase removes a call from the state of the rules. It belongs into Exclusive.
-	Erase(ctx context.Context, k call.Key) (known bool, err error)
+	// Erase removes calls from the state of the rules. It belongs into Exclusive.
+	Erase(ctx context.Context, what rules.Forgetting) (known bool, err error)
 	// Replicas reports whether other processes keep calls in memory.
 	Replicas() bool
 }
@@ -47,9 +47,30 @@ type Config struct {
 	Events func(*stream.Record) ([]call.Event, error)
 	// Keys are a provider's settings.
 	Keys func(normalizer.Provider) normalizer.Keys
+	// Tombstones keep what comes of erased calls from being stored.
+	Tombstones Tombstones
+	// Further are stores beside this one that hold something of calls.
+	Further []Eraser
 	// Backtest is how the incidents before and after a replay are compared.
 	Backtest func() (*rules.Set, backtest.Options, error)
 	Log      *slog.Logger
+}
+
+// Tombstones say which calls were erased.
+type Tombstones interface {
+	// Add stores tombstones of calls, by all their ids. Every process knows them when it
+	// returns.
+	Add(ctx context.Context, calls []call.Key) error
+	// Of reports whether one of the ids of a call was erased.
+	Of(provider, id string, aliases []string) bool
+}
+
+// Eraser is a store that holds something of calls, beside the streams.
+type Eraser interface {
+	// Erase removes what is known of calls, also from the files on the disk, and numbers
+	// wherever they stand in text. It returns what remains, one sentence each. It may be
+	// stopped anywhere and called again.
+	Erase(ctx context.Context, what rules.Forgetting) (remains []string, err error)
 }
 
 // Maintenance does one piece of work on the store at a time.

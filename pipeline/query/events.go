@@ -104,7 +104,11 @@ func (r *Reader) follow(ctx context.Context, q backend.EventQuery, fn func(backe
 }
 
 func (r *Reader) followIncidents(ctx context.Context, after uint64, fn func(backend.StoredTransition) error) error {
+	unseen := stream.NewUnseen(after + 1)
 	return r.cfg.Store.FollowTransitions(ctx, after+1, func(st stream.Transition) error {
+		if !unseen.New(&st) {
+			return nil
+		}
 		t, err := storedTransition(&st)
 		if err != nil {
 			r.cfg.Log.Error("stored transition cannot be read", "seq", st.Seq, "err", err)

@@ -25,6 +25,7 @@ type Metrics struct {
 	dead        *prometheus.CounterVec
 	passedOver  *prometheus.CounterVec
 	replayed    *prometheus.CounterVec
+	late        *prometheus.CounterVec
 	judgeTime   prometheus.Histogram
 	transitions *prometheus.CounterVec
 	fetches     *prometheus.CounterVec
@@ -57,6 +58,9 @@ func New() *Metrics {
 		}),
 		dead: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callwatch_dead_letters_total", Help: "Webhooks that could not be normalized.",
+		}, []string{"provider"}),
+		late: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callwatch_webhooks_erased_total", Help: "Webhooks and reports that are acknowledged and not kept because their call was erased.",
 		}, []string{"provider"}),
 		replayed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callwatch_webhooks_replayed_total", Help: "Webhooks that are acknowledged and not stored because the same request was stored before.",
@@ -93,7 +97,7 @@ func New() *Metrics {
 	for _, stage := range []string{pipeline.NormalizeLease, pipeline.JudgeLease, pipeline.AnnounceLease} {
 		m.held.WithLabelValues(stage).Set(0)
 	}
-	m.registry.MustRegister(m.held, m.reloads, m.webhooks, m.webhookTime, m.webhookSize, m.dead, m.passedOver, m.replayed, m.judgeTime, m.transitions,
+	m.registry.MustRegister(m.held, m.reloads, m.webhooks, m.webhookTime, m.webhookSize, m.dead, m.passedOver, m.replayed, m.late, m.judgeTime, m.transitions,
 		m.fetches, m.givenUp, m.sweeps, m.swept,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
@@ -146,6 +150,9 @@ func (m *Metrics) Published(events int) { m.events.Add(int64(events)) }
 
 // Judged counts a judged event.
 func (m *Metrics) Judged(took time.Duration) { m.judgeTime.Observe(took.Seconds()) }
+
+// Late counts a body that was not kept because its call was erased.
+func (m *Metrics) Late(provider string) { m.late.WithLabelValues(provider).Inc() }
 
 // Replayed counts a webhook that was stored before.
 func (m *Metrics) Replayed(provider string) { m.replayed.WithLabelValues(provider).Inc() }

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -108,4 +109,60 @@ func (s *Store) storedEvents(ctx context.Context, subjects []string, since time.
 		return fmt.Errorf("read stored events: %w", err)
 	}
 	return failed
+}
+
+// EventsOfRecord hands in the events that were made of a record, in their order.
+func (s *Store) EventsOfRecord(ctx context.Context, raw Position, fn func(Message) error) error {
+	ends, err := s.Ends(ctx)
+	if err != nil {
+		return err
+	}
+	// Events are stored in the order of their records.
+	low, high := max(ends.First, 1), ends.Last+1
+	for low < high {
+		middle := low + (high-low)/2
+		m, ok, err := s.nextEvent(ctx, middle)
+		switch at, _, placed := m.Raw(); {
+		case err != nil:
+			return fmt.Errorf("find the events of record %s: %w", raw, err)
+		case !ok || !placed || !at.Before(raw):
+			high = middle
+		default:
+			low = m.Seq + 1
+		}
+	}
+	for {
+		m, ok, err := s.nextEvent(ctx, low)
+		if err != nil {
+			return fmt.Errorf("find the events of record %s: %w", raw, err)
+		}
+		at, _, placed := m.Raw()
+		if !ok || placed && raw.Before(at) {
+			return nil
+		}
+		if low = m.Seq + 1; !placed || at != raw {
+			continue
+		}
+		if err := fn(m); err != nil {
+			return err
+		}
+	}
+}
+
+// nextEvent reads the first event, no tick or mark, at a sequence or after it; ok is
+// false if there is none.
+func (s *Store) nextEvent(ctx context.Context, seq uint64) (m Message, ok bool, err error) {
+	for {
+		raw, err := s.events.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(eventPrefix+">"))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return Message{}, false, nil
+		}
+		if err != nil {
+			return Message{}, false, readError(ctx, err)
+		}
+		if s.foreign(eventStream, raw.Subject, raw.Header, raw.Sequence) == nil {
+			return Message{Seq: raw.Sequence, Time: raw.Time.UTC(), Subject: raw.Subject, Data: raw.Data, header: raw.Header}, true, nil
+		}
+		seq = raw.Sequence + 1
+	}
 }

@@ -32,6 +32,7 @@ func (p *Program) Where(column func(*call.Field) (string, bool)) Where {
 		return Where{}
 	}
 	var parts []string
+	t.args = nil
 	for _, a := range p.root.args {
 		kept := len(t.args)
 		if sql, ok := t.condition(a); ok {

@@ -1,0 +1,372 @@
+package readmodel
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"callwatch/call"
+	"callwatch/handlers/backend"
+	"callwatch/rules"
+)
+
+const (
+	pageCalls = 50
+	mostCalls = 1000 // of one page
+
+	// scanTime is how long one page looks at calls; the next one goes on.
+	scanTime   = 5 * time.Second
+	reportEach = 200 * time.Millisecond
+	maxFilter  = 4096 // bytes
+)
+
+// cursor is where a page ends.
+type cursor struct {
+	Query uint32 `json:"q"`           // digest of what it is a page of
+	Value any    `json:"v,omitempty"` // of the sort column; absent where that is unknown
+	Seq   int64  `json:"s"`
+}
+
+func (c cursor) String() string {
+	b, _ := json.Marshal(c) // numbers and texts have a JSON form
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func parseCursor(text string, query uint32) (c cursor, err error) {
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	if err == nil {
+		d := json.NewDecoder(strings.NewReader(string(b)))
+		d.UseNumber()
+		err = d.Decode(&c)
+	}
+	switch v := c.Value.(type) {
+	case json.Number:
+		if n, bad := v.Int64(); bad == nil {
+			c.Value = n
+		} else if c.Value, bad = v.Float64(); bad != nil {
+			err = bad
+		}
+	case nil, string:
+	default:
+		err = fmt.Errorf("a value of type %T", v)
+	}
+	if err != nil {
+		return c, &backend.QueryError{Reason: "the cursor cannot be read: use next of the page before"}
+	}
+	if c.Query != query {
+		return c, &backend.QueryError{Reason: "the cursor is of another query: use it with the search, filter and sort of the page before"}
+	}
+	return c, nil
+}
+
+// selection is a query of calls, checked.
+type selection struct {
+	backend.CallQuery
+	filter *rules.Filter // nil: none, or all of it is part of the conditions
+	reads  []column      // by the filter
+	sort   string        // column
+	desc   bool
+	limit  int
+	digest uint32
+	start  *cursor
+
+	where []string
+	args  []any
+}
+
+// checked reads a query. What is wrong with it are rules.Problems or a QueryError.
+func checked(q backend.CallQuery) (*selection, error) {
+	s := &selection{CallQuery: q, sort: "c.at", desc: true, limit: min(cmp.Or(max(q.Limit, 0), pageCalls), mostCalls)}
+	if q.Sort != "" {
+		var ok bool
+		if s.sort, ok = sortColumn(q.Sort); !ok {
+			return nil, &backend.QueryError{Reason: fmt.Sprintf("calls cannot be sorted by %.40q: name a field, at or severity", q.Sort)}
+		}
+		s.desc = q.Desc
+	}
+	s.Search = strings.TrimSpace(q.Search)
+	if len(s.Search) > maxSearch {
+		return nil, &backend.QueryError{Reason: fmt.Sprintf("the search has more than %d bytes", maxSearch)}
+	}
+	h := fnv.New32a()
+	fmt.Fprintf(h, "%q %q %q %q %t %d %d", s.Search, q.Filter, q.Severity, q.Sort, q.Desc, q.Since.UnixNano(), q.Until.UnixNano())
+	s.digest = h.Sum32()
+	if q.Cursor != "" {
+		c, err := parseCursor(q.Cursor, s.digest)
+		if err != nil {
+			return nil, err
+		}
+		s.start = &c
+	}
+	return s, s.conditions()
+}
+
+func (s *selection) conditions() error {
+	s.bound(s.Since, s.Until)
+	if s.Severity != "" {
+		if rank(s.Severity) == 0 {
+			return &backend.QueryError{Reason: fmt.Sprintf("severity is %.40q, not critical, warning or info", s.Severity)}
+		}
+		s.add("c.severity = ?", rank(s.Severity))
+	}
+	return s.filtered(s.Filter)
+}
+
+func (s *selection) bound(since, until time.Time) {
+	if n, ok := nanoseconds(since); ok {
+		s.add("c.at >= ?", n)
+	}
+	if n, ok := nanoseconds(until); ok {
+		s.add("c.at < ?", n)
+	}
+}
+
+func (s *selection) add(where string, args ...any) {
+	s.where, s.args = append(s.where, where), append(s.args, args...)
+}
+
+// filtered adds a filter: as a condition of the database as far as that can be.
+func (s *selection) filtered(expr string) error {
+	if expr == "" {
+		return nil
+	}
+	filter, problems := rules.ParseFilter(expr)
+	if problems.Errors() {
+		return problems
+	}
+	for _, name := range filter.Fields() {
+		i := slices.IndexFunc(fieldColumns(), func(c column) bool { return c.Name == name })
+		if i < 0 {
+			return &backend.QueryError{Reason: "the filter reads " + name + ", which is not part of the list of calls: a call's page and the events have it"}
+		}
+		s.reads = append(s.reads, fieldColumns()[i])
+	}
+	w := filter.Where(columnOf)
+	if w.SQL != "" {
+		s.add("("+w.SQL+")", w.Args...)
+	}
+	if !w.Exact {
+		s.filter = filter
+	}
+	return nil
+}
+
+// Calls lists calls.
+func (m *Model) Calls(ctx context.Context, q backend.CallQuery) (backend.CallPage, error) {
+	s, err := checked(q)
+	if err != nil {
+		return backend.CallPage{}, err
+	}
+	return m.list(ctx, s)
+}
+
+func (m *Model) list(ctx context.Context, s *selection) (page backend.CallPage, err error) {
+	page.Calls = []backend.CallRow{}
+	err = m.read(ctx, func(conn *sqlite3.Conn) error {
+		// One transaction: rows are read as they were found.
+		if err := conn.Exec("BEGIN"); err != nil {
+			return err
+		}
+		defer func() {
+			conn.SetInterrupt(context.Background())
+			_ = conn.Exec("ROLLBACK")
+		}()
+		if s.Search != "" {
+			where, args, err := search(conn, s.Search)
+			if err != nil {
+				return err
+			}
+			s.add(where, args...)
+		}
+		l := lister{selection: s, conn: conn, page: &page, begun: time.Now()}
+		return l.run()
+	})
+	return page, err
+}
+
+// lister fills a page.
+type lister struct {
+	*selection
+	conn     *sqlite3.Conn
+	page     *backend.CallPage
+	row      *sqlite3.Stmt
+	begun    time.Time
+	reported time.Time
+	sent     int   // rows that Scanned had
+	total    int64 // calls to look at
+	full     bool
+}
+
+func (l *lister) run() (err error) {
+	if l.row, _, err = l.conn.Prepare("SELECT " + selected() + " FROM calls c WHERE c.seq = ?"); err != nil {
+		return err
+	}
+	defer l.row.Close() //nolint:errcheck // it has the error of the last step
+	if l.filter != nil && l.Scanned != nil {
+		if err := l.count(); err != nil {
+			return err
+		}
+	}
+	unknown := l.sort != "c.at" && l.sort != "c.severity" // calls that do not know the column come last
+	if l.start == nil || l.start.Value != nil {
+		if err := l.part(true); err != nil || l.full {
+			return err
+		}
+	}
+	if unknown {
+		if err := l.part(false); err != nil {
+			return err
+		}
+	}
+	if !l.full {
+		l.page.Next = ""
+	}
+	l.report(true)
+	return nil
+}
+
+// count is how many calls a scan looks at.
+func (l *lister) count() error {
+	return each(l.conn, "SELECT count(*) FROM calls c"+whereOf(l.where), l.args, func(s *sqlite3.Stmt) (bool, error) {
+		l.total = s.ColumnInt64(0)
+		return false, nil
+	})
+}
+
+func whereOf(conditions []string) string {
+	if len(conditions) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(conditions, " AND ")
+}
+
+// part lists the calls that know the sort column, or those that do not.
+func (l *lister) part(known bool) error {
+	where, args := slices.Clone(l.where), slices.Clone(l.args)
+	compare, direction := ">", " ASC"
+	if l.desc {
+		compare, direction = "<", " DESC"
+	}
+	order := l.sort + direction + ", c.seq" + direction
+	switch {
+	case !known:
+		where, order = append(where, l.sort+" IS NULL"), "c.seq"+direction
+		if l.start != nil && l.start.Value == nil {
+			where, args = append(where, "c.seq "+compare+" ?"), append(args, l.start.Seq)
+		}
+	default:
+		where = append(where, l.sort+" IS NOT NULL")
+		if l.start != nil {
+			where, args = append(where, "("+l.sort+", c.seq) "+compare+" (?, ?)"), append(args, l.start.Value, l.start.Seq)
+		}
+	}
+	columns := "c.seq, " + l.sort
+	for _, c := range l.reads {
+		columns += ", c." + c.name
+	}
+	sql := "SELECT " + columns + " FROM calls c" + whereOf(where) + " ORDER BY " + order
+	if l.filter == nil {
+		sql += fmt.Sprintf(" LIMIT %d", l.limit+1-len(l.page.Calls))
+	}
+	return each(l.conn, sql, args, func(s *sqlite3.Stmt) (bool, error) { return l.take(s, known) })
+}
+
+// take looks at one call.
+func (l *lister) take(s *sqlite3.Stmt, known bool) (more bool, err error) {
+	if len(l.page.Calls) == l.limit {
+		l.full = true
+		return false, nil
+	}
+	seq := s.ColumnInt64(0)
+	passes := true
+	if l.filter != nil {
+		l.page.Scanned++
+		var e call.Event
+		for i := range l.reads {
+			readField(s, 2+i, &l.reads[i], &e)
+		}
+		passes = l.filter.Holds(&e) == rules.True
+	}
+	if passes {
+		if err := bind(l.row, seq); err != nil {
+			return false, err
+		}
+		if l.row.Step() {
+			_, row, _ := readRow(l.row)
+			l.page.Calls = append(l.page.Calls, row)
+		}
+		if err := l.row.Reset(); err != nil {
+			return false, err
+		}
+	}
+	if l.filter == nil && len(l.page.Calls) < l.limit {
+		return true, nil
+	}
+	late := l.page.Scanned%256 == 0 && l.filter != nil && time.Since(l.begun) > scanTime
+	if passes || late {
+		c := cursor{Query: l.digest, Seq: seq}
+		if known {
+			c.Value = valueOf(s, 1)
+		}
+		l.page.Next = c.String()
+	}
+	if late {
+		l.full, l.page.Incomplete = true, true
+		return false, nil
+	}
+	l.report(false)
+	return true, nil
+}
+
+// report tells how far a scan has come.
+func (l *lister) report(last bool) {
+	if l.Scanned == nil || l.filter == nil || !last && l.page.Scanned%256 != 0 {
+		return
+	}
+	if now := time.Now(); last || now.Sub(l.reported) >= reportEach {
+		l.reported = now
+		l.Scanned(backend.ScanProgress{Done: l.page.Scanned, Total: l.total, Found: l.page.Calls[l.sent:]})
+		l.sent = len(l.page.Calls)
+	}
+}
+
+func valueOf(s *sqlite3.Stmt, at int) any {
+	switch s.ColumnType(at) {
+	case sqlite3.INTEGER:
+		return s.ColumnInt64(at)
+	case sqlite3.FLOAT:
+		return s.ColumnFloat(at)
+	case sqlite3.TEXT:
+		return s.ColumnText(at)
+	default:
+		return nil
+	}
+}
+
+// Call is the row of one call, by its id or one of its further ids; ErrNotFound.
+func (m *Model) Call(ctx context.Context, k call.Key) (row backend.CallRow, seqs []uint64, err error) {
+	err = m.read(ctx, func(conn *sqlite3.Conn) error {
+		for _, where := range []string{
+			`c."callId" = ? AND c.provider = ?`, "c.seq IN (SELECT call FROM aliases WHERE alias = ? AND session = 0) AND c.provider = ?",
+		} {
+			err := each(conn, "SELECT "+selected()+" FROM calls c WHERE "+where+" LIMIT 1", []any{k.CallID, k.Provider}, func(s *sqlite3.Stmt) (bool, error) {
+				_, r, events := readRow(s)
+				row, seqs = r, unpackSequences(events)
+				return false, nil
+			})
+			if err != nil || len(seqs) > 0 {
+				return err
+			}
+		}
+		return backend.ErrNotFound
+	})
+	return row, seqs, err
+}

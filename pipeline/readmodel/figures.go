@@ -1,0 +1,322 @@
+package readmodel
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"callwatch/handlers/backend"
+)
+
+// badMOS is the MOS below which a call counts as bad.
+const badMOS = 3.5
+
+// The distributions of a cell.
+const (
+	ofMOS = iota
+	ofLoss
+	ofJitter
+	ofTurn
+	ofDuration
+	distributions
+)
+
+// The counters of a cell.
+const (
+	countCalls = iota
+	countEnded
+	countAnswered
+	countAnsweredKnown
+	countFailed
+	countFailedKnown
+	countBad
+	countBadKnown
+	countBadOf
+	countIncident
+	counters
+)
+
+// cell is the figures of a set of calls as sums of whole numbers: adding a call and
+// taking it away again leaves what was there, bit for bit.
+type cell struct {
+	counts [counters]int64
+	sums   [distributions]int64           // in thousandths
+	bins   [distributions]map[int32]int64 // calls by binOf
+	costs  map[string]costSum             // by currency
+}
+
+type costSum struct{ sum, calls int64 } // sum in millionths
+
+// binWidth is the ratio of two neighbouring bins: a quantile is at most 2 % off.
+var binWidth = math.Log(1.04)
+
+// leastBin is the bin of 0 and of everything too small to matter.
+const leastBin = -200
+
+// binOf is the bin of a number that is not negative.
+func binOf(v float64) int32 {
+	if v < 0.001 {
+		return leastBin
+	}
+	return int32(math.Round(math.Log(v) / binWidth)) //nolint:gosec // at most 17,770
+}
+
+// inBin is the number that stands for a bin.
+func inBin(bin int32) float64 {
+	if bin == leastBin {
+		return 0
+	}
+	return math.Exp(float64(bin) * binWidth)
+}
+
+// mostSummed bounds a number that is added up, so that no sum overflows.
+const mostSummed = 1e9
+
+// add counts a call n times; -1 takes it away.
+func (c *cell) add(row *backend.CallRow, n int64) {
+	e := &row.Call
+	count := func(i int, holds bool) {
+		if holds {
+			c.counts[i] += n
+		}
+	}
+	count(countCalls, true)
+	count(countEnded, !e.EndedAt.IsZero() || e.Final)
+	count(countAnswered, e.Answered != nil && *e.Answered)
+	count(countAnsweredKnown, e.Answered != nil)
+	count(countFailed, e.Status == "failed")
+	count(countFailedKnown, e.Status != "" && e.Status != "in-progress")
+	asked := e.Answered == nil || *e.Answered
+	count(countBadOf, asked)
+	count(countBadKnown, asked && e.MOS != nil)
+	count(countBad, asked && e.MOS != nil && *e.MOS < badMOS)
+	count(countIncident, len(row.Incidents) > 0)
+	for i, v := range [distributions]*float64{e.MOS, e.PacketLossPct, e.JitterMs, e.TurnLatencyMs, e.DurationSec} {
+		if v == nil || math.IsNaN(*v) || *v < 0 {
+			continue
+		}
+		c.sums[i] += n * int64(math.Round(min(*v, mostSummed)*1000))
+		c.bin(i, binOf(min(*v, mostSummed)), n)
+	}
+	if e.Cost != nil && *e.Cost >= 0 {
+		c.cost(e.CostCurrency, costSum{n * int64(math.Round(min(*e.Cost, mostSummed)*1e6)), n})
+	}
+}
+
+func (c *cell) bin(i int, bin int32, n int64) {
+	if c.bins[i] == nil {
+		c.bins[i] = map[int32]int64{}
+	}
+	if c.bins[i][bin] += n; c.bins[i][bin] == 0 {
+		delete(c.bins[i], bin)
+	}
+}
+
+func (c *cell) cost(currency string, s costSum) {
+	if c.costs == nil {
+		c.costs = map[string]costSum{}
+	}
+	had := c.costs[currency]
+	had.sum, had.calls = had.sum+s.sum, had.calls+s.calls
+	if c.costs[currency] = had; had == (costSum{}) {
+		delete(c.costs, currency)
+	}
+}
+
+// merge adds the figures of other calls.
+func (c *cell) merge(o *cell) {
+	for i, n := range o.counts {
+		c.counts[i] += n
+	}
+	for i := range distributions {
+		c.sums[i] += o.sums[i]
+		for bin, n := range o.bins[i] {
+			c.bin(i, bin, n)
+		}
+	}
+	for currency, s := range o.costs {
+		c.cost(currency, s)
+	}
+}
+
+// empty reports whether no call is left.
+func (c *cell) empty() bool {
+	return c.counts == [counters]int64{} && len(c.costs) == 0
+}
+
+// still reports whether adding the cell changes nothing.
+func (c *cell) still() bool {
+	for i := range distributions {
+		if c.sums[i] != 0 || len(c.bins[i]) > 0 {
+			return false
+		}
+	}
+	return c.empty()
+}
+
+// pack is the stored form of a cell: the same for the same figures.
+func (c *cell) pack() []byte {
+	var b []byte
+	for _, n := range c.counts {
+		b = binary.AppendVarint(b, n)
+	}
+	for i := range distributions {
+		b = binary.AppendVarint(b, c.sums[i])
+		b = binary.AppendUvarint(b, uint64(len(c.bins[i])))
+		before := int32(0)
+		for _, bin := range slices.Sorted(maps.Keys(c.bins[i])) {
+			b = binary.AppendVarint(b, int64(bin-before))
+			b = binary.AppendVarint(b, c.bins[i][bin])
+			before = bin
+		}
+	}
+	b = binary.AppendUvarint(b, uint64(len(c.costs)))
+	for _, currency := range slices.Sorted(maps.Keys(c.costs)) {
+		b = binary.AppendUvarint(b, uint64(len(currency)))
+		b = append(b, currency...)
+		b = binary.AppendVarint(b, c.costs[currency].sum)
+		b = binary.AppendVarint(b, c.costs[currency].calls)
+	}
+	return b
+}
+
+var errCell = errors.New("figures of an hour cannot be read")
+
+// mergePacked adds what pack made.
+func (c *cell) mergePacked(b []byte) error {
+	failed := false
+	signed := func() int64 {
+		v, n := binary.Varint(b)
+		if n <= 0 {
+			failed, b = true, nil
+			return 0
+		}
+		b = b[n:]
+		return v
+	}
+	length := func() uint64 {
+		v, n := binary.Uvarint(b)
+		if n <= 0 || v > uint64(len(b)) {
+			failed, b = true, nil
+			return 0
+		}
+		b = b[n:]
+		return v
+	}
+	for i := range c.counts {
+		c.counts[i] += signed()
+	}
+	for i := range distributions {
+		c.sums[i] += signed()
+		bin := int32(0)
+		for n := length(); n > 0 && !failed; n-- {
+			bin += int32(signed()) //nolint:gosec // as packed
+			c.bin(i, bin, signed())
+		}
+	}
+	for n := length(); n > 0 && !failed; n-- {
+		size := length()
+		if size > uint64(len(b)) {
+			return errCell
+		}
+		currency := string(b[:size])
+		b = b[size:]
+		sum := signed()
+		c.cost(currency, costSum{sum, signed()})
+	}
+	if failed || len(b) > 0 {
+		return errCell
+	}
+	return nil
+}
+
+// figures are the figures as they are shown.
+func (c *cell) figures() backend.Figures {
+	n := &c.counts
+	f := backend.Figures{
+		Calls: n[countCalls], Ended: n[countEnded], Incidents: n[countIncident],
+		Answered: rate(n[countAnswered], n[countAnsweredKnown], n[countCalls]),
+		Failed:   rate(n[countFailed], n[countFailedKnown], n[countCalls]),
+		Bad:      rate(n[countBad], n[countBadKnown], n[countBadOf]),
+		MOS:      c.distribution(ofMOS), LossPct: c.distribution(ofLoss), JitterMs: c.distribution(ofJitter),
+		TurnMs: c.distribution(ofTurn), Duration: c.distribution(ofDuration),
+	}
+	for currency, s := range c.costs {
+		f.Costs = append(f.Costs, backend.Cost{Currency: currency, Sum: float64(s.sum) / 1e6, Known: s.calls})
+	}
+	slices.SortFunc(f.Costs, func(a, b backend.Cost) int { return cmp.Compare(a.Currency, b.Currency) })
+	return f
+}
+
+func rate(holds, known, of int64) backend.Rate {
+	r := backend.Rate{True: holds, Known: known, Of: of}
+	if of > 0 {
+		r.Low = new(float64(holds) / float64(of))
+		r.High = new(float64(holds+of-known) / float64(of))
+	}
+	if known > 0 {
+		r.OfKnown = new(float64(holds) / float64(known))
+	}
+	return r
+}
+
+func (c *cell) distribution(i int) backend.Distribution {
+	var d backend.Distribution
+	bins := slices.Sorted(maps.Keys(c.bins[i]))
+	for _, bin := range bins {
+		d.Known += c.bins[i][bin]
+	}
+	if d.Known <= 0 {
+		return backend.Distribution{}
+	}
+	d.Mean = new(float64(c.sums[i]) / 1000 / float64(d.Known))
+	quantile := func(q float64) *float64 {
+		want, seen := int64(math.Ceil(q*float64(d.Known))), int64(0)
+		for _, bin := range bins {
+			if seen += c.bins[i][bin]; seen >= want {
+				return new(inBin(bin))
+			}
+		}
+		return nil
+	}
+	d.P5, d.Median, d.P95 = quantile(0.05), quantile(0.5), quantile(0.95)
+	return d
+}
+
+// dimensionNames are the dimensions in the order of their numbers in the file: 0 is
+// all calls of a provider.
+func dimensionNames() []string { return backend.Dimensions() }
+
+// maxValue bounds the value of a dimension in bytes.
+const maxValue = 200
+
+// valuesOf are the values of a call in all dimensions, "" where unknown.
+func valuesOf(row *backend.CallRow) [7]string {
+	e := &row.Call
+	agent, country := cmp.Or(e.AgentName, e.AgentID), cmp.Or(e.ToCountry, e.FromCountry)
+	if e.Direction == "inbound" {
+		country = cmp.Or(e.FromCountry, e.ToCountry)
+	}
+	values := [7]string{"", row.Account, e.Region, agent, e.Direction, e.Codec, country}
+	for i := range values {
+		values[i] = values[i][:min(len(values[i]), maxValue)]
+	}
+	return values
+}
+
+// hourOf is the hour of a time since the Unix epoch.
+func hourOf(t time.Time) int64 {
+	return floorDiv(t.Unix(), 3600)
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}

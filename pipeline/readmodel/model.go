@@ -1,0 +1,199 @@
+package readmodel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"callwatch/call"
+	"callwatch/handlers/backend"
+	"callwatch/rules"
+	"callwatch/stream"
+)
+
+// Config is what a model needs.
+type Config struct {
+	Path  string // of the file; its directory exists or can be made
+	Store *stream.Store
+	Fold  call.Folding
+	Rules func() *rules.Set // those in force; nil: none
+	Log   *slog.Logger
+	// Pause, if set, is called between two batches while what is stored is worked off:
+	// webhooks go first.
+	Pause func(ctx context.Context)
+}
+
+// Model is a read model. Run feeds it; its queries may be called from the start, and
+// answer from what is there.
+type Model struct {
+	cfg Config
+
+	open sync.RWMutex // held for reading by queries, for writing while the file changes
+	file *file        // nil until Run has opened it
+
+	feeding sync.Mutex // the connection that writes, and feed
+	feed    *feed      // nil while there is no file
+
+	damage chan error // of the file, found by a query
+
+	mu      sync.Mutex
+	status  backend.ModelStatus
+	changed chan struct{} // closed and replaced with every commit
+}
+
+// New makes a model. It opens nothing.
+func New(c Config) *Model {
+	return &Model{cfg: c, damage: make(chan error, 1), changed: make(chan struct{})}
+}
+
+// ReadModel is the model as API and console ask it.
+func (m *Model) ReadModel() *backend.ReadModel {
+	return &backend.ReadModel{
+		Calls: m.Calls, IncidentCalls: m.IncidentCalls, Stats: m.Stats, Changes: m.Changes, Contrast: m.Contrast,
+		ModelStatus: m.Status,
+	}
+}
+
+// Status is how far the model has come.
+func (m *Model) Status() backend.ModelStatus {
+	m.mu.Lock()
+	s := m.status
+	m.mu.Unlock()
+	if info, err := os.Stat(m.cfg.Path); err == nil {
+		s.Bytes = info.Size()
+	}
+	return s
+}
+
+// Run opens the file and feeds it until ctx ends. A file that is missing, damaged, of
+// another version or of another store is built again.
+func (m *Model) Run(ctx context.Context) error {
+	for {
+		err := m.run(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !damaged(err):
+			return fmt.Errorf("read model: %w", err)
+		}
+		m.cfg.Log.Warn("read model is built again", "path", m.cfg.Path, "err", err)
+		m.mu.Lock()
+		m.status.Rebuilt++
+		m.status.Cause = err.Error()
+		m.status.Event, m.status.Transition, m.status.Building = 0, 0, true
+		m.mu.Unlock()
+		if err := Remove(m.cfg.Path); err != nil {
+			return fmt.Errorf("read model: %w", err)
+		}
+	}
+}
+
+func (m *Model) run(ctx context.Context) (err error) {
+	if err := os.MkdirAll(filepath.Dir(m.cfg.Path), 0o700); err != nil {
+		return err
+	}
+	select {
+	case <-m.damage: // of a file that is gone
+	default:
+	}
+	f, err := openFile(m.cfg.Path)
+	if err != nil {
+		return err
+	}
+	m.feeding.Lock()
+	m.feed, err = newFeed(ctx, m, f)
+	m.feeding.Unlock()
+	if err != nil {
+		return errors.Join(err, f.release())
+	}
+	m.open.Lock()
+	m.file = f
+	m.open.Unlock()
+	defer func() {
+		f.close() // ends queries, which hold the lock
+		m.open.Lock()
+		m.file = nil
+		m.open.Unlock()
+		m.feeding.Lock()
+		m.feed.end()
+		m.feed = nil
+		err = errors.Join(err, f.release())
+		m.feeding.Unlock()
+	}()
+	return m.follow(ctx)
+}
+
+// read runs a query. ErrIndexing where there is no file yet.
+func (m *Model) read(ctx context.Context, fn func(*sqlite3.Conn) error) error {
+	m.open.RLock()
+	defer m.open.RUnlock()
+	if m.file == nil {
+		return backend.ErrIndexing
+	}
+	err := m.file.read(ctx, fn)
+	if err != nil && ctx.Err() == nil && m.file.ctx.Err() != nil {
+		return backend.ErrIndexing
+	}
+	if damaged(err) {
+		select {
+		case m.damage <- err:
+		default:
+		}
+		return fmt.Errorf("%w: %w", backend.ErrIndexing, err)
+	}
+	return err
+}
+
+// Watermark is the sequence of the last event that is in the model.
+func (m *Model) Watermark() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.status.Event
+}
+
+// Current waits until the model has what is stored now, at most until ctx ends.
+func (m *Model) Current(ctx context.Context) error {
+	ends, err := m.cfg.Store.Ends(ctx)
+	if err != nil {
+		return err
+	}
+	for {
+		m.mu.Lock()
+		s, changed := m.status, m.changed
+		m.mu.Unlock()
+		if s.Event >= ends.Last && s.Transition >= ends.LastTransition {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// committed notes how far the model has come.
+func (m *Model) committed(event, transition, behind uint64, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := &m.status
+	s.Event, s.Transition, s.Behind, s.UpdatedAt = event, transition, behind, now
+	if behind == 0 {
+		s.Building = false
+	}
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+func parseSeq(text string) uint64 {
+	n, _ := strconv.ParseUint(text, 10, 64)
+	return n
+}

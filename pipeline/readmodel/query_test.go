@@ -1,0 +1,369 @@
+package readmodel
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/ncruces/go-sqlite3"
+
+	"callwatch/call"
+	"callwatch/handlers/backend"
+	"callwatch/rules"
+)
+
+var allCalls = backend.CallQuery{Limit: mostCalls}
+
+// verify reads the whole file, so that damage is found.
+func (w *world) verify(m *Model) error {
+	return m.read(w.t.Context(), func(c *sqlite3.Conn) error {
+		return each(c, "PRAGMA integrity_check", nil, func(*sqlite3.Stmt) (bool, error) { return true, nil })
+	})
+}
+
+// pages lists all calls of a query, page by page.
+func pages(t *testing.T, m *Model, q backend.CallQuery) []backend.CallRow {
+	t.Helper()
+	var all []backend.CallRow
+	for range 10_000 {
+		p, err := m.Calls(t.Context(), q)
+		if err != nil {
+			t.Fatalf("%+v: %v", q, err)
+		}
+		all = append(all, p.Calls...)
+		if p.Next == "" {
+			return all
+		}
+		q.Cursor = p.Next
+	}
+	t.Fatal("the pages do not end")
+	return nil
+}
+
+func ids(rows []backend.CallRow) []string {
+	out := []string{}
+	for _, r := range rows {
+		out = append(out, r.Call.Provider+"/"+r.Call.CallID)
+	}
+	return out
+}
+
+// A filter chooses the calls that it holds for when it is judged in Go; a part of it
+// that the database does not know, and unknown facts, change nothing. The order and the
+// pages are those of a plain sort.
+func TestFiltersAreThoseOfRules(t *testing.T) {
+	w := newWorld(t, 3)
+	w.publish(900, 150)
+	for range 10 {
+		w.alert(150)
+	}
+	m := w.model("m")
+	w.run(m, func() {
+		w.current(m)
+		every := pages(t, m, allCalls)
+		if len(every) < 100 {
+			t.Fatalf("%d calls", len(every))
+		}
+		filters := []string{
+			"", "mos < 3.5", "!(mos < 3.5)", "mos == nil", "mos != nil && packetLossPct > 5", "mos < 2 || packetLossPct > 5",
+			"not (mos < 2 || packetLossPct > 5)", `region == "eu"`, `region != "eu"`, `region in ["eu", "süd"]`, `not (region in ["eu"])`,
+			"sipCode in 400..499", "answered", "!answered", "answered == false", "final", `agentName contains "nn"`, `from startsWith "+1415"`,
+			`agentName endsWith "2"`, `agentName matches "^A"`, "(mos ?? 5) < 3", `"a" in tags`, "packetsLost > 50 || mos < 3.5",
+			"packetsLost / sipCode > 0.1 || mos < 2", `mos < 3 ? answered : region == "eu"`, "len(tags) == 2", `startedAt < date("2026-11-02")`,
+			"cost * 100 > 50 && mos < 4", `lower(agentName) == "anna"`, "durationSec > 100 && durationSec <= 200", `status == "failed" && !(mos >= 4)`,
+			`agentName == "Bob's"`, `kind == "ended"`, "shortCall", `mos > packetLossPct`, "true", "false", "packetsLost == 0 && false", `fromCountry == nil or toCountry == "DE"`,
+		}
+		sorts := []string{"", "at", "mos", "agentName", "severity", "packetsLost", "startedAt", "answered"}
+		for i, filter := range filters {
+			q := backend.CallQuery{Filter: filter, Sort: sorts[i%len(sorts)], Desc: i%2 == 0, Limit: 7 + i}
+			var want []backend.CallRow
+			f := mustFilter(t, filter)
+			for _, row := range every {
+				if f == nil || f.Holds(&row.Call) == rules.True {
+					want = append(want, row)
+				}
+			}
+			got := pages(t, m, q)
+			equal := gocmp.Diff(sorted(ids(want)), sorted(ids(got)))
+			if !slices.IsSortedFunc(got, func(a, b backend.CallRow) int { return plainOrder(&a, &b, q) }) {
+				t.Errorf("%q sorted by %s: not in order", filter, q.Sort)
+			}
+			if equal != "" {
+				t.Errorf("%q sorted by %s (-plain +model):\n%s", filter, q.Sort, equal)
+			}
+			if n := len(want); (n == 0 || n == len(every)) && filter != "" && filter != "true" && filter != "false" && !strings.Contains(filter, "&& false") {
+				t.Errorf("%q chooses %d of %d calls: it tests nothing", filter, n, len(every))
+			}
+		}
+		since, until := every[len(every)/2].At, every[len(every)/4].At
+		for _, row := range pages(t, m, backend.CallQuery{Since: since, Until: until}) {
+			if row.At.Before(since) || !row.At.Before(until) {
+				t.Errorf("a call of %s is not in the range", row.At)
+			}
+		}
+	})
+}
+
+func mustFilter(t *testing.T, expr string) *rules.Filter {
+	t.Helper()
+	if expr == "" {
+		return nil
+	}
+	f, problems := rules.ParseFilter(expr)
+	if problems.Errors() {
+		t.Fatalf("%s: %v", expr, problems)
+	}
+	return f
+}
+
+func sorted(list []string) []string { return slices.Sorted(slices.Values(list)) }
+
+// plainOrder compares two calls as a query sorts them.
+func plainOrder(a, b *backend.CallRow, q backend.CallQuery) int {
+	value := func(r *backend.CallRow) any {
+		switch q.Sort {
+		case "", "at":
+			return r.At
+		case "severity":
+			return float64(rank(r.Severity))
+		}
+		f, _ := call.Lookup(q.Sort)
+		switch v := f.Value(&r.Call).(type) {
+		case int64:
+			return float64(v)
+		case bool:
+			return map[bool]float64{true: 1}[v]
+		default:
+			return v
+		}
+	}
+	x, y := value(a), value(b)
+	switch {
+	case x == nil && y == nil:
+		return 0
+	case x == nil:
+		return 1
+	case y == nil:
+		return -1
+	}
+	var c int
+	switch x := x.(type) {
+	case time.Time:
+		c = x.Compare(y.(time.Time))
+	case string:
+		c = cmp.Compare(x, y.(string))
+	case float64:
+		c = cmp.Compare(x, y.(float64))
+	}
+	if q.Desc || q.Sort == "" {
+		return -c
+	}
+	return c
+}
+
+// A call is found by its id, its further ids, its session, the beginning of its id, a
+// number in any spelling, and its agent.
+func TestSearch(t *testing.T) {
+	w := newWorld(t, 5)
+	w.publish(600, 100)
+	m := w.model("m")
+	w.run(m, func() {
+		w.current(m)
+		every := pages(t, m, allCalls)
+		find := func(has func(e *call.Event) bool) backend.CallRow {
+			for _, row := range every {
+				if has(&row.Call) {
+					return row
+				}
+			}
+			t.Fatal("no such call")
+			return backend.CallRow{}
+		}
+		check := func(text string, has func(e *call.Event) bool) {
+			t.Helper()
+			var want []string
+			for _, row := range every {
+				if has(&row.Call) {
+					want = append(want, row.Call.Provider+"/"+row.Call.CallID)
+				}
+			}
+			if len(want) == 0 {
+				t.Errorf("%q: nothing to be found", text)
+			}
+			got := ids(pages(t, m, backend.CallQuery{Search: text, Limit: 3}))
+			if diff := gocmp.Diff(sorted(want), sorted(got)); diff != "" {
+				t.Errorf("search %q (-plain +model):\n%s", text, diff)
+			}
+		}
+		any := find(func(e *call.Event) bool { return len(e.Aliases) > 0 && e.SessionID != "" })
+		check(any.Call.CallID, func(e *call.Event) bool { return e.CallID == any.Call.CallID })
+		check("call-0000", func(e *call.Event) bool { return strings.HasPrefix(e.CallID, "call-0000") })
+		check(any.Call.Aliases[0], func(e *call.Event) bool { return slices.Contains(e.Aliases, any.Call.Aliases[0]) })
+		check(any.Call.SessionID, func(e *call.Event) bool { return e.SessionID == any.Call.SessionID })
+		check("ANNA", func(e *call.Event) bool { return strings.Contains(strings.ToLower(e.AgentName), "anna") })
+		check("bob's", func(e *call.Event) bool { return e.AgentName == "Bob's" })
+		us := find(func(e *call.Event) bool { return strings.HasPrefix(e.From, "+1415") }).Call.From // +1415555nnnn
+		of := func(e *call.Event) bool { return e.From == us }
+		d := us[2:]
+		for _, text := range []string{
+			us, us[1:], "00" + us[1:], d, fmt.Sprintf("+1 %s %s %s", d[:3], d[3:6], d[6:]), fmt.Sprintf("(%s) %s-%s", d[:3], d[3:6], d[6:]),
+			fmt.Sprintf("%s.%s.%s", d[:3], d[3:6], d[6:]), "0" + d, "  " + us + " ", "+1 (0) " + d,
+		} {
+			check(text, of)
+		}
+		end := us[len(us)-4:]
+		check(end, func(e *call.Event) bool {
+			return strings.HasSuffix(e.From, end) || strings.HasSuffix(e.To, end)
+		})
+		check("0199", func(e *call.Event) bool { return strings.Contains(e.To, "0199") || strings.HasSuffix(e.From, "0199") })
+		for _, nothing := range []string{"no such call", "%", "_", `"`, "'", "+999999999999"} {
+			if got := pages(t, m, backend.CallQuery{Search: nothing}); len(got) > 0 && nothing != "'" {
+				t.Errorf("search %q finds %d calls", nothing, len(got))
+			}
+		}
+	})
+}
+
+// What is wrong with a query is told, and costs nothing.
+func TestQueriesThatAreRefused(t *testing.T) {
+	w := newWorld(t, 6)
+	w.publish(50, 10)
+	m := w.model("m")
+	w.run(m, func() {
+		w.current(m)
+		first, err := m.Calls(t.Context(), backend.CallQuery{Limit: 1})
+		if err != nil || first.Next == "" {
+			t.Fatal(first, err)
+		}
+		for name, q := range map[string]backend.CallQuery{
+			"sort": {Sort: "raw"}, "list": {Sort: "tags"}, "injection": {Sort: `mos"; DROP TABLE calls; --`}, "severity": {Severity: "bad"},
+			"cursor": {Cursor: "x"}, "cursor of another query": {Cursor: first.Next, Filter: "mos < 3"}, "raw": {Filter: "raw.x == 1"},
+			"intervals": {Filter: "any(intervals, .mos < 3)"}, "long search": {Search: strings.Repeat("x", 201)},
+		} {
+			var wrong *backend.QueryError
+			if _, err := m.Calls(t.Context(), q); !errors.As(err, &wrong) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		var problems rules.Problems
+		if _, err := m.Calls(t.Context(), backend.CallQuery{Filter: "mos <"}); !errors.As(err, &problems) {
+			t.Errorf("a filter that cannot be read: %v", err)
+		}
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		if _, err := m.Calls(gone, backend.CallQuery{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("a reader who left: %v", err)
+		}
+	})
+	if _, err := m.Calls(t.Context(), backend.CallQuery{}); !errors.Is(err, backend.ErrIndexing) {
+		t.Errorf("a model that does not run: %v", err)
+	}
+}
+
+// Figures from hours and from rows are those that plain addition gives.
+func TestStats(t *testing.T) {
+	w := newWorld(t, 8)
+	w.publish(900, 150)
+	for range 10 {
+		w.alert(150)
+	}
+	m := w.model("m")
+	w.run(m, func() {
+		w.current(m)
+		every := pages(t, m, allCalls)
+		since := time.Date(2026, 11, 1, 5, 0, 0, 0, time.UTC)
+		until := since.Add(24 * time.Hour)
+		for _, by := range append([]string{""}, dimensionNames()...) {
+			q := backend.StatsQuery{Since: since, Until: until, By: by, ByProvider: by == "region", Bucket: 2 * time.Hour, Compare: true}
+			hours, err := m.Stats(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q.Filter = "true"
+			calls, err := m.Stats(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if hours.Source != "rollups" || calls.Source != "calls" {
+				t.Errorf("sources %s and %s", hours.Source, calls.Source)
+			}
+			calls.Source = hours.Source
+			if diff := gocmp.Diff(calls, hours); diff != "" {
+				t.Errorf("by %q (-calls +rollups):\n%s", by, diff)
+			}
+			var in, before int64
+			var mos []float64
+			for _, row := range every {
+				switch {
+				case !row.At.Before(since) && row.At.Before(until):
+					in++
+					if row.Call.MOS != nil {
+						mos = append(mos, *row.Call.MOS)
+					}
+				case !row.At.Before(since.Add(-24*time.Hour)) && row.At.Before(since):
+					before++
+				}
+			}
+			slices.Sort(mos)
+			f := hours.Total
+			if f.Calls != in || hours.Before.Calls != before || f.MOS.Known != int64(len(mos)) || in < 20 {
+				t.Errorf("%d calls, %d before, %d with mos; want %d, %d, %d", f.Calls, hours.Before.Calls, f.MOS.Known, in, before, len(mos))
+			}
+			if median := mos[(len(mos)+1)/2-1]; math.Abs(*f.MOS.Median-median) > 0.02*median {
+				t.Errorf("median %v, want %v", *f.MOS.Median, median)
+			}
+			if r := f.Bad; *r.Low > *r.High || *r.OfKnown < *r.Low || *r.OfKnown > *r.High || r.Known == r.Of {
+				t.Errorf("share of bad calls %+v", r)
+			}
+			var points, groups int64
+			for _, p := range hours.Series {
+				points += p.Figures.Calls
+			}
+			for _, g := range hours.Groups {
+				groups += g.Figures.Calls
+			}
+			if points != in || by != "" && groups != in {
+				t.Errorf("by %q: %d calls in the series, %d in the groups, want %d", by, points, groups, in)
+			}
+		}
+	})
+}
+
+// A cell is packed and read back, and cells cancel out.
+func TestCells(t *testing.T) {
+	w := newWorld(t, 9)
+	var rows []backend.CallRow
+	for range 300 {
+		rows = append(rows, backend.CallRow{Call: w.event(50)})
+	}
+	var all, packed cell
+	for i := range rows {
+		all.add(&rows[i], 1)
+	}
+	if err := packed.mergePacked(all.pack()); err != nil || string(packed.pack()) != string(all.pack()) {
+		t.Errorf("packed differs: %v", err)
+	}
+	w.r.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
+	for i := range rows {
+		packed.add(&rows[i], -1)
+	}
+	if !packed.still() {
+		t.Errorf("something is left: %+v", packed)
+	}
+	data := all.pack()
+	for range 2000 { // whatever is stored, reading it ends
+		damaged := slices.Clone(data[:w.r.IntN(len(data)+1)])
+		if len(damaged) > 0 {
+			damaged[w.r.IntN(len(damaged))] ^= byte(1 + w.r.IntN(255))
+		}
+		var c cell
+		_ = c.mergePacked(damaged)
+	}
+}

@@ -6,13 +6,14 @@ import "slices"
 const maxAdopted = 50
 
 // adopt joins incidents about the same key: the one that just opened takes those
-// of the rules it adopts, or is taken by one that adopts its rule. It returns
-// the keys whose incidents were taken.
+// of the rules it adopts, or is taken by one that adopts its rule. Incidents of a
+// shadow and of an active rule do not join: one would hide the other, or announce
+// it. It returns the keys whose incidents were taken.
 func (g *Engine) adopt(r *Rule, k *keyState) []*keyState {
 	var taken []*keyState
 	for _, name := range r.Adopts {
 		child := g.st.Keys[ruleKey{name, k.Key}]
-		if child == nil || child.Incident == nil || child.Incident.Parent != "" {
+		if child == nil || child.Incident == nil || child.Incident.Parent != "" || child.Incident.Mode != k.Incident.Mode {
 			continue
 		}
 		child.change(func(i *Incident) { i.Parent, i.UpdatedAt = k.Incident.ID, g.st.Now })
@@ -21,7 +22,7 @@ func (g *Engine) adopt(r *Rule, k *keyState) []*keyState {
 	}
 	for _, name := range r.adoptedBy {
 		parent := g.st.Keys[ruleKey{name, k.Key}]
-		if parent == nil || parent.Incident == nil {
+		if parent == nil || parent.Incident == nil || parent.Incident.Mode != k.Incident.Mode {
 			continue
 		}
 		k.change(func(i *Incident) { i.Parent = parent.Incident.ID })

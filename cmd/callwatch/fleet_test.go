@@ -1,0 +1,119 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"callwatch/normalizer"
+	"callwatch/normalizer/registry"
+	"callwatch/normalizer/simulate"
+	"callwatch/rules"
+)
+
+// A fleet in which one call of a hundred is bad, spread over all providers, gives
+// at most one open incident per provider, a quiet one; a provider of which a
+// third of the calls is bad gives one alert that takes the quiet one in.
+func TestShippedRulesOnAFleet(t *testing.T) {
+	set, problems, err := rules.LoadFile("../../rules.yaml")
+	if err != nil || len(problems) > 0 {
+		t.Fatal(err, problems)
+	}
+	for _, c := range []struct {
+		name, scenario string
+		providers      []string
+		bad            float64
+		want           []string // active incidents that were opened: "rule provider severity", " joined" where it was adopted
+	}{
+		{"healthy", "good", nil, 0, nil},
+		{"one call of a hundred", "mixed", nil, 0.01, []string{
+			"bad-call bird info", "bad-call signalwire info", "bad-call telnyx info",
+		}},
+		{"low scores", "low-mos", []string{"telnyx"}, 0.01, []string{"bad-call telnyx info"}},
+		{"low scores in a third", "low-mos", []string{"telnyx"}, 0.34, []string{
+			"bad-call telnyx info joined", "provider-quality telnyx critical",
+		}},
+		{"silent calls", "one-way-audio", []string{"telnyx"}, 0.1, []string{
+			"bad-call telnyx info joined", "one-way-share telnyx critical",
+		}},
+		{"failing calls", "call-failures", []string{"telnyx"}, 0.1, []string{"failure-share telnyx warning"}},
+		{"slow agents", "agent-slow", []string{"atoms"}, 0.4, []string{
+			"agent-slow-share atoms warning", "agent-slow-share atoms warning", "agent-slow-share atoms warning",
+		}},
+		{"agents with errors", "agent-errors", []string{"atoms"}, 0.2, []string{
+			"agent-error-share atoms warning", "agent-error-share atoms warning", "agent-error-share atoms warning",
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := simulate.Options{Seed: 7, Providers: c.providers, Scenario: c.scenario, Rate: 0.5, Count: 1800, Bad: &c.bad}
+			if diff := got(judgeFleet(t, set, o)); !slices.Equal(diff, c.want) {
+				t.Errorf("opened\n%s\nwant\n%s", strings.Join(diff, "\n"), strings.Join(c.want, "\n"))
+			}
+		})
+	}
+}
+
+// got names the active incidents.
+func got(incidents map[string]rules.Incident) []string {
+	var names []string
+	for _, in := range incidents {
+		if in.Mode != rules.Active {
+			continue
+		}
+		name := in.Rule + " " + in.Worst.Call.Provider + " " + string(in.Severity)
+		if in.Parent != "" {
+			name += " joined"
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// judgeFleet judges simulated traffic and returns the last state of each incident
+// by its id.
+func judgeFleet(t *testing.T, set *rules.Set, o simulate.Options) map[string]rules.Incident {
+	t.Helper()
+	secrets, err := madeUpSecrets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Sources, o.Secrets, o.Start = registry.Simulators(), secrets, time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
+	traffic, err := simulate.Traffic(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, seen, seq := rules.NewEngine(set, rules.Options{}), map[string]rules.Incident{}, uint64(0)
+	note := func(transitions []rules.Transition) {
+		for i := range transitions {
+			seen[transitions[i].Incident.ID] = transitions[i].Incident
+		}
+	}
+	for r := range traffic {
+		now := o.Start.Add(r.At)
+		req, err := r.Sign(t.Context(), simulate.Target{URL: "http://127.0.0.1:8080"}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, _ := registry.Find(r.Provider)
+		_, token, _ := strings.Cut(req.URL.Path, "/webhooks/"+r.Provider)
+		verified, err := normalizer.Verify(p, &normalizer.Request{
+			URL: "http://127.0.0.1:8080" + req.URL.RequestURI(), Header: req.Header, Body: r.Body, Token: strings.TrimPrefix(token, "/"),
+			ReceivedAt: now, ContentType: req.Header.Get("Content-Type"),
+		}, secrets.Receive[r.Provider])
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := verified.Body()
+		events, err := normalizer.Events(p, &body, normalizer.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range events {
+			seq++
+			note(engine.Apply(seq, now, &events[i]))
+		}
+	}
+	return seen
+}

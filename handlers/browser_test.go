@@ -20,7 +20,10 @@ import (
 	"callwatch/rules"
 )
 
-var screenshots = flag.String("screenshots", "", "folder for screenshots of the console")
+var (
+	screenshots = flag.String("screenshots", "", "folder for screenshots of the console")
+	only        = flag.String("pages", "", "look only at pages whose name begins so")
+)
 
 // browser opens a tab of Chromium.
 func browser(t *testing.T) context.Context {
@@ -39,7 +42,7 @@ func browser(t *testing.T) context.Context {
 		t.Skip("no Chromium found: the console was not tried in a browser")
 	}
 	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.NoSandbox)
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, opts...)
 	t.Cleanup(cancel)

@@ -74,7 +74,12 @@ func dark(ctx context.Context, t *testing.T, scheme string) {
 
 // officePages are all pages by the name of their screenshots.
 func officePages(o *office) map[string]string {
-	last := o.events[len(o.events)-1].Event
+	var last call.Event
+	for _, e := range o.events {
+		if len(e.Event.Intervals) > 0 {
+			last = e.Event
+		}
+	}
 	var id string
 	for _, in := range o.engine.Incidents() {
 		if in.Rule == "low-mos" && in.Opening.Call.Provider == "telnyx" {
@@ -82,9 +87,12 @@ func officePages(o *office) map[string]string {
 		}
 	}
 	return map[string]string{
-		"live": "/", "call": "/calls/telnyx/" + last.CallID, "incidents": "/incidents", "incident": "/incidents/" + id, "rules": "/rules",
+		"overview": "/", "overview-week": "/?range=7d&by=codec", "calls": "/calls", "calls-found": "/calls?q=0187", "calls-none": "/calls?q=nobody",
+		"calls-filter": "/calls?filter=mos+%3C+3.5&sort=mos&range=7d", "calls-error": "/calls?filter=moss+%3C+3.5&since=x", "rule": "/rules/low-mos",
+		"rule-window": "/rules/share", "silences-edit": "/silences?match=rule+%3D%3D+%22low-mos%22",
+		"live": "/live", "live-events": "/live?events=1", "call": "/calls/telnyx/" + last.CallID, "incidents": "/incidents", "incident": "/incidents/" + id, "rules": "/rules",
 		"silences": "/silences", "dead-letters": "/dead-letters", "dead-letter": "/dead-letters/raw-70", "status": "/status",
-		"login": "/login", "filter-error": "/?filter=mos+%3C+%22x%22", "missing": "/calls/telnyx/nothing",
+		"login": "/login", "filter-error": "/live?filter=mos+%3C+%22x%22", "missing": "/calls/telnyx/nothing",
 	}
 }
 
@@ -94,6 +102,7 @@ func TestConsolePages(t *testing.T) {
 	ctx := browser(t)
 	o := newOffice(t)
 	o.busy()
+	o.fleet()
 	url := serve(t, handlers.Config{Dev: true, API: o.api()})
 	axe, err := os.ReadFile("testdata/axe/axe.js")
 	if err != nil {
@@ -101,9 +110,12 @@ func TestConsolePages(t *testing.T) {
 	}
 	messages := chromedp.Console(ctx)
 	for name, path := range officePages(o) {
+		if *only != "" && !strings.HasPrefix(name, *only) {
+			continue
+		}
 		for _, scheme := range []string{"light", "dark"} {
 			dark(ctx, t, scheme)
-			do(ctx, t, chromedp.EmulateViewport(1280, 900))
+			do(ctx, t, chromedp.EmulateViewport(1440, 900))
 			open(ctx, t, url+path)
 			settle(ctx, t, name)
 			photograph(ctx, t, name+"-"+scheme)
@@ -114,11 +126,11 @@ func TestConsolePages(t *testing.T) {
 				t.Errorf("%s, %s: %s", name, scheme, found)
 			}
 		}
-		do(ctx, t, chromedp.EmulateViewport(375, 812))
+		do(ctx, t, chromedp.EmulateViewport(390, 844))
 		open(ctx, t, url+path)
 		settle(ctx, t, name)
 		photograph(ctx, t, name+"-phone")
-		if width := eval[int](ctx, t, `document.documentElement.scrollWidth`); width > 375 {
+		if width := eval[int](ctx, t, `document.documentElement.scrollWidth`); width > 390 {
 			t.Errorf("%s is %d wide on a phone", name, width)
 		}
 		if eval[bool](ctx, t, `document.querySelector('main img') !== null`) {
@@ -136,11 +148,11 @@ func TestConsolePages(t *testing.T) {
 func settle(ctx context.Context, t *testing.T, name string) {
 	t.Helper()
 	switch name {
-	case "live":
+	case "live", "live-events":
 		eventually(ctx, t, `document.querySelector('#link.live') !== null`)
 	case "call":
 		eventually(ctx, t, `document.querySelectorAll('[data-drawn]').length === 4`)
-	case "rules", "filter-error":
+	case "rules", "filter-error", "calls", "calls-found", "calls-none", "calls-filter", "calls-error":
 		eventually(ctx, t, `document.querySelector('.editor') !== null`)
 	}
 }
@@ -341,7 +353,7 @@ func TestLiveLosesNothing(t *testing.T) {
 	o := newOffice(t)
 	url := serve(t, handlers.Config{Dev: true, API: o.api()})
 	proxy := newCutter(t, strings.TrimPrefix(url, "http://"))
-	open(ctx, t, "http://"+proxy.addr)
+	open(ctx, t, "http://"+proxy.addr+"/live")
 	eventually(ctx, t, `document.querySelector('#link.live') !== null`)
 	const rounds, each = 4, 60
 	for round := range rounds {
@@ -370,7 +382,7 @@ func TestLiveKeepsUp(t *testing.T) {
 	o := newOffice(t)
 	url := serve(t, handlers.Config{Dev: true, API: o.api()})
 	messages := chromedp.Console(ctx)
-	open(ctx, t, url)
+	open(ctx, t, url+"/live")
 	eventually(ctx, t, `document.querySelector('#link.live') !== null`)
 	const seconds, rate = 8, 200
 	tick := time.NewTicker(time.Second / 20)
@@ -415,6 +427,6 @@ func TestLiveFilter(t *testing.T) {
 	}
 	o.add(event(801, "telnyx", new(4.0), call.FromProvider), event(802, "telnyx", new(2.0), call.FromProvider))
 	eventually(ctx, t, `document.querySelectorAll('#rows tr').length === 2`)
-	open(ctx, t, url+"/?filter=moss+%3C+3")
+	open(ctx, t, url+"/live?filter=moss+%3C+3")
 	reads(ctx, t, "1:1")
 }

@@ -29,6 +29,13 @@ rules:
   - name: failed-calls
     when: status == "failed"
     by: [provider, hangupCause]
+  - name: share
+    over: 15m
+    min_calls: 20
+    when: rate(mos < 3.5) > 0.10
+    resolve: rate(mos < 3.5) < 0.05
+    by: [region]
+    severity: {critical: rate(mos < 3.5) > 0.30, warning: rate(mos < 3.5) > 0.10}
 `
 
 // office is what the console looks at, kept in memory: the rules' own engine over
@@ -46,6 +53,7 @@ type office struct {
 	changed     chan struct{}
 	replayed    []string
 	marks       []rules.Action
+	scanDelay   time.Duration // of the model, for each ten calls that a filter looks at
 }
 
 func newOffice(t *testing.T) *office {
@@ -116,7 +124,7 @@ func (o *office) api() *api.API {
 		Silences: func() []rules.Silence { return look(o, o.engine.Silences) },
 		Health:   func() []rules.Health { return look(o, o.engine.Healths) },
 		Rules: func() backend.RulesFile {
-			return backend.RulesFile{Path: "rules.yaml", Rules: len(o.set.Rules), LoadedAt: time.Now()}
+			return backend.RulesFile{Path: "rules.yaml", Rules: len(o.set.Rules), LoadedAt: time.Now(), Source: []byte(officeRules), Digest: o.set.Digest}
 		},
 		Progress: func() backend.Progress { return backend.Progress{} },
 		Mark:     o.mark,
@@ -125,7 +133,7 @@ func (o *office) api() *api.API {
 
 func (o *office) history() *backend.History {
 	return &backend.History{
-		Events: o.page, Follow: o.follow, FollowIncidents: o.followIncidents,
+		Events: o.page, Follow: o.follow, FollowIncidents: o.followIncidents, Model: o.model(),
 		Ends: func(context.Context) (backend.Ends, error) {
 			return look(o, func() backend.Ends {
 				return backend.Ends{Events: o.seq, Transitions: uint64(len(o.transitions))}
@@ -304,6 +312,29 @@ func (o *office) incident(_ context.Context, id string) (backend.IncidentHistory
 		h.Thread = "https://example.slack.com/archives/C1/p1"
 		return h
 	}), nil
+}
+
+// fleet adds calls of two days: of one provider, one region is bad since an hour.
+func (o *office) fleet() {
+	now := time.Now().UTC().Truncate(time.Second)
+	var calls []call.Event
+	for i := range 240 {
+		ago := time.Duration(i) * 12 * time.Minute
+		e := event(1000+i, []string{"telnyx", "bird", "signalwire", "atoms"}[i%4], new(4.3-float64(i%5)*0.1), call.FromProvider)
+		e.StartedAt, e.EndedAt = now.Add(-ago-time.Minute), now.Add(-ago)
+		e.Direction, e.From, e.To, e.DurationSec = []string{call.Outbound, call.Inbound}[i%2], "+12025550143", fmt.Sprintf("+1415555%04d", 187+i), new(float64(20+i%400))
+		e.Region, e.Codec = []string{"us-east", "eu-west", "ap-south", "sa-east", ""}[i%5], []string{"opus", "PCMU", "g729"}[i%3]
+		e.PacketLossPct, e.JitterMs, e.RTTMs = new(float64(i%7)*0.1), new(float64(3+i%9)), new(float64(40+i%90))
+		switch {
+		case e.Provider == "atoms":
+			e.MOS, e.MOSSource, e.PacketLossPct, e.JitterMs, e.RTTMs = nil, "", nil, nil, nil
+			e.AgentName, e.TurnLatencyMs = []string{"Front desk", "Order status"}[i/4%2], new(float64(700+i*3))
+		case ago < 20*time.Hour && e.Region == "eu-west" && e.Provider == "telnyx":
+			e.MOS, e.PacketLossPct, e.JitterMs = new(2.4+float64(i%3)*0.3), new(9.5), new(38.0)
+		}
+		calls = append(calls, e)
+	}
+	o.add(calls...)
 }
 
 // busy fills the office with calls of all sorts, one of them with intervals.

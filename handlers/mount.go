@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -26,8 +27,18 @@ func (a *app) routeAPI(e *echo.Echo) {
 func (a *app) routePages(e *echo.Echo) {
 	a.failurePage = operators.Mount(e, *a.API, operators.Env{
 		Trusted: a.trusted, Secure: strings.HasPrefix(a.PublicURL, "https://"), Now: a.Now, Log: a.Log,
-		Streams: a.Limits.Streams, Slack: a.Dev && a.Preview != nil,
+		Base: basePath(a.PublicURL), Streams: a.Limits.Streams, Slack: a.Dev && a.Preview != nil,
 	})
+}
+
+// basePath is the path of the public address, without its last slash: a proxy
+// strips it from requests, and links to pages need it.
+func basePath(public string) string {
+	u, err := url.Parse(public)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(u.EscapedPath(), "/")
 }
 
 // trusted lets a request in without a token or a log-in. In development the

@@ -51,6 +51,7 @@ func LoadContext(ctx context.Context, name string, src []byte) (*Set, Problems, 
 	d, root := parseDocument(name, src)
 	d.stopped = func() bool { return ctx.Err() != nil }
 	l := newLoader(d, Digest(src))
+	l.set.Source = src
 	if root != nil {
 		l.file(root)
 	}

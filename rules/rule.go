@@ -13,6 +13,7 @@ type Set struct {
 	Rules  []*Rule
 	Routes []Route
 	Digest string // of the file's content
+	Source []byte // that content
 
 	silences []silencer
 	env      condition.Env

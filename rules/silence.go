@@ -133,6 +133,22 @@ func MatchFor(in *Incident) string {
 	return match
 }
 
+// Muted are the incidents that a silence with this condition keeps from being
+// announced, while it lasts.
+func Muted(match string, incidents []Incident) ([]Incident, Problems) {
+	program, problems := compileMatch(match)
+	if problems.Errors() {
+		return nil, problems
+	}
+	var muted []Incident
+	for i := range incidents {
+		if program.Eval(factsOf(&incidents[i])).Truth == condition.True {
+			muted = append(muted, incidents[i])
+		}
+	}
+	return muted, problems
+}
+
 // compileMatch compiles the condition of a silence made at run time. It knows no
 // macros and lists: it means the same whatever becomes of the rules file.
 func compileMatch(src string) (*condition.Program, Problems) {

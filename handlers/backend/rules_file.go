@@ -12,6 +12,7 @@ import (
 type RulesFile struct {
 	Path     string         `json:"path"`
 	Digest   string         `json:"digest"` // of the content in force
+	Source   []byte         `json:"-"`      // the content in force; pages show rules from it
 	Rules    int            `json:"rules"`
 	LoadedAt time.Time      `json:"loadedAt"`
 	Pending  bool           `json:"pending,omitempty"`  // a newer content is taken in with the next event

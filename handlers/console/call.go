@@ -65,7 +65,7 @@ func (c *console) call(ec echo.Context) error {
 	}
 	v.Verdict = verdicts(why.Rules)
 	v.Charts = chartsOf(&stored.Call, why.Rules, stored.Incidents)
-	return c.page(ec, http.StatusOK, "call", view{Title: "Call " + tail(k.CallID), At: "live", Body: v})
+	return c.page(ec, http.StatusOK, "call", view{Title: "Call " + tail(k.CallID), At: "calls", Body: v})
 }
 
 // factsOf lists what is known of a call by the groups of the field table.

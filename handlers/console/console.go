@@ -1,5 +1,5 @@
-// Package console is the operators' view of callwatch in a browser: what comes
-// in, calls, incidents, rules, silences, dead letters and how callwatch itself
+// Package console is the operators' view of callwatch in a browser: how
+// the calls are and where they are bad, what comes in, calls, incidents, rules, silences, dead letters and how callwatch itself
 // is. Pages are rendered on the server; scripts only make them livelier.
 package console
 
@@ -22,9 +22,12 @@ type Env struct {
 	Trusted func(r *http.Request) bool
 	// Secure says that browsers come over https: the cookie is kept from plain
 	// http then.
-	Secure  bool
-	Now     func() time.Time
-	Log     *slog.Logger
+	Secure bool
+	Now    func() time.Time
+	Log    *slog.Logger
+	// Base is the path prefix that a proxy strips, such as "/voice": links and
+	// redirects begin with it.
+	Base    string
 	Streams int  // open at one time
 	Slack   bool // a page /slack shows the fake Slack
 }
@@ -36,22 +39,27 @@ type console struct {
 	pages    map[string]*template.Template
 	sessions *sessions
 	streams  atomic.Int64
+	compiled compiled
 }
 
 // Mount adds the pages and returns the page that tells a browser of a failure
 // outside of the console. The server refuses what pages of other sites send and
 // turns panics into answers.
 func Mount(e *echo.Echo, a api.API, env Env) FailurePage {
-	c := &console{API: a, Env: env, pages: parse(), sessions: newSessions()}
+	c := &console{API: a, Env: env, pages: parse(env.Base), sessions: newSessions()}
 	c.routeStatic(e)
 	e.GET("/login", c.loginPage, c.answer)
 	e.POST("/login", c.login, c.answer)
 	e.POST("/logout", c.logout, c.answer)
 
 	in := api.Guarded(e, "", c.answer, c.authorize, unescape)
-	in.GET("/", c.live)
+	in.GET("/", c.overview)
+	in.GET("/live", c.live)
 	in.GET("/stream/events", c.streamEvents)
+	in.GET("/stream/calls", c.streamCalls)
 	in.GET("/stream/incidents", c.streamIncidents)
+	in.GET("/calls", c.calls)
+	in.GET("/calls/export", c.exportCalls)
 	in.GET("/calls/:provider/:id", c.call)
 	in.GET("/calls/:provider/:id/raw/:raw", c.callBody)
 	in.GET("/incidents", c.incidents)
@@ -59,11 +67,14 @@ func Mount(e *echo.Echo, a api.API, env Env) FailurePage {
 	in.POST("/incidents/:id", c.markIncident)
 	in.GET("/rules", c.rules)
 	in.GET("/rules/words", c.words)
+	in.GET("/rules/:name", c.rule)
 	in.POST("/rules/check", c.check)
 	in.POST("/rules/try", c.try)
 	in.POST("/rules/backtest", c.backtest)
 	in.GET("/silences", c.silences)
 	in.POST("/silences", c.addSilence)
+	in.POST("/silences/preview", c.previewSilence)
+	in.POST("/silences/extend", c.extendSilence)
 	in.POST("/silences/expire", c.expireSilence)
 	in.GET("/dead-letters", c.deadLetters)
 	in.GET("/dead-letters/:raw", c.deadLetter)

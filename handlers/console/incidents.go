@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/labstack/echo/v4"
@@ -19,8 +20,14 @@ const maxListed = 200
 type incidentsView struct {
 	Tabs  []tab
 	State string
-	List  []rules.Incident
+	List  []listedIncident
 	More  int // that are not listed
+}
+
+// listedIncident is an incident with those that it adopted and that are open still.
+type listedIncident struct {
+	rules.Incident
+	Nested []rules.Incident
 }
 
 // tab is one part of the list with the number of incidents in it.
@@ -40,26 +47,56 @@ func (c *console) incidents(ec echo.Context) error {
 		return cmp.Or(b.OpenedAt.Compare(a.OpenedAt), cmp.Compare(a.ID, b.ID))
 	})
 	v := incidentsView{State: cmp.Or(ec.QueryParam("state"), "open")}
-	for _, state := range []string{"open", "acknowledged", "silenced", "resolved"} {
+	listed := nest(all)
+	for _, state := range []string{"open", "acknowledged", "silenced", "shadow", "resolved"} {
 		t := tab{State: state}
-		for i := range all {
-			if stateOf(all[i]) == state {
+		for i := range listed {
+			if stateOf(listed[i].Incident) == state {
 				t.Count++
 			}
 		}
 		v.Tabs = append(v.Tabs, t)
 	}
-	v.List = slices.DeleteFunc(all, func(in rules.Incident) bool { return stateOf(in) != v.State })
+	v.List = slices.DeleteFunc(listed, func(in listedIncident) bool { return stateOf(in.Incident) != v.State })
 	v.More = max(0, len(v.List)-maxListed)
 	v.List = v.List[:len(v.List)-v.More]
 	return c.page(ec, http.StatusOK, "incidents", view{Title: "Incidents", At: "incidents", Body: v})
 }
 
+// nest puts open incidents below the open one that adopted them.
+func nest(all []rules.Incident) []listedIncident {
+	open := map[string]bool{}
+	for i := range all {
+		open[all[i].ID] = all[i].State != rules.Resolved
+	}
+	adopted := func(in *rules.Incident) bool { return in.State != rules.Resolved && open[in.Parent] }
+	nested := map[string][]rules.Incident{}
+	for i := range all {
+		if adopted(&all[i]) {
+			nested[all[i].Parent] = append(nested[all[i].Parent], all[i])
+		}
+	}
+	var listed []listedIncident
+	for i := range all {
+		if !adopted(&all[i]) {
+			listed = append(listed, listedIncident{all[i], nested[all[i].ID]})
+		}
+	}
+	return listed
+}
+
 type incidentView struct {
 	backend.IncidentHistory
-	Timeline []rules.Transition // without plain updates but for the last
-	Updates  int                // left out
-	Samples  []rules.Evidence
+	Plot        *plot // the rule's figure over time
+	PlotTitle   string
+	PlotRows    []pair // the same as a table
+	Calls       string // address of all its calls
+	Contrast    *contrastView
+	Match       string             // condition of a silence for it
+	HasReceiver bool               // alerts go somewhere
+	Timeline    []rules.Transition // without plain updates but for the last
+	Updates     int                // left out
+	Samples     []rules.Evidence
 }
 
 func (c *console) incident(ec echo.Context) error {
@@ -79,6 +116,16 @@ func (c *console) incident(ec echo.Context) error {
 		v.Timeline = append(v.Timeline, t)
 	}
 	slices.Reverse(v.Timeline)
+	in := &v.Incident
+	v.Match = rules.MatchFor(in)
+	if c.History.Receivers != nil {
+		v.HasReceiver = len(c.History.Receivers(ec.Request().Context())) > 0
+	}
+	v.plot(c.ruleSet())
+	if m := c.model(); m != nil {
+		v.Calls = "/calls?incident=" + url.QueryEscape(in.ID)
+		v.contrast(ec.Request().Context(), m)
+	}
 	return c.page(ec, http.StatusOK, "incident", view{Title: found.Incident.Rule, At: "incidents", Body: v})
 }
 
@@ -114,7 +161,7 @@ func (c *console) markIncident(ec echo.Context) error {
 	if note, err = c.mark(ec, action, note, id); err != nil {
 		return err
 	}
-	return back(ec, localPath(form.Get("back")), note)
+	return c.back(ec, localPath(form.Get("back")), note)
 }
 
 // mark stores what a person does and returns what the next page says of it.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"callwatch/call"
 	"callwatch/handlers/backend"
 	"callwatch/handlers/wording"
 	"callwatch/rules"
@@ -37,6 +38,7 @@ type liveView struct {
 	Next     uint64
 	After    uint64   // where the stream goes on
 	Still    bool     // older ones: nothing comes by itself
+	Each     bool     // each event has its row, instead of each call
 	Minutes  []minute // known so far, oldest first
 }
 
@@ -49,7 +51,7 @@ type minute struct {
 // live shows the newest events; its script adds those that come.
 func (c *console) live(ec echo.Context) error {
 	ctx := ec.Request().Context()
-	v := liveView{Filter: ec.QueryParam("filter")}
+	v := liveView{Filter: ec.QueryParam("filter"), Each: ec.QueryParam("events") != ""}
 	q := backend.EventQuery{Filter: v.Filter, Limit: sparkEvents}
 	q.Before, _ = strconv.ParseUint(ec.QueryParam("before"), 10, 64) // else from the end
 	if v.Filter != "" {
@@ -77,7 +79,36 @@ func (c *console) live(ec echo.Context) error {
 		v.Events = v.Events[:firstRows]
 		v.Next = v.Events[firstRows-1].Seq
 	}
+	if !v.Each {
+		v.Events = foldCalls(v.Events)
+	}
 	return c.page(ec, http.StatusOK, "live", view{Title: "Live", At: "live", Body: v})
+}
+
+// foldCalls makes one row of the events of a call, at the place of the newest one:
+// what is known of it by those events.
+func foldCalls(events []backend.StoredEvent) []backend.StoredEvent {
+	folded := map[call.Key]*call.Call{}
+	for i := len(events) - 1; i >= 0; i-- {
+		k := events[i].Event.Key()
+		if folded[k] == nil {
+			folded[k] = &call.Call{}
+		}
+		folded[k].Fold(&events[i].Event, "")
+	}
+	rows := make([]backend.StoredEvent, 0, len(folded))
+	for i := range events {
+		k := events[i].Event.Key()
+		if folded[k] == nil {
+			continue // its row is there
+		}
+		row := events[i]
+		kind := row.Event.Kind
+		row.Event = folded[k].Event
+		row.Event.Kind = kind
+		rows, folded[k] = append(rows, row), nil
+	}
+	return rows
 }
 
 // minutes counts events, newest first, of the last hour.

@@ -33,10 +33,10 @@ func (c *console) authorize(next echo.HandlerFunc) echo.HandlerFunc {
 			ec.Set(visitor, s)
 			return next(ec)
 		case ec.Request().Method != http.MethodGet || strings.HasPrefix(ec.Path(), "/stream/") || ec.Request().Header.Get("HX-Request") != "":
-			ec.Response().Header().Set("HX-Redirect", "/login")
+			ec.Response().Header().Set("HX-Redirect", c.Base+"/login")
 			return &failure{status: http.StatusUnauthorized, title: "Log in again", detail: "The session is over: open the log-in page, then repeat what you did."}
 		}
-		return ec.Redirect(http.StatusSeeOther, "/login?next="+url.QueryEscape(ec.Request().URL.RequestURI()))
+		return ec.Redirect(http.StatusSeeOther, c.Base+"/login?next="+url.QueryEscape(ec.Request().URL.RequestURI()))
 	}
 }
 
@@ -82,13 +82,13 @@ func (c *console) login(ec echo.Context) error {
 	c.sessions.end(ec.Request())
 	c.setCookie(ec, c.sessions.begin(name, now), int(sessionTime.Seconds()))
 	c.Log.Info("logged in", "by", name, "remote", remote)
-	return ec.Redirect(http.StatusSeeOther, localPath(form.Get("next")))
+	return ec.Redirect(http.StatusSeeOther, c.Base+localPath(form.Get("next")))
 }
 
 func (c *console) logout(ec echo.Context) error {
 	c.sessions.end(ec.Request())
 	c.setCookie(ec, "", -1)
-	return ec.Redirect(http.StatusSeeOther, "/login")
+	return ec.Redirect(http.StatusSeeOther, c.Base+"/login")
 }
 
 func (c *console) setCookie(ec echo.Context, value string, age int) {

@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"net/http"
 	"net/url"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -32,27 +35,50 @@ type view struct {
 	Title string
 	At    string // the part of the navigation the page belongs to
 	Bare  bool   // without navigation: nobody is logged in
+	Wide  bool   // the page uses the whole width of the window
 	Note  string // what was done just now
 	Body  any
 
 	Name  string // who is logged in, "" where no login is needed
 	Slack bool
-	Open  int    // incidents
+	Open  int    // incidents of rules that alert, without adopted ones
+	Base  string // path prefix of all links
 	Alarm string // what keeps the rules file from being used
 
 	Troubled []backend.Receiver // that take no alerts
 }
 
-// parse makes one template a page, each with the layout and the shared parts.
-func parse() map[string]*template.Template {
+// localLink is an attribute of a template that holds a path of the console.
+var localLink = regexp.MustCompile(`\b(href|src|action|hx-get|hx-post|sse-connect|data-scan)="/`)
+
+// parse makes one template a page, each with the layout and the shared parts. Paths
+// in templates begin with the base.
+func parse(base string) map[string]*template.Template {
+	files, err := fs.Glob(templates, "templates/*.html")
+	if err != nil {
+		panic(err) // of the pattern
+	}
+	shared := []string{"templates/layout.html", "templates/parts.html"}
 	pages := map[string]*template.Template{}
-	for _, name := range []string{"login", "live", "call", "incidents", "incident", "rules", "silences", "deadletters", "deadletter", "status", "problem"} {
-		pages[name] = template.Must(template.New("").Funcs(viewFuncs()).ParseFS(templates, "templates/layout.html", "templates/parts.html", "templates/"+name+".html"))
+	for _, file := range files {
+		if slices.Contains(shared, file) {
+			continue
+		}
+		page := template.New("").Funcs(viewFuncs(base))
+		for _, name := range append(slices.Clone(shared), file) {
+			src, err := templates.ReadFile(name)
+			if err != nil {
+				panic(err) // the files are in the program
+			}
+			template.Must(page.Parse(localLink.ReplaceAllString(string(src), `$1="`+template.HTMLEscapeString(base)+`/`)))
+		}
+		pages[strings.TrimSuffix(path.Base(file), ".html")] = page
 	}
 	return pages
 }
 
 func (c *console) page(ec echo.Context, status int, name string, v view) error {
+	v.Base = c.Base
 	if !v.Bare {
 		if s, ok := ec.Get(visitor).(session); ok && !c.Trusted(ec.Request()) {
 			v.Name = s.name
@@ -60,7 +86,7 @@ func (c *console) page(ec echo.Context, status int, name string, v view) error {
 		if c.History.Receivers != nil {
 			v.Troubled = slices.DeleteFunc(c.History.Receivers(ec.Request().Context()), func(r backend.Receiver) bool { return !r.Degraded })
 		}
-		v.Slack, v.Open, v.Alarm = c.Slack, len(c.Open()), c.Rules().Trouble()
+		v.Slack, v.Open, v.Alarm = c.Slack, alerting(c.Open()), c.Rules().Trouble()
 		if v.Note == "" {
 			v.Note = notes(ec.QueryParam("note"))
 		}
@@ -86,8 +112,20 @@ func notes(key string) string {
 		"resolved":     "Resolved.",
 		"silenced":     "Silenced. Changes are recorded, and announced only after the silence ends.",
 		"expired":      "Silence ended.",
+		"changed":      "Silence changed.",
 		"stored":       "Stored. It takes effect once the events before it are judged.",
 	}[key]
+}
+
+// alerting counts the incidents that people are told of by themselves: not those of
+// rules in shadow, nor those that another adopted.
+func alerting(open []rules.Incident) (n int) {
+	for i := range open {
+		if open[i].Mode != rules.Shadow && open[i].Parent == "" {
+			n++
+		}
+	}
+	return n
 }
 
 // failure is an error that a visitor can do something about.
@@ -167,10 +205,10 @@ func readForm(ec echo.Context) (url.Values, error) {
 }
 
 // back redirects to a page of the console with a note.
-func back(ec echo.Context, path, note string) error {
+func (c *console) back(ec echo.Context, path, note string) error {
 	sep := "?"
 	if strings.Contains(path, "?") {
 		sep = "&"
 	}
-	return ec.Redirect(http.StatusSeeOther, path+sep+"note="+note)
+	return ec.Redirect(http.StatusSeeOther, c.Base+path+sep+"note="+note)
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strings"
@@ -24,7 +25,9 @@ func (c *console) rules(ec echo.Context) error {
 	if err != nil {
 		return failed(err, "event")
 	}
-	v := rulesView{File: c.API.Rules(), Rules: c.Health(), Draft: draft{Name: "draft", Severity: "warning", By: "provider", When: ec.QueryParam("expr")}}
+	v := rulesView{File: c.API.Rules(), Rules: c.Health(), Draft: draft{
+		Name: cmp.Or(ec.QueryParam("name"), "draft"), Severity: "warning", By: "provider", When: ec.QueryParam("expr"), Whole: ec.QueryParam("whole"),
+	}}
 	seen := map[call.Key]bool{}
 	for i := range page.Events {
 		if k := page.Events[i].Event.Key(); !seen[k] {

@@ -17,6 +17,7 @@ type statusView struct {
 	Version []pair
 	Uptime  time.Duration
 	Rules   backend.RulesFile
+	Model   *backend.ModelStatus // nil: there is no read model
 }
 
 // pair is a name with a value.
@@ -25,6 +26,10 @@ type pair struct{ Name, Value string }
 func (c *console) status(ec echo.Context) error {
 	s := c.History.Status(ec.Request().Context())
 	v := statusView{Status: s, Uptime: c.Now().Sub(s.Started), Rules: c.Rules()}
+	if m := c.History.Model; m != nil && m.ModelStatus != nil {
+		status := m.ModelStatus()
+		v.Model = &status
+	}
 	var version map[string]any
 	if json.Unmarshal(s.Version, &version) == nil {
 		for name, value := range version {

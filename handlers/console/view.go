@@ -15,12 +15,14 @@ import (
 )
 
 // viewFuncs turn facts into words. They return plain text: html/template
-// escapes all of it.
-func viewFuncs() template.FuncMap {
+// escapes all of it. base is what links to pages begin with.
+func viewFuncs(base string) template.FuncMap {
 	return template.FuncMap{
+		"base":       func(path string) string { return base + path },
+		"severities": func() []string { return []string{"critical", "warning", "info"} },
 		"clock":      func(t time.Time) string { return t.UTC().Format("15:04:05") },
 		"when":       when,
-		"iso":        func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
+		"iso":        iso,
 		"minute":     func(t time.Time) int64 { return t.Unix() / 60 },
 		"tail":       tail,
 		"score":      func(v *float64) string { return wording.Decimals(v, 2, "") },
@@ -29,7 +31,7 @@ func viewFuncs() template.FuncMap {
 		"mosMark":    mosMark,
 		"loss":       wording.Loss,
 		"ms":         func(v *float64) string { return wording.Decimals(v, 0, " ms") },
-		"callPath":   callPath,
+		"callPath":   func(provider, id string) string { return base + callPath(provider, id) },
 		"pathEsc":    url.PathEscape,
 		"json":       func(v any) (string, error) { b, err := json.Marshal(v); return string(b), err },
 		"labels":     wording.Labels,
@@ -45,8 +47,13 @@ func viewFuncs() template.FuncMap {
 		"known":      func(t time.Time) bool { return !t.IsZero() },
 		"value":      value,
 		"join":       strings.Join,
+		"shortTime":  func(t time.Time) string { return t.UTC().Format("01-02 15:04:05") },
+		"heldBack":   heldBack,
+		"fileSize":   func(n int64) string { return sizeOf(uint64(max(n, 0))) },
 	}
 }
+
+func iso(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 // when is a point in time, to the second.
 func when(t time.Time) string {
@@ -81,6 +88,8 @@ func stateOf(in rules.Incident) string {
 	switch {
 	case in.State == rules.Resolved:
 		return "resolved"
+	case in.Mode == rules.Shadow:
+		return "shadow"
 	case in.Silence != nil:
 		return "silenced"
 	case in.Acknowledged != nil:
@@ -159,4 +168,18 @@ func value(v any) string {
 		return string(r[:200]) + "…"
 	}
 	return s
+}
+
+// heldBack says what kept matches from alerting; "" for nothing.
+func heldBack(h rules.HeldBack) string {
+	var parts []string
+	for _, x := range []struct {
+		n    int
+		text string
+	}{{h.ActiveHours, "outside of active hours"}, {h.Cooldown, "during a cooldown"}, {h.Silences, "by silences"}} {
+		if x.n > 0 {
+			parts = append(parts, wording.Grouped(strconv.Itoa(x.n))+" "+x.text)
+		}
+	}
+	return strings.Join(parts, ", ")
 }

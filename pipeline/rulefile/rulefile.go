@@ -102,7 +102,7 @@ func (f *File) accept(name string, set *rules.Set, problems rules.Problems) {
 	defer f.mu.Unlock()
 	f.seen, f.shipped = set.Digest, name == shippedName
 	f.status = backend.RulesFile{
-		Path: name, Digest: set.Digest, Rules: len(set.Rules), LoadedAt: time.Now().UTC(), Problems: problems,
+		Path: name, Digest: set.Digest, Source: set.Source, Rules: len(set.Rules), LoadedAt: time.Now().UTC(), Problems: problems,
 	}
 }
 

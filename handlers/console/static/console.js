@@ -1,4 +1,4 @@
-// What all pages share: copying, and saying what came of it.
+// What all pages share: keys, copying, and saying what came of it.
 "use strict";
 document.addEventListener("click", async event => {
   const button = event.target.closest("button[data-copy]");
@@ -16,3 +16,29 @@ document.addEventListener("click", async event => {
     told.textContent = "Selected: copy it with the keyboard.";
   }
 });
+
+// "/" goes to the search, "g" and a letter to a page. Not while somebody types.
+(() => {
+  const pages = {o: "/", c: "/calls", l: "/live", i: "/incidents", r: "/rules"};
+  let since = 0;
+  document.addEventListener("keydown", event => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, [contenteditable], .editor")) return;
+    if (event.key === "/") {
+      const box = document.getElementById("q") || document.getElementById("search");
+      if (box) {
+        event.preventDefault();
+        box.focus();
+        box.select();
+      }
+    } else if (event.key === "g") {
+      since = event.timeStamp;
+      return;
+    } else if (event.timeStamp - since < 1500 && pages[event.key]) {
+      location.href = (document.body.dataset.base || "") + pages[event.key];
+    }
+    since = 0;
+  });
+  document.addEventListener("change", event => {
+    if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+  });
+})();

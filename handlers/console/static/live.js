@@ -1,4 +1,5 @@
-// Adds events to the Live page as they come. The id of each message is the
+// Adds calls, or events, to the Live page as they come: a call has one row, which
+// is updated and moves to the top. The id of each message is the
 // sequence of its last event: whenever the connection is lost, the page goes on
 // behind the last one it has seen.
 "use strict";
@@ -8,6 +9,7 @@
   const maxRows = 500, maxWaiting = 2000;
   const bands = ["none", "good", "fair", "poor", "bad"];
   const get = id => document.getElementById(id);
+  const calls = "calls" in live.dataset;
   const rows = get("rows"), link = get("link"), pause = get("pause"), spark = get("spark");
   const minutes = new Map((JSON.parse(live.dataset.minutes) || []).map(m => [m.t, m.n]));
   let after = live.dataset.after, total = 0, waiting = [], held = 0, paused = false, drawing = false, source, wait = 1000;
@@ -15,7 +17,7 @@
   function connect() {
     const query = new URLSearchParams({after});
     if (live.dataset.filter) query.set("filter", live.dataset.filter);
-    source = new EventSource("/stream/events?" + query);
+    source = new EventSource((document.body.dataset.base || "") + "/stream/events?" + query);
     source.onopen = () => { say("live", "live"); wait = 1000; };
     source.onerror = () => {
       say("lost", "connection lost, trying again");
@@ -56,6 +58,28 @@
     draw();
   }
 
+  // merge makes one row of those of a call. A cell that the newest does not know
+  // keeps what was known, and a call that is over keeps its status.
+  function merge(fresh) {
+    const shown = new Map([...rows.rows].map(row => [row.dataset.call, row])), kept = [];
+    for (const row of fresh.slice().reverse()) { // oldest first
+      const old = shown.get(row.dataset.call);
+      if (old) {
+        [...row.cells].forEach((cell, i) => {
+          const was = old.cells[i];
+          if (!cell.textContent.trim() || i === 3 && "final" in old.dataset && was.textContent.trim()) cell.replaceWith(was.cloneNode(true));
+        });
+        if ("final" in old.dataset) row.dataset.final = "";
+        old.remove();
+        const at = kept.indexOf(old);
+        if (at >= 0) kept.splice(at, 1);
+      }
+      shown.set(row.dataset.call, row);
+      kept.unshift(row);
+    }
+    return kept;
+  }
+
   function draw() {
     if (drawing) return;
     drawing = true;
@@ -70,7 +94,7 @@
       waiting = [];
       held = 0;
       if (fresh.length <= 20) fresh.forEach(row => row.classList.add("fresh"));
-      rows.prepend(...fresh);
+      rows.prepend(...(calls ? merge(fresh) : fresh));
       while (rows.rows.length > maxRows) rows.lastElementChild.remove();
       get("empty").hidden = true;
     }

@@ -11,7 +11,7 @@ import {StreamLanguage, syntaxHighlighting, HighlightStyle, bracketMatching} fro
 import {tags} from "@lezer/highlight";
 
 let words;
-const vocabulary = () => words ??= fetch("/rules/words").then(r => r.ok ? r.json() : []);
+const vocabulary = () => words ??= fetch((document.body.dataset.base||"")+"/rules/words").then(r => r.ok ? r.json() : []);
 
 async function complete(context) {
   const before = context.matchBefore(/[\w.]+/);
@@ -63,7 +63,7 @@ const check = area => async view => {
   const body = new URLSearchParams({expr: text});
   const call = area.dataset.call && document.getElementById(area.dataset.call);
   if (call) body.set("call", call.value);
-  const answer = await fetch("/rules/check", {method: "POST", body}).catch(() => null);
+  const answer = await fetch((document.body.dataset.base||"")+"/rules/check", {method: "POST", body}).catch(() => null);
   if (!answer || !answer.ok) return [];
   const problems = await answer.json();
   if (report) report.textContent = problems.map(p => `${p.line}:${p.column} ${p.message}${p.hint ? " — " + p.hint : ""}`).join("\n");

@@ -1,0 +1,200 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"callwatch/call"
+	"callwatch/handlers/backend"
+	"callwatch/rules"
+)
+
+// streamCalls sends the calls that a filter finds as it finds them, and how far it
+// has come. It ends with "done", whose data is the address of the next page.
+func (c *console) streamCalls(ec echo.Context) error {
+	m := c.model()
+	if m == nil {
+		return notFound("list of calls")
+	}
+	q := callsQueryOf(ec.QueryParams(), c.Now())
+	columns := q.shownColumns()
+	ctx, cancel := context.WithCancel(ec.Request().Context())
+	defer cancel()
+	ask, shown := q.backend(), 0
+	to, done, err := c.openStream(ec)
+	if err != nil {
+		return err
+	}
+	defer done()
+	rows := func(found []backend.CallRow) {
+		found = found[:min(len(found), q.Limit-shown)]
+		if len(found) == 0 {
+			return
+		}
+		shown += len(found)
+		var out bytes.Buffer
+		for i := range found {
+			if err := c.pages["calls"].ExecuteTemplate(&out, "call-row", cells(columns, &found[i])); err != nil {
+				c.Log.Error("call not shown", "err", err)
+				return
+			}
+		}
+		to.send(0, "rows", out.String())
+	}
+	inOrder := q.Sort == "" // the order of the scan is that of the list
+	ask.Scanned = func(p backend.ScanProgress) {
+		if inOrder {
+			rows(p.Found)
+		}
+		to.send(0, "progress", fmt.Sprintf(`{"done":%d,"total":%d}`, p.Done, p.Total))
+		if to.failure() != nil {
+			cancel()
+		}
+	}
+	var page backend.CallPage
+	if q.Incident != "" {
+		page, err = m.IncidentCalls(ctx, q.Incident, ask)
+	} else {
+		page, err = m.Calls(ctx, ask)
+	}
+	switch {
+	case err != nil && ctx.Err() == nil:
+		c.Log.Warn("calls not listed", "err", err)
+		to.send(0, "failed", "The search did not get to its end. Choose a shorter time.")
+		return nil
+	case err != nil:
+		return nil
+	case shown < len(page.Calls):
+		rows(page.Calls[shown:])
+	}
+	end := struct {
+		Next       string `json:"next,omitempty"`
+		Scanned    int64  `json:"scanned"`
+		Incomplete bool   `json:"incomplete,omitempty"`
+	}{Scanned: page.Scanned, Incomplete: page.Incomplete}
+	if page.Next != "" {
+		v := callsView{Query: q}
+		end.Next = c.Base + v.after(page.Next)
+	}
+	b, _ := json.Marshal(end)
+	to.send(0, "done", string(b))
+	return nil
+}
+
+// maxExport bounds the calls of one export.
+const maxExport = 200_000
+
+// exportCalls answers with all calls of the list, as CSV or as one JSON object a
+// line.
+func (c *console) exportCalls(ec echo.Context) error {
+	m := c.model()
+	if m == nil {
+		return notFound("list of calls")
+	}
+	q := callsQueryOf(ec.QueryParams(), c.Now())
+	q.Limit, q.Cursor = 1000, ""
+	form, contentType := "csv", "text/csv; charset=utf-8"
+	if ec.QueryParam("format") == "ndjson" {
+		form, contentType = "ndjson", "application/x-ndjson"
+	}
+	page, _, err := c.askCalls(ec.Request().Context(), m, q, false)
+	if err != nil {
+		var wrong *backend.QueryError
+		if errors.As(err, &wrong) {
+			return &failure{status: http.StatusUnprocessableEntity, title: "The list cannot be exported", detail: wrong.Reason}
+		}
+		return failed(err, "incident")
+	}
+	patient(ec)
+	h := ec.Response().Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Disposition", `attachment; filename="calls-`+c.Now().UTC().Format("20060102-150405")+`.`+form+`"`)
+	write, flush := exporter(ec.Response(), form)
+	for n := 0; ; {
+		for i := range page.Calls {
+			if err := write(&page.Calls[i]); err != nil {
+				return nil // the browser is gone
+			}
+		}
+		flush()
+		if n += len(page.Calls); page.Next == "" || n >= maxExport {
+			return nil
+		}
+		q.Cursor = page.Next
+		if page, _, err = c.askCalls(ec.Request().Context(), m, q, false); err != nil {
+			c.Log.Warn("export ended early", "err", err)
+			panic(http.ErrAbortHandler) // so that the file does not look whole
+		}
+	}
+}
+
+func exporter(w http.ResponseWriter, form string) (write func(r *backend.CallRow) error, flush func()) {
+	if form == "ndjson" {
+		enc := json.NewEncoder(w)
+		return func(r *backend.CallRow) error {
+			return enc.Encode(struct {
+				At        string         `json:"at"`
+				Account   string         `json:"account,omitempty"`
+				Severity  rules.Severity `json:"severity,omitempty"`
+				Incidents []string       `json:"incidents,omitempty"`
+				Call      call.Event     `json:"call"`
+			}{iso(r.At), r.Account, r.Severity, r.Incidents, r.Call})
+		}, func() {}
+	}
+	out := csv.NewWriter(w)
+	var fields []call.Field
+	for _, f := range call.Fields() {
+		if f.Type != call.List && f.Type != call.Object {
+			fields = append(fields, f)
+		}
+	}
+	header := []string{"at", "account", "severity", "incidents"}
+	for _, f := range fields {
+		header = append(header, f.Name)
+	}
+	_ = out.Write(header) // an error comes again with the first row
+	return func(r *backend.CallRow) error {
+		row := []string{iso(r.At), plainCell(r.Account), string(r.Severity), strings.Join(r.Incidents, " ")}
+		for _, f := range fields {
+			cell := ""
+			if f.Known(&r.Call) {
+				cell = csvValue(f.Value(&r.Call))
+			}
+			row = append(row, cell)
+		}
+		return out.Write(row)
+	}, out.Flush
+}
+
+func csvValue(v any) string {
+	switch v := v.(type) {
+	case string:
+		return plainCell(v)
+	case []string:
+		return plainCell(strings.Join(v, " "))
+	case float64, bool, int, int64:
+		return fmt.Sprint(v)
+	default:
+		return plainCell(strings.Trim(value(v), `"`))
+	}
+}
+
+// plainCell keeps a spreadsheet from taking a provider's text for a formula. A
+// number with its plus sign stays as it is.
+func plainCell(s string) string {
+	if s == "" || !strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+		return s
+	}
+	if s[0] == '+' && strings.Trim(s[1:], "0123456789") == "" {
+		return s
+	}
+	return "'" + s
+}

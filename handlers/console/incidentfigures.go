@@ -1,0 +1,203 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"callwatch/call"
+	"callwatch/handlers/backend"
+	"callwatch/handlers/wording"
+	"callwatch/rules"
+)
+
+// contrastView is how the calls of an incident differ from the others.
+type contrastView struct {
+	Bad, Good  string // numbers of calls
+	BadFigures []pair
+	Figures    []contrastFigure
+	Lifts      []liftView
+}
+
+// contrastFigure is one figure of both sides.
+type contrastFigure struct{ Name, Bad, Good string }
+
+type liftView struct {
+	Dimension, Value  string
+	Bad, All          string
+	BadBar, AllBar    int // width in percent
+	Times             string
+	BadCalls, AllText string
+}
+
+const (
+	maxLifts     = 8
+	contrastTime = 4 * time.Second
+)
+
+// contrast fills in how good and bad calls differ. Without an answer in time the
+// page has no such part.
+func (v *incidentView) contrast(ctx context.Context, m *backend.ReadModel) {
+	if m.Contrast == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, contrastTime)
+	defer cancel()
+	found, err := m.Contrast(ctx, v.Incident.ID)
+	if err != nil || found.BadCalls == 0 {
+		return
+	}
+	c := contrastView{Bad: wording.Amount(found.BadCalls), Good: wording.Amount(found.GoodCalls)}
+	number := func(name string, of func(f *backend.Figures) *float64, decimals int, unit string) {
+		bad, good := wording.Decimals(of(&found.Bad), decimals, unit), wording.Decimals(of(&found.Good), decimals, unit)
+		if bad != "" || good != "" {
+			c.Figures = append(c.Figures, contrastFigure{name, bad, good})
+		}
+	}
+	number("MOS median", func(f *backend.Figures) *float64 { return f.MOS.Median }, 2, "")
+	number("Packet loss p95", func(f *backend.Figures) *float64 { return f.LossPct.P95 }, 1, " %")
+	number("Jitter p95", func(f *backend.Figures) *float64 { return f.JitterMs.P95 }, 0, " ms")
+	number("Turn time p95", func(f *backend.Figures) *float64 { return f.TurnMs.P95 }, 0, " ms")
+	number("Duration median", func(f *backend.Figures) *float64 { return f.Duration.Median }, 0, " s")
+	if bad, good := wording.Share(found.Bad.Answered.Low, found.Bad.Answered.High), wording.Share(found.Good.Answered.Low, found.Good.Answered.High); bad != "" || good != "" {
+		c.Figures = append(c.Figures, contrastFigure{"Answered", bad, good})
+	}
+	for _, d := range found.Differences[:min(maxLifts, len(found.Differences))] {
+		l := liftView{
+			Dimension: d.Dimension, Value: cmp.Or(d.Value, "unknown"), Bad: wording.Percent(d.Bad), All: wording.Percent(d.All),
+			BadBar: percentBar(d.Bad), AllBar: percentBar(d.All),
+		}
+		if d.All > 0 && d.Bad > 0 {
+			l.Times = strconv.FormatFloat(d.Bad/d.All, 'f', 1, 64) + "×"
+		}
+		c.Lifts = append(c.Lifts, l)
+	}
+	v.Contrast = &c
+}
+
+func percentBar(share float64) int { return min(100, max(0, int(share*100+0.5))) }
+
+// plot draws the figure of a rule over windows, or how the number of matching calls
+// grew, with the limits of the rule as it is now.
+func (v *incidentView) plot(set *rules.Set) {
+	in := &v.Incident
+	var values []sample
+	label := func(x float64) string { return wording.Amount(int64(x + 0.5)) }
+	if in.Values == nil {
+		v.PlotTitle = "Matching calls"
+		for _, t := range v.Transitions {
+			values = append(values, sample{t.At, float64(t.Incident.Counts.Matched)})
+		}
+	} else {
+		v.PlotTitle = in.Values.Name
+		label = func(x float64) string { return strconv.FormatFloat(x, 'g', 3, 64) }
+		if in.Values.Share {
+			label = wording.Percent
+		}
+		for _, p := range in.Trend {
+			values = append(values, sample{p.At, p.Value})
+		}
+		for _, t := range v.Transitions {
+			for _, p := range t.Incident.Trend {
+				values = append(values, sample{p.At, p.Value})
+			}
+			if t.Incident.Values != nil && t.Incident.Values.Name == in.Values.Name {
+				at := t.Incident.Values.Latest
+				if t.Incident.Values.Resolving != nil {
+					at = *t.Incident.Values.Resolving
+				}
+				values = append(values, sample{t.At, at})
+			}
+		}
+	}
+	slices.SortStableFunc(values, func(a, b sample) int { return a.At.Compare(b.At) })
+	values = slices.CompactFunc(values, func(a, b sample) bool { return a.At.Sub(b.At).Abs() < time.Second })
+	moments := []moment{{in.OpenedAt, "opened"}}
+	if in.Acknowledged != nil {
+		moments = append(moments, moment{in.Acknowledged.At, "acknowledged"})
+	}
+	if !in.ResolvedAt.IsZero() {
+		moments = append(moments, moment{in.ResolvedAt, "resolved"})
+	}
+	v.Plot = plotOf(values, limitsOf(set, in), moments, label)
+	for _, s := range values {
+		v.PlotRows = append(v.PlotRows, pair{when(s.At), label(s.Value)})
+	}
+}
+
+// limitsOf are the numbers that the rule of an incident compares its figure with.
+func limitsOf(set *rules.Set, in *rules.Incident) (limits []limitLine) {
+	r := ruleNamed(set, in.Rule)
+	if r == nil || in.Values == nil {
+		return nil
+	}
+	limit := regexp.MustCompile(regexp.QuoteMeta(in.Values.Name) + ` (?:<|<=|>|>=) (-?[\d.]+)`)
+	seen := map[float64]bool{}
+	for _, x := range expressionsOf(r) {
+		for _, m := range limit.FindAllStringSubmatch(x.Value, -1) {
+			y, err := strconv.ParseFloat(m[1], 64)
+			if err != nil || seen[y] {
+				continue
+			}
+			seen[y] = true
+			l := limitLine{y, x.Name + " " + m[1], "when"}
+			if in.Values.Share {
+				l.Text = x.Name + " " + wording.Percent(y)
+			}
+			if x.Name == "resolve" {
+				l.Class = "resolve"
+			}
+			limits = append(limits, l)
+		}
+	}
+	return limits
+}
+
+func ruleNamed(set *rules.Set, name string) *rules.Rule {
+	if set == nil {
+		return nil
+	}
+	for _, r := range set.Rules {
+		if r.Name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// expressionsOf are the conditions of a rule by their names, the levels of its
+// ladder first.
+func expressionsOf(r *rules.Rule) (all []pair) {
+	for _, l := range r.Ladder {
+		all = append(all, pair{string(l.Severity), l.When.String()})
+	}
+	if r.When != nil {
+		all = append(all, pair{"when", r.When.String()})
+	}
+	if r.Window != nil && r.Window.Resolve != nil {
+		all = append(all, pair{"resolve", r.Window.Resolve.String()})
+	}
+	return all
+}
+
+// partsOf are the expressions of a rule, of a call of which nothing is known.
+func partsOf(set *rules.Set, name string) []rules.Part {
+	if set == nil {
+		return nil
+	}
+	trace := rules.NewTrace(set, rules.Options{})
+	var e call.Event
+	e.ID, e.Provider, e.CallID, e.Kind, e.Final = "none", "none", "none", call.Ended, true
+	trace.Apply(time.Unix(0, 0).UTC(), &e)
+	for _, c := range trace.Calls() {
+		for i := range c.Rules {
+			if c.Rules[i].Rule == name {
+				return c.Rules[i].Parts
+			}
+		}
+	}
+	return nil
+}

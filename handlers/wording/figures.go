@@ -1,0 +1,67 @@
+package wording
+
+import (
+	"math"
+	"strconv"
+)
+
+// Share writes a share of 0..1 that lies between two bounds: "3.1 %" where they
+// are equal, else "3.1 % or more", or "up to 4 %" where nothing is certain. "" where
+// nothing is known.
+func Share(low, high *float64) string {
+	switch {
+	case low == nil || high == nil || *low <= 0 && *high >= 1:
+		return ""
+	case *high-*low < 1e-9:
+		return Percent(*low)
+	case *low <= 0:
+		return "up to " + tenth(math.Ceil(*high*1000-1e-9))
+	default:
+		return tenth(math.Floor(*low*1000+1e-9)) + " or more"
+	}
+}
+
+// Percent writes a share of 0..1.
+func Percent(v float64) string { return tenth(math.Round(v * 1000)) }
+
+func tenth(permille float64) string {
+	return strconv.FormatFloat(permille/10+0, 'f', -1, 64) + " %"
+}
+
+// Amount writes a number with at most three significant digits and a short unit
+// of thousands: "812", "12.3 k", "1.2 M".
+func Amount(n int64) string {
+	v, unit := float64(n), ""
+	for _, next := range []string{" k", " M", " G"} {
+		if math.Abs(v) < 9999.5 {
+			break
+		}
+		v, unit = v/1000, next
+	}
+	if unit == "" {
+		return Grouped(strconv.FormatInt(n, 10))
+	}
+	return strconv.FormatFloat(v, 'f', 1, 64) + unit
+}
+
+// Seconds writes a length of time in seconds as people read it: "48 s", "3:05",
+// "1:02:07"; "" where it is unknown.
+func Seconds(v *float64) string {
+	if v == nil || math.IsNaN(*v) || *v < 0 || *v > 1e9 {
+		return ""
+	}
+	n := int64(math.Round(*v))
+	two := func(n int64) string {
+		if n < 10 {
+			return "0" + strconv.FormatInt(n, 10)
+		}
+		return strconv.FormatInt(n, 10)
+	}
+	switch {
+	case n < 60:
+		return strconv.FormatInt(n, 10) + " s"
+	case n < 3600:
+		return strconv.FormatInt(n/60, 10) + ":" + two(n%60)
+	}
+	return strconv.FormatInt(n/3600, 10) + ":" + two(n/60%60) + ":" + two(n%60)
+}

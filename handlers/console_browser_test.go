@@ -430,3 +430,159 @@ func TestLiveFilter(t *testing.T) {
 	open(ctx, t, url+"/live?filter=moss+%3C+3")
 	reads(ctx, t, "1:1")
 }
+
+// TestConsoleTasks: what an operator asks in the morning is answered from the first
+// page, with at most three clicks or one search.
+func TestConsoleTasks(t *testing.T) {
+	ctx := browser(t)
+	o := newOffice(t)
+	o.busy()
+	o.fleet()
+	url := serve(t, handlers.Config{Dev: true, API: o.api()})
+	messages := chromedp.Console(ctx)
+	rows := func() int { return eval[int](ctx, t, `document.querySelectorAll('#rows tr').length`) }
+
+	// The calls of a number, by its last digits and from the keyboard.
+	open(ctx, t, url+"/")
+	keys(ctx, t, "/")
+	eventually(ctx, t, `document.activeElement.id === 'search'`)
+	eval[any](ctx, t, `document.activeElement.value = '+1 415 555 0187', 0`)
+	eval[any](ctx, t, `document.getElementById('search').form.requestSubmit(), 0`)
+	becomes(ctx, t, `location.pathname === '/calls' && document.readyState === 'complete'`)
+	if n := rows(); n != 1 || !eval[bool](ctx, t, `document.querySelector('#rows').innerText.includes('+14155550187')`) {
+		t.Errorf("the search shows %d calls", n)
+	}
+
+	// The worst region and its calls.
+	open(ctx, t, url+"/")
+	worst := eval[string](ctx, t, `[...document.querySelectorAll('.heat .cell:is(.poor, .bad)')].sort((a, b) => parseFloat(b.querySelector('strong').textContent) - parseFloat(a.querySelector('strong').textContent))[0].getAttribute('href')`)
+	submits(ctx, t, `.heat .cell[href="`+worst+`"]`)
+	becomes(ctx, t, `location.pathname === '/calls' && document.querySelectorAll('#rows tr').length > 0`)
+	if where := eval[string](ctx, t, `document.querySelector('#rows tr').innerText`); !strings.Contains(where, "telnyx") || !strings.Contains(where, "eu-west") || !strings.Contains(where, "bad") {
+		t.Errorf("the first call is %q", where)
+	}
+	address := eval[string](ctx, t, `location.search`)
+	open(ctx, t, url+"/calls"+address)
+	if rows() == 0 {
+		t.Error("the address does not hold the view")
+	}
+
+	// All calls of an incident, how they differ, and whether its alert was delivered.
+	open(ctx, t, url+"/")
+	submits(ctx, t, `#overview .card .title`)
+	becomes(ctx, t, `location.pathname.startsWith('/incidents/')`)
+	reads(ctx, t, "How these calls differ")
+	reads(ctx, t, "delivered")
+	submits(ctx, t, `.buttons a[href*="/calls?incident="]`)
+	becomes(ctx, t, `location.pathname === '/calls' && document.querySelectorAll('#rows tr').length > 0`)
+
+	// What a rule would have done last week.
+	open(ctx, t, url+"/rules")
+	submits(ctx, t, `th a[href="/rules/low-mos"]`)
+	reads(ctx, t, "As YAML")
+	submits(ctx, t, `.buttons a[href*="#backtest"]`)
+	eventually(ctx, t, `document.getElementById('d-whole').value.includes('low-mos')`)
+	press(ctx, t, `form[action="/rules/backtest"] button.primary`)
+	eventually(ctx, t, `document.getElementById('tested').innerText.includes('Both match the same calls')`)
+
+	// Mute it for the night: the form says what it would mute and keeps what is typed.
+	open(ctx, t, url+"/silences?match=rule+%3D%3D+%22low-mos%22")
+	eventually(ctx, t, `document.getElementById('preview').innerText.includes('Would mute 3 of')`)
+	eval[any](ctx, t, `document.getElementById('until').value = '2020-01-01T07:00', document.getElementById('comment').value = 'night', 0`)
+	submits(ctx, t, `form[action="/silences"] button.primary`)
+	reads(ctx, t, "Write a time to come")
+	if kept := eval[string](ctx, t, `document.getElementById('until').value + document.getElementById('comment').value + document.getElementById('match').value`); kept != `2020-01-01T07:00nightrule == "low-mos"` {
+		t.Errorf("the form holds %q", kept)
+	}
+	eval[any](ctx, t, `document.getElementById('until').value = '2199-01-01T07:00', 0`)
+	submits(ctx, t, `form[action="/silences"] button.primary`)
+	reads(ctx, t, "Write a time to come")
+	tomorrow := time.Now().UTC().Add(20 * time.Hour).Format("2006-01-02T15:04")
+	eval[any](ctx, t, `document.getElementById('until').value = '`+tomorrow+`', 0`)
+	submits(ctx, t, `form[action="/silences"] button.primary`)
+	reads(ctx, t, "mutes 3 incidents")
+	submits(ctx, t, `form[action="/silences/extend"] button[value="1d"]`)
+	reads(ctx, t, "Silence changed.")
+	submits(ctx, t, `a[href*="/silences?edit="]`)
+	eval[any](ctx, t, `document.getElementById('comment').value = 'longer', 0`)
+	submits(ctx, t, `form[action="/silences"] button.primary`)
+	reads(ctx, t, "longer")
+	if made := o.api().Silences(); len(made) != 1 || time.Until(made[0].Until) < 40*time.Hour {
+		t.Errorf("silences %+v", made)
+	}
+
+	// Keys lead to pages.
+	for key, path := range map[string]string{"o": "/", "c": "/calls", "i": "/incidents"} {
+		open(ctx, t, url+"/status")
+		keys(ctx, t, "g"+key)
+		becomes(ctx, t, `location.pathname === '`+path+`'`)
+	}
+	for _, complaint := range complaints(ctx, t, messages) {
+		if !strings.Contains(complaint, "422") {
+			t.Errorf("the browser complains: %s", complaint)
+		}
+	}
+}
+
+// keys presses keys, one after the other, with nothing in focus.
+func keys(ctx context.Context, t *testing.T, text string) {
+	t.Helper()
+	for _, key := range text {
+		eval[any](ctx, t, fmt.Sprintf(`document.body.dispatchEvent(new KeyboardEvent('keydown', {key: %q, bubbles: true, cancelable: true})), 0`, string(key)))
+	}
+}
+
+// TestLiveUpdatesInPlace: a call has one row, whatever number of events comes of it,
+// and keeps what was known of it.
+func TestLiveUpdatesInPlace(t *testing.T) {
+	ctx := browser(t)
+	o := newOffice(t)
+	url := serve(t, handlers.Config{Dev: true, API: o.api()})
+	of := func(kind call.Kind, id string, change func(e *call.Event)) call.Event {
+		e := event(1, "telnyx", nil, "")
+		e.ID, e.Kind, e.Status = id, kind, call.InProgress
+		change(&e)
+		return e
+	}
+	o.add(of(call.Progress, "1", func(*call.Event) {}), of(call.Stats, "2", func(e *call.Event) { e.JitterMs = new(17.0) }))
+	open(ctx, t, url+"/live")
+	eventually(ctx, t, `document.querySelector('#link.live') !== null`)
+	one := `[...document.querySelectorAll('#rows tr')].map(r => r.innerText.replaceAll('\t', ' ')).join('|')`
+	if got := eval[string](ctx, t, one); strings.Contains(got, "|") || !strings.Contains(got, "17 ms") {
+		t.Errorf("stored events show as %q", got)
+	}
+	o.add(of(call.Ended, "3", func(e *call.Event) { e.Status, e.MOS, e.Final = call.Completed, new(3.9), true }))
+	eventually(ctx, t, one+`.includes('3.90')`)
+	if got := eval[string](ctx, t, one); strings.Contains(got, "|") || !strings.Contains(got, "17 ms") || !strings.Contains(got, "completed") {
+		t.Errorf("after the end: %q", got)
+	}
+	o.add(of(call.Stats, "4", func(e *call.Event) { e.RTTMs = new(88.0) })) // late
+	eventually(ctx, t, one+`.includes('88 ms')`)
+	if got := eval[string](ctx, t, one); strings.Contains(got, "|") || !strings.Contains(got, "3.90") || strings.Contains(got, "in-progress") {
+		t.Errorf("after a late event: %q", got)
+	}
+	open(ctx, t, url+"/live?events=1")
+	eventually(ctx, t, `document.querySelectorAll('#rows tr').length === 4`)
+}
+
+// TestCallsScan: a filter that looks at calls one by one shows what it finds and how
+// far it is.
+func TestCallsScan(t *testing.T) {
+	ctx := browser(t)
+	o := newOffice(t)
+	o.fleet()
+	o.scanDelay = 40 * time.Millisecond
+	url := serve(t, handlers.Config{Dev: true, API: o.api()})
+	messages := chromedp.Console(ctx)
+	open(ctx, t, url+"/calls?filter=mos+%3C+3.5&range=7d")
+	eventually(ctx, t, `document.querySelector('#rows').dataset.scanned === 'yes'`)
+	if n := eval[int](ctx, t, `document.querySelectorAll('#rows tr').length`); n == 0 {
+		t.Error("the scan shows nothing")
+	}
+	if text := eval[string](ctx, t, `document.getElementById('progress').textContent`); !strings.Contains(text, "looked at") {
+		t.Errorf("progress says %q", text)
+	}
+	if got := complaints(ctx, t, messages); len(got) > 0 {
+		t.Errorf("the browser complains: %q", got)
+	}
+}

@@ -60,7 +60,7 @@ func (v *visitor) ask(method, path string, form url.Values) (reply, string) {
 func consoleRoutes() map[string][]string {
 	return map[string][]string{
 		"GET": {
-			"/", "/stream/events", "/stream/incidents", "/calls/telnyx/x", "/calls/telnyx/x/raw/y", "/incidents", "/incidents/x", "/rules", "/rules/words",
+			"/", "/calls", "/calls/export", "/live", "/rules/x", "/stream/calls", "/stream/events", "/stream/incidents", "/calls/telnyx/x", "/calls/telnyx/x/raw/y", "/incidents", "/incidents/x", "/rules", "/rules/words",
 			"/silences", "/dead-letters", "/dead-letters/raw-70", "/status",
 		},
 		"POST": {"/incidents/x", "/rules/check", "/rules/try", "/rules/backtest", "/silences", "/silences/expire", "/dead-letters/replay"},
@@ -190,7 +190,10 @@ func TestConsoleShowsHostileText(t *testing.T) {
 	id := o.engine.Incidents()[0].ID
 	v := &visitor{t: t, base: serve(t, handlers.Config{Dev: true, API: o.api()})}
 	path := "/calls/telnyx/" + url.PathEscape(evil)
-	for _, p := range []string{"/", path, path + "/raw/" + url.PathEscape("raw/1"), "/incidents", "/incidents/" + id, "/rules", "/dead-letters", "/dead-letters/raw%2F1", "/silences?match=" + url.QueryEscape(evil), "/?filter=" + url.QueryEscape(evil)} {
+	for _, p := range []string{
+		"/", path, path + "/raw/" + url.PathEscape("raw/1"), "/incidents", "/incidents/" + id, "/rules", "/dead-letters", "/dead-letters/raw%2F1", "/silences?match=" + url.QueryEscape(evil), "/live?filter=" + url.QueryEscape(evil),
+		"/live", "/calls", "/calls?q=" + url.QueryEscape(evil), "/calls?filter=" + url.QueryEscape(evil), "/calls?sort=" + url.QueryEscape(evil) + "&since=" + url.QueryEscape(evil), "/calls?col=callId&col=hangupCause", "/?by=codec", "/rules?whole=" + url.QueryEscape(evil), "/rules/low-mos",
+	} {
 		answer, body := v.ask("GET", p, nil)
 		if answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("%.40s: %d", p, answer.StatusCode)

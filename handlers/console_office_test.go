@@ -302,7 +302,7 @@ func (o *office) backtest(_ context.Context, q backend.BacktestQuery, _ func(don
 }
 
 func (o *office) incident(_ context.Context, id string) (backend.IncidentHistory, error) {
-	return look(o, func() (h backend.IncidentHistory) {
+	h := look(o, func() (h backend.IncidentHistory) {
 		for _, t := range o.transitions {
 			if t.Transition.Incident.ID == id {
 				h.Incident = t.Transition.Incident
@@ -311,7 +311,11 @@ func (o *office) incident(_ context.Context, id string) (backend.IncidentHistory
 		}
 		h.Thread = "https://example.slack.com/archives/C1/p1"
 		return h
-	}), nil
+	})
+	if h.Incident.ID == "" {
+		return h, backend.ErrNotFound
+	}
+	return h, nil
 }
 
 // fleet adds calls of two days: of one provider, one region is bad since an hour.

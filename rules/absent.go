@@ -39,7 +39,7 @@ func (g *Engine) judgeAbsence(r *Rule, k *keyState) {
 		return
 	}
 	missed := later(watched, r.Active.Since(now)).Add(r.Absent)
-	j := judgement{truth: condition.False, value: math.NaN(), severity: r.Severity}
+	j := judgement{truth: condition.False, value: math.NaN(), severity: r.Severity, since: k.Seen}
 	j.evidence = func() Evidence { return g.silence(r, k.Key, "calls", shortDuration(now.Sub(k.Seen))) }
 	switch {
 	case k.Seen.IsZero() || k.Incident == nil && !now.Before(k.Seen.Add(seenFor)):

@@ -41,7 +41,7 @@ const heldRules = "rules:\n  - {name: good, when: mos > 4.5}\n  - {name: held, w
 func TestRestoreRefuses(t *testing.T) {
 	set := compileSet(t, heldRules)
 	data := checkpointed(t, set)
-	for old, other := range map[string]string{`{"version":7`: `{"version":6`} {
+	for old, other := range map[string]string{`{"version":8`: `{"version":7`} {
 		if !bytes.Contains(data, []byte(old)) {
 			t.Fatalf("no %s in the checkpoint", old)
 		}

@@ -131,6 +131,7 @@ type Incident struct {
 	Mode     Mode     `json:"mode"`
 
 	OpenedAt   time.Time `json:"openedAt"`
+	Since      time.Time `json:"since,omitzero"` // when the condition began to hold, where that was before OpenedAt
 	UpdatedAt  time.Time `json:"updatedAt"`
 	ResolvedAt time.Time `json:"resolvedAt,omitzero"`
 

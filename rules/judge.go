@@ -164,7 +164,11 @@ func (g *Engine) settle(i int, r *Rule, cs *callState, to outcome, severity Seve
 		if g.opt.Matched != nil {
 			g.opt.Matched(r, &ev)
 		}
-		g.signal(r, JoinLabels(r.LabelsOf(e)), signal{match: &ev, again: from == good})
+		in := signal{match: &ev, again: from == good}
+		if cs.holding(i) {
+			in.since = cs.hold(i).Since
+		}
+		g.signal(r, JoinLabels(r.LabelsOf(e)), in)
 	}
 }
 

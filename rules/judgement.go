@@ -14,13 +14,14 @@ import (
 // judgement is what a window says at one time.
 type judgement struct {
 	truth    condition.Truth
-	open     bool     // the truth is unknown only because partial calls may be either
-	clear    bool     // an incident may resolve
-	reason   string   // why, where it is not the condition's
-	severity Severity // where it holds
-	lead     int      // place of the leading figure among the rule's leads
-	value    float64  // of the leading figure, the end that decides; NaN where it is unknown
-	measure  Measure  // of the leading figure
+	open     bool      // the truth is unknown only because partial calls may be either
+	clear    bool      // an incident may resolve
+	reason   string    // why, where it is not the condition's
+	severity Severity  // where it holds
+	since    time.Time // when the condition began to hold, where that is not when it was judged first
+	lead     int       // place of the leading figure among the rule's leads
+	value    float64   // of the leading figure, the end that decides; NaN where it is unknown
+	measure  Measure   // of the leading figure
 	evidence func() Evidence
 	counts   Counts // calls in the window
 }

@@ -13,6 +13,7 @@ const gather = 30 * time.Second
 // signal is what can happen to the state of one key.
 type signal struct {
 	match   *Evidence  // a call matched
+	since   time.Time  // and when its condition began to hold; zero: now
 	again   bool       // and had been judged good before
 	good    *Evidence  // a call was judged good
 	unknown bool       // a call could not be judged
@@ -37,7 +38,7 @@ func (k keyState) step(r *Rule, in signal, at time.Time) (keyState, Step, string
 	case in.match != nil && at.Before(k.QuietTill):
 		return k, stepCooledDown, ""
 	case in.match != nil:
-		return k.open(r, *in.match, at)
+		return k.open(r, *in.match, in.since, at)
 	case k.Incident == nil:
 		return k, "", ""
 	case in.good != nil:
@@ -95,7 +96,8 @@ func (k keyState) gatherFrom(at time.Time) keyState {
 	return k
 }
 
-func (k keyState) open(r *Rule, e Evidence, at time.Time) (keyState, Step, string) {
+// open begins an incident; since is when its condition began to hold, zero for now.
+func (k keyState) open(r *Rule, e Evidence, since, at time.Time) (keyState, Step, string) {
 	resolveAfter, note := k.settleDown(r, at)
 	k.Incident = &Incident{
 		Rule: r.Name, By: r.labelsOf(k.Key), State: Firing, Severity: e.Severity, Mode: r.Mode,
@@ -104,6 +106,9 @@ func (k keyState) open(r *Rule, e Evidence, at time.Time) (keyState, Step, strin
 		Counts:  Counts{Matched: 1, Judged: 1},
 		Opening: e, Latest: e, Worst: e,
 		ResolveAfter: resolveAfter,
+	}
+	if !since.IsZero() && since.Before(at) {
+		k.Incident.Since = since
 	}
 	k.Incident.ID = incidentID(k.Incident)
 	k.Incident.Samples = r.sample(nil, e)

@@ -21,6 +21,9 @@ func (k keyState) judged(r *Rule, j *judgement, at time.Time) (keyState, Step, s
 			k.ended()
 		}
 		return k, "", ""
+	}
+	k.holds(r, j, at)
+	switch {
 	case k.Dismissed != "" && !j.severity.Worse(k.Dismissed):
 		k.PendingTill = time.Time{}
 		return k, "", ""
@@ -28,16 +31,14 @@ func (k keyState) judged(r *Rule, j *judgement, at time.Time) (keyState, Step, s
 		return k.heldBack(stepInactive)
 	case at.Before(k.QuietTill):
 		return k.heldBack(stepCooledDown)
-	case k.PendingTill.IsZero() || at.Sub(k.HeldAt.time()) > r.For.Duration:
-		// It begins, or begins again after a gap in which nothing could be judged.
+	case k.PendingTill.IsZero():
 		k.PendingTill = at.Add(r.For.Duration)
 	}
-	k.HeldAt = instantOf(at)
 	if at.Before(k.PendingTill) {
 		return k, "", ""
 	}
 	e := j.evidence()
-	k, step, note := k.open(r, e, at)
+	k, step, note := k.open(r, e, k.HoldsSince.time(), at)
 	k.ended()
 	k.HeldAt, k.ResolveAt, k.Lead = 0, time.Time{}, j.lead
 	k.change(func(i *Incident) {
@@ -49,8 +50,27 @@ func (k keyState) judged(r *Rule, j *judgement, at time.Time) (keyState, Step, s
 	return k, step, joined(j.told(r, &e), note)
 }
 
+// holds notes that the condition holds. It begins, or begins again after a gap longer
+// than `for` in which nothing could be judged.
+func (k *keyState) holds(r *Rule, j *judgement, at time.Time) {
+	gap := r.For.Duration > 0 && at.Sub(k.HeldAt.time()) > r.For.Duration
+	if gap {
+		k.PendingTill = time.Time{}
+	}
+	switch {
+	case !gap && k.HoldsSince != 0:
+	case j.since.IsZero():
+		k.HoldsSince = instantOf(at)
+	default:
+		k.HoldsSince = instantOf(j.since)
+	}
+	k.HeldAt = instantOf(at)
+}
+
 // ended forgets what is known of a condition that held and opened no incident.
-func (k *keyState) ended() { k.PendingTill, k.HeldBack, k.Dismissed = time.Time{}, "", "" }
+func (k *keyState) ended() {
+	k.PendingTill, k.HoldsSince, k.HeldBack, k.Dismissed = time.Time{}, 0, "", ""
+}
 
 // heldBack notes what keeps a condition that holds from opening an incident. It is
 // named once for as long as the condition holds.

@@ -87,6 +87,7 @@ type keyState struct {
 
 	PendingTill time.Time     `json:"pendingTill,omitzero"` // a window's condition holds; when its `for` is over
 	HeldAt      instant       `json:"heldAt,omitempty"`     // when that was judged last
+	HoldsSince  instant       `json:"holdsSince,omitempty"` // since when the condition holds that has opened no incident yet
 	HeldBack    Step          `json:"heldBack,omitempty"`   // what keeps a condition that holds from opening an incident
 	Dismissed   Severity      `json:"dismissed,omitempty"`  // resolved by hand at this severity, and the condition has held since
 	Tally       []Share       `json:"tally,omitempty"`      // what Incident.Top is taken from

@@ -51,13 +51,14 @@ type (
 	share     float64
 )
 
-// since is how long an incident has been open. As a time it is when it opened.
+// since is how long the condition of an incident has held. As a time it is when that
+// began, which `for`, active hours and cooldown put before the opening.
 type since struct {
 	time.Time
-	open time.Duration
+	held time.Duration
 }
 
-func (s since) String() string { return shortDuration(s.open) }
+func (s since) String() string { return shortDuration(s.held) }
 
 // parseSummary compiles a text/template and tries it once on a sample incident.
 func parseSummary(src string) (*Summary, error) {
@@ -174,10 +175,14 @@ func telling(conditions []Condition) []string {
 }
 
 func summaryFacts(in *Incident) SummaryFacts {
+	from := in.OpenedAt
+	if !in.Since.IsZero() {
+		from = in.Since
+	}
 	f := SummaryFacts{
 		Rule: in.Rule, Severity: in.Severity, By: map[string]unknownText{}, Value: unknownText(""),
 		Call: map[string]any{}, Counts: in.Counts,
-		Since: since{in.OpenedAt, max(0, later(in.UpdatedAt, in.Latest.At).Sub(in.OpenedAt))},
+		Since: since{from, max(0, later(in.UpdatedAt, in.Latest.At).Sub(from))},
 	}
 	for _, l := range in.By {
 		f.By[l.Name] = unknownText(l.Value)
@@ -296,7 +301,7 @@ func toFloat(v any) (float64, bool) {
 func duration(v any) string {
 	switch v := v.(type) {
 	case since:
-		return shortDuration(v.open)
+		return shortDuration(v.held)
 	case time.Duration:
 		return shortDuration(v)
 	case time.Time:

@@ -6,66 +6,25 @@ import (
 	"compress/zlib"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"strings"
-	"sync/atomic"
+
+	"github.com/labstack/echo/v4"
+
+	"callwatch/handlers/limits"
 )
 
 const (
 	typeJSON = "application/json"
 	typeForm = "application/x-www-form-urlencoded"
-
-	minBuffer = 512
-	maxHint   = 64 << 10 // a declared length beyond this has to arrive before it is believed
-	believed  = 4        // one part in so many of it, then there is room for all
 )
-
-// budget bounds the bytes of all bodies held at one time.
-type budget struct{ free atomic.Int64 }
-
-func newBudget(n int64) *budget {
-	b := new(budget)
-	b.free.Store(n)
-	return b
-}
-
-func (b *budget) take(n int64) bool {
-	for {
-		free := b.free.Load()
-		if n > free {
-			return false
-		}
-		if b.free.CompareAndSwap(free, free-n) {
-			return true
-		}
-	}
-}
-
-// grant is what one request holds of the budget. It grows with the bytes that
-// really came, so that a declared length reserves nothing.
-type grant struct {
-	from *budget
-	held int64
-}
-
-func (g *grant) take(n int64) bool {
-	if !g.from.take(n) {
-		return false
-	}
-	g.held += n
-	return true
-}
-
-func (g *grant) release(n int64) {
-	g.from.free.Add(n)
-	g.held -= n
-}
 
 // readBody reads and inflates a request's body within the limits; the outcome is
 // Accepted where it is complete.
-func (a *app) readBody(w http.ResponseWriter, r *http.Request, g *grant) ([]byte, Outcome) {
+func (a *app) readBody(w http.ResponseWriter, r *http.Request, g *limits.Grant) ([]byte, Outcome) {
 	limit := a.Limits.Body
 	if r.ContentLength > limit {
 		return nil, TooLarge
@@ -75,15 +34,15 @@ func (a *app) readBody(w http.ResponseWriter, r *http.Request, g *grant) ([]byte
 		return nil, BadEncoding
 	}
 	wire := &wire{from: http.MaxBytesReader(w, r.Body, limit)}
-	body, outcome := readLimited(wire, r.ContentLength, limit, g)
+	body, err := g.ReadAll(wire, r.ContentLength, limit)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(wire.err, &tooLarge):
 		return nil, TooLarge
 	case wire.err != nil:
 		return nil, Incomplete
-	case outcome != Accepted || open == nil:
-		return body, outcome
+	case err != nil || open == nil:
+		return body, outcomeOf(err)
 	default:
 		return a.inflate(r.Context(), open, body, g)
 	}
@@ -91,52 +50,68 @@ func (a *app) readBody(w http.ResponseWriter, r *http.Request, g *grant) ([]byte
 
 // inflate undoes the compression of a body that has arrived. Few are inflated at a
 // time: a kilobyte sent makes megabytes of work, for which others must not wait.
-func (a *app) inflate(ctx context.Context, open opener, packed []byte, g *grant) ([]byte, Outcome) {
+func (a *app) inflate(ctx context.Context, open opener, packed []byte, g *limits.Grant) ([]byte, Outcome) {
 	select {
 	case a.inflating <- struct{}{}:
 		defer func() { <-a.inflating }()
 	case <-ctx.Done():
 		return nil, Incomplete
 	}
-	defer g.release(int64(cap(packed)))
+	defer g.Release(int64(cap(packed)))
 	src, err := open(bytes.NewReader(packed))
 	if err != nil {
 		return nil, BadEncoding
 	}
-	return readLimited(src, -1, a.Limits.Body, g)
+	body, err := g.ReadAll(src, -1, a.Limits.Body)
+	return body, outcomeOf(err)
 }
 
-// readLimited reads src, declared bytes or -1, to its end: BadEncoding where it fails, which the caller
-// corrects if the connection was the cause.
-func readLimited(src io.Reader, declared, limit int64, g *grant) ([]byte, Outcome) {
-	var buf []byte
-	size := max(min(declared+1, maxHint), minBuffer)
-	for {
-		if len(buf) == cap(buf) {
-			size = min(size, limit+1)
-			if !g.take(size) {
-				return nil, Overloaded
+// outcomeOf is the outcome of reading a body.
+func outcomeOf(err error) Outcome {
+	switch {
+	case err == nil:
+		return Accepted
+	case errors.Is(err, limits.ErrTooLarge):
+		return TooLarge
+	case errors.Is(err, limits.ErrFull):
+		return Overloaded
+	default:
+		return BadEncoding
+	}
+}
+
+// parsed is how many times its size a body is held again when it is parsed.
+const parsed = 3
+
+// buffered reads the body of a request by an unknown sender before it is handled: like those of
+// webhooks, its bytes count against the budget until the request was answered.
+func (a *app) buffered(limit int64) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			held := a.inFlight.Grant(r.Context())
+			defer held.Close()
+			if r.ContentLength > limit {
+				return tooLarge(limit)
 			}
-			old := int64(cap(buf))
-			grown := make([]byte, len(buf), size)
-			copy(grown, buf)
-			buf = grown
-			g.release(old)
-			if size *= 2; size < declared && size >= declared/believed {
-				size = declared + 1
+			body, err := held.ReadAll(http.MaxBytesReader(c.Response(), r.Body, limit), r.ContentLength, limit)
+			var beyond *http.MaxBytesError
+			switch {
+			case errors.As(err, &beyond), errors.Is(err, limits.ErrTooLarge):
+				return tooLarge(limit)
+			case errors.Is(err, limits.ErrFull), err == nil && !held.Take(parsed*int64(len(body))):
+				return overloaded()
+			case err != nil:
+				return &problem{status: http.StatusServiceUnavailable, title: "Incomplete", detail: "The request did not arrive in full. Send it again."}
 			}
-		}
-		n, err := src.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		switch {
-		case int64(len(buf)) > limit:
-			return nil, TooLarge
-		case err == io.EOF:
-			return buf, Accepted
-		case err != nil:
-			return nil, BadEncoding
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			return next(c)
 		}
 	}
+}
+
+func tooLarge(limit int64) error {
+	return &problem{status: http.StatusRequestEntityTooLarge, title: "Too large", detail: fmt.Sprintf("The body may have %d KiB at most.", limit>>10)}
 }
 
 // wire remembers the error of the connection, to tell it from one of the

@@ -59,8 +59,8 @@ type Provider struct {
 // Limits bound what strangers can make the server hold. 0 is the default.
 type Limits struct {
 	Body     int64 // bytes of one body, as sent and inflated (4 MiB)
-	InFlight int64 // bytes of all bodies held at one time (64 MiB)
-	Conns    int   // open connections; more wait in the kernel's queue (16384)
+	InFlight int64 // bytes of all bodies and headers held at one time (64 MiB); beyond, the slowest senders are cut off
+	Conns    int   // open connections (4096, or half of the descriptors); beyond, those that wait longest are cut off
 	Streams  int   // open streams of the console, and of the API (64)
 }
 
@@ -87,7 +87,7 @@ func (c Config) withDefaults() Config {
 	c.Limits = Limits{
 		Body:     cmp.Or(c.Limits.Body, 4<<20),
 		InFlight: cmp.Or(c.Limits.InFlight, 64<<20),
-		Conns:    cmp.Or(c.Limits.Conns, 16384),
+		Conns:    cmp.Or(c.Limits.Conns, 4096),
 		Streams:  cmp.Or(c.Limits.Streams, 64),
 	}
 	c.Timeouts = Timeouts{

@@ -9,13 +9,14 @@ import (
 	"github.com/labstack/echo/v4"
 
 	operators "callwatch/handlers/console"
+	"callwatch/handlers/limits"
 )
 
 // app is the state of one HTTP side: its configuration and its budgets.
 type app struct {
 	Config
 	providers  map[string]Provider
-	inFlight   *budget
+	inFlight   *limits.Budget
 	inflating  chan struct{} // held while a body is inflated
 	streams    atomic.Int64
 	rejections sampler
@@ -25,8 +26,12 @@ type app struct {
 
 // New builds the routes. What listens must set the timeouts of Server as well.
 func New(c Config) http.Handler {
-	a := &app{Config: c.withDefaults(), providers: map[string]Provider{}}
-	a.inFlight = newBudget(a.Limits.InFlight)
+	c = c.withDefaults()
+	return routes(c, limits.NewBudget(c.Limits.InFlight))
+}
+
+func routes(c Config, inFlight *limits.Budget) http.Handler {
+	a := &app{Config: c, providers: map[string]Provider{}, inFlight: inFlight}
 	a.inflating = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
 	for _, p := range a.Providers {
 		a.providers[p.Name] = p
@@ -43,7 +48,7 @@ func New(c Config) http.Handler {
 	e.POST("/webhooks/:provider/", a.webhook) // as some write it at their provider
 	e.POST("/webhooks/:provider/:token", a.webhook)
 	if a.Interactions != nil {
-		e.POST("/slack/interactions", a.interaction)
+		e.POST("/slack/interactions", a.interaction, a.buffered(maxInteraction))
 	}
 	read := []string{http.MethodGet, http.MethodHead}
 	e.Match(read, "/livez", livez)

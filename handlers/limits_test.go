@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"callwatch/handlers"
+	"callwatch/handlers/api"
+	"callwatch/handlers/limits"
 	"callwatch/normalizer"
 )
 
@@ -74,7 +76,7 @@ func sendReaderOrCut(t *testing.T, url string, body io.Reader) int {
 func TestInFlight(t *testing.T) {
 	entered, free := make(chan struct{}, 16), make(chan struct{})
 	base := serve(t, handlers.Config{
-		Limits:   handlers.Limits{Body: 40 << 10, InFlight: 80 << 10},
+		Limits:   handlers.Limits{Body: 40 << 10, InFlight: 84 << 10},
 		Timeouts: handlers.Timeouts{Store: 5 * time.Second},
 		Store: func(ctx context.Context, _ normalizer.Body) (string, error) {
 			entered <- struct{}{}
@@ -236,24 +238,127 @@ func TestHungUpAfterSending(t *testing.T) {
 	}
 }
 
-// TestConnLimit: connections beyond the limit wait until one is free.
+// TestConnLimit: a connection beyond the limit takes the place of the one that waits longest
+// between requests; one whose webhook is being stored keeps its place.
 func TestConnLimit(t *testing.T) {
-	s := listen(t, handlers.Config{Limits: handlers.Limits{Conns: 1}, Timeouts: handlers.Timeouts{Header: time.Minute}})
-	first := dial(t, s, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-	if got := status(first); got != "HTTP/1.1 200 OK" {
-		t.Fatal(got)
+	entered, free := make(chan struct{}), make(chan struct{})
+	s := listen(t, handlers.Config{
+		Limits: handlers.Limits{Conns: 2}, Timeouts: handlers.Timeouts{Header: time.Minute, Store: time.Minute},
+		Store: func(context.Context, normalizer.Body) (string, error) {
+			close(entered)
+			<-free
+			return "raw-1", nil
+		},
+	})
+	hook := "http://" + s.Addr().String() + "/webhooks/signing"
+	storing := dial(t, s, fmt.Sprintf("POST /webhooks/signing HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nX-Sig: %s\r\nContent-Length: %d\r\n\r\n%s",
+		s.Addr(), sign(secret, hook, jsonBody), len(jsonBody), jsonBody))
+	<-entered
+	for range 3 {
+		idle := dial(t, s, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+		if got := status(idle); got != "HTTP/1.1 200 OK" {
+			t.Fatalf("beyond the limit: %q", got)
+		}
+		unfinished := dial(t, s, "GET /livez HTTP/1.1\r\nHost: x\r\n")
+		if _, err := io.Copy(io.Discard, idle); err != nil {
+			t.Errorf("the idle connection was not closed: %v", err)
+		}
+		if got := status(dial(t, s, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")); got != "HTTP/1.1 200 OK" {
+			t.Fatalf("beyond the limit: %q", got)
+		}
+		if _, err := io.Copy(io.Discard, unfinished); err != nil {
+			t.Errorf("the connection with half a header was not closed: %v", err)
+		}
 	}
-	second := dial(t, s, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-	answered := make(chan string, 1)
-	go func() { answered <- status(second) }()
-	select {
-	case got := <-answered:
-		t.Fatalf("served beyond the limit: %s", got)
-	case <-time.After(100 * time.Millisecond):
+	close(free)
+	if got := status(storing); got != "HTTP/1.1 200 OK" {
+		t.Errorf("the webhook in hand: %q", got)
 	}
-	closing(first)
-	if got := <-answered; got != "HTTP/1.1 200 OK" {
-		t.Error(got)
+}
+
+// TestSlowStrangers: 1,800 senders of a megabyte each that never finish, and as many headers, stay
+// within the budget, and webhooks are taken meanwhile.
+func TestSlowStrangers(t *testing.T) {
+	const budget, perKind = 16 << 20, 600
+	s := listen(t, handlers.Config{
+		Limits: handlers.Limits{InFlight: budget}, Timeouts: handlers.Timeouts{Header: time.Minute, Read: time.Minute},
+		API: &api.API{}, Interactions: func(context.Context, http.Header, []byte) (int, []byte) { return 200, nil },
+	})
+	part := strings.Repeat("a=b&", 100<<8) // 100 KB of a megabyte
+	kinds := []string{
+		"POST /webhooks/signing HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n" + part,
+		"POST /slack/interactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000000\r\n\r\n" + part,
+		"POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n3ff0\r\n" + part[:0x3fe0],
+	}
+	var header strings.Builder
+	header.WriteString("POST /login HTTP/1.1\r\n")
+	for i := range limits.MaxHeaderLines - 2 {
+		fmt.Fprintf(&header, "a%d:\r\n", i)
+	}
+	kinds = append(kinds, header.String(), "POST /webhooks/signing HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\r\n{")
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	hook := "http://" + s.Addr().String() + "/webhooks/signing"
+	var most uint64
+	var slowest time.Duration
+	for i := range perKind {
+		for _, k := range kinds {
+			c, err := net.Dial("tcp", s.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { closing(c) })
+			_ = c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond)) // who was cut off takes nothing
+			_, _ = io.WriteString(c, k)
+		}
+		if i%20 != 0 {
+			continue
+		}
+		most = max(most, heap())
+		begun := time.Now()
+		if got := send(t, "POST", hook, jsonBody, signed(hook, jsonBody)); got.status != 200 {
+			t.Fatalf("a webhook meanwhile: %d", got.status)
+		}
+		slowest = max(slowest, time.Since(begun))
+	}
+	perConn := uint64(len(kinds)*perKind) * 16 << 10 // buffers of both sides
+	t.Logf("%d MB above %d MB, slowest webhook %v", (most-before)>>20, before>>20, slowest)
+	if most-before > budget+perConn {
+		t.Errorf("%d MB are held, the budget is %d MB", (most-before)>>20, budget>>20)
+	}
+	if slowest > 2*time.Second {
+		t.Errorf("a webhook took %v", slowest)
+	}
+}
+
+// TestHeaderLines: a header of many short lines is refused.
+func TestHeaderLines(t *testing.T) {
+	s := listen(t, handlers.Config{})
+	for lines, want := range map[int]string{limits.MaxHeaderLines - 2: "HTTP/1.1 200 OK", limits.MaxHeaderLines + 1: "HTTP/1.1 400 Bad Request"} {
+		if got := status(dial(t, s, "GET /livez HTTP/1.1\r\nHost: x\r\n"+strings.Repeat("a:\r\n", lines-1)+"\r\n")); got != want {
+			t.Errorf("%d lines: %q", lines, got)
+		}
+	}
+	// The lines of a body and of the requests before do not count.
+	conn := dial(t, s, "")
+	in := bufio.NewReader(conn)
+	for range 5 {
+		body := strings.Repeat("\n", 1000)
+		fmt.Fprintf(conn, "POST /webhooks/signing HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s", strings.Repeat("a:\r\n", 50), len(body), body)
+		res, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		closing(res.Body)
+		if res.StatusCode != 401 {
+			t.Errorf("status %d", res.StatusCode)
+		}
 	}
 }
 

@@ -23,11 +23,14 @@ func (a *app) routeAPI(e *echo.Echo) {
 	a.routePprof(e)
 }
 
+// maxLogin bounds the form that logs in, in bytes: a token, a name and a path.
+const maxLogin = 16 << 10
+
 // routePages adds the operators' console at /.
 func (a *app) routePages(e *echo.Echo) {
 	a.failurePage = operators.Mount(e, *a.API, operators.Env{
 		Trusted: a.trusted, Secure: strings.HasPrefix(a.PublicURL, "https://"), Now: a.Now, Log: a.Log,
-		Base: basePath(a.PublicURL), Streams: a.Limits.Streams, Slack: a.Dev && a.Preview != nil,
+		Base: basePath(a.PublicURL), Streams: a.Limits.Streams, Slack: a.Dev && a.Preview != nil, Buffered: a.buffered(maxLogin),
 	})
 }
 

@@ -8,11 +8,12 @@ import (
 	"net"
 	"net/http"
 
-	"golang.org/x/net/netutil"
+	"callwatch/handlers/limits"
 )
 
-// maxHeaderBytes bounds a request's header: signatures and tokens are short.
-const maxHeaderBytes = 32 << 10
+// maxHeaderBytes bounds a request's header: signatures and tokens are short. Its lines are bounded
+// by package limits.
+const maxHeaderBytes = 16 << 10
 
 // Server is the HTTP side on a listener, with its timeouts and limits.
 type Server struct {
@@ -27,11 +28,13 @@ func Listen(addr string, c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for webhooks: %w", err)
 	}
+	inFlight := limits.NewBudget(c.Limits.InFlight)
+	bounded := inFlight.Listen(l, limits.Connections(c.Limits.Conns))
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{
-		listener: l,
+		listener: bounded,
 		http: &http.Server{
-			Handler:           New(c),
+			Handler:           routes(c, inFlight),
 			ReadHeaderTimeout: c.Timeouts.Header,
 			ReadTimeout:       c.Timeouts.Read,
 			WriteTimeout:      c.Timeouts.Write,
@@ -41,7 +44,7 @@ func Listen(addr string, c Config) (*Server, error) {
 			ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 		},
 	}
-	s.listener = netutil.LimitListener(l, c.Limits.Conns)
+	bounded.Attach(s.http)
 	s.http.RegisterOnShutdown(cancel) // ends the console streams; a webhook in hand is still stored
 	return s, nil
 }

@@ -17,9 +17,9 @@ type Interactions func(ctx context.Context, header http.Header, body []byte) (st
 
 func (a *app) interaction(c echo.Context) error {
 	r := c.Request()
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, maxInteraction))
+	body, err := io.ReadAll(r.Body) // buffered
 	if err != nil {
-		return &problem{status: http.StatusRequestEntityTooLarge, title: "Too large", detail: "An interaction may have 1 MiB."}
+		return err
 	}
 	status, answer := a.Interactions(r.Context(), r.Header, body)
 	return c.Blob(status, "text/plain; charset=utf-8", answer)

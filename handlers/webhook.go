@@ -79,9 +79,9 @@ func (a *app) receive(c echo.Context) (got reception) {
 		got.Outcome, got.err = BadSignature, normalizer.ErrSignature
 		return got
 	}
-	held := grant{from: a.inFlight}
-	defer func() { held.release(held.held) }()
-	body, outcome := a.readBody(c.Response(), r, &held)
+	held := a.inFlight.Grant(r.Context())
+	defer held.Close()
+	body, outcome := a.readBody(c.Response(), r, held)
 	got.Bytes, got.Outcome = len(body), outcome
 	if outcome != Accepted {
 		return got

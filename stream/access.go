@@ -48,6 +48,7 @@ func OwnPermissions() Permissions {
 const (
 	ownUser       = "callwatch"
 	defaultReader = "reader"
+	maxReaders    = 512 // connections to the listener: each takes a descriptor and memory
 )
 
 // checkListener refuses a listener that everybody on the network could use.
@@ -83,6 +84,7 @@ func (c *Config) listenOn(opts *server.Options) (password string, err error) {
 		reader.Password = rand.Text()
 		opts.NoAuthUser = reader.Username // on loopback
 	}
+	opts.MaxConn = maxReaders
 	opts.Users = []*server.User{{Username: ownUser, Password: password}, reader}
 	host, port, err := net.SplitHostPort(c.Listen)
 	if err != nil {

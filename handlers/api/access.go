@@ -10,6 +10,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 	"github.com/labstack/echo/v4"
+
+	"callwatch/handlers/limits"
 )
 
 // TokenDigest is a bearer token as it is kept: its SHA-256.
@@ -24,13 +26,13 @@ func (a *API) Authorize(trusted func(r *http.Request) bool) echo.MiddlewareFunc 
 		return func(c echo.Context) error {
 			switch {
 			case trusted(c.Request()):
-				return next(c)
 			case len(a.Tokens) == 0:
 				return &ProblemDetails{Status: http.StatusForbidden, Title: "API is off", Detail: "Set CALLWATCH_ADMIN_TOKEN to open it."}
 			case !a.opens(c.Request().Header.Get(echo.HeaderAuthorization)):
 				c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="callwatch"`)
 				return &ProblemDetails{Status: http.StatusUnauthorized, Title: "Unauthorized", Detail: "A valid bearer token is needed."}
 			}
+			limits.Known(c.Request().Context())
 			return next(c)
 		}
 	}

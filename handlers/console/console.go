@@ -30,6 +30,8 @@ type Env struct {
 	Base    string
 	Streams int  // open at one time
 	Slack   bool // a page /slack shows the fake Slack
+	// Buffered reads the form of a sender that is not known before it is handled.
+	Buffered echo.MiddlewareFunc
 }
 
 // console answers the requests.
@@ -49,7 +51,7 @@ func Mount(e *echo.Echo, a api.API, env Env) FailurePage {
 	c := &console{API: a, Env: env, pages: parse(env.Base), sessions: newSessions()}
 	c.routeStatic(e)
 	e.GET("/login", c.loginPage, c.answer)
-	e.POST("/login", c.login, c.answer)
+	e.POST("/login", c.login, env.Buffered, c.answer)
 	e.POST("/logout", c.logout, c.answer)
 
 	in := api.Guarded(e, "", c.answer, c.authorize, unescape)

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"callwatch/handlers/api"
+	"callwatch/handlers/limits"
 )
 
 // visitor is the key under which authorize leaves the session.
@@ -24,12 +25,14 @@ type loginView struct {
 func (c *console) authorize(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		if c.Trusted(ec.Request()) {
+			limits.Known(ec.Request().Context())
 			ec.Set(visitor, session{name: "console"})
 			return next(ec)
 		}
 		s, ok := c.sessions.find(ec.Request(), c.Now())
 		switch {
 		case ok:
+			limits.Known(ec.Request().Context())
 			ec.Set(visitor, s)
 			return next(ec)
 		case ec.Request().Method != http.MethodGet || strings.HasPrefix(ec.Path(), "/stream/") || ec.Request().Header.Get("HX-Request") != "":

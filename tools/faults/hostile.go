@@ -61,7 +61,7 @@ func hostile(t *trial) error {
 	attackers.Wait()
 	p99, good := times.p99()
 	r.l.end()
-	t.count("%d connections held open, %d bombs and large bodies, %d bad signatures, %d taken of those", a.held.Load(), a.bombed.Load(), a.flooded.Load(), a.taken.Load())
+	t.count("%d connections opened at once, %d bombs and large bodies, %d bad signatures, %d taken of those", a.held.Load(), a.bombed.Load(), a.flooded.Load(), a.taken.Load())
 	t.count("%d good requests with p99 %v, %d MB at most", good, p99.Round(time.Millisecond), largest)
 	if err := t.finish(r.product, r.w, "attacked"); err != nil {
 		return err

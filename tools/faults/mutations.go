@@ -78,8 +78,11 @@ func mutants() []mutant {
 			{"Problems.Errors", atStart("if true { return false }")},
 		}},
 		{"limit", []string{"hostile"}, "bodies have no limit, nor has what is in flight", []edit{
-			{"readLimited", atStart("limit = 1 << 40")},
-			{"budget.take", atStart("if true { return true }")},
+			{"Grant.ReadAll", atStart("limit = 1 << 40")},
+			{"Budget.takeLocked", atStart("if true { return true }")},
+		}},
+		{"unbounded", []string{"strangers"}, "what is in flight has no limit, and nobody is cut off", []edit{
+			{"Budget.makeRoom", atStart("if true { return true }")},
 		}},
 		{"signature", []string{"forge"}, "signatures are not checked", []edit{
 			{"normalizer.Verify", atStart("if true { return Trust(p, r), nil }")},

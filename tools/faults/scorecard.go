@@ -43,6 +43,7 @@ func scorecard() []row {
 		{number: 17, name: "hostile", fault: "slowloris, 10,000 connections, bombs, floods of bad signatures", promise: "memory bounded, other requests p99 under 100 ms", run: hostile},
 		{number: 18, name: "forge", fault: "forged, replayed, truncated signatures", promise: "none accepted", run: forge},
 		{number: 19, name: "foreign", fault: "foreign and malformed messages on every subject and bucket, before and after starts", promise: "the same alerts, all named, every start succeeds", run: foreign},
+		{number: 22, name: "strangers", fault: "2,000 slow forms, floods of headers and hostile drafts in 1 GiB of memory", promise: "alive, other requests p99 under 100 ms", run: strangers},
 		{number: 24, name: "away", fault: "Slack away for ten minutes", promise: "degraded within 60 s everywhere, then all delivered once", run: away},
 	}
 }

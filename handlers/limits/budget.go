@@ -1,0 +1,214 @@
+// Package limits bounds what strangers can make the HTTP side hold: open connections, the lines
+// and bytes of headers, and the bytes of bodies.
+package limits
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+)
+
+// patience is how long a request waits for the bytes of a sender that was cut off.
+const patience = time.Second
+
+// Errors of Grant.ReadAll.
+var (
+	ErrTooLarge = errors.New("body is too large")
+	ErrFull     = errors.New("too many bytes of other requests are held")
+)
+
+// Budget bounds the bytes that are held for all requests at one time. Where it is exhausted,
+// the sender that has been sending its request for longest is cut off.
+type Budget struct {
+	mu     sync.Mutex
+	size   int64
+	free   int64
+	ending int64 // bytes still held for senders that were cut off
+	// changed is closed when bytes come back or a connection ends, while somebody waits for that.
+	changed chan struct{}
+	waiting int
+	// senders are the connections of unknown senders, by when their request began, or when they
+	// began to wait for one.
+	senders list.List
+}
+
+// NewBudget makes a budget of so many bytes.
+func NewBudget(size int64) *Budget {
+	return &Budget{size: size, free: size, changed: make(chan struct{})}
+}
+
+// take reserves n bytes for a request on c, which is nil where the connection is not known.
+func (b *Budget) take(n int64, c *conn) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.takeLocked(n, c)
+}
+
+func (b *Budget) takeLocked(n int64, c *conn) bool {
+	if n > b.free && !b.makeRoom(n, c) || c != nil && c.cut {
+		return false
+	}
+	b.free -= n
+	if c != nil {
+		c.held += n
+	}
+	return true
+}
+
+// makeRoom cuts senders off until n bytes are free; false where those that remain are being
+// answered, or have been sending for a shorter time than c.
+func (b *Budget) makeRoom(n int64, c *conn) bool {
+	var late <-chan time.Time
+	for n > b.free {
+		for n > b.free+b.ending { // what was cut off gives its bytes back
+			if !b.cutOldest(c, func(o *conn) bool { return o.held > 0 && !o.busy }) {
+				return false
+			}
+		}
+		if late == nil {
+			timer := time.NewTimer(patience)
+			defer timer.Stop()
+			late = timer.C
+		}
+		if !b.await(late, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// await waits, with the lock released, until something changed; false when it is late or closed.
+func (b *Budget) await(late <-chan time.Time, closed <-chan struct{}) bool {
+	changed := b.changed
+	b.waiting++
+	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		b.waiting--
+	}()
+	select {
+	case <-changed:
+		return true
+	case <-late:
+		return false
+	case <-closed:
+		return false
+	}
+}
+
+// cutOldest ends the reading from the sender that has been sending or waiting for longest, of
+// those that match; false where that is c, or none.
+func (b *Budget) cutOldest(c *conn, match func(*conn) bool) bool {
+	for e := b.senders.Front(); e != nil; e = e.Next() {
+		o := e.Value.(*conn)
+		if o == c {
+			return false
+		}
+		if match(o) {
+			o.end()
+			return true
+		}
+	}
+	return false
+}
+
+func (b *Budget) give(n int64, c *conn) {
+	if n == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.giveLocked(n, c)
+}
+
+func (b *Budget) giveLocked(n int64, c *conn) {
+	b.free += n
+	if c != nil {
+		c.held -= n
+		if c.cut {
+			b.ending -= n
+		}
+	}
+	b.notify()
+}
+
+func (b *Budget) notify() {
+	if b.waiting > 0 {
+		close(b.changed)
+		b.changed = make(chan struct{})
+	}
+}
+
+// Grant is what one request holds of the budget. It grows with the bytes that really came, so
+// that a declared length reserves nothing.
+type Grant struct {
+	budget *Budget
+	conn   *conn
+	held   int64
+}
+
+// Grant begins an empty grant for the request of a context.
+func (b *Budget) Grant(ctx context.Context) *Grant {
+	c, _ := ctx.Value(connKey{}).(*conn)
+	return &Grant{budget: b, conn: c}
+}
+
+// Take takes n more bytes; false where the budget has no room.
+func (g *Grant) Take(n int64) bool {
+	if !g.budget.take(n, g.conn) {
+		return false
+	}
+	g.held += n
+	return true
+}
+
+// Release gives n bytes back.
+func (g *Grant) Release(n int64) {
+	g.budget.give(n, g.conn)
+	g.held -= n
+}
+
+// Close gives everything back.
+func (g *Grant) Close() { g.Release(g.held) }
+
+const (
+	minBuffer = 512
+	maxHint   = 64 << 10 // a declared length beyond this has to arrive before it is believed
+	believed  = 4        // one part in so many of it, then there is room for all
+)
+
+// ReadAll reads src, declared bytes or -1, to its end. It returns ErrTooLarge beyond the limit,
+// ErrFull where the budget has no room, and the errors of src.
+func (g *Grant) ReadAll(src io.Reader, declared, limit int64) ([]byte, error) {
+	var buf []byte
+	size := max(min(declared+1, maxHint), minBuffer)
+	for {
+		if len(buf) == cap(buf) {
+			size = min(size, limit+1)
+			if !g.Take(size) {
+				return nil, ErrFull
+			}
+			old := int64(cap(buf))
+			grown := make([]byte, len(buf), size)
+			copy(grown, buf)
+			buf = grown
+			g.Release(old)
+			if size *= 2; size < declared && size >= declared/believed {
+				size = declared + 1
+			}
+		}
+		n, err := src.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case int64(len(buf)) > limit:
+			return nil, ErrTooLarge
+		case err == io.EOF:
+			return buf, nil
+		case err != nil:
+			return nil, err
+		}
+	}
+}

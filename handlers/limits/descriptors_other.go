@@ -1,0 +1,5 @@
+//go:build !unix
+
+package limits
+
+func descriptors() uint64 { return 0 }

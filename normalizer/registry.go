@@ -13,6 +13,15 @@ func (r Registry) Find(name string) (Provider, bool) {
 	return Provider{}, false
 }
 
+// Names are the names of the providers, in their order.
+func (r Registry) Names() []string {
+	names := make([]string, len(r))
+	for i := range r {
+		names[i] = r[i].Name
+	}
+	return names
+}
+
 // With returns a copy of the registry in which the provider stands instead of the one of
 // its name, or behind the others.
 func (r Registry) With(p Provider) Registry {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"testing"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer/casefile"
 )
 
@@ -23,7 +24,7 @@ func TestAliasesSurviveRestarts(t *testing.T) {
 	}
 	for i := range s.Bodies {
 		t.Run(s.Steps[i].File, func(t *testing.T) {
-			_, base := inDevelopment(t, testLogger(t), func(c *Config) { c.DataDir, c.Rules = dir, "../../rules.yaml" })
+			_, base := inDevelopment(t, testLogger(t), func(c *config.Config) { c.DataDir, c.Rules = dir, "../../rules.yaml" })
 			res, answer := requestOf(t, base, casefile.Request{
 				Method: http.MethodPost, Path: "/webhooks/telnyx", Body: string(s.Bodies[i].Bytes),
 				Headers: withType(nil, s.Bodies[i].ContentType),

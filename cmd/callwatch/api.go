@@ -36,7 +36,7 @@ func (a *app) api() *api.API {
 			return p
 		},
 	}
-	for _, token := range splitList(a.cfg.AdminToken) {
+	for _, token := range a.cfg.AdminToken.List() {
 		shown.Tokens = append(shown.Tokens, api.DigestOf(token))
 	}
 	return shown

@@ -16,6 +16,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
 	"callwatch/rules/backtest"
@@ -172,7 +173,7 @@ func into[T any](t *testing.T, answer []byte) (v T) {
 // The document is OpenAPI 3.1 by the schema of the OpenAPI Initiative.
 func TestOpenAPIDocument(t *testing.T) {
 	t.Parallel()
-	_, base := running(t, func(c *Config) { c.Rules = writeRules(t, failedRule) })
+	_, base := running(t, func(c *config.Config) { c.Rules = writeRules(t, failedRule) })
 	c := contractOf(t, base)
 	src, err := os.Open("testdata/openapi-3.1.schema.json")
 	if err != nil {
@@ -214,7 +215,7 @@ func TestOpenAPIDocument(t *testing.T) {
 func TestAPIKeepsItsDocument(t *testing.T) {
 	t.Parallel()
 	path := writeRules(t, failedRule+"  - {name: low-mos, when: mos < 3.5}\n")
-	a, base := running(t, func(c *Config) { c.Rules = path })
+	a, base := running(t, func(c *config.Config) { c.Rules = path })
 	c := contractOf(t, base)
 	judgedCalls(t, a, base, "call_1", "call_2", "call/3")
 	postBody(t, base, `{"no": "call"}`)
@@ -328,7 +329,7 @@ func TestAPIKeepsItsDocument(t *testing.T) {
 // What is wrong with a request is told in one form, and nothing of it does harm.
 func TestAPIRefuses(t *testing.T) {
 	t.Parallel()
-	a, base := running(t, func(c *Config) { c.Rules = writeRules(t, failedRule) })
+	a, base := running(t, func(c *config.Config) { c.Rules = writeRules(t, failedRule) })
 	c := contractOf(t, base)
 	judgedCalls(t, a, base, "call_1")
 	long := strings.Repeat("x", 5000)
@@ -378,9 +379,9 @@ func TestAPIRefuses(t *testing.T) {
 // a page of another site.
 func TestAPIOpensToTokensOnly(t *testing.T) {
 	t.Parallel()
-	_, base := running(t, func(c *Config) { c.Rules = writeRules(t, failedRule) })
+	_, base := running(t, func(c *config.Config) { c.Rules = writeRules(t, failedRule) })
 	c := contractOf(t, base)
-	_, off := running(t, func(c *Config) { c.Rules, c.AdminToken = writeRules(t, failedRule), "" })
+	_, off := running(t, func(c *config.Config) { c.Rules, c.AdminToken = writeRules(t, failedRule), "" })
 	none := &contract{t: t, base: off + "/api/v1"}
 	for template, item := range c.document["paths"].(map[string]any) {
 		for method := range item.(map[string]any) {

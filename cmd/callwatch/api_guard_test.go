@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer/casefile"
 )
 
@@ -13,7 +14,7 @@ import (
 // document does not have.
 func TestEveryOperationNeedsTheToken(t *testing.T) {
 	t.Parallel()
-	_, base := running(t, func(c *Config) { c.Rules = "../../rules.yaml" })
+	_, base := running(t, func(c *config.Config) { c.Rules = "../../rules.yaml" })
 	_, data := requestOf(t, base, casefile.Request{Method: http.MethodGet, Path: "/api/v1/openapi.json", Headers: map[string]string{"Authorization": "Bearer " + adminToken}})
 	var document struct {
 		Paths map[string]map[string]json.RawMessage `json:"paths"`

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/backend"
 )
 
@@ -86,7 +87,7 @@ func (s *sse) next() (id, name, data string) {
 // between and those that come, each once.
 func TestStreamResumesWithoutLoss(t *testing.T) {
 	t.Parallel()
-	_, base := running(t, func(c *Config) { c.Rules = writeRules(t, failedRule) })
+	_, base := running(t, func(c *config.Config) { c.Rules = writeRules(t, failedRule) })
 	failedCall(t, base, butterToken, "before the stream")
 	const calls, cuts = 60, 5
 	s := listen(t, base, "/events/stream?after=0", "")
@@ -116,7 +117,7 @@ func TestStreamResumesWithoutLoss(t *testing.T) {
 // A stream without a place to go on from begins now; its filter is the rules'.
 func TestStreamFromNow(t *testing.T) {
 	t.Parallel()
-	a, base := running(t, func(c *Config) { c.Rules = writeRules(t, failedRule) })
+	a, base := running(t, func(c *config.Config) { c.Rules = writeRules(t, failedRule) })
 	judgedCalls(t, a, base, "call_1", "call_2")
 	events := listen(t, base, `/events/stream?filter=callId%20!=%20%22call_3%22`, "")
 	incidents := listen(t, base, "/incidents/stream", "")

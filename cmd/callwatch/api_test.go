@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers"
 	"callwatch/normalizer"
 	"callwatch/rules"
@@ -25,11 +26,11 @@ const (
 )
 
 // running starts callwatch in this process with its API open.
-func running(t *testing.T, change func(*Config)) (*app, string) {
+func running(t *testing.T, change func(*config.Config)) (*app, string) {
 	t.Helper()
 	cfg := defaultConfig()
 	cfg.DataDir, cfg.Listen, cfg.AdminToken = t.TempDir(), "127.0.0.1:0", adminToken
-	cfg.Providers = map[string]map[string]Secret{"butter": {"url_token": butterToken}}
+	cfg.Providers = map[string]map[string]config.Secret{"butter": {"url_token": butterToken}}
 	change(&cfg)
 	a, err := newApp(t.Context(), cfg, serving, testLogger(t))
 	if err != nil {
@@ -39,7 +40,7 @@ func running(t *testing.T, change func(*Config)) (*app, string) {
 }
 
 // inDevelopment starts callwatch in this process as serve --dev does.
-func inDevelopment(t *testing.T, log *slog.Logger, change func(*Config)) (*app, string) {
+func inDevelopment(t *testing.T, log *slog.Logger, change func(*config.Config)) (*app, string) {
 	t.Helper()
 	cfg := defaultConfig()
 	cfg.DataDir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
@@ -133,7 +134,7 @@ func (a *app) steps(t *testing.T, in *rules.Incident) string {
 func TestMarksFromTheCommandLine(t *testing.T) {
 	t.Parallel()
 	dir, path := t.TempDir(), writeRules(t, failedRule)
-	configure := func(c *Config) { c.DataDir, c.Rules = dir, path }
+	configure := func(c *config.Config) { c.DataDir, c.Rules = dir, path }
 	var id, silence string
 	t.Run("made", func(t *testing.T) {
 		a, base := running(t, configure)
@@ -205,7 +206,7 @@ func TestMarksFromTheCommandLine(t *testing.T) {
 func TestIncidentsResolvedByHand(t *testing.T) {
 	t.Parallel()
 	path := writeRules(t, "rules:\n  - name: call-failures\n    when: status == \"failed\"\n    by: [provider]\n")
-	a, base := running(t, func(c *Config) { c.Rules = path })
+	a, base := running(t, func(c *config.Config) { c.Rules = path })
 	failedCall(t, base, butterToken, "call_1")
 	eventually(t, "the incident is open", func() bool { return len(listed(t, base)) == 1 })
 	id := listed(t, base)[0].ID
@@ -243,7 +244,7 @@ func (a *app) reloaded(t *testing.T, digest string) func() bool {
 // with a mistake in it the rules stay and everybody is told.
 func TestRulesFollowTheirFile(t *testing.T) {
 	path := writeRules(t, failedRule)
-	a, base := running(t, func(c *Config) { c.Rules = path })
+	a, base := running(t, func(c *config.Config) { c.Rules = path })
 	failedCall(t, base, butterToken, "call_1")
 	eventually(t, "the incident is open", func() bool { return len(listed(t, base)) == 1 })
 
@@ -347,7 +348,7 @@ func TestThousandReloads(t *testing.T) {
 	t.Parallel()
 	perProvider := strings.Replace(failedRule, ", callId", "", 1)
 	path := writeRules(t, perProvider)
-	a, base := running(t, func(c *Config) { c.Rules = path })
+	a, base := running(t, func(c *config.Config) { c.Rules = path })
 	const reloads, callsEach = 1000, 4 // a call for every four reloads
 	more, sent := make(chan int, reloads), make(chan struct{})
 	go func() {

@@ -9,10 +9,9 @@ import (
 	"time"
 
 	"callwatch"
-	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers"
 	"callwatch/handlers/slackpreview"
-	"callwatch/normalizer"
 	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
 	"callwatch/pipeline/query"
@@ -33,7 +32,7 @@ const openPatience = time.Minute
 // app is callwatch running: the stages of package pipeline, wired to the store, the
 // HTTP side and the metrics. serve, demo and tests start it.
 type app struct {
-	cfg     Config
+	cfg     config.Config
 	dev     bool
 	log     *slog.Logger
 	started time.Time
@@ -73,7 +72,7 @@ const (
 )
 
 // newApp opens everything and takes no webhook yet.
-func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app, error) {
+func newApp(ctx context.Context, cfg config.Config, mode mode, log *slog.Logger) (*app, error) {
 	a := &app{cfg: cfg, dev: mode != serving, log: log, started: time.Now().UTC(), metrics: telemetry.New()}
 	var err error
 	var set *rules.Set
@@ -86,7 +85,7 @@ func newApp(ctx context.Context, cfg Config, mode mode, log *slog.Logger) (*app,
 		}
 		return nil, err
 	}
-	storing := cfg.storing(log)
+	storing := cfg.Store(log)
 	storing.Patience = openPatience
 	if a.store, err = stream.Open(ctx, storing); err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
@@ -107,7 +106,7 @@ func (a *app) wire(ctx context.Context, mode mode, set *rules.Set) (err error) {
 			return err
 		}
 	}
-	for _, name := range a.cfg.unknownOutputs(set) {
+	for _, name := range a.cfg.UnknownOutputs(set) {
 		a.log.Warn("the rules name an output that is not configured", "output", name)
 	}
 	var traffic pipeline.Traffic
@@ -120,14 +119,14 @@ func (a *app) wire(ctx context.Context, mode mode, set *rules.Set) (err error) {
 	begun := time.Now()
 	a.judge = pipeline.NewJudge(pipeline.JudgeConfig{
 		Store: a.store, Leases: a.leases, Traffic: &traffic, Log: a.log,
-		Rules: set, Engine: rules.Options{Prefer: a.cfg.MOS, Rate: a.cfg.folding().Rate, Clock: func() time.Duration { return time.Since(begun) }},
+		Rules: set, Engine: rules.Options{Prefer: a.cfg.MOS, Rate: a.cfg.Folding().Rate, Clock: func() time.Duration { return time.Since(begun) }},
 		Judged: a.judged, Stored: a.metrics.Transition, Erased: a.erased,
 	})
-	notifying := a.cfg.notifying(set)
+	notifying := a.cfg.Notifier(set)
 	notifying.Observe = a.traces.Sent
 	a.announce = pipeline.NewAnnounce(pipeline.AnnounceConfig{
 		Store: a.store, Leases: a.leases, Ledger: a.ledger, Log: a.log,
-		Notifier: notifying, Now: a.cfg.clock, Changed: a.incidentChanged, Share: a.noteReceivers,
+		Notifier: notifying, Now: a.cfg.Clock, Changed: a.incidentChanged, Share: a.noteReceivers,
 	})
 	if a.fetch, err = pipeline.NewFetch(ctx, a.fetching()); err != nil {
 		return err
@@ -135,38 +134,30 @@ func (a *app) wire(ctx context.Context, mode mode, set *rules.Set) (err error) {
 	a.store.Guard(a.processed)
 	a.audit = pipeline.NewAudit(a.store, a.cfg.Audit, a.damage)
 	a.query = query.New(query.Config{
-		Store: a.store, Fold: a.cfg.folding(), Rules: a.judge.Rules, Engine: a.judge.Look, Notifier: a.announce.Notifier,
-		Workspace: a.cfg.slackWorkspace, Log: a.log,
+		Store: a.store, Fold: a.cfg.Folding(), Rules: a.judge.Rules, Engine: a.judge.Look, Notifier: a.announce.Notifier,
+		Workspace: a.cfg.Workspace, Log: a.log,
 	})
 	a.maintenance = a.newMaintenance(&pipeline.Running{Store: a.store, Leases: a.leases, Normalize: a.normalize, Judge: a.judge})
 	if a.server, err = handlers.Listen(a.cfg.Listen, a.handling()); err != nil {
-		return usage(fmt.Errorf("%sLISTEN: %w", envPrefix, err))
+		return usage(fmt.Errorf("%sLISTEN: %w", config.Prefix, err))
 	}
 	return nil
 }
 
 // openStore makes what works on an open store without stages that run.
 func (a *app) openStore(ctx context.Context, traffic *pipeline.Traffic) (err error) {
-	if a.erased, err = pipeline.OpenTombstones(ctx, a.store, a.cfg.Retention.longest()); err != nil {
+	if a.erased, err = pipeline.OpenTombstones(ctx, a.store, a.cfg.Retention.Longest()); err != nil {
 		return err
 	}
 	a.damage = pipeline.NewDamage(a.log)
 	a.metrics.Damage(a.damage)
 	a.leases = pipeline.NewLeases(a.store, a.metrics.Lease)
 	a.normalize = pipeline.NewNormalize(pipeline.NormalizeConfig{
-		Providers: a.cfg.registry,
+		Providers: a.cfg.Registry,
 		Store:     a.store, Leases: a.leases, Traffic: traffic, Damage: a.damage, Log: a.log,
-		Find: a.cfg.normalizers(), Normalized: a.normalized, Published: a.metrics.Published, Erased: a.erased, Late: a.metrics.Late,
+		Find: a.cfg.Normalizers(), Normalized: a.normalized, Published: a.metrics.Published, Erased: a.erased, Late: a.metrics.Late,
 	})
 	return nil
-}
-
-// longest is how long anything is kept; 0 is for ever.
-func (r *RetentionConfig) longest() time.Duration {
-	if r.Raw == 0 || r.Events == 0 || r.Incidents == 0 || r.DeadLetters == 0 {
-		return 0
-	}
-	return max(r.Raw, r.Events, r.Incidents, r.DeadLetters)
 }
 
 // keptEvents are the events before the last one judged that are not removed for lack
@@ -189,9 +180,9 @@ func (a *app) fetching() pipeline.FetchConfig {
 		Ingest: a.ingest.Append, Events: a.normalize.Events, Erased: a.erased, Known: a.judge.Call, Observe: a.metrics,
 		Normalized: func() bool { return a.backlog()[pipeline.NormalizeLease] == 0 },
 	}
-	for _, p := range a.cfg.registry {
-		if a.cfg.fetches(p) {
-			c.APIs = append(c.APIs, pipeline.FetchAPI{Provider: p, Keys: a.cfg.keys(p), Pace: a.cfg.pace})
+	for _, p := range a.cfg.Registry {
+		if a.cfg.Fetches(p) {
+			c.APIs = append(c.APIs, pipeline.FetchAPI{Provider: p, Keys: a.cfg.Keys(p), Pace: a.cfg.Pace})
 		}
 	}
 	return c
@@ -199,8 +190,8 @@ func (a *app) fetching() pipeline.FetchConfig {
 
 func (a *app) newMaintenance(stages maintenance.Stages) *maintenance.Maintenance {
 	return maintenance.New(maintenance.Config{
-		Providers: a.cfg.registry,
-		Store:     a.store, Stages: stages, Events: a.normalize.Events, Keys: a.cfg.keys, Log: a.log,
+		Providers: a.cfg.Registry,
+		Store:     a.store, Stages: stages, Events: a.normalize.Events, Keys: a.cfg.Keys, Log: a.log,
 		Tombstones: a.erased,
 		Backtest: func() (*rules.Set, backtest.Options, error) {
 			plan, err := planBacktest(&a.cfg, "", "")
@@ -220,7 +211,7 @@ func (a *app) showPreview(mode mode) (err error) {
 			return err
 		}
 		slack.APIURL, slack.Token, slack.Channel, slack.Rate = a.slack.URL, "xoxb-made-up", "#voice-quality", 20
-		slack.SigningSecret, slack.AppToken, slack.Groups = Secret(a.slack.Secret), "", ""
+		slack.SigningSecret, slack.AppToken, slack.Groups = config.Secret(a.slack.Secret), "", ""
 	}
 	a.preview = slackpreview.New(slackpreview.Config{
 		Mode: string(mode), Slack: a.slack, Counts: a.metrics.Counts, Notice: func() string { return a.rules.Status().Trouble() },
@@ -243,7 +234,7 @@ func (a *app) rulesFrom() rulefile.Config {
 
 // shippedRules are used where the default rules file does not exist.
 func shippedRules(path string) []byte {
-	if path != defaultConfig().Rules {
+	if path != config.DefaultRules {
 		return nil
 	}
 	return callwatch.Rules
@@ -270,7 +261,7 @@ func (a *app) stages() map[string]pipeline.Stage {
 	for name, stage := range a.query.Stages() {
 		all[name] = stage
 	}
-	if a.cfg.Slack.buttons() && a.cfg.Slack.AppToken != "" {
+	if a.cfg.Slack.Buttons() && a.cfg.Slack.AppToken != "" {
 		all["listen"] = a.listen
 	}
 	all["inspect"] = a.store.Inspect
@@ -323,47 +314,6 @@ func (a *app) run(ctx context.Context) error {
 	return errors.Join(failed, err, a.store.Close(closing), a.traces.Close(closing))
 }
 
-// storing is the configuration of the store.
-func (c *Config) storing(log *slog.Logger) stream.Config {
-	return stream.Config{
-		Dir: c.DataDir, Listen: c.NATS.Listen, ListenUser: c.NATS.ListenUser, ListenPassword: c.NATS.ListenPassword.Reveal(),
-		Durability: stream.Durability(c.Durability), MaxStore: int64(c.Retention.Disk) * 1_000_000,
-		Retention: stream.Retention{Raw: c.Retention.Raw, Events: c.Retention.Events, Alerts: c.Retention.Incidents, DeadLetters: c.Retention.DeadLetters},
-		URL:       c.NATS.URL, CredsFile: c.NATS.Creds, CAFile: c.NATS.CA, CertFile: c.NATS.Cert, KeyFile: c.NATS.Key, Replicas: c.NATS.Replicas, Log: log,
-	}
-}
-
-// normalizing is the configuration of the normalizers.
-func (c *Config) normalizing() normalizer.Options {
-	return normalizer.Options{Prefer: c.MOS, Codecs: c.codecs}
-}
-
-// folding is the configuration of the fold.
-func (c *Config) folding() call.Folding {
-	return call.Folding{Prefer: c.MOS, Rate: normalizer.Rater(c.normalizing())}
-}
-
-// normalizers finds a provider by its name, and says how its bodies are normalized.
-func (c *Config) normalizers() func(name string) (normalizer.Provider, normalizer.Options, bool) {
-	options := map[string]normalizer.Options{}
-	for _, p := range c.registry {
-		o := c.normalizing()
-		o.Fetches = c.fetches(p)
-		options[p.Name] = o
-	}
-	return func(name string) (normalizer.Provider, normalizer.Options, bool) {
-		p, ok := c.registry.Find(name)
-		return p, options[name], ok
-	}
-}
-
-func (c *Config) providerTitle(name string) string {
-	if p, ok := c.registry.Find(name); ok && p.Title != "" {
-		return p.Title
-	}
-	return name
-}
-
 // handling is the configuration of the HTTP side.
 func (a *app) handling() handlers.Config {
 	c := handlers.Config{
@@ -381,8 +331,8 @@ func (a *app) handling() handlers.Config {
 			c.Press = a.press
 		}
 	}
-	for _, p := range a.cfg.registry {
-		c.Providers = append(c.Providers, handlers.Provider{Provider: p, Keys: a.cfg.keys(p)})
+	for _, p := range a.cfg.Registry {
+		c.Providers = append(c.Providers, handlers.Provider{Provider: p, Keys: a.cfg.Keys(p)})
 	}
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/normalizer/registry"
 	"callwatch/stream"
 )
 
@@ -13,7 +14,7 @@ import (
 // and counted once.
 func TestAuditFindsDamage(t *testing.T) {
 	t.Parallel()
-	cfg := demoConfig(t.TempDir(), "127.0.0.1:0", testSecrets(t))
+	cfg := demoConfig(registry.Providers(), t.TempDir(), "127.0.0.1:0", testSecrets(t))
 	cfg.Rules, cfg.Audit = writeRules(t, lowMOSRule), time.Second
 	a, stop := runApp(t, cfg, nil)
 	p := &process{t: t, base: "http://" + a.server.Addr().String()}

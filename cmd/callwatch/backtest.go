@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"callwatch"
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 	"callwatch/rules/backtest"
@@ -34,7 +35,7 @@ func backtestCommand(s *settings) *cobra.Command {
 			"messages, caught, missed, or of one rule, as in 'messages > 20 || low-mos.incidents > 5'; also judged, unjudged, open.",
 		Args: cobra.NoArgs,
 	}
-	from.add(c)
+	from.add(c, s.providers)
 	c.Flags().StringVar(&baseline, "baseline", "", "rules file to compare with")
 	c.Flags().StringVar(&failIf, "fail-if", "", "exit 1 if this holds, such as 'messages > 20'")
 	c.Flags().IntVar(&list, "list", 1000, "calls to list per rule")
@@ -77,8 +78,8 @@ type backtestPlan struct {
 	raw     bool            // a rule may look at the providers' own members
 }
 
-func planBacktest(cfg *Config, baseline, failIf string) (*backtestPlan, error) {
-	p := &backtestPlan{options: backtest.Options{Engine: rules.Options{Prefer: cfg.MOS, Rate: cfg.folding().Rate}}}
+func planBacktest(cfg *config.Config, baseline, failIf string) (*backtestPlan, error) {
+	p := &backtestPlan{options: backtest.Options{Engine: rules.Options{Prefer: cfg.MOS, Rate: cfg.Folding().Rate}}}
 	var err error
 	if p.set, err = p.load(cfg.Rules); err != nil {
 		return nil, err
@@ -103,7 +104,7 @@ func planBacktest(cfg *Config, baseline, failIf string) (*backtestPlan, error) {
 // load compiles a rules file.
 func (p *backtestPlan) load(path string) (*rules.Set, error) {
 	src, err := rules.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) && path == defaultConfig().Rules {
+	if errors.Is(err, os.ErrNotExist) && path == config.DefaultRules {
 		path, src, err = "shipped rules.yaml", callwatch.Rules, nil
 	}
 	if err != nil {

@@ -19,7 +19,9 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"callwatch"
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer"
+	"callwatch/normalizer/providertest"
 	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 	"callwatch/pipeline/eventlog"
@@ -50,9 +52,9 @@ func TestBacktestEqualsServe(t *testing.T) {
 	t.Parallel()
 	secrets := testSecrets(t)
 	slack, slackURL := fakeSlackServer(t)
-	cfg := demoConfig(t.TempDir(), "127.0.0.1:0", secrets)
+	cfg := demoConfig(registry.Providers(), t.TempDir(), "127.0.0.1:0", secrets)
 	cfg.Rules = writeRules(t, liveRules)
-	cfg.Slack = SlackConfig{Token: "xoxb-test", Channel: "#voice", APIURL: slackURL, Rate: 200}
+	cfg.Slack = config.Slack{Token: "xoxb-test", Channel: "#voice", APIURL: slackURL, Rate: 200}
 	serveUntilResolved(t, cfg, traffic(t, secrets, 80))
 
 	src := &source{flags: &sourceFlags{}, cfg: &cfg, log: testLogger(t)}
@@ -94,7 +96,7 @@ func TestBacktestEqualsServe(t *testing.T) {
 
 // serveUntilResolved takes the requests, waits until every incident they open is
 // resolved and told, and stops.
-func serveUntilResolved(t *testing.T, cfg Config, requests []simulate.Request) {
+func serveUntilResolved(t *testing.T, cfg config.Config, requests []simulate.Request) {
 	t.Helper()
 	a, err := newApp(t.Context(), cfg, serving, testLogger(t))
 	if err != nil {
@@ -118,9 +120,9 @@ func serveUntilResolved(t *testing.T, cfg Config, requests []simulate.Request) {
 	}
 }
 
-func storedTransitions(t *testing.T, cfg Config) []rules.Transition {
+func storedTransitions(t *testing.T, cfg config.Config) []rules.Transition {
 	t.Helper()
-	store, err := stream.Open(t.Context(), cfg.storing(slog.New(slog.DiscardHandler)))
+	store, err := stream.Open(t.Context(), cfg.Store(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +216,7 @@ func callwatchSays(t testing.TB, stdin io.Reader, args ...string) (stdout, stder
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata/backtest", name)
-	if *update {
+	if *providertest.Update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -233,7 +235,7 @@ const eventsFile = "testdata/backtest/events.ndjson"
 // To the word, for a person and for a program.
 func TestBacktestOutput(t *testing.T) {
 	t.Parallel()
-	if *update {
+	if *providertest.Update {
 		if err := os.WriteFile(eventsFile, fixture(t, 24, 0.05), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -385,9 +387,9 @@ func BenchmarkBacktest(b *testing.B) {
 	}
 }
 
-func storeEvents(b *testing.B, cfg Config, lines []byte) {
+func storeEvents(b *testing.B, cfg config.Config, lines []byte) {
 	b.Helper()
-	store, err := stream.Open(b.Context(), cfg.storing(slog.New(slog.DiscardHandler)))
+	store, err := stream.Open(b.Context(), cfg.Store(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		b.Fatal(err)
 	}

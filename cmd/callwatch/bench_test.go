@@ -18,11 +18,11 @@ import (
 func BenchmarkWebhookToStored(b *testing.B) {
 	for _, senders := range []int{1, 64, 256} {
 		b.Run(fmt.Sprintf("senders=%d", senders), func(b *testing.B) {
-			secrets, err := madeUpSecrets()
+			secrets, err := madeUpSecrets(registry.Simulators())
 			if err != nil {
 				b.Fatal(err)
 			}
-			cfg := demoConfig(b.TempDir(), "127.0.0.1:0", secrets)
+			cfg := demoConfig(registry.Providers(), b.TempDir(), "127.0.0.1:0", secrets)
 			a, err := newApp(b.Context(), cfg, serving, slog.New(slog.DiscardHandler))
 			if err != nil {
 				b.Fatal(err)

@@ -23,7 +23,7 @@ import (
 // scanCall is everything stored about one call.
 func (a *app) scanCall(ctx context.Context, params url.Values) (backend.CallHistory, error) {
 	k := call.Key{Provider: params.Get("provider"), CallID: params.Get("call")}
-	page, err := query.ScanCall(ctx, a.store, k, a.cfg.folding(), a.log)
+	page, err := query.ScanCall(ctx, a.store, k, a.cfg.Folding(), a.log)
 	if errors.Is(err, backend.ErrNotFound) {
 		err = &handlers.Refusal{Err: fmt.Errorf("there is no call %.100q of %.40q", k.CallID, k.Provider)}
 	}

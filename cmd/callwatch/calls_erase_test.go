@@ -13,6 +13,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/handlers/backend"
+	"callwatch/normalizer/registry"
 	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
 	"callwatch/rules"
@@ -44,7 +45,7 @@ func TestEraseCall(t *testing.T) {
 	t.Parallel()
 	for _, running := range []bool{false, true} {
 		t.Run(fmt.Sprintf("running %v", running), func(t *testing.T) {
-			cfg := demoConfig(t.TempDir(), "127.0.0.1:0", testSecrets(t))
+			cfg := demoConfig(registry.Providers(), t.TempDir(), "127.0.0.1:0", testSecrets(t))
 			cfg.Rules, cfg.AdminToken = writeRules(t, badCallRule), "secret-token"
 			env := []string{"CALLWATCH_ADMIN_TOKEN=secret-token", "CALLWATCH_DATA_DIR=" + cfg.DataDir, "CALLWATCH_RULES=" + cfg.Rules}
 			a, stop := runApp(t, cfg, nil)
@@ -154,7 +155,7 @@ func checkpointText(t *testing.T, dir string) (text string) {
 // that are stored; its id, times and conditions remain, and that is said.
 func TestEraseCallOfIncident(t *testing.T) {
 	t.Parallel()
-	cfg := demoConfig(t.TempDir(), "127.0.0.1:0", testSecrets(t))
+	cfg := demoConfig(registry.Providers(), t.TempDir(), "127.0.0.1:0", testSecrets(t))
 	cfg.Rules = writeRules(t, badCallRule)
 	env := []string{"CALLWATCH_DATA_DIR=" + cfg.DataDir, "CALLWATCH_RULES=" + cfg.Rules}
 	a, stop := runApp(t, cfg, nil)
@@ -205,7 +206,7 @@ func TestEraseCallIsFinishedByTheNextRun(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := demoConfig(t.TempDir(), "127.0.0.1:0", testSecrets(t))
+			cfg := demoConfig(registry.Providers(), t.TempDir(), "127.0.0.1:0", testSecrets(t))
 			cfg.Rules = writeRules(t, badCallRule)
 			env := []string{"CALLWATCH_DATA_DIR=" + cfg.DataDir, "CALLWATCH_RULES=" + cfg.Rules}
 			a, stop := runApp(t, cfg, nil)

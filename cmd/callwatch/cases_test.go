@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer/casefile"
 	"callwatch/pipeline"
 )
@@ -43,7 +44,7 @@ func TestSequenceCases(t *testing.T) {
 
 // checkSequence returns the address of the callwatch that took the bodies.
 func checkSequence(t *testing.T, s *casefile.Sequence) (base string) {
-	_, base = inDevelopment(t, testLogger(t), func(c *Config) { c.Rules = "../../rules.yaml" })
+	_, base = inDevelopment(t, testLogger(t), func(c *config.Config) { c.Rules = "../../rules.yaml" })
 	for i := range s.Bodies {
 		status, answer := requestOf(t, base, casefile.Request{
 			Method: http.MethodPost, Path: "/webhooks/" + s.Provider, Body: string(s.Bodies[i].Bytes),
@@ -119,8 +120,8 @@ func checkSequenceCall(t *testing.T, base string, s *casefile.Sequence, want *ca
 // and to one with a log-in: both have the console mounted.
 func TestHTTPCases(t *testing.T) {
 	t.Parallel()
-	_, dev := inDevelopment(t, testLogger(t), func(c *Config) { c.Rules = "../../rules.yaml" })
-	_, serving := running(t, func(c *Config) {
+	_, dev := inDevelopment(t, testLogger(t), func(c *config.Config) { c.Rules = "../../rules.yaml" })
+	_, serving := running(t, func(c *config.Config) {
 		c.Rules = "../../rules.yaml"
 		c.Providers = testKeys("telnyx", "signalwire", "bird", "atoms", "butter")
 	})
@@ -142,10 +143,10 @@ func TestHTTPCases(t *testing.T) {
 }
 
 // testKeys sets a URL token for each provider, so that none is off.
-func testKeys(providers ...string) map[string]map[string]Secret {
-	keys := map[string]map[string]Secret{}
+func testKeys(providers ...string) map[string]map[string]config.Secret {
+	keys := map[string]map[string]config.Secret{}
 	for _, p := range providers {
-		keys[p] = map[string]Secret{"url_token": butterToken}
+		keys[p] = map[string]config.Secret{"url_token": butterToken}
 	}
 	return keys
 }

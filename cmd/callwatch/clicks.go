@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers"
 	"callwatch/notifier"
 	"callwatch/notifier/slack"
@@ -15,22 +16,17 @@ import (
 // clicks answers the buttons in Slack; nil where no way for clicks is configured.
 func (a *app) clicks() *slack.Clicks {
 	cfg := a.cfg.Slack
-	if !cfg.buttons() {
+	if !cfg.Buttons() {
 		return nil
 	}
 	c := &slack.Clicks{
 		Secret: notifier.Token(cfg.SigningSecret.Reveal()), Act: a.click, Now: time.Now, Log: a.log,
 		Web: &http.Client{Timeout: 2 * time.Second},
 	}
-	if groups := splitList(Secret(cfg.Groups)); len(groups) > 0 {
-		c.Allow = slack.New(a.cfg.slackMessages()).AllowGroups(groups, time.Now)
+	if groups := config.Secret(cfg.Groups).List(); len(groups) > 0 {
+		c.Allow = slack.New(a.cfg.SlackMessages()).AllowGroups(groups, time.Now)
 	}
 	return c
-}
-
-// buttons says whether clicks can reach us.
-func (c *SlackConfig) buttons() bool {
-	return c.Token != "" && (c.SigningSecret != "" || c.AppToken != "")
 }
 
 // actWait is how long a click waits to see its effect: Slack waits three seconds

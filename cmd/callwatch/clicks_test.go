@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/notifier/slackfake"
 )
 
@@ -15,8 +16,8 @@ import (
 func TestButtons(t *testing.T) {
 	t.Parallel()
 	slack, url := fakeSlackServer(t)
-	_, base := inDevelopment(t, testLogger(t), func(cfg *Config) {
-		cfg.Slack = SlackConfig{Token: "xoxb-test", Channel: "#voice", APIURL: url, Rate: 200, SigningSecret: "signing"}
+	_, base := inDevelopment(t, testLogger(t), func(cfg *config.Config) {
+		cfg.Slack = config.Slack{Token: "xoxb-test", Channel: "#voice", APIURL: url, Rate: 200, SigningSecret: "signing"}
 	})
 	failedCall(t, base, butterToken, "call_0123456789ab")
 	eventually(t, "the incident is announced", func() bool {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/rules"
 )
 
@@ -24,7 +25,7 @@ const maxAnswer = 64 << 20
 // remote is a running callwatch, asked over its API.
 type remote struct {
 	url   string // flag; "" for the address callwatch listens on by its configuration
-	token Secret
+	token config.Secret
 }
 
 // addRemote gives a command the flag that says where callwatch runs.
@@ -36,8 +37,8 @@ func addRemote(c *cobra.Command, s *settings) func(*cobra.Command) (*remote, err
 		if err != nil {
 			return nil, err
 		}
-		if tokens := splitList(cfg.AdminToken); len(tokens) > 0 {
-			r.token = Secret(tokens[0])
+		if tokens := cfg.AdminToken.List(); len(tokens) > 0 {
+			r.token = config.Secret(tokens[0])
 		}
 		if r.url == "" {
 			r.url = listening(cfg.Listen)

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"callwatch/cmd/callwatch/internal/config"
+	"callwatch/normalizer/registry"
 )
 
 // command runs callwatch in this process.
@@ -127,7 +130,7 @@ func TestSecretsDoNotShow(t *testing.T) {
 		"CALLWATCH_BUTTER_URL_TOKEN=hunter2", "CALLWATCH_ATOMS_SIGNING_SECRET=hunter2", "CALLWATCH_ADMIN_TOKEN=hunter2",
 		"CALLWATCH_DATA_DIR=" + t.TempDir(),
 	}
-	cfg, err := readConfig("", environ)
+	cfg, err := config.Read("", environ, registry.Providers())
 	if err != nil {
 		t.Fatal(err)
 	}

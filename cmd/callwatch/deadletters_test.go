@@ -13,6 +13,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/backend"
 	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
@@ -21,12 +22,12 @@ import (
 )
 
 // brokenFor breaks the normalizers of some providers on purpose.
-func brokenFor(reason string, providers ...string) func(*Config) {
-	return func(c *Config) {
+func brokenFor(reason string, providers ...string) func(*config.Config) {
+	return func(c *config.Config) {
 		for _, p := range registry.Providers() {
 			if slices.Contains(providers, p.Name) {
 				p.Normalize = func(*normalizer.Body) ([]call.Event, error) { return nil, errors.New(reason) }
-				c.registry = c.registry.With(p)
+				c.Registry = c.Registry.With(p)
 			}
 		}
 	}
@@ -80,9 +81,9 @@ func TestDeadLettersAreMended(t *testing.T) {
 	dirs := map[string]string{}
 	for _, name := range []string{"never broken", "mended"} {
 		dirs[name] = t.TempDir()
-		cfg := demoConfig(dirs[name], "127.0.0.1:0", secrets)
+		cfg := demoConfig(registry.Providers(), dirs[name], "127.0.0.1:0", secrets)
 		cfg.Rules = rules
-		var breaks func(*Config)
+		var breaks func(*config.Config)
 		if name == "mended" {
 			breaks = brokenFor("broken on purpose", broken...)
 		}
@@ -100,7 +101,7 @@ func TestDeadLettersAreMended(t *testing.T) {
 		t.Fatalf("%d of %d events although the normalizers are broken", len(events), len(wantEvents))
 	}
 
-	cfg := demoConfig(dirs["mended"], "127.0.0.1:0", secrets)
+	cfg := demoConfig(registry.Providers(), dirs["mended"], "127.0.0.1:0", secrets)
 	cfg.Rules, cfg.AdminToken = rules, "secret-token"
 	env := []string{"CALLWATCH_ADMIN_TOKEN=secret-token", "CALLWATCH_DATA_DIR=" + cfg.DataDir}
 	letters := func(more ...string) []backend.DeadLetter {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/backend"
 	"callwatch/notifier/slackfake"
 )
@@ -35,8 +36,8 @@ func TestTroubleOfSlackShowsEverywhere(t *testing.T) {
 	cfg := defaultConfig()
 	cfg.DataDir, cfg.Listen, cfg.AdminToken = t.TempDir(), "127.0.0.1:0", adminToken
 	cfg.Rules = writeRules(t, failedRule)
-	cfg.Providers = map[string]map[string]Secret{"butter": {"url_token": butterToken}}
-	cfg.Slack = SlackConfig{Token: "xoxb-test", Channel: "#voice", APIURL: slackURL, Rate: 100}
+	cfg.Providers = map[string]map[string]config.Secret{"butter": {"url_token": butterToken}}
+	cfg.Slack = config.Slack{Token: "xoxb-test", Channel: "#voice", APIURL: slackURL, Rate: 100}
 	a, err := newApp(t.Context(), cfg, devMode, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callwatch/cmd/callwatch/internal/config"
+	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 	"callwatch/rules"
@@ -30,7 +32,7 @@ func demoCommand(s *settings) *cobra.Command {
 			"and leaves nothing behind.",
 		Args: cobra.NoArgs,
 	}
-	flags.add(c)
+	flags.add(c, s.simulators)
 	c.Flags().DurationVar(&length, "for", 0, "end by itself after this time (default: when interrupted)")
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address of the page; a port that is taken is replaced by a free one")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -57,15 +59,15 @@ func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFl
 		return err
 	}
 	defer remove()
-	secrets, err := madeUpSecrets()
+	secrets, err := madeUpSecrets(s.simulators)
 	if err != nil {
 		return err
 	}
-	cfg := demoConfig(dir, address, secrets)
+	cfg := demoConfig(s.providers, dir, address, secrets)
 	if f := c.Flag("rules"); f != nil && f.Changed {
 		cfg.Rules = s.flags.Rules
 	}
-	apis, err := cfg.useMadeUpAPIs()
+	apis, err := useFakeAPIs(&cfg, registry.All())
 	if err != nil {
 		return err
 	}
@@ -81,9 +83,9 @@ func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFl
 	}
 	out := c.OutOrStdout()
 	base := "http://" + a.server.Addr().String()
-	fmt.Fprintf(out, "callwatch demo: simulated calls of %d providers, judged by %d rules\nconsole: %s/\n", len(registry.Simulators().Names()), a.rules.Status().Rules, base)
+	fmt.Fprintf(out, "callwatch demo: simulated calls of %d providers, judged by %d rules\nconsole: %s/\n", len(s.simulators.Names()), a.rules.Status().Rules, base)
 
-	options, err := flags.options(secrets, time.Now())
+	options, err := flags.options(s.simulators, secrets, time.Now())
 	if err != nil {
 		return err
 	}
@@ -113,13 +115,13 @@ func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFl
 
 // demoConfig takes nothing from the environment, so that a demo shows the same
 // wherever it is run.
-func demoConfig(dir, address string, secrets simulate.Secrets) Config {
-	cfg := defaultConfig()
+func demoConfig(providers normalizer.Registry, dir, address string, secrets simulate.Secrets) config.Config {
+	cfg := config.Default(providers)
 	cfg.DataDir, cfg.Listen = dir, address
-	cfg.Providers = map[string]map[string]Secret{}
+	cfg.Providers = map[string]map[string]config.Secret{}
 	for provider, keys := range secrets.Receive {
 		for setting, values := range keys {
-			cfg.setProvider(provider, setting, Secret(strings.Join(values, ",")))
+			cfg.SetProvider(provider, setting, config.Secret(strings.Join(values, ",")))
 		}
 	}
 	return cfg

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer"
 	"callwatch/normalizer/providerfake"
 	"callwatch/normalizer/registry"
@@ -18,20 +19,20 @@ import (
 // reportEvery is how often the demo ends a call whose quality is to be fetched.
 const reportEvery = 2 * time.Second
 
-// madeUpAPI is a provider's REST API on a loopback port, with calls of its own
+// demoAPI is a provider's REST API on a loopback port, with calls of its own
 // whose webhooks tell nothing of their quality.
-type madeUpAPI struct {
+type demoAPI struct {
 	provider string
 	token    string // of the webhooks' URL
 	fake     *providerfake.Server
 	http     *http.Server
 }
 
-// useMadeUpAPIs lets the demo fetch reports, from every provider whose webhooks
+// useFakeAPIs lets the demo fetch reports, from every provider whose webhooks
 // can be believed without asking.
-func (c *Config) useMadeUpAPIs() ([]*madeUpAPI, error) {
-	var apis []*madeUpAPI
-	for i, e := range registry.All() {
+func useFakeAPIs(c *config.Config, entries []registry.Entry) ([]*demoAPI, error) {
+	var apis []*demoAPI
+	for i, e := range entries {
 		p := e.Provider
 		if p.REST == nil || p.Unsigned || len(e.FakeAPIs) == 0 {
 			continue
@@ -39,20 +40,20 @@ func (c *Config) useMadeUpAPIs() ([]*madeUpAPI, error) {
 		fake := providerfake.New(e.FakeAPIs[0], providerfake.Options{Seed: uint64(i + 1), Now: time.Now})
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			return nil, fmt.Errorf("start a made-up API: %w", err)
+			return nil, fmt.Errorf("start a fake API: %w", err)
 		}
-		api := &madeUpAPI{provider: p.Name, token: fmt.Sprintf("demo-%016x", rand.Uint64()), fake: fake}
+		api := &demoAPI{provider: p.Name, token: fmt.Sprintf("demo-%016x", rand.Uint64()), fake: fake}
 		api.http = &http.Server{Handler: fake, ReadHeaderTimeout: 5 * time.Second}
 		go func() { _ = api.http.Serve(listener) }()
 		for setting, values := range fake.Keys("http://" + listener.Addr().String()) {
 			if len(values) > 0 && setting != normalizer.URLToken {
-				c.setProvider(p.Name, setting, Secret(values[0]))
+				c.SetProvider(p.Name, setting, config.Secret(values[0]))
 			}
 		}
-		if tokens := c.keys(p)[normalizer.URLToken]; len(tokens) > 0 {
+		if tokens := c.Keys(p)[normalizer.URLToken]; len(tokens) > 0 {
 			api.token = tokens[0]
 		} else {
-			c.setProvider(p.Name, normalizer.URLToken, Secret(api.token))
+			c.SetProvider(p.Name, normalizer.URLToken, config.Secret(api.token))
 		}
 		apis = append(apis, api)
 	}
@@ -61,7 +62,7 @@ func (c *Config) useMadeUpAPIs() ([]*madeUpAPI, error) {
 
 // endCalls ends a call of one API after the other until ctx ends: its webhook
 // comes now, its report a few seconds later, to whoever asks.
-func endCalls(ctx context.Context, apis []*madeUpAPI, base string) error {
+func endCalls(ctx context.Context, apis []*demoAPI, base string) error {
 	every := time.NewTicker(reportEvery)
 	defer every.Stop()
 	for i := 0; len(apis) > 0; i++ {
@@ -81,7 +82,7 @@ func endCalls(ctx context.Context, apis []*madeUpAPI, base string) error {
 	return nil
 }
 
-func (a *madeUpAPI) push(ctx context.Context, base string, w providerfake.Webhook) error {
+func (a *demoAPI) push(ctx context.Context, base string, w providerfake.Webhook) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/webhooks/"+a.provider+"/"+a.token, bytes.NewReader(w.Body))
 	if err != nil {
 		return err
@@ -89,12 +90,12 @@ func (a *madeUpAPI) push(ctx context.Context, base string, w providerfake.Webhoo
 	req.Header.Set("Content-Type", w.ContentType)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("send a made-up webhook: %w", err)
+		return fmt.Errorf("send a simulated webhook: %w", err)
 	}
 	return res.Body.Close()
 }
 
-func closeAll(apis []*madeUpAPI) error {
+func closeAll(apis []*demoAPI) error {
 	var errs []error
 	for _, a := range apis {
 		errs = append(errs, a.http.Close())

@@ -19,7 +19,7 @@ func shownMetrics(t *testing.T) map[string]bool {
 	t.Helper()
 	cfg := defaultConfig()
 	cfg.DataDir, cfg.Listen, cfg.Rules = t.TempDir(), "127.0.0.1:0", "../../rules.yaml"
-	if err := cfg.check(); err != nil {
+	if err := cfg.Check(); err != nil {
 		t.Fatal(err)
 	}
 	a, err := newApp(t.Context(), cfg, serving, slog.New(slog.DiscardHandler))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers"
 	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
@@ -38,7 +39,7 @@ func (a *app) work(ctx context.Context, name string, params url.Values, body io.
 // desk is where a command has work done: in this process, on the store of a
 // callwatch that is stopped or on a NATS server; or by a running callwatch.
 type desk struct {
-	cfg    Config
+	cfg    config.Config
 	log    *slog.Logger
 	remote *remote // nil: in this process
 	fresh  bool    // a store may be made where there is none
@@ -126,7 +127,7 @@ func (d *desk) open(ctx context.Context) (*app, error) {
 	if _, err := os.Stat(d.cfg.DataDir); err != nil && d.cfg.NATS.URL == "" && !d.fresh {
 		return nil, usage(fmt.Errorf("there is no store: %w; give --data-dir, --nats-url or --url", err))
 	}
-	store, err := stream.Open(ctx, d.cfg.storing(d.log))
+	store, err := stream.Open(ctx, d.cfg.Store(d.log))
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}

@@ -16,8 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer"
-	"callwatch/normalizer/registry"
 	"callwatch/notifier/slack"
 	"callwatch/rules"
 	"callwatch/stream"
@@ -51,7 +51,7 @@ func doctorCommand(s *settings) *cobra.Command {
 		}
 		ctx, stop := context.WithTimeout(c.Context(), 30*time.Second)
 		defer stop()
-		found := diagnose(ctx, cfg, s.environ)
+		found := diagnose(ctx, cfg, s.environ, config.Variables(s.providers, s.simulators.Settings))
 		if err := printFindings(c, *o, found); err != nil {
 			return err
 		}
@@ -72,9 +72,9 @@ func printFindings(c *cobra.Command, o output, found []finding) error {
 	})
 }
 
-func diagnose(ctx context.Context, cfg Config, environ []string) []finding {
+func diagnose(ctx context.Context, cfg config.Config, environ []string, known map[string]bool) []finding {
 	var found []finding
-	found = append(found, diagnoseNames(environ)...)
+	found = append(found, diagnoseNames(environ, known)...)
 	found = append(found, diagnoseRules(cfg))
 	found = append(found, diagnoseStore(ctx, cfg))
 	found = append(found, diagnoseSize(ctx, cfg)...)
@@ -85,12 +85,11 @@ func diagnose(ctx context.Context, cfg Config, environ []string) []finding {
 }
 
 // diagnoseNames warns of variables that look like ours and mean nothing.
-func diagnoseNames(environ []string) []finding {
-	known := knownVariables()
+func diagnoseNames(environ []string, known map[string]bool) []finding {
 	var found []finding
 	for _, v := range environ {
 		name, _, _ := strings.Cut(v, "=")
-		if strings.HasPrefix(name, envPrefix) && !known[strings.TrimSuffix(name, "_FILE")] {
+		if strings.HasPrefix(name, config.Prefix) && !known[strings.TrimSuffix(name, "_FILE")] {
 			found = append(found, finding{"config", stateWarning, name + " is set, but there is no such setting"})
 		}
 	}
@@ -100,10 +99,10 @@ func diagnoseNames(environ []string) []finding {
 	return found
 }
 
-func diagnoseRules(cfg Config) finding {
+func diagnoseRules(cfg config.Config) finding {
 	set, problems, err := rules.LoadFile(cfg.Rules)
 	switch {
-	case err != nil && cfg.Rules == defaultConfig().Rules:
+	case err != nil && cfg.Rules == config.DefaultRules:
 		return finding{"rules", stateOK, "no rules.yaml here: the shipped rules are used"}
 	case err != nil:
 		return finding{"rules", stateProblem, err.Error()}
@@ -117,11 +116,11 @@ func diagnoseRules(cfg Config) finding {
 
 // diagnoseStore writes beside the store, not into it: a running callwatch holds
 // it.
-func diagnoseStore(ctx context.Context, cfg Config) finding {
+func diagnoseStore(ctx context.Context, cfg config.Config) finding {
 	if cfg.NATS.URL == "" {
 		return diagnoseDataDir(cfg.DataDir)
 	}
-	store, err := stream.Open(ctx, cfg.storing(slog.New(slog.DiscardHandler)))
+	store, err := stream.Open(ctx, cfg.Store(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return finding{"store", stateProblem, err.Error()}
 	}
@@ -158,11 +157,11 @@ func writeOne(f *os.File) error {
 	return err
 }
 
-func diagnoseProviders(cfg Config) []finding {
+func diagnoseProviders(cfg config.Config) []finding {
 	var found []finding
 	needURL := cfg.PublicURL == ""
-	for _, p := range registry.Providers() {
-		k := cfg.keys(p)
+	for _, p := range cfg.Registry {
+		k := cfg.Keys(p)
 		var have, lack []string
 		for _, s := range p.AllSettings() {
 			switch {
@@ -178,7 +177,7 @@ func diagnoseProviders(cfg Config) []finding {
 		case len(have) == 0:
 			found = append(found, finding{p.Name, stateWarning, "off: set " + strings.Join(lack, " or ") + ", or " + p.EnvName(normalizer.URLToken)})
 		case needURL && p.SignsURL:
-			found = append(found, finding{p.Name, stateWarning, "signatures cover the URL: set " + envPrefix + "PUBLIC_URL to the address the provider calls"})
+			found = append(found, finding{p.Name, stateWarning, "signatures cover the URL: set " + config.Prefix + "PUBLIC_URL to the address the provider calls"})
 		default:
 			found = append(found, finding{p.Name, stateOK, "webhooks are verified by " + strings.Join(have, ", ")})
 		}
@@ -186,14 +185,14 @@ func diagnoseProviders(cfg Config) []finding {
 	return found
 }
 
-func diagnoseSlack(ctx context.Context, cfg Config) []finding {
+func diagnoseSlack(ctx context.Context, cfg config.Config) []finding {
 	switch {
 	case cfg.Slack.Token == "" && cfg.Slack.WebhookURL != "":
 		return []finding{{"slack", stateWarning, "incoming webhook only: opening and resolve as single messages, no edits, threads or buttons; set CALLWATCH_SLACK_TOKEN"}}
 	case cfg.Slack.Token == "":
 		return []finding{{"slack", stateWarning, "CALLWATCH_SLACK_TOKEN is not set: incidents are only logged"}}
 	}
-	account, err := slack.New(cfg.slackMessages()).Check(ctx, cfg.Slack.Groups != "")
+	account, err := slack.New(cfg.SlackMessages()).Check(ctx, cfg.Slack.Groups != "")
 	switch {
 	case err != nil:
 		return []finding{{"slack", stateProblem, err.Error()}, diagnoseClock(ctx, cfg)}
@@ -206,7 +205,7 @@ func diagnoseSlack(ctx context.Context, cfg Config) []finding {
 
 // diagnoseClock compares our clock with that of Slack's answers: signatures are
 // dated, and most providers allow five minutes.
-func diagnoseClock(ctx context.Context, cfg Config) finding {
+func diagnoseClock(ctx context.Context, cfg config.Config) finding {
 	req, err := http.NewRequestWithContext(ctx, http.MethodHead, cfg.Slack.APIURL, nil)
 	if err != nil {
 		return finding{"clock", stateWarning, "cannot be compared: " + err.Error()}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/backend"
 	"callwatch/stream"
 )
@@ -17,7 +18,7 @@ const soonFull = 3
 
 // diagnoseSize looks at size, growth and days left of the embedded store: by the
 // running callwatch where there is one. A data directory without a store has none.
-func diagnoseSize(ctx context.Context, cfg Config) []finding {
+func diagnoseSize(ctx context.Context, cfg config.Config) []finding {
 	if _, err := os.Stat(filepath.Join(cfg.DataDir, "jetstream")); cfg.NATS.URL != "" || err != nil {
 		return nil
 	}
@@ -26,8 +27,8 @@ func diagnoseSize(ctx context.Context, cfg Config) []finding {
 	var err error
 	if stream.InUse(cfg.DataDir) {
 		r := &remote{url: listening(cfg.Listen)}
-		if tokens := splitList(cfg.AdminToken); len(tokens) > 0 {
-			r.token = Secret(tokens[0])
+		if tokens := cfg.AdminToken.List(); len(tokens) > 0 {
+			r.token = config.Secret(tokens[0])
 		}
 		err = r.ask(ctx, http.MethodGet, "/store", nil, &size)
 	} else {

@@ -356,7 +356,6 @@ func TestBadInput(t *testing.T) {
 // The demo shows the main job at work, and ends by itself.
 func TestDemo(t *testing.T) {
 	long(t)
-	t.Parallel()
 	var out, errs bytes.Buffer
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()

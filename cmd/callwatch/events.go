@@ -13,7 +13,6 @@ import (
 
 	"callwatch/call"
 	"callwatch/normalizer"
-	"callwatch/normalizer/registry"
 )
 
 func eventsCommand(s *settings) *cobra.Command {
@@ -31,15 +30,15 @@ func eventsNormalizeCommand(s *settings) *cobra.Command {
 			"A body of a kind that is acknowledged and ignored gives []; one that cannot be normalized ends with exit 1 and the reason.",
 		Args: cobra.ExactArgs(1),
 	}
-	c.Flags().StringVar(&provider, "provider", "", "whose body it is: "+strings.Join(providerNames(), ", "))
+	c.Flags().StringVar(&provider, "provider", "", "whose body it is: "+strings.Join(s.providers.Names(), ", "))
 	c.Flags().StringVar(&contentType, "content-type", "", "content type of the body (default: guessed)")
 	c.Flags().StringVar(&source, "source", "", "webhook, fetch or import: how the body came (default: webhook)")
 	c.Flags().StringArrayVar(&headers, "header", nil, "a request header, as Name: value; may be repeated")
 	o := addOutput(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		p, ok := registry.Find(provider)
+		p, ok := s.providers.Find(provider)
 		if !ok {
-			return usage(fmt.Errorf("--provider: %q is none of %s", provider, strings.Join(providerNames(), ", ")))
+			return usage(fmt.Errorf("--provider: %q is none of %s", provider, strings.Join(s.providers.Names(), ", ")))
 		}
 		body, err := readInput(c.InOrStdin(), args[0])
 		if err != nil {
@@ -63,21 +62,13 @@ func eventsNormalizeCommand(s *settings) *cobra.Command {
 		if source != "" {
 			b.Source = normalizer.Source(source)
 		}
-		events, err := normalizer.Events(p, &b, cfg.normalizing())
+		events, err := normalizer.Events(p, &b, cfg.Normalizing())
 		if err != nil {
 			return problems(err)
 		}
 		return printEvents(c.OutOrStdout(), *o, events)
 	}
 	return c
-}
-
-func providerNames() []string {
-	var names []string
-	for _, p := range registry.Providers() {
-		names = append(names, p.Name)
-	}
-	return names
 }
 
 // readInput reads a file, or standard input for "-", up to the largest body that

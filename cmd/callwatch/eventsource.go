@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callwatch/cmd/callwatch/internal/config"
+	"callwatch/normalizer"
 	"callwatch/pipeline/eventlog"
 	"callwatch/stream"
 )
@@ -22,10 +24,10 @@ type sourceFlags struct {
 	since, until               string
 }
 
-func (f *sourceFlags) add(c *cobra.Command) {
+func (f *sourceFlags) add(c *cobra.Command, providers normalizer.Registry) {
 	c.Flags().StringVar(&f.events, "events", "", "read events from this file instead of the store: NDJSON or a JSON array, plain or gzip; - for standard input")
 	c.Flags().StringVar(&f.payloads, "payloads", "", "read the providers' bodies in this folder instead, through the normalizer; sub-folders are named after providers")
-	c.Flags().StringVar(&f.provider, "provider", "", "whose bodies all of --payloads are: "+strings.Join(providerNames(), ", "))
+	c.Flags().StringVar(&f.provider, "provider", "", "whose bodies all of --payloads are: "+strings.Join(providers.Names(), ", "))
 	c.Flags().StringVar(&f.since, "since", "", "leave out what was stored before: a time, a date, or how long ago (7d, 12h)")
 	c.Flags().StringVar(&f.until, "until", "", "leave out what was stored from then on")
 }
@@ -38,7 +40,7 @@ const sourceHelp = "Past events come from the store: the data directory of a cal
 // source reads past events in their order.
 type source struct {
 	flags    *sourceFlags
-	cfg      *Config
+	cfg      *config.Config
 	stdin    io.Reader
 	log      *slog.Logger
 	raw      bool // decode the providers' own members too
@@ -51,7 +53,7 @@ type source struct {
 }
 
 // newSource checks the flags. now is what --since 7d counts from.
-func newSource(c *cobra.Command, f *sourceFlags, cfg *Config, now time.Time) (*source, error) {
+func newSource(c *cobra.Command, f *sourceFlags, cfg *config.Config, now time.Time) (*source, error) {
 	s := &source{flags: f, cfg: cfg, stdin: c.InOrStdin(), raw: true}
 	s.log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	var err error
@@ -126,7 +128,7 @@ func (s *source) eachStored(ctx context.Context, fn func(eventlog.Moment) error)
 			return usage(fmt.Errorf("no stored events: %w; give --data-dir, --nats-url, --events or --payloads", err))
 		}
 	}
-	store, err := stream.OpenReader(ctx, s.cfg.storing(slog.New(slog.DiscardHandler)))
+	store, err := stream.OpenReader(ctx, s.cfg.Store(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return fmt.Errorf("%w (a running callwatch shares its events with --nats-listen, read here by --nats-url)", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/backend"
 	"callwatch/pipeline/query"
 	"callwatch/rules"
@@ -38,7 +39,7 @@ func failedNow(t *testing.T, base string, ids ...string) {
 func TestExplainWithTheWindowOfThen(t *testing.T) {
 	t.Parallel()
 	path := writeRules(t, countRule)
-	a, base := running(t, func(c *Config) { c.Rules = path })
+	a, base := running(t, func(c *config.Config) { c.Rules = path })
 	failedNow(t, base, numbered(6)...)
 	last := call.Key{Provider: "butter", CallID: "call_5"}
 	eventually(t, "the last call has settled", func() bool {
@@ -83,7 +84,7 @@ func TestExplainWithTheWindowOfThen(t *testing.T) {
 func TestExplainIsBounded(t *testing.T) {
 	t.Parallel()
 	path := writeRules(t, countRule)
-	a, base := running(t, func(c *Config) { c.Rules = path })
+	a, base := running(t, func(c *config.Config) { c.Rules = path })
 	failedNow(t, base, numbered(5)...)
 	k := call.Key{Provider: "butter", CallID: "call_4"}
 	var c backend.CallHistory

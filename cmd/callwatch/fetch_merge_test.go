@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer"
 	"callwatch/rules"
 )
@@ -43,7 +44,7 @@ func TestWebhookAndReportInAnyOrder(t *testing.T) {
 	}
 	for _, order := range []string{"wr", "rw", "wwr", "wrr", "rrw", "wrwr", "rwrw"} {
 		t.Run(order, func(t *testing.T) {
-			a, base := running(t, func(c *Config) { c.Rules = writeRules(t, lowMOSRule+byWindow) })
+			a, base := running(t, func(c *config.Config) { c.Rules = writeRules(t, lowMOSRule+byWindow) })
 			for _, what := range order {
 				body := webhook("call-1")
 				if what == 'r' {
@@ -91,7 +92,7 @@ func TestWebhookAndReportInAnyOrder(t *testing.T) {
 // Without a report a window waits for settle, and no longer than that.
 func TestWindowWaitsForTheReport(t *testing.T) {
 	t.Parallel()
-	a, base := running(t, func(c *Config) {
+	a, base := running(t, func(c *config.Config) {
 		c.Rules = writeRules(t, "rules:\n  - name: long\n    over: 1h\n    when: avg(durationSec) > 10\n    min_calls: 1\n    settle: 2s\n    by: [provider]\n")
 	})
 	now := time.Now().UTC()

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer"
 	"callwatch/normalizer/providerfake"
 	"callwatch/normalizer/registry"
@@ -38,18 +39,18 @@ const proofToken = "proof-token"
 func runPaced(pace string) int {
 	_ = os.Unsetenv("CALLWATCH_TEST_PACE")
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	cfg, err := readConfig("", os.Environ())
+	cfg, err := config.Read("", os.Environ(), registry.Providers())
 	if err == nil {
-		err = cfg.check()
+		err = cfg.Check()
 	}
 	for part := range strings.SplitSeq(pace, ",") {
 		d, bad := time.ParseDuration(part)
 		if bad != nil {
 			err = bad
 		}
-		cfg.pace.Delays = append(cfg.pace.Delays, d)
+		cfg.Pace.Delays = append(cfg.Pace.Delays, d)
 	}
-	cfg.pace.Rate = 500
+	cfg.Pace.Rate = 500
 	if err == nil {
 		var a *app
 		if a, err = newApp(context.Background(), cfg, serving, log); err == nil {

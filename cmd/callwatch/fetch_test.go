@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer"
 	"callwatch/pipeline"
 	"callwatch/stream"
@@ -67,10 +68,10 @@ func (s *scripted) times(path string) []time.Time {
 
 const birdToken = "bird-tok"
 
-func fetchesBird(url string, delays ...time.Duration) func(*Config) {
-	return func(c *Config) {
-		c.Providers = map[string]map[string]Secret{"bird": {"url_token": birdToken, "access_key": "key", "workspace_id": "w", "api_url": Secret(url)}}
-		c.pace = pipeline.FetchPace{Delays: delays, Rate: 1000}
+func fetchesBird(url string, delays ...time.Duration) func(*config.Config) {
+	return func(c *config.Config) {
+		c.Providers = map[string]map[string]config.Secret{"bird": {"url_token": birdToken, "access_key": "key", "workspace_id": "w", "api_url": config.Secret(url)}}
+		c.Pace = pipeline.FetchPace{Delays: delays, Rate: 1000}
 	}
 }
 
@@ -150,7 +151,7 @@ func TestReportIsFetched(t *testing.T) {
 		},
 		"/workspaces/w/channels/c/calls/call-1": {{status: 200, body: `{"id":"call-1","channelId":"c","status":"completed","duration":40}`}},
 	})
-	a, base := running(t, func(c *Config) {
+	a, base := running(t, func(c *config.Config) {
 		fetchesBird(url, 300*time.Millisecond, 600*time.Millisecond)(c)
 		c.Rules = writeRules(t, lowMOSRule)
 	})
@@ -180,7 +181,7 @@ func TestReportIsFetched(t *testing.T) {
 func TestReportIsGivenUp(t *testing.T) {
 	t.Parallel()
 	_, url := scriptedAPI(t, nil)
-	a, base := running(t, func(c *Config) {
+	a, base := running(t, func(c *config.Config) {
 		fetchesBird(url, 200*time.Millisecond)(c)
 		c.FetchFor = 1500 * time.Millisecond
 		c.Rules = writeRules(t, lowMOSRule+"  - name: any-call\n    when: durationSec > 1\n    by: [provider, callId]\n")
@@ -209,13 +210,13 @@ func parseJob(data []byte) (j fetchJob, err error) {
 }
 
 // changeREST gives a provider's REST side another behaviour.
-func (c *Config) changeREST(change func(*normalizer.REST)) {
-	for _, p := range c.registry {
+func changeREST(c *config.Config, change func(*normalizer.REST)) {
+	for _, p := range c.Registry {
 		if p.REST != nil {
 			rest := *p.REST
 			change(&rest)
 			p.REST = &rest
-			c.registry = c.registry.With(p)
+			c.Registry = c.Registry.With(p)
 		}
 	}
 }
@@ -232,9 +233,9 @@ func pendingFetches(a *app) (n int64) {
 func TestReadyEndsTheJob(t *testing.T) {
 	t.Parallel()
 	api, url := scriptedAPI(t, map[string][]scriptedAnswer{birdPath("call-1"): {{status: 200, body: birdInsights("call-1", 2.9)}}})
-	a, base := running(t, func(c *Config) {
+	a, base := running(t, func(c *config.Config) {
 		fetchesBird(url, 100*time.Millisecond)(c)
-		c.changeREST(func(rest *normalizer.REST) { rest.Complete = func(*call.Event) bool { return false } })
+		changeREST(c, func(rest *normalizer.REST) { rest.Complete = func(*call.Event) bool { return false } })
 	})
 	birdEnded(t, base, "call-1")
 	eventually(t, "the report is there", func() bool { return folded(t, a, "bird", "call-1").MOS != nil })
@@ -261,9 +262,9 @@ func TestCompleteCallIsAskedAgain(t *testing.T) {
 		{status: 200, body: `{"id":"call-1","channelId":"c","status":"completed","duration":40}`},
 		{status: 200, body: birdInsights("call-1", 2.9)},
 	}})
-	a, base := running(t, func(c *Config) {
+	a, base := running(t, func(c *config.Config) {
 		fetchesBird(url, 100*time.Millisecond)(c)
-		c.changeREST(func(rest *normalizer.REST) {
+		changeREST(c, func(rest *normalizer.REST) {
 			rest.Complete = func(*call.Event) bool { return true }
 			rest.Wants = func(e *call.Event, _ normalizer.Keys) []normalizer.Ask {
 				return []normalizer.Ask{{Path: birdPath(e.CallID), CallID: e.CallID, Again: true}}
@@ -282,7 +283,7 @@ func TestRefusedCredentials(t *testing.T) {
 	t.Parallel()
 	refuse := []scriptedAnswer{{status: 401, body: "{}"}}
 	api, url := scriptedAPI(t, map[string][]scriptedAnswer{birdPath("call-1"): refuse, "/workspaces/w/channels/c/calls/call-1": refuse})
-	a, base := running(t, func(c *Config) {
+	a, base := running(t, func(c *config.Config) {
 		fetchesBird(url, 100*time.Millisecond)(c)
 		c.FetchFor = time.Second
 		c.Rules = writeRules(t, lowMOSRule)
@@ -314,9 +315,9 @@ func TestUnsignedWebhookIsConfirmed(t *testing.T) {
 	confirmed := `{"success":true,"data":{"call_sid":"call_2","status":"failed","agent_id":"a","to_number":"+15550100002",
 	  "start_time":"2026-11-01T12:00:00Z","end_time":"2026-11-01T12:00:45Z","duration_seconds":45}}`
 	_, url := scriptedAPI(t, map[string][]scriptedAnswer{"/api/calls/call_2": {{status: 404}, {status: 200, body: confirmed}}})
-	a, base := running(t, func(c *Config) {
-		c.Providers["butter"]["api_key"], c.Providers["butter"]["api_url"] = "key", Secret(url)
-		c.pace = pipeline.FetchPace{Delays: []time.Duration{200 * time.Millisecond}, Rate: 1000}
+	a, base := running(t, func(c *config.Config) {
+		c.Providers["butter"]["api_key"], c.Providers["butter"]["api_url"] = "key", config.Secret(url)
+		c.Pace = pipeline.FetchPace{Delays: []time.Duration{200 * time.Millisecond}, Rate: 1000}
 		c.FetchFor = 1500 * time.Millisecond
 		c.Rules = writeRules(t, failedRule)
 	})
@@ -357,7 +358,7 @@ func TestSweepFindsLostCalls(t *testing.T) {
 		birdPath("lost"):               {{status: 200, body: birdInsights("lost", 2.9)}},
 	})
 	dir, path := t.TempDir(), writeRules(t, lowMOSRule)
-	configure := func(c *Config) {
+	configure := func(c *config.Config) {
 		fetchesBird(url, 100*time.Millisecond)(c)
 		c.DataDir, c.Rules, c.Sweep = dir, path, time.Second
 	}

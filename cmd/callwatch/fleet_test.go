@@ -75,7 +75,7 @@ func alerts(incidents map[string]rules.Incident) []string {
 // by its id.
 func judgeFleet(t *testing.T, set *rules.Set, o simulate.Options) map[string]rules.Incident {
 	t.Helper()
-	secrets, err := madeUpSecrets()
+	secrets, err := madeUpSecrets(registry.Simulators())
 	if err != nil {
 		t.Fatal(err)
 	}

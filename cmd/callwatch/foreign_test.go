@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/stream/natstest"
 )
 
@@ -44,7 +45,7 @@ func TestForeignMessagesInTheStore(t *testing.T) {
 	for round := range 3 {
 		cfg := defaultConfig()
 		cfg.DataDir, cfg.Listen, cfg.AdminToken, cfg.Rules = t.TempDir(), "127.0.0.1:0", adminToken, rulesFile
-		cfg.Providers = map[string]map[string]Secret{"butter": {"url_token": butterToken}}
+		cfg.Providers = map[string]map[string]config.Secret{"butter": {"url_token": butterToken}}
 		cfg.NATS.URL = url
 		a, stop := runApp(t, cfg, nil)
 		base := "http://" + a.server.Addr().String()

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"callwatch/cmd/callwatch/internal/config"
 )
 
 // hostileRules are rules files that cost much to read, each refused or bounded.
@@ -45,7 +47,7 @@ func hostileRules() []string {
 func TestHostileRulesBesideWebhooks(t *testing.T) {
 	long(t)
 	path := writeRules(t, failedRule)
-	a, base := inDevelopment(t, testLogger(t), func(c *Config) { c.Rules = path })
+	a, base := inDevelopment(t, testLogger(t), func(c *config.Config) { c.Rules = path })
 	failedCall(t, base, "", "call_first")
 	eventually(t, "the first incident is open", func() bool { return len(listed(t, base)) == 1 })
 	digest := a.judge.Rules().Digest

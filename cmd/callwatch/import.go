@@ -31,7 +31,7 @@ func importCommand(s *settings) *cobra.Command {
 	times := map[string]*string{"since": new(string), "until": new(string)}
 	c := &cobra.Command{
 		Use: "import PROVIDER", Short: "Import past calls, without alerts", Long: importLong + "\n\n" + deskHelp,
-		Example: "  callwatch import " + providerNames()[0] + " --since 7d\n  callwatch import " + providerNames()[0] + " --file calls.ndjson.gz",
+		Example: "  callwatch import " + s.providers.Names()[0] + " --since 7d\n  callwatch import " + s.providers.Names()[0] + " --file calls.ndjson.gz",
 		Args:    cobra.ExactArgs(1),
 	}
 	f := c.Flags()

@@ -18,6 +18,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer/providerfake"
 	"callwatch/normalizer/registry"
 	"callwatch/pipeline/eventlog"
@@ -81,7 +82,7 @@ func inStore(t *testing.T, dir string, fn func(*stream.Store)) {
 	t.Helper()
 	cfg := defaultConfig()
 	cfg.DataDir = dir
-	store, err := stream.Open(t.Context(), cfg.storing(slog.New(slog.DiscardHandler)))
+	store, err := stream.Open(t.Context(), cfg.Store(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,9 +196,9 @@ func TestImportByRunningCallwatch(t *testing.T) {
 	long(t)
 	t.Parallel()
 	slack, slackURL := fakeSlackServer(t)
-	cfg := demoConfig(t.TempDir(), "127.0.0.1:0", testSecrets(t))
+	cfg := demoConfig(registry.Providers(), t.TempDir(), "127.0.0.1:0", testSecrets(t))
 	cfg.Rules = writeRules(t, everyCall)
-	cfg.Slack = SlackConfig{Token: "xoxb-test", Channel: "#voice", APIURL: slackURL, Rate: 200}
+	cfg.Slack = config.Slack{Token: "xoxb-test", Channel: "#voice", APIURL: slackURL, Rate: 200}
 	cfg.AdminToken = "secret-token"
 	want := map[string]int{}
 	for _, p := range registry.Providers() {
@@ -206,7 +207,7 @@ func TestImportByRunningCallwatch(t *testing.T) {
 		srv := httptest.NewServer(api)
 		t.Cleanup(srv.Close)
 		for setting, values := range api.Keys(srv.URL) {
-			cfg.setProvider(p.Name, setting, Secret(strings.Join(values, ",")))
+			cfg.SetProvider(p.Name, setting, config.Secret(strings.Join(values, ",")))
 		}
 		want[p.Name] = 20
 	}
@@ -282,7 +283,7 @@ func TestImportFile(t *testing.T) {
 }
 
 // serveApp runs callwatch in this process until the test ends or stop is called.
-func serveApp(t *testing.T, cfg Config, change func(*Config)) *app {
+func serveApp(t *testing.T, cfg config.Config, change func(*config.Config)) *app {
 	t.Helper()
 	a, stop := runApp(t, cfg, change)
 	t.Cleanup(stop)
@@ -290,7 +291,7 @@ func serveApp(t *testing.T, cfg Config, change func(*Config)) *app {
 }
 
 // runApp runs callwatch in this process until stop is called, which waits for its end.
-func runApp(t *testing.T, cfg Config, change func(*Config)) (a *app, stop func()) {
+func runApp(t *testing.T, cfg config.Config, change func(*config.Config)) (a *app, stop func()) {
 	t.Helper()
 	if change != nil {
 		change(&cfg)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"callwatch/cmd/callwatch/internal/config"
 )
 
 // logLines keeps what is logged as JSON.
@@ -49,8 +51,8 @@ func TestLogJoins(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, url := fakeSlackServer(t)
-	_, base := inDevelopment(t, log, func(cfg *Config) {
-		cfg.Slack = SlackConfig{Token: "xoxb-test", Channel: "#voice", APIURL: url, Rate: 200}
+	_, base := inDevelopment(t, log, func(cfg *config.Config) {
+		cfg.Slack = config.Slack{Token: "xoxb-test", Channel: "#voice", APIURL: url, Rate: 200}
 	})
 	request := failedCall(t, base, butterToken, "call_0123456789ab")
 

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"callwatch/normalizer/registry"
 )
 
 // Exit codes.
@@ -117,7 +119,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 }
 
 func rootCommand(environ []string) *cobra.Command {
-	settings := &settings{environ: environ}
+	settings := &settings{environ: environ, providers: registry.Providers(), simulators: registry.Simulators()}
 	root := &cobra.Command{
 		Use:           "callwatch",
 		Short:         "Alerting for voice calls: webhooks in, one live Slack thread per incident",
@@ -135,7 +137,7 @@ func rootCommand(environ []string) *cobra.Command {
 		rulesCommand(settings), backtestCommand(settings), eventsCommand(settings), notifyCommand(settings), slackCommand(settings),
 		incidentsCommand(settings), silenceCommand(settings),
 		importCommand(settings), replayCommand(settings), deadlettersCommand(settings), callsCommand(settings), storeCommand(settings),
-		configCommand(), doctorCommand(settings), healthcheckCommand(settings), versionCommand(), manCommand(),
+		configCommand(settings), doctorCommand(settings), healthcheckCommand(settings), versionCommand(), manCommand(),
 	)
 	usageErrors(root)
 	return root

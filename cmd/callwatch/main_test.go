@@ -14,13 +14,19 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"callwatch/cmd/callwatch/internal/config"
+	"callwatch/normalizer/registry"
 )
 
 // TestMain lets the test binary be callwatch itself: scripts and the tests that
 // kill it run it as a process of its own. Most tests wait far more than they
-// compute, so that more of them run at a time than there are cores.
+// compute, so that more of them run at a time than there are cores; under the race
+// detector they compute, and the cores are what bounds them.
 func TestMain(m *testing.M) {
-	_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0))) // -parallel wins
+	if !raceDetector {
+		_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0))) // -parallel wins
+	}
 	if pace := os.Getenv("CALLWATCH_TEST_PACE"); pace != "" {
 		os.Exit(runPaced(pace))
 	}
@@ -54,6 +60,9 @@ func long(t *testing.T) {
 		t.Skip("takes long")
 	}
 }
+
+// defaultConfig is the configuration where nothing is set.
+func defaultConfig() config.Config { return config.Default(registry.Providers()) }
 
 // child is a command of callwatch as a process of its own.
 func child(t *testing.T, args ...string) *exec.Cmd {

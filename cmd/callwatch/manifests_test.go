@@ -13,6 +13,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"callwatch/cmd/callwatch/internal/config"
+	"callwatch/normalizer/registry"
 	"callwatch/rules"
 )
 
@@ -63,7 +65,7 @@ func unknownVariables(text string, known map[string]bool) []string {
 
 func TestManifestsNameSettingsThatExist(t *testing.T) {
 	t.Parallel()
-	known := knownVariables()
+	known := config.Variables(registry.Providers(), registry.Simulators().Settings)
 	for _, file := range append(manifestFiles(t), "../../docs/cluster.md") {
 		b, err := os.ReadFile(file)
 		if err != nil {

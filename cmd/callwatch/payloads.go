@@ -13,7 +13,6 @@ import (
 
 	"callwatch/call"
 	"callwatch/normalizer"
-	"callwatch/normalizer/registry"
 	"callwatch/pipeline"
 	"callwatch/pipeline/eventlog"
 )
@@ -53,7 +52,7 @@ func (s *source) eachOfPayloads(ctx context.Context, fn func(eventlog.Moment) er
 			}
 			read++
 			for i := range n.events {
-				if p, ok := registry.Find(n.events[i].Provider); ok && p.Aliases {
+				if p, ok := s.cfg.Registry.Find(n.events[i].Provider); ok && p.Aliases {
 					aliases.Rename(&n.events[i])
 				}
 				if err := q.Take(eventlog.Moment{At: eventlog.TimeOf(&n.events[i]), Event: &n.events[i]}); err != nil {
@@ -80,8 +79,8 @@ type normalized struct {
 // findPayloads lists the files below the folder, those of a provider by the
 // first sub-folder's name.
 func (s *source) findPayloads() ([]payload, error) {
-	if _, ok := registry.Find(s.flags.provider); !ok && s.flags.provider != "" {
-		return nil, usage(fmt.Errorf("--provider: %q is none of %s", s.flags.provider, strings.Join(providerNames(), ", ")))
+	if _, ok := s.cfg.Registry.Find(s.flags.provider); !ok && s.flags.provider != "" {
+		return nil, usage(fmt.Errorf("--provider: %q is none of %s", s.flags.provider, strings.Join(s.cfg.Registry.Names(), ", ")))
 	}
 	var files []payload
 	unknown := map[string]bool{}
@@ -104,7 +103,7 @@ func (s *source) findPayloads() ([]payload, error) {
 		name := s.flags.provider
 		if name == "" {
 			name, _, _ = strings.Cut(filepath.ToSlash(inside), "/")
-			if _, ok := registry.Find(name); !ok {
+			if _, ok := s.cfg.Registry.Find(name); !ok {
 				unknown[name] = true
 				return nil
 			}
@@ -119,7 +118,7 @@ func (s *source) findPayloads() ([]payload, error) {
 		s.log.Warn("not the name of a provider: passed over", "entry", filepath.Join(root, name))
 	}
 	if len(files) == 0 {
-		return nil, usage(fmt.Errorf("--payloads: no bodies in %s; sub-folders are named after providers (%s), or give --provider", root, strings.Join(providerNames(), ", ")))
+		return nil, usage(fmt.Errorf("--payloads: no bodies in %s; sub-folders are named after providers (%s), or give --provider", root, strings.Join(s.cfg.Registry.Names(), ", ")))
 	}
 	return files, nil
 }
@@ -139,12 +138,12 @@ func (s *source) normalizeFile(f payload) (events []call.Event, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p, ok := registry.Find(f.provider)
+	p, ok := s.cfg.Registry.Find(f.provider)
 	if !ok {
 		return nil, errors.New("no such provider")
 	}
 	b := normalizer.Body{
 		Provider: p.Name, Source: normalizer.Pushed, ContentType: guessContentType(f.path, body), Bytes: body,
 	}
-	return normalizer.Events(p, &b, s.cfg.normalizing())
+	return normalizer.Events(p, &b, s.cfg.Normalizing())
 }

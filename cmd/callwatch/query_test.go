@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
 )
@@ -65,7 +66,7 @@ func callsOf(events []backend.StoredEvent) (ids []string) {
 func TestHistoryEvents(t *testing.T) {
 	t.Parallel()
 	path := writeRules(t, failedRule)
-	a, base := running(t, func(c *Config) { c.Rules = path })
+	a, base := running(t, func(c *config.Config) { c.Rules = path })
 	h := a.reads()
 	empty, err := h.Events(t.Context(), backend.EventQuery{})
 	if err != nil || empty.Events == nil || len(empty.Events) != 0 || empty.Next != 0 {
@@ -141,7 +142,7 @@ func TestHistoryEvents(t *testing.T) {
 func TestHistoryOfACall(t *testing.T) {
 	t.Parallel()
 	path := writeRules(t, failedRule+"  - {name: low-mos, when: mos < 3.5}\n  - {name: by-provider, when: status == \"failed\", by: [provider]}\n")
-	a, base := running(t, func(c *Config) { c.Rules = path })
+	a, base := running(t, func(c *config.Config) { c.Rules = path })
 	h := a.reads()
 	judgedCalls(t, a, base, "call_2", "call_1", "call_1")
 	key := call.Key{Provider: "butter", CallID: "call_1"}
@@ -206,7 +207,7 @@ func TestHistoryOfACall(t *testing.T) {
 func TestHistoryBacktest(t *testing.T) {
 	t.Parallel()
 	path := writeRules(t, failedRule)
-	a, base := running(t, func(c *Config) { c.Rules = path })
+	a, base := running(t, func(c *config.Config) { c.Rules = path })
 	h := a.reads()
 	judgedCalls(t, a, base, numbered(20)...)
 	var last, total uint64
@@ -236,7 +237,7 @@ func TestHistoryBacktest(t *testing.T) {
 func TestHistoryStatus(t *testing.T) {
 	t.Parallel()
 	path := writeRules(t, failedRule)
-	a, base := running(t, func(c *Config) { c.Rules = path })
+	a, base := running(t, func(c *config.Config) { c.Rules = path })
 	h := a.reads()
 	judgedCalls(t, a, base, "call_1")
 	postBody(t, base, `{"no": "call"}`)
@@ -268,7 +269,7 @@ func TestHistoryStatus(t *testing.T) {
 func TestHistoryAfterARestart(t *testing.T) {
 	t.Parallel()
 	dir, path := t.TempDir(), writeRules(t, failedRule)
-	configure := func(c *Config) { c.DataDir, c.Rules = dir, path }
+	configure := func(c *config.Config) { c.DataDir, c.Rules = dir, path }
 	key := call.Key{Provider: "butter", CallID: "call_1"}
 	var id string
 	t.Run("before", func(t *testing.T) {

@@ -2,49 +2,21 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/generated"
 	"callwatch/normalizer"
-	"callwatch/normalizer/providertest"
 	"callwatch/normalizer/registry"
 )
 
-var update = providertest.Update
-
-// The tables of docs/ come from the field table, the settings and the provider registry.
+// The tables of docs/ come from the field table and the provider registry.
 func TestReferenceTables(t *testing.T) {
 	t.Parallel()
-	for file, parts := range map[string]map[string]string{
-		"fields.md":        {"fields": fieldReference()},
-		"configuration.md": {"settings": settingReference(), "providers": providerReference()},
-	} {
-		file = "../../docs/" + file
-		b, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := string(b)
-		for part, table := range parts {
-			if got, err = replacePart(got, part, table); err != nil {
-				t.Fatalf("%s: %v", file, err)
-			}
-		}
-		isGenerated(t, file, "Reference", []byte(got))
-	}
-}
-
-func replacePart(doc, part, content string) (string, error) {
-	open, end := "<!-- "+part+" -->\n", "<!-- /"+part+" -->"
-	before, rest, ok := strings.Cut(doc, open)
-	_, after, closed := strings.Cut(rest, end)
-	if !ok || !closed {
-		return "", fmt.Errorf("no part %q", part)
-	}
-	return before + open + content + end + after, nil
+	generated.CheckParts(t, "../../docs/fields.md", "Reference", map[string]string{"fields": fieldReference()})
+	generated.CheckParts(t, "../../docs/configuration.md", "Reference", map[string]string{"providers": providerReference()})
 }
 
 func fieldReference() string {

@@ -27,7 +27,7 @@ func replayCommand(s *settings) *cobra.Command {
 	var rate float64
 	c := &cobra.Command{
 		Use: "replay", Short: "Show or correct what the present normalizer makes of stored bodies", Long: replayLong + "\n\n" + deskHelp,
-		Example: "  callwatch replay --since 7d\n  callwatch replay --since 7d --provider " + providerNames()[0] + " --apply",
+		Example: "  callwatch replay --since 7d\n  callwatch replay --since 7d --provider " + s.providers.Names()[0] + " --apply",
 		Args:    cobra.NoArgs,
 	}
 	f := c.Flags()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/backend"
 	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
@@ -27,7 +28,7 @@ func birdCall(id string, mos float64) stream.Record {
 }
 
 // misread is a normalizer with a mistake: it exchanges good and bad.
-func misread(c *Config) {
+func misread(c *config.Config) {
 	for _, p := range registry.Providers() {
 		right := p.Normalize
 		p.Normalize = func(b *normalizer.Body) ([]call.Event, error) {
@@ -43,7 +44,7 @@ func misread(c *Config) {
 			}
 			return events, err
 		}
-		c.registry = c.registry.With(p)
+		c.Registry = c.Registry.With(p)
 	}
 }
 
@@ -52,9 +53,9 @@ func misread(c *Config) {
 func TestReplayCorrects(t *testing.T) {
 	t.Parallel()
 	slack, slackURL := fakeSlackServer(t)
-	cfg := demoConfig(t.TempDir(), "127.0.0.1:0", testSecrets(t))
+	cfg := demoConfig(registry.Providers(), t.TempDir(), "127.0.0.1:0", testSecrets(t))
 	cfg.Rules, cfg.AdminToken = writeRules(t, badCallRule), "secret-token"
-	cfg.Slack = SlackConfig{Token: "xoxb-test", Channel: "#voice", APIURL: slackURL, Rate: 200}
+	cfg.Slack = config.Slack{Token: "xoxb-test", Channel: "#voice", APIURL: slackURL, Rate: 200}
 	a, stop := runApp(t, cfg, misread)
 	for i := range 4 {
 		put(t, a.store, birdCall(fmt.Sprintf("100%d", i), 2.5))

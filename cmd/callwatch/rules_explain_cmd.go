@@ -18,7 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"callwatch/call"
-	"callwatch/normalizer/registry"
+	"callwatch/cmd/callwatch/internal/config"
+	"callwatch/normalizer"
 	"callwatch/pipeline/eventlog"
 	"callwatch/pipeline/query"
 	"callwatch/pipeline/rulefile"
@@ -70,20 +71,20 @@ func rulesExplainCommand(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return explainRemote(c, r, *o, args[0], provider, only)
+			return explainRemote(c, r, s.providers, *o, args[0], provider, only)
 		}
 		cfg, err := s.load(c)
 		if err != nil {
 			return err
 		}
-		if _, known := registry.Find(provider); provider != "" && !known {
-			return usage(fmt.Errorf("--provider: %q is none of %v", provider, providerNames()))
+		if _, known := s.providers.Find(provider); provider != "" && !known {
+			return usage(fmt.Errorf("--provider: %q is none of %v", provider, s.providers.Names()))
 		}
 		_, set, _, err := rulefile.Load(cfg.Rules, shippedRules(cfg.Rules))
 		if err != nil {
 			return usage(err)
 		}
-		options := rules.Options{Prefer: cfg.MOS, Rate: cfg.folding().Rate}
+		options := rules.Options{Prefer: cfg.MOS, Rate: cfg.Folding().Rate}
 		t := rules.NewTrace(set, options)
 		if only != "" && !t.Only(only) {
 			return usage(fmt.Errorf("--rule: there is no rule %q in %s", only, cfg.Rules))
@@ -113,7 +114,7 @@ func rulesExplainCommand(s *settings) *cobra.Command {
 }
 
 // explained finds the events that the argument means.
-func explained(c *cobra.Command, cfg *Config, arg, provider string) ([]query.Arrival, error) {
+func explained(c *cobra.Command, cfg *config.Config, arg, provider string) ([]query.Arrival, error) {
 	body, err := readInput(c.InOrStdin(), arg)
 	if err != nil {
 		return nil, usage(err)
@@ -125,7 +126,7 @@ func explained(c *cobra.Command, cfg *Config, arg, provider string) ([]query.Arr
 	}
 	var events []call.Event
 	if provider != "" {
-		events, err = cfg.normalizeFile(provider, arg, body, time.Now().UTC())
+		events, err = normalizeFile(cfg, provider, arg, body, time.Now().UTC())
 	} else if events, err = decodeEvents(body); err != nil {
 		err = fmt.Errorf("%w (a raw body needs --provider)", err)
 	}
@@ -198,9 +199,9 @@ func decodeEvents(body []byte) ([]call.Event, error) {
 }
 
 // explainRemote asks a running callwatch.
-func explainRemote(c *cobra.Command, r *remote, o output, id, provider, only string) error {
+func explainRemote(c *cobra.Command, r *remote, providers normalizer.Registry, o output, id, provider, only string) error {
 	if before, after, found := strings.Cut(id, "/"); provider == "" && found {
-		if _, known := registry.Find(before); known {
+		if _, known := providers.Find(before); known {
 			provider, id = before, after
 		}
 	}
@@ -227,11 +228,11 @@ func onlyRule(calls []rules.CallExplanation, only string) []rules.CallExplanatio
 }
 
 // storedCalls explains a call of the store; several where providers use the same id.
-func storedCalls(ctx context.Context, cfg *Config, set *rules.Set, options rules.Options, id, provider string) (calls []rules.CallExplanation, err error) {
+func storedCalls(ctx context.Context, cfg *config.Config, set *rules.Set, options rules.Options, id, provider string) (calls []rules.CallExplanation, err error) {
 	if _, err := os.Stat(cfg.DataDir); cfg.NATS.URL == "" && err != nil {
 		return nil, usage(fmt.Errorf("%s is no file, and there is no store at %s to look for such a call: name one with --data-dir or --nats-url", id, cfg.DataDir))
 	}
-	store, err := stream.OpenReader(ctx, cfg.storing(slog.New(slog.DiscardHandler)))
+	store, err := stream.OpenReader(ctx, cfg.Store(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return nil, fmt.Errorf("%s is no file; look for such a call in the store: %w (a running callwatch shares its events with --nats-listen, read here by --nats-url)", id, err)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer"
-	"callwatch/normalizer/registry"
 	"callwatch/rules"
 )
 
@@ -110,12 +110,14 @@ func loadSuites(files []string) (suites []*rules.Suite, all rules.Problems, err 
 }
 
 // runSuites runs all tests. Files about the same rules share their coverage.
-func runSuites(suites []*rules.Suite, cfg *Config, coverage bool) testReport {
+func runSuites(suites []*rules.Suite, cfg *config.Config, coverage bool) testReport {
 	report := testReport{Tests: []rules.CaseResult{}}
 	covers := map[string]*rules.Coverage{}
 	var order []string
 	for _, suite := range suites {
-		runner := rules.Runner{Set: suite.Set, Options: rules.Options{Prefer: cfg.MOS, Rate: cfg.folding().Rate}, Normalize: cfg.normalizeFile}
+		runner := rules.Runner{Set: suite.Set, Options: rules.Options{Prefer: cfg.MOS, Rate: cfg.Folding().Rate}, Normalize: func(provider, file string, body []byte, at time.Time) ([]call.Event, error) {
+			return normalizeFile(cfg, provider, file, body, at)
+		}}
 		if coverage {
 			id := suite.Set.Digest
 			if covers[id] == nil {
@@ -144,15 +146,15 @@ func runSuites(suites []*rules.Suite, cfg *Config, coverage bool) testReport {
 }
 
 // normalizeFile makes events of a body that was kept in a file.
-func (c *Config) normalizeFile(provider, file string, body []byte, receivedAt time.Time) ([]call.Event, error) {
-	p, ok := registry.Find(provider)
+func normalizeFile(c *config.Config, provider, file string, body []byte, receivedAt time.Time) ([]call.Event, error) {
+	p, ok := c.Registry.Find(provider)
 	if !ok {
 		return nil, fmt.Errorf("there is no provider %q", provider)
 	}
 	return normalizer.Events(p, &normalizer.Body{
 		Provider: p.Name, Source: normalizer.Pushed, ContentType: guessContentType(file, body),
 		Header: map[string]string{}, Bytes: body, ReceivedAt: receivedAt,
-	}, c.normalizing())
+	}, c.Normalizing())
 }
 
 func (r *testReport) print(w io.Writer, o output, verbose, coverage bool) error {

@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"callwatch/cmd/callwatch/internal/config"
 )
 
 func serveCommand(s *settings) *cobra.Command {
@@ -59,8 +61,8 @@ func serveCommand(s *settings) *cobra.Command {
 // openProviders are those with verification configured: the others answer 403.
 func (a *app) openProviders() []string {
 	var open []string
-	for _, p := range a.cfg.registry {
-		if p.Verifiable(a.cfg.keys(p)) {
+	for _, p := range a.cfg.Registry {
+		if p.Verifiable(a.cfg.Keys(p)) {
 			open = append(open, p.Name)
 		}
 	}
@@ -72,7 +74,7 @@ func (a *app) openProviders() []string {
 func loopback(addr string) (string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return "", fmt.Errorf("%sLISTEN: %w", envPrefix, err)
+		return "", fmt.Errorf("%sLISTEN: %w", config.Prefix, err)
 	}
 	if host == "" || host == "localhost" {
 		host = "127.0.0.1"

@@ -1,19 +1,24 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"log/slog"
 
 	"github.com/spf13/cobra"
+
+	"callwatch/cmd/callwatch/internal/config"
+	"callwatch/normalizer"
+	"callwatch/normalizer/simulate"
 )
 
 // settings reads the configuration for a command: the flags that were given, over
 // what readConfig finds.
 type settings struct {
-	environ []string
-	file    string
-	flags   Config
+	environ    []string
+	providers  normalizer.Registry
+	simulators simulate.Sources
+	file       string
+	flags      config.Config
 }
 
 func (s *settings) addFlags(root *cobra.Command) {
@@ -26,8 +31,8 @@ func (s *settings) addFlags(root *cobra.Command) {
 }
 
 // load is the checked configuration of a command.
-func (s *settings) load(c *cobra.Command) (Config, error) {
-	cfg, err := readConfig(s.file, s.environ)
+func (s *settings) load(c *cobra.Command) (config.Config, error) {
+	cfg, err := config.Read(s.file, s.environ, s.providers)
 	if err != nil {
 		return cfg, usage(err)
 	}
@@ -46,7 +51,7 @@ func (s *settings) load(c *cobra.Command) (Config, error) {
 			set()
 		}
 	}
-	if err := cfg.check(); err != nil {
+	if err := cfg.Check(); err != nil {
 		return cfg, usage(err)
 	}
 	return cfg, nil
@@ -54,7 +59,7 @@ func (s *settings) load(c *cobra.Command) (Config, error) {
 
 // logger writes text for people and JSON for collectors.
 func logger(w io.Writer, level string, json bool) (*slog.Logger, error) {
-	l, err := logLevel(level)
+	l, err := config.Level(level)
 	if err != nil {
 		return nil, usage(err)
 	}
@@ -63,12 +68,4 @@ func logger(w io.Writer, level string, json bool) (*slog.Logger, error) {
 		return slog.New(maskingHandler{slog.NewJSONHandler(w, opts)}), nil
 	}
 	return slog.New(maskingHandler{slog.NewTextHandler(w, opts)}), nil
-}
-
-func logLevel(text string) (slog.Level, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(text)); err != nil {
-		return l, fmt.Errorf("%sLOG_LEVEL: %q is none of debug, info, warn, error", envPrefix, text)
-	}
-	return l, nil
 }

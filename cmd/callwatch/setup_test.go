@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
+	"callwatch/cmd/callwatch/internal/generated"
 	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
 )
@@ -16,15 +16,7 @@ func TestSetupGuides(t *testing.T) {
 	for _, p := range registry.Providers() {
 		t.Run(p.Name, func(t *testing.T) {
 			file := "../../docs/setup/" + p.Name + ".md"
-			b, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := replacePart(string(b), "settings", settingsReference(p))
-			if err != nil {
-				t.Fatal(err)
-			}
-			isGenerated(t, file, "Setup", []byte(got))
+			generated.CheckParts(t, file, "Setup", map[string]string{"settings": settingsReference(p)})
 		})
 	}
 }

@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer"
-	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 )
 
@@ -27,21 +27,21 @@ type trafficFlags struct {
 	seed      uint64
 }
 
-func (t *trafficFlags) add(c *cobra.Command) {
+func (t *trafficFlags) add(c *cobra.Command, simulators simulate.Sources) {
 	var names []string
 	for _, s := range simulate.Scenarios() {
 		names = append(names, s.Name)
 	}
-	c.Flags().StringSliceVar(&t.providers, "provider", nil, "whose traffic: "+strings.Join(registry.Simulators().Names(), ", ")+" (default all)")
+	c.Flags().StringSliceVar(&t.providers, "provider", nil, "whose traffic: "+strings.Join(simulators.Names(), ", ")+" (default all)")
 	c.Flags().StringVar(&t.scenario, "scenario", names[0], strings.Join(names, ", "))
 	c.Flags().Float64Var(&t.rate, "rate", 5, "calls per second")
 	c.Flags().StringVar(&t.bad, "bad", "", "share of bad calls, such as 5% or 0.05 (default by scenario)")
 	c.Flags().Uint64Var(&t.seed, "seed", 0, "the same seed gives the same calls (default: a new one)")
 }
 
-func (t *trafficFlags) options(secrets simulate.Secrets, now time.Time) (simulate.Options, error) {
+func (t *trafficFlags) options(simulators simulate.Sources, secrets simulate.Secrets, now time.Time) (simulate.Options, error) {
 	o := simulate.Options{
-		Sources: registry.Simulators(),
+		Sources: simulators,
 		Seed:    t.seed, Providers: t.providers, Count: t.count, Rate: t.rate, Scenario: t.scenario, Start: now, Secrets: secrets,
 	}
 	if o.Seed == 0 {
@@ -84,7 +84,7 @@ func simulateCommand(s *settings) *cobra.Command {
 			"providers without one are left out, or sent unsigned to a server in --dev with --unsigned.\n\nScenarios:\n" + scenarioDocs(),
 		Args: cobra.NoArgs,
 	}
-	flags.add(c)
+	flags.add(c, s.simulators)
 	c.Flags().IntVar(&flags.count, "count", 100, "calls to send; 0 is without end")
 	c.Flags().StringVar(&target, "url", "http://127.0.0.1:8080", "where callwatch takes webhooks")
 	var unsigned bool
@@ -94,11 +94,11 @@ func simulateCommand(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		secrets, err := simulationSecrets(&cfg, &flags, s.environ, unsigned)
+		secrets, err := simulationSecrets(&cfg, s, &flags, unsigned)
 		if err != nil {
 			return err
 		}
-		options, err := flags.options(secrets, time.Now())
+		options, err := flags.options(s.simulators, secrets, time.Now())
 		if err != nil {
 			return err
 		}
@@ -126,16 +126,16 @@ func scenarioDocs() string {
 
 // simulationSecrets are what to sign with. Without --provider, providers that
 // cannot be signed for are left out.
-func simulationSecrets(cfg *Config, flags *trafficFlags, environ []string, unsigned bool) (simulate.Secrets, error) {
+func simulationSecrets(cfg *config.Config, s *settings, flags *trafficFlags, unsigned bool) (simulate.Secrets, error) {
 	if unsigned {
-		return madeUpSecrets()
+		return madeUpSecrets(s.simulators)
 	}
 	keys := map[string]normalizer.Keys{}
-	for _, p := range registry.Providers() {
-		keys[p.Name] = cfg.keys(p)
-		for _, extra := range registry.Simulators().Settings(p.Name) {
-			if i := slices.IndexFunc(environ, func(v string) bool { return strings.HasPrefix(v, p.EnvName(extra.Name)+"=") }); i >= 0 {
-				_, value, _ := strings.Cut(environ[i], "=")
+	for _, p := range s.providers {
+		keys[p.Name] = cfg.Keys(p)
+		for _, extra := range s.simulators.Settings(p.Name) {
+			if i := slices.IndexFunc(s.environ, func(v string) bool { return strings.HasPrefix(v, p.EnvName(extra.Name)+"=") }); i >= 0 {
+				_, value, _ := strings.Cut(s.environ[i], "=")
 				keys[p.Name][extra.Name] = []string{value}
 			}
 		}
@@ -145,8 +145,8 @@ func simulationSecrets(cfg *Config, flags *trafficFlags, environ []string, unsig
 		return secrets, nil
 	}
 	var why []string
-	for _, name := range registry.Simulators().Names() {
-		if err := registry.Simulators().Sendable(secrets, name); err != nil {
+	for _, name := range s.simulators.Names() {
+		if err := s.simulators.Sendable(secrets, name); err != nil {
 			why = append(why, err.Error())
 			continue
 		}
@@ -158,12 +158,12 @@ func simulationSecrets(cfg *Config, flags *trafficFlags, environ []string, unsig
 	return secrets, nil
 }
 
-func madeUpSecrets() (simulate.Secrets, error) {
+func madeUpSecrets(simulators simulate.Sources) (simulate.Secrets, error) {
 	var seed [32]byte
 	for i := range seed {
 		seed[i] = byte(rand.Uint32())
 	}
-	return registry.Simulators().Generate(rand.NewChaCha8(seed))
+	return simulators.Generate(rand.NewChaCha8(seed))
 }
 
 func send(ctx context.Context, o simulate.Options, to simulate.Target) (simulate.Totals, error) {

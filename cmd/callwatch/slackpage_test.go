@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"callwatch/cmd/callwatch/internal/config"
 )
 
 // tab opens a tab of Chromium.
@@ -45,7 +47,7 @@ func TestButtonsOfThePage(t *testing.T) {
 	long(t)
 	t.Parallel()
 	browser := tab(t)
-	a, base := inDevelopment(t, testLogger(t), func(*Config) {})
+	a, base := inDevelopment(t, testLogger(t), func(*config.Config) {})
 	failedCall(t, base, butterToken, "call_0123456789ab")
 
 	waitFor := func(expr string) {

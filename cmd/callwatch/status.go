@@ -58,7 +58,7 @@ func (a *app) status(ctx context.Context) backend.Status {
 	for _, c := range ready.Checks {
 		s.Checks = append(s.Checks, backend.Check{Name: c.Name, State: string(c.State), Cause: c.Cause})
 	}
-	for _, p := range a.cfg.registry {
+	for _, p := range a.cfg.Registry {
 		s.Providers = append(s.Providers, a.providerStatus(p))
 	}
 	for _, st := range health.Streams {
@@ -75,9 +75,9 @@ func (a *app) status(ctx context.Context) backend.Status {
 }
 
 func (a *app) providerStatus(p normalizer.Provider) backend.ProviderStatus {
-	keys, seen := a.cfg.keys(p), a.senders.of(p.Name)
+	keys, seen := a.cfg.Keys(p), a.senders.of(p.Name)
 	return backend.ProviderStatus{
-		Name: p.Name, Title: a.cfg.providerTitle(p.Name), Verifies: p.Verifiable(keys), Fetches: a.cfg.fetches(p),
+		Name: p.Name, Title: a.cfg.ProviderTitle(p.Name), Verifies: p.Verifiable(keys), Fetches: a.cfg.Fetches(p),
 		Accepted: seen.accepted, Refused: seen.refused, LastSeen: seen.last, Trouble: a.fetch.Trouble(p.Name),
 	}
 }

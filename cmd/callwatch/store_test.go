@@ -5,14 +5,16 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/backend"
+	"callwatch/normalizer/registry"
 )
 
 // The store is measured and pruned the same way by a running callwatch and on the
 // stopped data directory.
 func TestStoreSizeAndPrune(t *testing.T) {
 	t.Parallel()
-	cfg := demoConfig(t.TempDir(), "127.0.0.1:0", testSecrets(t))
+	cfg := demoConfig(registry.Providers(), t.TempDir(), "127.0.0.1:0", testSecrets(t))
 	cfg.Rules, cfg.AdminToken = writeRules(t, badCallRule), "secret-token"
 	env := []string{"CALLWATCH_ADMIN_TOKEN=secret-token", "CALLWATCH_DATA_DIR=" + cfg.DataDir, "CALLWATCH_RULES=" + cfg.Rules}
 	a, stop := runApp(t, cfg, nil)
@@ -30,7 +32,7 @@ func TestStoreSizeAndPrune(t *testing.T) {
 				raw = s
 			}
 		}
-		if raw.Messages < 3 || raw.Keep != int64((14*day).Seconds()) || raw.Oldest.IsZero() || raw.PerDay != 0 || size.Limit <= size.Bytes || size.Directory < size.Bytes || size.DaysLeft != nil {
+		if raw.Messages < 3 || raw.Keep != int64((14*config.Day).Seconds()) || raw.Oldest.IsZero() || raw.PerDay != 0 || size.Limit <= size.Bytes || size.Directory < size.Bytes || size.DaysLeft != nil {
 			t.Errorf("%s: %+v", where, size)
 		}
 		code, out, errs := command(t, t.Context(), env, append([]string{"store", "size"}, more...)...)
@@ -67,9 +69,9 @@ func TestShownUsage(t *testing.T) {
 		"0 B":               {},
 		"1.5 kB of 20.0 GB": {Bytes: 1500, Limit: 20e9},
 		"999 B of 1.0 kB":   {Bytes: 999, Limit: 1000},
-		"1.0 MB of 4.0 MB, grows by 2.0 MB a day, reaches the limit in 2.2 days": {Bytes: 1e6, Limit: 4e6, GrowthPerDay: 2e6, DaysLeft: &days},
+		"1.0 MB of 4.0 MB, grows by 2.0 MB a config.Day, reaches the limit in 2.2 days": {Bytes: 1e6, Limit: 4e6, GrowthPerDay: 2e6, DaysLeft: &days},
 		"1.0 MB of 4.0 MB; events is kept 3.0 d less than configured; raw is kept 12.0 h less than configured": {
-			Bytes: 1e6, Limit: 4e6, Short: map[string]int64{"raw": int64((12 * time.Hour).Seconds()), "events": int64((3 * day).Seconds())},
+			Bytes: 1e6, Limit: 4e6, Short: map[string]int64{"raw": int64((12 * time.Hour).Seconds()), "events": int64((3 * config.Day).Seconds())},
 		},
 	} {
 		if got := shownUsage(&u); got != want {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/notifier/slackfake"
 )
 
@@ -43,11 +44,11 @@ func TestStormIsFoundEverywhere(t *testing.T) {
 	cfg := defaultConfig()
 	cfg.DataDir, cfg.Listen, cfg.AdminToken = t.TempDir(), "127.0.0.1:0", adminToken
 	cfg.Rules = writeRules(t, failedRule)
-	cfg.Providers = map[string]map[string]Secret{"butter": {"url_token": butterToken}}
-	cfg.Slack = SlackConfig{Token: "xoxb-test", Channel: "#voice", APIURL: slackURL, Rate: 1}
+	cfg.Providers = map[string]map[string]config.Secret{"butter": {"url_token": butterToken}}
+	cfg.Slack = config.Slack{Token: "xoxb-test", Channel: "#voice", APIURL: slackURL, Rate: 1}
 	// The ten calm minutes that end a storm need not be waited for.
 	var ahead atomic.Int64
-	cfg.clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	cfg.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	a, err := newApp(t.Context(), cfg, serving, slog.New(slog.NewTextHandler(book, nil)))
 	if err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@ func rulesSuggestCommand(s *settings) *cobra.Command {
 		Example: "  callwatch rules suggest mos --by provider\n  callwatch rules suggest packetLossPct --events calls.ndjson.gz",
 		Args:    cobra.ExactArgs(1),
 	}
-	from.add(c)
+	from.add(c, s.providers)
 	c.Flags().StringSliceVar(&by, "by", nil, "fields to group calls by, such as provider")
 	o := addOutput(c)
 	c.RunE = func(c *cobra.Command, args []string) error {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer"
 	"callwatch/normalizer/providerfake"
 	"callwatch/normalizer/registry"
@@ -30,13 +31,13 @@ func sweeping(t *testing.T, provider string, delay time.Duration) (a *app, base 
 	api = providerfake.New(fakeAPI, providerfake.Options{Seed: 5, Now: time.Now})
 	srv := httptest.NewServer(api)
 	t.Cleanup(srv.Close)
-	a, base = running(t, func(c *Config) {
-		c.Providers = map[string]map[string]Secret{}
-		c.setProvider(provider, normalizer.URLToken, proofToken)
+	a, base = running(t, func(c *config.Config) {
+		c.Providers = map[string]map[string]config.Secret{}
+		c.SetProvider(provider, normalizer.URLToken, proofToken)
 		for setting, values := range api.Keys(srv.URL) {
-			c.setProvider(provider, setting, Secret(values[0]))
+			c.SetProvider(provider, setting, config.Secret(values[0]))
 		}
-		c.pace, c.Sweep = pipeline.FetchPace{Delays: []time.Duration{delay}, Rate: 1000}, time.Second
+		c.Pace, c.Sweep = pipeline.FetchPace{Delays: []time.Duration{delay}, Rate: 1000}, time.Second
 	})
 	eventually(t, "the first sweep", func() bool {
 		notes, err := a.store.Bucket(t.Context(), "fetch")
@@ -168,9 +169,9 @@ func TestImportKnowsCallsByTheirSession(t *testing.T) {
 func TestHeldCallsAreShown(t *testing.T) {
 	t.Parallel()
 	_, api := scriptedAPI(t, map[string][]scriptedAnswer{"/api/calls/call_1": {{status: 401, body: "{}"}}})
-	_, base := running(t, func(c *Config) {
-		c.Providers["butter"]["api_key"], c.Providers["butter"]["api_url"] = "key", Secret(api)
-		c.pace = pipeline.FetchPace{Delays: []time.Duration{100 * time.Millisecond}, Rate: 1000}
+	_, base := running(t, func(c *config.Config) {
+		c.Providers["butter"]["api_key"], c.Providers["butter"]["api_url"] = "key", config.Secret(api)
+		c.Pace = pipeline.FetchPace{Delays: []time.Duration{100 * time.Millisecond}, Rate: 1000}
 	})
 	page := func(path string) string {
 		res, err := http.Get(base + path)

@@ -34,7 +34,7 @@ func TestSystemd(t *testing.T) {
 
 	cfg := defaultConfig()
 	cfg.DataDir, cfg.Listen, cfg.Rules = t.TempDir(), "127.0.0.1:0", "../../rules.yaml"
-	if err := cfg.check(); err != nil {
+	if err := cfg.Check(); err != nil {
 		t.Fatal(err)
 	}
 	a, err := newApp(t.Context(), cfg, serving, slog.New(slog.DiscardHandler))

@@ -37,7 +37,7 @@ func eventsTailCommand(s *settings) *cobra.Command {
 			return err
 		}
 		ctx := c.Context()
-		store, err := stream.OpenReader(ctx, cfg.storing(slog.New(slog.DiscardHandler)))
+		store, err := stream.OpenReader(ctx, cfg.Store(slog.New(slog.DiscardHandler)))
 		if err != nil {
 			return fmt.Errorf("%w (a running callwatch shares its events with --nats-listen, read here by --nats-url)", err)
 		}

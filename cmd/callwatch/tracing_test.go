@@ -11,6 +11,8 @@ import (
 
 	tracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"callwatch/cmd/callwatch/internal/config"
 )
 
 // collector is the far side of OTLP: it keeps the spans by trace.
@@ -62,8 +64,8 @@ func TestTraces(t *testing.T) {
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
 
 	_, url := fakeSlackServer(t)
-	_, base := inDevelopment(t, testLogger(t), func(cfg *Config) {
-		cfg.Slack = SlackConfig{Token: "xoxb-test", Channel: "#voice", APIURL: url, Rate: 200}
+	_, base := inDevelopment(t, testLogger(t), func(cfg *config.Config) {
+		cfg.Slack = config.Slack{Token: "xoxb-test", Channel: "#voice", APIURL: url, Rate: 200}
 	})
 	failedCall(t, base, butterToken, "call_0123456789ab")
 	eventually(t, "webhook, normalize, judge and notify in one trace", func() bool {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer"
 	"callwatch/normalizer/casefile"
 	"callwatch/normalizer/lenient"
@@ -63,9 +64,9 @@ func TestWebhookOnlyProviderIsServed(t *testing.T) {
 	if err := os.WriteFile(rulesFile, []byte(failedRule), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a, base := running(t, func(c *Config) {
-		c.registry = c.registry.With(acme())
-		c.setProvider("acme", normalizer.URLToken, butterToken)
+	a, base := running(t, func(c *config.Config) {
+		c.Registry = c.Registry.With(acme())
+		c.SetProvider("acme", normalizer.URLToken, butterToken)
 		c.Rules = rulesFile
 	})
 	post := func(path, file string) int {

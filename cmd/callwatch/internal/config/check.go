@@ -1,8 +1,9 @@
-package main
+package config
 
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"slices"
@@ -12,15 +13,14 @@ import (
 	"callwatch/call"
 	"callwatch/call/emodel"
 	"callwatch/normalizer"
-	"callwatch/normalizer/registry"
 	"callwatch/pipeline"
 )
 
-// check refuses what can never work, naming the setting.
-func (c *Config) check() error {
+// Check refuses what can never work, naming the setting.
+func (c *Config) Check() error {
 	var errs []error
 	add := func(name, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%s%s: %s", envPrefix, name, fmt.Sprintf(format, args...)))
+		errs = append(errs, fmt.Errorf("%s%s: %s", Prefix, name, fmt.Sprintf(format, args...)))
 	}
 	if c.Durability != "fsync" && c.Durability != "os" {
 		add("DURABILITY", "%q is neither fsync nor os", c.Durability)
@@ -73,7 +73,7 @@ func (c *Config) check() error {
 	if c.Slack.Token != "" && c.Slack.Channel == "" {
 		add("SLACK_CHANNEL", "missing: CALLWATCH_SLACK_TOKEN is set, but no channel to post to")
 	}
-	if _, err := logLevel(c.LogLevel); err != nil {
+	if _, err := Level(c.LogLevel); err != nil {
 		errs = append(errs, err)
 	}
 	table, err := emodel.NewTable(c.Codecs)
@@ -89,7 +89,7 @@ func (c *Config) check() error {
 func (c *Config) checkProviders() []error {
 	var errs []error
 	for name, settings := range c.Providers {
-		p, ok := registry.Find(name)
+		p, ok := c.Registry.Find(name)
 		if !ok {
 			errs = append(errs, fmt.Errorf("providers: there is no provider %q", name))
 			continue
@@ -104,7 +104,7 @@ func (c *Config) checkProviders() []error {
 				errs = append(errs, fmt.Errorf("providers.%s: there is no setting %q", name, key))
 				continue
 			}
-			for _, v := range splitList(value) {
+			for _, v := range value.List() {
 				if s.Check == nil {
 					continue
 				}
@@ -115,4 +115,13 @@ func (c *Config) checkProviders() []error {
 		}
 	}
 	return errs
+}
+
+// Level reads one of debug, info, warn and error.
+func Level(text string) (slog.Level, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(text)); err != nil {
+		return l, fmt.Errorf("%sLOG_LEVEL: %q is none of debug, info, warn, error", Prefix, text)
+	}
+	return l, nil
 }

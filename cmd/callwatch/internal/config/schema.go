@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"bytes"
@@ -9,19 +9,21 @@ import (
 	"strings"
 	"time"
 
-	"callwatch/normalizer/registry"
+	"callwatch/normalizer"
 )
 
 // schemaNode is a part of a JSON Schema.
 type schemaNode = map[string]any
 
-// configSchema is the JSON Schema (draft 7) of callwatch.yaml, as the fields of
+// Schema is the JSON Schema (draft 7) of callwatch.yaml, as the fields of
 // Config, their tags and defaults, and the registry of providers say.
-func configSchema() ([]byte, error) {
-	root, err := objectNode(reflect.ValueOf(defaultConfig()))
+func Schema(providers normalizer.Registry) ([]byte, error) {
+	root, err := objectNode(reflect.ValueOf(Default(providers)))
 	if err != nil {
 		return nil, err
 	}
+	group := root["properties"].(schemaNode)["providers"].(schemaNode)
+	group["additionalProperties"], group["properties"] = false, providerNodes(providers)
 	root["$schema"] = "http://json-schema.org/draft-07/schema#"
 	root["title"] = "callwatch configuration"
 	var b bytes.Buffer
@@ -52,7 +54,7 @@ func objectNode(v reflect.Value) (schemaNode, error) {
 func settingFields(t reflect.Type) []reflect.StructField {
 	var fields []reflect.StructField
 	for f := range t.Fields() {
-		if f.IsExported() {
+		if f.IsExported() && f.Tag.Get("yaml") != "-" {
 			fields = append(fields, f)
 		}
 	}
@@ -70,9 +72,6 @@ func settingKey(f reflect.StructField) string {
 // settingNode describes one field: its form, and what its tags say of it.
 func settingNode(f reflect.StructField, preset reflect.Value) (schemaNode, error) {
 	node, err := valueNode(preset)
-	if f.Type == reflect.TypeFor[map[string]map[string]Secret]() {
-		node = providersNode()
-	}
 	if err != nil {
 		return nil, fmt.Errorf("setting %s: %w", f.Name, err)
 	}
@@ -143,15 +142,15 @@ func presetText(v reflect.Value) any {
 	return text
 }
 
-// providersNode are the settings of the registry.
-func providersNode() schemaNode {
-	providers := schemaNode{}
-	for _, p := range registry.Providers() {
+// providerNodes are the settings of each provider.
+func providerNodes(registry normalizer.Registry) schemaNode {
+	nodes := schemaNode{}
+	for _, p := range registry {
 		properties := schemaNode{}
 		for _, s := range p.AllSettings() {
 			properties[strings.ToLower(s.Name)] = schemaNode{"type": "string", "description": s.Doc}
 		}
-		providers[p.Name] = schemaNode{"type": "object", "additionalProperties": false, "properties": properties, "description": p.Title}
+		nodes[p.Name] = schemaNode{"type": "object", "additionalProperties": false, "properties": properties, "description": p.Title}
 	}
-	return schemaNode{"type": "object", "additionalProperties": false, "properties": providers}
+	return nodes
 }

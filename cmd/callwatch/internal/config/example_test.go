@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -6,9 +6,11 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"testing"
 
 	"github.com/goccy/go-yaml"
 
+	"callwatch/cmd/callwatch/internal/generated"
 	"callwatch/normalizer/registry"
 )
 
@@ -27,18 +29,24 @@ func visitSettings(v reflect.Value, path []string, prefix string, f func(shownSe
 		at, of := append(slices.Clone(path), settingKey(field)), v.FieldByIndex(field.Index)
 		switch {
 		case field.Type.Kind() == reflect.Struct:
-			visitSettings(of, at, prefix+field.Tag.Get("envPrefix"), f)
+			visitSettings(of, at, prefix+field.Tag.Get("Prefix"), f)
 		case field.Tag.Get("env") != "":
-			f(shownSetting{at, envPrefix + prefix + field.Tag.Get("env"), of, field.Tag})
+			f(shownSetting{at, Prefix + prefix + field.Tag.Get("env"), of, field.Tag})
 		}
 	}
+}
+
+// The table of docs/configuration.md comes from the settings.
+func TestReferenceOfSettings(t *testing.T) {
+	t.Parallel()
+	generated.CheckParts(t, "../../../../docs/configuration.md", "Reference", map[string]string{"settings": settingReference()})
 }
 
 // settingReference is the table of variables in docs/configuration.md.
 func settingReference() string {
 	var b strings.Builder
 	b.WriteString("| variable | default | |\n| --- | --- | --- |\n")
-	visitSettings(reflect.ValueOf(defaultConfig()), nil, "", func(s shownSetting) {
+	visitSettings(reflect.ValueOf(Default(registry.Providers())), nil, "", func(s shownSetting) {
 		preset, doc := "", s.tag.Get("doc")
 		if !s.preset.IsZero() || s.preset.Kind() == reflect.Bool {
 			preset = fmt.Sprintf("`%v`", presetText(s.preset))
@@ -84,7 +92,7 @@ func (w *exampleWriter) group(depth int, v, preset reflect.Value, prefix string)
 			was = preset.FieldByIndex(f.Index)
 		}
 		if f.Tag.Get("env") != "" {
-			env = envPrefix + prefix + f.Tag.Get("env")
+			env = Prefix + prefix + f.Tag.Get("env")
 		}
 		if depth > 1 && of.IsZero() && f.Tag.Get("min") == "" {
 			continue // an entry of a map needs not all
@@ -93,7 +101,7 @@ func (w *exampleWriter) group(depth int, v, preset reflect.Value, prefix string)
 		switch {
 		case f.Type.Kind() == reflect.Struct:
 			w.line(depth, true, settingKey(f), "")
-			w.group(depth+1, of, was, prefix+f.Tag.Get("envPrefix"))
+			w.group(depth+1, of, was, prefix+f.Tag.Get("Prefix"))
 		case f.Type == reflect.TypeFor[map[string]map[string]Secret]():
 			w.line(depth, false, settingKey(f), "")
 			w.providers()
@@ -147,6 +155,6 @@ func configExample() []byte {
 	w.WriteString("# yaml-language-server: $schema=../callwatch.schema.json\n\n" +
 		"# All settings of callwatch.yaml. A setting behind a # has no default, and an example stands there: take the #\n" +
 		"# away, and that of the keys above it. The variable that goes over a setting is named behind its description.\n")
-	w.group(0, reflect.ValueOf(exampleConfig()), reflect.ValueOf(defaultConfig()), "")
+	w.group(0, reflect.ValueOf(exampleConfig()), reflect.ValueOf(Default(registry.Providers())), "")
 	return []byte(w.String())
 }

@@ -1,4 +1,7 @@
-package main
+// Package config reads the configuration of callwatch from callwatch.yaml and the
+// environment, checks it, describes it as a JSON Schema, and turns it into the
+// configurations of the store, the normalizers and the notifier.
+package config
 
 import (
 	"errors"
@@ -15,11 +18,11 @@ import (
 	"callwatch/call"
 	"callwatch/call/emodel"
 	"callwatch/normalizer"
-	"callwatch/normalizer/registry"
 	"callwatch/pipeline"
 )
 
-const envPrefix = "CALLWATCH_"
+// Prefix begins the name of each environment variable of callwatch.
+const Prefix = "CALLWATCH_"
 
 // Config is all an operator can set: flags over environment over callwatch.yaml
 // over defaults. The tags say what a setting is for and what it takes; docs/configuration.md,
@@ -36,31 +39,35 @@ type Config struct {
 	Sweep    time.Duration `env:"SWEEP" yaml:"sweep" doc:"between looks for calls whose webhooks were lost; 0: never"`
 	Audit    time.Duration `env:"AUDIT" yaml:"audit" doc:"between readings of all stored webhooks, to find damage; 0: never"`
 
-	Retention RetentionConfig `envPrefix:"RETENTION_" yaml:"retention" doc:"how long stored data is kept"`
+	Retention Retention `Prefix:"RETENTION_" yaml:"retention" doc:"how long stored data is kept"`
 
-	NATS       NATSConfig  `envPrefix:"NATS_" yaml:"nats" doc:"where JetStream is"`
-	Slack      SlackConfig `envPrefix:"SLACK_" yaml:"slack" doc:"where and how alerts are announced"`
-	ConsoleURL string      `env:"CONSOLE_URL" yaml:"console_url" doc:"where readers of messages find the console"`
-	AdminToken Secret      `env:"ADMIN_TOKEN" yaml:"admin_token" doc:"bearer token of the API under /api/v1 and of the commands that use it; a list during rotation"`
-	LogLevel   string      `env:"LOG_LEVEL" yaml:"log_level" enum:"debug,info,warn,error" doc:"what is logged: debug, info, warn or error, and what is worse"`
+	NATS       NATS   `Prefix:"NATS_" yaml:"nats" doc:"where JetStream is"`
+	Slack      Slack  `Prefix:"SLACK_" yaml:"slack" doc:"where and how alerts are announced"`
+	ConsoleURL string `env:"CONSOLE_URL" yaml:"console_url" doc:"where readers of messages find the console"`
+	AdminToken Secret `env:"ADMIN_TOKEN" yaml:"admin_token" doc:"bearer token of the API under /api/v1 and of the commands that use it; a list during rotation"`
+	LogLevel   string `env:"LOG_LEVEL" yaml:"log_level" enum:"debug,info,warn,error" doc:"what is logged: debug, info, warn or error, and what is worse"`
 
 	MaskOutputs bool `env:"MASK_OUTPUTS" yaml:"mask_outputs" doc:"telephone numbers masked in what webhook outputs get, too"`
 
-	Outputs   map[string]OutputConfig      `yaml:"outputs" doc:"receivers beside Slack, by the names that routes use"`
+	Outputs   map[string]Output            `yaml:"outputs" doc:"receivers beside Slack, by the names that routes use"`
 	Providers map[string]map[string]Secret `yaml:"providers" doc:"settings of the providers, by provider and setting"`
 	Codecs    map[string]emodel.Codec      `yaml:"codecs" doc:"rows that override or extend the estimator's codec table, by codec"`
 
 	codecs emodel.Table // of Codecs, made by check
-	// Seams for tests.
-	pace     pipeline.FetchPace  // zero: the providers'
-	clock    func() time.Time    // of the notifier
-	registry normalizer.Registry // the known providers
+
+	// Registry has the providers that are known. No operator sets it.
+	Registry normalizer.Registry `yaml:"-" env:"-"`
+	// Pace and Clock are for tests: how the fetcher asks, zero for the providers' own
+	// pace, and the clock of the notifier.
+	Pace  pipeline.FetchPace `yaml:"-" env:"-"`
+	Clock func() time.Time   `yaml:"-" env:"-"`
 }
 
-const day = 24 * time.Hour
+// Day is 24 hours.
+const Day = 24 * time.Hour
 
-// RetentionConfig says how long stored data is kept.
-type RetentionConfig struct {
+// Retention says how long stored data is kept.
+type Retention struct {
 	Raw         time.Duration `env:"RAW" yaml:"raw" doc:"webhooks as received; 0: until the disk limit is reached"`
 	Events      time.Duration `env:"EVENTS" yaml:"events" doc:"normalized events; 0: until the disk limit is reached"`
 	Incidents   time.Duration `env:"INCIDENTS" yaml:"incidents" doc:"changes of incidents; 0: for ever"`
@@ -68,8 +75,8 @@ type RetentionConfig struct {
 	Disk        int           `env:"DISK" yaml:"disk" min:"0" doc:"megabytes that the embedded store may hold; 0: all of the file system but the reserve. At the limit the oldest webhooks go first, then the oldest events"`
 }
 
-// NATSConfig says where JetStream is.
-type NATSConfig struct {
+// NATS says where JetStream is.
+type NATS struct {
 	URL      string `env:"URL" yaml:"url" doc:"an existing NATS JetStream instead of the embedded one"`
 	Creds    string `env:"CREDS" yaml:"creds" doc:"credentials file for it"`
 	CA       string `env:"CA" yaml:"ca" doc:"file of the certificates that sign the server's; the system's where there is none"`
@@ -82,8 +89,8 @@ type NATSConfig struct {
 	ListenPassword Secret `env:"LISTEN_PASSWORD" yaml:"listen_password" doc:"their password; without one the listener must be on loopback and asks for none"`
 }
 
-// SlackConfig says where and how alerts are announced.
-type SlackConfig struct {
+// Slack says where and how alerts are announced.
+type Slack struct {
 	Token         Secret  `env:"TOKEN" yaml:"token" doc:"bot token"`
 	Channel       string  `env:"CHANNEL" yaml:"channel" doc:"the channel alerts go to"`
 	SigningSecret Secret  `env:"SIGNING_SECRET" yaml:"signing_secret" doc:"buttons by HTTP: point Slack's interactivity at /slack/interactions"`
@@ -95,23 +102,28 @@ type SlackConfig struct {
 	APIURL        string  `env:"API_URL" yaml:"api_url" doc:"another Slack, for tests"`
 }
 
-func defaultConfig() Config {
+// DefaultRules is the rules file where none is set. Where it does not exist, the
+// shipped rules are used.
+const DefaultRules = "rules.yaml"
+
+// Default is the configuration where nothing is set, for the providers of a registry.
+func Default(providers normalizer.Registry) Config {
 	return Config{
-		Listen: ":8080", DataDir: "./data", Rules: "rules.yaml", MOS: call.PreferProvider, LogLevel: "info",
+		Listen: ":8080", DataDir: "./data", Rules: DefaultRules, MOS: call.PreferProvider, LogLevel: "info",
 		FetchFor: 10 * time.Minute, Sweep: 10 * time.Minute, Audit: 24 * time.Hour,
-		Retention:  RetentionConfig{Raw: 14 * day, Events: 90 * day, Incidents: 400 * day, DeadLetters: 30 * day},
-		NATS:       NATSConfig{Replicas: 1},
+		Retention:  Retention{Raw: 14 * Day, Events: 90 * Day, Incidents: 400 * Day, DeadLetters: 30 * Day},
+		NATS:       NATS{Replicas: 1},
 		Durability: "fsync",
-		Slack:      SlackConfig{APIURL: "https://slack.com/api/", Rate: 1},
-		clock:      time.Now,
-		registry:   registry.Providers(),
+		Slack:      Slack{APIURL: "https://slack.com/api/", Rate: 1},
+		Clock:      time.Now,
+		Registry:   providers,
 	}
 }
 
-// readConfig reads the file, if there is one, and then the environment over it.
+// Read reads the file, if there is one, and then the environment over it.
 // A file that was named must exist; callwatch.yaml need not.
-func readConfig(file string, environ []string) (Config, error) {
-	c := defaultConfig()
+func Read(file string, environ []string, providers normalizer.Registry) (Config, error) {
+	c := Default(providers)
 	if err := c.readFile(file); err != nil {
 		return c, err
 	}
@@ -119,41 +131,44 @@ func readConfig(file string, environ []string) (Config, error) {
 	if err := readSecretFiles(vars); err != nil {
 		return c, err
 	}
-	if err := env.ParseWithOptions(&c, env.Options{Prefix: envPrefix, Environment: vars}); err != nil {
+	if err := env.ParseWithOptions(&c, env.Options{Prefix: Prefix, Environment: vars}); err != nil {
 		return c, plainEnvError(err)
 	}
 	if c.Providers == nil {
 		c.Providers = map[string]map[string]Secret{}
 	}
-	for _, p := range c.registry {
+	for _, p := range c.Registry {
 		for _, s := range p.AllSettings() {
 			if v := vars[p.EnvName(s.Name)]; v != "" {
-				c.setProvider(p.Name, s.Name, Secret(v))
+				c.SetProvider(p.Name, s.Name, Secret(v))
 			}
 		}
 	}
 	return c, nil
 }
 
-// knownVariables are the names of all environment variables that mean something.
-func knownVariables() map[string]bool {
+// Variables are the names of all environment variables that mean something: of the
+// configuration, of the providers' settings, and of the further settings that
+// simulated senders take.
+func Variables(providers normalizer.Registry, simulated func(provider string) []normalizer.Setting) map[string]bool {
 	known := map[string]bool{}
-	fields, err := env.GetFieldParamsWithOptions(&Config{}, env.Options{Prefix: envPrefix})
+	fields, err := env.GetFieldParamsWithOptions(&Config{}, env.Options{Prefix: Prefix})
 	if err != nil {
 		return known
 	}
 	for _, f := range fields {
 		known[f.Key] = true
 	}
-	for _, p := range registry.Providers() {
-		for _, s := range slices.Concat(p.AllSettings(), registry.Simulators().Settings(p.Name)) {
+	for _, p := range providers {
+		for _, s := range slices.Concat(p.AllSettings(), simulated(p.Name)) {
 			known[p.EnvName(s.Name)] = true
 		}
 	}
 	return known
 }
 
-func (c *Config) setProvider(provider, setting string, v Secret) {
+// SetProvider sets one setting of a provider.
+func (c *Config) SetProvider(provider, setting string, v Secret) {
 	if c.Providers[provider] == nil {
 		c.Providers[provider] = map[string]Secret{}
 	}
@@ -182,7 +197,7 @@ func (c *Config) readFile(file string) error {
 func readSecretFiles(vars map[string]string) error {
 	for _, key := range slices.Sorted(maps.Keys(vars)) {
 		name, ok := strings.CutSuffix(key, "_FILE")
-		if !ok || !strings.HasPrefix(key, envPrefix) || vars[key] == "" {
+		if !ok || !strings.HasPrefix(key, Prefix) || vars[key] == "" {
 			continue
 		}
 		if vars[name] != "" {
@@ -210,30 +225,18 @@ func plainEnvError(err error) error {
 	return fmt.Errorf("environment: %w", err)
 }
 
-// keys are a provider's settings as the normalizer takes them.
-func (c *Config) keys(p normalizer.Provider) normalizer.Keys {
+// Keys are a provider's settings as the normalizer takes them.
+func (c *Config) Keys(p normalizer.Provider) normalizer.Keys {
 	k := normalizer.Keys{}
 	for _, s := range p.AllSettings() {
-		if values := splitList(c.Providers[p.Name][strings.ToLower(s.Name)]); len(values) > 0 {
+		if values := c.Providers[p.Name][strings.ToLower(s.Name)].List(); len(values) > 0 {
 			k[s.Name] = values
 		}
 	}
 	return k
 }
 
-// fetches says whether reports of the provider can be asked for.
-func (c *Config) fetches(p normalizer.Provider) bool {
-	return p.REST != nil && len(p.REST.Missing(c.keys(p))) == 0
-}
-
-// splitList separates a list of secrets at its commas: during rotation there
-// are several.
-func splitList(s Secret) []string {
-	var out []string
-	for _, v := range strings.Split(s.Reveal(), ",") {
-		if v = strings.TrimSpace(v); v != "" {
-			out = append(out, v)
-		}
-	}
-	return out
+// Fetches reports whether reports of the provider can be fetched.
+func (c *Config) Fetches(p normalizer.Provider) bool {
+	return p.REST != nil && len(p.REST.Missing(c.Keys(p))) == 0
 }

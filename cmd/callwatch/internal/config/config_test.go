@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"bytes"
@@ -17,38 +17,22 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"callwatch/call/emodel"
+	"callwatch/cmd/callwatch/internal/generated"
 	"callwatch/normalizer/registry"
 )
 
 const (
-	configSchemaFile = "../../callwatch.schema.json"
-	exampleFile      = "../../deploy/callwatch.example.yaml"
+	configSchemaFile = "../../../../callwatch.schema.json"
+	exampleFile      = "../../../../deploy/callwatch.example.yaml"
 )
-
-// isGenerated compares a file with what it is generated from, or writes it.
-func isGenerated(t *testing.T, file, run string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s is not as generated; run go test ./cmd/callwatch -run %s -update\n%s", file, run, diff)
-	}
-}
 
 func TestConfigSchemaIsCheckedIn(t *testing.T) {
 	t.Parallel()
-	code, schema, errs := command(t, t.Context(), nil, "config", "schema")
-	if code != exitFine {
-		t.Fatal(errs)
+	schema, err := Schema(registry.Providers())
+	if err != nil {
+		t.Fatal(err)
 	}
-	isGenerated(t, configSchemaFile, "ConfigSchema", []byte(schema))
+	generated.Check(t, configSchemaFile, "ConfigSchema", schema)
 }
 
 // The schema refuses what is misspelt, and what no setting takes.
@@ -73,7 +57,7 @@ func TestConfigSchemaRefuses(t *testing.T) {
 // What the tags say a setting takes is what check takes.
 func TestConfigTags(t *testing.T) {
 	t.Parallel()
-	visitSettings(reflect.ValueOf(defaultConfig()), nil, "", func(s shownSetting) {
+	visitSettings(reflect.ValueOf(Default(registry.Providers())), nil, "", func(s shownSetting) {
 		proveTags(t, s.path[len(s.path)-1], s.tag, func(v any) error { return checkWith(s.path, v) })
 	})
 	for _, f := range settingFields(reflect.TypeFor[emodel.Codec]()) {
@@ -129,12 +113,12 @@ func checkWith(path []string, value any) error {
 	if err != nil {
 		return err
 	}
-	c := defaultConfig()
+	c := Default(registry.Providers())
 	c.NATS.URL = "nats://nats.example.com:4222" // else there are no replicas
 	if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil {
 		return err
 	}
-	return c.check()
+	return c.Check()
 }
 
 func TestSettingNodes(t *testing.T) {
@@ -170,9 +154,9 @@ func TestSettingNodes(t *testing.T) {
 func TestConfigExample(t *testing.T) {
 	t.Parallel()
 	example := configExample()
-	isGenerated(t, exampleFile, "ConfigExample", example)
-	if cfg := loadText(t, example); !cmp.Equal(cfg, loadText(t, []byte("{}")), cmpopts.IgnoreUnexported(Config{})) {
-		t.Errorf("the example is not the defaults: %s", cmp.Diff(cfg, loadText(t, []byte("{}")), cmpopts.IgnoreUnexported(Config{})))
+	generated.Check(t, exampleFile, "ConfigExample", example)
+	if cfg := loadText(t, example); !cmp.Equal(cfg, loadText(t, []byte("{}")), cmpopts.IgnoreUnexported(Config{}), cmpopts.IgnoreFields(Config{}, "Registry", "Pace", "Clock")) {
+		t.Errorf("the example is not the defaults: %s", cmp.Diff(cfg, loadText(t, []byte("{}")), cmpopts.IgnoreUnexported(Config{}), cmpopts.IgnoreFields(Config{}, "Registry", "Pace", "Clock")))
 	}
 	all := regexp.MustCompile(`(?m)^( *)#([^ ])`).ReplaceAll(example, []byte("$1$2"))
 	for _, text := range [][]byte{example, all} {
@@ -191,11 +175,11 @@ func loadText(t *testing.T, text []byte) Config {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := readConfig(file, nil)
+	cfg, err := Read(file, nil, registry.Providers())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cfg.check(); err != nil {
+	if err := cfg.Check(); err != nil {
 		t.Fatal(err)
 	}
 	return cfg
@@ -203,7 +187,7 @@ func loadText(t *testing.T, text []byte) Config {
 
 func againstSchema(t *testing.T, text []byte) error {
 	t.Helper()
-	src, err := configSchema()
+	src, err := Schema(registry.Providers())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,13 +216,13 @@ func againstSchema(t *testing.T, text []byte) error {
 
 // exampleConfig has a value for what has no default.
 func exampleConfig() Config {
-	c := defaultConfig()
+	c := Default(registry.Providers())
 	c.PublicURL, c.ConsoleURL, c.AdminToken = "https://hooks.example.com", "https://callwatch.example.com", "a-long-random-text"
 	c.NATS.URL, c.NATS.Creds, c.NATS.Listen = "nats://nats.example.com:4222", "/etc/callwatch/nats.creds", "127.0.0.1:4222"
 	c.NATS.CA, c.NATS.Cert, c.NATS.Key = "/etc/callwatch/ca.pem", "/etc/callwatch/cert.pem", "/etc/callwatch/key.pem"
 	c.Slack.Token, c.Slack.Channel, c.Slack.AppToken, c.Slack.SigningSecret = "xoxb-...", "#voice-quality", "xapp-...", "..."
 	c.Slack.WebhookURL, c.Slack.Groups = "https://hooks.slack.com/services/...", "S0123456789"
-	c.Outputs = map[string]OutputConfig{"ops": {Webhook: "https://ops.example.com/hook", Secret: "whsec_..."}, "am": {Alertmanager: "http://alertmanager:9093"}}
+	c.Outputs = map[string]Output{"ops": {Webhook: "https://ops.example.com/hook", Secret: "whsec_..."}, "am": {Alertmanager: "http://alertmanager:9093"}}
 	c.Providers = map[string]map[string]Secret{}
 	c.Codecs = map[string]emodel.Codec{"opus": {Bpl: 20, PtimeMs: 20, LookaheadMs: 6.5, Grounding: emodel.Literature}}
 	return c

@@ -1,8 +1,9 @@
-package main
+package config
 
 import (
 	"encoding/json"
 	"log/slog"
+	"strings"
 )
 
 // Secret is a text that never shows in logs, errors or dumps.
@@ -38,3 +39,14 @@ func (s *Secret) UnmarshalText(b []byte) error {
 
 // Reveal is the secret itself.
 func (s Secret) Reveal() string { return string(s) }
+
+// List separates a list of secrets at its commas: during rotation there are several.
+func (s Secret) List() []string {
+	var out []string
+	for _, v := range strings.Split(s.Reveal(), ",") {
+		if v = strings.TrimSpace(v); v != "" {
+			out = append(out, v)
+		}
+	}
+	return out
+}

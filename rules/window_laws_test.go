@@ -3,6 +3,7 @@ package rules
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +23,19 @@ const manyWindows = `rules:
   - {name: none, absent: 4m, resolve_after: 1m, active: {hours: "12:00-13:00", tz: Europe/Berlin}, adopts: [low]}
   - {name: none-at-night, absent: 2m, resolve_after: 0s, active: {hours: "12:20-12:40"}, by: [provider, direction]}
   - {name: fresh, new: agentId, learn: 5m, resolve_after: 2m, by: [direction]}
+`
+
+// edgeRules are at the edges of the lifecycle: off, and resolving in the step that ends
+// the condition.
+const edgeRules = `  - {name: resting, mode: off, when: mos < 3.5}
+  - {name: resting-window, mode: off, over: 3m, when: calls > 2, for: 1m}
+  - {name: resting-absence, mode: off, absent: 1m}
+  - {name: momentary, when: mos < 2, resolve_after: 0s}
+  - {name: momentary-window, over: 2m, when: calls > 2, resolve_after: 0s, no_data: resolve}
+  - {name: counted, over: 6 calls, when: count(mos < 3.5) >= 3, resolve_after: 0s}
+  - {name: counted-before, over: 4 calls, when: rate(mos < 3.5) > prev(rate(mos < 3.5)), for: 20s, resolve_after: 30s, by: [direction]}
+  - {name: few, over: 2m, when: calls < 2, resolve_after: 0s, for: 30s}
+  - {name: lasting, on: [stats, progress, ended], when: jitterMs > 30, for: 10s, resolve_after: 1m}
 `
 
 // input is an event, or a tick where the event is nil.
@@ -58,12 +72,24 @@ func drawInputs(t *rapid.T, most int) []input {
 	return inputs
 }
 
-// Windows, absence, new values and adoption give the same transitions wherever
-// the engine is stopped and restored, and however many ticks come in between.
+// Windows, absence, new values, adoption and the edges of the lifecycle give the same
+// transitions wherever the engine is stopped and restored, also where people resolve
+// incidents and callwatch was away.
 func TestRestartAnywhereWithWindows(t *testing.T) {
-	set := compileSet(t, manyWindows)
+	set := compileSet(t, manyWindows+edgeRules)
+	steps := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		inputs := drawInputs(t, 80)
+		actions := make([]Doing, len(inputs))
+		for i := range inputs {
+			actions[i] = rapid.SampledFrom([]Doing{"", "", "", "", Resolve, Resume}).Draw(t, "action")
+			if actions[i] == Resume { // some of the time before was without callwatch
+				away := rapid.SampledFrom([]time.Duration{time.Second, time.Minute, 10 * time.Minute}).Draw(t, "away")
+				for j := range inputs[i:] {
+					inputs[i+j].at = inputs[i+j].at.Add(away)
+				}
+			}
+		}
 		run := func(restart func() bool) string {
 			g := NewEngine(set, Options{})
 			var out []Transition
@@ -77,10 +103,23 @@ func TestRestartAnywhereWithWindows(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
+				seq := uint64(2*i + 1)
+				switch open := g.Incidents(); {
+				case actions[i] == Resume:
+					out = append(out, g.Mark(seq, in.at, Action{Do: Resume, By: "callwatch"})...)
+				case actions[i] == Resolve && len(open) > 0:
+					out = append(out, g.Mark(seq, in.at, Action{Do: Resolve, By: "ada", Incident: open[i%len(open)].ID})...)
+				}
 				if in.event == nil {
-					out = append(out, g.Tick(uint64(i+1), in.at)...)
+					out = append(out, g.Tick(seq+1, in.at)...)
 				} else {
-					out = append(out, g.Apply(uint64(i+1), in.at, in.event)...)
+					out = append(out, g.Apply(seq+1, in.at, in.event)...)
+				}
+			}
+			for _, o := range out {
+				steps[o.Incident.Rule+" "+string(o.Step)]++
+				if o.Incident.ResolvedBy != nil {
+					steps["by hand"]++
 				}
 			}
 			b, err := json.MarshalIndent(struct {
@@ -97,6 +136,16 @@ func TestRestartAnywhereWithWindows(t *testing.T) {
 			t.Fatal(diff)
 		}
 	})
+	for _, some := range []string{"by hand", "momentary resolved", "momentary-window resolved", "counted resolved", "counted-before opened", "few opened", "lasting opened"} {
+		if steps[some] == 0 {
+			t.Errorf("no run had: %s", some)
+		}
+	}
+	for step, n := range steps {
+		if strings.HasPrefix(step, "resting") {
+			t.Errorf("%d times: %s", n, step)
+		}
+	}
 }
 
 // Ticks change nothing but the moment at which something is told.

@@ -90,6 +90,9 @@ func mutants() []mutant {
 		{"foreign", []string{"foreign"}, "messages of other programs are taken for callwatch's own", []edit{
 			{"Store.foreign", atStart("if true { return nil }")},
 		}},
+		{"unchecked", []string{"cold"}, "older blocks are not checked behind the start", []edit{
+			{"checker.older", atStart("if true { return nil, nil }")},
+		}},
 		{"degraded", []string{"away"}, "a receiver that takes nothing is not called degraded", []edit{
 			{"lane.degraded", atStart("if true { return false, time.Time{} }")},
 		}},

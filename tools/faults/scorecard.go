@@ -44,6 +44,7 @@ func scorecard() []row {
 		{number: 18, name: "forge", fault: "forged, replayed, truncated signatures", promise: "none accepted", run: forge},
 		{number: 19, name: "foreign", fault: "foreign and malformed messages on every subject and bucket, before and after starts", promise: "the same alerts, all named, every start succeeds", run: foreign},
 		{number: 22, name: "strangers", fault: "2,000 slow forms, floods of headers and hostile drafts in 1 GiB of memory", promise: "alive, other requests p99 under 100 ms", run: strangers},
+		{number: 23, name: "cold", fault: "start on 10 million events, after a clean stop and after kill -9", promise: "webhooks within 3 s, ready within 1.2 times the bare nats-server, damage of old blocks named while webhooks are taken", run: cold},
 		{number: 24, name: "away", fault: "Slack away for ten minutes", promise: "degraded within 60 s everywhere, then all delivered once", run: away},
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/handlers"
+	"callwatch/handlers/slackpreview"
 	"callwatch/rules"
 )
 
@@ -111,7 +112,7 @@ func TestConsoleInBrowser(t *testing.T) {
 	shoot(ctx, t)
 	eval[bool](ctx, t, `window.kept = document.querySelector('#threads > li'); true`)
 
-	console.change(func(p *handlers.Page) {
+	console.change(func(p *slackpreview.Page) {
 		e := event(99, "telnyx", new(2.05), call.Estimated)
 		e.CallID = `<img src=x onerror="alert(1)">`
 		p.Events = slices.Concat([]call.Event{e}, p.Events)
@@ -159,7 +160,7 @@ func TestConsoleReconnects(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(ctx, t, `document.querySelector('#link.lost') !== null`)
-	console.change(func(p *handlers.Page) { p.Counts.Webhooks = 7 })
+	console.change(func(p *slackpreview.Page) { p.Counts.Webhooks = 7 })
 	listenOn(t, addr, config)
 	eventually(ctx, t, `document.querySelector('#counts [data-key=webhooks] dd').textContent === '7'`)
 	eventually(ctx, t, `document.querySelector('#link.live') !== null`)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"callwatch/handlers/api"
+	"callwatch/handlers/slackpreview"
 	"callwatch/normalizer"
 )
 
@@ -37,8 +38,8 @@ type Config struct {
 	Work         Work         // answers POST /api/v1/work/:name; nil: no such route
 	Interactions Interactions // answers POST /slack/interactions; nil: no such route
 
-	Preview Preview                             // feed of the page /slack in Dev; nil for none
-	Press   Presser                             // what controls in the page's messages do; nil: they are shown disabled
+	Preview slackpreview.Feed                   // feed of the page /slack in Dev; nil for none
+	Press   slackpreview.Presser                // what controls in the page's messages do; nil: they are shown disabled
 	Ready   func(ctx context.Context) Readiness // nil: always ready
 	Version any                                 // answered as JSON by /version
 	Metrics http.Handler                        // nil: no /metrics

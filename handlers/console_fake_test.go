@@ -6,20 +6,20 @@ import (
 	"time"
 
 	"callwatch/call"
-	"callwatch/handlers"
+	"callwatch/handlers/slackpreview"
 	"callwatch/rules"
 )
 
 // feed is a console whose page the test changes.
 type feed struct {
 	mu      sync.Mutex
-	page    handlers.Page
+	page    slackpreview.Page
 	changed chan struct{}
 }
 
-func newFeed(p handlers.Page) *feed { return &feed{page: p, changed: make(chan struct{})} }
+func newFeed(p slackpreview.Page) *feed { return &feed{page: p, changed: make(chan struct{})} }
 
-func (f *feed) Snapshot() handlers.Page {
+func (f *feed) Snapshot() slackpreview.Page {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.page
@@ -31,7 +31,7 @@ func (f *feed) Changed() <-chan struct{} {
 	return f.changed
 }
 
-func (f *feed) change(edit func(p *handlers.Page)) {
+func (f *feed) change(edit func(p *slackpreview.Page)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	edit(&f.page)
@@ -53,7 +53,7 @@ func event(i int, provider string, mos *float64, source string) call.Event {
 }
 
 // samplePage has something of everything the page can show.
-func samplePage() handlers.Page {
+func samplePage() slackpreview.Page {
 	e1 := event(7, "telnyx", new(3.12), call.Estimated)
 	e1.PacketLossPct, e1.JitterMs, e1.RTTMs = new(6.4), new(41.0), new(212.0)
 	e2 := event(6, "atoms", nil, "")
@@ -81,23 +81,23 @@ func samplePage() handlers.Page {
 		ev.Conditions = append(ev.Conditions, rules.Condition{Text: "rttMs (unknown) > 400", Truth: rules.Unknown})
 		return ev
 	}
-	message := func(at time.Duration, text string) handlers.Message {
-		return handlers.Message{At: noon.Add(at), Text: text}
+	message := func(at time.Duration, text string) slackpreview.Message {
+		return slackpreview.Message{At: noon.Add(at), Text: text}
 	}
 	root := message(8*time.Second, "Poor audio quality on telnyx")
 	root.Edited = true
 	root.TS = "1772366408.000100"
-	root.Blocks = []handlers.Block{
+	root.Blocks = []slackpreview.Block{
 		{Type: "section", Text: "*Poor audio quality* · critical · <https://example.com/i/1|12 calls>"},
-		{Type: "data_visualization", Chart: &handlers.Chart{
+		{Type: "data_visualization", Chart: &slackpreview.Chart{
 			Title: "Trend of the value", XLabel: "Time in UTC", YLabel: "%", Categories: []string{"11:50", "11:55", "12:00"}, Series: [][]float64{{2, 11.5, 24}},
 		}},
 		{Type: "table", Table: [][]string{{"Where", "Value", "Matched", "Share"}, {"Trunk", "ams-2", "31 of 40", "77.5 %"}}},
 	}
-	root.Attachments = []handlers.Attachment{{Color: "#D40E0D", Blocks: []handlers.Block{
+	root.Attachments = []slackpreview.Attachment{{Color: "#D40E0D", Blocks: []slackpreview.Block{
 		{Type: "section", Fields: []string{"*MOS*\n3.12 (estimated)", "*Loss*\n6.4 %", "*Jitter*\n41 ms", "*Provider*\ntelnyx"}},
 		{Type: "section", Text: "*Matched because*\n`mos (3.12) &lt; 3.5`\n`packetsLost (312) &gt; 50`"},
-		{Type: "actions", Controls: []handlers.Control{
+		{Type: "actions", Controls: []slackpreview.Control{
 			{Label: "Acknowledge", Action: "ack"},
 			{Label: "Silence", Action: "silence", Options: []string{"1 hour", "4 hours"}},
 			{Label: "Runbook", URL: "https://example.com/book?a=1&b=2"},
@@ -105,11 +105,11 @@ func samplePage() handlers.Page {
 		{Type: "context", Items: []string{"poor-audio", "critical", "unjudged 3 %"}},
 	}}}
 	done := message(3*time.Second, "Slow agent answers on atoms: resolved")
-	done.Attachments = []handlers.Attachment{{Color: "#2EB67D", Blocks: []handlers.Block{{Type: "section", Text: "`turnLatencyP95Ms (2410) &gt; 2000`"}}}}
-	return handlers.Page{
+	done.Attachments = []slackpreview.Attachment{{Color: "#2EB67D", Blocks: []slackpreview.Block{{Type: "section", Text: "`turnLatencyP95Ms (2410) &gt; 2000`"}}}}
+	return slackpreview.Page{
 		Notice: "the file has <1> error",
 		Mode:   "demo",
-		Counts: handlers.Counts{Webhooks: 1284, Events: 1301, Incidents: 2, Messages: 9},
+		Counts: slackpreview.Counts{Webhooks: 1284, Events: 1301, Incidents: 2, Messages: 9},
 		Events: events,
 		Incidents: []rules.Incident{
 			{
@@ -128,12 +128,12 @@ func samplePage() handlers.Page {
 				Counts: rules.Counts{Matched: 2, Judged: 11}, Latest: held("turnLatencyP95Ms (2410) > 2000"),
 			},
 		},
-		Threads: []handlers.Thread{
-			{ID: "C1-1", Channel: "voice-alerts", Root: root, Replies: []handlers.Message{
+		Threads: []slackpreview.Thread{
+			{ID: "C1-1", Channel: "voice-alerts", Root: root, Replies: []slackpreview.Message{
 				message(9*time.Second, "Opened at <!date^1772366409^{time}|12:00:09 UTC>: `mos (3.12) &lt; 3.5`"),
 				message(31*time.Second, "Escalated to *critical*: 12 of 40 calls"),
 			}},
-			{ID: "C1-2", Channel: "voice-alerts", Root: done, Replies: []handlers.Message{message(20*time.Second, "Resolved after 4 min, ~2410~ 900 ms")}},
+			{ID: "C1-2", Channel: "voice-alerts", Root: done, Replies: []slackpreview.Message{message(20*time.Second, "Resolved after 4 min, ~2410~ 900 ms")}},
 		},
 	}
 }

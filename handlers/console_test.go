@@ -8,6 +8,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/handlers"
+	"callwatch/handlers/slackpreview"
 	"callwatch/rules"
 )
 
@@ -54,7 +55,7 @@ func TestPage(t *testing.T) {
 }
 
 func TestEmptyPage(t *testing.T) {
-	got := send(t, "GET", serve(t, handlers.Config{Dev: true, Preview: newFeed(handlers.Page{Mode: "dev"})})+"/slack", "", nil)
+	got := send(t, "GET", serve(t, handlers.Config{Dev: true, Preview: newFeed(slackpreview.Page{Mode: "dev"})})+"/slack", "", nil)
 	for _, want := range []string{"No event yet", "No incident", "No message"} {
 		if !strings.Contains(got.body, want) {
 			t.Errorf("page lacks %q", want)
@@ -65,28 +66,28 @@ func TestEmptyPage(t *testing.T) {
 const hostile = "<script>alert(1)</script>\" onload=x '\r\revent: threads\rdata: forged"
 
 // hostilePage has attack text wherever a provider's words can get.
-func hostilePage() handlers.Page {
+func hostilePage() slackpreview.Page {
 	e := event(1, hostile, new(3.0), hostile)
 	e.CallID, e.Status, e.Kind = hostile, hostile, call.Kind(hostile)
-	m := handlers.Message{Text: hostile, Blocks: []handlers.Block{
+	m := slackpreview.Message{Text: hostile, Blocks: []slackpreview.Block{
 		{Type: "header", Text: hostile},
 		{Type: "section", Text: "*" + hostile + "* <javascript:alert(1)|go> <https://x.example/\"onclick=alert(1)|" + hostile, Fields: []string{hostile, "`" + hostile + "`"}},
-		{Type: hostile, Items: []string{hostile}, Controls: []handlers.Control{
+		{Type: hostile, Items: []string{hostile}, Controls: []slackpreview.Control{
 			{Label: hostile, Action: hostile},
 			{Label: hostile, Action: hostile, Options: []string{hostile}},
 			{Label: hostile, URL: "javascript:alert(1)"},
-		}, Table: [][]string{{hostile}, {hostile}}, Chart: &handlers.Chart{
+		}, Table: [][]string{{hostile}, {hostile}}, Chart: &slackpreview.Chart{
 			Title: hostile, XLabel: hostile, YLabel: hostile[:4], Categories: []string{hostile}, Series: [][]float64{{1}},
 		}},
-	}, Attachments: []handlers.Attachment{{Color: `#123456" onload="x`}}}
-	return handlers.Page{
+	}, Attachments: []slackpreview.Attachment{{Color: `#123456" onload="x`}}}
+	return slackpreview.Page{
 		Mode: hostile, Events: []call.Event{e},
 		Incidents: []rules.Incident{{
 			ID: hostile, Rule: hostile, Summary: hostile, State: rules.State(hostile), Severity: rules.Severity(hostile),
 			By:     []rules.Label{{Name: hostile, Value: hostile}},
 			Latest: rules.Evidence{Conditions: []rules.Condition{{Text: hostile, Truth: rules.True}}},
 		}},
-		Threads: []handlers.Thread{{ID: hostile, Channel: hostile, Root: m, Replies: []handlers.Message{m, {Text: hostile}}}},
+		Threads: []slackpreview.Thread{{ID: hostile, Channel: hostile, Root: m, Replies: []slackpreview.Message{m, {Text: hostile}}}},
 	}
 }
 
@@ -186,11 +187,11 @@ func TestStream(t *testing.T) {
 			t.Errorf("got %s, want %s", name, want)
 		}
 	}
-	console.change(func(p *handlers.Page) { p.Threads = nil })
+	console.change(func(p *slackpreview.Page) { p.Threads = nil })
 	if name, data := stream.next(t); name != "threads" || !strings.Contains(data, "No message") {
 		t.Errorf("got %s: %s", name, data)
 	}
-	console.change(func(p *handlers.Page) { p.Counts.Webhooks = 5 })
+	console.change(func(p *slackpreview.Page) { p.Counts.Webhooks = 5 })
 	if name, data := stream.next(t); name != "counts" || !strings.Contains(data, "<dd>5</dd>") {
 		t.Errorf("got %s: %s", name, data)
 	}
@@ -198,20 +199,20 @@ func TestStream(t *testing.T) {
 
 // TestStreamOutlivesTimeouts: the read timeout is for requests, not for a stream.
 func TestStreamOutlivesTimeouts(t *testing.T) {
-	console := newFeed(handlers.Page{})
+	console := newFeed(slackpreview.Page{})
 	base := serve(t, handlers.Config{Dev: true, Preview: console, Timeouts: shortTimeouts()})
 	stream := openStream(t, base)
 	for range 4 {
 		stream.next(t)
 	}
 	for i := range int64(5) { // each update waits for the pause between two updates
-		console.change(func(p *handlers.Page) { p.Counts.Events = i + 1 })
+		console.change(func(p *slackpreview.Page) { p.Counts.Events = i + 1 })
 		stream.next(t)
 	}
 }
 
 func TestStreamLimit(t *testing.T) {
-	base := serve(t, handlers.Config{Dev: true, Preview: newFeed(handlers.Page{}), Limits: handlers.Limits{Streams: 1}})
+	base := serve(t, handlers.Config{Dev: true, Preview: newFeed(slackpreview.Page{}), Limits: handlers.Limits{Streams: 1}})
 	first := openStream(t, base)
 	first.next(t)
 	if got := send(t, "GET", base+"/console/stream", "", nil); got.status != 503 {
@@ -235,7 +236,7 @@ func TestStreamLimit(t *testing.T) {
 }
 
 func TestAssetsAreCached(t *testing.T) {
-	base := serve(t, handlers.Config{Dev: true, Preview: newFeed(handlers.Page{})})
+	base := serve(t, handlers.Config{Dev: true, Preview: newFeed(slackpreview.Page{})})
 	got := send(t, "GET", base+"/assets/preview.css", "", nil)
 	if got.status != 200 || !strings.HasPrefix(got.header.Get("Content-Type"), "text/css") {
 		t.Fatalf("%d %s", got.status, got.header.Get("Content-Type"))

@@ -4,12 +4,12 @@ import (
 	"io"
 	"net/http"
 	"runtime"
-	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 
 	operators "callwatch/handlers/console"
 	"callwatch/handlers/limits"
+	"callwatch/handlers/slackpreview"
 )
 
 // app is the state of one HTTP side: its configuration and its budgets.
@@ -18,7 +18,6 @@ type app struct {
 	providers  map[string]Provider
 	inFlight   *limits.Budget
 	inflating  chan struct{} // held while a body is inflated
-	streams    atomic.Int64
 	rejections sampler
 	// failurePage shows a failure to a browser; nil where there is no console.
 	failurePage operators.FailurePage
@@ -58,7 +57,7 @@ func routes(c Config, inFlight *limits.Budget) http.Handler {
 		e.Match(read, "/metrics", echo.WrapHandler(a.Metrics))
 	}
 	if a.Dev && a.Preview != nil {
-		a.routeSlackPage(e)
+		slackpreview.Mount(e, a.Preview, slackpreview.Env{Press: a.Press, Read: readRequest, CSP: pageCSP, Streams: a.Limits.Streams, Log: a.Log})
 	}
 	if a.API == nil {
 		e.Match(read, "/", welcome)

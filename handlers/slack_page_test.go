@@ -12,16 +12,17 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"callwatch/handlers"
+	"callwatch/handlers/slackpreview"
 )
 
 // presses are what was pressed; the next one is answered with err.
 type presses struct {
 	mu  sync.Mutex
-	got []handlers.Press
+	got []slackpreview.Press
 	err error
 }
 
-func (p *presses) take(_ context.Context, one handlers.Press) error {
+func (p *presses) take(_ context.Context, one slackpreview.Press) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.got = append(p.got, one)
@@ -34,7 +35,7 @@ func (p *presses) fail(err error) {
 	p.err = err
 }
 
-func (p *presses) all() []handlers.Press {
+func (p *presses) all() []slackpreview.Press {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.got)
@@ -75,7 +76,7 @@ func TestPressIsPassedOn(t *testing.T) {
 		want   int
 	}{
 		{"taken", body, asJSON, nil, 204},
-		{"gone", body, asJSON, fmt.Errorf("x: %w", handlers.ErrNoControl), 404},
+		{"gone", body, asJSON, fmt.Errorf("x: %w", slackpreview.ErrNoControl), 404},
 		{"refused", body, asJSON, errors.New("401"), 502},
 		{"of another site", body, with(asJSON, "Origin", "https://evil.example"), nil, 403},
 		{"a form", "message=1", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, nil, 415},
@@ -86,7 +87,7 @@ func TestPressIsPassedOn(t *testing.T) {
 			t.Errorf("%s: answered %d, want %d: %s", c.name, got.status, c.want, got.body)
 		}
 	}
-	want := handlers.Press{Message: "1.000002", Action: "silence", Option: 1}
+	want := slackpreview.Press{Message: "1.000002", Action: "silence", Option: 1}
 	if got := clicks.all(); len(got) != 3 || got[0] != want {
 		t.Errorf("passed on %+v, want three times %+v", got, want)
 	}
@@ -130,7 +131,7 @@ func TestSlackInBrowser(t *testing.T) {
 	eval[bool](ctx, t, choose)
 	pressed(2)
 	const ts = "1772366408.000100"
-	want := []handlers.Press{{Message: ts, Action: "ack"}, {Message: ts, Action: "silence", Option: 1}}
+	want := []slackpreview.Press{{Message: ts, Action: "ack"}, {Message: ts, Action: "silence", Option: 1}}
 	if got := clicks.all(); !slices.Equal(got, want) {
 		t.Errorf("passed on %+v, want %+v", got, want)
 	}
@@ -140,7 +141,7 @@ func TestSlackInBrowser(t *testing.T) {
 	if got := complaints(ctx, t, messages); len(got) > 0 {
 		t.Errorf("the browser complains: %q", got)
 	}
-	clicks.fail(handlers.ErrNoControl)
+	clicks.fail(slackpreview.ErrNoControl)
 	do(ctx, t, chromedp.Click(chromedp.CSS(`button[data-action=ack]`)))
 	eventually(ctx, t, `document.getElementById('slack-said').checkVisibility() && document.getElementById('slack-said').textContent.includes('not offer this any more')`)
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"callwatch/cmd/callwatch/internal/config"
-	"callwatch/handlers"
+	"callwatch/handlers/slackpreview"
 	"callwatch/notifier"
 	"callwatch/notifier/slack"
 	"callwatch/rules"
@@ -77,6 +77,6 @@ func (a *app) listen(ctx context.Context) error {
 }
 
 // press passes on a click on the page of the fake Slack.
-func (a *app) press(ctx context.Context, p handlers.Press) error {
+func (a *app) press(ctx context.Context, p slackpreview.Press) error {
 	return a.slack.Press(ctx, "http://"+a.server.Addr().String()+"/slack/interactions", p)
 }

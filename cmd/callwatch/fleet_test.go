@@ -16,6 +16,8 @@ import (
 // at most one open incident per provider, a quiet one; a provider of which a
 // third of the calls is bad gives one alert that takes the quiet one in.
 func TestShippedRulesOnAFleet(t *testing.T) {
+	long(t)
+	t.Parallel()
 	set, problems, err := rules.LoadFile("../../rules.yaml")
 	if err != nil || len(problems) > 0 {
 		t.Fatal(err, problems)

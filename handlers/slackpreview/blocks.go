@@ -3,19 +3,18 @@ package slackpreview
 import (
 	"encoding/json"
 
-	"callwatch/handlers"
 	"callwatch/notifier/slackfake"
 )
 
-func shownMessage(m slackfake.Message) handlers.Message {
-	out := handlers.Message{TS: m.TS, At: m.At, Edited: m.Edits > 0, Broadcast: m.Broadcast, Text: m.Text, Blocks: shownBlocks(m.Blocks)}
+func shownMessage(m slackfake.Message) Message {
+	out := Message{TS: m.TS, At: m.At, Edited: m.Edits > 0, Broadcast: m.Broadcast, Text: m.Text, Blocks: shownBlocks(m.Blocks)}
 	var attachments []struct {
 		Color  string          `json:"color"`
 		Blocks json.RawMessage `json:"blocks"`
 	}
 	if json.Unmarshal(m.Attachments, &attachments) == nil {
 		for _, a := range attachments {
-			out.Attachments = append(out.Attachments, handlers.Attachment{Color: a.Color, Blocks: shownBlocks(a.Blocks)})
+			out.Attachments = append(out.Attachments, Attachment{Color: a.Color, Blocks: shownBlocks(a.Blocks)})
 		}
 	}
 	return out
@@ -52,7 +51,7 @@ type slackChart struct {
 }
 
 // shownBlocks reads Slack's blocks as far as the page can show them.
-func shownBlocks(raw json.RawMessage) []handlers.Block {
+func shownBlocks(raw json.RawMessage) []Block {
 	var blocks []struct {
 		Type     string         `json:"type"`
 		Text     slackText      `json:"text"`
@@ -65,9 +64,9 @@ func shownBlocks(raw json.RawMessage) []handlers.Block {
 	if json.Unmarshal(raw, &blocks) != nil {
 		return nil
 	}
-	out := make([]handlers.Block, 0, len(blocks))
+	out := make([]Block, 0, len(blocks))
 	for _, b := range blocks {
-		shown := handlers.Block{Type: b.Type, Text: b.Text.Text}
+		shown := Block{Type: b.Type, Text: b.Text.Text}
 		for _, f := range b.Fields {
 			shown.Fields = append(shown.Fields, f.Text)
 		}
@@ -106,8 +105,8 @@ func (e *slackElement) text() string {
 	return label.Text
 }
 
-func (e *slackElement) control() handlers.Control {
-	c := handlers.Control{Label: e.text(), Action: e.ActionID, URL: e.URL}
+func (e *slackElement) control() Control {
+	c := Control{Label: e.text(), Action: e.ActionID, URL: e.URL}
 	if c.Label == "" {
 		c.Label = e.Placeholder.Text
 	}
@@ -118,12 +117,12 @@ func (e *slackElement) control() handlers.Control {
 }
 
 // shown orders the points of each series as the axis has its categories.
-func (c *slackChart) shown(title string) *handlers.Chart {
+func (c *slackChart) shown(title string) *Chart {
 	place := map[string]int{}
 	for i, name := range c.Axis.Categories {
 		place[name] = i
 	}
-	out := &handlers.Chart{Title: title, XLabel: c.Axis.X, YLabel: c.Axis.Y, Categories: c.Axis.Categories}
+	out := &Chart{Title: title, XLabel: c.Axis.X, YLabel: c.Axis.Y, Categories: c.Axis.Categories}
 	for _, s := range c.Series {
 		values := make([]float64, len(c.Axis.Categories))
 		for _, p := range s.Data {

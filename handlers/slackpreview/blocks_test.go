@@ -7,13 +7,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"callwatch/handlers"
 	"callwatch/notifier/slackfake"
 )
 
 // What our messages hold is what the page gets to show.
 func TestShownMessage(t *testing.T) {
-	read := func(kind string) handlers.Message {
+	read := func(kind string) Message {
 		t.Helper()
 		content, err := os.ReadFile("../../notifier/slack/testdata/" + kind + ".golden.json")
 		if err != nil {
@@ -25,7 +24,7 @@ func TestShownMessage(t *testing.T) {
 		}
 		return shownMessage(m)
 	}
-	find := func(m handlers.Message, kind string) handlers.Block {
+	find := func(m Message, kind string) Block {
 		t.Helper()
 		blocks := m.Blocks
 		for _, a := range m.Attachments {
@@ -37,7 +36,7 @@ func TestShownMessage(t *testing.T) {
 			}
 		}
 		t.Fatalf("no %s block", kind)
-		return handlers.Block{}
+		return Block{}
 	}
 	chart := find(read("root-window"), "data_visualization").Chart
 	if chart == nil || len(chart.Categories) != 20 || chart.Categories[0] != "00:34" || chart.YLabel != "%" ||
@@ -49,7 +48,7 @@ func TestShownMessage(t *testing.T) {
 	if d := cmp.Diff(want, table); d != "" {
 		t.Errorf("table, -want +got:\n%s", d)
 	}
-	controls := []handlers.Control{
+	controls := []Control{
 		{Label: "Acknowledge", Action: "callwatch_ack"},
 		{Label: "Silence", Action: "callwatch_silence", Options: []string{"1 hour", "4 hours", "1 day"}},
 		{Label: "View calls", Action: "callwatch_view", URL: "https://callwatch.example.com/incidents/bad-call-1"},

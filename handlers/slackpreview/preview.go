@@ -1,6 +1,6 @@
 // Package slackpreview is the page of serve --dev and demo: the latest events and
-// incidents, and the threads of a Slack workspace in memory. It imports handlers for
-// the page's types and notifier/slackfake for the workspace.
+// incidents, and the threads of a Slack workspace in memory. Mount adds its routes;
+// notifier/slackfake is the workspace.
 package slackpreview
 
 import (
@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"callwatch/call"
-	"callwatch/handlers"
 	"callwatch/rules"
 )
 
@@ -90,10 +89,10 @@ func (p *Preview) Changed() <-chan struct{} {
 }
 
 // Snapshot is what the page shows now.
-func (p *Preview) Snapshot() handlers.Page {
+func (p *Preview) Snapshot() Page {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	page := handlers.Page{Mode: p.cfg.Mode, Notice: p.cfg.Notice(), Events: newestFirst(p.events), Incidents: newestFirst(p.incidents)}
+	page := Page{Mode: p.cfg.Mode, Notice: p.cfg.Notice(), Events: newestFirst(p.events), Incidents: newestFirst(p.incidents)}
 	page.Counts.Webhooks, page.Counts.Events, page.Counts.Incidents = p.cfg.Counts()
 	if p.cfg.Slack != nil {
 		page.Threads, page.Counts.Messages = p.cfg.Slack.threads()

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"callwatch/handlers"
 	"callwatch/notifier/slackfake"
 )
 
@@ -51,10 +50,10 @@ func (w *Workspace) Close() {
 
 // Press sends a click on the page as Slack does: signed, to the address for
 // interactions.
-func (w *Workspace) Press(ctx context.Context, address string, p handlers.Press) error {
+func (w *Workspace) Press(ctx context.Context, address string, p Press) error {
 	payload, err := w.server.Press(p.Message, p.Action, p.Option, slackfake.User{ID: "U0000002", Name: "you"})
 	if err != nil {
-		return fmt.Errorf("%w: %w", handlers.ErrNoControl, err)
+		return fmt.Errorf("%w: %w", ErrNoControl, err)
 	}
 	header, body := slackfake.Request(w.Secret, time.Now(), payload)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
@@ -76,12 +75,12 @@ func (w *Workspace) Press(ctx context.Context, address string, p handlers.Press)
 
 // threads are the workspace's threads as the page shows them, newest first, and
 // the number of messages.
-func (w *Workspace) threads() ([]handlers.Thread, int64) {
+func (w *Workspace) threads() ([]Thread, int64) {
 	all := w.server.Threads()
 	var messages int64
-	threads := make([]handlers.Thread, 0, len(all))
+	threads := make([]Thread, 0, len(all))
 	for _, t := range newestFirst(all) {
-		shown := handlers.Thread{
+		shown := Thread{
 			ID: t.Channel + "-" + t.Root.TS, Channel: strings.TrimPrefix(t.Channel, "#"), Root: shownMessage(t.Root),
 		}
 		for _, r := range t.Replies {

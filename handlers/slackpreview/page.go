@@ -1,12 +1,12 @@
-package handlers
+package slackpreview
 
 import (
 	"callwatch/call"
 	"callwatch/rules"
 )
 
-// Preview feeds the page /slack. Both methods may be called by many requests at once.
-type Preview interface {
+// Feed is what the page /slack shows. Both methods may be called by many requests at once.
+type Feed interface {
 	// Snapshot is what the page shows now. It may share slices with later
 	// snapshots: nobody changes them.
 	Snapshot() Page

@@ -1,4 +1,4 @@
-package handlers
+package slackpreview
 
 import (
 	"bytes"
@@ -9,9 +9,13 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"callwatch/handlers/api"
 
 	"github.com/labstack/echo/v4"
 )
@@ -29,18 +33,31 @@ const (
 // of templates, of SSE events and of elements.
 func sections() []string { return []string{"counts", "events", "incidents", "threads"} }
 
-// slackPage serves the page /slack and its stream.
-type slackPage struct {
-	*app
-	page *template.Template
+// Env is what the page needs of the HTTP side.
+type Env struct {
+	Press   Presser                           // what controls in the messages do; nil: they are shown disabled
+	Read    func(c echo.Context, v any) error // reads the JSON body of a request
+	CSP     string                            // content security policy of the page
+	Streams int                               // open streams at most
+	Log     *slog.Logger
 }
 
-func (a *app) routeSlackPage(e *echo.Echo) {
-	c := &slackPage{app: a, page: template.Must(template.New("").Funcs(viewFuncs()).Funcs(a.slackFuncs()).ParseFS(assets, "assets/*.html"))}
+// server serves the page /slack and its stream.
+type server struct {
+	Env
+	feed    Feed
+	page    *template.Template
+	streams atomic.Int64
+}
+
+// Mount adds the page /slack.
+func Mount(e *echo.Echo, feed Feed, env Env) {
+	c := &server{Env: env, feed: feed}
+	c.page = template.Must(template.New("").Funcs(viewFuncs()).Funcs(c.messageFuncs()).ParseFS(assets, "assets/*.html"))
 	read := []string{http.MethodGet, http.MethodHead}
 	e.Match(read, "/slack", c.show)
 	e.GET("/console/stream", c.stream)
-	if a.Press != nil {
+	if c.Press != nil {
 		e.POST("/console/press", c.press)
 	}
 	for name, contentType := range map[string]string{
@@ -69,21 +86,21 @@ func asset(name, contentType string) echo.HandlerFunc {
 	}
 }
 
-func (c *slackPage) show(ec echo.Context) error {
+func (c *server) show(ec echo.Context) error {
 	var page bytes.Buffer
-	if err := c.page.ExecuteTemplate(&page, "page", c.Preview.Snapshot().bounded()); err != nil {
+	if err := c.page.ExecuteTemplate(&page, "page", c.feed.Snapshot().bounded()); err != nil {
 		return fmt.Errorf("render page: %w", err)
 	}
-	ec.Response().Header().Set("Content-Security-Policy", pageCSP)
+	ec.Response().Header().Set("Content-Security-Policy", c.CSP)
 	return ec.HTMLBlob(http.StatusOK, page.Bytes())
 }
 
 // stream sends each section as a fragment of HTML, all of them at first and then
 // those that changed: a reader that reconnects has missed nothing.
-func (c *slackPage) stream(ec echo.Context) error {
-	if c.streams.Add(1) > int64(c.Limits.Streams) {
+func (c *server) stream(ec echo.Context) error {
+	if c.streams.Add(1) > int64(c.Streams) {
 		c.streams.Add(-1)
-		return overloaded()
+		return &api.ProblemDetails{Status: http.StatusServiceUnavailable, Title: "Overloaded", Detail: "Too many streams are open."}
 	}
 	defer c.streams.Add(-1)
 
@@ -94,7 +111,7 @@ func (c *slackPage) stream(ec echo.Context) error {
 	ctx := ec.Request().Context()
 	sent := map[string]string{}
 	for ctx.Err() == nil {
-		changed := c.Preview.Changed()
+		changed := c.feed.Changed()
 		update, err := c.update(sent)
 		if err != nil {
 			return err
@@ -134,8 +151,8 @@ func send(w io.Writer, conn *http.ResponseController, update string) error {
 
 // update is the SSE events of the sections that differ from what was sent, which
 // it brings up to date.
-func (c *slackPage) update(sent map[string]string) (string, error) {
-	snapshot := c.Preview.Snapshot().bounded()
+func (c *server) update(sent map[string]string) (string, error) {
+	snapshot := c.feed.Snapshot().bounded()
 	var out strings.Builder
 	for _, name := range sections() {
 		var html strings.Builder

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -28,8 +30,10 @@ func demoCommand(s *settings) *cobra.Command {
 		Use:   "demo",
 		Short: "Show callwatch at work: simulated calls of all providers, incidents, Slack threads",
 		Long: "Show callwatch at work: simulated, signed webhooks of all providers are verified, stored, normalized, judged by\n" +
-			"the shipped rules and announced to a made-up Slack, all shown on one page. It needs no account and no network,\n" +
-			"and leaves nothing behind.",
+			"the shipped rules and announced to a fake Slack. It needs no account and no network, and leaves nothing behind.\n\n" +
+			"Without flags that choose the traffic it tells a story of three minutes: after an hour of healthy history one region\n" +
+			"of a provider degrades, an incident opens, takes in the single ones, escalates, is acknowledged and resolves. For\n" +
+			"this, the times of the shipped rules are 30 times shorter. The same seed gives the same story.",
 		Args: cobra.NoArgs,
 	}
 	flags.add(c, s.simulators)
@@ -46,14 +50,15 @@ func demoCommand(s *settings) *cobra.Command {
 			ctx, stop = context.WithTimeout(ctx, length)
 			defer stop()
 		}
-		return runDemo(ctx, c, s, flags, address)
+		story := flags.told(func(name string) bool { f := c.Flag(name); return f != nil && f.Changed })
+		return runDemo(ctx, c, s, flags, address, story)
 	}
 	return c
 }
 
 // runDemo runs callwatch with made-up secrets on a store of its own, and sends
 // traffic to it until ctx ends.
-func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFlags, address string) (err error) {
+func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFlags, address string, story bool) (err error) {
 	dir, remove, err := tempDir()
 	if err != nil {
 		return err
@@ -64,8 +69,14 @@ func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFl
 		return err
 	}
 	cfg := demoConfig(s.providers, dir, address, secrets)
-	if f := c.Flag("rules"); f != nil && f.Changed {
+	switch f := c.Flag("rules"); {
+	case f != nil && f.Changed:
 		cfg.Rules = s.flags.Rules
+	case story:
+		cfg.Rules = filepath.Join(dir, "demo-rules.yaml")
+		if err := os.WriteFile(cfg.Rules, storyRules(), 0o600); err != nil {
+			return fmt.Errorf("write the rules of the demo: %w", err)
+		}
 	}
 	apis, err := useFakeAPIs(&cfg, registry.All())
 	if err != nil {
@@ -85,9 +96,19 @@ func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFl
 	base := "http://" + a.server.Addr().String()
 	fmt.Fprintf(out, "callwatch demo: simulated calls of %d providers, judged by %d rules\nconsole: %s/\n", len(s.simulators.Names()), a.rules.Status().Rules, base)
 
+	if story && flags.seed == 0 {
+		flags.seed = storySeed
+	}
 	options, err := flags.options(s.simulators, secrets, time.Now())
 	if err != nil {
 		return err
+	}
+	if story {
+		options = storyOptions(options)
+		if err := a.addHistory(ctx, options); err != nil && ctx.Err() == nil {
+			return err
+		}
+		options.Start = time.Now()
 	}
 	ctx, end := context.WithCancel(ctx)
 	defer end()
@@ -104,6 +125,11 @@ func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFl
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
+		if story {
+			n := narrator{app: a, out: out, base: base, begun: options.Start}
+			n.tell(ctx, options.Episodes)
+			return
+		}
 		a.tellIncidents(ctx, out)
 	}()
 	err = a.run(ctx)

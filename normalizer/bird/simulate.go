@@ -19,7 +19,7 @@ func Simulator() *simulate.Source {
 	crm := simulate.Proof{byURLAndDigest(), simulate.ByToken()}
 	platform := simulate.Proof{byStandardWebhooks(), simulate.ByToken()}
 	return &simulate.Source{
-		Name: "bird", Weight: 2,
+		Name: "bird", Weight: 2, Regions: simulatedRegions(),
 		Generate: func(draw func(int) []byte, receive, _ normalizer.Keys) {
 			receive[simulateBirdKey] = []string{
 				hex.EncodeToString(draw(16)), standardPrefix + base64.StdEncoding.EncodeToString(draw(24)),
@@ -133,7 +133,7 @@ func (c *crmCall) cause() (code int, source any) {
 
 func (c *crmCall) metrics() simulate.Object {
 	o := simulate.Object{"signallingMetrics": simulate.Object{
-		"edgeRegion": c.Pick("eu-west-1", "us-east-1"), "providerName": "example-carrier", "userAgent": c.Word("ExampleSIP/2.1"),
+		"edgeRegion": c.InRegion(simulatedRegions()...), "providerName": "example-carrier", "userAgent": c.Word("ExampleSIP/2.1"),
 	}}
 	if !c.Ringing.IsZero() {
 		o["signallingMetrics"].(simulate.Object)["pdd"] = c.Ringing.Sub(c.Started).Milliseconds()
@@ -269,3 +269,5 @@ func byStandardWebhooks() simulate.Scheme {
 		},
 	}
 }
+
+func simulatedRegions() []string { return []string{"eu-west-1", "us-east-1"} }

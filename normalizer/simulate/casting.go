@@ -36,7 +36,21 @@ func (p *plan) scheduler() *scheduler {
 // scheduledCall is one call to come: who tells it and what is wrong.
 type scheduledCall struct {
 	variant
-	fault Fault
+	fault  Fault
+	region string // "": as the form chooses
+}
+
+// during is the call as it is in the episodes of its time.
+func (r scheduledCall) during(p *plan, c Rand, at time.Duration) scheduledCall {
+	for _, e := range p.episodes {
+		if e.Provider != r.source.Name || at < e.From || at >= e.To || !c.Odds(e.Share) {
+			continue
+		}
+		if able := p.variantsOf(r.source, e.Fault); len(able) > 0 {
+			return scheduledCall{able[c.IntN(len(able))], e.Fault, e.Region}
+		}
+	}
+	return r
 }
 
 func (c *scheduler) next() scheduledCall {
@@ -45,9 +59,9 @@ func (c *scheduler) next() scheduledCall {
 		f := c.faults.deal()
 		t := c.weighted(c.leastBad(f))
 		c.badBy[t.source.Name]++
-		return scheduledCall{t, f}
+		return scheduledCall{variant: t, fault: f}
 	}
-	return scheduledCall{c.weighted(c.plan.variantsOf(c.sources.deal(), None)), None}
+	return scheduledCall{variant: c.weighted(c.plan.variantsOf(c.sources.deal(), None))}
 }
 
 // leastBad are the forms, of one of the providers that had the fewest bad calls,
@@ -94,6 +108,7 @@ func (r scheduledCall) requests(p *plan, i int, at time.Duration) []Request {
 		Call: NewCall(c, r.fault, p.start.Add(at+span)), Source: r.source.Name, Form: r.form.Name,
 		Keys: p.secrets.Send[r.source.Name], Proof: r.form.Proof, at: at, Span: span,
 	}
+	n.Region = r.region
 	r.form.Render(n)
 	return n.disturb()
 }

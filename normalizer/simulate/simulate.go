@@ -22,6 +22,15 @@ type Options struct {
 	Scenario  string    // "": the first of Scenarios
 	Start     time.Time // when the traffic begins; the times in the bodies follow from it
 	Secrets   Secrets
+	Episodes  []Episode // in which one region of a provider is bad
+}
+
+// Episode is a time in which many calls of one provider are bad, all in one region.
+type Episode struct {
+	Provider, Region string
+	From, To         time.Duration // since the start of the traffic
+	Fault            Fault
+	Share            float64 // of the provider's calls, 0..1
 }
 
 const defaultRate = 5
@@ -47,7 +56,7 @@ func Traffic(o Options) (iter.Seq[Request], error) {
 					return
 				}
 			}
-			for _, r := range casting.next().requests(p, i, at) {
+			for _, r := range casting.next().during(p, casting.Rand, at).requests(p, i, at) {
 				heap.Push(&waiting, r)
 			}
 		}
@@ -69,6 +78,8 @@ type plan struct {
 	secrets Secrets
 	sources []Source
 	faults  []Fault // those that the sources can show
+
+	episodes []Episode
 }
 
 func newPlan(o Options) (*plan, error) {
@@ -78,7 +89,7 @@ func newPlan(o Options) (*plan, error) {
 	}
 	p := &plan{
 		seed: o.Seed, count: o.Count, rate: o.Rate, bad: scenario.Bad,
-		start: o.Start.UTC().Truncate(time.Millisecond), secrets: o.Secrets,
+		start: o.Start.UTC().Truncate(time.Millisecond), secrets: o.Secrets, episodes: o.Episodes,
 	}
 	if p.rate == 0 {
 		p.rate = defaultRate

@@ -10,6 +10,8 @@ import (
 type Source struct {
 	Name   string
 	Weight int // share of the calls
+	// Regions are those that its calls can be in; none: it does not tell.
+	Regions []string
 	// Settings the senders need beside those of the receiver.
 	Settings []normalizer.Setting
 	// Generate draws random bytes and fills both halves of the secrets, except

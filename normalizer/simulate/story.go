@@ -35,6 +35,7 @@ type Call struct {
 	CallerName string
 	Codec      string // as in SDP: PCMU, opus
 	Agent      agent
+	Region     string // "": one of those that the form knows
 
 	Started, Ringing, Answered, Ended time.Time // Answered is zero where nobody did
 	Path                              path
@@ -210,4 +211,12 @@ func Seconds(s float64) time.Duration {
 func Round(v float64, decimals int) float64 {
 	p := math.Pow10(decimals)
 	return math.Round(v*p) / p
+}
+
+// InRegion is the region of the call, else one of those given.
+func (s *Call) InRegion(of ...string) string {
+	if s.Region != "" {
+		return s.Region
+	}
+	return s.Pick(of...)
 }

@@ -12,20 +12,34 @@ import (
 const maxSamples = 5
 
 // opening is the first reply. The root changes; the reply keeps the value at
-// opening and sample calls, a line each.
+// opening and the first calls, a line each. What the root says, that it opened, when
+// and how severe it is, is said again only where it is no longer so.
 func (w *writer) opening(in *rules.Incident) message {
-	head := joined(" ", "Opened", when(in.OpenedAt)) + " as " + inSentence(severityName(notifier.OpeningSeverity(in)))
-	var value markup
-	if v := in.Values; v != nil {
-		value = code(v.Name, 120) + " was " + joined("; ", plain(v.OpeningText()), plain(v.OpeningMeasure.Coverage()))
+	var head, value markup
+	if was := notifier.OpeningSeverity(in); was != in.Severity {
+		head = joined(" ", "Opened", when(in.OpenedAt)) + " as " + inSentence(severityName(was))
 	}
-	body := section("opening", lines(limitSection, "*"+head+"*", value))
-	body = append(body, section("samples", w.samples(in))...)
+	if v := in.Values; v != nil {
+		value = "At the opening " + code(v.Name, 120) + " was " + joined("; ", plain(v.OpeningText()), plain(v.OpeningMeasure.Coverage()))
+	}
+	samples, calls := w.samples(in)
+	if head == "" && value == "" && samples == "" {
+		head = joined(" ", "Opened", when(in.OpenedAt)) // nothing else is known
+	}
+	body := section("opening", lines(limitSection, bold(head), value))
+	body = append(body, section("samples", samples)...)
 	return message{
-		Text:        sentence(joined(": ", head, w.because(&in.Opening))),
+		Text:        sentence(stop(head), stop(value), stop(calls)),
 		Blocks:      w.table(in),
 		Attachments: bar(openingColor(in), body...),
 	}
+}
+
+func bold(m markup) markup {
+	if m == "" {
+		return ""
+	}
+	return "*" + m + "*"
 }
 
 // openingColor is that of the severity it opened with.
@@ -33,8 +47,8 @@ func openingColor(in *rules.Incident) string {
 	return color(&rules.Incident{State: rules.Firing, Severity: notifier.OpeningSeverity(in)})
 }
 
-// samples are up to five calls, the opening one first.
-func (w *writer) samples(in *rules.Incident) markup {
+// samples are up to five calls, the opening one first, and the same in a sentence.
+func (w *writer) samples(in *rules.Incident) (list, said markup) {
 	var ls []markup
 	seen := map[call.Key]bool{}
 	for _, s := range append([]rules.Evidence{in.Opening}, in.Samples...) {
@@ -42,15 +56,20 @@ func (w *writer) samples(in *rules.Incident) markup {
 			continue
 		}
 		seen[s.Call.Key()] = true
+		if len(ls) == 0 {
+			said = joined(", ", "Opened by call "+code(s.Call.CallID, maxValue), w.because(&s))
+		}
 		ls = append(ls, joined("  ·  ", "• "+w.callName(&s.Call), w.callLine(&s.Call), w.because(&s)))
 	}
-	switch len(ls) {
-	case 0:
-		return ""
-	case 1:
-		return lines(limitSection, "*Sample call*", ls[0])
+	switch {
+	case len(ls) == 0:
+		return "", ""
+	case len(ls) == 1 && in.Values == nil:
+		return lines(limitSection, "*Opened by this call*", ls[0]), said
+	case in.Values != nil:
+		said = count(len(ls), "sample call")
 	}
-	return lines(limitSection, append([]markup{"*Sample calls*"}, ls...)...)
+	return lines(limitSection, append([]markup{"*Sample calls*"}, ls...)...), said
 }
 
 // callName is the id of a call, linked to its page where there is a console.

@@ -375,7 +375,6 @@ func (s *scene) postOther() (notifier.Place, error) {
 func TestLookGoesOn(t *testing.T) {
 	t.Parallel()
 	long(t)
-	t.Parallel()
 	s := newScene(t, channel)
 	s.fake.SetFault(func(c slackfake.Call) slackfake.Fault {
 		return slackfake.Fault{Status: 500, Commit: c.Method == "chat.postMessage"}
@@ -413,7 +412,6 @@ func TestLookGoesOn(t *testing.T) {
 func TestChannelTooFull(t *testing.T) {
 	t.Parallel()
 	long(t)
-	t.Parallel()
 	s := newScene(t, channel)
 	s.fake.SetFault(func(slackfake.Call) slackfake.Fault { return slackfake.Fault{Status: 500} })
 	s.handle(rules.StepOpened, notifiertest.Opened())

@@ -48,7 +48,6 @@ func (m *memory) damage(change func([]byte) []byte) {
 func TestDamagedLedgerAnnouncesNothingTwice(t *testing.T) {
 	t.Parallel()
 	long(t)
-	t.Parallel()
 	life := []struct {
 		step rules.Step
 		in   rules.Incident

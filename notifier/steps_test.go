@@ -177,7 +177,7 @@ func TestEveryStepSpeaksOnce(t *testing.T) {
 	if got := names(s.one()); got != want {
 		t.Errorf("thread has %q, want %q", got, want)
 	}
-	for i, text := range []string{"Sample call", "Still open", "Still open", "Acknowledged by ana", "No longer acknowledged", "Silenced until", "Silence ended"} {
+	for i, text := range []string{"Opened by this call", "Still open", "Still open", "Acknowledged by ana", "No longer acknowledged", "Silenced until", "Silence ended"} {
 		if shown := s.one().Replies[i].Shown; !strings.Contains(shown, text) {
 			t.Errorf("reply %d does not say %q: %s", i, text, shown)
 		}

@@ -42,7 +42,6 @@ func (s *scene) everything() string {
 func TestStormOf2000Incidents(t *testing.T) {
 	t.Parallel()
 	long(t)
-	t.Parallel()
 	const many = 2000
 	s := stormScene(t)
 	for i := range many {

@@ -77,7 +77,6 @@ func TestTroubleShowsWithinAMinute(t *testing.T) {
 func TestNoTroubleWhereNoneIs(t *testing.T) {
 	t.Parallel()
 	long(t)
-	t.Parallel()
 	t.Run("one failure", func(t *testing.T) {
 		s := newScene(t, channel)
 		s.fake.SetFault(nth("chat.postMessage", 1, slackfake.Fault{Status: 503}))

@@ -28,18 +28,17 @@ func tenth(permille float64) string {
 	return strconv.FormatFloat(permille/10+0, 'f', -1, 64) + " %"
 }
 
-// Amount writes a number with at most three significant digits and a short unit
-// of thousands: "812", "12.3 k", "1.2 M".
+// Amount writes a number, from ten thousand on with a short unit: "812", "12.3 k", "1.2 M".
 func Amount(n int64) string {
 	v, unit := float64(n), ""
+	if math.Abs(v) < 9999.5 {
+		return Grouped(strconv.FormatInt(n, 10))
+	}
 	for _, next := range []string{" k", " M", " G"} {
-		if math.Abs(v) < 9999.5 {
+		if math.Abs(v) < 999.95 {
 			break
 		}
 		v, unit = v/1000, next
-	}
-	if unit == "" {
-		return Grouped(strconv.FormatInt(n, 10))
 	}
 	return strconv.FormatFloat(v, 'f', 1, 64) + unit
 }

@@ -5,7 +5,7 @@ import "time"
 // Rendered are the requests of call number i with a fault, in one form of a source.
 func Rendered(src *Source, form *Form, f Fault, i int, start time.Time, secrets Secrets) []Request {
 	p := &plan{seed: 1, rate: 1, start: start, secrets: secrets}
-	return scheduledCall{variant{src, form}, f}.requests(p, i, 0)
+	return scheduledCall{variant: variant{src, form}, fault: f}.requests(p, i, 0)
 }
 
 // Again is a retry of a request.

@@ -277,3 +277,29 @@ func deref(v *float64) any {
 	}
 	return *v
 }
+
+// During an episode the calls of its provider are bad in its region, and the others
+// are as they were.
+func TestEpisode(t *testing.T) {
+	o := simulate.Options{Seed: 5, Scenario: "good", Rate: 5, Count: 600, Episodes: []simulate.Episode{
+		{Provider: "bird", Region: "eu-west-1", From: 30 * time.Second, To: 90 * time.Second, Fault: simulate.LowMOS, Share: 0.9},
+	}}
+	good, bad := calls(t, o)
+	if len(bad) < 30 {
+		t.Fatalf("%d bad calls", len(bad))
+	}
+	for k, c := range bad {
+		if k.Provider != "bird" || c.Region != "eu-west-1" {
+			t.Errorf("bad call of %s in %q", k.Provider, c.Region)
+		}
+	}
+	for k, c := range good {
+		if k.Provider == "bird" && c.MOS != nil && *c.MOS < 3.5 {
+			t.Errorf("good call with MOS %v", *c.MOS)
+		}
+	}
+	again, _ := calls(t, o)
+	if len(again) != len(good) {
+		t.Errorf("%d good calls, then %d", len(good), len(again))
+	}
+}

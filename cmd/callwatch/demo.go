@@ -105,7 +105,7 @@ func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFl
 	}
 	if story {
 		options = storyOptions(options)
-		if err := a.addHistory(ctx, options); err != nil && ctx.Err() == nil {
+		if err := a.addHistory(ctx, s.providers, options); err != nil && ctx.Err() == nil {
 			return err
 		}
 		options.Start = time.Now()
@@ -126,7 +126,7 @@ func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFl
 	go func() {
 		defer close(told)
 		if story {
-			n := narrator{app: a, out: out, base: base, begun: options.Start}
+			n := narrator{app: a, out: out, of: len(s.simulators.Names()), base: base, begun: options.Start}
 			n.tell(ctx, options.Episodes)
 			return
 		}

@@ -12,7 +12,6 @@ import (
 
 	"callwatch"
 	"callwatch/normalizer"
-	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 	"callwatch/rules"
 )
@@ -73,7 +72,7 @@ func storyRules() []byte {
 
 // addHistory stores the calls of the hour before, as an import does: they are shown
 // and alert nobody.
-func (a *app) addHistory(ctx context.Context, o simulate.Options) error {
+func (a *app) addHistory(ctx context.Context, providers normalizer.Registry, o simulate.Options) error {
 	rate := float64(historyCalls) / historyTime.Seconds()
 	o.Episodes, o.Seed, o.Rate, o.Count = nil, o.Seed+1, rate, historyCalls
 	o.Start = o.Start.Add(-historyTime - 5*time.Minute) // all of it is over
@@ -84,7 +83,11 @@ func (a *app) addHistory(ctx context.Context, o simulate.Options) error {
 	var storing sync.WaitGroup
 	slots, failed := make(chan struct{}, 64), make(chan error, 1)
 	for r := range traffic {
-		body, err := verifiedBody(ctx, &r, o.Secrets, o.Start.Add(r.At))
+		p, found := providers.Find(r.Provider)
+		if !found {
+			return fmt.Errorf("make history: there is no provider %s", r.Provider)
+		}
+		body, err := verifiedBody(ctx, &p, &r, o.Secrets, o.Start.Add(r.At))
 		if err != nil {
 			return fmt.Errorf("make history: %w", err)
 		}
@@ -110,18 +113,14 @@ func (a *app) addHistory(ctx context.Context, o simulate.Options) error {
 }
 
 // verifiedBody signs a simulated request and verifies it, as of a time.
-func verifiedBody(ctx context.Context, r *simulate.Request, secrets simulate.Secrets, at time.Time) (normalizer.Body, error) {
+func verifiedBody(ctx context.Context, p *normalizer.Provider, r *simulate.Request, secrets simulate.Secrets, at time.Time) (normalizer.Body, error) {
 	const address = "http://127.0.0.1:8080"
 	req, err := r.Sign(ctx, simulate.Target{URL: address}, at)
 	if err != nil {
 		return normalizer.Body{}, err
 	}
-	p, found := registry.Find(r.Provider)
-	if !found {
-		return normalizer.Body{}, fmt.Errorf("there is no provider %s", r.Provider)
-	}
 	_, token, _ := strings.Cut(req.URL.Path, "/webhooks/"+r.Provider)
-	verified, err := normalizer.Verify(p, &normalizer.Request{
+	verified, err := normalizer.Verify(*p, &normalizer.Request{
 		URL: address + req.URL.RequestURI(), Header: req.Header, Body: r.Body, Token: strings.TrimPrefix(token, "/"),
 		ReceivedAt: at, ContentType: req.Header.Get("Content-Type"),
 	}, secrets.Receive[r.Provider])
@@ -135,6 +134,7 @@ func verifiedBody(ctx context.Context, r *simulate.Request, secrets simulate.Sec
 type narrator struct {
 	app   *app
 	out   io.Writer
+	of    int // providers
 	base  string
 	begun time.Time
 	seen  map[string]rules.Incident
@@ -150,7 +150,7 @@ func (n *narrator) say(format string, args ...any) {
 // tell narrates until ctx ends.
 func (n *narrator) tell(ctx context.Context, episodes []simulate.Episode) {
 	n.seen = map[string]rules.Incident{}
-	n.say("Healthy traffic of %d providers, with an hour of it before. Look at %s/", len(registry.Simulators().Names()), n.base)
+	n.say("Healthy traffic of %d providers, with an hour of it before. Look at %s/", n.of, n.base)
 	type line struct {
 		at   time.Duration
 		text string

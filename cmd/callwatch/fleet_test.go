@@ -94,11 +94,11 @@ func judgeFleet(t *testing.T, set *rules.Set, o simulate.Options) map[string]rul
 	}
 	for r := range traffic {
 		now := o.Start.Add(r.At)
-		body, err := verifiedBody(t.Context(), &r, secrets, now)
+		p, _ := registry.Find(r.Provider)
+		body, err := verifiedBody(t.Context(), &p, &r, secrets, now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, _ := registry.Find(r.Provider)
 		events, err := normalizer.Events(p, &body, normalizer.Options{})
 		if err != nil {
 			t.Fatal(err)

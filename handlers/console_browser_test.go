@@ -586,3 +586,21 @@ func TestCallsScan(t *testing.T) {
 		t.Errorf("the browser complains: %q", got)
 	}
 }
+
+// TestOverviewPicture takes the picture that README shows, of a fleet with one bad
+// region: go test ./handlers -run OverviewPicture -screenshots ../docs/images.
+func TestOverviewPicture(t *testing.T) {
+	if *screenshots == "" {
+		t.Skip("without -screenshots there is no picture")
+	}
+	ctx := browser(t)
+	o := newOffice(t)
+	o.fleet()
+	url := serve(t, handlers.Config{Dev: true, API: o.api()})
+	do(ctx, t, chromedp.EmulateViewport(1440, 1080))
+	open(ctx, t, url+"/")
+	png := do(ctx, t, chromedp.CaptureScreenshot())
+	if err := os.WriteFile(filepath.Join(*screenshots, "overview.png"), png, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -43,7 +43,7 @@ func running(t *testing.T, change func(*config.Config)) (*app, string) {
 func inDevelopment(t *testing.T, log *slog.Logger, change func(*config.Config)) (*app, string) {
 	t.Helper()
 	cfg := defaultConfig()
-	cfg.DataDir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
+	cfg.DataDir, cfg.Listen, cfg.Rules = t.TempDir(), "127.0.0.1:0", writeRules(t, networkRule)
 	change(&cfg)
 	a, err := newApp(t.Context(), cfg, devMode, log)
 	if err != nil {
@@ -108,6 +108,10 @@ func listed(t *testing.T, base string) []rules.Incident {
 	}
 	return found
 }
+
+// networkRule alerts on each call that the network failed, as the shipped rules do in
+// shadow.
+const networkRule = "rules:\n  - name: call-failures\n    on: [ended, report]\n    by: [provider, sipCode]\n    when: sipCode >= 500 && sipCode < 600 || sipCode == 408\n"
 
 const failedRule = "rules:\n  - name: call-failures\n    when: status == \"failed\"\n    by: [provider, callId]\n"
 

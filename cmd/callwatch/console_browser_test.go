@@ -73,6 +73,8 @@ func TestConsoleOfDemo(t *testing.T) {
 	}
 
 	show("/")
+	truth(`document.querySelector(".tile") !== null || document.body.innerText.includes("Open incidents")`)
+	show("/live")
 	truth(`document.querySelector('#link.live') !== null && Number(document.getElementById('total').textContent) > 20`)
 	truth(`document.querySelector('tr[data-band=bad] a[href^="/calls/telnyx/"]') !== null`)
 	path := text(`document.querySelector('tr[data-band=bad] a[href^="/calls/telnyx/"]').getAttribute('href')`)

@@ -378,7 +378,7 @@ func TestDevConsole(t *testing.T) {
 	t.Parallel()
 	log := testLogger(t)
 	cfg := defaultConfig()
-	cfg.DataDir, cfg.Listen, cfg.Rules = t.TempDir(), "127.0.0.1:0", writeRules(t, failedRule)
+	cfg.DataDir, cfg.Listen, cfg.Rules = t.TempDir(), "127.0.0.1:0", writeRules(t, networkRule)
 	a, err := newApp(t.Context(), cfg, devMode, log)
 	if err != nil {
 		t.Fatal(err)

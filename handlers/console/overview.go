@@ -55,7 +55,7 @@ type heatMap struct {
 	Omitted int
 }
 
-type heatColumn struct{ Value, Title string }
+type heatColumn struct{ Title string }
 
 type heatRow struct {
 	Provider, Href string
@@ -297,13 +297,13 @@ func tilesOf(s *backend.Stats, calls string) []tile {
 	}
 	count := tile{Title: "Calls", Value: wording.Amount(now.Calls), Href: calls, Spark: series(func(f *backend.Figures) *float64 { return number(f.Calls) })}
 	if before.Calls > 0 {
-		count.Change = signed((float64(now.Calls)-float64(before.Calls))/float64(before.Calls)*100, 0) + " %"
+		count.Change = grown(float64(now.Calls), float64(before.Calls))
 	}
 	tiles := []tile{
 		count,
 		rate("Answered (ASR)", func(f *backend.Figures) backend.Rate { return f.Answered }, "up", ""),
 		quantity("MOS median", func(f *backend.Figures) *float64 { return f.MOS.Median }, func(f *backend.Figures) int64 { return f.MOS.Known }, 2, "", "up", "&sort=mos"),
-		quantity("MOS 5th percentile", func(f *backend.Figures) *float64 { return f.MOS.P5 }, func(f *backend.Figures) int64 { return f.MOS.Known }, 2, "", "up", "&sort=mos"),
+		quantity("MOS p5", func(f *backend.Figures) *float64 { return f.MOS.P5 }, func(f *backend.Figures) int64 { return f.MOS.Known }, 2, "", "up", "&sort=mos"),
 		rate("MOS below 3.5", func(f *backend.Figures) backend.Rate { return f.Bad }, "down", "&filter="+url.QueryEscape("mos < 3.5")+"&sort=mos"),
 		quantity("Packet loss p95", func(f *backend.Figures) *float64 { return f.LossPct.P95 }, func(f *backend.Figures) int64 { return f.LossPct.Known }, 2, " %", "down", "&sort=-packetLossPct"),
 		quantity("Agent turn p95", func(f *backend.Figures) *float64 { return f.TurnMs.P95 }, func(f *backend.Figures) int64 { return f.TurnMs.Known }, 0, " ms", "down", "&sort=-turnLatencyMs"),
@@ -329,7 +329,7 @@ func costTile(now, before *backend.Figures, calls string) tile {
 		parts = append(parts, strings.TrimSpace(strconv.FormatFloat(c.Sum, 'f', 2, 64)+" "+c.Currency))
 		known += c.Known
 		if len(now.Costs) == 1 && len(before.Costs) == 1 && before.Costs[0].Currency == c.Currency && before.Costs[0].Sum > 0 {
-			t.Change = signed((c.Sum-before.Costs[0].Sum)/before.Costs[0].Sum*100, 0) + " %"
+			t.Change = grown(c.Sum, before.Costs[0].Sum)
 		}
 	}
 	t.Value = strings.Join(parts, ", ")
@@ -354,6 +354,15 @@ func changed(now, before *float64, decimals int, unit, better string) (text, ton
 		tone = "better"
 	}
 	return signed(d, decimals) + unit, tone
+}
+
+// grown is by how much an amount grew or fell.
+func grown(now, before float64) string {
+	percent := (now - before) / before * 100
+	if math.Abs(percent) < 0.5 {
+		return "no change"
+	}
+	return signed(percent, 0) + " %"
 }
 
 func signed(v float64, decimals int) string {
@@ -406,7 +415,7 @@ func (v *overviewView) heatOf(groups []backend.Group, omitted int) (h heatMap) {
 	h.Omitted = omitted + max(0, len(values)-maxHeatValues)
 	values = values[:min(len(values), maxHeatValues)]
 	for _, value := range values {
-		h.Columns = append(h.Columns, heatColumn{cmp.Or(value, "unknown"), value})
+		h.Columns = append(h.Columns, heatColumn{Title: cmp.Or(value, "unknown")})
 	}
 	slices.Sort(providers)
 	for _, p := range providers {

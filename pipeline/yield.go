@@ -31,6 +31,18 @@ type Traffic struct {
 func (t *Traffic) begin() { t.now.Add(1); t.total.Add(1) }
 func (t *Traffic) end()   { t.now.Add(-1) }
 
+// Yield waits while webhooks are being stored, 5 ms at most: their senders wait for
+// the answer.
+func (t *Traffic) Yield(ctx context.Context) {
+	for end := time.Now().Add(longPause); t.now.Load() > 0 && time.Now().Before(end); {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(shortPause):
+		}
+	}
+}
+
 // yielding gives webhooks priority while a stage works off a backlog: their senders
 // wait for the answer. It costs nothing when nothing arrives, when there is no
 // backlog, and when the backlog would not shrink fast. One goroutine calls did;

@@ -46,6 +46,9 @@ func (a *app) api() *api.API {
 func (a *app) reads() *backend.History {
 	h := a.query.Backend()
 	h.Status, h.Receivers = a.status, a.receivers
+	if a.model != nil {
+		h.Model = a.model.ReadModel()
+	}
 	h.Store, h.PruneStore = a.maintenance.StoreSize, a.maintenance.Prune
 	h.Replay = func(ctx context.Context, ids []string) (backend.Replayed, error) {
 		done, err := a.maintenance.ReplayDeadLetters(ctx, ids)

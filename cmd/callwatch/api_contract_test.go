@@ -238,6 +238,35 @@ func TestAPIKeepsItsDocument(t *testing.T) {
 		t.Errorf("filtered %+v", got)
 	}
 	c.ask("GET", "/calls/butter/call_1", "", 200)
+	if err := a.model.Current(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	type calls struct {
+		Calls []backend.CallRow
+		Next  string
+	}
+	_, answer = c.ask("GET", "/calls?limit=2&sort=-callId", "", 200)
+	some2 := into[calls](t, answer)
+	_, answer = c.ask("GET", "/calls?limit=2&sort=-callId&cursor="+some2.Next, "", 200)
+	rest2 := into[calls](t, answer)
+	if len(some2.Calls) != 2 || some2.Calls[0].Call.CallID != "call_2" || len(rest2.Calls) != 1 || rest2.Next != "" {
+		t.Errorf("pages of calls: %+v, then %+v", some2, rest2)
+	}
+	_, answer = c.ask("GET", "/calls?q=call_2&filter=status%20==%20%22failed%22", "", 200, "Accept", "application/x-ndjson")
+	if got := into[backend.CallRow](t, answer); got.Call.CallID != "call_2" || len(got.Incidents) != 1 {
+		t.Errorf("lines of calls %s", answer)
+	}
+	if res, answer := c.ask("GET", "/calls", "", 200, "Accept", "text/csv, */*;q=0.5"); bytes.Count(answer, []byte("\n")) != 4 || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/csv") {
+		t.Errorf("CSV %s", answer)
+	}
+	_, answer = c.ask("GET", "/stats?by=region&byProvider=true&bucket=1h&compare=true", "", 200)
+	if got := into[backend.Stats](t, answer); got.Total.Calls != 3 || got.Total.Failed.True != 3 || len(got.Groups) != 1 || got.Source != "rollups" {
+		t.Errorf("figures %s", answer)
+	}
+	_, answer = c.ask("GET", "/rules/low-mos", "", 200)
+	if got := into[struct{ Rule rules.Health }](t, answer); got.Rule.Rule != "low-mos" {
+		t.Errorf("rule %s", answer)
+	}
 	c.ask("GET", "/calls/butter/call%2F3", "", 200)
 	c.ask("GET", "/calls/butter/call_1/explain", "", 200)
 	c.ask("POST", "/calls/butter/call_1/try", `{"expr": "durationSec == 0"}`, 200)
@@ -262,6 +291,10 @@ func TestAPIKeepsItsDocument(t *testing.T) {
 	_, answer = c.ask("GET", "/incidents/"+id, "", 200)
 	if shown := into[struct{ Transitions []rules.Transition }](t, answer); len(shown.Transitions) == 0 {
 		t.Errorf("incident without transitions: %s", answer)
+	}
+	_, answer = c.ask("GET", "/incidents/"+id+"/calls", "", 200)
+	if got := into[calls](t, answer); len(got.Calls) != 1 || got.Calls[0].Incidents[0] != id {
+		t.Errorf("calls of the incident: %s", answer)
 	}
 	c.ask("POST", "/incidents/"+id+"/ack", `{"by":"ada"}`, 200)
 	for state, want := range map[string]int{"open": 3, "acknowledged": 1, "silenced": 0, "resolved": 0} {
@@ -349,6 +382,17 @@ func TestAPIRefuses(t *testing.T) {
 		"endless filter":           {"GET", "/events?filter=" + long, "", 422, "query.filter"},
 		"wrong filter of a stream": {"GET", "/events/stream?filter=mos", "", 422, `"line":1`},
 		"no place in a stream":     {"GET", "/events/stream?after=first", "", 400, "after"},
+		"calls beyond a page":      {"GET", "/calls?limit=1001", "", 422, "query.limit"},
+		"wrong filter of calls":    {"GET", "/calls?filter=moss%20%3C%203", "", 422, "unknown-field"},
+		"raw in a filter of calls": {"GET", "/calls?filter=raw.x%20==%201", "", 422, "raw"},
+		"no column of calls":       {"GET", "/calls?sort=raw", "", 422, "sorted"},
+		"no cursor of calls":       {"GET", "/calls?cursor=x", "", 422, "cursor"},
+		"no severity of calls":     {"GET", "/calls?severity=bad", "", 422, "query.severity"},
+		"no dimension":             {"GET", "/stats?by=raw", "", 422, "query.by"},
+		"no bucket":                {"GET", "/stats?bucket=long", "", 400, "bucket"},
+		"backwards":                {"GET", "/stats?since=2026-11-02T00:00:00Z&until=2026-11-01T00:00:00Z", "", 422, "since"},
+		"no such rule":             {"GET", "/rules/none", "", 404, "No such rule"},
+		"calls of no incident":     {"GET", "/incidents/inc_none/calls", "", 404, "No such incident"},
 		"no such call":             {"GET", "/calls/butter/nobody", "", 404, "No such call"},
 		"no such call explained":   {"GET", "/calls/butter/nobody/explain", "", 404, "No such call"},
 		"wrong expression":         {"POST", "/calls/butter/call_1/try", `{"expr":"mos <"}`, 422, `"line":1`},

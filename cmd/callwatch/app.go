@@ -15,6 +15,7 @@ import (
 	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
 	"callwatch/pipeline/query"
+	"callwatch/pipeline/readmodel"
 	"callwatch/pipeline/rulefile"
 	"callwatch/pipeline/telemetry"
 	"callwatch/rules"
@@ -59,6 +60,7 @@ type app struct {
 	fetch       *pipeline.Fetch
 	audit       *pipeline.Audit
 	query       *query.Reader
+	model       *readmodel.Model // nil: it is switched off
 	maintenance *maintenance.Maintenance
 }
 
@@ -137,6 +139,11 @@ func (a *app) wire(ctx context.Context, mode mode, set *rules.Set) (err error) {
 		Store: a.store, Fold: a.cfg.Folding(), Rules: a.judge.Rules, Engine: a.judge.Look, Notifier: a.announce.Notifier,
 		Workspace: a.cfg.Workspace, Log: a.log,
 	})
+	if !a.cfg.ReadModel.Off {
+		a.model = readmodel.New(readmodel.Config{
+			Path: a.cfg.ModelFile(), Store: a.store, Fold: a.cfg.Folding(), Rules: a.judge.Rules, Log: a.log, Pause: traffic.Yield,
+		})
+	}
 	a.maintenance = a.newMaintenance(&pipeline.Running{Store: a.store, Leases: a.leases, Normalize: a.normalize, Judge: a.judge})
 	if a.server, err = handlers.Listen(a.cfg.Listen, a.handling()); err != nil {
 		return usage(fmt.Errorf("%sLISTEN: %w", config.Prefix, err))
@@ -189,10 +196,14 @@ func (a *app) fetching() pipeline.FetchConfig {
 }
 
 func (a *app) newMaintenance(stages maintenance.Stages) *maintenance.Maintenance {
+	var model maintenance.Eraser = readmodel.File{Path: a.cfg.ModelFile()}
+	if a.model != nil {
+		model = a.model
+	}
 	return maintenance.New(maintenance.Config{
 		Providers: a.cfg.Registry,
 		Store:     a.store, Stages: stages, Events: a.normalize.Events, Keys: a.cfg.Keys, Log: a.log,
-		Tombstones: a.erased,
+		Tombstones: a.erased, Further: []maintenance.Eraser{model},
 		Backtest: func() (*rules.Set, backtest.Options, error) {
 			plan, err := planBacktest(&a.cfg, "", "")
 			if err != nil {
@@ -242,10 +253,14 @@ func shippedRules(path string) []byte {
 
 // scraped are the states that /metrics reads.
 func (a *app) scraped() telemetry.Sources {
-	return telemetry.Sources{
+	scraped := telemetry.Sources{
 		Store: a.store, Judge: a.judge, Announce: a.announce, Fetch: a.fetch, Backlog: a.backlog,
 		RulesInForce: func() bool { return !a.rules.Status().Refused() },
 	}
+	if a.model != nil {
+		scraped.ModelBehind = func() uint64 { return a.model.Status().Behind }
+	}
+	return scraped
 }
 
 // backlog is what each stage of this replica has still to work on.
@@ -260,6 +275,9 @@ func (a *app) stages() map[string]pipeline.Stage {
 	all[pipeline.NormalizeLease], all[pipeline.JudgeLease], all[pipeline.AnnounceLease] = a.normalize.Run, a.judge.Run, a.announce.Run
 	for name, stage := range a.query.Stages() {
 		all[name] = stage
+	}
+	if a.model != nil {
+		all["read-model"] = a.model.Run
 	}
 	if a.cfg.Slack.Buttons() && a.cfg.Slack.AppToken != "" {
 		all["listen"] = a.listen

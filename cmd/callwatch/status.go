@@ -70,6 +70,9 @@ func (a *app) status(ctx context.Context) backend.Status {
 	if u := a.store.Usage(); u.Limit > 0 {
 		s.Store = maintenance.StoreUsage(&u)
 	}
+	if a.model != nil {
+		s.Model = new(a.model.Status())
+	}
 	s.Receivers = append(s.Receivers, a.receivers(ctx)...)
 	return s
 }

@@ -95,6 +95,7 @@ func Mount(e *echo.Echo, a API, env Env) Routes {
 	s.routeDeadLetters()
 	s.routeStatus()
 	s.routeStore()
+	s.routeModel()
 	s.routeDocument(routes)
 	return routes
 }
@@ -128,6 +129,14 @@ func schemaName(t reflect.Type, hint string) string {
 		return "BacktestRule"
 	case reflect.TypeFor[backtest.Totals]():
 		return "BacktestTotals"
+	case reflect.TypeFor[backend.Point]():
+		return "StatsPoint"
+	case reflect.TypeFor[backend.Group]():
+		return "StatsGroup"
+	case reflect.TypeFor[backend.Rate]():
+		return "StatsRate"
+	case reflect.TypeFor[backend.Cost]():
+		return "StatsCost"
 	default:
 		return huma.DefaultSchemaNamer(t, hint)
 	}

@@ -66,8 +66,11 @@ func refused(what string, problems rules.Problems) *ProblemDetails {
 func (s *service) problemOf(ctx context.Context, operation string, err error) *ProblemDetails {
 	var p *ProblemDetails
 	var problems rules.Problems
+	var query *backend.QueryError
 	switch {
 	case errors.As(err, &p):
+	case errors.As(err, &query):
+		p = unprocessable(query.Reason)
 	case errors.As(err, &problems):
 		p = refused("expression", problems)
 	case errors.Is(err, backend.ErrNotFound):

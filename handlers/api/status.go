@@ -31,6 +31,7 @@ type Status struct {
 	Dead       uint64                   `json:"deadLetters"`
 	Receivers  []backend.Receiver       `json:"receivers" doc:"where alerts go, once one went there"`
 	Store      *backend.StoreUsage      `json:"store,omitempty" doc:"how full the embedded store is"`
+	Model      *backend.ModelStatus     `json:"readModel,omitempty" doc:"how far lists of calls and figures have come; absent where the read model is switched off"`
 }
 
 type statusOutput struct{ Body Status }
@@ -86,6 +87,6 @@ func (s *service) status(ctx context.Context, _ *noInput) (*statusOutput, error)
 	return &statusOutput{Status{
 		Version: h.Version, Started: h.Started, Durability: h.Durability, Ready: h.Ready, Checks: h.Checks,
 		Rules: s.Rules(), Judged: s.Progress(), Backlog: h.Backlog, Incidents: len(s.Open()), Silences: len(s.API.Silences()),
-		Providers: h.Providers, Streams: h.Streams, Dead: h.Dead, Receivers: h.Receivers, Store: h.Store,
+		Providers: h.Providers, Streams: h.Streams, Dead: h.Dead, Receivers: h.Receivers, Store: h.Store, Model: h.Model,
 	}}, nil
 }

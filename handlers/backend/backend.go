@@ -184,7 +184,8 @@ type Status struct {
 	Backlog    uint64           `json:"backlog"` // events that wait to be judged
 	Dead       uint64           `json:"deadLetters"`
 	Receivers  []Receiver       `json:"receivers"`
-	Store      *StoreUsage      `json:"store,omitempty"` // absent on an external server
+	Store      *StoreUsage      `json:"store,omitempty"`     // absent on an external server
+	Model      *ModelStatus     `json:"readModel,omitempty"` // absent where there is none
 }
 
 // Check is one thing readiness looks at.

@@ -2,16 +2,11 @@ package backend
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"callwatch/call"
 	"callwatch/rules"
 )
-
-// ErrOff says that the read model is switched off: there is no list of calls, no
-// search and no figures.
-var ErrOff = errors.New("the read model is switched off")
 
 // ReadModel is what is asked about many calls. Its functions may be called by many
 // requests at once, and end with their context. While the model is being built they
@@ -79,14 +74,12 @@ type CallPage struct {
 
 // CallRow is one call as lists show it.
 type CallRow struct {
-	// Call holds the facts of the call: no intervals, counters and members of raw.
-	Call call.Event
-	// At is when the call began, or when it was first heard of where that is not known.
-	At        time.Time
-	Account   string         // of the provider; "" where there is one only
-	Severity  rules.Severity // of its worst incident; "" where it has none
-	Incidents []string       // ids, oldest first
-	Events    int            // stored of the call
+	At        time.Time      `json:"at" doc:"when the call began, or when it was first heard of where that is not known"`
+	Account   string         `json:"account,omitempty" doc:"of the provider, where there are several"`
+	Severity  rules.Severity `json:"severity,omitempty" doc:"of its worst incident"`
+	Incidents []string       `json:"incidents,omitempty" doc:"ids of the incidents that name it"`
+	Events    int            `json:"events" doc:"stored of the call"`
+	Call      call.Event     `json:"call" doc:"the facts of the call, without intervals and raw"`
 }
 
 // Dimensions are the names by which Stats groups.
@@ -212,7 +205,7 @@ type Difference struct {
 
 // ModelStatus is how far the read model has come.
 type ModelStatus struct {
-	Off        bool      `json:"off,omitempty"`
+	Off        bool      `json:"off,omitempty" doc:"it is switched off"`
 	Event      uint64    `json:"event" doc:"sequence of the last event that is in the model"`
 	Transition uint64    `json:"transition"`
 	Behind     uint64    `json:"behind" doc:"stored events that are not in the model yet"`

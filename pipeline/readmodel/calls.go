@@ -80,7 +80,14 @@ type selection struct {
 
 	where []string
 	args  []any
+
+	// choose, if set, judges calls in Go; named says that the incident namedBy names it.
+	choose  func(e *call.Event, named bool) bool
+	namedBy string
 }
+
+// scans reports whether calls are looked at one by one.
+func (s *selection) scans() bool { return s.filter != nil || s.choose != nil }
 
 // checked reads a query. What is wrong with it are rules.Problems or a QueryError.
 func checked(q backend.CallQuery) (*selection, error) {
@@ -210,7 +217,7 @@ func (l *lister) run() (err error) {
 		return err
 	}
 	defer l.row.Close() //nolint:errcheck // it has the error of the last step
-	if l.filter != nil && l.Scanned != nil {
+	if l.scans() && l.Scanned != nil {
 		if err := l.count(); err != nil {
 			return err
 		}
@@ -268,12 +275,16 @@ func (l *lister) part(known bool) error {
 			where, args = append(where, "("+l.sort+", c.seq) "+compare+" (?, ?)"), append(args, l.start.Value, l.start.Seq)
 		}
 	}
-	columns := "c.seq, " + l.sort
+	columns, named := "c.seq, "+l.sort+", ", "0"
+	if l.namedBy != "" {
+		named, args = "c.seq IN "+namedCalls, append([]any{l.namedBy}, args...)
+	}
+	columns += named
 	for _, c := range l.reads {
 		columns += ", c." + c.name
 	}
 	sql := "SELECT " + columns + " FROM calls c" + whereOf(where) + " ORDER BY " + order
-	if l.filter == nil {
+	if !l.scans() {
 		sql += fmt.Sprintf(" LIMIT %d", l.limit+1-len(l.page.Calls))
 	}
 	return each(l.conn, sql, args, func(s *sqlite3.Stmt) (bool, error) { return l.take(s, known) })
@@ -287,13 +298,13 @@ func (l *lister) take(s *sqlite3.Stmt, known bool) (more bool, err error) {
 	}
 	seq := s.ColumnInt64(0)
 	passes := true
-	if l.filter != nil {
+	if l.scans() {
 		l.page.Scanned++
 		var e call.Event
 		for i := range l.reads {
-			readField(s, 2+i, &l.reads[i], &e)
+			readField(s, 3+i, &l.reads[i], &e)
 		}
-		passes = l.filter.Holds(&e) == rules.True
+		passes = (l.filter == nil || l.filter.Holds(&e) == rules.True) && (l.choose == nil || l.choose(&e, s.ColumnBool(2)))
 	}
 	if passes {
 		if err := bind(l.row, seq); err != nil {
@@ -307,10 +318,10 @@ func (l *lister) take(s *sqlite3.Stmt, known bool) (more bool, err error) {
 			return false, err
 		}
 	}
-	if l.filter == nil && len(l.page.Calls) < l.limit {
+	if !l.scans() && len(l.page.Calls) < l.limit {
 		return true, nil
 	}
-	late := l.page.Scanned%256 == 0 && l.filter != nil && time.Since(l.begun) > scanTime
+	late := l.page.Scanned%256 == 0 && l.scans() && time.Since(l.begun) > scanTime
 	if passes || late {
 		c := cursor{Query: l.digest, Seq: seq}
 		if known {
@@ -328,7 +339,7 @@ func (l *lister) take(s *sqlite3.Stmt, known bool) (more bool, err error) {
 
 // report tells how far a scan has come.
 func (l *lister) report(last bool) {
-	if l.Scanned == nil || l.filter == nil || !last && l.page.Scanned%256 != 0 {
+	if l.Scanned == nil || !l.scans() || !last && l.page.Scanned%256 != 0 {
 		return
 	}
 	if now := time.Now(); last || now.Sub(l.reported) >= reportEach {

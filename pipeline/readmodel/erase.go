@@ -2,17 +2,19 @@ package readmodel
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/ncruces/go-sqlite3"
 
-	"callwatch/call"
-	"callwatch/handlers/backend"
+	"callwatch/rules"
 )
 
-// Erase removes calls of which the events were erased from the store, from the file
-// as from the disk.
-func (m *Model) Erase(ctx context.Context, calls []call.Key) error {
+// Erase removes calls of which the events were erased from the store, and numbers that
+// no stored call has from the keys of incidents, from the file as from the disk.
+func (m *Model) Erase(ctx context.Context, what rules.Forgetting) (remains []string, err error) {
+	return nil, m.forget(ctx, what)
+}
+
+func (m *Model) forget(ctx context.Context, what rules.Forgetting) error {
 	ends, err := m.cfg.Store.Ends(ctx)
 	if err != nil {
 		return err
@@ -20,11 +22,11 @@ func (m *Model) Erase(ctx context.Context, calls []call.Key) error {
 	m.feeding.Lock()
 	defer m.feeding.Unlock()
 	d := m.feed
-	if d == nil {
-		return fmt.Errorf("read model: %w", backend.ErrIndexing)
+	if d == nil { // it does not run: what is not in the file cannot be read from it
+		return Remove(m.cfg.Path)
 	}
 	err = d.transact(ctx, func() error {
-		for _, k := range calls {
+		for _, k := range what.Calls {
 			d.erased[k] = ends.Last // messages on their way to the feed
 			e, err := d.load(ctx, k)
 			if err != nil {
@@ -36,7 +38,7 @@ func (m *Model) Erase(ctx context.Context, calls []call.Key) error {
 				return err
 			}
 		}
-		return nil
+		return d.redact(what.Redact)
 	})
 	if err != nil {
 		return err
@@ -44,4 +46,32 @@ func (m *Model) Erase(ctx context.Context, calls []call.Key) error {
 	// Pages that were overwritten are in the log until it is moved into the file.
 	_, _, err = d.conn.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE)
 	return err
+}
+
+// redact replaces texts in the keys of incidents.
+func (d *feed) redact(text func(string) string) error {
+	if text == nil {
+		return nil
+	}
+	keys := map[string]string{}
+	err := d.query("SELECT DISTINCT key FROM steps", nil, func(s *sqlite3.Stmt) error {
+		if had := s.ColumnText(0); text(had) != had {
+			keys[had] = text(had)
+		}
+		return nil
+	})
+	for had, now := range keys {
+		if err == nil {
+			err = d.exec("UPDATE steps SET key = ? WHERE key = ?", now, had)
+		}
+	}
+	return err
+}
+
+// File is the file of a model that does not run.
+type File struct{ Path string }
+
+// Erase removes the file: the model is built again when it runs.
+func (f File) Erase(context.Context, rules.Forgetting) (remains []string, err error) {
+	return nil, Remove(f.Path)
 }

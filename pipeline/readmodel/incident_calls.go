@@ -1,22 +1,192 @@
 package readmodel
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"time"
 
+	"github.com/ncruces/go-sqlite3"
+
+	"callwatch/call"
 	"callwatch/handlers/backend"
+	"callwatch/rules"
 )
 
+const (
+	// longestCall is how long before its incident a call may have begun.
+	longestCall = 4 * time.Hour
+	// leastShare is how much larger the share of a value among an incident's calls is
+	// than among all, for the value to be listed.
+	leastShare      = 0.05
+	mostDifferences = 20
+)
+
+// incident is what is known of an incident.
+type incident struct {
+	id, rule         string
+	by               []rules.Label
+	opened, resolved time.Time // resolved is zero while it is open
+}
+
+// incident reads the last step of an incident; ErrNotFound.
+func (m *Model) incident(ctx context.Context, id string) (in incident, err error) {
+	var seq uint64
+	err = m.read(ctx, func(conn *sqlite3.Conn) error {
+		return each(conn, "SELECT seq FROM steps WHERE incident = ? ORDER BY seq DESC LIMIT 1", []any{id}, func(s *sqlite3.Stmt) (bool, error) {
+			seq = uint64(s.ColumnInt64(0)) //nolint:gosec // a sequence
+			return false, nil
+		})
+	})
+	if err != nil {
+		return in, err
+	}
+	if seq == 0 {
+		return in, backend.ErrNotFound
+	}
+	t, err := m.cfg.Store.TransitionAt(ctx, seq)
+	if err != nil {
+		return in, err
+	}
+	i := readTransition(t)
+	if i.parsed == nil || i.parsed.Incident.ID != id {
+		return in, backend.ErrNotFound
+	}
+	x := &i.parsed.Incident
+	return incident{id: id, rule: x.Rule, by: x.By, opened: x.OpenedAt, resolved: x.ResolvedAt}, nil
+}
+
+// span is when the calls of an incident began, at the earliest and at the latest.
+func (in *incident) span(match *rules.Matching, now time.Time) (since, until time.Time) {
+	since, until = in.opened.Add(-longestCall), now
+	if match != nil {
+		since = since.Add(-match.Before())
+	}
+	if !in.resolved.IsZero() {
+		until = in.resolved
+	}
+	return since, until
+}
+
+// holds reports whether a call is one of the incident, which does not name it.
+func (in *incident) holds(match *rules.Matching, e *call.Event) bool {
+	return match != nil && (e.EndedAt.IsZero() || !e.EndedAt.Before(in.opened.Add(-match.Before()))) && match.Holds(e)
+}
+
+func (m *Model) matching(in *incident) *rules.Matching {
+	if m.cfg.Rules == nil {
+		return nil
+	}
+	set := m.cfg.Rules()
+	if set == nil {
+		return nil
+	}
+	return set.Matching(in.rule, in.by)
+}
+
 // IncidentCalls lists the calls of an incident.
-func (m *Model) IncidentCalls(ctx context.Context, incident string, q backend.CallQuery) (backend.CallPage, error) {
+func (m *Model) IncidentCalls(ctx context.Context, id string, q backend.CallQuery) (backend.CallPage, error) {
+	in, err := m.incident(ctx, id)
+	if err != nil {
+		return backend.CallPage{}, err
+	}
 	s, err := checked(q)
 	if err != nil {
 		return backend.CallPage{}, err
 	}
-	s.add(`EXISTS (SELECT 1 FROM named n WHERE n."callId" = c."callId" AND n.provider = c.provider AND n.incident = ?)`, incident)
+	match := m.matching(&in)
+	since, until := in.span(match, time.Now())
+	from, _ := nanoseconds(since)
+	to, _ := nanoseconds(until)
+	s.add(`(c.at >= ? AND c.at <= ? OR c.seq IN `+namedCalls+`)`, from, to, id)
+	s.also(match)
+	s.choose = func(e *call.Event, named bool) bool { return named || in.holds(match, e) }
+	s.namedBy = id
 	return m.list(ctx, s)
 }
 
-// Contrast compares the calls of an incident with the others of its time.
-func (m *Model) Contrast(context.Context, string) (backend.Contrast, error) {
-	return backend.Contrast{}, backend.ErrNotFound
+// namedCalls are the calls that an incident names.
+const namedCalls = `(SELECT k.seq FROM named n JOIN calls k ON k."callId" = n."callId" AND k.provider = n.provider WHERE n.incident = ?)`
+
+// also reads what a match reads.
+func (s *selection) also(match *rules.Matching) {
+	if match == nil {
+		return
+	}
+	for _, name := range match.Fields() {
+		i := slices.IndexFunc(fieldColumns(), func(c column) bool { return c.Name == name })
+		if i >= 0 && !slices.ContainsFunc(s.reads, func(c column) bool { return c.Name == name }) {
+			s.reads = append(s.reads, fieldColumns()[i])
+		}
+	}
+}
+
+// Contrast compares the calls of an incident with all calls of its time.
+func (m *Model) Contrast(ctx context.Context, id string) (backend.Contrast, error) {
+	in, err := m.incident(ctx, id)
+	if err != nil {
+		return backend.Contrast{}, err
+	}
+	match := m.matching(&in)
+	out := backend.Contrast{Differences: []backend.Difference{}}
+	out.Since, out.Until = in.span(match, time.Now().UTC())
+	type value struct {
+		dim  int
+		text string
+	}
+	bad, all := map[value]int64{}, map[value]int64{}
+	err = m.read(ctx, func(conn *sqlite3.Conn) error {
+		s := &selection{}
+		s.also(match)
+		for _, name := range figureFields() {
+			if !slices.ContainsFunc(s.reads, func(c column) bool { return c.Name == name }) {
+				i := slices.IndexFunc(fieldColumns(), func(c column) bool { return c.Name == name })
+				s.reads = append(s.reads, fieldColumns()[i])
+			}
+		}
+		sql := "SELECT c.account, c.seq IN " + namedCalls
+		for _, c := range s.reads {
+			sql += ", c." + c.name
+		}
+		from, _ := nanoseconds(out.Since)
+		to, _ := nanoseconds(out.Until)
+		return each(conn, sql+" FROM calls c WHERE c.at >= ? AND c.at <= ?", []any{id, from, to}, func(stmt *sqlite3.Stmt) (bool, error) {
+			row := backend.CallRow{Account: stmt.ColumnText(0)}
+			for i := range s.reads {
+				readField(stmt, 2+i, &s.reads[i], &row.Call)
+			}
+			of := stmt.ColumnBool(1) || in.holds(match, &row.Call)
+			values := valuesOf(&row)
+			values[0] = row.Call.Provider
+			for dim, text := range values {
+				all[value{dim, text}]++
+				if of {
+					bad[value{dim, text}]++
+				}
+			}
+			if of {
+				out.BadCalls++
+			} else {
+				out.GoodCalls++
+			}
+			return true, nil
+		})
+	})
+	if err != nil || out.BadCalls == 0 {
+		return out, err
+	}
+	for v, n := range bad {
+		d := backend.Difference{
+			Dimension: dimensionNames()[v.dim], Value: v.text, BadCalls: n, AllCalls: all[v],
+			Bad: float64(n) / float64(out.BadCalls), All: float64(all[v]) / float64(out.BadCalls+out.GoodCalls),
+		}
+		if v.text != "" && d.Bad-d.All >= leastShare {
+			out.Differences = append(out.Differences, d)
+		}
+	}
+	slices.SortFunc(out.Differences, func(a, b backend.Difference) int {
+		return cmp.Or(cmp.Compare(b.Bad-b.All, a.Bad-a.All), cmp.Compare(a.Dimension, b.Dimension), cmp.Compare(a.Value, b.Value))
+	})
+	out.Differences = out.Differences[:min(len(out.Differences), mostDifferences)]
+	return out, nil
 }

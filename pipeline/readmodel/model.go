@@ -85,14 +85,15 @@ func (m *Model) Run(ctx context.Context) error {
 			return fmt.Errorf("read model: %w", err)
 		}
 		m.cfg.Log.Warn("read model is built again", "path", m.cfg.Path, "err", err)
-		m.mu.Lock()
-		m.status.Rebuilt++
-		m.status.Cause = err.Error()
-		m.status.Event, m.status.Transition, m.status.Building = 0, 0, true
-		m.mu.Unlock()
+		cause := err.Error()
 		if err := Remove(m.cfg.Path); err != nil {
 			return fmt.Errorf("read model: %w", err)
 		}
+		m.mu.Lock()
+		m.status.Rebuilt++
+		m.status.Cause = cause
+		m.status.Event, m.status.Transition, m.status.Building = 0, 0, true
+		m.mu.Unlock()
 	}
 }
 

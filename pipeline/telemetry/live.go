@@ -18,6 +18,9 @@ type Sources struct {
 	Announce *pipeline.Announce
 	Fetch    *pipeline.Fetch
 	Backlog  func() map[string]uint64
+	// ModelBehind is how many stored events the read model does not have yet; nil where
+	// there is none.
+	ModelBehind func() uint64
 	// RulesInForce reports whether the rules in force are those of the rules file.
 	RulesInForce func() bool
 }
@@ -32,6 +35,11 @@ func (m *Metrics) Handler(s Sources) http.Handler {
 		}
 		return 0
 	}))
+	if s.ModelBehind != nil {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "callwatch_read_model_behind_events", Help: "Stored events that lists of calls and figures do not have yet.",
+		}, func() float64 { return float64(s.ModelBehind()) }))
+	}
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 

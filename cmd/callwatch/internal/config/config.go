@@ -39,10 +39,12 @@ type Config struct {
 	Sweep    time.Duration `env:"SWEEP" yaml:"sweep" doc:"between looks for calls whose webhooks were lost; 0: never"`
 	Audit    time.Duration `env:"AUDIT" yaml:"audit" doc:"between readings of all stored webhooks, to find damage; 0: never"`
 
-	Retention Retention `Prefix:"RETENTION_" yaml:"retention" doc:"how long stored data is kept"`
+	Retention Retention `envPrefix:"RETENTION_" yaml:"retention" doc:"how long stored data is kept"`
 
-	NATS       NATS   `Prefix:"NATS_" yaml:"nats" doc:"where JetStream is"`
-	Slack      Slack  `Prefix:"SLACK_" yaml:"slack" doc:"where and how alerts are announced"`
+	ReadModel ReadModel `envPrefix:"READ_MODEL_" yaml:"read_model" doc:"lists of calls, search and figures"`
+
+	NATS       NATS   `envPrefix:"NATS_" yaml:"nats" doc:"where JetStream is"`
+	Slack      Slack  `envPrefix:"SLACK_" yaml:"slack" doc:"where and how alerts are announced"`
 	ConsoleURL string `env:"CONSOLE_URL" yaml:"console_url" doc:"where readers of messages find the console"`
 	AdminToken Secret `env:"ADMIN_TOKEN" yaml:"admin_token" doc:"bearer token of the API under /api/v1 and of the commands that use it; a list during rotation"`
 	LogLevel   string `env:"LOG_LEVEL" yaml:"log_level" enum:"debug,info,warn,error" doc:"what is logged: debug, info, warn or error, and what is worse"`
@@ -73,6 +75,12 @@ type Retention struct {
 	Incidents   time.Duration `env:"INCIDENTS" yaml:"incidents" doc:"changes of incidents; 0: for ever"`
 	DeadLetters time.Duration `env:"DEAD_LETTERS" yaml:"dead_letters" doc:"webhooks that could not be normalized; 0: for ever"`
 	Disk        int           `env:"DISK" yaml:"disk" min:"0" doc:"megabytes that the embedded store may hold; 0: all of the file system but the reserve. At the limit the oldest webhooks go first, then the oldest events"`
+}
+
+// ReadModel is how lists of calls, search and figures are kept.
+type ReadModel struct {
+	Off  bool   `env:"OFF" yaml:"off" doc:"no lists of calls, search and figures: calls are found by their id alone"`
+	File string `env:"FILE" yaml:"file" doc:"SQLite file, readmodel.db in the data directory where it is empty; it is derived from the store and built again when it is missing or damaged"`
 }
 
 // NATS says where JetStream is.

@@ -29,7 +29,7 @@ func visitSettings(v reflect.Value, path []string, prefix string, f func(shownSe
 		at, of := append(slices.Clone(path), settingKey(field)), v.FieldByIndex(field.Index)
 		switch {
 		case field.Type.Kind() == reflect.Struct:
-			visitSettings(of, at, prefix+field.Tag.Get("Prefix"), f)
+			visitSettings(of, at, prefix+field.Tag.Get("envPrefix"), f)
 		case field.Tag.Get("env") != "":
 			f(shownSetting{at, Prefix + prefix + field.Tag.Get("env"), of, field.Tag})
 		}
@@ -101,7 +101,7 @@ func (w *exampleWriter) group(depth int, v, preset reflect.Value, prefix string)
 		switch {
 		case f.Type.Kind() == reflect.Struct:
 			w.line(depth, true, settingKey(f), "")
-			w.group(depth+1, of, was, prefix+f.Tag.Get("Prefix"))
+			w.group(depth+1, of, was, prefix+f.Tag.Get("envPrefix"))
 		case f.Type == reflect.TypeFor[map[string]map[string]Secret]():
 			w.line(depth, false, settingKey(f), "")
 			w.providers()

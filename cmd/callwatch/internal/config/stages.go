@@ -1,8 +1,10 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -23,6 +25,11 @@ func (c *Config) Store(log *slog.Logger) stream.Config {
 		Retention: stream.Retention{Raw: c.Retention.Raw, Events: c.Retention.Events, Alerts: c.Retention.Incidents, DeadLetters: c.Retention.DeadLetters},
 		URL:       c.NATS.URL, CredsFile: c.NATS.Creds, CAFile: c.NATS.CA, CertFile: c.NATS.Cert, KeyFile: c.NATS.Key, Replicas: c.NATS.Replicas, Log: log,
 	}
+}
+
+// ModelFile is the file of the read model.
+func (c *Config) ModelFile() string {
+	return cmp.Or(c.ReadModel.File, filepath.Join(c.DataDir, "readmodel.db"))
 }
 
 // Longest is how long anything is kept; 0 is for ever.

@@ -93,6 +93,19 @@ func mutants() []mutant {
 		{"unchecked", []string{"cold"}, "older blocks are not checked behind the start", []edit{
 			{"checker.older", atStart("if true { return nil, nil }")},
 		}},
+		{"prune", []string{"retention"}, "nothing is removed when the store is full", []edit{
+			{"Store.makeRoom", atStart("if true { return nil }")},
+		}},
+		{"tombstone", []string{"erase"}, "tombstones of erased calls count for nothing", []edit{
+			{"Tombstones.Any", atStart("if true { return false }")},
+			{"Tombstones.Has", atStart("if true { return false }")},
+		}},
+		{"scrub", []string{"erase"}, "what was removed is not overwritten on the disk", []edit{
+			{"Store.Scrub", atStart("if true { return nil }")},
+		}},
+		{"evidence", []string{"erase"}, "what incidents show of an erased call stays", []edit{
+			{"Store.RewriteTransitions", atStart("if true { return 0, nil }")},
+		}},
 		{"degraded", []string{"away"}, "a receiver that takes nothing is not called degraded", []edit{
 			{"lane.degraded", atStart("if true { return false, time.Time{} }")},
 		}},

@@ -35,7 +35,11 @@ func (t *trial) rig(workers int, bad float64) (*rig, error) {
 // rigOnDisk is a rig with its data on a disk of its own, which the caller closes
 // last.
 func (t *trial) rigOnDisk(workers int, bad float64) (*rig, *disk, error) {
-	d, err := t.disk(2 << 30)
+	return t.rigOnDiskOf(2<<30, workers, bad)
+}
+
+func (t *trial) rigOnDiskOf(size int64, workers int, bad float64) (*rig, *disk, error) {
+	d, err := t.disk(size)
 	if err != nil {
 		return nil, nil, err
 	}

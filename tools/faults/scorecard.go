@@ -43,6 +43,8 @@ func scorecard() []row {
 		{number: 17, name: "hostile", fault: "slowloris, 10,000 connections, bombs, floods of bad signatures", promise: "memory bounded, other requests p99 under 100 ms", run: hostile},
 		{number: 18, name: "forge", fault: "forged, replayed, truncated signatures", promise: "none accepted", run: forge},
 		{number: 19, name: "foreign", fault: "foreign and malformed messages on every subject and bucket, before and after starts", promise: "the same alerts, all named, every start succeeds", run: foreign},
+		{number: 20, name: "retention", fault: "many times what the store may hold is sent", promise: "no webhook refused, no alert lost, size flat, webhooks go before events", run: retention},
+		{number: 21, name: "erase", fault: "calls erased in seven orders of events, restarts and kills behind each", promise: "the number is in no file, nothing brings the call back", run: eraseRow},
 		{number: 22, name: "strangers", fault: "2,000 slow forms, floods of headers and hostile drafts in 1 GiB of memory", promise: "alive, other requests p99 under 100 ms", run: strangers},
 		{number: 23, name: "cold", fault: "start on 10 million events, after a clean stop and after kill -9", promise: "webhooks within 3 s, ready within 1.2 times the bare nats-server, damage of old blocks named while webhooks are taken", run: cold},
 		{number: 24, name: "away", fault: "Slack away for ten minutes", promise: "degraded within 60 s everywhere, then all delivered once", run: away},

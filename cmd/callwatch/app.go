@@ -335,7 +335,7 @@ func (a *app) run(ctx context.Context) error {
 // handling is the configuration of the HTTP side.
 func (a *app) handling() handlers.Config {
 	c := handlers.Config{
-		Store: a.ingest.Append, PublicURL: a.cfg.PublicURL, Dev: a.dev,
+		Store: a.ingest.Append, Now: a.cfg.Clock, PublicURL: a.cfg.PublicURL, Dev: a.dev,
 		Ready: a.ready, Version: buildVersion(), Metrics: a.metrics.Handler(a.scraped()), Observe: a.taken,
 		Log: a.log, Limits: handlers.Limits{Body: maxBody},
 	}

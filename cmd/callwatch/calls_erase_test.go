@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +13,9 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/backend"
+	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
 	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
@@ -225,5 +228,84 @@ func TestEraseCallIsFinishedByTheNextRun(t *testing.T) {
 				t.Errorf("events: %v", counts)
 			}
 		})
+	}
+}
+
+// What comes of an erased call is acknowledged and not kept, be it a webhook, or one
+// that was stored before the tombstone was known; other calls go on.
+func TestErasedCallStaysOut(t *testing.T) {
+	a, base := running(t, func(c *config.Config) {
+		c.Providers = map[string]map[string]config.Secret{}
+		c.SetProvider("bird", normalizer.URLToken, proofToken)
+	})
+	p := &process{t: t, base: base}
+	hook := base + "/webhooks/bird/" + proofToken
+	send := func(id string) { push(t, hook, string(birdCall(id, 4.1).Body)) }
+	send("1001")
+	send("1002")
+	p.settled()
+	if _, err := a.work(t.Context(), "erase", url.Values{"provider": {"bird"}, "call": {"leg-1001"}}, nil, func(int64, int64) {}); err != nil {
+		t.Fatal(err)
+	}
+	other := birdCall("1001", 3.9) // not the request that is known already
+	push(t, hook, string(other.Body))
+	put(t, a.store, other) // beside the check before storing
+	send("1003")
+	p.settled()
+	eventually(t, "the late webhook is blanked", func() bool { return len(onDisk(t, a.cfg.DataDir, "0101001")) == 0 })
+	if ids := callIDs(t, a, "bird"); len(ids) != 2 || ids["leg-1001"] {
+		t.Errorf("calls %v", ids)
+	}
+	if n := p.metric(`callwatch_webhooks_erased_total{provider="bird"}`); n != "2" {
+		t.Errorf("%s webhooks of erased calls are counted, want 2", n)
+	}
+	if n := p.metric("callwatch_damaged_total"); n != "0" {
+		t.Errorf("%s frames count as damaged", n)
+	}
+}
+
+// All calls of a number are erased, in whatever spelling it is given and written;
+// nothing without --yes.
+func TestEraseNumber(t *testing.T) {
+	cfg := demoConfig(registry.Providers(), t.TempDir(), "127.0.0.1:0", testSecrets(t))
+	cfg.Rules = writeRules(t, "rules:\n  - name: bad-number\n    when: mos < 3.5\n    by: [to]\n    summary: bad calls to ${to}\n")
+	env := []string{"CALLWATCH_DATA_DIR=" + cfg.DataDir, "CALLWATCH_RULES=" + cfg.Rules}
+	a, stop := runApp(t, cfg, nil)
+	german := func(id string) stream.Record {
+		r := birdCall(id, 2.1)
+		r.Body = bytes.Replace(r.Body, []byte("+1555010"+id), []byte("+4915112345678"), 1)
+		return r
+	}
+	put(t, a.store, german("1001"))
+	put(t, a.store, birdCall("1002", 2.1))
+	put(t, a.store, german("1003"))
+	letter := german("1004")
+	letter.Body = bytes.Replace(bytes.Replace(letter.Body, []byte(`"service"`), []byte(`service"`), 1), []byte("+4915112345678"), []byte("0151 / 1234-5678"), 1)
+	put(t, a.store, letter)
+	(&process{t: t, base: "http://" + a.server.Addr().String()}).settled()
+	stop()
+	dry := answerOf[maintenance.Erased](t, env, nil, "calls", "erase", "--number", "0049 (0)151 12345678")
+	if !dry.DryRun || dry.Events != 2 || dry.Bodies != 3 || len(dry.Calls) != 2 || len(onDisk(t, cfg.DataDir, "15112345678")) == 0 {
+		t.Errorf("without --yes: %+v", dry)
+	}
+	done := answerOf[maintenance.Erased](t, env, nil, "calls", "erase", "--number", "tel:+49-151-12345678", "--yes")
+	if done.DryRun || done.Events != 2 || done.Bodies != 3 || done.DeadLetters != 1 || !done.State || done.Transitions == 0 {
+		t.Errorf("erased: %+v", done)
+	}
+	for _, text := range []string{"15112345678", "0151 / 1234-5678"} {
+		if files := onDisk(t, cfg.DataDir, text); len(files) != 0 {
+			t.Errorf("%s is still in %q", text, files)
+		}
+	}
+	if strings.Contains(checkpointText(t, cfg.DataDir), "15112345678") {
+		t.Error("the number is still in the checkpoint")
+	}
+	if counts := eventsByCall(t, cfg.DataDir); len(counts) != 1 || counts["leg-1002"] != 1 {
+		t.Errorf("events: %v", counts)
+	}
+	for _, wrong := range [][]string{{"--number", "0151 12345678"}, {"--number", "+4915112345678", "bird", "leg-1"}, {"bird"}, {"bird", "leg-1", "--dry-run", "--yes"}} {
+		if _, _, code := says(t, env, nil, append([]string{"calls", "erase"}, wrong...)...); code == 0 {
+			t.Errorf("%v is taken", wrong)
+		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"callwatch/call/emodel"
 	"callwatch/cmd/callwatch/internal/generated"
+	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
 )
 
@@ -67,6 +68,21 @@ func TestConfigTags(t *testing.T) {
 			row[key] = v
 			return checkWith([]string{"codecs", "opus"}, row)
 		})
+	}
+}
+
+// Every variable that the documentation names is read.
+func TestVariablesAreRead(t *testing.T) {
+	t.Parallel()
+	known := Variables(registry.Providers(), func(string) []normalizer.Setting { return nil })
+	visitSettings(reflect.ValueOf(Default(registry.Providers())), nil, "", func(s shownSetting) {
+		if !known[s.env] {
+			t.Errorf("%s is not read", s.env)
+		}
+	})
+	cfg, err := Read("", []string{"CALLWATCH_SLACK_CHANNEL=#calls", "CALLWATCH_NATS_REPLICAS=3", "CALLWATCH_RETENTION_RAW=48h"}, registry.Providers())
+	if err != nil || cfg.Slack.Channel != "#calls" || cfg.NATS.Replicas != 3 || cfg.Retention.Raw != 2*Day {
+		t.Errorf("channel %q, %d replicas, webhooks kept for %s, %v", cfg.Slack.Channel, cfg.NATS.Replicas, cfg.Retention.Raw, err)
 	}
 }
 

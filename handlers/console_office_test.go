@@ -14,6 +14,8 @@ import (
 	"callwatch/handlers/backend"
 	"callwatch/rules"
 	"callwatch/rules/backtest"
+	"callwatch/rules/engine"
+	"callwatch/rules/ruletest"
 )
 
 const officeRules = `
@@ -45,7 +47,7 @@ type office struct {
 	mu  sync.Mutex
 	set *rules.Set
 
-	engine      *rules.Engine
+	engine      *engine.Engine
 	events      []backend.StoredEvent
 	transitions []backend.StoredTransition
 	dead        []backend.DeadLetter
@@ -62,7 +64,7 @@ func newOffice(t *testing.T) *office {
 	if problems.Errors() {
 		t.Fatal(problems)
 	}
-	return &office{t: t, set: set, engine: rules.NewEngine(set, rules.Options{}), changed: make(chan struct{})}
+	return &office{t: t, set: set, engine: engine.New(set, engine.Options{}), changed: make(chan struct{})}
 }
 
 // add stores events and judges them.
@@ -268,7 +270,7 @@ func (o *office) explain(ctx context.Context, k call.Key) (rules.CallExplanation
 	if err != nil {
 		return rules.CallExplanation{}, err
 	}
-	trace := rules.NewTrace(o.set, rules.Options{})
+	trace := ruletest.NewTrace(o.set, engine.Options{})
 	for _, e := range h.Events {
 		trace.Apply(e.At, &e.Event)
 	}

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"callwatch/rules"
+	"callwatch/rules/engine"
 	"callwatch/stream"
 )
 
@@ -75,7 +75,7 @@ func (s *Running) Exclusive(ctx context.Context, fn func(context.Context) error)
 }
 
 // Erase removes calls from the running engine and its checkpoints.
-func (s *Running) Erase(ctx context.Context, what rules.Forgetting) (known bool, err error) {
+func (s *Running) Erase(ctx context.Context, what engine.Forgetting) (known bool, err error) {
 	return s.Judge.Erase(ctx, what)
 }
 
@@ -139,7 +139,7 @@ func (s *Stopped) Exclusive(ctx context.Context, fn func(context.Context) error)
 
 // Erase removes calls from the checkpoint. Replicas that start later read from the
 // lease that calls were erased.
-func (s *Stopped) Erase(ctx context.Context, what rules.Forgetting) (known bool, err error) {
+func (s *Stopped) Erase(ctx context.Context, what engine.Forgetting) (known bool, err error) {
 	defer func() {
 		if err == nil {
 			s.erased.Add(1)
@@ -156,7 +156,7 @@ func (s *Stopped) Erase(ctx context.Context, what rules.Forgetting) (known bool,
 	if err != nil {
 		return false, err
 	}
-	if data, known, err = rules.Forget(data, what); err != nil {
+	if data, known, err = engine.Forget(data, what); err != nil {
 		return false, err
 	}
 	if err := s.Store.SaveCheckpoint(ctx, CheckpointName, seq, written(data)); err != nil {

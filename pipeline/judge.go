@@ -14,6 +14,7 @@ import (
 	"callwatch/call"
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
+	"callwatch/rules/engine"
 	"callwatch/stream"
 )
 
@@ -23,7 +24,7 @@ type JudgeConfig struct {
 	Leases  *Leases
 	Traffic *Traffic
 	Rules   *rules.Set // to begin with
-	Engine  rules.Options
+	Engine  engine.Options
 	Erased  *Tombstones // calls whose events are not judged
 	// Judged receives each event or tick that was judged.
 	Judged func(Judgement)
@@ -54,8 +55,8 @@ type Judge struct {
 
 	mu     sync.Mutex
 	set    *rules.Set
-	engine *rules.Engine // nil until the first fold has begun
-	next   *replacement  // nil: the engine has the rules that are wanted
+	engine *engine.Engine // nil until the first fold has begun
+	next   *replacement   // nil: the engine has the rules that are wanted
 	erase  []erasure
 }
 
@@ -77,7 +78,7 @@ func (j *Judge) Leads() bool { return j.leads.Load() }
 
 // Look passes the engine to f, between two messages. Before the stage has begun
 // there is none and f is not called.
-func (j *Judge) Look(f func(*rules.Engine)) {
+func (j *Judge) Look(f func(*engine.Engine)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.engine != nil {
@@ -87,7 +88,7 @@ func (j *Judge) Look(f func(*rules.Engine)) {
 
 // Call is what the engine knows of a call; zero for nothing.
 func (j *Judge) Call(k call.Key) (known call.Call) {
-	j.Look(func(g *rules.Engine) {
+	j.Look(func(g *engine.Engine) {
 		known, _ = g.Call(k)
 		known.Event = known.Clone()
 	})
@@ -190,7 +191,7 @@ func (j *Judge) fold(ctx context.Context, leads bool) error {
 }
 
 // judge judges one message and stores the transitions that it causes.
-func (j *Judge) judge(ctx context.Context, engine *rules.Engine, m stream.Message) error {
+func (j *Judge) judge(ctx context.Context, engine *engine.Engine, m stream.Message) error {
 	if m.Past() { // imports and corrections wake no rule, whenever they are read
 		return nil
 	}
@@ -290,7 +291,7 @@ func (j *Judge) tick(ctx context.Context) {
 			return
 		case now := <-every.C:
 			var due time.Time
-			j.Look(func(g *rules.Engine) { due = g.NextDeadline() })
+			j.Look(func(g *engine.Engine) { due = g.NextDeadline() })
 			if due.IsZero() || due.After(now) {
 				continue
 			}

@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	"callwatch/rules"
+	"callwatch/rules/engine"
 	"callwatch/stream"
 )
 
@@ -28,15 +28,15 @@ type saving struct {
 
 // restore is the engine at its last checkpoint, or a new one if there is none that
 // can be read: then all stored events are judged again.
-func (j *Judge) restore(ctx context.Context) (*rules.Engine, error) {
-	var engine *rules.Engine
+func (j *Judge) restore(ctx context.Context) (*engine.Engine, error) {
+	var restored *engine.Engine
 	set := j.Rules()
 	_, err := j.cfg.Store.LoadCheckpoint(ctx, CheckpointName, func(_ uint64, r io.Reader) error {
 		data, err := io.ReadAll(r)
 		if err != nil {
 			return err
 		}
-		engine, err = rules.Restore(set, j.cfg.Engine, data)
+		restored, err = engine.Restore(set, j.cfg.Engine, data)
 		return err
 	})
 	switch {
@@ -45,16 +45,16 @@ func (j *Judge) restore(ctx context.Context) (*rules.Engine, error) {
 		return nil, fmt.Errorf("read the checkpoint: %w", err)
 	case err != nil:
 		j.cfg.Log.Warn("the checkpoint cannot be used, all stored events are judged again", "err", err)
-		engine = nil
+		restored = nil
 	}
-	if engine == nil {
-		engine = rules.NewEngine(set, j.cfg.Engine)
+	if restored == nil {
+		restored = engine.New(set, j.cfg.Engine)
 	}
-	return engine, nil
+	return restored, nil
 }
 
 // saveIfDue saves the engine's state from time to time.
-func (j *Judge) saveIfDue(ctx context.Context, saved *saving, engine *rules.Engine) error {
+func (j *Judge) saveIfDue(ctx context.Context, saved *saving, engine *engine.Engine) error {
 	now := time.Now()
 	if !j.leads.Load() || saved.stored-saved.seq < checkpointEvents && now.Sub(saved.at) < checkpointEvery {
 		return nil
@@ -65,7 +65,7 @@ func (j *Judge) saveIfDue(ctx context.Context, saved *saving, engine *rules.Engi
 
 // saveLast saves the engine's state when the fold has ended, unless its last
 // transitions are not stored or another process has the lease.
-func (j *Judge) saveLast(ctx context.Context, saved *saving, engine *rules.Engine) error {
+func (j *Judge) saveLast(ctx context.Context, saved *saving, engine *engine.Engine) error {
 	seq := engine.Seq()
 	if seq == saved.seq || seq > saved.stored || errors.Is(context.Cause(ctx), stream.ErrConflict) {
 		return nil

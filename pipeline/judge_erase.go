@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"callwatch/rules"
+	"callwatch/rules/engine"
 )
 
 const (
@@ -17,13 +17,13 @@ const (
 
 // erasure is what to remove from the engine; known receives whether it was there.
 type erasure struct {
-	what  rules.Forgetting
+	what  engine.Forgetting
 	known chan<- bool
 }
 
 // Erase removes calls from the state of the rules and from its checkpoints, between
 // two messages.
-func (j *Judge) Erase(ctx context.Context, what rules.Forgetting) (known bool, err error) {
+func (j *Judge) Erase(ctx context.Context, what engine.Forgetting) (known bool, err error) {
 	done := make(chan bool, 1)
 	j.mu.Lock()
 	j.erase = append(j.erase, erasure{what, done})
@@ -46,32 +46,32 @@ func (j *Judge) Erase(ctx context.Context, what rules.Forgetting) (known bool, e
 
 // eraseCalls continues with an engine that does not know the erased calls. They
 // stay wanted until the checkpoint without them is stored.
-func (j *Judge) eraseCalls(ctx context.Context, engine *rules.Engine) (*rules.Engine, error) {
+func (j *Judge) eraseCalls(ctx context.Context, current *engine.Engine) (*engine.Engine, error) {
 	j.mu.Lock()
 	wanted := j.erase
 	j.mu.Unlock()
 	if len(wanted) == 0 || !j.leads.Load() {
-		return engine, nil
+		return current, nil
 	}
-	data, err := engine.Checkpoint()
+	data, err := current.Checkpoint()
 	if err != nil {
-		return engine, err
+		return current, err
 	}
 	known := make([]bool, len(wanted))
 	for i, w := range wanted {
-		if data, known[i], err = rules.Forget(data, w.what); err != nil {
-			return engine, err
+		if data, known[i], err = engine.Forget(data, w.what); err != nil {
+			return current, err
 		}
 	}
-	next, err := rules.Restore(j.Rules(), j.cfg.Engine, data)
+	next, err := engine.Restore(j.Rules(), j.cfg.Engine, data)
 	if err != nil {
-		return engine, err
+		return current, err
 	}
 	if err := j.save(ctx, next.Seq(), written(data)); err != nil {
-		return engine, err
+		return current, err
 	}
 	if err := j.cfg.Store.EraseCheckpoints(ctx, CheckpointName); err != nil {
-		return engine, err
+		return current, err
 	}
 	j.erased.Add(1) // replicas that follow begin again at the checkpoint
 	j.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"callwatch/rules"
+	"callwatch/rules/engine"
 )
 
 // replaceWait is how long Replace waits for the engine to take the rules.
@@ -45,7 +46,7 @@ func (j *Judge) Replacing() bool {
 // replaceRules swaps the engine's rules between two messages. The checkpoint is
 // stored first: a restart judges nothing by the new rules that the old ones judged.
 // A set stays wanted until it was taken.
-func (j *Judge) replaceRules(ctx context.Context, engine *rules.Engine) (*rules.Engine, error) {
+func (j *Judge) replaceRules(ctx context.Context, engine *engine.Engine) (*engine.Engine, error) {
 	j.mu.Lock()
 	r := j.next
 	j.mu.Unlock()

@@ -45,15 +45,3 @@ func moment(t *testing.T, s string) time.Time {
 	}
 	return at
 }
-
-func TestOutsideOfTheHoursNothingOpens(t *testing.T) {
-	f := newFeed(t, `rules: [{name: low, when: mos < 3.5, active: {hours: "13:00-14:00"}, resolve_after: 2h}]`)
-	f.calls(1, 0, mos(2))
-	if len(f.out) != 0 {
-		t.Fatal("opened at noon")
-	}
-	f.wait(time.Hour).calls(1, 0, mos(2)).wait(90*time.Minute).calls(1, 0, mos(2))
-	if got := f.engine.Incidents(); len(got) != 1 || got[0].Counts.Matched != 2 {
-		t.Errorf("%v: a call joins an open incident at any hour", f.steps())
-	}
-}

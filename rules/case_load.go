@@ -148,8 +148,8 @@ func (l *loader) count(n ast.Node, c *Case) {
 	for i := range c.Given {
 		events += c.Given[i].Repeat
 	}
-	if events > maxCaseEvents {
-		l.add(nodeAt(n), "too-large", fmt.Sprintf("the test has %d events, repeats included; %d are played at most", events, maxCaseEvents), "use fewer repeats")
+	if events > MaxCaseEvents {
+		l.add(nodeAt(n), "too-large", fmt.Sprintf("the test has %d events, repeats included; %d are played at most", events, MaxCaseEvents), "use fewer repeats")
 	}
 	if l.events += events; l.events > maxFileEvents {
 		l.giveUp(nodeAt(n), fmt.Sprintf("the tests of the file have more than %d events, repeats included", maxFileEvents))
@@ -214,7 +214,7 @@ func (l *loader) expect(n ast.Node) (x Expect) {
 	present, before := present{}, len(l.problems)
 	l.mapping(n, "expect", present.noting(keys{
 		"state": func(n ast.Node) {
-			s, _ := l.word(n, "state", caseStates()...)
+			s, _ := l.word(n, "state", CaseStates()...)
 			x.State = CaseState(s)
 		},
 		"severity": func(n ast.Node) {
@@ -230,7 +230,7 @@ func (l *loader) expect(n ast.Node) (x Expect) {
 		"held":      func(n ast.Node) { x.Held = l.texts(n, "held") },
 	}))
 	if len(present) == 0 && len(l.problems) == before {
-		l.add(nodeAt(n), "empty-expect", "the test expects nothing", "add state: and one of "+strings.Join(caseStates(), ", "))
+		l.add(nodeAt(n), "empty-expect", "the test expects nothing", "add state: and one of "+strings.Join(CaseStates(), ", "))
 	}
 	return x
 }

@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"callwatch/call"
@@ -52,33 +54,33 @@ type Tree = condition.Node
 
 // explain is what the rule makes of the facts of one call. What windows and keys
 // make of it is for the trace to add.
-func (r *Rule) explain(facts *condition.Facts, kind call.Kind) Explanation {
+func (r *Rule) Explain(facts *condition.Facts, kind call.Kind) Explanation {
 	x := Explanation{Rule: r.Name, Verdict: VerdictNotConcerned, Parts: []Part{}}
 	where, excepted := True, ""
 	if r.Where != nil {
-		where = x.part("where", r.Where, facts)
+		where = x.AddPart("where", r.Where, facts)
 	}
 	for _, e := range r.Except {
-		if x.part("except "+e.Name, e.When, facts) == True && excepted == "" {
+		if x.AddPart("except "+e.Name, e.When, facts) == True && excepted == "" {
 			excepted = e.Name
 		}
 	}
 	when := Unknown
 	if r.PerCall() {
-		when = x.part("when", r.When, facts)
-		x.levels(r, facts, when)
+		when = x.AddPart("when", r.When, facts)
+		x.AddLevels(r, facts, when)
 	} else {
 		x.arguments(r, facts)
 	}
 	switch {
-	case !r.wakes(kind) && r.Window == nil:
-		x.hold("on", "events of kind "+string(kind)+" do not wake the rule")
+	case !r.Wakes(kind) && r.Window == nil:
+		x.HoldBack("on", "events of kind "+string(kind)+" do not wake the rule")
 	case where == False:
-		x.hold("where", "the rule is not about this call")
+		x.HoldBack("where", "the rule is not about this call")
 	case where == Unknown:
 		x.Verdict, x.Missing = VerdictUnjudged, r.Where.Missing(facts)
 	case excepted != "":
-		x.hold("except", "the exception "+excepted+" holds")
+		x.HoldBack("except", "the exception "+excepted+" holds")
 	case when == True:
 		x.Verdict = VerdictMatched
 	case when == False:
@@ -102,7 +104,7 @@ func (x *Explanation) arguments(r *Rule, facts *condition.Facts) {
 	}
 	for _, a := range r.Window.Figures.Args {
 		if p := a.Program(); p != nil {
-			x.part(partOfCall, p, facts)
+			x.AddPart(PartOfCall, p, facts)
 			continue
 		}
 		tree := Tree{Expr: a.Text}
@@ -113,14 +115,14 @@ func (x *Explanation) arguments(r *Rule, facts *condition.Facts) {
 		} else if text, known, _ := a.Value(facts); known {
 			tree.Value = text
 		}
-		x.Parts = append(x.Parts, Part{Name: partOfCall, Tree: tree})
+		x.Parts = append(x.Parts, Part{Name: PartOfCall, Tree: tree})
 	}
 }
 
 // partOfCall is the name of what a window asks of each of its calls.
-const partOfCall = "of the call"
+const PartOfCall = "of the call"
 
-func (x *Explanation) part(name string, p *condition.Program, facts *condition.Facts) Truth {
+func (x *Explanation) AddPart(name string, p *condition.Program, facts *condition.Facts) Truth {
 	res := p.Eval(facts)
 	if res.Err != nil && x.Error == "" {
 		x.Error = name + ": " + res.Err.Error()
@@ -130,19 +132,42 @@ func (x *Explanation) part(name string, p *condition.Program, facts *condition.F
 }
 
 // levels adds the severity ladder, as far as it was gone down.
-func (x *Explanation) levels(r *Rule, facts *condition.Facts, when Truth) {
+func (x *Explanation) AddLevels(r *Rule, facts *condition.Facts, when Truth) {
 	x.Severity = r.Severity
 	if when != True {
 		return
 	}
 	for _, l := range r.Ladder {
-		if x.part("severity "+string(l.Severity), l.When, facts) == True {
+		if x.AddPart("severity "+string(l.Severity), l.When, facts) == True {
 			x.Severity = l.Severity
 			return
 		}
 	}
 }
 
-func (x *Explanation) hold(by, text string) {
+func (x *Explanation) HoldBack(by, text string) {
 	x.HeldBack = append(x.HeldBack, Reason{By: by, Text: text})
+}
+
+// CallExplanation is what every rule made of one call.
+type CallExplanation struct {
+	Call  call.Event    `json:"call"` // as known at the end
+	Rules []Explanation `json:"rules"`
+}
+
+// WithoutOthers leaves out of an explanation what windows make of the call, and
+// says why: the trace saw no other calls.
+func (x *CallExplanation) WithoutOthers(set *Set, reason string) {
+	for i := range x.Rules {
+		e := &x.Rules[i]
+		r := set.Rule(e.Rule)
+		if r == nil || r.Window == nil || e.Verdict == VerdictNotConcerned || len(e.Missing) > 0 {
+			continue
+		}
+		ofCall := slices.DeleteFunc(e.Parts, func(p Part) bool {
+			return p.Name != "where" && p.Name != PartOfCall && !strings.HasPrefix(p.Name, "except ")
+		})
+		*e = Explanation{Rule: e.Rule, At: e.At, By: e.By, Error: e.Error, Parts: ofCall, Verdict: VerdictUnjudged}
+		e.HoldBack("window", reason)
+	}
 }

@@ -65,7 +65,7 @@ func (s *Set) Try(expr string, e *call.Event) (Explanation, Problems) {
 	facts := &condition.Facts{}
 	facts.Load(e)
 	x := Explanation{Verdict: VerdictUnjudged, Parts: []Part{}}
-	switch x.part("when", program, facts) {
+	switch x.AddPart("when", program, facts) {
 	case True:
 		x.Verdict = VerdictMatched
 	case False:

@@ -1,5 +1,7 @@
-// Package rules turns rules.yaml into a compiled set and events into incidents.
-// The engine is a pure fold: (state, event or tick) -> (state, transitions).
+// Package rules is the vocabulary of alerting and the rules file: rules, incidents
+// and their transitions, silences, explanations, and how rules.yaml is loaded,
+// checked and formatted. It evaluates nothing: rules/engine does. It may import
+// call, rules/condition and rules/window.
 package rules
 
 import (
@@ -22,9 +24,9 @@ const (
 func Severities() []Severity { return []Severity{Critical, Warning, Info} }
 
 // Worse says whether s is more severe than o.
-func (s Severity) Worse(o Severity) bool { return s.rank() > o.rank() }
+func (s Severity) Worse(o Severity) bool { return s.Rank() > o.Rank() }
 
-func (s Severity) rank() int {
+func (s Severity) Rank() int {
 	return map[Severity]int{Critical: 3, Warning: 2, Info: 1}[s]
 }
 
@@ -53,12 +55,6 @@ const (
 	StepAdopted        Step = "adopted"        // it belongs to the thread of another incident from now on
 )
 
-// What kept an incident from opening: steps that are counted and not stored.
-const (
-	stepCooledDown Step = "cooled-down"    // a cooldown
-	stepInactive   Step = "outside-active" // the rule's active hours
-)
-
 // HeldBack counts what a rule kept from opening an incident or from being announced.
 // Of rules about single calls the first two count matches, of windows and absence the
 // times that the condition began to hold.
@@ -72,15 +68,6 @@ func (h *HeldBack) Add(o HeldBack) {
 	h.ActiveHours += o.ActiveHours
 	h.Cooldown += o.Cooldown
 	h.Silences += o.Silences
-}
-
-func (h *HeldBack) count(step Step) {
-	switch step {
-	case stepInactive:
-		h.ActiveHours++
-	case stepCooledDown:
-		h.Cooldown++
-	}
 }
 
 // Mode of a rule.

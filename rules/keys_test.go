@@ -23,11 +23,11 @@ func TestKeysCannotCollide(t *testing.T) {
 		if rapid.Bool().Draw(t, "has answered") {
 			e.Answered = new(rapid.Bool().Draw(t, "answered"))
 		}
-		key, labels := string(r.appendKey(nil, &e)), r.LabelsOf(&e)
+		key, labels := string(r.AppendKey(nil, &e)), r.LabelsOf(&e)
 		if got := JoinLabels(labels); got != key {
 			t.Fatalf("%q is %q by its labels", key, got)
 		}
-		if diff := cmp.Diff(labels, r.labelsOf(key)); diff != "" {
+		if diff := cmp.Diff(labels, r.KeyLabels(key)); diff != "" {
 			t.Fatal(diff)
 		}
 		if other, ok := seen[key]; ok && !cmp.Equal(other, labels) {

@@ -97,7 +97,7 @@ func (l *loader) readRule(n ast.Node) *Rule {
 			r.Window.Resolve = l.program(n, "resolve", l.env)
 		}
 	}
-	known["absent"] = func(n ast.Node) { r.Absent = l.durationIn(n, "absent", time.Minute, seenFor) }
+	known["absent"] = func(n ast.Node) { r.Absent = l.durationIn(n, "absent", time.Minute, MaxAbsent) }
 	known["new"] = func(n ast.Node) { novelty.Field = l.newValue(n) }
 	known["learn"] = func(n ast.Node) { novelty.Learn = l.durationIn(n, "learn", 0, maxOver) }
 	known["adopts"] = func(n ast.Node) { r.Adopts = l.adopts(n, &r) }
@@ -126,10 +126,10 @@ func (l *loader) readRule(n ast.Node) *Rule {
 		return nil
 	}
 	named(r.Tests, r.Name)
-	r.by = nil
+	r.KeyFields = nil
 	for _, name := range r.By {
 		f, _ := call.Lookup(name)
-		r.by = append(r.by, f)
+		r.KeyFields = append(r.KeyFields, f)
 	}
 	return &r
 }
@@ -231,7 +231,7 @@ func (l *loader) severity(n ast.Node, r *Rule) {
 	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) == 0 {
 		l.report(nodeAt(n), problemWarning, "empty-ladder", fmt.Sprintf("severity names no level: it is %s", r.Severity), "write one word such as severity: critical, or levels such as {critical: mos < 2}")
 	}
-	slices.SortFunc(r.Ladder, func(a, b Level) int { return b.Severity.rank() - a.Severity.rank() })
+	slices.SortFunc(r.Ladder, func(a, b Level) int { return b.Severity.Rank() - a.Severity.Rank() })
 }
 
 func (l *loader) exceptions(n ast.Node) []Exception {

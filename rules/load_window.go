@@ -49,7 +49,7 @@ func (l *loader) lifeKeys(r *Rule) keys {
 func (l *loader) durationIn(n ast.Node, what string, lo, hi time.Duration) time.Duration {
 	d, ok := l.duration(n, what)
 	if ok && (d < lo || d > hi) {
-		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("%s must be from %s to %s", what, shortDuration(lo), shortDuration(hi)), "")
+		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("%s must be from %s to %s", what, FormatDuration(lo), FormatDuration(hi)), "")
 		return lo
 	}
 	return d
@@ -76,7 +76,7 @@ func (l *loader) over(n ast.Node, w *Window) {
 		return
 	}
 	if d < minOver || d > maxOver {
-		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("over must be from %s to %s", shortDuration(minOver), shortDuration(maxOver)), "")
+		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("over must be from %s to %s", FormatDuration(minOver), FormatDuration(maxOver)), "")
 		d = minOver
 	}
 	w.Over = d
@@ -115,7 +115,7 @@ func (l *loader) kindOfRule(r *Rule, present map[string]ast.Node) {
 	if has("for") && (has("absent") || has("new")) {
 		conflict("for", "for belongs to a rule with when", "")
 	}
-	if has("for") && has("when") && !has("over") && r.For.Duration > 0 && len(r.On) > 0 && !r.wakes(call.Progress) && !r.wakes(call.Stats) {
+	if has("for") && has("when") && !has("over") && r.For.Duration > 0 && len(r.On) > 0 && !r.Wakes(call.Progress) && !r.Wakes(call.Stats) {
 		conflict("for", "the rule never matches: only calls that have ended wake it, and for ends with the call", "add stats or progress to on, or leave for out")
 	}
 	if has("learn") && !has("new") {
@@ -125,7 +125,7 @@ func (l *loader) kindOfRule(r *Rule, present map[string]ast.Node) {
 		conflict("adopts", "only a rule with over or absent adopts the incidents of others", "")
 	}
 	if r.RepeatMax > 0 && r.Repeat > r.RepeatMax && has("repeat_max") {
-		conflict("repeat_max", fmt.Sprintf("repeat_max is shorter than repeat (%s)", shortDuration(r.Repeat)), "")
+		conflict("repeat_max", fmt.Sprintf("repeat_max is shorter than repeat (%s)", FormatDuration(r.Repeat)), "")
 	}
 	if r.Window != nil && r.Window.Calls > 0 && r.Window.MinCalls > r.Window.Calls {
 		key := "min_calls"
@@ -240,7 +240,7 @@ func (l *loader) checkAdoptions() {
 		case !slices.Equal(child.By, a.rule.By):
 			l.add(a.at, "wrong-adoption", fmt.Sprintf("%s groups by %s, %s by %s: their incidents have no key in common", a.name, strings.Join(child.By, ", "), a.rule.Name, strings.Join(a.rule.By, ", ")), "give both rules the same by")
 		default:
-			child.adoptedBy = append(child.adoptedBy, a.rule.Name)
+			child.AdoptedBy = append(child.AdoptedBy, a.rule.Name)
 		}
 	}
 }

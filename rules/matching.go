@@ -70,8 +70,8 @@ func (m *Matching) Fields() []string {
 			add(l.When)
 		}
 	}
-	for i := range m.rule.by {
-		names = append(names, m.rule.by[i].Name)
+	for i := range m.rule.KeyFields {
+		names = append(names, m.rule.KeyFields[i].Name)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -79,7 +79,7 @@ func (m *Matching) Fields() []string {
 
 // Holds reports whether a call is of the incident's key and certainly matches.
 func (m *Matching) Holds(e *call.Event) bool {
-	if string(m.rule.appendKey(nil, e)) != m.key {
+	if string(m.rule.AppendKey(nil, e)) != m.key {
 		return false
 	}
 	m.facts.Load(e)

@@ -34,15 +34,15 @@ func (v *Values) matching() string {
 		return ""
 	}
 	matching := m.Matching
-	if v.Direction == directionDown {
+	if v.Direction == DirectionDown {
 		matching += m.Partial
 	}
 	return fmt.Sprintf(" (%d of %d measured)", matching, m.Measured)
 }
 
 const (
-	directionUp   = "up"
-	directionDown = "down"
+	DirectionUp   = "up"
+	DirectionDown = "down"
 )
 
 // text writes one value; of a bounded one, the end that decides.
@@ -51,7 +51,7 @@ func (v *Values) text(x float64, m *Measure) string {
 	if v.Share {
 		return percent(shown)
 	}
-	return shortNumber(shown)
+	return FormatNumber(shown)
 }
 
 // shown is a value with what is known of it.
@@ -59,9 +59,9 @@ func (v *Values) shown(x float64, m *Measure) any {
 	switch {
 	case m == nil || m.Low == m.High || math.IsNaN(x):
 		return x
-	case v.Direction == directionDown:
+	case v.Direction == DirectionDown:
 		return atMost(x)
-	case v.Direction == directionUp:
+	case v.Direction == DirectionUp:
 		return atLeast(x)
 	default:
 		return between(m.Bounds())

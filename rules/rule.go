@@ -15,8 +15,8 @@ type Set struct {
 	Digest string // of the file's content
 	Source []byte // that content
 
-	silences []silencer
-	env      condition.Env
+	FileSilences []CompiledSilence
+	env          condition.Env
 }
 
 // Rule returns the rule of that name; nil if the set has none.
@@ -70,8 +70,8 @@ type Rule struct {
 
 	Line int // in the file
 
-	by        []call.Field
-	adoptedBy []string
+	KeyFields []call.Field
+	AdoptedBy []string
 	at        pos // of the name, in the file
 }
 
@@ -117,6 +117,10 @@ const (
 	maxHold             = 16 // events remembered for `for: N of M`
 )
 
+// MaxAbsent is the longest time of `absent`. A key without a call for this long is
+// no longer missed, and is forgotten.
+const MaxAbsent = 7 * 24 * time.Hour
+
 func ruleDefaults() Rule {
 	return Rule{
 		Severity: Warning, By: []string{"provider"},
@@ -128,20 +132,11 @@ func ruleDefaults() Rule {
 }
 
 // wakes says whether an event of that kind makes the rule look at the call.
-func (r *Rule) wakes(k call.Kind) bool {
+func (r *Rule) Wakes(k call.Kind) bool {
 	for _, on := range r.On {
 		if on == k {
 			return true
 		}
 	}
 	return false
-}
-
-// LabelsOf returns the values of `by` for a call. An unknown value is empty.
-func (r *Rule) LabelsOf(e *call.Event) []Label {
-	labels := make([]Label, len(r.by))
-	for i := range r.by {
-		labels[i] = Label{Name: r.by[i].Name, Value: r.by[i].Format(e)}
-	}
-	return labels
 }

@@ -187,7 +187,7 @@ func givenSchemaKeys() map[string]keyShape {
 
 func expectSchemaKeys() map[string]keyShape {
 	return map[string]keyShape{
-		"state":     {wordNode(caseStates()...), "where the rule stands; none: no call concerned it"},
+		"state":     {wordNode(CaseStates()...), "where the rule stands; none: no call concerned it"},
 		"severity":  {wordNode(severityNames()...), "of the incident"},
 		"by":        {mapNode(textNode()), "values of by: which incident is meant"},
 		"matched":   {integerNode(0, 1_000_000), "calls that matched"},

@@ -24,8 +24,8 @@ const filePrefix = "file_"
 // ended early.
 func (s *Silence) InFile() bool { return strings.HasPrefix(s.ID, filePrefix) }
 
-// silencer is a silence with its compiled condition.
-type silencer struct {
+// CompiledSilence is a silence with its compiled condition.
+type CompiledSilence struct {
 	Silence
 	Ended bool `json:"ended,omitempty"` // by hand; kept until its time, so that the same silence does not come again
 
@@ -33,19 +33,27 @@ type silencer struct {
 	expired Problem // of one in the rules file, for when it is over
 }
 
-// covers says whether the silence keeps an incident from being announced.
-func (s *silencer) covers(facts *condition.Facts, at time.Time) bool {
-	return s.live(at) && s.match.Eval(facts).Truth == condition.True
+// Compile compiles the condition, which knows no macros and lists. It reports
+// whether the condition is valid.
+func (s *CompiledSilence) Compile() bool {
+	s.match, _ = compileMatch(s.Match)
+	return s.match != nil
 }
 
-func (s *silencer) live(at time.Time) bool { return !s.Ended && at.Before(s.Until) }
+// covers says whether the silence keeps an incident from being announced.
+func (s *CompiledSilence) covers(facts *condition.Facts, at time.Time) bool {
+	return s.Live(at) && s.match.Eval(facts).Truth == condition.True
+}
+
+// Live reports whether the silence is in force.
+func (s *CompiledSilence) Live(at time.Time) bool { return !s.Ended && at.Before(s.Until) }
 
 // silencedBy is the silence among several that covers the incident for longest;
 // nil for none. Silences see the incident as it opened, with the severity it has
 // now, so that nothing but a new silence, an end or an escalation changes the
 // answer.
-func silencedBy(in *Incident, at time.Time, lists ...[]silencer) *Silence {
-	var longest *silencer
+func SilencedBy(in *Incident, at time.Time, lists ...[]CompiledSilence) *Silence {
+	var longest *CompiledSilence
 	facts := factsOf(in)
 	for _, list := range lists {
 		for i := range list {
@@ -62,21 +70,21 @@ func silencedBy(in *Incident, at time.Time, lists ...[]silencer) *Silence {
 	return &found
 }
 
-func (s *silencer) after(o *silencer) bool {
+func (s *CompiledSilence) after(o *CompiledSilence) bool {
 	return cmp.Or(s.Until.Compare(o.Until), cmp.Compare(s.ID, o.ID)) > 0
 }
 
 // Silenced is the silence of the rules file that covers an incident, nil for none.
 func (s *Set) Silenced(in *Incident, at time.Time) *Silence {
-	return silencedBy(in, at, s.silences)
+	return SilencedBy(in, at, s.FileSilences)
 }
 
 // Expired are warnings about silences of the rules file that are over.
 func (s *Set) Expired(at time.Time) Problems {
 	var over Problems
-	for i := range s.silences {
-		if !s.silences[i].live(at) {
-			over = append(over, s.silences[i].expired)
+	for i := range s.FileSilences {
+		if !s.FileSilences[i].Live(at) {
+			over = append(over, s.FileSilences[i].expired)
 		}
 	}
 	return over
@@ -163,7 +171,7 @@ func (l *loader) readSilences(n ast.Node) {
 			return
 		}
 		read++
-		var s silencer
+		var s CompiledSilence
 		before := len(l.problems)
 		l.mapping(n, "a silence", keys{
 			"match":   func(n ast.Node) { s.match = l.program(n, "match", env) },
@@ -184,7 +192,7 @@ func (l *loader) readSilences(n ast.Node) {
 		sum := sha256.Sum256([]byte(s.Match + "\x00" + s.Until.UTC().Format(time.RFC3339)))
 		s.ID = filePrefix + hex.EncodeToString(sum[:6])
 		s.expired = l.problem(nodeAt(n), problemWarning, "expired-silence", "this silence ended at "+s.Until.UTC().Format(time.RFC3339), "remove it")
-		l.set.silences = append(l.set.silences, s)
+		l.set.FileSilences = append(l.set.FileSilences, s)
 	})
 }
 
@@ -202,12 +210,12 @@ func (d *document) instant(n ast.Node, what string) time.Time {
 	return t.UTC()
 }
 
-// live are the silences that are in force, the one that ends first at the front.
-func live(at time.Time, lists ...[]silencer) []Silence {
+// InForce are the silences that are in force, the one that ends first at the front.
+func InForce(at time.Time, lists ...[]CompiledSilence) []Silence {
 	found := []Silence{}
 	for _, list := range lists {
 		for i := range list {
-			if list[i].live(at) {
+			if list[i].Live(at) {
 				found = append(found, list[i].Silence)
 			}
 		}

@@ -58,7 +58,7 @@ type since struct {
 	held time.Duration
 }
 
-func (s since) String() string { return shortDuration(s.held) }
+func (s since) String() string { return FormatDuration(s.held) }
 
 // parseSummary compiles a text/template and tries it once on a sample incident.
 func parseSummary(src string) (*Summary, error) {
@@ -66,7 +66,7 @@ func parseSummary(src string) (*Summary, error) {
 		return nil, fmt.Errorf("it has %d bytes; %d are allowed", len(src), maxSummarySource)
 	}
 	t, err := template.New("summary").Funcs(template.FuncMap{
-		"pct": percent, "num": shortNumber, "dur": duration, "mask": mask,
+		"pct": percent, "num": FormatNumber, "dur": duration, "mask": mask,
 		"print": boundedPrint, "printf": boundedPrintf,
 	}).Parse(src)
 	if err != nil {
@@ -134,14 +134,14 @@ var _ io.Writer = (*boundedWriter)(nil)
 
 // summarize is the incident's sentence by its rule, or the default one: what was
 // seen, and on what. It is built from the worst call, as the severity is.
-func (r *Rule) summarize(in *Incident) string {
+func (r *Rule) Summarize(in *Incident) string {
 	if r.Summary != nil {
 		if s, err := r.Summary.render(summaryFacts(in)); err == nil && s != "" {
 			return s
 		}
 	}
 	what := "a call matched"
-	if held := telling(in.Worst.Conditions); len(held) > 0 {
+	if held := HeldTexts(in.Worst.Conditions); len(held) > 0 {
 		what = strings.Join(held, ", ")
 	}
 	if r.Window != nil {
@@ -161,7 +161,7 @@ func (r *Rule) summarize(in *Incident) string {
 
 // telling are the conditions that held, one for each value met: of `mos < 3.5`
 // and `mos < 3` the first says enough.
-func telling(conditions []Condition) []string {
+func HeldTexts(conditions []Condition) []string {
 	var texts []string
 	seen := map[string]bool{}
 	for _, c := range conditions {
@@ -182,7 +182,7 @@ func summaryFacts(in *Incident) SummaryFacts {
 	f := SummaryFacts{
 		Rule: in.Rule, Severity: in.Severity, By: map[string]unknownText{}, Value: unknownText(""),
 		Call: map[string]any{}, Counts: in.Counts,
-		Since: since{from, max(0, later(in.UpdatedAt, in.Latest.At).Sub(from))},
+		Since: since{from, max(0, in.UpdatedAt.Sub(from), in.Latest.At.Sub(from))},
 	}
 	for _, l := range in.By {
 		f.By[l.Name] = unknownText(l.Value)
@@ -277,7 +277,7 @@ func percent(v any) string {
 }
 
 // shortNumber has two decimals at most.
-func shortNumber(v any) string {
+func FormatNumber(v any) string {
 	text, ok := written(v, 1, 2, "")
 	if !ok {
 		return "unknown"
@@ -301,14 +301,14 @@ func toFloat(v any) (float64, bool) {
 func duration(v any) string {
 	switch v := v.(type) {
 	case since:
-		return shortDuration(v.held)
+		return FormatDuration(v.held)
 	case time.Duration:
-		return shortDuration(v)
+		return FormatDuration(v)
 	case time.Time:
 		return v.UTC().Format(time.RFC3339)
 	case inMillis:
 		if math.Abs(float64(v)) < 1000 {
-			return shortNumber(v) + " ms"
+			return FormatNumber(v) + " ms"
 		}
 		return duration(float64(v) / 1000)
 	}
@@ -316,11 +316,11 @@ func duration(v any) string {
 	if !ok {
 		return "unknown"
 	}
-	return shortDuration(time.Duration(max(-maxFigure, min(f, maxFigure/1e7)) * float64(time.Second)))
+	return FormatDuration(time.Duration(max(-maxFigure, min(f, maxFigure/1e7)) * float64(time.Second)))
 }
 
 // shortDuration writes a duration as people say it: 45s, 12m, 3h 5m.
-func shortDuration(d time.Duration) string {
+func FormatDuration(d time.Duration) string {
 	switch d = d.Round(time.Second); {
 	case d < time.Minute:
 		return fmt.Sprintf("%ds", int(d.Seconds()))

@@ -1,32 +1,35 @@
 package rules
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"callwatch/call"
+	"callwatch/rules/condition"
 )
 
-// renderedSummary is the summary of an incident that one call opened.
+// renderedSummary returns the summary of an incident that one call opened.
 func renderedSummary(t *testing.T, rule string) string {
 	t.Helper()
 	set, problems := Load("rules.yaml", []byte("rules:\n  - name: a\n    "+strings.ReplaceAll(rule, "\n", "\n    ")))
 	if set == nil {
 		t.Fatal(problems.Error())
 	}
-	g := NewEngine(set, Options{})
-	e := ended("c1", func(e *call.Event) {
-		e.From, e.MOS, e.PacketLossPct, e.RTTMs, e.DurationSec, e.Final = "+4915112345678", new(2.0), new(0.6), new(450.0), new(75.0), true
-	})
-	for _, tr := range g.Apply(1, t0, &e) {
-		if tr.Step == StepOpened {
-			return tr.Incident.Summary
-		}
+	r := set.Rules[0]
+	e := call.Event{
+		Identity: call.Identity{Provider: "p", CallID: "c1", Kind: call.Ended},
+		Facts: call.Facts{
+			From: "+4915112345678", MOS: new(2.0), PacketLossPct: new(0.6), RTTMs: new(450.0), DurationSec: new(75.0),
+		},
 	}
-	t.Fatal("no incident was opened")
-	return ""
+	facts := &condition.Facts{}
+	facts.Load(&e)
+	ev := Evidence{At: t0, Severity: r.Severity, Call: e, Conditions: r.When.Explain(facts)}
+	return r.Summarize(&Incident{
+		Rule: r.Name, By: r.LabelsOf(&e), State: Firing, Severity: r.Severity, OpenedAt: t0, UpdatedAt: t0,
+		Counts: Counts{Matched: 1, Judged: 1}, Opening: ev, Latest: ev, Worst: ev,
+	})
 }
 
 func TestSummaries(t *testing.T) {
@@ -103,67 +106,5 @@ func TestSummariesRefused(t *testing.T) {
 	begun := time.Now()
 	if got := renderedSummary(t, "when: mos < 3.5\nsummary: '"+print8+"'"); len(got) > maxSummary || time.Since(begun) > slack*time.Second {
 		t.Errorf("%d bytes after %s", len(got), time.Since(begun))
-	}
-}
-
-// The sentence is that of the worst call: it agrees with the severity.
-func TestSummaryOfTheWorstCall(t *testing.T) {
-	g := NewEngine(compileSet(t, "rules: [{name: a, when: mos < 3.5, severity: {critical: mos < 2, warning: mos < 3.5}, summary: 'mos {{ .Call.mos }}'}]"), Options{})
-	for i, mos := range []float64{3.0, 1.5, 3.2} {
-		e := ended(string(rune('a'+i)), func(e *call.Event) { e.MOS, e.Final = new(mos), true })
-		g.Apply(uint64(i+1), t0.Add(time.Duration(i)*time.Second), &e)
-	}
-	g.Tick(9, t0.Add(5*time.Minute))
-	for _, in := range g.Incidents() {
-		if in.Severity != Critical || in.Summary != "mos 1.5" {
-			t.Errorf("%s: %s", in.Severity, in.Summary)
-		}
-	}
-}
-
-// The sentence tells since when the condition holds, which may be long before the
-// incident opened.
-func TestSinceIsWhenTheConditionBeganToHold(t *testing.T) {
-	bad := func(e *call.Event) { e.MOS = new(2.0) }
-	for name, c := range map[string]struct {
-		rule string
-		feed func(f *feed)
-		want string // .Since as time and as duration, at the opening
-	}{
-		"at once":           {"over: 10m, when: calls > 2", func(f *feed) { f.calls(3, time.Minute, nil) }, "12:03 0s"},
-		"for a while":       {"over: 1h, when: calls > 2, for: 5m", func(f *feed) { f.calls(9, time.Minute, nil) }, "12:03 5m"},
-		"for, twice":        {"over: 3m, when: calls > 1, for: 3m", func(f *feed) { f.calls(2, time.Minute, nil).wait(9*time.Minute).calls(9, time.Minute, nil) }, "12:13 3m"},
-		"before hours":      {`over: 6h, when: calls > 1, active: {hours: "14:30-15:00"}`, func(f *feed) { f.calls(2, time.Minute, nil).wait(3 * time.Hour) }, "12:02 2h 28m"},
-		"in a cooldown":     {"over: 1m, when: calls > 0, no_data: resolve, resolve_after: 1m, cooldown: 30m", func(f *feed) { f.calls(1, time.Minute, nil).wait(4*time.Minute).calls(60, 30*time.Second, nil) }, "12:05 27m 30s"},
-		"absence":           {"absent: 30m", func(f *feed) { f.calls(1, time.Minute, nil).wait(2 * time.Hour) }, "12:01 30m"},
-		"absence, no hours": {`absent: 30m, active: {hours: "13:00-15:00"}`, func(f *feed) { f.calls(1, time.Minute, nil).wait(2 * time.Hour) }, "12:01 1h 29m"},
-		"one call":          {"when: mos < 3.5", func(f *feed) { f.calls(1, time.Minute, bad) }, "12:01 0s"},
-		"during a call": {"when: mos < 3.5, for: 5m, on: [stats, ended]", func(f *feed) {
-			for i := range 8 {
-				f.wait(time.Minute)
-				e := ended("1", bad)
-				e.ID, e.Kind, e.RTTMs = fmt.Sprint(i), call.Stats, new(float64(i))
-				f.event(e)
-			}
-		}, "12:01 5m"},
-	} {
-		f := newFeed(t, `rules: [{name: a, summary: '{{ .Since.Format "15:04" }} {{ dur .Since }}', `+c.rule+"}]")
-		c.feed(f)
-		var opened *Incident
-		for i := range f.out {
-			if f.out[i].Step == StepOpened {
-				opened = &f.out[i].Incident // the latest
-			}
-		}
-		if opened == nil {
-			t.Errorf("%s: nothing opened: %v", name, f.steps())
-			continue
-		}
-		if opened.Summary != c.want {
-			t.Errorf("%s: %q, want %q", name, opened.Summary, c.want)
-		}
-		if want := strings.HasSuffix(c.want, " 0s"); opened.Since.IsZero() != want {
-			t.Errorf("%s: since %v, opened at %v", name, opened.Since, opened.OpenedAt)
-		}
 	}
 }

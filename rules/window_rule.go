@@ -51,15 +51,15 @@ func (w *Window) String() string {
 	if w.Calls > 0 {
 		return fmt.Sprintf("%d calls", w.Calls)
 	}
-	return shortDuration(w.Over)
+	return FormatDuration(w.Over)
 }
 
 // ofCalls says whether the rule's incidents gather single calls: they resolve
 // when no further one matches.
-func (r *Rule) ofCalls() bool { return r.Window == nil && r.Absent == 0 }
+func (r *Rule) OfCalls() bool { return r.Window == nil && r.Absent == 0 }
 
 // shape names how the rule's windows are kept; "" for a rule without.
-func (r *Rule) shape() string {
+func (r *Rule) WindowDigest() string {
 	if r.Window == nil {
 		return ""
 	}
@@ -67,12 +67,12 @@ func (r *Rule) shape() string {
 }
 
 // fits reports whether a window that was read from a checkpoint is one of the rule.
-func (r *Rule) fits(s *window.State) bool {
+func (r *Rule) Fits(s *window.State) bool {
 	return r.Window != nil && s.Fits(&r.Window.Spec)
 }
 
 // kind tells rules apart whose states have nothing in common.
-func (r *Rule) kind() string {
+func (r *Rule) Kind() string {
 	switch {
 	case r.Window != nil:
 		return "window"

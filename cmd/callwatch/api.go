@@ -10,6 +10,7 @@ import (
 	"callwatch/handlers/backend"
 	"callwatch/pipeline/maintenance"
 	"callwatch/rules"
+	"callwatch/rules/engine"
 )
 
 // api is what the programs' interface shows and does.
@@ -18,21 +19,21 @@ func (a *app) api() *api.API {
 		History: a.reads(),
 		Rules:   a.rulesFile, Reload: a.reloadRules, Mark: a.act, Latest: a.latestIncidents,
 		Open: func() (open []rules.Incident) {
-			a.judge.Look(func(g *rules.Engine) { open = g.Incidents() })
+			a.judge.Look(func(g *engine.Engine) { open = g.Incidents() })
 			return open
 		},
 		Silences: func() []rules.Silence {
 			made := []rules.Silence{}
-			a.judge.Look(func(g *rules.Engine) { made = g.Silences() })
+			a.judge.Look(func(g *engine.Engine) { made = g.Silences() })
 			return made
 		},
 		Health: func() []rules.Health {
 			health := []rules.Health{}
-			a.judge.Look(func(g *rules.Engine) { health = g.Healths() })
+			a.judge.Look(func(g *engine.Engine) { health = g.Healths() })
 			return health
 		},
 		Progress: func() (p backend.Progress) {
-			a.judge.Look(func(g *rules.Engine) { p = backend.Progress{Sequence: g.Seq(), Calls: g.Calls()} })
+			a.judge.Look(func(g *engine.Engine) { p = backend.Progress{Sequence: g.Seq(), Calls: g.Calls()} })
 			return p
 		},
 	}

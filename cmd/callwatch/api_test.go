@@ -18,6 +18,7 @@ import (
 	"callwatch/handlers"
 	"callwatch/normalizer"
 	"callwatch/rules"
+	"callwatch/rules/engine"
 )
 
 const (
@@ -384,7 +385,7 @@ func TestThousandReloads(t *testing.T) {
 	const calls = reloads / callsEach
 	var counts rules.Counts
 	within(t, 3*time.Minute, "every call is judged", func() bool {
-		a.judge.Look(func(g *rules.Engine) { counts = g.Healths()[0].Counts })
+		a.judge.Look(func(g *engine.Engine) { counts = g.Healths()[0].Counts })
 		return counts.Judged >= calls
 	})
 	if want := (rules.Counts{Matched: calls, Judged: calls}); counts != want {

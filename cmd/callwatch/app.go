@@ -20,6 +20,7 @@ import (
 	"callwatch/pipeline/telemetry"
 	"callwatch/rules"
 	"callwatch/rules/backtest"
+	"callwatch/rules/engine"
 	"callwatch/stream"
 )
 
@@ -121,7 +122,7 @@ func (a *app) wire(ctx context.Context, mode mode, set *rules.Set) (err error) {
 	begun := time.Now()
 	a.judge = pipeline.NewJudge(pipeline.JudgeConfig{
 		Store: a.store, Leases: a.leases, Traffic: &traffic, Log: a.log,
-		Rules: set, Engine: rules.Options{Prefer: a.cfg.MOS, Rate: a.cfg.Folding().Rate, Clock: func() time.Duration { return time.Since(begun) }},
+		Rules: set, Engine: engine.Options{Prefer: a.cfg.MOS, Rate: a.cfg.Folding().Rate, Clock: func() time.Duration { return time.Since(begun) }},
 		Judged: a.judged, Stored: a.metrics.Transition, Erased: a.erased,
 	})
 	notifying := a.cfg.Notifier(set)

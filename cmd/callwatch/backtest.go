@@ -17,6 +17,7 @@ import (
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 	"callwatch/rules/backtest"
+	"callwatch/rules/engine"
 )
 
 func backtestCommand(s *settings) *cobra.Command {
@@ -79,7 +80,7 @@ type backtestPlan struct {
 }
 
 func planBacktest(cfg *config.Config, baseline, failIf string) (*backtestPlan, error) {
-	p := &backtestPlan{options: backtest.Options{Engine: rules.Options{Prefer: cfg.MOS, Rate: cfg.Folding().Rate}}}
+	p := &backtestPlan{options: backtest.Options{Engine: engine.Options{Prefer: cfg.MOS, Rate: cfg.Folding().Rate}}}
 	var err error
 	if p.set, err = p.load(cfg.Rules); err != nil {
 		return nil, err

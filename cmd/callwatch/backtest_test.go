@@ -27,6 +27,7 @@ import (
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 	"callwatch/rules/backtest"
+	"callwatch/rules/engine"
 	"callwatch/stream"
 )
 
@@ -110,7 +111,7 @@ func serveUntilResolved(t *testing.T, cfg config.Config, requests []simulate.Req
 	p.settled()
 	eventually(t, "all incidents are resolved", func() bool {
 		open := -1
-		a.judge.Look(func(g *rules.Engine) { open = len(g.Incidents()) })
+		a.judge.Look(func(g *engine.Engine) { open = len(g.Incidents()) })
 		return open == 0
 	})
 	p.settled()

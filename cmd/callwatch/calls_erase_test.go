@@ -20,6 +20,7 @@ import (
 	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
 	"callwatch/rules"
+	"callwatch/rules/engine"
 	"callwatch/stream"
 )
 
@@ -138,7 +139,7 @@ func checkpointText(t *testing.T, dir string) (text string) {
 				return err
 			}
 			text = string(b)
-			saved, err := rules.Restore(set, rules.Options{}, b)
+			saved, err := engine.Restore(set, engine.Options{}, b)
 			for _, id := range []string{"leg-1001", "leg-1002", "leg-1003"} {
 				if err == nil {
 					c, _ := saved.Call(call.Key{Provider: "bird", CallID: id})

@@ -11,6 +11,7 @@ import (
 	"callwatch/notifier"
 	"callwatch/notifier/slack"
 	"callwatch/rules"
+	"callwatch/rules/engine"
 )
 
 // clicks answers the buttons in Slack; nil where no way for clicks is configured.
@@ -61,7 +62,7 @@ func (a *app) click(ctx context.Context, click slack.Action) error {
 }
 
 func (a *app) openIncident(id string) (in rules.Incident, ok bool) {
-	a.judge.Look(func(g *rules.Engine) {
+	a.judge.Look(func(g *engine.Engine) {
 		for _, open := range g.Incidents() {
 			if open.ID == id {
 				in, ok = open, true

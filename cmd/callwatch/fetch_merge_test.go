@@ -9,7 +9,7 @@ import (
 
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer"
-	"callwatch/rules"
+	"callwatch/rules/engine"
 )
 
 // Whatever comes first, and however often: one call, final once, the rule about
@@ -75,7 +75,7 @@ func TestWebhookAndReportInAnyOrder(t *testing.T) {
 				t.Errorf("fired %q, want %q", fired, want)
 			}
 			var calls int
-			a.judge.Look(func(g *rules.Engine) {
+			a.judge.Look(func(g *engine.Engine) {
 				for _, h := range g.Healths() {
 					if h.Rule == "volume" {
 						calls = h.Counts.Judged

@@ -10,6 +10,7 @@ import (
 	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 	"callwatch/rules"
+	"callwatch/rules/engine"
 )
 
 // A fleet in which one call of a hundred is bad, spread over all providers, gives
@@ -86,7 +87,7 @@ func judgeFleet(t *testing.T, set *rules.Set, o simulate.Options) map[string]rul
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, seen, seq := rules.NewEngine(set, rules.Options{}), map[string]rules.Incident{}, uint64(0)
+	engine, seen, seq := engine.New(set, engine.Options{}), map[string]rules.Incident{}, uint64(0)
 	note := func(transitions []rules.Transition) {
 		for i := range transitions {
 			seen[transitions[i].Incident.ID] = transitions[i].Incident

@@ -16,6 +16,7 @@ import (
 	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
 	"callwatch/rules"
+	"callwatch/rules/engine"
 	"callwatch/stream"
 	"callwatch/stream/natstest"
 )
@@ -119,7 +120,7 @@ func TestClusterJudgeTakesOver(t *testing.T) {
 		return err == nil && len(all) == calls*len(clusterRuleNames())
 	}
 	open := func(a *app) (n int) {
-		a.judge.Look(func(g *rules.Engine) { n = len(g.Incidents()) })
+		a.judge.Look(func(g *engine.Engine) { n = len(g.Incidents()) })
 		return n
 	}
 	bad(5)
@@ -158,7 +159,7 @@ func TestClusterReplicaThatJoinsEndsNoDowntime(t *testing.T) {
 	defer stopSecond()
 	put(t, first.store, birdCall("5001", 4.1))
 	eventually(t, "the second is at work", func() (knows bool) {
-		second.judge.Look(func(g *rules.Engine) { knows = g.Calls() == 1 })
+		second.judge.Look(func(g *engine.Engine) { knows = g.Calls() == 1 })
 		return knows
 	})
 	resumed := 0
@@ -202,7 +203,7 @@ func TestClusterJudgeOfADeadHolder(t *testing.T) {
 	want := calls * len(clusterRuleNames())
 	eventually(t, "the replica that follows knows the incidents", func() bool {
 		n := 0
-		a.judge.Look(func(g *rules.Engine) { n = len(g.Incidents()) })
+		a.judge.Look(func(g *engine.Engine) { n = len(g.Incidents()) })
 		return n == want
 	})
 	stored := func() int {
@@ -250,7 +251,7 @@ func TestClusterEraseCall(t *testing.T) {
 	}
 	knows := func(a *app) func() bool {
 		return func() (known bool) {
-			a.judge.Look(func(g *rules.Engine) { known = g.Calls() == 2 })
+			a.judge.Look(func(g *engine.Engine) { known = g.Calls() == 2 })
 			return known
 		}
 	}
@@ -280,11 +281,11 @@ func TestClusterEraseCall(t *testing.T) {
 	if problems.Errors() {
 		t.Fatal(problems)
 	}
-	inForce := func() (saved *rules.Engine) {
+	inForce := func() (saved *engine.Engine) {
 		_, err := second.store.LoadCheckpoint(t.Context(), pipeline.CheckpointName, func(_ uint64, r io.Reader) error {
 			b, err := io.ReadAll(r)
 			if err == nil {
-				saved, err = rules.Restore(set, rules.Options{}, b)
+				saved, err = engine.Restore(set, engine.Options{}, b)
 			}
 			return err
 		})
@@ -293,7 +294,7 @@ func TestClusterEraseCall(t *testing.T) {
 		}
 		return saved
 	}
-	has := func(saved *rules.Engine, id string) bool {
+	has := func(saved *engine.Engine, id string) bool {
 		_, known := saved.Call(call.Key{Provider: "bird", CallID: "leg-" + id})
 		return known
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"callwatch/rules"
+	"callwatch/rules/ruletest"
 )
 
 // JUnit XML as continuous integration reads it: one suite per file, one class
@@ -78,7 +78,7 @@ func (r *testReport) junit() ([]byte, error) {
 	return append([]byte(xml.Header), append(b, '\n')...), nil
 }
 
-func caseText(t *rules.CaseResult) string {
+func caseText(t *ruletest.Result) string {
 	var b strings.Builder
 	printCase(&b, t)
 	return b.String()

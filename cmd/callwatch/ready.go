@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"callwatch/handlers"
-	"callwatch/rules"
+	"callwatch/rules/engine"
 	"callwatch/stream"
 )
 
@@ -112,7 +112,7 @@ func (a *app) fetchTrouble() (handlers.State, string) {
 // troubledRules are those with run-time errors, those that had more keys than they
 // may have, and those about new values that can no longer tell.
 func (a *app) troubledRules() (broken, full, forgetful []string) {
-	a.judge.Look(func(g *rules.Engine) {
+	a.judge.Look(func(g *engine.Engine) {
 		for _, h := range g.Healths() {
 			if h.Errors > 0 {
 				broken = append(broken, h.Rule)

@@ -24,6 +24,8 @@ import (
 	"callwatch/pipeline/query"
 	"callwatch/pipeline/rulefile"
 	"callwatch/rules"
+	"callwatch/rules/engine"
+	"callwatch/rules/ruletest"
 	"callwatch/stream"
 )
 
@@ -84,8 +86,8 @@ func rulesExplainCommand(s *settings) *cobra.Command {
 		if err != nil {
 			return usage(err)
 		}
-		options := rules.Options{Prefer: cfg.MOS, Rate: cfg.Folding().Rate}
-		t := rules.NewTrace(set, options)
+		options := engine.Options{Prefer: cfg.MOS, Rate: cfg.Folding().Rate}
+		t := ruletest.NewTrace(set, options)
 		if only != "" && !t.Only(only) {
 			return usage(fmt.Errorf("--rule: there is no rule %q in %s", only, cfg.Rules))
 		}
@@ -228,7 +230,7 @@ func onlyRule(calls []rules.CallExplanation, only string) []rules.CallExplanatio
 }
 
 // storedCalls explains a call of the store; several where providers use the same id.
-func storedCalls(ctx context.Context, cfg *config.Config, set *rules.Set, options rules.Options, id, provider string) (calls []rules.CallExplanation, err error) {
+func storedCalls(ctx context.Context, cfg *config.Config, set *rules.Set, options engine.Options, id, provider string) (calls []rules.CallExplanation, err error) {
 	if _, err := os.Stat(cfg.DataDir); cfg.NATS.URL == "" && err != nil {
 		return nil, usage(fmt.Errorf("%s is no file, and there is no store at %s to look for such a call: name one with --data-dir or --nats-url", id, cfg.DataDir))
 	}

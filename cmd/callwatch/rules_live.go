@@ -11,6 +11,7 @@ import (
 
 	"callwatch/handlers/backend"
 	"callwatch/rules"
+	"callwatch/rules/engine"
 )
 
 func rulesListCommand(s *settings) *cobra.Command {
@@ -59,7 +60,7 @@ func ruleNotes(h *rules.Health) string {
 		notes = append(notes, "not reported by any provider: "+strings.Join(h.Unreported, ", "))
 	}
 	if h.Unremembered > 0 {
-		notes = append(notes, fmt.Sprintf("cannot tell new values any more: %d calls with a key that has had %d", h.Unremembered, rules.MaxKnown))
+		notes = append(notes, fmt.Sprintf("cannot tell new values any more: %d calls with a key that has had %d", h.Unremembered, engine.MaxKnown))
 	}
 	if text := heldBackText(h.HeldBack); text != "" {
 		notes = append(notes, "held back "+text)

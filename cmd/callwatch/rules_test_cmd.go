@@ -12,6 +12,8 @@ import (
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer"
 	"callwatch/rules"
+	"callwatch/rules/engine"
+	"callwatch/rules/ruletest"
 )
 
 const rulesTestLong = `Run the tests that stand under the rules of a rules file (tests:), and test files:
@@ -39,11 +41,11 @@ error, calls}], "gaps": [{rule, part, expr, missing}], "coverage": [{rule, cases
 
 // testReport is what rules test prints as JSON.
 type testReport struct {
-	Passed   int                   `json:"passed"`
-	Failed   int                   `json:"failed"`
-	Tests    []rules.CaseResult    `json:"tests"`
-	Gaps     []rules.Gap           `json:"gaps,omitempty"`
-	Coverage []*rules.RuleCoverage `json:"coverage,omitempty"`
+	Passed   int                      `json:"passed"`
+	Failed   int                      `json:"failed"`
+	Tests    []ruletest.Result        `json:"tests"`
+	Gaps     []ruletest.Gap           `json:"gaps,omitempty"`
+	Coverage []*ruletest.RuleCoverage `json:"coverage,omitempty"`
 
 	took []time.Duration // by the test's place
 }
@@ -111,17 +113,17 @@ func loadSuites(files []string) (suites []*rules.Suite, all rules.Problems, err 
 
 // runSuites runs all tests. Files about the same rules share their coverage.
 func runSuites(suites []*rules.Suite, cfg *config.Config, coverage bool) testReport {
-	report := testReport{Tests: []rules.CaseResult{}}
-	covers := map[string]*rules.Coverage{}
+	report := testReport{Tests: []ruletest.Result{}}
+	covers := map[string]*ruletest.Coverage{}
 	var order []string
 	for _, suite := range suites {
-		runner := rules.Runner{Set: suite.Set, Options: rules.Options{Prefer: cfg.MOS, Rate: cfg.Folding().Rate}, Normalize: func(provider, file string, body []byte, at time.Time) ([]call.Event, error) {
+		runner := ruletest.Runner{Set: suite.Set, Options: engine.Options{Prefer: cfg.MOS, Rate: cfg.Folding().Rate}, Normalize: func(provider, file string, body []byte, at time.Time) ([]call.Event, error) {
 			return normalizeFile(cfg, provider, file, body, at)
 		}}
 		if coverage {
 			id := suite.Set.Digest
 			if covers[id] == nil {
-				covers[id] = rules.NewCoverage(suite.Set)
+				covers[id] = ruletest.NewCoverage(suite.Set)
 				order = append(order, id)
 			}
 			runner.Coverage = covers[id]
@@ -185,7 +187,7 @@ func (r *testReport) tell(w io.Writer, verbose, coverage bool) error {
 	return nil
 }
 
-func printCase(w io.Writer, t *rules.CaseResult) {
+func printCase(w io.Writer, t *ruletest.Result) {
 	if t.Passed {
 		fmt.Fprintf(w, "ok    %s: %s\n", t.Rule, t.Name)
 		return

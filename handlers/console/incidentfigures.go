@@ -12,6 +12,8 @@ import (
 	"callwatch/handlers/backend"
 	"callwatch/handlers/wording"
 	"callwatch/rules"
+	"callwatch/rules/engine"
+	"callwatch/rules/ruletest"
 )
 
 // contrastView is how the calls of an incident differ from the others.
@@ -188,7 +190,7 @@ func partsOf(set *rules.Set, name string) []rules.Part {
 	if set == nil {
 		return nil
 	}
-	trace := rules.NewTrace(set, rules.Options{})
+	trace := ruletest.NewTrace(set, engine.Options{})
 	var e call.Event
 	e.ID, e.Provider, e.CallID, e.Kind, e.Final = "none", "none", "none", call.Ended, true
 	trace.Apply(time.Unix(0, 0).UTC(), &e)

@@ -11,6 +11,7 @@ import (
 	"callwatch/call"
 	"callwatch/notifier/notifiertest"
 	"callwatch/rules"
+	"callwatch/rules/engine"
 )
 
 // halfKnownCalls are a thousand calls, of which 12 % are known to be bad and 22 %
@@ -51,7 +52,7 @@ func TestWhatIsShownOfHalfKnownCalls(t *testing.T) {
 	if problems.Errors() {
 		t.Fatal(problems)
 	}
-	g := rules.NewEngine(set, rules.Options{})
+	g := engine.New(set, engine.Options{})
 	opened := map[string]rules.Incident{}
 	seq := uint64(0)
 	take := func(made []rules.Transition) {

@@ -9,6 +9,7 @@ import (
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 	"callwatch/rules/backtest"
+	"callwatch/rules/engine"
 )
 
 const (
@@ -30,7 +31,7 @@ func (r *Reader) check(ctx context.Context, name string, src []byte) (*rules.Set
 // backtest runs rules over what is stored, on one goroutine: webhooks go first.
 func (r *Reader) backtest(ctx context.Context, q backend.BacktestQuery, progress func(done, total uint64)) (backtest.Report, error) {
 	set := r.cfg.Rules()
-	options := backtest.Options{Engine: rules.Options{Prefer: r.cfg.Fold.Prefer, Rate: r.cfg.Fold.Rate}, MaxCalls: backtestCalls}
+	options := backtest.Options{Engine: engine.Options{Prefer: r.cfg.Fold.Prefer, Rate: r.cfg.Fold.Rate}, MaxCalls: backtestCalls}
 	if q.Baseline {
 		options.Baseline = set
 	}

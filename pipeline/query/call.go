@@ -9,6 +9,7 @@ import (
 	"callwatch/handlers/backend"
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
+	"callwatch/rules/engine"
 	"callwatch/stream"
 )
 
@@ -150,13 +151,13 @@ func (r *Reader) explain(ctx context.Context, k call.Key) (rules.CallExplanation
 	for i := range c.Events {
 		own[i] = Arrival{c.Events[i].At, c.Events[i].Event.Clone()}
 	}
-	replay := Replay{Store: r.cfg.Store, Set: r.cfg.Rules(), Options: rules.Options{Prefer: r.cfg.Fold.Prefer, Rate: r.cfg.Fold.Rate}}
+	replay := Replay{Store: r.cfg.Store, Set: r.cfg.Rules(), Options: engine.Options{Prefer: r.cfg.Fold.Prefer, Rate: r.cfg.Fold.Rate}}
 	x, err := replay.Explain(ctx, c.Call.Key(), own)
 	if err != nil {
 		return x, notFound(err)
 	}
 	incidents := c.Incidents
-	r.cfg.Engine(func(g *rules.Engine) {
+	r.cfg.Engine(func(g *engine.Engine) {
 		incidents = append(incidents, g.Incidents()...)
 		for i := range x.Rules {
 			g.Recall(&x.Rules[i], c.Call.Key())

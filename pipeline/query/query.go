@@ -18,6 +18,7 @@ import (
 	"callwatch/notifier"
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
+	"callwatch/rules/engine"
 	"callwatch/stream"
 )
 
@@ -31,8 +32,8 @@ const showWait = 500 * time.Millisecond
 type Config struct {
 	Store  *stream.Store
 	Fold   call.Folding
-	Rules  func() *rules.Set              // those in force
-	Engine func(look func(*rules.Engine)) // does not call look before there is an engine
+	Rules  func() *rules.Set               // those in force
+	Engine func(look func(*engine.Engine)) // does not call look before there is an engine
 	// Notifier is at work, or worked last.
 	Notifier func() *notifier.Notifier
 	// Workspace asks Slack for the address of the workspace.

@@ -10,6 +10,7 @@ import (
 	"callwatch/call"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
+	"callwatch/rules/engine"
 	"callwatch/stream"
 )
 
@@ -25,7 +26,7 @@ func testReader(t testing.TB) *Reader {
 		t.Fatal(problems)
 	}
 	return New(Config{
-		Store: store, Rules: func() *rules.Set { return set }, Engine: func(func(*rules.Engine)) {}, Log: slog.New(slog.DiscardHandler),
+		Store: store, Rules: func() *rules.Set { return set }, Engine: func(func(*engine.Engine)) {}, Log: slog.New(slog.DiscardHandler),
 	})
 }
 

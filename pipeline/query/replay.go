@@ -10,6 +10,8 @@ import (
 	"callwatch/call"
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
+	"callwatch/rules/engine"
+	"callwatch/rules/ruletest"
 	"callwatch/stream"
 )
 
@@ -29,7 +31,7 @@ type Arrival struct {
 type Replay struct {
 	Store   *stream.Store
 	Set     *rules.Set
-	Options rules.Options
+	Options engine.Options
 	Events  int // to read at most; 0 is 100,000
 }
 
@@ -59,14 +61,14 @@ type tooMuchToReplay string
 func (e tooMuchToReplay) Error() string { return string(e) }
 
 func (r *Replay) alone(own []Arrival) (rules.CallExplanation, error) {
-	t := rules.NewTrace(r.Set, r.Options)
+	t := ruletest.NewTrace(r.Set, r.Options)
 	for i := range own {
 		t.Apply(own[i].At, &own[i].Event)
 	}
 	return explanationIn(t)
 }
 
-func explanationIn(t *rules.Trace) (rules.CallExplanation, error) {
+func explanationIn(t *ruletest.Trace) (rules.CallExplanation, error) {
 	if calls := t.Calls(); len(calls) > 0 {
 		return calls[0], nil
 	}
@@ -78,7 +80,7 @@ func (r *Replay) replay(ctx context.Context, k call.Key, own []Arrival) (rules.C
 	until := last.Add(r.Set.Lookahead())
 	within, cancel := context.WithTimeout(ctx, explainTime)
 	defer cancel()
-	t := rules.NewTrace(r.Set, r.Options)
+	t := ruletest.NewTrace(r.Set, r.Options)
 	t.Focus(k)
 	n, most, raw := 0, cmp.Or(r.Events, explainEvents), r.Set.ReadsRaw()
 	from := first.Add(-r.Set.Lookback())

@@ -5,16 +5,16 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"callwatch/rules"
+	"callwatch/rules/engine"
 )
 
 // Erase removes calls of which the events were erased from the store, and numbers that
 // no stored call has from the keys of incidents, from the file as from the disk.
-func (m *Model) Erase(ctx context.Context, what rules.Forgetting) (remains []string, err error) {
+func (m *Model) Erase(ctx context.Context, what engine.Forgetting) (remains []string, err error) {
 	return nil, m.forget(ctx, what)
 }
 
-func (m *Model) forget(ctx context.Context, what rules.Forgetting) error {
+func (m *Model) forget(ctx context.Context, what engine.Forgetting) error {
 	ends, err := m.cfg.Store.Ends(ctx)
 	if err != nil {
 		return err
@@ -72,6 +72,6 @@ func (d *feed) redact(text func(string) string) error {
 type File struct{ Path string }
 
 // Erase removes the file: the model is built again when it runs.
-func (f File) Erase(context.Context, rules.Forgetting) (remains []string, err error) {
+func (f File) Erase(context.Context, engine.Forgetting) (remains []string, err error) {
 	return nil, Remove(f.Path)
 }

@@ -10,7 +10,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"callwatch/call"
-	"callwatch/rules"
+	"callwatch/rules/engine"
 )
 
 // A model that grew while events came, stopped in the middle, was erased from and
@@ -41,7 +41,7 @@ func TestRebuildEqualsGrown(t *testing.T) {
 					k := call.Key{Provider: "acme", CallID: fmt.Sprintf("call-%05d", w.r.IntN(calls))}
 					w.erase(k)
 					erased = append(erased, fmt.Sprintf("named: callId=%s provider=%s ", k.CallID, k.Provider))
-					if _, err := grown.Erase(t.Context(), rules.Forgetting{Calls: []call.Key{k}}); err != nil {
+					if _, err := grown.Erase(t.Context(), engine.Forgetting{Calls: []call.Key{k}}); err != nil {
 						t.Error(err)
 					}
 					w.expire(uint64(w.r.IntN(20)))

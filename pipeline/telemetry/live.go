@@ -8,6 +8,7 @@ import (
 
 	"callwatch/pipeline"
 	"callwatch/rules"
+	"callwatch/rules/engine"
 	"callwatch/stream"
 )
 
@@ -146,7 +147,7 @@ func (l *liveCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	var health []rules.Health
 	calls := 0
-	l.Judge.Look(func(g *rules.Engine) { health, calls = g.Healths(), g.Calls() })
+	l.Judge.Look(func(g *engine.Engine) { health, calls = g.Healths(), g.Calls() })
 	for _, h := range health {
 		gauge(ruleCallsDesc(), float64(h.Counts.Matched), h.Rule, "matched")
 		gauge(ruleCallsDesc(), float64(h.Counts.Judged), h.Rule, "judged")

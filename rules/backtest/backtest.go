@@ -10,11 +10,12 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules"
+	"callwatch/rules/engine"
 )
 
 // Options choose what a backtest compares and keeps.
 type Options struct {
-	Engine   rules.Options
+	Engine   engine.Options
 	Baseline *rules.Set // rules to compare with; nil: none
 	MaxCalls int        // calls listed per rule and list; 0 is 1000
 }
@@ -95,7 +96,7 @@ func (b *Backtest) span(at time.Time) {
 
 // trial is one set of rules with its engine and its counts.
 type trial struct {
-	engine  *rules.Engine
+	engine  *engine.Engine
 	set     *rules.Set
 	seq     uint64
 	tallies map[string]*tally
@@ -114,7 +115,7 @@ func newTrial(set *rules.Set, o Options) *trial {
 			t.matched(r, e)
 		}
 	}
-	t.engine = rules.NewEngine(set, o.Engine)
+	t.engine = engine.New(set, o.Engine)
 	return t
 }
 

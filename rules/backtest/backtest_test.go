@@ -11,6 +11,8 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules"
+	"callwatch/rules/engine"
+	"callwatch/rules/ruletest"
 )
 
 var t0 = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
@@ -349,7 +351,7 @@ func TestDigits(t *testing.T) {
 // between two events.
 func TestBacktestAgreesWithTrace(t *testing.T) {
 	set := compileSet(t, "rules: [{name: held, when: jitterMs > 30, for: 4m}]")
-	trace, test := rules.NewTrace(set, rules.Options{}), New(set, Options{})
+	trace, test := ruletest.NewTrace(set, engine.Options{}), New(set, Options{})
 	var opened []rules.Transition
 	for i, jitter := range []float64{40, 10} {
 		at := t0.Add(time.Duration(i) * 5 * time.Minute)

@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"iter"
+	"slices"
+	"time"
+
+	"callwatch/call"
+	"callwatch/rules"
+	"callwatch/rules/condition"
+)
+
+// Now returns stream time: that of the latest input, or of the latest deadline that
+// has passed.
+func (g *Engine) Now() time.Time { return g.st.Now }
+
+// CallState returns a call that has not expired, with its facts; nil if there is
+// none. It is for reading, until the next input.
+func (g *Engine) CallState(k call.Key) *CallState { return g.call(k) }
+
+// KeyState returns the state of a rule for one key; nil if there is none. It is for
+// reading, until the next input.
+func (g *Engine) KeyState(rule, key string) *KeyState { return g.st.Keys[ruleKey{rule, key}] }
+
+// KeyStates returns the states of a rule, in no order.
+func (g *Engine) KeyStates(rule string) iter.Seq[*KeyState] {
+	return func(yield func(*KeyState) bool) {
+		for key, k := range g.st.Keys {
+			if key.Rule == rule && !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// Counts returns the calls that the rule at index i has seen.
+func (g *Engine) Counts(i int) rules.Counts { return g.st.Rules[i].Counts }
+
+// WindowVerdict is what a window says now.
+type WindowVerdict struct {
+	Truth   condition.Truth
+	Partial bool             // Truth is unknown only because partial calls may be either
+	Value   float64          // of the leading figure; NaN if it is unknown
+	Figures *condition.Facts // valid until the next verdict or input
+	Few     *rules.Values    // the figure with the fewest measured calls, if fewer than the rule needs; else nil
+}
+
+// JudgeWindow returns what the window of a key says now to the rule at index i. It
+// changes nothing.
+func (g *Engine) JudgeWindow(i int, k *KeyState) WindowVerdict {
+	r := g.set.Rules[i]
+	j := g.judgement(i, r, k)
+	v := WindowVerdict{Truth: j.truth, Partial: j.open, Value: j.value, Figures: &g.windows}
+	if few, ok := g.short(r.Window); ok {
+		v.Few = &few
+	}
+	return v
+}
+
+// Waiting reports whether the condition of the rule at index i holds for some call,
+// but not yet for as long as its `for` asks.
+func (g *Engine) Waiting(i int) bool {
+	for _, cs := range g.st.Calls.calls {
+		if cs.Outcomes[i] == OutcomeMatched {
+			continue
+		}
+		if since, recent := cs.Hold(i); !since.IsZero() || slices.Contains(recent, true) {
+			return true
+		}
+	}
+	return false
+}
+
+// Hold returns how far the `for` of the rule at index i has come on the call: since
+// when the condition has held, and whether it held for the latest events.
+func (c *CallState) Hold(i int) (since time.Time, recent []bool) {
+	for _, h := range c.Holds {
+		if h.Rule == i {
+			return h.Since, h.Recent
+		}
+	}
+	return time.Time{}, nil
+}

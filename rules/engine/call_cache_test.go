@@ -1,0 +1,179 @@
+package engine
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"callwatch/call"
+	"callwatch/rules"
+)
+
+// cachedMemory is what a call takes that has ended and was evicted, with its
+// places in the queues of the engine.
+func cachedMemory(t testing.TB, calls int) float64 {
+	set, problems, err := rules.LoadFile("../../rules.yaml")
+	if err != nil || problems.Errors() {
+		t.Fatal(err, problems)
+	}
+	g := New(set, Options{})
+	measure := func() uint64 {
+		seen := g.st.Seen
+		g.st.Seen = memory{} // it is bounded by itself
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		g.st.Seen = seen
+		return m.HeapAlloc
+	}
+	var before uint64
+	for i := range calls + 2*hotCalls {
+		if i == 2*hotCalls {
+			before = measure()
+		}
+		at := t0.Add(time.Duration(i) * time.Millisecond)
+		e := typicalEnd(i, at)
+		g.Apply(uint64(i+1), at, &e)
+	}
+	used := measure() - before
+	runtime.KeepAlive(g)
+	return float64(used) / float64(calls)
+}
+
+// typicalEnd is the end of a call with what a provider tells of it.
+func typicalEnd(i int, at time.Time) call.Event {
+	return ended(fmt.Sprintf("7c2f1a90-93d4-4e0b-a1c5-%012d", i), func(e *call.Event) {
+		e.ID = "acme:" + e.CallID + ":ended"
+		e.OccurredAt, e.ReceivedAt, e.EndedAt, e.Final = at.Add(-time.Second), at, at.Add(-time.Second), true
+		e.Direction, e.Status, e.Answered = call.Outbound, call.Completed, new(true)
+		e.From, e.To = "+14155550123", fmt.Sprintf("+44207946%04d", i%10_000)
+		e.DurationSec, e.PacketsReceived, e.PacketsLost = new(float64(i%600)), new(int64(5000+i%1000)), new(int64(i%7))
+		e.JitterMs, e.RTTMs, e.SIPCode, e.Codec = new(float64(i%90)/7), new(float64(40+i%50)), new(int64(200)), "opus"
+		e.MOS, e.MOSSource = new(4+float64(i%97)/200), call.FromProvider
+		e.Raw = map[string]any{"CallSid": e.CallID, "To": e.To, "ApiVersion": "2010-04-01", "Url": "https://recordings.example/" + strings.Repeat("r", 300)}
+	})
+}
+
+// maxCachedCall is in bytes: 100,000 calls take 60 MB.
+const maxCachedCall = 600
+
+func TestCachedCallMemory(t *testing.T) {
+	if got := cachedMemory(t, 20_000); got > maxCachedCall {
+		t.Errorf("%.0f bytes a call, want at most %d", got, maxCachedCall)
+	}
+}
+
+func BenchmarkCachedCallMemory(b *testing.B) {
+	var bytes float64
+	for b.Loop() {
+		bytes = cachedMemory(b, 100_000)
+	}
+	b.ReportMetric(bytes, "bytes/call")
+}
+
+// A call that is looked at from outside stays where it is, hot or evicted.
+func TestLookingKeepsCallsEvicted(t *testing.T) {
+	g := New(compileSet(t, "rules:\n  - {name: low, when: mos < 2}\n"), Options{})
+	g.st.Calls.capacity = 2
+	for i := range 10 {
+		at := t0.Add(time.Duration(i) * time.Second)
+		e := typicalEnd(i, at)
+		g.Apply(uint64(i+1), at, &e)
+	}
+	hot := g.st.Calls.hot.Len()
+	if hot > 3 || len(g.st.Calls.calls) != 10 {
+		t.Fatalf("%d calls, %d hot", len(g.st.Calls.calls), hot)
+	}
+	for i := range 10 {
+		e := typicalEnd(i, t0)
+		if c, ok := g.Call(e.Key()); !ok || c.To != e.To || c.Raw["To"] != e.To {
+			t.Errorf("call %d: %v, to %q", i, ok, c.To)
+		}
+	}
+	if got := g.st.Calls.hot.Len(); got != hot {
+		t.Errorf("%d hot after looking, %d before", got, hot)
+	}
+}
+
+// The cache is a map of calls, whatever is put, loaded, evicted and removed in
+// whatever order.
+func TestCallCacheIsAMap(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c, want := newCallCache(), map[call.Key]string{}
+		c.capacity = rapid.IntRange(0, 4).Draw(t, "capacity")
+		for range rapid.IntRange(0, 60).Draw(t, "steps") {
+			n := rapid.IntRange(0, 8).Draw(t, "call")
+			e := typicalEnd(n, t0)
+			if n%3 == 0 {
+				e.Provider = "other"
+			}
+			key, cs := e.Key(), c.get(e.Key())
+			if (cs != nil) != (want[key] != "") {
+				t.Fatalf("call %d is there: %v", n, cs != nil)
+			}
+			switch rapid.IntRange(0, 3).Draw(t, "step") {
+			case 0:
+				e.Codec = rapid.SampledFrom([]string{"opus", "pcmu", "g722"}).Draw(t, "codec")
+				c.put(&CallState{Key: key, Call: &call.Call{Event: e}})
+				want[key] = e.Codec
+			case 1:
+				if cs != nil {
+					c.remove(cs)
+					delete(want, key)
+				}
+			case 2:
+				if cs != nil {
+					codec := rapid.SampledFrom([]string{"opus", "pcma"}).Draw(t, "change")
+					c.load(cs).Call.Codec, cs.evicted, want[key] = codec, nil, codec
+				}
+			case 3:
+				if found := c.forget(key); cs != nil && !found {
+					t.Fatal("a call that is there is not found")
+				}
+				delete(want, key)
+			}
+			c.evict()
+		}
+		if c.hot.Len() > c.capacity || len(c.calls) != len(want) {
+			t.Fatalf("%d calls, %d hot, want %d and at most %d", len(c.calls), c.hot.Len(), len(want), c.capacity)
+		}
+		for key, codec := range want {
+			if got := c.facts(c.get(key)); got.Codec != codec || got.Key() != key {
+				t.Fatalf("%v: %s of %v, want %s", key, got.Codec, got.Key(), codec)
+			}
+		}
+	})
+}
+
+// A call that is loaded and does not change is not compressed again.
+func TestEvictedAgain(t *testing.T) {
+	g := New(compileSet(t, "rules:\n  - {name: low, when: mos < 2}\n"), Options{})
+	c := g.st.Calls
+	c.capacity = 0
+	e := typicalEnd(1, t0)
+	g.Apply(1, t0, &e)
+	g.Tick(2, t0)
+	cs := c.get(e.Key())
+	if cs == nil || cs.Call != nil || len(cs.evicted) == 0 {
+		t.Fatal("the call is not evicted")
+	}
+	before := &cs.evicted[0]
+	if c.load(cs); cs.Call == nil {
+		t.Fatal("the call is not loaded")
+	}
+	if c.evict(); cs.Call != nil || &cs.evicted[0] != before {
+		t.Error("not evicted, or compressed again")
+	}
+	later := typicalEnd(1, t0.Add(time.Minute))
+	later.ID, later.Kind, later.To = "other", call.Report, "+15550100"
+	g.Apply(3, t0.Add(time.Minute), &later)
+	g.Tick(4, t0.Add(time.Minute))
+	if got, _ := g.Call(e.Key()); got.To != "+15550100" || cs.Call != nil {
+		t.Errorf("to %q: what was folded since is lost; evicted %v", got.To, cs.Call == nil)
+	}
+}

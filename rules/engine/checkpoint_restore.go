@@ -1,0 +1,50 @@
+package engine
+
+import "slices"
+
+// restoreCalls reads the calls. Outcomes and holds follow their rules to the places
+// that those have now.
+func (g *Engine) restoreCalls(in *partReader, place []int) error {
+	return g.st.Calls.read(in, func(cs *CallState) {
+		cs.Outcomes = g.outcomes(cs.Outcomes, place)
+		g.restoreHolds(cs, place)
+	})
+}
+
+func (g *Engine) restoreHolds(cs *CallState, place []int) {
+	var holds []callHold
+	for _, h := range cs.Holds {
+		if h.Rule < 0 || h.Rule >= len(place) || place[h.Rule] < 0 || g.rests(place[h.Rule]) {
+			continue
+		}
+		h.Rule = place[h.Rule]
+		holds = append(holds, h)
+		if r := g.set.Rules[h.Rule]; !h.Since.IsZero() {
+			g.due.push(deadline{at: h.Since.Add(r.For.Duration), rule: r.Name, call: cs.Key})
+		}
+	}
+	cs.Holds = holds
+}
+
+// outcomes are those of a checkpoint, each at its rule's place in the set.
+func (g *Engine) outcomes(old []outcome, place []int) []outcome {
+	out := make([]outcome, len(g.set.Rules))
+	for i := range old {
+		if i < len(place) && place[i] >= 0 {
+			out[place[i]] = old[i]
+		}
+	}
+	return out
+}
+
+// restoreExpiry queues the calls for their expiry again.
+func (g *Engine) restoreExpiry() {
+	for _, cs := range g.st.Calls.sorted() {
+		g.expiry.wait(cs)
+	}
+}
+
+// ruleMoved reports whether a rule stands elsewhere in the set than in a checkpoint.
+func ruleMoved(place []int, rules int) bool {
+	return !slices.IsSorted(place) || len(place) != rules || slices.Contains(place, -1)
+}

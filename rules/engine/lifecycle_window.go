@@ -1,0 +1,223 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"callwatch/rules"
+	"callwatch/rules/condition"
+)
+
+// judged decides what a judgement of a window, or of an absence, does to its key.
+func (k KeyState) judged(r *rules.Rule, j *judgement, at time.Time) (KeyState, rules.Step, string) {
+	if k.Incident != nil {
+		return k.rejudged(r, j, at)
+	}
+	switch {
+	case j.truth == condition.Unknown && !j.open: // could not be judged: neither counts for `for` nor interrupts it
+		return k, "", ""
+	case j.truth != condition.True:
+		if k.PendingTill = (time.Time{}); r.Window != nil {
+			k.ended()
+		}
+		return k, "", ""
+	}
+	k.holds(r, j, at)
+	switch {
+	case k.Dismissed != "" && !j.severity.Worse(k.Dismissed):
+		k.PendingTill = time.Time{}
+		return k, "", ""
+	case !r.Active.Covers(at):
+		return k.heldBack(stepInactive)
+	case at.Before(k.QuietTill):
+		return k.heldBack(stepCooledDown)
+	case k.PendingTill.IsZero():
+		k.PendingTill = at.Add(r.For.Duration)
+	}
+	if at.Before(k.PendingTill) {
+		return k, "", ""
+	}
+	e := j.evidence()
+	k, step, note := k.open(r, e, k.HoldsSince.time(), at)
+	k.ended()
+	k.HeldAt, k.ResolveAt, k.Lead = 0, time.Time{}, j.lead
+	k.change(func(i *rules.Incident) {
+		i.Counts = j.counts
+		i.Values = values(r, j)
+		i.Trend = k.trend()
+		i.Summary = r.Summarize(i)
+	})
+	return k, step, joined(j.told(r, &e), note)
+}
+
+// holds notes that the condition holds. It begins, or begins again after a gap longer
+// than `for` in which nothing could be judged.
+func (k *KeyState) holds(r *rules.Rule, j *judgement, at time.Time) {
+	gap := r.For.Duration > 0 && at.Sub(k.HeldAt.time()) > r.For.Duration
+	if gap {
+		k.PendingTill = time.Time{}
+	}
+	switch {
+	case !gap && k.HoldsSince != 0:
+	case j.since.IsZero():
+		k.HoldsSince = instantOf(at)
+	default:
+		k.HoldsSince = instantOf(j.since)
+	}
+	k.HeldAt = instantOf(at)
+}
+
+// ended forgets what is known of a condition that held and opened no incident.
+func (k *KeyState) ended() {
+	k.PendingTill, k.HoldsSince, k.HeldBack, k.Dismissed = time.Time{}, 0, "", ""
+}
+
+// heldBack notes what keeps a condition that holds from opening an incident. It is
+// named once for as long as the condition holds.
+func (k KeyState) heldBack(by rules.Step) (KeyState, rules.Step, string) {
+	k.PendingTill = time.Time{}
+	if k.HeldBack == by {
+		return k, "", ""
+	}
+	k.HeldBack = by
+	return k, by, ""
+}
+
+// rejudged decides on an incident that is open.
+func (k KeyState) rejudged(r *rules.Rule, j *judgement, at time.Time) (KeyState, rules.Step, string) {
+	before := k.Incident.Severity
+	k = k.follow(r, j)
+	switch {
+	case j.truth == condition.True:
+		k.ResolveAt = time.Time{}
+	case j.clear && k.ResolveAt.IsZero():
+		k.ResolveAt = at.Add(k.Incident.ResolveAfter)
+	case j.over() && !j.clear:
+		k.ResolveAt = time.Time{}
+	}
+	switch {
+	case j.clear && !k.ResolveAt.IsZero() && !at.Before(k.ResolveAt):
+		if r.Window != nil {
+			e := j.evidence()
+			k.LastGood = &e
+		}
+		if v := k.Incident.Values; v != nil && !math.IsNaN(j.value) {
+			k.change(func(i *rules.Incident) {
+				resolving := *v
+				resolving.Resolving, resolving.ResolvingMeasure = new(j.value), &j.measure
+				i.Values = &resolving
+			})
+		}
+		return k.resolve(r, at, resolveReason(r, j, k.Incident))
+	case k.Incident.Severity != before:
+		k.UpdateAt = time.Time{}
+		k.remindFrom(r, at)
+		k.change(func(i *rules.Incident) { i.UpdatedAt = at })
+		return k, rules.StepEscalated, fmt.Sprintf("from %s to %s", before, k.Incident.Severity)
+	case k.stale():
+		k = k.gatherFrom(at)
+	}
+	return k.passing(r, at)
+}
+
+// follow brings the incident's figures up to date.
+func (k KeyState) follow(r *rules.Rule, j *judgement) KeyState {
+	v, holds := k.Incident.Values, j.truth == condition.True
+	same := v == nil || math.IsNaN(j.value) || v.Latest == j.value && v.Measure == j.measure
+	if same && !(holds && j.severity.Worse(k.Incident.Severity)) {
+		return k
+	}
+	k.change(func(i *rules.Incident) {
+		if !same {
+			next := *v
+			if next.Latest, next.Measure = j.value, j.measure; r.Window.Lead(k.Lead).Worse(j.value, v.Worst) {
+				next.Worst, next.WorstMeasure = j.value, &j.measure
+			}
+			i.Values, i.Trend = &next, k.trend()
+		}
+		if !holds {
+			return
+		}
+		i.Latest = j.evidence()
+		if worse(i.Latest, i.Worst) {
+			i.Worst = i.Latest
+		}
+		if j.severity.Worse(i.Severity) {
+			i.Severity = j.severity
+		}
+		i.Summary = r.Summarize(i)
+	})
+	return k
+}
+
+// sameFigure is how far apart, relative to their size, two values of one figure are
+// that differ by nothing but the order in which the calls were added up.
+const sameFigure = 1e-9
+
+// stale reports whether the incident differs from what was told of it last: by a
+// value of its leading figure, by its counts where it has none, or by what it adopted.
+func (k *KeyState) stale() bool {
+	now, was := k.told(), k.Told
+	differ := func(a, b float64) bool { return math.Abs(a-b) > sameFigure*max(math.Abs(a), math.Abs(b)) }
+	return now.Adopted != was.Adopted || now.Counts != was.Counts || differ(now.Latest, was.Latest) || differ(now.Worst, was.Worst)
+}
+
+// told is what the incident says now.
+func (k *KeyState) told() told {
+	t := told{Adopted: len(k.Incident.Adopted)}
+	if v := k.Incident.Values; v != nil {
+		t.Latest, t.Worst = v.Latest, v.Worst
+	} else {
+		t.Counts = k.Incident.Counts
+	}
+	return t
+}
+
+func (k *KeyState) trend() []rules.Point {
+	trend := k.Window.Trend(k.Lead)
+	if len(trend) == 0 {
+		return nil
+	}
+	points := make([]rules.Point, len(trend))
+	for i, p := range trend {
+		points[i] = rules.Point{At: time.Unix(p.At, 0).UTC(), Value: p.Value}
+	}
+	return points
+}
+
+// values begins to follow the leading figure; nil where it is unknown.
+func values(r *rules.Rule, j *judgement) *rules.Values {
+	if r.Window == nil || math.IsNaN(j.value) || len(r.Window.Leads) == 0 {
+		return nil
+	}
+	l := &r.Window.Leads[j.lead]
+	f := &r.Window.Figures.All[l.Figure]
+	v := &rules.Values{Name: f.Name, Share: f.Share(), Opening: j.value, Latest: j.value, Worst: j.value, Measure: j.measure}
+	v.OpeningMeasure, v.WorstMeasure = &j.measure, &j.measure
+	switch l.Direction {
+	case condition.Up:
+		v.Direction = rules.DirectionUp
+	case condition.Down:
+		v.Direction = rules.DirectionDown
+	}
+	return v
+}
+
+func resolveReason(r *rules.Rule, j *judgement, in *rules.Incident) string {
+	switch {
+	case j.reason != "":
+		return j.reason
+	case r.Absent > 0:
+		return fmt.Sprintf("calls again for %s", rules.FormatDuration(in.ResolveAfter))
+	default:
+		return fmt.Sprintf("clear for %s", rules.FormatDuration(in.ResolveAfter))
+	}
+}
+
+func joined(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; " + b
+}

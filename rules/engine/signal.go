@@ -1,0 +1,64 @@
+package engine
+
+import "callwatch/rules"
+
+// signal lets one key take a step, and records the transition it makes.
+func (g *Engine) signal(r *rules.Rule, key string, in signal) {
+	k := g.st.Keys[ruleKey{r.Name, key}]
+	if k == nil {
+		if in.match == nil {
+			return
+		}
+		if k = g.key(g.indexed[r.Name], key); k == nil {
+			return
+		}
+	}
+	next, step, reason := k.step(r, in, g.st.Now)
+	*k = next
+	if step == stepInactive || step == stepCooledDown {
+		countHeldBack(&g.st.Rules[g.indexed[r.Name]].HeldBack, step)
+		step = ""
+	}
+	var adopted []*KeyState
+	if step != "" {
+		if step == rules.StepOpened {
+			g.st.Rules[g.indexed[r.Name]].Opened++
+			k.change(func(i *rules.Incident) { i.Slack, i.Outputs = g.set.Receivers(r, i); i.Silence = g.silenceOf(i) })
+			if k.Incident.Silence != nil {
+				g.st.Rules[g.indexed[r.Name]].HeldBack.Silences++
+			}
+			g.gatherSamples(r, k)
+			adopted = g.adopt(r, k)
+		}
+		k.Told = k.told()
+		k.change(func(i *rules.Incident) {
+			i.RuleError = g.st.Rules[g.indexed[r.Name]].LastError
+			if i.Values == nil {
+				i.Summary = r.Summarize(i)
+			}
+		})
+		g.emit(step, reason, *k.Incident)
+	}
+	if step == rules.StepEscalated {
+		g.cover(k, "it escalated")
+	}
+	for _, child := range adopted {
+		child.Told = child.told()
+		g.emit(rules.StepAdopted, "belongs to "+r.Name, *child.Incident)
+	}
+	if step == rules.StepResolved {
+		k.Incident, k.Told = nil, told{}
+	}
+	if k.Incident != nil && r.OfCalls() && !k.ResolveAt.IsZero() && !g.st.Now.Before(k.ResolveAt) {
+		g.signal(r, key, signal{}) // resolve_after: 0s
+		return
+	}
+	g.leave(k)
+}
+
+func (g *Engine) emit(step rules.Step, reason string, in rules.Incident) {
+	g.out = append(g.out, rules.Transition{
+		Step: step, At: g.st.Now, Cause: rules.Cause{Seq: g.st.Seq, Index: len(g.out)},
+		Reason: reason, Incident: in,
+	})
+}

@@ -1,0 +1,182 @@
+package engine
+
+import (
+	"container/list"
+	"time"
+
+	"callwatch/call"
+	"callwatch/rules"
+	"callwatch/rules/window"
+)
+
+// state is everything the engine remembers: what a checkpoint holds.
+type state struct {
+	Now   time.Time // stream time
+	Seq   uint64    // last event or tick applied
+	Calls *callCache
+	Keys  map[ruleKey]*KeyState
+	Rules []*ruleState // by the rule's place in the set
+	Seen  memory
+	Past  pastCalls // calls that are no longer kept
+
+	Silences []rules.CompiledSilence // made at run time
+	Reported []string                // fields that rules read and events have had
+}
+
+// callState is a call and what the rules have made of it so far.
+type CallState struct {
+	Key      call.Key
+	Call     *call.Call // nil while it is evicted
+	Touched  time.Time  // stream time of the latest event
+	Outcomes []outcome  // by the rule's place in the set
+	Holds    []callHold // of the rules with `for`, where it has begun
+
+	Ended    time.Time // stream time at which the end was stored; zero before
+	EndedSeq uint64
+	Settled  bool // nothing more is expected: every window has counted it
+	Over     bool // the call has ended
+
+	evicted []byte        // facts of the call, compressed; nil once they changed
+	hot     *list.Element // of the cache; nil while it is evicted
+}
+
+// callHold is how far the `for` of one rule has come on one call.
+type callHold struct {
+	Rule   int       `json:"rule"` // place in the set
+	Since  time.Time `json:"since,omitzero"`
+	Recent []bool    `json:"recent,omitempty"`
+}
+
+// outcome is where one rule stands with one call.
+type outcome uint8
+
+const (
+	OutcomeUnseen   outcome = iota // not judged, or not concerned
+	OutcomeUnjudged                // the outcome depends on an unknown field
+	OutcomeGood                    // judged: did not match
+	OutcomeMatched                 // matched, once and for all
+	OutcomeCounted                 // taken into the window of the rule, if that concerns it
+)
+
+// hold is the state of the rule's `for` on the call, made when it is missing; it
+// may be changed.
+func (c *CallState) hold(rule int) *callHold {
+	for i := range c.Holds {
+		if c.Holds[i].Rule == rule {
+			return &c.Holds[i]
+		}
+	}
+	c.Holds = append(c.Holds, callHold{Rule: rule})
+	return &c.Holds[len(c.Holds)-1]
+}
+
+// ruleKey names the state of one rule for one key.
+type ruleKey struct {
+	Rule string
+	Key  string // labels, joined
+}
+
+// keyState is where one (rule, key) stands.
+type KeyState struct {
+	Rule      string          `json:"rule"`
+	Key       string          `json:"key"`
+	Incident  *rules.Incident `json:"incident,omitempty"`
+	ResolveAt time.Time       `json:"resolveAt,omitzero"`
+	UpdateAt  time.Time       `json:"updateAt,omitzero"`  // when gathered changes are told
+	QuietTill time.Time       `json:"quietTill,omitzero"` // cooldown: no new incident before
+	LastGood  *rules.Evidence `json:"lastGood,omitempty"` // latest call judged good while the incident is open
+
+	PendingTill time.Time      `json:"pendingTill,omitzero"` // a window's condition holds; when its `for` is over
+	HeldAt      instant        `json:"heldAt,omitempty"`     // when that was judged last
+	HoldsSince  instant        `json:"holdsSince,omitempty"` // since when the condition holds that has opened no incident yet
+	HeldBack    rules.Step     `json:"heldBack,omitempty"`   // what keeps a condition that holds from opening an incident
+	Dismissed   rules.Severity `json:"dismissed,omitempty"`  // resolved by hand at this severity, and the condition has held since
+	Tally       []rules.Share  `json:"tally,omitempty"`      // what Incident.Top is taken from
+	Lead        int            `json:"lead,omitempty"`       // place of the figure that the incident follows among the rule's leads
+	Told        told           `json:"lastTold,omitzero"`    // what the latest transition said
+	LookAt      time.Time      `json:"lookAt,omitzero"`      // when the window or absence is to be judged again
+	RemindAt    time.Time      `json:"remindAt,omitzero"`
+	RemindIn    time.Duration  `json:"remindIn,omitempty"` // until the reminder after that
+	Openings    []time.Time    `json:"openings,omitempty"` // within the latest hour
+	CalmAt      time.Time      `json:"calmAt,omitzero"`    // when the openings are forgotten
+
+	Window  *window.State `json:"window,omitempty"`
+	Seen    time.Time     `json:"seen,omitzero"`     // latest call, of rules about absence
+	Watched instant       `json:"watched,omitempty"` // from when on calls were waited for, or the whole window was seen; zero: always
+	Known   *knownValues  `json:"known,omitempty"`
+
+	queued time.Time // deadline that is waiting for the key
+}
+
+// told is what a transition said of an incident, as far as it decides whether there
+// is an update to tell.
+type told struct {
+	Latest  float64      `json:"latest,omitempty"` // of the leading figure
+	Worst   float64      `json:"worst,omitempty"`
+	Adopted int          `json:"adopted,omitempty"` // incidents
+	Counts  rules.Counts `json:"counts,omitzero"`   // of rules about single calls
+}
+
+// due is when time alone will change something for the key; zero for never.
+func (k *KeyState) due(now time.Time) time.Time {
+	var next time.Time
+	for _, t := range [...]time.Time{k.ResolveAt, k.UpdateAt, k.QuietTill, k.LookAt, k.RemindAt, k.CalmAt, k.PendingTill, k.silencedTill()} {
+		if t.After(now) && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	return next
+}
+
+// ruleState is what a rule's health is told from.
+type ruleState struct {
+	Counts       rules.Counts   `json:"counts"`
+	LastMatch    time.Time      `json:"lastMatch,omitzero"`
+	Opened       int            `json:"opened,omitempty"` // incidents
+	Hours        []hour         `json:"hours,omitempty"`  // with matches, oldest first
+	LastError    string         `json:"lastError,omitempty"`
+	Errors       int            `json:"errors,omitempty"`
+	Late         int            `json:"late,omitempty"`     // calls that came too late for their window
+	Overflow     int            `json:"overflow,omitempty"` // calls of keys beyond max_keys
+	HeldBack     rules.HeldBack `json:"heldBack,omitzero"`
+	Unremembered int            `json:"unremembered,omitempty"` // calls of which a rule about new values could not tell
+	Disabled     bool           `json:"disabled,omitempty"`     // until the rules file changes: it was too slow
+}
+
+// memory recognizes events whose call is no longer kept, so that a webhook
+// retried days later does not start its call anew. It holds the latest one to
+// two million hashes.
+type memory struct {
+	Recent map[uint64]struct{}
+	Older  map[uint64]struct{}
+}
+
+const maxRemembered = 1_000_000
+
+// add remembers id and says whether it was known already.
+func (m *memory) add(id string) (known bool) {
+	h := hash64(id)
+	if _, known = m.Recent[h]; known {
+		return true
+	}
+	if _, known = m.Older[h]; known {
+		return true
+	}
+	if len(m.Recent) >= maxRemembered {
+		m.Older, m.Recent = m.Recent, nil
+	}
+	if m.Recent == nil {
+		m.Recent = map[uint64]struct{}{}
+	}
+	m.Recent[h] = struct{}{}
+	return false
+}
+
+// hash64 is FNV-1a: the same in every process, since checkpoints hold it.
+func hash64(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
+}

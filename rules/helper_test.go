@@ -1,0 +1,17 @@
+package rules
+
+import (
+	"testing"
+	"time"
+)
+
+var t0 = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+
+func compileSet(t testing.TB, yaml string) *Set {
+	t.Helper()
+	set, problems := Load("rules.yaml", []byte(yaml))
+	if problems.Errors() {
+		t.Fatal(problems)
+	}
+	return set
+}

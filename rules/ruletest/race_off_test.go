@@ -1,0 +1,8 @@
+//go:build !race
+
+package ruletest
+
+import "testing"
+
+// plain marks a test that runs without the race detector only.
+func plain(*testing.T) {}

@@ -1,0 +1,44 @@
+package ruletest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"callwatch/rules"
+)
+
+// The examples of docs/rules.md have no problems, and their tests pass.
+func TestReferenceExamples(t *testing.T) {
+	page, err := os.ReadFile("../../docs/rules.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+	cases, found := 0, 0
+	for i, b := range blocks {
+		file := filepath.Join(t.TempDir(), fmt.Sprintf("example-%d.yaml", i))
+		if err := os.WriteFile(file, []byte(b[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		suite, problems, err := rules.LoadSuite(file)
+		if err != nil || len(problems) > 0 {
+			t.Errorf("%s\n%v %v", b[1], err, problems)
+			continue
+		}
+		found += len(suite.Set.Rules)
+		runner := Runner{Set: suite.Set}
+		for j := range suite.Cases {
+			cases++
+			if r := runner.Run(&suite.Cases[j]); !r.Passed {
+				t.Errorf("%s: %s: %+v", r.Rule, r.Name, r)
+			}
+		}
+	}
+	if found < 25 || cases < 25 || !strings.Contains(string(page), "## Cookbook") {
+		t.Errorf("%d rules and %d tests in the examples, want 25 and more", found, cases)
+	}
+}

@@ -23,6 +23,9 @@ import (
 // mostMemory is what callwatch may hold under attack, in megabytes.
 const mostMemory = 512
 
+// leastBombs are sent however slow the machine is: twice each kind by each attacker.
+const leastBombs = 2 * 4 * 4
+
 // hostile attacks callwatch in several ways at once, while good senders go on.
 func hostile(t *trial) error {
 	r, err := t.rig(8, 0.2)
@@ -43,8 +46,9 @@ func hostile(t *trial) error {
 		return err
 	}
 	times.reset()
-	ctx, stop := context.WithTimeout(t, t.span(8*time.Second, time.Minute))
+	ctx, stop := context.WithTimeout(t, 3*time.Minute)
 	defer stop()
+	until := time.Now().Add(t.span(8*time.Second, time.Minute))
 	conns := t.times(1000, 10_000)
 	a := attack{address: r.address, token: r.secrets.Receive["butter"][normalizer.URLToken][0]}
 	var attackers sync.WaitGroup
@@ -54,10 +58,11 @@ func hostile(t *trial) error {
 		attackers.Go(func() { a.floods(ctx) })
 	}
 	largest := 0
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && alive(r.cmd.Process.Pid) && largest <= mostMemory && (time.Now().Before(until) || a.bombed.Load() < leastBombs) {
 		largest = max(largest, resident(r.cmd.Process.Pid))
 		pause(ctx, 100*time.Millisecond)
 	}
+	stop()
 	attackers.Wait()
 	p99, good := times.p99()
 	r.l.end()
@@ -76,6 +81,7 @@ func hostile(t *trial) error {
 type attack struct {
 	address, token               string
 	held, bombed, flooded, taken atomic.Int64
+	sent                         atomic.Int64 // bytes of bodies
 }
 
 // hold opens connections and sends a byte of a header now and then.

@@ -104,7 +104,11 @@ func (p *product) start() error {
 	if err := p.launch(); err != nil {
 		return err
 	}
-	return p.await("callwatch is ready", time.Minute, func() bool { return p.ready() == "" })
+	limit := time.Minute
+	if p.t.mutate != none {
+		limit = 30 * time.Second // some mutations keep it from getting ready
+	}
+	return p.await("callwatch is ready", limit, func() bool { return p.ready() == "" })
 }
 
 // launch starts the process and does not wait.

@@ -45,8 +45,9 @@ func strangers(t *trial) error {
 		return err
 	}
 	times.reset()
-	ctx, stop := context.WithTimeout(t, t.span(10*time.Second, time.Minute))
+	ctx, stop := context.WithTimeout(t, 3*time.Minute)
 	defer stop()
+	until := time.Now().Add(t.span(5*time.Second, time.Minute))
 	a := attack{address: r.address}
 	var attackers sync.WaitGroup
 	var drafts, answered atomic.Int64
@@ -57,10 +58,12 @@ func strangers(t *trial) error {
 		attackers.Go(func() { r.draft(ctx, uint64(i), &drafts, &answered) })
 	}
 	largest := 0
-	for ctx.Err() == nil {
+	// However slow the machine is, they send more than there is memory.
+	for ctx.Err() == nil && alive(r.cmd.Process.Pid) && (time.Now().Before(until) || a.sent.Load() < int64(memory)<<20*5/4) {
 		largest = max(largest, resident(r.cmd.Process.Pid))
 		pause(ctx, 100*time.Millisecond)
 	}
+	stop()
 	attackers.Wait()
 	p99, good := times.p99()
 	r.l.end()
@@ -112,7 +115,7 @@ func (a *attack) slow(ctx context.Context, i int) {
 		"POST /login" + form + "16000\r\n\r\n",
 		"POST /login HTTP/1.1\r\n",
 	}
-	part := strings.Repeat("a=b&", 8<<10)
+	part := strings.Repeat("a=b&", 16<<10)
 	for ; ctx.Err() == nil; i++ {
 		c, err := net.DialTimeout("tcp", a.address, time.Second)
 		if err != nil {
@@ -130,7 +133,9 @@ func (a *attack) slow(ctx context.Context, i int) {
 			case len(begins) - 2:
 				_, err = io.WriteString(c, part[:100])
 			default:
-				_, err = io.WriteString(c, part)
+				var sent int
+				sent, err = io.WriteString(c, part)
+				a.sent.Add(int64(sent))
 			}
 		}
 		stop()

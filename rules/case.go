@@ -36,7 +36,7 @@ type Given struct {
 	Payload, Provider string // a file beside the one with the case, and whose it is
 }
 
-// offset is a time relative to the event that carries it.
+// Offset is a time relative to the event that carries it.
 type Offset time.Duration
 
 const (

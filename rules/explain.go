@@ -52,7 +52,7 @@ type Part struct {
 // value is absent.
 type Tree = condition.Node
 
-// explain is what the rule makes of the facts of one call. What windows and keys
+// Explain is what the rule makes of the facts of one call. What windows and keys
 // make of it is for the trace to add.
 func (r *Rule) Explain(facts *condition.Facts, kind call.Kind) Explanation {
 	x := Explanation{Rule: r.Name, Verdict: VerdictNotConcerned, Parts: []Part{}}
@@ -119,7 +119,7 @@ func (x *Explanation) arguments(r *Rule, facts *condition.Facts) {
 	}
 }
 
-// partOfCall is the name of what a window asks of each of its calls.
+// PartOfCall is the name of what a window asks of each of its calls.
 const PartOfCall = "of the call"
 
 func (x *Explanation) AddPart(name string, p *condition.Program, facts *condition.Facts) Truth {
@@ -131,7 +131,7 @@ func (x *Explanation) AddPart(name string, p *condition.Program, facts *conditio
 	return res.Truth
 }
 
-// levels adds the severity ladder, as far as it was gone down.
+// AddLevels adds the severity ladder, as far as it was gone down.
 func (x *Explanation) AddLevels(r *Rule, facts *condition.Facts, when Truth) {
 	x.Severity = r.Severity
 	if when != True {

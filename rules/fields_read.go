@@ -6,7 +6,7 @@ import (
 	"callwatch/rules/condition"
 )
 
-// fieldsRead are the fields of calls that the rule's conditions name.
+// FieldsRead are the fields of calls that the rule's conditions name.
 func (r *Rule) FieldsRead() []string {
 	var names []string
 	programs := []*condition.Program{r.Where, r.When}

@@ -34,7 +34,7 @@ func JoinLabels(labels []Label) string {
 	return string(b)
 }
 
-// appendKey writes the key of a call, the values of its labels joined.
+// AppendKey writes the key of a call, the values of its labels joined.
 func (r *Rule) AppendKey(b []byte, e *call.Event) []byte {
 	for i := range r.KeyFields {
 		if i > 0 {
@@ -86,7 +86,7 @@ func unescaped(s string) string {
 	return string(b)
 }
 
-// labelsOf splits a key into the labels it was joined from.
+// KeyLabels splits a key into the labels it was joined from.
 func (r *Rule) KeyLabels(key string) []Label {
 	labels := make([]Label, len(r.By))
 	if len(labels) == 0 {
@@ -102,7 +102,7 @@ func (r *Rule) KeyLabels(key string) []Label {
 	return labels
 }
 
-// callOfKey is a call of which only the fields of a key are known: what an
+// CallOfKey is a call of which only the fields of a key are known: what an
 // incident about many calls, or about none, has in their place.
 func (r *Rule) CallOfKey(key string) call.Event {
 	known := map[string]any{}

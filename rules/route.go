@@ -20,7 +20,7 @@ func alertEnv(env condition.Env, rules ...string) condition.Env {
 	)
 }
 
-// receivers are where an incident is announced, channels of Slack and other
+// Receivers are where an incident is announced, channels of Slack and other
 // outputs: the rule's own route, else the first of the file's routes that
 // matches, and those after it while they say so.
 func (s *Set) Receivers(r *Rule, in *Incident) (slack, outputs []string) {

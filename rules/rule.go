@@ -131,7 +131,7 @@ func ruleDefaults() Rule {
 	}
 }
 
-// wakes says whether an event of that kind makes the rule look at the call.
+// Wakes reports whether an event of that kind makes the rule look at the call.
 func (r *Rule) Wakes(k call.Kind) bool {
 	for _, on := range r.On {
 		if on == k {

@@ -48,7 +48,7 @@ func (s *CompiledSilence) covers(facts *condition.Facts, at time.Time) bool {
 // Live reports whether the silence is in force.
 func (s *CompiledSilence) Live(at time.Time) bool { return !s.Ended && at.Before(s.Until) }
 
-// silencedBy is the silence among several that covers the incident for longest;
+// SilencedBy is the silence among several that covers the incident for longest;
 // nil for none. Silences see the incident as it opened, with the severity it has
 // now, so that nothing but a new silence, an end or an escalation changes the
 // answer.

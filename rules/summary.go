@@ -132,7 +132,7 @@ func (w *boundedWriter) Write(p []byte) (int, error) {
 
 var _ io.Writer = (*boundedWriter)(nil)
 
-// summarize is the incident's sentence by its rule, or the default one: what was
+// Summarize is the incident's sentence by its rule, or the default one: what was
 // seen, and on what. It is built from the worst call, as the severity is.
 func (r *Rule) Summarize(in *Incident) string {
 	if r.Summary != nil {
@@ -159,7 +159,7 @@ func (r *Rule) Summarize(in *Incident) string {
 	return what + " on " + strings.Join(on, ", ")
 }
 
-// telling are the conditions that held, one for each value met: of `mos < 3.5`
+// HeldTexts are the conditions that held, one for each value met: of `mos < 3.5`
 // and `mos < 3` the first says enough.
 func HeldTexts(conditions []Condition) []string {
 	var texts []string
@@ -276,7 +276,7 @@ func percent(v any) string {
 	return text
 }
 
-// shortNumber has two decimals at most.
+// FormatNumber writes a number with two decimals at most.
 func FormatNumber(v any) string {
 	text, ok := written(v, 1, 2, "")
 	if !ok {

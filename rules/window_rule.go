@@ -54,11 +54,11 @@ func (w *Window) String() string {
 	return FormatDuration(w.Over)
 }
 
-// ofCalls says whether the rule's incidents gather single calls: they resolve
+// OfCalls reports whether the rule's incidents gather single calls: they resolve
 // when no further one matches.
 func (r *Rule) OfCalls() bool { return r.Window == nil && r.Absent == 0 }
 
-// shape names how the rule's windows are kept; "" for a rule without.
+// WindowDigest names how the rule's windows are kept; "" for a rule without.
 func (r *Rule) WindowDigest() string {
 	if r.Window == nil {
 		return ""
@@ -66,12 +66,12 @@ func (r *Rule) WindowDigest() string {
 	return r.Window.Digest()
 }
 
-// fits reports whether a window that was read from a checkpoint is one of the rule.
+// Fits reports whether a window that was read from a checkpoint is one of the rule.
 func (r *Rule) Fits(s *window.State) bool {
 	return r.Window != nil && s.Fits(&r.Window.Spec)
 }
 
-// kind tells rules apart whose states have nothing in common.
+// Kind tells rules apart whose states have nothing in common.
 func (r *Rule) Kind() string {
 	switch {
 	case r.Window != nil:

@@ -79,7 +79,7 @@ type Engine struct {
 	watch    stopwatch
 }
 
-// NewEngine is an engine without a past.
+// New returns an engine that has seen no event.
 func New(set *rules.Set, o Options) *Engine {
 	if o.Prefer == "" {
 		o.Prefer = call.PreferProvider

@@ -23,7 +23,7 @@ type state struct {
 	Reported []string                // fields that rules read and events have had
 }
 
-// callState is a call and what the rules have made of it so far.
+// CallState is a call and what the rules have made of it so far.
 type CallState struct {
 	Key      call.Key
 	Call     *call.Call // nil while it is evicted
@@ -76,7 +76,7 @@ type ruleKey struct {
 	Key  string // labels, joined
 }
 
-// keyState is where one (rule, key) stands.
+// KeyState is where one (rule, key) stands.
 type KeyState struct {
 	Rule      string          `json:"rule"`
 	Key       string          `json:"key"`

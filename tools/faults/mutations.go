@@ -56,7 +56,7 @@ func mutants() []mutant {
 		}},
 		{"again", []string{"tenfold"}, "a repeated webhook is judged again, and its call counts again", []edit{
 			{"Call.FoldWith", all(never(asks("Contains")), atStart("defer func() { changed = true }()"))},
-			{"judgeAll", inPlaceOf("cs.Outcomes[i] == matched", "false")},
+			{"judgeAll", inPlaceOf("cs.Outcomes[i] == OutcomeMatched", "false")},
 			{"settle", never(compares("from", "to"))},
 		}},
 		{"dead-letters", []string{"poison"}, "no dead letter is stored", []edit{

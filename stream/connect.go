@@ -85,9 +85,20 @@ func (s *Store) settle(ctx context.Context, fn func(context.Context) error) erro
 	}
 }
 
-func (s *Store) connect() error {
+func (s *Store) connect() (err error) {
+	if s.nc, err = s.dial("callwatch"); err != nil {
+		return err
+	}
+	if s.js, err = jetstream.New(s.nc, jetstream.WithDefaultTimeout(s.requestWait())); err != nil {
+		return fmt.Errorf("connect to the store: %w", err)
+	}
+	return nil
+}
+
+// dial opens a connection to the server under a name that its operator sees.
+func (s *Store) dial(name string) (*nats.Conn, error) {
 	options := []nats.Option{
-		nats.Name("callwatch"),
+		nats.Name(name),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(100*time.Millisecond, 250*time.Millisecond),
@@ -111,14 +122,11 @@ func (s *Store) connect() error {
 	} else {
 		options = append(options, s.cfg.access()...)
 	}
-	var err error
-	if s.nc, err = nats.Connect(s.cfg.URL, options...); err != nil {
-		return fmt.Errorf("connect to the store: %w", err)
+	nc, err := nats.Connect(s.cfg.URL, options...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the store: %w", err)
 	}
-	if s.js, err = jetstream.New(s.nc, jetstream.WithDefaultTimeout(s.requestWait())); err != nil {
-		return fmt.Errorf("connect to the store: %w", err)
-	}
-	return nil
+	return nc, nil
 }
 
 // access is how an external server knows us, and we it.

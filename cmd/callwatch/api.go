@@ -50,7 +50,7 @@ func (a *app) reads() *backend.History {
 	if a.model != nil {
 		h.Model = a.model.ReadModel()
 	}
-	h.Store, h.PruneStore = a.maintenance.StoreSize, a.maintenance.Prune
+	h.Store, h.PruneStore, h.Backup = a.maintenance.StoreSize, a.maintenance.Prune, a.maintenance.Backup
 	h.Replay = func(ctx context.Context, ids []string) (backend.Replayed, error) {
 		done, err := a.maintenance.ReplayDeadLetters(ctx, ids)
 		var unknown *maintenance.Refusal

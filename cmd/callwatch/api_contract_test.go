@@ -20,6 +20,7 @@ import (
 	"callwatch/handlers/backend"
 	"callwatch/rules"
 	"callwatch/rules/backtest"
+	"callwatch/stream"
 )
 
 // contract holds a running callwatch to its OpenAPI document: each answer is
@@ -339,6 +340,10 @@ func TestAPIKeepsItsDocument(t *testing.T) {
 	c.ask("GET", "/status", "", 200)
 	c.ask("GET", "/store", "", 200)
 	c.ask("POST", "/store/prune", `{"by":"ada","dryRun":true}`, 200)
+	_, archive := c.ask("GET", "/store/backup", "", 200)
+	if b, err := stream.ReadBackup(bytes.NewReader(archive), int64(len(archive))); err != nil || b.Messages() == 0 {
+		t.Errorf("backup %+v, %v", b, err)
+	}
 	c.ask("GET", "/providers", "", 200)
 	_, answer = c.ask("GET", "/fields", "", 200)
 	if !bytes.Contains(answer, []byte(`"name":"packetLossPct"`)) {

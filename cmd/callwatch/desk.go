@@ -94,6 +94,9 @@ func callNamed(args []string) (url.Values, error) {
 
 const deskHelp = "Where a callwatch runs on the data directory, or with --url, it does the work; else the store is opened here."
 
+// closeWait is how long a command waits for its store to close.
+const closeWait = 10 * time.Second
+
 // do has work done and reads its result into out. The error has the exit code.
 func (d *desk) do(ctx context.Context, name string, params url.Values, body io.Reader, out any, bar *progress) error {
 	defer bar.end()
@@ -105,7 +108,7 @@ func (d *desk) do(ctx context.Context, name string, params url.Values, body io.R
 		return err
 	}
 	result, err := a.work(ctx, name, params, body, bar.at)
-	closing, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	closing, done := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
 	defer done()
 	err = errors.Join(err, a.store.Close(closing))
 	var refusal *handlers.Refusal

@@ -20,7 +20,8 @@ import (
 )
 
 func storeCommand(s *settings) *cobra.Command {
-	return commandGroup("store", "Show what the store takes, and remove what is not kept", storeSizeCommand(s), storePruneCommand(s))
+	return commandGroup("store", "Show what the store takes, remove what is not kept, back it up",
+		storeSizeCommand(s), storePruneCommand(s), storeBackupCommand(s), storeRestoreCommand(s))
 }
 
 func storeSizeCommand(s *settings) *cobra.Command {

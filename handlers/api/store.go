@@ -4,8 +4,10 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 
 	"callwatch/handlers/backend"
 )
@@ -36,6 +38,49 @@ func (s *service) routeStore() {
 		OperationID: "pruneStore", Method: http.MethodPost, Path: "/store/prune", Summary: "Remove now what retention no longer keeps",
 		RequestBody: body[Prune](s), MaxBodyBytes: maxRequest,
 	}, s.prune)
+	add(s, huma.Operation{
+		OperationID: "backupStore", Method: http.MethodGet, Path: "/store/backup", Summary: "Read a backup of the whole store, for callwatch store restore",
+		Description: "A zip file of all streams, made while webhooks are taken. It is complete if it has a manifest.json.",
+		Responses:   answers("200", "The backup", zipType),
+	}, func(context.Context, *noInput) (*huma.StreamResponse, error) {
+		return &huma.StreamResponse{Body: s.backup}, nil
+	})
+}
+
+const zipType = "application/zip"
+
+// backup answers with a backup. An error that comes late cuts the connection: the
+// file then lacks its manifest.
+func (s *service) backup(hc huma.Context) {
+	e := humaecho.Unwrap(hc)
+	to := &slowWriter{w: e.Response(), conn: http.NewResponseController(e.Response())}
+	h := e.Response().Header()
+	h.Set("Content-Type", zipType)
+	h.Set("Content-Disposition", `attachment; filename="callwatch-backup.zip"`)
+	err := s.History.Backup(hc.Context(), to)
+	switch {
+	case err == nil:
+	case !e.Response().Committed:
+		h.Del("Content-Disposition")
+		p := s.problemOf(hc.Context(), "backupStore", err)
+		_ = e.JSON(p.Status, p)
+	case hc.Context().Err() == nil:
+		s.Log.Error("backup failed", "err", err)
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// slowWriter gives each write its own time.
+type slowWriter struct {
+	w    http.ResponseWriter
+	conn *http.ResponseController
+}
+
+func (w *slowWriter) Write(p []byte) (int, error) {
+	if err := w.conn.SetWriteDeadline(time.Now().Add(sendTime)); err != nil {
+		return 0, err
+	}
+	return w.w.Write(p)
 }
 
 func (s *service) prune(ctx context.Context, in *pruneInput) (*pruneOutput, error) {

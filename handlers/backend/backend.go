@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"time"
 
 	"callwatch/call"
@@ -67,6 +68,8 @@ type History struct {
 	// PruneStore removes what retention no longer keeps, or with dryRun says what
 	// that would be.
 	PruneStore func(ctx context.Context, dryRun bool) (Pruned, error)
+	// Backup writes the whole store to w while it is in use; ErrBusy.
+	Backup func(ctx context.Context, w io.Writer) error
 	// Status is how callwatch itself is.
 	Status func(ctx context.Context) Status
 	// Model answers questions about many calls; nil where there is no read model.

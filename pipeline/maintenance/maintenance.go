@@ -78,6 +78,7 @@ type Eraser interface {
 type Maintenance struct {
 	cfg     Config
 	working sync.Mutex
+	backup  sync.Mutex // held while one is written
 }
 
 // New makes it.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"time"
 
 	"callwatch/handlers/backend"
 	"callwatch/stream"
@@ -63,4 +65,17 @@ func (m *Maintenance) Prune(ctx context.Context, dryRun bool) (done backend.Prun
 		done.Streams = append(done.Streams, backend.PrunedStream{Name: r.Stream, Messages: r.Messages, Bytes: r.Bytes})
 	}
 	return done, nil
+}
+
+// Backup writes the whole store to w, while it is in use. One backup is made at a time.
+func (m *Maintenance) Backup(ctx context.Context, w io.Writer) error {
+	if !m.backup.TryLock() {
+		return backend.ErrBusy
+	}
+	defer m.backup.Unlock()
+	b, err := m.cfg.Store.WriteBackup(ctx, w)
+	if err == nil {
+		m.cfg.Log.Info("store backed up", "messages", b.Messages(), "took", time.Since(b.At).Round(time.Millisecond))
+	}
+	return err
 }

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"callwatch/stream"
+)
+
+func storeBackupCommand(s *settings) *cobra.Command {
+	c := &cobra.Command{
+		Use: "backup FILE", Short: "Write the whole store to a file, while webhooks are taken", Args: cobra.ExactArgs(1),
+		Long: "Write all that is stored to a zip file: webhooks, events, incidents, what was announced, the state of the rules.\n" +
+			"Every webhook that was answered before the command began is in it. A file of that name is replaced once the\n" +
+			"new one is complete. It holds phone numbers; keep it as safe as the data directory. " + deskHelp,
+		Example: "  callwatch store backup /backup/callwatch-$(date +%F).zip --url http://127.0.0.1:8080",
+	}
+	open := addDesk(c, s)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		d, err := open(c)
+		if err != nil {
+			return err
+		}
+		b, err := d.backup(c.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%s of %d streams are in %s\n", plural(int(b.Messages()), "message"), len(b.Streams), printableText(args[0]))
+		return err
+	}
+	return c
+}
+
+// backup writes a backup beside the file, reads its description back, and gives it
+// the file's name.
+func (d *desk) backup(ctx context.Context, file string) (b *stream.Backup, err error) {
+	part, err := os.OpenFile(file+".part", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, usage(fmt.Errorf("create the backup: %w", err))
+	}
+	defer func() {
+		_ = part.Close()
+		if err != nil {
+			_ = os.Remove(part.Name())
+		}
+	}()
+	if d.remote != nil {
+		err = d.remote.download(ctx, "/store/backup", part)
+	} else {
+		err = d.backupHere(ctx, part)
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := part.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read the backup: %w", err)
+	}
+	if b, err = stream.ReadBackup(part, info.Size()); err != nil {
+		return nil, fmt.Errorf("the backup is not complete: %w", err)
+	}
+	if err := errors.Join(part.Sync(), part.Close()); err != nil {
+		return nil, fmt.Errorf("write the backup: %w", err)
+	}
+	if err := os.Rename(part.Name(), file); err != nil {
+		return nil, fmt.Errorf("write the backup: %w", err)
+	}
+	return b, nil
+}
+
+func (d *desk) backupHere(ctx context.Context, w io.Writer) error {
+	a, err := d.open(ctx)
+	if err != nil {
+		return err
+	}
+	err = a.maintenance.Backup(ctx, w)
+	closing, done := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
+	defer done()
+	return errors.Join(err, a.store.Close(closing))
+}
+
+// download copies an answer of the API to w.
+func (r *remote) download(ctx context.Context, path string, w io.Writer) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+"/api/v1"+path, nil)
+	if err != nil {
+		return usage(err)
+	}
+	if r.token != "" {
+		req.Header.Set("Authorization", "Bearer "+r.token.Reveal())
+	}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("callwatch cannot be reached: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode/100 != 2 {
+		answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+		if err != nil {
+			return fmt.Errorf("read the answer of %s: %w", r.url, err)
+		}
+		return refused(res, answer)
+	}
+	if _, err := io.Copy(w, res.Body); err != nil {
+		return fmt.Errorf("read the answer of %s: %w", r.url, err)
+	}
+	return nil
+}
+
+func storeRestoreCommand(s *settings) *cobra.Command {
+	c := &cobra.Command{
+		Use: "restore FILE", Short: "Make a store from a backup", Args: cobra.ExactArgs(1),
+		Long: "Make a store from a backup, in an empty data directory (--data-dir) or on a NATS server without a store of callwatch.\n" +
+			"The backup's checksums are compared first. Then start callwatch: incidents that were announced before the backup\n" +
+			"are not announced again. Calls that were erased since the backup must be erased again.",
+		Example: "  callwatch store restore /backup/callwatch-2026-11-29.zip --data-dir /var/lib/callwatch",
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		cfg, err := s.load(c)
+		if err != nil {
+			return err
+		}
+		f, err := os.Open(args[0])
+		if err != nil {
+			return usage(err)
+		}
+		defer func() { _ = f.Close() }()
+		info, err := f.Stat()
+		if err != nil {
+			return usage(err)
+		}
+		log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))
+		bar := newProgress(c.ErrOrStderr())
+		b, err := stream.Restore(c.Context(), cfg.Store(log), f, info.Size(), func(done, total uint64) { bar.at(int64(done), int64(total)) })
+		bar.end()
+		switch {
+		case errors.Is(err, stream.ErrNotABackup), errors.Is(err, stream.ErrNotEmpty):
+			return problems(err)
+		case err != nil:
+			return err
+		}
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%s of %d streams are restored, as of %s\n", plural(int(b.Messages()), "message"), len(b.Streams), clock(b.At))
+		return err
+	}
+	return c
+}

@@ -31,7 +31,7 @@ func (a *app) scanCall(ctx context.Context, params url.Values) (backend.CallHist
 }
 
 func callsCommand(s *settings) *cobra.Command {
-	return commandGroup("calls", "Show and erase stored calls", callShowCommand(s), callEraseCommand(s))
+	return commandGroup("calls", "List, find, show and erase stored calls", callListCommand(s), callFindCommand(s), callShowCommand(s), callEraseCommand(s))
 }
 
 func callShowCommand(s *settings) *cobra.Command {

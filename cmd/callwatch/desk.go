@@ -25,8 +25,13 @@ import (
 // work does one piece of work on what is stored, of those that commands and API
 // offer by name.
 func (a *app) work(ctx context.Context, name string, params url.Values, body io.Reader, progress func(done, total int64)) (any, error) {
-	if name == "call" {
+	switch name {
+	case "call":
 		return a.scanCall(ctx, params)
+	case "calls":
+		return a.listCalls(ctx, params)
+	case "stats":
+		return a.figures(ctx, params)
 	}
 	done, err := a.maintenance.Do(ctx, name, params, body, progress)
 	var refusal *maintenance.Refusal

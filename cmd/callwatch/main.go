@@ -136,7 +136,7 @@ func rootCommand(environ []string) *cobra.Command {
 		serveCommand(settings), demoCommand(settings), simulateCommand(settings),
 		rulesCommand(settings), backtestCommand(settings), eventsCommand(settings), notifyCommand(settings), slackCommand(settings),
 		incidentsCommand(settings), silenceCommand(settings),
-		importCommand(settings), replayCommand(settings), deadlettersCommand(settings), callsCommand(settings), storeCommand(settings),
+		importCommand(settings), replayCommand(settings), deadlettersCommand(settings), callsCommand(settings), statsCommand(settings), storeCommand(settings),
 		configCommand(settings), doctorCommand(settings), healthcheckCommand(settings), versionCommand(), manCommand(),
 	)
 	usageErrors(root)

@@ -43,6 +43,7 @@ func rows() []row {
 		{"latency", "time from sending a webhook to its incident's post in Slack, at 500 a second of which 1 % alert", latency},
 		{"memory", "resident memory at 1,000 webhooks a second with 100,000 open calls", memory},
 		{"start", "time until ready, on an empty store and on one of many events; CPU when idle", start},
+		{"pages", "what the console asks about many calls: figures, lists and search, on -events calls of seven days", pages},
 		{"flat", "cost of an event as the store grows", flat},
 	}
 }
@@ -69,7 +70,7 @@ func run(ctx context.Context) (err error) {
 	flag.DurationVar(&o.each, "for", 5*time.Second, "how long each server is loaded, per round")
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds; the servers take turns, and medians count")
 	flag.IntVar(&o.conns, "conns", 256, "connections")
-	flag.IntVar(&o.events, "events", 1_000_000, "stored events for the rows start and flat")
+	flag.IntVar(&o.events, "events", 1_000_000, "stored events for the rows start, pages and flat")
 	flag.StringVar(&o.binary, "binary", "", "callwatch to measure (default: built from this source)")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./tools/bench [flags] [row ...]")

@@ -21,7 +21,7 @@ import (
 const (
 	storySpeed    = 30
 	storyDegrades = 15 * time.Second
-	storyRecovers = 80 * time.Second
+	storyRecovers = 72 * time.Second
 	storyAck      = 15 * time.Second // after the incident opened
 	storyEnd      = 3 * time.Minute
 
@@ -29,8 +29,8 @@ const (
 	storyBad     = 0.01 // of the healthy calls
 	storyShare   = 0.85 // of the calls of the region's provider, while it is degraded
 	storySeed    = 1
-	historyTime  = time.Hour
-	historyCalls = 900
+	historyTime  = 2 * time.Hour // so that the last hour can be compared with the one before
+	historyCalls = 1200
 	storyPerson  = "Ada"
 )
 
@@ -70,7 +70,7 @@ func storyRules() []byte {
 	})
 }
 
-// addHistory stores the calls of the hour before, as an import does: they are shown
+// addHistory stores the calls of the hours before, as an import does: they are shown
 // and alert nobody.
 func (a *app) addHistory(ctx context.Context, providers normalizer.Registry, o simulate.Options) error {
 	rate := float64(historyCalls) / historyTime.Seconds()
@@ -150,7 +150,7 @@ func (n *narrator) say(format string, args ...any) {
 // tell narrates until ctx ends.
 func (n *narrator) tell(ctx context.Context, episodes []simulate.Episode) {
 	n.seen = map[string]rules.Incident{}
-	n.say("Healthy traffic of %d providers, with an hour of it before. Look at %s/", n.of, n.base)
+	n.say("Healthy traffic of %d providers, with two hours of it before. Look at %s/?range=1h", n.of, n.base)
 	type line struct {
 		at   time.Duration
 		text string

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"callwatch"
+	"callwatch/normalizer/registry"
+	"callwatch/normalizer/simulate"
+	"callwatch/rules"
+)
+
+// The rules of the story are the shipped ones with shorter times.
+func TestStoryRules(t *testing.T) {
+	shipped, problems := rules.Load("rules.yaml", callwatch.Rules)
+	if problems.Errors() {
+		t.Fatal(problems)
+	}
+	short, problems := rules.Load("demo-rules.yaml", storyRules())
+	if problems.Errors() {
+		t.Fatal(problems)
+	}
+	windows := 0
+	for i, r := range shipped.Rules {
+		s := short.Rules[i]
+		if s.Name != r.Name || s.Mode != r.Mode {
+			t.Errorf("rule %s became %s", r.Name, s.Name)
+		}
+		if r.Window != nil {
+			windows++
+			if got, want := s.Window.Over, r.Window.Over/storySpeed; got != want {
+				t.Errorf("%s: over %s, want %s", r.Name, got, want)
+			}
+		}
+		if r.For.Duration > 0 && s.For.Duration != r.For.Duration/storySpeed {
+			t.Errorf("%s: for %s", r.Name, s.For.Duration)
+		}
+	}
+	if windows < 5 {
+		t.Errorf("%d rules with windows", windows)
+	}
+}
+
+// The story's rules and traffic give one alert, of the provider that degrades: it
+// takes in the single bad calls, becomes critical and resolves before the end.
+func TestStoryGivesOneAlert(t *testing.T) {
+	set, _ := rules.Load("demo-rules.yaml", storyRules())
+	o := storyOptions(simulate.Options{Sources: registry.Simulators(), Seed: storySeed})
+	o.Count = int(storyRate * storyEnd.Seconds())
+	provider := o.Episodes[0].Provider
+	var alerts []rules.Incident
+	for _, in := range judgeFleet(t, set, o) {
+		if in.Mode == rules.Active && in.Severity != rules.Info {
+			alerts = append(alerts, in)
+		}
+	}
+	if len(alerts) != 1 || alerts[0].Rule != "provider-quality" || !strings.Contains(alerts[0].Summary, provider) {
+		t.Fatalf("alerts %+v", alerts)
+	}
+	in, begun := alerts[0], time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
+	if after := in.OpenedAt.Sub(begun); after < storyDegrades || after > time.Minute {
+		t.Errorf("opens after %s", after)
+	}
+	if in.Severity != rules.Critical || len(in.Adopted) == 0 || in.State != rules.Resolved {
+		t.Errorf("it is %s, %s, with %d adopted incidents", in.Severity, in.State, len(in.Adopted))
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"log/slog"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -13,17 +14,17 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/labstack/echo/v4"
 
-	"callwatch/handlers"
 	"callwatch/notifier/slackfake"
 )
 
 var pictures = flag.String("pictures", "", "folder for a picture of each golden Slack message, such as ../../docs/images/slack")
 
 // still is a page that does not change.
-type still handlers.Page
+type still Page
 
-func (s still) Snapshot() handlers.Page  { return handlers.Page(s) }
+func (s still) Snapshot() Page           { return Page(s) }
 func (s still) Changed() <-chan struct{} { return nil }
 
 // TestPictures renders the golden messages as docs/slack.md shows them.
@@ -63,8 +64,10 @@ func TestPictures(t *testing.T) {
 		if err := json.Unmarshal(content, &m); err != nil {
 			t.Fatal(file, err)
 		}
-		page := handlers.Page{Mode: "demo", Threads: []handlers.Thread{{ID: "C1-1", Channel: "voice-quality", Root: shownMessage(m)}}}
-		server := httptest.NewServer(handlers.New(handlers.Config{Dev: true, Preview: still(page)}))
+		page := Page{Mode: "demo", Threads: []Thread{{ID: "C1-1", Channel: "voice-quality", Root: shownMessage(m)}}}
+		e := echo.New()
+		Mount(e, still(page), Env{CSP: "default-src 'self'", Streams: 10, Log: slog.New(slog.DiscardHandler)})
+		server := httptest.NewServer(e)
 		name := strings.TrimSuffix(filepath.Base(file), ".golden.json")
 		for _, step := range []error{
 			run(ctx, chromedp.EmulateViewport(1500, 900)),

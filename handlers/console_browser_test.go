@@ -275,6 +275,16 @@ func TestConsoleRules(t *testing.T) {
 	write("try-expr", "mos < 3.5")
 	eventually(ctx, t, `document.querySelector('#tried h3')?.innerText.startsWith('matches')`)
 
+	// Values are completed, and with a window its functions are known.
+	write("try-expr", `provider == "tel`)
+	eventually(ctx, t, inEditor("try-expr", ".cm-tooltip-autocomplete")+`?.textContent.includes('telnyx')`)
+	eval[any](ctx, t, `document.getElementById('d-over').value = '15m', 0`)
+	write("d-when", "rat(mos < 3.5) > 0.1")
+	eventually(ctx, t, `document.getElementById('d-report').textContent.includes('unknown function rat')`)
+	write("d-when", "rate(mos < 3.5) > 0.1")
+	eventually(ctx, t, `document.getElementById('d-report').textContent === ''`)
+	eval[any](ctx, t, `document.getElementById('d-over').value = '', 0`)
+
 	eval[any](ctx, t, `document.getElementById('d-name').value = 'low-mos', 0`)
 	write("d-when", "mos < 3.8")
 	press(ctx, t, `form[action="/rules/backtest"] button.primary`)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -52,6 +53,13 @@ func (c *console) check(ec echo.Context) error {
 		return err
 	}
 	problems := rules.Problems{}
+	if over := strings.TrimSpace(form.Get("over")); over != "" {
+		found, err := c.checkWindow(ec, form.Get("expr"), over)
+		if err != nil {
+			return failed(err, "call")
+		}
+		return ec.JSON(http.StatusOK, append(problems, found...))
+	}
 	if k, named := keyOf(form.Get("call")); named {
 		_, err := c.History.Try(ec.Request().Context(), form.Get("expr"), k)
 		if err == nil || errors.As(err, &problems) {
@@ -65,6 +73,31 @@ func (c *console) check(ec echo.Context) error {
 		problems = found
 	}
 	return ec.JSON(http.StatusOK, problems)
+}
+
+// checkWindow is what is wrong with the condition of a rule over windows, where the
+// functions of windows are known.
+func (c *console) checkWindow(ec echo.Context, expr, over string) (rules.Problems, error) {
+	d := draft{When: expr, Over: over, MinCalls: "1", By: "provider"}
+	src := d.yaml()
+	_, found, err := c.History.Check(ec.Request().Context(), "draft.yaml", []byte(src))
+	if err != nil {
+		return nil, err
+	}
+	const before = "    when: '"
+	at := 1 + strings.Count(src[:strings.Index(src, before)], "\n")
+	var problems rules.Problems
+	for _, p := range found {
+		if !p.IsError() {
+			continue // of the rule that was made around the condition
+		}
+		p.Line, p.Column = 1, max(1, p.Column-len(before))
+		if strings.Contains(strings.TrimSpace(expr), "\n") || found[0].Line != at {
+			p.Column = 1 // the draft has it in one line
+		}
+		problems = append(problems, p)
+	}
+	return problems, nil
 }
 
 type tryView struct {
@@ -100,17 +133,55 @@ type word struct {
 	Type   string `json:"type"`
 	Detail string `json:"detail,omitempty"`
 	Info   string `json:"info,omitempty"`
+
+	Values []string `json:"values,omitempty"` // that a text can have, or has had
+}
+
+// maxValues bounds the values of one field that the editor completes.
+const maxValues = 50
+
+// knownValues are the values of texts that the latest events had, beside those that
+// a field can have.
+func (c *console) knownValues(ec echo.Context) map[string][]string {
+	values := map[string][]string{}
+	add := func(name, v string) {
+		if v != "" && len(v) <= 100 && len(values[name]) < maxValues && !slices.Contains(values[name], v) {
+			values[name] = append(values[name], v)
+		}
+	}
+	for _, f := range call.Fields() {
+		for _, v := range f.Enum {
+			add(f.Name, v)
+		}
+	}
+	for _, p := range c.History.Status(ec.Request().Context()).Providers {
+		add("provider", p.Name)
+	}
+	page, err := c.History.Events(ec.Request().Context(), backend.EventQuery{Limit: 200})
+	if err != nil {
+		return values // completion is only a help
+	}
+	for i := range page.Events {
+		for _, name := range []string{"provider", "region", "codec", "agentName", "agentId", "hangupCause", "hangupClass", "toCountry", "fromCountry", "connectionId", "campaignId"} {
+			if f, ok := call.Lookup(name); ok {
+				if v, ok := f.Text(&page.Events[i].Event); ok {
+					add(name, v)
+				}
+			}
+		}
+	}
+	return values
 }
 
 // words are what the editor completes.
 func (c *console) words(ec echo.Context) error {
-	all := []word{}
+	all, values := []word{}, c.knownValues(ec)
 	for _, f := range call.Fields() {
 		detail := string(f.Type)
 		if f.Unit != "" {
 			detail += ", " + f.Unit
 		}
-		all = append(all, word{f.Name, "variable", detail, f.Doc})
+		all = append(all, word{f.Name, "variable", detail, f.Doc, values[f.Name]})
 	}
 	for _, name := range []string{"contains", "startsWith", "endsWith", "matches", "in", "not", "and", "or", "nil", "true", "false"} {
 		all = append(all, word{Label: name, Type: "keyword"})

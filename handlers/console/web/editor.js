@@ -14,6 +14,14 @@ let words;
 const vocabulary = () => words ??= fetch((document.body.dataset.base||"")+"/rules/words").then(r => r.ok ? r.json() : []);
 
 async function complete(context) {
+  // A text that a field is compared with: the values that it can have, or has had.
+  const value = context.matchBefore(/\w+\s*(?:==|!=|startsWith|contains|endsWith)\s*"[^"]*/);
+  if (value) {
+    const [, field, typed] = /^(\w+)[^"]*"([^"]*)$/.exec(value.text);
+    const known = (await vocabulary()).find(w => w.label === field);
+    if (!known?.values) return null;
+    return {from: context.pos - typed.length, options: known.values.map(v => ({label: v, type: "text"})), validFor: /^[^"]*$/};
+  }
   const before = context.matchBefore(/[\w.]+/);
   if (!before && !context.explicit) return null;
   const options = await vocabulary();
@@ -63,6 +71,8 @@ const check = area => async view => {
   const body = new URLSearchParams({expr: text});
   const call = area.dataset.call && document.getElementById(area.dataset.call);
   if (call) body.set("call", call.value);
+  const over = area.dataset.over && document.getElementById(area.dataset.over);
+  if (over) body.set("over", over.value);
   const answer = await fetch((document.body.dataset.base||"")+"/rules/check", {method: "POST", body}).catch(() => null);
   if (!answer || !answer.ok) return [];
   const problems = await answer.json();

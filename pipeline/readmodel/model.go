@@ -102,7 +102,8 @@ func (m *Model) run(ctx context.Context) (err error) {
 		return err
 	}
 	select {
-	case <-m.damage: // of a file that is gone
+	case old := <-m.damage: // of a file that is gone
+		m.cfg.Log.Debug("the file is gone that a query found damaged", "err", old)
 	default:
 	}
 	f, err := openFile(m.cfg.Path)
@@ -124,9 +125,8 @@ func (m *Model) run(ctx context.Context) (err error) {
 		m.file = nil
 		m.open.Unlock()
 		m.feeding.Lock()
-		m.feed.end()
+		err = errors.Join(err, m.feed.end(), f.release())
 		m.feed = nil
-		err = errors.Join(err, f.release())
 		m.feeding.Unlock()
 	}()
 	return m.follow(ctx)

@@ -139,19 +139,16 @@ func (t *table) readHours(conn *sqlite3.Conn) error {
 	if t.q.Provider != "" {
 		sql, args = sql+" AND provider = ?", append(args, t.q.Provider)
 	}
-	return each(conn, sql, args, func(s *sqlite3.Stmt) (bool, error) {
+	err := each(conn, sql, args, func(s *sqlite3.Stmt) (bool, error) {
 		hour, packed := s.ColumnInt64(0), s.ColumnRawBlob(3)
-		to := []*cell{}
-		for _, sum := range []*sums{&t.total, t.group(s.ColumnText(1), s.ColumnText(2))} {
-			switch {
-			case sum == nil:
-			case hour < since:
-				to = append(to, &sum.before)
-			default:
-				to = append(to, &sum.now)
-			}
+		sum := t.group(s.ColumnText(1), s.ColumnText(2))
+		if sum == nil {
+			sum = &t.total
 		}
-		if hour >= since && t.width > 0 {
+		to := []*cell{&sum.now}
+		if hour < since {
+			to[0] = &sum.before
+		} else if t.width > 0 {
 			to = append(to, &t.total.buckets[time.Duration(hour-since)*time.Hour/t.width])
 		}
 		for _, c := range to {
@@ -161,6 +158,11 @@ func (t *table) readHours(conn *sqlite3.Conn) error {
 		}
 		return true, nil
 	})
+	for _, g := range t.groups {
+		t.total.now.merge(&g.now)
+		t.total.before.merge(&g.before)
+	}
+	return err
 }
 
 // figureFields are the fields that figures and dimensions are computed from.

@@ -15,12 +15,13 @@ func (b Bounds) Known() bool { return !math.IsNaN(b.Low) && !math.IsNaN(b.High) 
 // Single reports whether the number is known exactly.
 func (b Bounds) Single() bool { return b.Low == b.High }
 
-// ofBounds is a number between two ends. The upper end is kept in `when`.
+// ofBounds is a number between two ends, of which one may be infinite: nothing is
+// known on that side. The upper end is kept in `when`.
 func ofBounds(low, high float64) value {
 	switch {
 	case low == high:
 		return finite(low)
-	case math.IsNaN(low) || math.IsNaN(high) || math.IsInf(low, 0) || math.IsInf(high, 0):
+	case math.IsNaN(low) || math.IsNaN(high) || math.IsInf(low, -1) && math.IsInf(high, 1):
 		return value{}
 	}
 	return value{kind: bounded, num: low, when: int64(math.Float64bits(high))}
@@ -84,7 +85,7 @@ func (n *node) compareValues(a, b *value) verdict {
 	return compareBounds(n.op, x, y, n.args[0].typ.whole, n.args[1].typ.whole)
 }
 
-// boundedUnary is -x, abs(x) or round(x) of a bounded number.
+// boundedUnary is -x, abs(x) and what rounds, of a bounded number.
 func (n *node) boundedUnary(v value) value {
 	b, _ := v.ends()
 	switch n.op {
@@ -92,6 +93,14 @@ func (n *node) boundedUnary(v value) value {
 		return ofBounds(0-b.High, 0-b.Low)
 	case opRound:
 		return ofBounds(math.Round(b.Low), math.Round(b.High))
+	case opFloor:
+		return ofBounds(math.Floor(b.Low), math.Floor(b.High))
+	case opCeil:
+		return ofBounds(math.Ceil(b.Low), math.Ceil(b.High))
+	case opInt:
+		return ofBounds(math.Trunc(b.Low), math.Trunc(b.High))
+	case opFloat:
+		return v
 	case opAbs:
 		low, high := math.Abs(b.Low), math.Abs(b.High)
 		if b.Low < 0 && b.High > 0 {
@@ -103,13 +112,24 @@ func (n *node) boundedUnary(v value) value {
 }
 
 // boundedArithmetic is interval arithmetic. Where a number between the ends would
-// fail (a divisor that may be 0), or the result has no end, it is unknown.
+// fail (a divisor that may be 0, a result that is too large), it is unknown.
 func (n *node) boundedArithmetic(f *frame, a, b value) value {
 	x, ok := a.ends()
 	y, also := b.ends()
 	if !ok || !also {
 		return value{}
 	}
+	out := n.boundedOperation(f, x, y)
+	if b, ok := out.ends(); ok && b.open() && !x.open() && !y.open() {
+		return value{}
+	}
+	return out
+}
+
+// open says whether nothing is known on one side.
+func (b Bounds) open() bool { return math.IsInf(b.Low, 0) || math.IsInf(b.High, 0) }
+
+func (n *node) boundedOperation(f *frame, x, y Bounds) value {
 	switch n.op {
 	case opAdd:
 		return ofBounds(x.Low+y.Low, x.High+y.High)

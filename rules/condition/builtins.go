@@ -5,7 +5,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
 )
 
@@ -13,26 +12,21 @@ import (
 // each with what to write instead.
 func refusedBuiltins() map[string]string {
 	const (
-		elements = "ask about the elements: any(intervals, .mos < 3.5), count(intervals, .jitterMs > 30) > 3"
-		oneOf    = "take one element by its place: intervals[0], intervals[-1]"
+		elements = "ask about the elements: any(intervals, .mos < 3.5), max(intervals, .jitterMs) > 30"
 		text     = "compare the text itself with ==, in, contains, startsWith, endsWith or matches"
-		whole    = "compare the number itself, or round(x)"
 		clock    = `a condition does not depend on the clock: compare with a time, endedAt > date("2026-03-01"), or say in the rule how long: over, for, absent`
 		member   = "read the member: raw.x.y, and ask with in: \"x\" in raw"
 		bits     = "compare whole numbers with ==, in and ranges: sipCode in 500..599"
 	)
 	return map[string]string{
-		"map": elements, "reduce": elements, "groupBy": elements, "sortBy": elements, "sort": elements,
+		"reduce": elements, "groupBy": elements, "sortBy": elements, "sort": elements,
 		"flatten": elements, "concat": elements, "uniq": "in a rule with over, distinct(x) counts different values", "reverse": elements,
-		"mean": "in a rule with over, avg(x) is the mean; for one call use its own field, such as jitterMs", "median": "in a rule with over, p50(x) is the median",
-		"find": "ask whether there is one: any(intervals, .mos < 3.5)", "findLast": "ask whether there is one: any(intervals, .mos < 3.5)",
+		"findLast":  "ask whether there is one: any(intervals, .mos < 3.5)",
 		"findIndex": "ask whether there is one: any(intervals, .mos < 3.5)", "findLastIndex": "ask whether there is one: any(intervals, .mos < 3.5)",
-		"first": oneOf, "last": oneOf, "take": "take a part by its bounds: intervals[0:3]", "get": member,
-		"ceil": whole, "floor": whole, "int": "numbers are numbers already: compare the field itself", "float": "numbers are numbers already: compare the field itself",
-		"string": "compare numbers without quotes, texts with them: sipCode == 486, codec == \"opus\"", "type": "the field table says of which type a field is; ask whether it is known with x != nil",
-		"trimPrefix": text, "trimSuffix": text, "split": text, "splitAfter": text, "replace": text, "join": text,
+		"take": "take a part by its bounds: intervals[0:3]", "get": member,
+		"type":       "the field table says of which type a field is; ask whether it is known with x != nil",
+		"trimPrefix": text, "trimSuffix": text, "splitAfter": "split(s, separator) takes a text apart", "join": text,
 		"repeat": "write the text out, or use matches with {n}: to matches \"0{4}\"", "indexOf": "write from contains \"x\"", "lastIndexOf": "write from contains \"x\"",
-		"hasPrefix": "write from startsWith \"+49\"", "hasSuffix": "write from endsWith \"00\"",
 		"toJSON": member, "fromJSON": member, "toBase64": text, "fromBase64": text,
 		"now": clock, "duration": "write numbers of seconds or milliseconds: durationSec > 90, rttMs > 500", "timezone": "say in the rule when it is active: active: {hours: \"08:00-18:00\", tz: Europe/Berlin}",
 		"keys": member, "values": member, "toPairs": member, "fromPairs": member,
@@ -53,35 +47,12 @@ func (c *compiler) refusedCall() (name string, at file.Location) {
 	refused := refusedBuiltins()
 	for _, m := range calledName.FindAllStringSubmatchIndex(c.src, -1) {
 		name = c.src[m[2]:m[3]]
-		if _, ok := refused[name]; ok || name == "sum" && c.figures == nil {
+		if _, ok := refused[name]; ok {
 			from := utf8.RuneCountInString(c.src[:m[2]])
 			return name, file.Location{From: from, To: from + len(name)}
 		}
 	}
 	return "", file.Location{}
-}
-
-// sumOfElements refuses sum(intervals, .x), which asks one call, not a window.
-func (c *compiler) sumOfElements(at file.Location) *node {
-	return c.fail(at, CodeUnknownFunction, "the elements of one call cannot be added up",
-		"use the call's own total, such as packetsLost; in a rule with over, sum(x) adds up the calls of the window")
-}
-
-// asksElements says whether arguments are a list of one call and what to ask of
-// its elements.
-func (c *compiler) asksElements(args []ast.Node) bool {
-	if len(args) == 2 {
-		return true
-	}
-	if len(args) != 1 {
-		return false
-	}
-	name, ok := args[0].(*ast.IdentifierNode)
-	if !ok {
-		return false
-	}
-	slot, ok := c.names.fields[name.Value]
-	return ok && fieldType(c.names.table[slot]).kind == list
 }
 
 // foreignWord is what other languages call a word of this one; "" for none.

@@ -14,7 +14,7 @@ func TestEveryBuiltinSaysWhatToWriteInstead(t *testing.T) {
 	for _, b := range builtin.Builtins {
 		_, ok := allowed[b.Name]
 		_, hinted := refused[b.Name]
-		if ok || b.Name == "date" || b.Name == "sum" {
+		if ok || b.Name == "date" {
 			if hinted {
 				t.Errorf("%s is refused and part of the language", b.Name)
 			}
@@ -29,14 +29,6 @@ func TestEveryBuiltinSaysWhatToWriteInstead(t *testing.T) {
 			if p != nil || len(problems) != 1 || problems[0].Code != CodeUnknownFunction || problems[0].Hint == "" || !strings.HasPrefix(problems[0].Message, b.Name) {
 				t.Errorf("%s%s: %+v", b.Name, args, problems)
 			}
-		}
-	}
-	for _, src := range []string{"sum(intervals, .jitterMs) > 3", "sum(intervals) > 3", "sum(tags) > 3"} {
-		if _, problems := Compile(src, Env{}); len(problems) != 1 || problems[0].Code != CodeUnknownFunction {
-			t.Errorf("%s: %v", src, problems)
-		}
-		if _, problems := CompileWindow(src, Env{}, &Figures{}); len(problems) == 0 || problems[0].Code == CodeWindowFunction {
-			t.Errorf("%s in a window: %v", src, problems)
 		}
 	}
 }

@@ -11,13 +11,25 @@ import (
 	"github.com/expr-lang/expr/file"
 )
 
-// functions are all that an expression can call, beside date. expr-lang's other
-// builtins build texts or objects, or run for minutes.
+// functions are all that an expression can call, beside date. expr-lang's
+// other builtins build objects, or run for minutes.
 func functions() map[string]op {
 	return map[string]op{
-		"len": opLen, "min": opMin, "max": opMax, "abs": opAbs, "round": opRound,
-		"lower": opLower, "upper": opUpper, "trim": opTrim,
-		"any": opAny, "all": opAll, "none": opNone, "one": opOne, "count": opCount, "filter": opFilter,
+		"len": opLen, "min": opMin, "max": opMax, "abs": opAbs, "round": opRound, "floor": opFloor, "ceil": opCeil,
+		"int": opInt, "float": opFloat, "string": opString,
+		"lower": opLower, "upper": opUpper, "trim": opTrim, "split": opSplit, "replace": opReplace,
+		"hasPrefix": opStartsWith, "hasSuffix": opEndsWith, "first": opIndex, "last": opIndex,
+		"any": opAny, "all": opAll, "none": opNone, "one": opOne, "count": opCount, "longest": opLongest,
+		"filter": opFilter, "find": opFind, "map": opMap, "sum": opSum, "mean": opMean, "median": opMedian,
+	}
+}
+
+// laterFunctions came after files had macros and lists of these names: they stay
+// what such a file defines, since a macro is not called.
+func laterFunctions() []string {
+	return []string{
+		"floor", "ceil", "int", "float", "string", "split", "replace", "hasPrefix", "hasSuffix", "first", "last",
+		"longest", "find", "map", "mean", "median",
 	}
 }
 
@@ -26,13 +38,13 @@ func windowFunctions() []string {
 	return []string{"calls", "rate", "avg", "sum", "p50", "p90", "p95", "p99", "distinct", "prev"}
 }
 
-// lifted says whether a call asks the window: min and max of one value do, those
-// of several compare figures.
+// lifted says whether a call asks the window: min, max and sum of one value do, those
+// of several are about figures, or about the elements of a list.
 func (c *compiler) lifted(name string, args []ast.Node) bool {
 	switch name {
 	case "count":
 		return true
-	case "min", "max":
+	case "min", "max", "sum":
 		return len(args) == 1
 	default:
 		return slices.Contains(windowFunctions(), name)
@@ -56,42 +68,103 @@ func (c *compiler) call(name string, args []ast.Node, at file.Location) *node {
 		return c.date(args, at)
 	case refused:
 		return c.refuse(name, at)
-	case name == "sum" && (c.figures == nil || c.inArgument || len(args) == 2) && c.asksElements(args):
-		return c.sumOfElements(at)
 	case c.ofWindow() && c.lifted(name, args):
 		return c.figure(name, args, at)
-	case slices.Contains(windowFunctions(), name):
+	case slices.Contains(windowFunctions(), name) && name != "sum":
 		return c.windowFunction(name, at)
 	case !ok:
 		return c.unknownFunction(name, at)
-	case out.predicate():
+	case o >= opAny && o <= opMap:
 		return c.predicate(out, name, args)
 	case o == opMin || o == opMax:
 		return c.extreme(out, name, args)
-	case len(args) != 1:
-		return c.fail(at, CodeArguments, fmt.Sprintf("%s takes one argument, not %d", name, len(args)), c.pipeHint())
+	case o == opSum || o == opMean || o == opMedian:
+		return c.aggregate(out, name, args)
 	}
-	a := c.lower(args[0])
-	if a.typ.kind == invalid {
-		return a
+	if want := len(argumentTypes(o)); len(args) != want {
+		return c.fail(at, CodeArguments, fmt.Sprintf("%s takes %s, not %d", name, arguments(want), len(args)), c.pipeHint())
 	}
-	out.args = []*node{a}
+	for _, arg := range args {
+		a := c.lower(arg)
+		if a.typ.kind == invalid {
+			return a
+		}
+		out.args = append(out.args, a)
+	}
+	return c.function(out, name)
+}
+
+func arguments(n int) string {
+	return []string{"no argument", "one argument", "two arguments", "three arguments"}[n]
+}
+
+// argumentTypes are what the arguments of a function of single values must be;
+// dynamic where function looks at them itself.
+func argumentTypes(o op) []kind {
 	switch o {
+	case opAbs, opRound, opFloor, opCeil:
+		return []kind{number}
+	case opLower, opUpper, opTrim:
+		return []kind{text}
+	case opStartsWith, opEndsWith, opSplit:
+		return []kind{text, text}
+	case opReplace:
+		return []kind{text, text, text}
+	default:
+		return []kind{dynamic}
+	}
+}
+
+// function checks the arguments of a function of single values and gives it its
+// type.
+func (c *compiler) function(out *node, name string) *node {
+	for i, want := range argumentTypes(out.op) {
+		if want == number && !c.wantNumber(out.args[i], name) || want == text && !c.wantText(out.args[i], name) {
+			return bad(out.loc)
+		}
+	}
+	a := out.args[0]
+	refuse := func(takes string) *node {
+		return c.fail(a.loc, CodeType, fmt.Sprintf("%s %s; %s is %s", name, takes, a, a.typ), "")
+	}
+	switch k := a.typ.kind; out.op {
 	case opLen:
 		out.typ = typ{kind: number, whole: true}
-		if k := a.typ.kind; k != text && k != list && k != dynamic && k != object {
-			return c.fail(a.loc, CodeType, fmt.Sprintf("len counts texts and lists; %s is %s", a, a.typ), "")
+		if k != text && k != list && k != dynamic && k != object {
+			return refuse("counts texts and lists")
 		}
-	case opAbs, opRound:
-		out.typ = typ{kind: number, whole: o == opAbs && a.typ.whole}
-		if !c.wantNumber(a, name) {
-			return bad(at)
+	case opAbs, opRound, opFloor, opCeil:
+		out.typ = typ{kind: number, whole: out.op == opAbs && a.typ.whole}
+	case opInt, opFloat:
+		out.typ = typ{kind: number, whole: out.op == opInt}
+		if k != number && k != text && k != dynamic {
+			return refuse("takes a number or a text that reads as one")
 		}
+	case opString:
+		out.typ = typ{kind: text}
+		if k != number && k != text && k != boolean && k != dynamic {
+			return refuse("takes a number, a text or a truth value")
+		}
+	case opIndex: // first, last
+		if k != list && k != dynamic {
+			return refuse("takes a list")
+		}
+		place := 0.0
+		if name == "last" {
+			place = -1
+		}
+		out.args = append(out.args, c.literal(ofNumber(place), typ{kind: number, whole: true}, out.loc))
+		if out.typ = a.typ.element(); k == dynamic {
+			out.typ = typ{kind: dynamic}
+		}
+	case opStartsWith, opEndsWith:
+		out.typ = typ{kind: boolean}
+	case opSplit:
+		out.typ = typ{kind: list, elem: text}
+		out.err = &EvalError{out.String(), fmt.Sprintf("the text has more than %d parts", maxParts)}
 	default:
 		out.typ = typ{kind: text}
-		if !c.wantText(a, name) {
-			return bad(at)
-		}
+		out.err = &EvalError{out.String(), fmt.Sprintf("the text would be longer than %d bytes", maxBuilt)}
 	}
 	return c.made(out)
 }
@@ -156,24 +229,25 @@ func (c *compiler) predicate(out *node, name string, args []ast.Node) *node {
 	if l.typ.kind != list && l.typ.kind != dynamic {
 		return c.fail(start(args[0]), CodeType, fmt.Sprintf("%s looks at the elements of a list; %s is %s", name, l, l.typ), "")
 	}
-	c.closure = &closure{elem: l.typ.element(), path: l.path()}
-	if l.typ.kind == dynamic {
-		c.closure.elem = typ{kind: dynamic}
-	}
 	body, ok := args[1].(*ast.PredicateNode)
 	if !ok {
-		c.closure = nil
 		return c.fail(out.loc, CodeArguments, name+" takes a list and a condition", "")
 	}
-	p := c.lower(body.Node)
-	c.closure = nil
+	p := c.eachElement(l, body)
+	if out.op == opMap {
+		return c.mapping(out, l, p)
+	}
 	if !c.wantBool(p, "the condition of "+name) {
 		return bad(out.loc)
 	}
 	out.args = []*node{l, p}
 	switch out.op {
-	case opCount:
+	case opCount, opLongest:
 		out.typ = typ{kind: number, whole: true}
+	case opFind:
+		if out.typ = l.typ.element(); l.typ.kind == dynamic {
+			out.typ = typ{kind: dynamic}
+		}
 	case opFilter:
 		out.typ = l.typ
 		if l.typ.kind == dynamic {
@@ -185,24 +259,43 @@ func (c *compiler) predicate(out *node, name string, args []ast.Node) *node {
 	return c.made(out)
 }
 
+// mapping is the type of map(list, value).
+func (c *compiler) mapping(out, l, body *node) *node {
+	switch body.typ.kind {
+	case invalid:
+		return body
+	case list, object, null:
+		return c.fail(body.loc, CodeType, fmt.Sprintf("%s is %s; lists hold numbers, texts or truth values", body, body.typ), "")
+	}
+	out.args, out.typ = []*node{l, body}, typ{kind: list, elem: body.typ.kind, whole: body.typ.whole}
+	return c.made(out)
+}
+
+// extreme is min or max: of several numbers, of a list, or of a number of each
+// element of a list.
 func (c *compiler) extreme(out *node, name string, args []ast.Node) *node {
+	each := false
+	if len(args) == 2 {
+		_, each = args[1].(*ast.PredicateNode)
+	}
+	if len(args) == 1 || each {
+		out.op = map[op]op{opMin: opLeast, opMax: opGreatest}[out.op]
+		return c.aggregate(out, name, args)
+	}
 	out.typ = typ{kind: number, whole: true}
 	for _, arg := range args {
 		a := c.lower(arg)
 		out.args = append(out.args, a)
-		elem := a.typ
-		if len(args) == 1 && a.typ.kind == list {
-			elem = a.typ.element()
-		}
 		switch {
 		case a.typ.kind == invalid:
 			return a
-		case len(args) == 1 && a.typ.kind != list && a.typ.kind != dynamic:
-			return c.windowFunction(name+" of a single value", out.loc)
-		case elem.kind != number && elem.kind != dynamic:
+		case a.typ.kind == list:
+			return c.fail(start(arg), CodeType, fmt.Sprintf("%s compares numbers; %s is %s", name, a, a.typ),
+				fmt.Sprintf("of each element of a list: %s(intervals, .jitterMs)", name))
+		case a.typ.kind != number && a.typ.kind != dynamic:
 			return c.fail(start(arg), CodeType, fmt.Sprintf("%s compares numbers; %s is %s", name, a, a.typ), "")
 		}
-		out.typ.whole = out.typ.whole && elem.whole
+		out.typ.whole = out.typ.whole && a.typ.whole
 	}
 	if len(args) == 0 {
 		return c.fail(out.loc, CodeArguments, name+" takes two or more numbers, or a list of them", "")

@@ -46,7 +46,8 @@ func (n *node) readsWithin(f *frame) bool {
 			return false
 		}
 		for i := range l.size() {
-			if f.elem = l.at(i); n.args[1].reads(f) {
+			f.elem = l.at(i)
+			if n.args[1].typ.kind != boolean && n.args[1].eval(f).known() || n.args[1].reads(f) {
 				return true
 			}
 		}

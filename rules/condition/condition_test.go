@@ -159,7 +159,7 @@ func TestEvalRich(t *testing.T) {
 		"raw.rtt * 2 == 241": True, "(raw.absent ?? 3) == 3": True, "\"word\" in raw": True, "\"wrod\" in raw": False,
 		"404 in raw.deep.codes": True, "503 in raw.deep.codes": True, "7 in raw.deep.codes": Unknown, "any(raw.deep.codes, # == \"x\")": True,
 		"raw.word in [\"abc\", \"d\"]": True, "raw.deep > 1": Unknown, "max(raw.score, mos) == 7": True, "len(raw.deep.codes) == 3": True,
-		"min([mos, 5]) < 4": True, "max([1, rttMs]) > 0": Unknown, "max(raw.deep.codes) > 1": Unknown, "max(raw.nums) == 7": True,
+		"min([mos, 5]) < 4": True, "max([1, rttMs]) > 0": True, "max([1, rttMs]) > 1": Unknown, "min([1, rttMs]) > 1": False, "max(raw.deep.codes) > 1": Unknown, "max(raw.nums) == 7": True,
 		"min(raw.nums[1:]) == 3": True, "max(raw.none) > 1": Unknown, "raw[raw.key] == \"abc\"": True, "raw[codec] == 1": Unknown,
 		"intervals[len(tags)].jitterMs == 5": True, "(answered ? intervals[0] : intervals[2]).mos > 4": True, "raw.nums == [7, 3]": True,
 		"raw.nums == [7, 4]": False, "raw.nums != [7]": True, "raw.nums == [rttMs, 3]": Unknown, "raw.off == false": True, "raw.word == true": Unknown,

@@ -130,8 +130,12 @@ func (n *node) eval(f *frame) value {
 		return ofBool((v.kind == unknown) == (n.op == opIsNil))
 	case opArray, opMin, opMax:
 		return n.evalMany(f)
-	case opAny, opAll, opNone, opOne, opCount, opFilter:
+	case opAny, opAll, opNone, opOne, opCount, opLongest, opFilter, opFind, opMap:
 		return n.evalPredicate(f)
+	case opSum, opMean, opMedian, opLeast, opGreatest:
+		return n.aggregateOf(f)
+	case opReplace:
+		return n.replace(f)
 	case opIn:
 		return n.evalIn(f).value()
 	}

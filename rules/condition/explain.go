@@ -55,11 +55,24 @@ func (n *node) leaf(f *frame, negated bool) Leaf {
 	l := Leaf{Expr: names.String(), Text: values.String(), Truth: v.truth()}
 	if met, o, ok := n.met(f, negated); ok {
 		if !met.Single() {
-			l.Low, l.High = &met.Low, &met.High
+			l.Low, l.High = finiteEnds(met)
 		}
-		l.Value = o.deciding(met, v == yes || v == unsure)
+		if l.Value = o.deciding(met, v == yes || v == unsure); l.Value != nil && math.IsInf(*l.Value, 0) {
+			l.Value = nil
+		}
 	}
 	return l
+}
+
+// finiteEnds are the ends of bounds, nil for one that is not known.
+func finiteEnds(b Bounds) (low, high *float64) {
+	if !math.IsInf(b.Low, 0) {
+		low = &b.Low
+	}
+	if !math.IsInf(b.High, 0) {
+		high = &b.High
+	}
+	return low, high
 }
 
 // met is the number that a comparison holds against its limit, and the comparison
@@ -173,7 +186,7 @@ func (n *node) boundsBeside(v *value, limit float64) string {
 	outcome := compareBounds(n.op, b, Bounds{limit, limit}, n.args[0].typ.whole, false)
 	switch {
 	case outcome == unsure || n.op == opEqual || n.op == opNotEqual:
-		return low + " to " + high
+		return between(b, low, high)
 	case above == (outcome == yes):
 		return low + " or more"
 	default:
@@ -198,7 +211,7 @@ func (p *Program) Missing(facts *Facts) []string {
 // it.
 func (n *node) missing(f *frame, report func(string)) {
 	// A list is known even where its elements are not.
-	if n.op != opArray && n.eval(f).single() || f.steps < 0 {
+	if n.op != opArray && n.op != opMap && n.eval(f).single() || f.steps < 0 {
 		return
 	}
 	switch n.op {

@@ -175,7 +175,7 @@ func (n *node) sign(slot int) int {
 		return 0
 	case opNegate:
 		return flip(n.args[0].sign(slot))
-	case opRound:
+	case opRound, opFloor, opCeil, opInt, opFloat:
 		return n.args[0].sign(slot)
 	case opAdd, opMin, opMax, opCoalesce:
 		return joinSigns(n.args, slot)
@@ -260,9 +260,9 @@ func (n *node) notNegative() bool {
 		return n.val.kind == number && n.val.num >= 0
 	case opFigure:
 		return n.field != nil && n.field.Min != nil && *n.field.Min >= 0
-	case opAbs, opLen, opCount:
+	case opAbs, opLen, opCount, opLongest:
 		return true
-	case opAdd, opMultiply, opDivide, opMin, opMax, opRound, opCoalesce:
+	case opAdd, opMultiply, opDivide, opMin, opMax, opRound, opFloor, opCeil, opInt, opFloat, opCoalesce:
 		for _, a := range n.args {
 			if !a.notNegative() {
 				return false

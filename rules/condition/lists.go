@@ -94,56 +94,9 @@ func (n *node) evalMany(f *frame) value {
 		}
 		return value{kind: list, ref: l}
 	}
-	if len(n.args) == 1 {
-		return n.extremeOf(f, n.args[0].eval(f))
-	}
 	out := n.args[0].eval(f).number()
 	for _, a := range n.args[1:] {
 		out = n.further(out, a.eval(f).number())
-	}
-	return out
-}
-
-// extremeOf is the smallest or largest number of a list; unknown for one that is
-// or may be empty, or where an element is unknown.
-func (n *node) extremeOf(f *frame, l value) value {
-	if l.kind == failed {
-		return l
-	}
-	if l.kind != list || l.size() == 0 {
-		return value{}
-	}
-	if !f.spend(l.size()) {
-		return f.fail(ErrTooLong)
-	}
-	all := n.extremeWhere(l, func(int) bool { return true })
-	if l.lengthBounds().Single() || all.kind == failed || all.kind == unknown {
-		return all
-	}
-	sure := n.extremeWhere(l, func(i int) bool { return !l.maybe(i) })
-	if sure.kind == failed || sure.kind == unknown {
-		return sure
-	}
-	x, _ := sure.ends()
-	y, _ := all.ends()
-	if n.op == opMin {
-		return ofBounds(y.Low, x.High)
-	}
-	return ofBounds(x.Low, y.High)
-}
-
-// extremeWhere is the smallest or largest of the elements that are wanted;
-// unknown where there is none.
-func (n *node) extremeWhere(l value, wanted func(int) bool) value {
-	out, some := value{}, false
-	for i := range l.size() {
-		switch {
-		case !wanted(i):
-		case !some:
-			out, some = l.at(i).number(), true
-		default:
-			out = n.further(out, l.at(i).number())
-		}
 	}
 	return out
 }

@@ -58,16 +58,32 @@ const (
 	opMax
 	opAbs
 	opRound
+	opFloor
+	opCeil
+	opInt
+	opFloat
+	opString
 	opLower
 	opUpper
 	opTrim
+	opSplit
+	opReplace // args: text, old, new
 
 	opAny // args: list, predicate
 	opAll
 	opNone
 	opOne
 	opCount
+	opLongest // elements in a row
 	opFilter
+	opFind
+	opMap // args: list, value
+
+	opSum // args: list, or list and value
+	opMean
+	opMedian
+	opLeast
+	opGreatest
 )
 
 // typ is a static type.
@@ -134,8 +150,10 @@ func (n *node) isLiteral() bool { return n.op == opLiteral }
 // comparison says whether n orders or equates two operands.
 func (n *node) comparison() bool { return n.op >= opEqual && n.op <= opGreaterEqual }
 
-// predicate says whether args[1] is judged once per element of args[0].
-func (n *node) predicate() bool { return n.op >= opAny && n.op <= opFilter }
+// predicate says whether args[1] is evaluated once per element of args[0].
+func (n *node) predicate() bool {
+	return n.op >= opAny && n.op <= opMap || n.overList() && n.overElements()
+}
 
 // path names a field or a member below it, "" for anything else.
 func (n *node) path() string {

@@ -21,7 +21,9 @@ func (n *node) unary(f *frame, a value) value {
 		return n.matches(f, a)
 	case opLen:
 		return a.length(f)
-	case opNegate, opAbs, opRound:
+	case opString:
+		return asText(a)
+	case opNegate, opAbs, opRound, opFloor, opCeil, opInt, opFloat:
 		switch a = a.number(); a.kind {
 		case number:
 		case bounded:
@@ -34,8 +36,14 @@ func (n *node) unary(f *frame, a value) value {
 			a.num = -a.num
 		case opAbs:
 			a.num = math.Abs(a.num)
-		default:
+		case opRound:
 			a.num = math.Round(a.num)
+		case opFloor:
+			a.num = math.Floor(a.num)
+		case opCeil:
+			a.num = math.Ceil(a.num)
+		case opInt:
+			a.num = math.Trunc(a.num)
 		}
 		return a
 	}
@@ -102,6 +110,8 @@ func (n *node) binary(f *frame, a, b value) value {
 		return ofBool(strings.Contains(a.text, b.text))
 	case opStartsWith:
 		return ofBool(strings.HasPrefix(a.text, b.text))
+	case opSplit:
+		return n.split(f, a.text, b.text)
 	case opEndsWith:
 		return ofBool(strings.HasSuffix(a.text, b.text))
 	default: // opConcat

@@ -81,9 +81,13 @@ func parse(src string) (root ast.Node, err error) {
 	config := conf.CreateNew()
 	config.MaxNodes = maxNodes
 	config.DisableIfOperator = true
-	tree, err := parser.ParseWithConfig(src, config)
+	read, renamed := standIn(src)
+	tree, err := parser.ParseWithConfig(read, config)
 	if err != nil {
 		return nil, err
+	}
+	if len(renamed) > 0 {
+		ast.Walk(&tree.Node, ownNames(renamed))
 	}
 	return tree.Node, nil
 }
@@ -98,10 +102,7 @@ func (c *compiler) syntax(err error) {
 		c.tooComplex(at)
 		return
 	}
-	if name, where := c.refusedCall(); name == "sum" {
-		c.sumOfElements(where)
-		return
-	} else if name != "" {
+	if name, where := c.refusedCall(); name != "" {
 		c.refuse(name, where)
 		return
 	}
@@ -137,6 +138,7 @@ func syntaxHint(message string) string {
 		{`"between"`, "write mos >= 1 && mos <= 3; whole numbers: sipCode in 500..599"},
 		{`"then"`, "a condition ends here: what follows from it is said in the rule"},
 		{`coalesce expressions`, "e.g. (mos ?? 5) < 3.5"},
+		{`unexpected "."`, ".x is a member of the element that a function looks at: any(list, .x > 3), max(list, .x)"},
 		{"unexpected end", "an operand is missing"},
 		{"literal not terminated", "close the quotes"},
 	} {

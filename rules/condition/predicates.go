@@ -11,8 +11,15 @@ func (n *node) evalPredicate(f *frame) value {
 	if l.kind != list {
 		return value{}
 	}
-	if n.op == opFilter {
+	switch n.op {
+	case opFilter:
 		return n.filter(f, l)
+	case opMap:
+		return n.mapped(f, l)
+	case opFind:
+		return n.find(f, l)
+	case opLongest:
+		return n.longest(f, l)
 	}
 	t := tally{op: n.op}
 	err := f.err
@@ -91,6 +98,70 @@ func (n *node) filter(f *frame, l value) value {
 			out.unsure = append(out.unsure, false)
 		}
 		out.values = append(out.values, f.elem)
+	}
+	return value{kind: list, ref: out}
+}
+
+// longest is the length of the longest run of elements that hold. One that is not
+// certain ends a run, or is part of it.
+func (n *node) longest(f *frame, l value) value {
+	var sure, possible, most, mostPossible int
+	for i := range l.size() {
+		f.elem = l.at(i)
+		v, maybe := n.args[1].judge(f), l.maybe(i)
+		switch {
+		case v == broken:
+			return value{kind: failed}
+		case v == yes:
+			possible++
+			if !maybe {
+				sure++
+			}
+		case v == unsure:
+			sure, possible = 0, possible+1
+		case maybe: // not there, it ends nothing
+			sure = 0
+		default:
+			sure, possible = 0, 0
+		}
+		most, mostPossible = max(most, sure), max(mostPossible, possible)
+	}
+	return ofBounds(float64(most), float64(mostPossible))
+}
+
+// find is the first element that holds; unknown where there is none, or where it
+// cannot be told which it is.
+func (n *node) find(f *frame, l value) value {
+	for i := range l.size() {
+		f.elem = l.at(i)
+		switch v := n.args[1].judge(f); {
+		case v == broken:
+			return value{kind: failed}
+		case v == yes && !l.maybe(i):
+			return f.elem
+		case v == yes || v == unsure:
+			return value{}
+		}
+	}
+	return value{}
+}
+
+// mapped is the list of what args[1] makes of each element.
+func (n *node) mapped(f *frame, l value) value {
+	out := &items{values: make([]value, 0, l.size())}
+	for i := range l.size() {
+		f.elem = l.at(i)
+		v := n.args[1].eval(f)
+		if v.kind == failed {
+			return v
+		}
+		out.values = append(out.values, v)
+		if l.maybe(i) && out.unsure == nil {
+			out.unsure = make([]bool, l.size())
+		}
+		if l.maybe(i) {
+			out.unsure[i] = true
+		}
 	}
 	return value{kind: list, ref: out}
 }

@@ -27,7 +27,7 @@ func (g gen) number(depth int) string {
 			"raw.score", "raw.n.deep", "2", "3.5", "30", "0", "7", "1000", "(endedAt - startedAt)", "intervals[0].mos", "intervals[-1].jitterMs")
 	}
 	d := depth - 1
-	switch g.pick("+", "-", "*", "/", "%", "**", "neg", "abs", "round", "min", "max", "?:", "??", "len", "count", "range") {
+	switch g.pick("+", "-", "*", "/", "%", "**", "neg", "abs", "round", "min", "max", "?:", "??", "len", "count", "range", "rounded", "aggregate", "aggregate", "converted") {
 	case "+":
 		return "(" + g.number(d) + " + " + g.number(d) + ")"
 	case "-":
@@ -48,6 +48,16 @@ func (g gen) number(depth int) string {
 		return g.pick("min", "max") + "(" + g.number(d) + ", " + g.number(d) + ")"
 	case "?:":
 		return "(" + g.bool(d) + " ? " + g.number(d) + " : " + g.number(d) + ")"
+	case "rounded":
+		return g.pick("floor", "ceil", "int") + "(" + g.number(d) + ")"
+	case "converted":
+		return g.pick(`float("3.5")`, `int("12")`, "float(packetsLost)", "first([7, mos])", "last([mos, 7])", "len(split(codec, \"p\"))")
+	case "aggregate":
+		if g.closure {
+			return "4"
+		}
+		return g.pick("max", "min", "sum", "mean", "median") + g.pick("(intervals, .jitterMs)", "(intervals, .packetsLost)", "(intervals, .mos + #.jitterMs)",
+			"([mos, 3, rttMs])", "(map(intervals, .jitterMs))", "(intervals, .packetsLost * 2)")
 	case "len":
 		return "len(" + g.pick("codec", "tags", "from", "intervals", "raw.list") + ")"
 	case "??":
@@ -77,6 +87,9 @@ func (g gen) text(depth int) string {
 	if !g.closure && g.pick("join", "call") == "join" {
 		return "(" + g.pick("codec", "from", `"x"`) + " + " + g.text(0) + ")"
 	}
+	if g.pick("call", "parts") == "parts" {
+		return g.pick(`replace(codec, "p", "b")`, `split(from, "1")[0]`, "string(packetsLost)", "string(answered)", `last(split(codec, "p"))`, "string(sipCode)")
+	}
 	return g.pick("lower", "upper", "trim") + "(" + g.text(depth-1) + ")"
 }
 
@@ -88,7 +101,7 @@ func (g gen) bool(depth int) string {
 		case "text":
 			return g.text(0) + " " + g.pick("==", "!=", "<", ">=", "contains", "startsWith", "endsWith", "not contains") + " " + g.text(0)
 		default:
-			return g.pick("answered", "shortCall", "raw.on == true", "raw.on != false", "startedAt < endedAt")
+			return g.pick("answered", "shortCall", "raw.on == true", "raw.on != false", "startedAt < endedAt", `hasPrefix(codec, "g")`, `hasSuffix(from, "8")`)
 		}
 	}
 	d := depth - 1
@@ -144,7 +157,7 @@ func known(t *rapid.T) call.Event {
 	e.Region, e.Tags = word.Draw(t, "region"), []string{rapid.SampledFrom([]string{"vip", "x"}).Draw(t, "tag"), "eu"}
 	for range rapid.IntRange(1, 3).Draw(t, "intervals") {
 		e.Intervals = append(e.Intervals, call.Interval{
-			Start: at, MOS: new(number.Draw(t, "mos")), JitterMs: new(number.Draw(t, "jitter")), PacketsLost: new(count.Draw(t, "lost")),
+			Start: at, MOS: new(rapid.SampledFrom([]float64{1, 2, 3, 3.5, 4.2}).Draw(t, "mos")), JitterMs: new(number.Draw(t, "jitter")), PacketsLost: new(count.Draw(t, "lost")),
 		})
 	}
 	e.Raw = map[string]any{
@@ -195,8 +208,11 @@ func forget(t *rapid.T, e call.Event) call.Event {
 func drawn(t *rapid.T, src string) *Program {
 	p, problems := Compile(src, Env{})
 	for _, problem := range problems {
+		if problem.Severity == Warning {
+			continue
+		}
 		switch problem.Code {
-		case CodeNeverHolds, CodeAlwaysHolds, CodeUnknownValue, CodeArithmetic, CodeConstant, CodePreferLossPct, CodeSecondsForMillis:
+		case CodeNeverHolds, CodeAlwaysHolds, CodeUnknownValue, CodeArithmetic:
 		case CodeType:
 			// Comparisons of members of raw with times or lists, which gen does not exclude.
 			if !strings.Contains(problem.Message, "any type") {

@@ -25,7 +25,7 @@ func (v value) show(decimals int) string {
 		return rounded(v.num, decimals)
 	case bounded:
 		b, _ := v.ends()
-		return rounded(b.Low, decimals) + " to " + rounded(b.High, decimals)
+		return between(b, rounded(b.Low, decimals), rounded(b.High, decimals))
 	case text:
 		return strconv.Quote(shorten(v.text))
 	case instant:
@@ -40,6 +40,18 @@ func (v value) show(decimals int) string {
 		return "error"
 	default:
 		return "unknown"
+	}
+}
+
+// between words two ends, of which one may be missing.
+func between(b Bounds, low, high string) string {
+	switch {
+	case math.IsInf(b.High, 1):
+		return low + " or more"
+	case math.IsInf(b.Low, -1):
+		return high + " or less"
+	default:
+		return low + " to " + high
 	}
 }
 

@@ -1,6 +1,10 @@
 package condition
 
-import "callwatch/call"
+import (
+	"math"
+
+	"callwatch/call"
+)
 
 // Node is one sub-expression with the value it has for one call.
 type Node struct {
@@ -14,12 +18,20 @@ type Node struct {
 	Children []Node   `json:"children,omitempty"` // operands, literals left out
 }
 
-// Bounds are the two ends of a bounded number, "3 to 5"; "" for any other value.
+// Bounds are the ends of a bounded number, "3 to 5" or "3 or more"; "" for any other
+// value.
 func (n Node) Bounds() string {
-	if n.Low == nil || n.High == nil {
-		return ""
+	low, high := math.Inf(-1), math.Inf(1)
+	if n.Low != nil {
+		low = *n.Low
 	}
-	return ofBounds(*n.Low, *n.High).show(4)
+	if n.High != nil {
+		high = *n.High
+	}
+	if b := ofBounds(low, high); b.kind == bounded {
+		return b.show(4)
+	}
+	return ""
 }
 
 // Tree is the expression with the value of every sub-expression for one call.
@@ -40,7 +52,7 @@ func (n *node) tree(f *frame) Node {
 		out.Truth = v.verdict().truth()
 	case v.kind == bounded:
 		b, _ := v.ends()
-		out.Low, out.High = &b.Low, &b.High
+		out.Low, out.High = finiteEnds(b)
 	default:
 		out.Value = v.json()
 	}

@@ -40,6 +40,9 @@ func (c *compiler) oneCall(name string, typ typ, at file.Location) *node {
 	if typ.kind == number {
 		hint = fmt.Sprintf("e.g. avg(%s), p95(%[1]s) or rate(%[1]s > ...)", name)
 	}
+	if typ.kind == list {
+		hint = fmt.Sprintf("ask one call about its elements, e.g. avg(max(%s, .jitterMs)) or rate(any(%[1]s, .mos < 3.5))", name)
+	}
 	if typ.kind == boolean {
 		hint = fmt.Sprintf("e.g. rate(%s)", name)
 	}
@@ -140,7 +143,7 @@ func rangeOfFigure(function string, arg *node) *call.Field {
 	}
 	f := call.Field{Unit: arg.field.Unit, Min: arg.field.Min, Max: arg.field.Max}
 	if function == "sum" {
-		f.Max = nil
+		sumRange(&f)
 	}
 	return &f
 }

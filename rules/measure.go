@@ -104,9 +104,9 @@ func written(v any, scale float64, decimals int, unit string) (string, bool) {
 // metValue is the number that a condition met, with what is known of it.
 func metValue(c *Condition) any {
 	switch {
-	case c.Low == nil || c.High == nil:
+	case c.Low == nil && c.High == nil:
 		return *c.Value
-	case *c.Value == *c.Low:
+	case c.High == nil || c.Low != nil && *c.Value == *c.Low:
 		return atLeast(*c.Value)
 	default:
 		return atMost(*c.Value)

@@ -214,7 +214,7 @@ func summaryFacts(in *Incident) SummaryFacts {
 // shareUnit is that of rate(...), which no field of a call has.
 const shareUnit = "share"
 
-var figureCall = regexp.MustCompile(`^(prev|avg|min|max|p50|p90|p95|p99|rate)\((.*)\)$`)
+var figureCall = regexp.MustCompile(`^(prev|avg|min|max|p50|p90|p95|p99|rate|p|mean|median)\((.*?)(?:, [0-9.]+)?\)$`)
 
 // unitOf is the unit of what a condition compares: of a field, or of a figure of
 // a window; "" where it has none.
@@ -223,6 +223,9 @@ func unitOf(name string) string {
 		m := figureCall.FindStringSubmatch(name)
 		switch {
 		case m == nil:
+			if _, of, elements := strings.Cut(name, ", ."); elements { // of a list
+				name = of
+			}
 			f, _ := call.Lookup(name)
 			return f.Unit
 		case m[1] == "rate":

@@ -234,6 +234,7 @@ func functions() []pair {
 		{"p90", "90th percentile over a window"},
 		{"p95", "95th percentile over a window"},
 		{"p99", "99th percentile over a window"},
+		{"p", "any percentile over a window: p(rttMs, 99.5)"},
 		{"distinct", "number of different values in a window"},
 		{"prev", "the same over the window before"},
 	}

@@ -29,13 +29,13 @@ func functions() map[string]op {
 func laterFunctions() []string {
 	return []string{
 		"floor", "ceil", "int", "float", "string", "split", "replace", "hasPrefix", "hasSuffix", "first", "last",
-		"longest", "find", "map", "mean", "median",
+		"longest", "find", "map", "mean", "median", "p",
 	}
 }
 
 // windowFunctions look at many calls: they belong to rules with `over`.
 func windowFunctions() []string {
-	return []string{"calls", "rate", "avg", "sum", "p50", "p90", "p95", "p99", "distinct", "prev"}
+	return []string{"calls", "rate", "avg", "sum", "p50", "p90", "p95", "p99", "p", "distinct", "prev"}
 }
 
 // lifted says whether a call asks the window: min, max and sum of one value do, those

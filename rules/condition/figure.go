@@ -13,7 +13,7 @@ type Figures struct {
 // Figure is one number told of a window, e.g. `rate(mos < 3.5)`.
 type Figure struct {
 	Name string // in its normalized form
-	Func string // calls, count, rate, avg, min, max, sum, p50, p90, p95, p99, distinct
+	Func string // calls, count, rate, avg, min, max, sum, distinct, or p and a percentage: p95, p99.5
 	Arg  int    // place in Args; -1 for calls
 	Prev bool   // of the window before
 }

@@ -66,7 +66,7 @@ func (c *compiler) checkName(name string) {
 	switch {
 	case isField:
 		c.fail(c.whole(), CodeBadName, name+" is a field of every call already", "choose another name")
-	case c.names.functions[name] && !slices.Contains(laterFunctions(), name) || slices.Contains(windowFunctions(), name):
+	case !slices.Contains(laterFunctions(), name) && (c.names.functions[name] || slices.Contains(windowFunctions(), name)):
 		c.fail(c.whole(), CodeBadName, name+" is a function already", "choose another name")
 	case !utils.IsValidIdentifier(name) || strings.Contains(name, "$") || reserved(name):
 		c.fail(c.whole(), CodeBadName, name+" cannot be a name", "use letters, digits and underscores, e.g. us_carriers")

@@ -60,6 +60,9 @@ func (c *compiler) figure(name string, args []ast.Node, at file.Location) *node 
 		}
 		return c.asked(Figure{Name: "calls", Func: "calls", Arg: -1}, nil, at)
 	}
+	if name == "p" {
+		return c.percentile(args, at)
+	}
 	if len(args) != 1 {
 		return c.fail(at, CodeArguments, fmt.Sprintf("%s takes one argument, not %d", name, len(args)), "e.g. rate(mos < 3.5), p95(rttMs)")
 	}
@@ -80,6 +83,35 @@ func (c *compiler) figure(name string, args []ast.Node, at file.Location) *node 
 		return c.fail(a.loc, CodeType, fmt.Sprintf("%s(%s) asks nothing of the calls", name, a), "name a field")
 	}
 	return c.asked(Figure{Name: name + "(" + a.String() + ")", Func: name}, a, at)
+}
+
+// percentile is p(x, percent). Those that have a function of their own are that.
+func (c *compiler) percentile(args []ast.Node, at file.Location) *node {
+	hint := "e.g. p(rttMs, 99.5)"
+	if len(args) != 2 {
+		return c.fail(at, CodeArguments, fmt.Sprintf("p takes a value and a percentage, not %d arguments", len(args)), hint)
+	}
+	percent := c.lower(args[1])
+	switch {
+	case percent.typ.kind == invalid:
+		return percent
+	case !percent.isLiteral() || percent.typ.kind != number || percent.val.num <= 0 || percent.val.num >= 100:
+		return c.fail(start(args[1]), CodeArguments, "the percentage of p is a number between 0 and 100 written out", hint)
+	}
+	function := "p" + plain(percent.val.num)
+	if slices.Contains(windowFunctions(), function) {
+		return c.figure(function, args[:1], at)
+	}
+	c.inArgument = true
+	a := c.lower(args[0])
+	c.inArgument = false
+	switch {
+	case a.typ.kind == invalid || !c.wantNumber(a, "p"):
+		return bad(at)
+	case a.isLiteral():
+		return c.fail(a.loc, CodeType, fmt.Sprintf("p(%s, %s) asks nothing of the calls", a, percent), "name a field")
+	}
+	return c.asked(Figure{Name: fmt.Sprintf("p(%s, %s)", a, percent), Func: function}, a, at)
 }
 
 // before is the same figure of the window before.

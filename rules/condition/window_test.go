@@ -127,3 +127,40 @@ func TestLimitsOfLevels(t *testing.T) {
 		}
 	}
 }
+
+// Every percentile can be asked for; those with a function of their own are that one.
+func TestAnyPercentile(t *testing.T) {
+	for src, want := range map[string]Figure{
+		"p(rttMs, 99.5) > 400":       {Name: "p(rttMs, 99.5)", Func: "p99.5"},
+		"p(rttMs, 95) > 400":         {Name: "p95(rttMs)", Func: "p95"},
+		"p(rttMs, 50.0) > 400":       {Name: "p50(rttMs)", Func: "p50"},
+		"p(rttMs / 2, 100 - 1) > 40": {Name: "p99(rttMs / 2)", Func: "p99"},
+	} {
+		var figures Figures
+		p, problems := CompileWindow(src, Env{}, &figures)
+		if p == nil || len(figures.All) != 1 || figures.All[0] != want {
+			t.Errorf("%s: %+v %v", src, figures.All, problems)
+			continue
+		}
+		var again Figures
+		if q, _ := CompileWindow(p.String(), Env{}, &again); q == nil || again.All[0] != want {
+			t.Errorf("%s reads %s", src, p)
+		}
+	}
+	var figures Figures
+	if p, problems := CompileWindow("p(rttMs, 1) > 2 * prev(p(rttMs, 1))", Env{}, &figures); p == nil || len(figures.All) != 2 || figures.All[1].Name != "prev(p(rttMs, 1))" {
+		t.Error(figures.All, problems)
+	}
+	for src, code := range map[string]Code{
+		"p(rttMs) > 1": CodeArguments, "p(rttMs, 0) > 1": CodeArguments, "p(rttMs, 100) > 1": CodeArguments, "p(rttMs, -1) > 1": CodeArguments,
+		"p(rttMs, rttMs) > 1": CodeOneCall, "p(rttMs, calls) > 1": CodeArguments, "p(codec, 99.5) > 1": CodeType, "p(3, 99.5) > 1": CodeType,
+		"p(rttMs, \"99\") > 1": CodeArguments, "p(avg(rttMs), 99.5) > 1": CodeNestedWindow, "p(mos, 99.5) > 8": CodeNeverHolds,
+	} {
+		if p, problems := CompileWindow(src, Env{}, &Figures{}); p != nil || len(problems) == 0 || problems[0].Code != code {
+			t.Errorf("%s: %+v, want %s", src, problems, code)
+		}
+	}
+	if p, problems := Compile("p(rttMs, 99.5) > 1", Env{}); p != nil || problems[0].Code != CodeWindowFunction {
+		t.Error(problems)
+	}
+}

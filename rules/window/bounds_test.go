@@ -187,7 +187,7 @@ func plainMeasure(f *condition.Figure, arg string, minCalls int, in []plainCall)
 	case "max":
 		return exactly(m, values[len(values)-1])
 	default:
-		return exactly(m, values[max(1, int(math.Ceil(percentile(f.Func)*float64(len(values)))))-1])
+		return exactly(m, values[max(1, int(math.Ceil(percentile(f.Func)*float64(len(values))-1e-9)))-1])
 	}
 }
 

@@ -2,6 +2,7 @@ package window
 
 import (
 	"math"
+	"strconv"
 
 	"callwatch/rules/condition"
 )
@@ -129,18 +130,13 @@ func (b *buckets) known(s *shape, f *condition.Figure, known int, m *merged) flo
 
 func add(a, b float64) float64 { return a + b }
 
-// percentile is the rank that p50, p90, p95 and p99 name.
+// percentile is the share of values that p95 or p99.5 names.
 func percentile(function string) float64 {
-	switch function {
-	case "p50":
-		return 0.50
-	case "p90":
-		return 0.90
-	case "p95":
-		return 0.95
-	default:
-		return 0.99
+	percent, err := strconv.ParseFloat(function[1:], 64)
+	if err != nil {
+		return math.NaN() // no function that condition compiles
 	}
+	return percent / 100
 }
 
 // fold joins one of the sums over the buckets in which the argument is known.

@@ -62,7 +62,7 @@ type countedCall struct {
 // The figures of a window equal those worked out anew over all of its calls.
 func TestFiguresAgainstNaive(t *testing.T) {
 	const asked = "calls > 5 or count(mos < 3.5) > 0 or rate(mos < 3.5) > 0 or avg(mos) > 2 or min(mos) > 2 or max(mos) > 2 or sum(jitterMs) > 1 or " +
-		"p50(jitterMs) > 1 or p95(jitterMs) > 1 or p99(jitterMs) > 1 or distinct(agentId) > 1"
+		"p50(jitterMs) > 1 or p95(jitterMs) > 1 or p99(jitterMs) > 1 or p(jitterMs, 7) > 1 or p(jitterMs, 99.5) > 1 or distinct(agentId) > 1"
 	prev := " or prev(calls) > 1 or prev(rate(mos < 3.5)) > 0 or prev(avg(mos)) > 2 or prev(max(mos)) > 2 or prev(p90(jitterMs)) > 1 or prev(distinct(agentId)) > 1"
 	for _, over := range []string{"5m", "45s", "100 calls", "7 calls", "1 calls", "31 calls"} {
 		w := compile(t, over, asked+prev)
@@ -185,6 +185,6 @@ func naive(function, arg string, in []countedCall) float64 {
 	case "max":
 		return values[n-1]
 	}
-	rank := max(1, int(math.Ceil(percentile(function)*float64(n))))
+	rank := max(1, int(math.Ceil(percentile(function)*float64(n)-1e-9)))
 	return values[rank-1]
 }

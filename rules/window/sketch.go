@@ -203,4 +203,4 @@ func (m *merged) quantile(q float64) float64 {
 }
 
 // rank is the nearest rank of a share of n values, from 1.
-func rank(q float64, n int) int { return int(max(1, math.Ceil(q*float64(n)))) }
+func rank(q float64, n int) int { return int(max(1, math.Ceil(q*float64(n)-1e-9))) }

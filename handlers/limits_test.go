@@ -355,7 +355,7 @@ func TestHeaderLines(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _ = io.Copy(io.Discard, res.Body)
-		closing(res.Body)
+		_ = res.Body.Close()
 		if res.StatusCode != 401 {
 			t.Errorf("status %d", res.StatusCode)
 		}

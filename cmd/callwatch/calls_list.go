@@ -48,7 +48,7 @@ func (a *app) withModel(ctx context.Context, fn func(*backend.ReadModel) (any, e
 		result, err = fn(m.ReadModel())
 	}
 	stop()
-	<-ended
+	_ = <-ended // it was stopped
 	return result, err
 }
 
@@ -297,14 +297,10 @@ func statsTable(w io.Writer, s *backend.Stats, by string) error {
 	return t.Flush()
 }
 
-// shownRate is a share in percent; two ends where it is not known of all calls.
+// shownRate is a share of the calls of which it is known, in percent.
 func shownRate(r *backend.Rate) string {
-	if r.Low == nil || r.High == nil {
+	if r.OfKnown == nil {
 		return ""
 	}
-	low, high := shownNumber(new(100**r.Low), 1, ""), shownNumber(new(100**r.High), 1, "")
-	if low == high {
-		return low + " %"
-	}
-	return low + " to " + high + " %"
+	return shownNumber(new(100**r.OfKnown), 1, " %")
 }

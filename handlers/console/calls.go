@@ -195,7 +195,7 @@ func (v *callsView) after(cursor string) string {
 func (v callsView) Sorting() string  { return v.Query.sorting() }
 func (v callsView) From() string     { return v.Query.Range.From }
 func (v callsView) To() string       { return v.Query.Range.To }
-func (q callsQuery) WholeTime() bool { return q.wholeTime() }
+func (c callsQuery) WholeTime() bool { return c.wholeTime() }
 
 // ExportQuery and ScanQuery are encoded parameters of an address.
 func (v callsView) ExportQuery() template.URL { return template.URL(v.Export) } //nolint:gosec // url.Values.Encode wrote it

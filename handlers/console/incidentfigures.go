@@ -64,7 +64,7 @@ func (v *incidentView) contrast(ctx context.Context, m *backend.ReadModel) {
 	number("Jitter p95", func(f *backend.Figures) *float64 { return f.JitterMs.P95 }, 0, " ms")
 	number("Turn time p95", func(f *backend.Figures) *float64 { return f.TurnMs.P95 }, 0, " ms")
 	number("Duration median", func(f *backend.Figures) *float64 { return f.Duration.Median }, 0, " s")
-	if bad, good := wording.Share(found.Bad.Answered.Low, found.Bad.Answered.High), wording.Share(found.Good.Answered.Low, found.Good.Answered.High); bad != "" || good != "" {
+	if bad, good := share(found.Bad.Answered), share(found.Good.Answered); bad != "" || good != "" {
 		c.Figures = append(c.Figures, contrastFigure{"Answered", bad, good})
 	}
 	for _, d := range found.Differences[:min(maxLifts, len(found.Differences))] {

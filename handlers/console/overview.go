@@ -43,7 +43,6 @@ type overviewView struct {
 // tile is one figure of the calls with its course and its change.
 type tile struct {
 	Title, Value, Note string
-	More               string // behind the value: "or more"
 	Change, Tone       string // against the period before; better, worse or ""
 	Spark              string
 	Href               string
@@ -212,7 +211,8 @@ func (v *overviewView) figures(ctx context.Context, m *backend.ReadModel, known 
 	return nil
 }
 
-// share writes the share among the calls of which it is known.
+// share writes the share among the calls of which it is known, as rules have it: the
+// others are blind, and coverage says how many they are.
 func share(r backend.Rate) string {
 	if r.OfKnown == nil {
 		return ""
@@ -287,8 +287,7 @@ func tilesOf(s *backend.Stats, calls string) []tile {
 	}
 	rate := func(title string, of func(f *backend.Figures) backend.Rate, better, more string) tile {
 		r, b := of(now), of(before)
-		value, bounded := strings.CutSuffix(wording.Share(r.Low, r.High), " or more")
-		t := tile{Title: title, Value: value, More: []string{"", "or more"}[bit(bounded)], Href: calls + more, Spark: series(func(f *backend.Figures) *float64 { return of(f).OfKnown })}
+		t := tile{Title: title, Value: share(r), Href: calls + more, Spark: series(func(f *backend.Figures) *float64 { return of(f).OfKnown })}
 		if r.Of > 0 {
 			t.Note = measured(r)
 		}
@@ -450,7 +449,7 @@ func (v *overviewView) providers(known []backend.ProviderStatus, groups []backen
 		row := providerView{ProviderStatus: p, Href: v.callsOf(p.Name, "", ""), Webhook: "/webhooks/" + p.Name}
 		if f := figures[p.Name]; f != nil && f.Calls > 0 {
 			row.Figures, row.HasCalls = *f, true
-			row.Bad, row.Class = wording.Share(f.Bad.Low, f.Bad.High), shareBand(f.Bad)
+			row.Bad, row.Class = share(f.Bad), shareBand(f.Bad)
 			for _, figure := range []struct {
 				name  string
 				known int64

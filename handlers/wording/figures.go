@@ -5,22 +5,6 @@ import (
 	"strconv"
 )
 
-// Share writes a share of 0..1 that lies between two bounds: "3.1 %" where they
-// are equal, else "3.1 % or more", or "up to 4 %" where nothing is certain. "" where
-// nothing is known.
-func Share(low, high *float64) string {
-	switch {
-	case low == nil || high == nil || *low <= 0 && *high >= 1:
-		return ""
-	case *high-*low < 1e-9:
-		return Percent(*low)
-	case *low <= 0:
-		return "up to " + tenth(math.Ceil(*high*1000-1e-9))
-	default:
-		return tenth(math.Floor(*low*1000+1e-9)) + " or more"
-	}
-}
-
 // Percent writes a share of 0..1.
 func Percent(v float64) string { return tenth(math.Round(v * 1000)) }
 

@@ -41,7 +41,10 @@ func pages(ctx context.Context, o *options) error {
 	ended := make(chan error, 1)
 	begun := time.Now()
 	go func() { ended <- m.Run(feeding) }()
-	defer func() { stop(); <-ended }()
+	defer func() {
+		stop()
+		_ = <-ended // it was stopped
+	}()
 	if err := m.Current(ctx); err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func keyOrder(key string) []string {
 		return []string{
 			"name", "summary", "runbook", "owner", "labels",
 			"on", "where", "except", "over", "by", "min_calls", "absent", "new", "learn", "when", "for",
-			"resolve", "resolve_after", "no_data", "severity", "cooldown", "repeat", "repeat_max", "active",
+			"resolve", "resolve_after", "no_data", "severity", "cooldown", "repeat", "repeat_max", "tz", "active",
 			"adopts", "route", "show", "samples", "mode", "settle", "grace", "max_keys", "tests",
 		}
 	case "severity":

@@ -12,25 +12,55 @@ import (
 )
 
 // active reads the hours of a rule.
-func (l *loader) active(n ast.Node) Hours {
+func (l *loader) active(n ast.Node, zone *time.Location) Hours {
 	h := Hours{To: dayMinutes, Days: everyDay(), Zone: time.UTC}
+	if zone != nil {
+		h.Zone = zone
+	}
 	l.mapping(n, "active", keys{
 		"hours": func(n ast.Node) { l.hours(n, &h) },
 		"days":  func(n ast.Node) { h.Days = l.days(n) },
 		"tz": func(n ast.Node) {
-			name, ok := l.text(n, "tz")
-			if !ok {
-				return
+			if zone := l.zone(n); zone != nil {
+				h.Zone = zone
 			}
-			zone, err := time.LoadLocation(name)
-			if err != nil || name == "Local" || name == "" {
-				l.add(nodeAt(n), "unknown-zone", fmt.Sprintf("there is no time zone %q", name), "by name, such as Europe/Berlin, America/New_York or UTC")
-				return
-			}
-			h.Zone = zone
 		},
 	})
 	return h
+}
+
+// zone reads the name of a time zone; nil after a problem.
+func (l *loader) zone(n ast.Node) *time.Location {
+	name, ok := l.text(n, "tz")
+	if !ok {
+		return nil
+	}
+	zone := zoneNamed(name)
+	if zone == nil {
+		l.add(nodeAt(n), "unknown-zone", fmt.Sprintf("there is no time zone %q", name), "by name, such as Europe/Berlin, America/New_York or UTC")
+	}
+	return zone
+}
+
+func zoneNamed(name string) *time.Location {
+	zone, err := time.LoadLocation(name)
+	if err != nil || name == "Local" || name == "" {
+		return nil
+	}
+	return zone
+}
+
+// inZone reads the tz of a rule, or of the defaults, before its other keys: what they
+// mean depends on it, wherever it stands.
+func (l *loader) inZone(n ast.Node, r *Rule) {
+	if m, ok := n.(*ast.MappingNode); ok {
+		for _, v := range m.Values {
+			if name, text := v.Value.(*ast.StringNode); text && v.Key.GetToken().Value == "tz" {
+				r.Zone = zoneNamed(name.Value)
+			}
+		}
+	}
+	l.env.Zone = r.Zone
 }
 
 var dayHours = regexp.MustCompile(`^\s*(\d\d?):(\d\d)\s*-\s*(\d\d?):(\d\d)\s*$`)

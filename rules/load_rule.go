@@ -42,7 +42,9 @@ func (l *loader) ruleKeys(r *Rule) keys {
 }
 
 func (l *loader) readDefaults(n ast.Node) {
+	l.inZone(n, &l.defaults)
 	l.mapping(n, "defaults", l.ruleKeys(&l.defaults))
+	l.env.Zone = nil
 }
 
 func (l *loader) readRules(n ast.Node) {
@@ -105,8 +107,9 @@ func (l *loader) readRule(n ast.Node) *Rule {
 	for key, read := range known {
 		known[key] = func(n ast.Node) { present[key] = n; read(n) }
 	}
+	l.inZone(n, &r)
 	l.mapping(n, "a rule", known)
-	l.figures = nil
+	l.figures, l.env.Zone = nil, nil
 	if present["name"] == nil {
 		l.add(nodeAt(n), "no-name", "a rule needs a name", "add name: and a short word in kebab-case")
 	}

@@ -41,7 +41,8 @@ func (l *loader) lifeKeys(r *Rule) keys {
 	return keys{
 		"repeat":     func(n ast.Node) { r.Repeat = l.durationIn(n, "repeat", time.Minute, maxOver) },
 		"repeat_max": func(n ast.Node) { r.RepeatMax = l.durationIn(n, "repeat_max", time.Minute, maxOver) },
-		"active":     func(n ast.Node) { r.Active = l.active(n) },
+		"active":     func(n ast.Node) { r.Active = l.active(n, r.Zone) },
+		"tz":         func(n ast.Node) { r.Zone = l.zone(n) },
 		"max_keys":   func(n ast.Node) { r.MaxKeys, _ = l.integer(n, "max_keys", 1, 1_000_000) },
 	}
 }

@@ -55,10 +55,11 @@ type Rule struct {
 	For          Hold
 	ResolveAfter time.Duration
 	Cooldown     time.Duration
-	Repeat       time.Duration // until the first reminder; 0 for none
-	RepeatMax    time.Duration // the longest time between reminders
-	Active       Hours         // when incidents may open
-	MaxKeys      int           // bound on live keys
+	Repeat       time.Duration  // until the first reminder; 0 for none
+	RepeatMax    time.Duration  // the longest time between reminders
+	Active       Hours          // when incidents may open
+	Zone         *time.Location // whose clock its conditions read; nil: UTC
+	MaxKeys      int            // bound on live keys
 
 	Slack   []string // channels of its own; none of these two: the routes decide
 	Outputs []string // outputs of its own, by the names they are configured with

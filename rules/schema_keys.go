@@ -152,6 +152,7 @@ func ruleSchemaKeys() map[string]keyShape {
 		"repeat":     {durationNode(), "reminder while the incident is open"},
 		"repeat_max": {durationNode(), "reminders double up to this"},
 		"active":     {refNode("active"), "when incidents may open"},
+		"tz":         {textNode(), "time zone of hour, weekday and active: Europe/Berlin (UTC)"},
 		"adopts":     {textsNode(), "rules whose incidents of the same key join this one's thread"},
 		"route":      {refNode("ruleRoute"), "where this rule's incidents go"},
 		"show":       {fieldsNode(showable), "fields listed for each sample call"},

@@ -186,6 +186,9 @@ func (c *console) words(ec echo.Context) error {
 	for _, name := range []string{"contains", "startsWith", "endsWith", "matches", "in", "not", "and", "or", "nil", "true", "false"} {
 		all = append(all, word{Label: name, Type: "keyword"})
 	}
+	for _, name := range []pair{{"hour", "of the day, 0 to 23, by the rule's tz"}, {"weekday", "mon, tue, ... sun, by the rule's tz"}} {
+		all = append(all, word{Label: name.Name, Type: "variable", Info: name.Value})
+	}
 	for _, f := range functions() {
 		all = append(all, word{Label: f.Name, Type: "function", Info: f.Value})
 	}

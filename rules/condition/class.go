@@ -13,7 +13,7 @@ const (
 // Classify judges a call and tells how much of the condition could be read. The
 // error is the one behind an outcome that is unknown because of it.
 func (a *Argument) Classify(facts *Facts) (Class, error) {
-	f := frame{facts: facts, steps: maxSteps}
+	f := frame{facts: facts, zone: a.zone, steps: maxSteps}
 	switch v := a.root.judge(&f); v {
 	case yes:
 		return Matching, nil

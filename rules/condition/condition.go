@@ -30,6 +30,7 @@ package condition
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"callwatch/call"
 )
@@ -79,7 +80,8 @@ type Result struct {
 type Program struct {
 	root   *node
 	fields []string
-	size   int // nodes, macros expanded
+	size   int            // nodes, macros expanded
+	zone   *time.Location // of hour and weekday; nil: UTC
 }
 
 // Size is how many parts the expression has, macros expanded.
@@ -97,19 +99,19 @@ func Compile(src string, env Env) (*Program, []Problem) {
 	if c.failed() {
 		return nil, c.sorted()
 	}
-	p := programOf(root)
+	p := programOf(root, env.Zone)
 	p.size = c.count
 	if p.weighsLength() {
 		c.problems = slices.DeleteFunc(c.problems, func(p Problem) bool { return p.Code == CodePreferLossPct })
 	}
-	if len(p.fields) == 0 {
+	if len(p.fields) == 0 && !root.contains((*node).ofClock) {
 		c.warn(c.whole(), CodeConstant, "it names no field, so its outcome never changes", "")
 	}
 	return p, c.sorted()
 }
 
-func programOf(root *node) *Program {
-	p := &Program{root: root}
+func programOf(root *node, zone *time.Location) *Program {
+	p := &Program{root: root, zone: zone}
 	root.each(func(n *node) {
 		if n.op == opField && !slices.Contains(p.fields, n.field.Name) {
 			p.fields = append(p.fields, n.field.Name)
@@ -130,7 +132,7 @@ func (p *Program) weighsLength() bool {
 // Eval judges one call. It allocates nothing unless the expression builds a text
 // or a list.
 func (p *Program) Eval(facts *Facts) Result {
-	f := frame{facts: facts, steps: maxSteps}
+	f := frame{facts: facts, zone: p.zone, steps: maxSteps}
 	v := p.root.judge(&f)
 	if v == broken {
 		return Result{Unknown, f.err}

@@ -3,14 +3,16 @@ package condition
 import (
 	"cmp"
 	"strings"
+	"time"
 )
 
 // frame is the state of one evaluation.
 type frame struct {
 	facts *Facts
-	elem  value // the element a predicate looks at
-	steps int   // left before the evaluation is given up
-	err   error // behind the latest value or verdict that failed
+	elem  value          // the element a predicate looks at
+	zone  *time.Location // of hour and weekday; nil: UTC
+	steps int            // left before the evaluation is given up
+	err   error          // behind the latest value or verdict that failed
 }
 
 // spend takes the steps of work that grows with its input; false once none are
@@ -109,6 +111,8 @@ func (n *node) eval(f *frame) value {
 		return value{}
 	case opField:
 		return *f.facts.at(n.slot)
+	case opHour, opWeekday:
+		return n.time(f)
 	case opFigure:
 		return f.facts.figure(n.slot)
 	case opElement:

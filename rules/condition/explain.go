@@ -22,7 +22,7 @@ type Leaf struct {
 // shown negated, so that its truth says what made the whole hold: the leaf of
 // `not (mos >= 3.5)` is `mos < 3.5`. Macros show the leaves of their body.
 func (p *Program) Explain(facts *Facts) []Leaf {
-	f := frame{facts: facts, steps: explainSteps}
+	f := frame{facts: facts, zone: p.zone, steps: explainSteps}
 	var leaves []Leaf
 	p.root.leaves(false, func(n *node, negated bool) {
 		leaves = append(leaves, n.leaf(&f, negated))
@@ -197,7 +197,7 @@ func (n *node) boundsBeside(v *value, limit float64) string {
 // Missing names the unknown fields on which an Unknown outcome depends, in
 // source order; none where the outcome is known.
 func (p *Program) Missing(facts *Facts) []string {
-	f := frame{facts: facts, steps: explainSteps}
+	f := frame{facts: facts, zone: p.zone, steps: explainSteps}
 	var names []string
 	p.root.missing(&f, func(name string) {
 		if name != "" && !slices.Contains(names, name) {
@@ -215,7 +215,7 @@ func (n *node) missing(f *frame, report func(string)) {
 		return
 	}
 	switch n.op {
-	case opField, opFigure, opMember, opIntervalMember, opIndex:
+	case opField, opHour, opWeekday, opFigure, opMember, opIntervalMember, opIndex:
 		if name := n.path(); name != "" {
 			report(name)
 			return
@@ -258,7 +258,7 @@ func (n *node) missingElements(f *frame, report func(string)) {
 // lies, relative to that limit: 0.2 for `mos < 3.5` at 2.8; 0 where none holds.
 // The call with the larger margin is the worse one.
 func (p *Program) Margin(facts *Facts) float64 {
-	f := frame{facts: facts, steps: explainSteps}
+	f := frame{facts: facts, zone: p.zone, steps: explainSteps}
 	margin := 0.0
 	p.root.leaves(false, func(n *node, negated bool) {
 		margin = max(margin, n.margin(&f, negated))

@@ -1,6 +1,9 @@
 package condition
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Figures are what the expressions of one rule ask of its window: the calls to
 // window functions, lifted out of their syntax trees. Expressions compiled with
@@ -27,6 +30,7 @@ type Argument struct {
 	Cond bool   // a condition; otherwise a value
 	Many bool   // distinct counts its values; otherwise it is a number
 	root *node
+	zone *time.Location // of hour and weekday; nil: UTC
 }
 
 // Fields are the names of the fields the argument reads, in source order.
@@ -42,7 +46,7 @@ func (a *Argument) Fields() []string {
 
 // Number is the value for a call; false where it is unknown.
 func (a *Argument) Number(facts *Facts) (float64, bool, error) {
-	f := frame{facts: facts, steps: maxSteps}
+	f := frame{facts: facts, zone: a.zone, steps: maxSteps}
 	v := a.root.eval(&f)
 	if v.kind == failed {
 		return 0, false, f.err
@@ -54,7 +58,7 @@ func (a *Argument) Number(facts *Facts) (float64, bool, error) {
 // Value is the value for a call as it is told apart from others; false where it
 // is unknown.
 func (a *Argument) Value(facts *Facts) (string, bool, error) {
-	f := frame{facts: facts, steps: maxSteps}
+	f := frame{facts: facts, zone: a.zone, steps: maxSteps}
 	switch v := a.root.eval(&f); v.kind {
 	case failed:
 		return "", false, f.err
@@ -73,7 +77,7 @@ func (a *Argument) Program() *Program {
 	if !a.Cond {
 		return nil
 	}
-	return programOf(a.root)
+	return programOf(a.root, a.zone)
 }
 
 // Figures are the places of the figures the program reads, in source order.

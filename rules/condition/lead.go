@@ -278,7 +278,7 @@ func (n *node) notNegative() bool {
 // Not is the program that holds where p does not.
 func (p *Program) Not() *Program {
 	if p.root.op == opNot {
-		return programOf(p.root.args[0])
+		return programOf(p.root.args[0], p.zone)
 	}
-	return programOf(&node{op: opNot, args: []*node{p.root}, typ: typ{kind: boolean}, loc: p.root.loc})
+	return programOf(&node{op: opNot, args: []*node{p.root}, typ: typ{kind: boolean}, loc: p.root.loc}, p.zone)
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"callwatch/call"
 
@@ -18,6 +19,8 @@ import (
 type Env struct {
 	Macros map[string]string   // `define`: name to expression, expanded in the syntax tree
 	Lists  map[string][]string // `lists`: name to texts, for `from in us_carriers`
+
+	Zone *time.Location // whose clock hour and weekday read; nil: UTC
 
 	compiled *definitions // nil: compiled for each expression
 	names    *names       // what identifiers mean, with those of With
@@ -85,10 +88,12 @@ type names struct {
 	fields    map[string]int // slot
 	table     []call.Field
 	functions map[string]bool
+	clock     bool // hour and weekday can be read
 }
 
 func newNames(extra []call.Field) *names {
 	n := &names{fields: map[string]int{}, table: call.Fields(), functions: map[string]bool{"date": true}}
+	n.clock = len(extra) == 0
 	n.table = slices.Concat(n.table, extra)
 	for i, f := range n.table {
 		n.fields[f.Name] = i
@@ -108,7 +113,7 @@ func (n *names) has(env Env, name string) bool {
 	_, field := n.fields[name]
 	_, list := env.Lists[name]
 	_, macro := env.Macros[name]
-	return field || list || macro
+	return field || list || macro || slices.Contains(n.clockNames(), name)
 }
 
 func fieldType(f call.Field) typ {
@@ -146,6 +151,9 @@ func (c *compiler) identifier(n *ast.IdentifierNode) *node {
 	if m, ok := c.env.compiled.macros[n.Value]; ok {
 		return c.expand(m, n.Location())
 	}
+	if clock := c.clock(n.Value, n.Location()); clock != nil {
+		return clock
+	}
 	return c.unknownName(n.Value, n.Location())
 }
 
@@ -168,7 +176,7 @@ func (c *compiler) unknownName(name string, at file.Location) *node {
 
 // suggest finds the name that was probably meant.
 func (c *compiler) suggest(name string) string {
-	known := slices.Collect(maps.Keys(c.names.fields))
+	known := slices.AppendSeq(c.names.clockNames(), maps.Keys(c.names.fields))
 	known = slices.AppendSeq(known, maps.Keys(c.env.Lists))
 	known = slices.AppendSeq(known, maps.Keys(c.env.Macros))
 	meant := nearest(name, known)

@@ -15,6 +15,8 @@ const (
 	opLiteral op = iota
 	opNil
 	opField
+	opHour
+	opWeekday
 	opFigure         // a number told of a window
 	opElement        // the element of a predicate: # or the start of .mos
 	opMember         // args[0].key of raw
@@ -160,7 +162,7 @@ func (n *node) path() string {
 	switch n.op {
 	case opField:
 		return n.field.Name
-	case opFigure:
+	case opFigure, opHour, opWeekday:
 		return n.key
 	case opMember, opIntervalMember:
 		if base := n.args[0].path(); base != "" {

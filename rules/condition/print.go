@@ -84,7 +84,7 @@ func (p *printer) node(n *node, within int) {
 	switch n.op {
 	case opLiteral, opNil:
 		p.literal(n)
-	case opField, opFigure, opElement, opMember, opIntervalMember, opIndex, opSlice:
+	case opField, opHour, opWeekday, opFigure, opElement, opMember, opIntervalMember, opIndex, opSlice:
 		p.reference(n)
 		p.met(n)
 	case opArray:
@@ -172,7 +172,7 @@ func (p *printer) reference(n *node) {
 	switch n.op {
 	case opField:
 		p.WriteString(n.field.Name)
-	case opFigure:
+	case opFigure, opHour, opWeekday:
 		p.WriteString(n.key)
 	case opElement:
 		p.WriteByte('#')

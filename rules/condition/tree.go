@@ -38,7 +38,7 @@ func (n Node) Bounds() string {
 // The condition of a predicate has no value of its own: it is judged once per
 // element.
 func (p *Program) Tree(facts *Facts) Node {
-	f := frame{facts: facts, steps: explainSteps}
+	f := frame{facts: facts, zone: p.zone, steps: explainSteps}
 	return p.root.tree(&f)
 }
 

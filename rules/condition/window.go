@@ -23,7 +23,7 @@ func CompileWindow(src string, env Env, figures *Figures) (*Program, []Problem) 
 	if c.failed() {
 		return nil, c.sorted()
 	}
-	p := programOf(root)
+	p := programOf(root, env.Zone)
 	p.size = c.count
 	if len(p.Figures()) == 0 {
 		c.warn(c.whole(), CodeConstant, "it asks nothing of the window, so its outcome never changes", "")
@@ -137,7 +137,7 @@ func (c *compiler) before(args []ast.Node, at file.Location) *node {
 // asked adds a figure and its argument, each once.
 func (c *compiler) asked(f Figure, arg *node, at file.Location) *node {
 	if arg != nil {
-		wanted := Argument{Text: arg.String(), Cond: f.Func == "count" || f.Func == "rate", Many: f.Func == "distinct", root: arg}
+		wanted := Argument{Text: arg.String(), Cond: f.Func == "count" || f.Func == "rate", Many: f.Func == "distinct", root: arg, zone: c.env.Zone}
 		f.Arg = slices.IndexFunc(c.figures.Args, func(a *Argument) bool {
 			return a.Text == wanted.Text && a.Cond == wanted.Cond && a.Many == wanted.Many
 		})

@@ -91,6 +91,11 @@ func shapeOf(w *Spec) shape {
 			take(&a.sketch, &s.sketches)
 		}
 	}
+	for _, a := range w.Figures.Args {
+		if zone := a.Zone(); zone != "" {
+			text = append(text, "zone "+zone)
+		}
+	}
 	for i := range w.Leads {
 		l := &w.Leads[i]
 		if l.beyond = -1; l.Limits() {

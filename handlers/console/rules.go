@@ -208,6 +208,7 @@ func functions() []pair {
 		{"string", "as a text"},
 		{"min", "the smallest of several, or of a list; of one value, over a window"},
 		{"max", "the largest of several, or of a list; of one value, over a window"},
+		{"ratio", "x / y, where y is at least the third argument"},
 		{"lower", "in lower case"},
 		{"upper", "in upper case"},
 		{"trim", "without spaces around it"},

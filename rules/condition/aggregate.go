@@ -22,10 +22,10 @@ func (c *compiler) aggregate(out *node, name string, args []ast.Node) *node {
 		return c.fail(out.loc, CodeArguments, name+" takes a list, or a list and what to take of each element", example)
 	}
 	body, each := args[len(args)-1].(*ast.PredicateNode)
-	if len(args) == 2 && !each {
+	if len(args) == 2 && !each && c.closure == nil {
 		return c.fail(out.loc, CodeArguments, name+" takes a list and what to take of each element", example)
 	}
-	if each && c.closure != nil {
+	if len(args) == 2 && c.closure != nil {
 		return c.fail(out.loc, CodeNestedClosure, name+" cannot stand within another predicate", "judge one list at a time")
 	}
 	l := c.lower(args[0])

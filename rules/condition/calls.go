@@ -15,7 +15,7 @@ import (
 // other builtins build objects, or run for minutes.
 func functions() map[string]op {
 	return map[string]op{
-		"len": opLen, "min": opMin, "max": opMax, "abs": opAbs, "round": opRound, "floor": opFloor, "ceil": opCeil,
+		"len": opLen, "min": opMin, "max": opMax, "ratio": opRatio, "abs": opAbs, "round": opRound, "floor": opFloor, "ceil": opCeil,
 		"int": opInt, "float": opFloat, "string": opString,
 		"lower": opLower, "upper": opUpper, "trim": opTrim, "split": opSplit, "replace": opReplace,
 		"hasPrefix": opStartsWith, "hasSuffix": opEndsWith, "first": opIndex, "last": opIndex,
@@ -29,7 +29,7 @@ func functions() map[string]op {
 func laterFunctions() []string {
 	return []string{
 		"floor", "ceil", "int", "float", "string", "split", "replace", "hasPrefix", "hasSuffix", "first", "last",
-		"longest", "find", "map", "mean", "median", "p",
+		"longest", "find", "map", "mean", "median", "p", "ratio",
 	}
 }
 
@@ -104,6 +104,8 @@ func argumentTypes(o op) []kind {
 	switch o {
 	case opAbs, opRound, opFloor, opCeil:
 		return []kind{number}
+	case opRatio:
+		return []kind{number, number, number}
 	case opLower, opUpper, opTrim:
 		return []kind{text}
 	case opStartsWith, opEndsWith, opSplit:
@@ -157,6 +159,13 @@ func (c *compiler) function(out *node, name string) *node {
 		if out.typ = a.typ.element(); k == dynamic {
 			out.typ = typ{kind: dynamic}
 		}
+	case opRatio:
+		if least := out.args[2]; !least.isLiteral() || least.typ.kind != number || least.val.num <= 0 {
+			return c.fail(least.loc, CodeArguments, "the last argument of ratio is a number above 0 written out: with less below the line, it is unknown",
+				"e.g. ratio(count(shortCall), count(answered), 50)")
+		}
+		out.typ = typ{kind: number}
+		return c.made(out.fails())
 	case opStartsWith, opEndsWith:
 		out.typ = typ{kind: boolean}
 	case opSplit:
@@ -289,6 +298,8 @@ func (c *compiler) extreme(out *node, name string, args []ast.Node) *node {
 		switch {
 		case a.typ.kind == invalid:
 			return a
+		case a.typ.kind == list && c.closure != nil:
+			return c.fail(out.loc, CodeNestedClosure, name+" cannot stand within another predicate", "judge one list at a time")
 		case a.typ.kind == list:
 			return c.fail(start(arg), CodeType, fmt.Sprintf("%s compares numbers; %s is %s", name, a, a.typ),
 				fmt.Sprintf("of each element of a list: %s(intervals, .jitterMs)", name))

@@ -119,11 +119,14 @@ func ends(t lexer.Token) bool {
 func (r tokenRange) rename(report func(lexer.Token)) {
 	for i := 0; i < len(r); i++ {
 		args, end, ok := r.called(i)
-		if !ok || !r.overElements(i, args) {
+		over := ok && r.overElements(i, args)
+		if !over && (!ok || !slices.Contains(parserPredicates(), r[i].Value)) {
 			continue
 		}
-		report(r[i])
-		if len(args) == 2 {
+		if over {
+			report(r[i])
+		}
+		if len(args) > 1 { // within the last, .x is of the elements of this one
 			args[0].rename(report)
 		}
 		i = end - 1

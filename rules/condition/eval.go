@@ -138,6 +138,8 @@ func (n *node) eval(f *frame) value {
 		return n.evalPredicate(f)
 	case opSum, opMean, opMedian, opLeast, opGreatest:
 		return n.aggregateOf(f)
+	case opRatio:
+		return n.ratio(f)
 	case opReplace:
 		return n.replace(f)
 	case opIn:

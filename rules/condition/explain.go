@@ -235,6 +235,12 @@ func (n *node) missing(f *frame, report func(string)) {
 	if found {
 		return
 	}
+	if n.op == opRatio { // there is too little below the line
+		if report(n.args[1].path()); n.args[1].path() == "" {
+			report(n.args[1].String())
+		}
+		return
+	}
 	// Every operand is known: a member of raw was of the wrong type.
 	for _, a := range n.args {
 		if a != nil && a.typ.kind == dynamic {

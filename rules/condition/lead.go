@@ -183,7 +183,7 @@ func (n *node) sign(slot int) int {
 		return joinSign(n.args[0].sign(slot), flip(n.args[1].sign(slot)))
 	case opMultiply:
 		return joinSign(scaled(n.args[0].sign(slot), n.args[1]), scaled(n.args[1].sign(slot), n.args[0]))
-	case opDivide:
+	case opDivide, opRatio:
 		return joinSign(scaled(n.args[0].sign(slot), n.args[1]), flip(scaled(n.args[1].sign(slot), n.args[0])))
 	case opPower:
 		if n.args[0].notNegative() && n.args[1].isLiteral() {
@@ -269,6 +269,8 @@ func (n *node) notNegative() bool {
 			}
 		}
 		return true
+	case opRatio:
+		return n.args[0].notNegative() // the other is above 0
 	case opPower:
 		return n.args[0].notNegative()
 	}

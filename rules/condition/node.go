@@ -58,6 +58,7 @@ const (
 	opLen
 	opMin
 	opMax
+	opRatio // args: x, y, the least y
 	opAbs
 	opRound
 	opFloor

@@ -119,6 +119,36 @@ func (n *node) binary(f *frame, a, b value) value {
 	}
 }
 
+// ratio is x / y where y is at least the number that is asked for; unknown where it
+// is less, or may be.
+func (n *node) ratio(f *frame) value {
+	x := n.args[0].eval(f)
+	if x.kind == failed {
+		return x
+	}
+	y := n.args[1].eval(f)
+	if y.kind == failed {
+		return y
+	}
+	x, y = x.number(), y.number()
+	if least, ok := y.ends(); !x.known() || !ok || least.Low < n.args[2].val.num {
+		return value{}
+	}
+	if x.kind != bounded && y.kind != bounded {
+		return n.quotient(f, x.num, y.num)
+	}
+	a, _ := x.ends()
+	b, _ := y.ends()
+	return corners(a, b, func(x, y float64) float64 { return x / y })
+}
+
+func (n *node) quotient(f *frame, x, y float64) value {
+	if math.IsInf(x/y, 0) {
+		return f.fail(n.err)
+	}
+	return ofNumber(x / y)
+}
+
 // arithmetic on two numbers; texts that read as none arrive as unknown.
 func (n *node) arithmetic(f *frame, a, b value) value {
 	if a.kind == bounded || b.kind == bounded {

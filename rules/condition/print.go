@@ -39,7 +39,7 @@ func (o op) symbol() string {
 		opEqual: "==", opNotEqual: "!=", opLess: "<", opLessEqual: "<=", opGreater: ">", opGreaterEqual: ">=",
 		opIn: "in", opContains: "contains", opStartsWith: "startsWith", opEndsWith: "endsWith", opMatches: "matches",
 		opAdd: "+", opSubtract: "-", opMultiply: "*", opDivide: "/", opRemainder: "%", opPower: "**", opConcat: "+", opSeconds: "-",
-		opLen: "len", opMin: "min", opMax: "max", opAbs: "abs", opRound: "round", opFloor: "floor", opCeil: "ceil", opInt: "int", opFloat: "float", opString: "string",
+		opLen: "len", opMin: "min", opMax: "max", opRatio: "ratio", opAbs: "abs", opRound: "round", opFloor: "floor", opCeil: "ceil", opInt: "int", opFloat: "float", opString: "string",
 		opLower: "lower", opUpper: "upper", opTrim: "trim", opSplit: "split", opReplace: "replace",
 		opAny: "any", opAll: "all", opNone: "none", opOne: "one", opCount: "count", opLongest: "longest",
 		opFilter: "filter", opFind: "find", opMap: "map", opSum: "sum", opMean: "mean", opMedian: "median", opLeast: "min", opGreatest: "max",

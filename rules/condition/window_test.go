@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 
+	"callwatch/call"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -162,5 +164,65 @@ func TestAnyPercentile(t *testing.T) {
 	}
 	if p, problems := Compile("p(rttMs, 99.5) > 1", Env{}); p != nil || problems[0].Code != CodeWindowFunction {
 		t.Error(problems)
+	}
+}
+
+// A ratio is unknown where what stands below the line is less than it must be, or may
+// be less.
+func TestRatioWithAMinimum(t *testing.T) {
+	src := "ratio(count(shortCall), count(answered), 50) > 0.1"
+	var figures Figures
+	p, problems := CompileWindow(src, Env{}, &figures)
+	if p == nil || p.String() != src {
+		t.Fatal(p, problems)
+	}
+	for _, c := range []struct {
+		short, answered Bounds
+		want            Truth
+	}{
+		{Exact(6), Exact(50), True},
+		{Exact(5), Exact(50), False},
+		{Exact(6), Exact(49), Unknown},
+		{Exact(40), Exact(0), Unknown},
+		{Exact(6), Bounds{50, 55}, True},
+		{Exact(6), Bounds{49, 55}, Unknown},
+		{Exact(6), Bounds{50, 70}, Unknown},
+		{Bounds{6, 9}, Exact(50), True},
+		{Bounds{4, 9}, Exact(50), Unknown},
+		{Bounds{1, 5}, Bounds{50, 90}, False},
+		{Exact(math.NaN()), Exact(50), Unknown},
+	} {
+		var facts Facts
+		facts.LoadFigures([]Bounds{c.short, c.answered})
+		if got := p.Eval(&facts); got.Truth != c.want || got.Err != nil {
+			t.Errorf("%v / %v: %v, want %v", c.short, c.answered, got, c.want)
+		}
+		if missing := p.Missing(&facts); (len(missing) > 0) != (c.want == Unknown) {
+			t.Errorf("%v / %v misses %v", c.short, c.answered, missing)
+		}
+	}
+	if leads := p.Leads(); len(leads) != 1 || leads[0].Figure != 0 || leads[0].Direction != Up {
+		t.Errorf("%+v", leads)
+	}
+	e := event(call.Facts{PacketsLost: new(int64(60)), PacketsReceived: new(int64(500))})
+	e.Raw = map[string]any{"lost": "60", "word": "x", "huge": 1e308}
+	for src, want := range map[string]Truth{
+		"ratio(packetsLost, packetsReceived, 500) > 0.1": True, "ratio(packetsLost, packetsReceived, 501) > 0.1": Unknown, "ratio(packetsLost, turnCount, 1) > 0.1": Unknown,
+		"ratio(raw.lost, packetsReceived, 500) == 0.12": True, "ratio(raw.word, packetsReceived, 500) > 0": Unknown, "not (ratio(packetsLost, packetsReceived, 501) > 0.1)": Unknown,
+	} {
+		if got := compile(t, src).Eval(load(e)); got.Truth != want || got.Err != nil {
+			t.Errorf("%s = %v, want %v", src, got, want)
+		}
+	}
+	if got := compile(t, "ratio(raw.huge, packetsLost / packetsReceived, 0.01) > 1").Eval(load(e)); got.Err == nil || got.Truth != Unknown {
+		t.Error(got)
+	}
+	for src, code := range map[string]Code{
+		"ratio(packetsLost, packetsReceived) > 1": CodeArguments, "ratio(packetsLost, packetsReceived, 0) > 1": CodeArguments, "ratio(packetsLost, 3, rttMs) > 1": CodeArguments,
+		"ratio(codec, packetsReceived, 3) > 1": CodeType,
+	} {
+		if p, problems := Compile(src, Env{}); p != nil || len(problems) == 0 || problems[0].Code != code {
+			t.Errorf("%s: %+v, want %s", src, problems, code)
+		}
 	}
 }

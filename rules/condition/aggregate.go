@@ -117,7 +117,6 @@ func (n *node) aggregateOf(f *frame) value {
 		return f.fail(ErrTooLong)
 	}
 	elements := make([]element, 0, l.size())
-	readable := true
 	for i := range l.size() {
 		v := l.at(i)
 		if n.overElements() {
@@ -129,9 +128,11 @@ func (n *node) aggregateOf(f *frame) value {
 		}
 		e := element{n.anyElement(), l.maybe(i)}
 		if v.known() {
-			if e.Bounds, readable = v.ends(); !readable {
+			known, readable := v.ends()
+			if !readable {
 				return value{} // a member of raw that is no number
 			}
+			e.Bounds = known
 		}
 		elements = append(elements, e)
 	}

@@ -42,3 +42,32 @@ func TestReferenceExamples(t *testing.T) {
 		t.Errorf("%d rules and %d tests in the examples, want 25 and more", found, cases)
 	}
 }
+
+// The files of docs/examples have no problems, each has a test that fires and one that
+// does not, and all of them pass.
+func TestExampleFiles(t *testing.T) {
+	files, err := filepath.Glob("../../docs/examples/*.yaml")
+	if err != nil || len(files) < 7 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		suite, problems, err := rules.LoadSuite(file)
+		if err != nil || len(problems) > 0 {
+			t.Errorf("%s: %v %v", file, err, problems)
+			continue
+		}
+		runner, firing := Runner{Set: suite.Set}, 0
+		for i := range suite.Cases {
+			c := &suite.Cases[i]
+			if c.Expect.State == rules.CaseFiring {
+				firing++
+			}
+			if r := runner.Run(c); !r.Passed {
+				t.Errorf("%s: %s: %+v", file, r.Name, r.Failed)
+			}
+		}
+		if firing == 0 || firing == len(suite.Cases) {
+			t.Errorf("%s: %d of %d tests fire", file, firing, len(suite.Cases))
+		}
+	}
+}

@@ -143,7 +143,7 @@ func (iv *Interval) Count(diff Reading) {
 }
 
 // restarted says whether a monotonic counter of next is below that of prev:
-// the stream started anew, so that every value of next counts from zero.
+// the stream restarted, so that every value of next counts from zero.
 func restarted(prev, next *Reading) bool {
 	p, n := prev.monotonic(), next.monotonic()
 	for i := range p {

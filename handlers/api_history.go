@@ -17,7 +17,7 @@ import (
 // JSON. An error that is a Refusal is shown; of others the log has the cause.
 type Work func(ctx context.Context, name string, params url.Values, body io.Reader, progress func(done, total int64)) (any, error)
 
-// Refusal is why work is not done, in words for whoever asked for it.
+// Refusal is why work is not done, in words for the person who asked.
 type Refusal struct{ Err error }
 
 func (r *Refusal) Error() string { return r.Err.Error() }

@@ -148,7 +148,7 @@ func inflater(encodings []string) (open opener, known bool) {
 }
 
 // acceptableType is the media type of a header value without its parameters; ""
-// stands for a header that is not there. False for types no provider sends.
+// is used where the header is absent. False for types no provider sends.
 func acceptableType(header string) (string, bool) {
 	switch header {
 	case "", typeJSON, typeForm: // as most are

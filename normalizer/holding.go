@@ -8,7 +8,7 @@ import (
 )
 
 // HoldingOf makes the Holds of a provider from its mapping: an answer is worth
-// storing once it tells of a call that is over, and whole when whole says so of
+// storing once it describes a call that is over, and whole when whole says so of
 // one of its events. An answer that the mapping does not understand is whole:
 // it is stored, and becomes a dead letter that can be read and replayed.
 func HoldingOf(normalize func(b *Body) ([]call.Event, error), whole func(e *call.Event) bool) func(a Ask, answer []byte) Holding {

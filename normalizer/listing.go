@@ -114,7 +114,7 @@ func TotalOf(n lenient.Node) int {
 	return 0
 }
 
-// with is the request with some of its parameters set anew.
+// with is the request with some of its parameters replaced.
 func (a Ask) with(pairs ...string) *Ask {
 	next := a
 	next.Query = url.Values{}
@@ -136,7 +136,7 @@ func (a Ask) Numbered(param string) (*Ask, error) {
 	return a.with(param, strconv.Itoa(n+1)), nil
 }
 
-// Continued is the request for the page that a cursor stands for, nil without one.
+// Continued is the request for the page of a cursor, nil without one.
 func (a Ask) Continued(param string, cursor lenient.Node) (*Ask, error) {
 	s := cursor.Text()
 	switch {

@@ -145,7 +145,7 @@ func (st *storm) list(rest bool) {
 			if m.text != "" {
 				entries = append(entries, m.text)
 			} else if !rest {
-				return // a replay has not come to it yet
+				return // a replay has not reached it yet
 			}
 		}
 		st.lines = append(st.lines, Line{Name: "list/" + strconv.Itoa(len(st.lines)+1), Step: StepListed, From: from + 1, To: to, Listed: entries})

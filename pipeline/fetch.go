@@ -83,7 +83,7 @@ type fetchAPI struct {
 	refusedAt atomic.Pointer[time.Time] // the last refusal of the credentials; nil: accepted since
 }
 
-// NewFetch makes the clients. No event may be published meanwhile: a store without
+// NewFetch makes the clients. No event may be published at the same time: a store without
 // a watermark is followed from its end, the calls in it are history.
 func NewFetch(ctx context.Context, c FetchConfig) (*Fetch, error) {
 	f := &Fetch{cfg: c, apis: map[string]*fetchAPI{}}

@@ -278,7 +278,7 @@ func (l *loader) finish(n ast.Node, r *Rule, novelty newness, present map[string
 			r.Window.Compile(r.When)
 		}
 	case r.Absent > 0 && present["on"] == nil:
-		// A report tells of a call that was seen before.
+		// A report is about a call that was seen before.
 		r.On = []call.Kind{call.Progress, call.Stats, call.Ended}
 	}
 }

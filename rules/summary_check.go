@@ -12,7 +12,7 @@ import (
 )
 
 // summaryCheck looks at every node of a summary's template, also at those that a
-// trial does not come to.
+// trial does not reach.
 type summaryCheck struct {
 	s    *Summary
 	errs []error

@@ -29,7 +29,7 @@ const (
 	NoDataAlert   NoData = "alert"   // one is opened
 )
 
-// Novelty tells of values that were never seen before for a key.
+// Novelty finds values that were never seen before for a key.
 type Novelty struct {
 	Field call.Field
 	Learn time.Duration // from the first call of a key: nothing is new as long

@@ -222,7 +222,7 @@ func (d *document) withoutTags(src []byte) (token.Tokens, bool) {
 	return d.tokens([]byte(strings.Join(lines, "\n")))
 }
 
-// plain refuses anchors, which would let a small file stand for a huge one.
+// plain refuses anchors, which would let a small file expand to a huge one.
 func (d *document) plain(n ast.Node) (ast.Node, bool) {
 	switch n.(type) {
 	case *ast.AnchorNode, *ast.AliasNode:

@@ -57,7 +57,7 @@ type Transition struct {
 
 // PutTransition stores the next transition of (rule, key), unless one of this or
 // a later cause is stored: then stored is false. The comparison holds against
-// concurrent writers, so a transition is stored once whoever replays it.
+// concurrent writers, so a transition is stored once, however many replicas replay it.
 func (s *Store) PutTransition(ctx context.Context, rule, key string, cause Cause, data []byte) (stored bool, err error) {
 	subject := alertSubject(rule, key)
 	for {

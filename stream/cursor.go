@@ -66,7 +66,7 @@ func (c *cursor) run(ctx context.Context) error {
 	defer cancel()
 	defer context.AfterFunc(c.store.closed, cancel)()
 	begun := time.Now()
-	var leader jetstream.Stream // nil: whoever reads has all
+	var leader jetstream.Stream // nil: the reader has everything
 	if c.toEnd && c.store.node == nil {
 		var err error
 		if leader, err = c.store.js.Stream(ctx, c.stream); err != nil {

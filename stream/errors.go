@@ -66,7 +66,7 @@ func lostRace(err error) bool {
 		api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
-// readError gives a read's error the sentinel it stands for.
+// readError returns the sentinel of a read's error.
 func readError(ctx context.Context, err error) error {
 	switch {
 	case err == nil:

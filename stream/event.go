@@ -49,7 +49,7 @@ type Event struct {
 
 	Source   string    // how the body came, as Record.Source
 	CountsAt time.Time // history: when it counts, told to no rule; zero: when it is stored
-	Replaces Position  // the record whose events it stands for from now on; zero: none
+	Replaces Position  // the record whose events it replaces from now on; zero: none
 }
 
 // fence keeps two processes, or one that did not see the answer to a write,

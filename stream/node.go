@@ -151,7 +151,7 @@ func (n *node) InProcessConn() (net.Conn, error) {
 // health is nil while the server is well, else the cause.
 func (n *node) health() error { return healthOf(n.running.Load()) }
 
-// checked is the part of a server that tells of its health.
+// checked is the part of a server that reports its health.
 type checked interface {
 	Healthz(*server.HealthzOptions) *server.HealthStatus
 	ReadyForConnections(time.Duration) bool

@@ -48,7 +48,7 @@ func (m *Message) CountsAt() time.Time {
 	return m.Time
 }
 
-// Replaces is the record whose events this one stands for, together with the
+// Replaces is the record whose events this one replaces, together with the
 // others of its own record; ok is false of an event that replaces none. Of a live
 // event it is the record that had no event before.
 func (m *Message) Replaces() (raw Position, ok bool) {

@@ -175,7 +175,7 @@ func (r *rawReader) fresh(ctx context.Context) (behind bool, err error) {
 		}
 		select {
 		case <-r.store.handover.wake:
-		case <-idle.C: // others may have stored something: whoever reaches the server's port
+		case <-idle.C: // others may have stored something: every client of the server's port
 			if info, err := r.store.raw.Info(ctx); err != nil || info.State.LastSeq >= r.expect {
 				return true, nil
 			}

@@ -16,7 +16,7 @@ import (
 // A frame that holds what must be erased beside what must stay is stored once
 // more, with a blank in the place of each erased record, under a subject that
 // names the old frame; then the old one is overwritten and removed. headerRewrites
-// lists the sequences the new frame stands for: the old frame's own and those of
+// lists the sequences that the new frame replaces: the old frame's own and those of
 // earlier rewrites of it, so that none of them counts as lost.
 const headerRewrites = "callwatch-rewrites"
 
@@ -121,7 +121,7 @@ func (s *Store) rewrites(ctx context.Context, first, last uint64) ([]rewrite, er
 	return found, nil
 }
 
-// rewrittenBy are the sequences a frame stands for, the old frame's first.
+// rewrittenBy are the sequences that a frame replaces, the old frame's first.
 func rewrittenBy(h nats.Header) []uint64 {
 	var seqs []uint64
 	for text := range strings.SplitSeq(h.Get(headerRewrites), ",") {

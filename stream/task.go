@@ -13,7 +13,7 @@ import (
 
 // TASKS is a log: the last message of a subject is what is to be done under a
 // key, and when; one without a time says that nothing is. Each write names the
-// message it follows, so that a task is followed once, whoever replays it. The
+// message it follows, so that a task is followed once, however many replicas replay it. The
 // server's own message schedules would wake us as well, but a kill -9 loses those
 // that took the place of an earlier one.
 const (

@@ -56,7 +56,7 @@ func demoCommand(s *settings) *cobra.Command {
 	return c
 }
 
-// runDemo runs callwatch with made-up secrets on a store of its own, and sends
+// runDemo runs callwatch with generated secrets on a store of its own, and sends
 // traffic to it until ctx ends.
 func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFlags, address string, story bool) (err error) {
 	dir, remove, err := tempDir()

@@ -61,7 +61,7 @@ func useFakeAPIs(c *config.Config, entries []registry.Entry) ([]*demoAPI, error)
 }
 
 // endCalls ends a call of one API after the other until ctx ends: its webhook
-// comes now, its report a few seconds later, to whoever asks.
+// comes now, its report a few seconds later, to every client that asks.
 func endCalls(ctx context.Context, apis []*demoAPI, base string) error {
 	every := time.NewTicker(reportEvery)
 	defer every.Stop()

@@ -42,7 +42,7 @@ func importCommand(s *settings) *cobra.Command {
 	f.Float64Var(&rate, "rate", 0, "requests a second; 0: what the provider allows")
 	f.StringSliceVar(&lists, "list", nil, "only these lists of the provider (default: all)")
 	f.StringArrayVar(&filters, "filter", nil, "a filter of the provider's list, as name=value; needs one --list")
-	f.BoolVar(&restart, "restart", false, "begin anew instead of going on with an import that was interrupted")
+	f.BoolVar(&restart, "restart", false, "start from the beginning instead of resuming an import that was interrupted")
 	o, open := addOutput(c), addDesk(c, s)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		d, err := open(c)

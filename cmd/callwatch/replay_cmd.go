@@ -18,7 +18,7 @@ const replayLong = `Run stored bodies through the present normalizer and show, f
 stored, and which incidents the rules would open in addition or no longer.
 
 With --apply the differing events are corrected: backtest, rules suggest, rules explain and calls show read the
-corrected ones from then on, each at the time of the one it stands for. The rules that run do not see corrections:
+corrected ones from then on, each at the time of the one it replaces. The rules that run do not see corrections:
 incidents stay as they are, and nothing is announced. The old events stay stored until their retention ends.`
 
 func replayCommand(s *settings) *cobra.Command {

@@ -17,7 +17,7 @@ func serveCommand(s *settings) *cobra.Command {
 		Short: "Take webhooks, judge calls, announce incidents",
 		Long: "Take webhooks, judge calls, announce incidents.\n\n" +
 			"A provider without a verification secret is off and answers 403. With --dev callwatch listens on loopback only,\n" +
-			"takes unsigned webhooks, and shows events, incidents and the messages of a made-up Slack at its address.",
+			"takes unsigned webhooks, and shows events, incidents and the messages of a simulated Slack at its address.",
 		Args: cobra.NoArgs,
 	}
 	c.Flags().StringVar(&s.flags.Listen, "listen", "", "address to listen on (default :8080)")
@@ -25,7 +25,7 @@ func serveCommand(s *settings) *cobra.Command {
 	c.Flags().DurationVar(&s.flags.FetchFor, "fetch-for", 0, "give a call's report up after this time (default 10m)")
 	c.Flags().DurationVar(&s.flags.Audit, "audit", 0, "read all stored webhooks so often to find damage; 0 is never (default 24h)")
 	c.Flags().DurationVar(&s.flags.Sweep, "sweep", 0, "look so often for calls whose webhooks were lost; 0 is never (default 10m)")
-	c.Flags().BoolVar(&dev, "dev", false, "loopback only, unsigned webhooks, made-up Slack, console")
+	c.Flags().BoolVar(&dev, "dev", false, "loopback only, unsigned webhooks, simulated Slack, console")
 	c.Flags().BoolVar(&jsonLog, "log-json", false, "log as JSON")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := s.load(c)

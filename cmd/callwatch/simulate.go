@@ -88,7 +88,7 @@ func simulateCommand(s *settings) *cobra.Command {
 	c.Flags().IntVar(&flags.count, "count", 100, "calls to send; 0 is without end")
 	c.Flags().StringVar(&target, "url", "http://127.0.0.1:8080", "where callwatch takes webhooks")
 	var unsigned bool
-	c.Flags().BoolVar(&unsigned, "unsigned", false, "sign with made-up secrets: for a server in --dev, which does not check them")
+	c.Flags().BoolVar(&unsigned, "unsigned", false, "sign with generated secrets: for a server in --dev, which does not check them")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := s.load(c)
 		if err != nil {

@@ -20,7 +20,7 @@ func slackManifestCommand(s *settings) *cobra.Command {
 		Use:   "manifest",
 		Short: "Print the manifest of the Slack app",
 		Long: "Print the manifest of the Slack app, as JSON for \"Create an app from a manifest\".\n\n" +
-			"Clicks come to the public address by HTTP, or, without one, over Socket Mode.",
+			"Clicks arrive at the public address by HTTP, or, without one, over Socket Mode.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := s.load(c)

@@ -1,5 +1,5 @@
 // Package backend is what people and programs can see of a running callwatch and
-// do with it: the seam between the API and the console on one side and whoever
+// do with it: the interface between the API and the console on one side and what
 // runs the stages on the other.
 package backend
 

@@ -72,7 +72,7 @@ type backtestView struct {
 	Bars   []bar
 	Tallest,
 	Width int
-	Unit string // what a bar stands for
+	Unit string // length of time of one bar
 	Took time.Duration
 }
 

@@ -138,7 +138,7 @@ func (c *console) markIncident(ec echo.Context) error {
 	open, id := c.Open(), ec.Param("id")
 	i := slices.IndexFunc(open, func(in rules.Incident) bool { return in.ID == id })
 	if i < 0 {
-		return &failure{status: http.StatusConflict, title: "The incident is not open", detail: "It has resolved meanwhile: there is nothing left to do."}
+		return &failure{status: http.StatusConflict, title: "The incident is not open", detail: "It has already resolved. Nothing was changed."}
 	}
 	action, note := rules.Action{By: who(ec), Incident: id}, ""
 	switch do := form.Get("do"); do {

@@ -146,7 +146,7 @@ func (c *console) addSilence(ec echo.Context) error {
 	if f.ID != "" {
 		made, ok := c.silenceByID(f.ID)
 		if !ok || made.InFile() {
-			return &failure{status: http.StatusConflict, title: "The silence is over", detail: "It has ended meanwhile. Add a new one."}
+			return &failure{status: http.StatusConflict, title: "The silence is over", detail: "It has already ended. Add a new one."}
 		}
 		note = "changed"
 	}
@@ -178,7 +178,7 @@ func (c *console) extendSilence(ec echo.Context) error {
 	s, ok := c.silenceByID(form.Get("id"))
 	switch {
 	case !ok:
-		return &failure{status: http.StatusNotFound, title: "The silence is over", detail: "It has ended meanwhile. Add a new one."}
+		return &failure{status: http.StatusNotFound, title: "The silence is over", detail: "It has already ended. Add a new one."}
 	case s.InFile():
 		return inFile()
 	}
@@ -237,7 +237,7 @@ func (c *console) expireSilence(ec echo.Context) error {
 	s, ok := c.silenceByID(form.Get("id"))
 	switch {
 	case !ok:
-		return &failure{status: http.StatusNotFound, title: "The silence is over", detail: "It has ended meanwhile: there is nothing left to do."}
+		return &failure{status: http.StatusNotFound, title: "The silence is over", detail: "It has already ended. Nothing was changed."}
 	case s.InFile():
 		return inFile()
 	}

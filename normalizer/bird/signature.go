@@ -19,7 +19,7 @@ const (
 	// Retries of the CRM keep the timestamp of the first attempt for hours.
 	maxAge = 24 * time.Hour
 	// clockSkew is how far a provider's clock may run ahead of ours, and the
-	// age limit of senders that sign each attempt anew.
+	// age limit of senders that sign each attempt again.
 	clockSkew = 5 * time.Minute
 )
 

@@ -53,7 +53,7 @@ func checkButterAuth(value string) error {
 	return nil
 }
 
-// wants asks when a callback tells of an end, which nothing proves.
+// wants fetches when a callback reports an end, which nothing proves.
 func wants(e *call.Event, _ normalizer.Keys) []normalizer.Ask {
 	told := normalizer.Unconfirmed(e)
 	status := butterStatus(told.At("status").Or(told.At("CallStatus")))

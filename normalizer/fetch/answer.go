@@ -66,7 +66,7 @@ func seconds(s string) (time.Duration, bool) {
 
 func bounded(d time.Duration) time.Duration { return min(max(d, 0), longestPause) }
 
-// outcomeOf is what an answer of status 200 with a JSON body comes to.
+// outcomeOf is what an answer of status 200 with a JSON body means.
 func outcomeOf(h normalizer.Holding) Outcome {
 	switch h {
 	case normalizer.Whole:

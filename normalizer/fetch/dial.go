@@ -16,7 +16,7 @@ var errAddress = errors.New("the address is private, of this machine or of a clo
 // errHost is why a connection was not made.
 var errHost = errors.New("not the host of the API")
 
-// dialer connects to one host. The addresses its name stands for are checked
+// dialer connects to one host. The addresses that its name resolves to are checked
 // when they are dialled, so that a name cannot change its meaning in between.
 type dialer struct {
 	host string // with port

@@ -192,7 +192,7 @@ func (c *Client) request(ctx context.Context, ask normalizer.Ask) (*http.Request
 	return req, nil
 }
 
-// dotted says whether a path has a segment that stands for another place.
+// dotted says whether a path has a segment that means another folder.
 func dotted(path string) bool {
 	for segment := range strings.SplitSeq(path, "/") {
 		if plain, err := url.PathUnescape(segment); err != nil || plain == "." || plain == ".." {

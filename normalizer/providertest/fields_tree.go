@@ -106,7 +106,7 @@ func bodyOf(b *normalizer.Body, tree any) normalizer.Body {
 	return out
 }
 
-// leaf is a value of a tree and the way to it; [] stands for every element of a
+// leaf is a value of a tree and the way to it; [] means every element of a
 // list.
 type leaf struct {
 	path  string

@@ -148,7 +148,7 @@ func Compare(t *testing.T, path string, got []byte) {
 	}
 }
 
-// everyEvent are the fields that any event has, whoever sent it.
+// everyEvent are the fields that every event has, of any provider.
 func everyEvent() []string {
 	return []string{"id", "provider", "kind", "callId", "occurredAt", "receivedAt", "final", "rawId", "raw"}
 }

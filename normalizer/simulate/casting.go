@@ -65,7 +65,7 @@ func (c *scheduler) next() scheduledCall {
 }
 
 // leastBad are the forms, of one of the providers that had the fewest bad calls,
-// that can tell of the fault.
+// that can report the fault.
 func (c *scheduler) leastBad(f Fault) []variant {
 	all := c.plan.variants(f)
 	c.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })

@@ -40,7 +40,7 @@ const defaultRate = 5
 // has happened lies before Start + At.
 //
 // The error says which option cannot be met: an unknown name, a provider without
-// keys to sign with, bad calls that none of the providers can tell of.
+// keys to sign with, bad calls that none of the providers can report.
 func Traffic(o Options) (iter.Seq[Request], error) {
 	p, err := newPlan(o)
 	if err != nil {
@@ -68,7 +68,7 @@ func Traffic(o Options) (iter.Seq[Request], error) {
 	}, nil
 }
 
-// plan is what the options come to.
+// plan is the result of the options.
 type plan struct {
 	seed    uint64
 	count   int
@@ -112,7 +112,7 @@ func newPlan(o Options) (*plan, error) {
 		}
 	}
 	if p.bad > 0 && len(p.faults) == 0 {
-		return nil, fmt.Errorf("scenario %s: none of %s can tell of it", scenario.Name, p.names())
+		return nil, fmt.Errorf("scenario %s: none of %s can report it", scenario.Name, p.names())
 	}
 	return p, nil
 }
@@ -165,7 +165,7 @@ type variant struct {
 	form   *Form
 }
 
-// variants can tell of the fault.
+// variants can report the fault.
 func (p *plan) variants(f Fault) []variant {
 	var out []variant
 	for i := range p.sources {

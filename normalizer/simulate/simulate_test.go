@@ -242,7 +242,7 @@ func TestOptionsThatCannotBeMet(t *testing.T) {
 		"share":    {simulate.Options{Bad: new(5.0)}, "share of bad calls 5 is not within 0..1"},
 		"rate":     {simulate.Options{Rate: -1}, "rate -1 is not"},
 		"no teller": {
-			simulate.Options{Providers: []string{"atoms", "butter"}, Scenario: "low-mos"}, "scenario low-mos: none of atoms, butter can tell of it",
+			simulate.Options{Providers: []string{"atoms", "butter"}, Scenario: "low-mos"}, "scenario low-mos: none of atoms, butter can report it",
 		},
 	}
 	for name, tt := range tests {

@@ -109,7 +109,7 @@ func telnyxSummary(e *call.Event, n lenient.Node, s *stats, last bool) {
 }
 
 // endReason takes the outcome from Android's reason: an active call ends with
-// normal clearing, one that rings with user busy, whoever ended it. The SDK does
+// normal clearing, one that rings with user busy, on either side. The SDK does
 // not say when the call was answered, so its talk time is unknown.
 func endReason(e *call.Event, n lenient.Node) {
 	cause := lenient.FoldWord(e.HangupCause)
@@ -143,7 +143,7 @@ func final(n lenient.Node) bool {
 	return true
 }
 
-// reportID tells reports apart: segments are numbered anew after a page is
+// reportID tells reports apart: segments are numbered from 0 again after a page is
 // loaded again, and chunks of one report have no number. The same report is told
 // apart by how it came and for which call, because it is another event then.
 func reportID(n lenient.Node, e *call.Event, s *stats, fetchedFor string) string {

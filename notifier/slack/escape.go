@@ -48,7 +48,7 @@ func escape(s string, limit int, inCode bool) markup {
 	return markup(strings.TrimRight(b.String(), " "))
 }
 
-// neutral is what stands for one rune of foreign text; rest follows it.
+// neutral is the replacement of one rune of foreign text; rest follows it.
 func neutral(r rune, rest string) string {
 	switch {
 	case r == '&':

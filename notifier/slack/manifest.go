@@ -8,7 +8,7 @@ import (
 )
 
 // Manifest is the description of the Slack app callwatch needs, as JSON for
-// Slack's "Create an app from a manifest". Clicks come to the address public
+// Slack's "Create an app from a manifest". Clicks arrive at the address public
 // (scheme and host) by HTTP, or over Socket Mode where it is "". groups adds the
 // scope for an allow-list of user groups.
 func Manifest(public string, groups bool) ([]byte, error) {

@@ -134,7 +134,7 @@ func (r *replaying) store(ctx context.Context, progress Progress) error {
 	for i, c := range r.differ {
 		b, err := r.m.cfg.Store.Record(ctx, c.of.String())
 		if errors.Is(err, stream.ErrNotFound) {
-			continue // its retention ended meanwhile
+			continue // its retention has ended
 		}
 		if err != nil {
 			return err

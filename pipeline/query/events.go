@@ -85,7 +85,7 @@ func (r *Reader) events(ctx context.Context, q backend.EventQuery) (backend.Even
 }
 
 // follow passes a reader's own pace on to the store: nothing is dropped. History
-// that is stored meanwhile, imports and corrections, is no news.
+// that is stored at the same time, imports and corrections, is no news.
 func (r *Reader) follow(ctx context.Context, q backend.EventQuery, fn func(backend.StoredEvent) error) error {
 	s, err := newSieve(q)
 	if err != nil {

@@ -65,7 +65,7 @@ func binOf(v float64) int32 {
 	return int32(math.Round(math.Log(v) / binWidth)) //nolint:gosec // at most 17,770
 }
 
-// inBin is the number that stands for a bin.
+// inBin is the number that represents a bin.
 func inBin(bin int32) float64 {
 	if bin == leastBin {
 		return 0

@@ -83,7 +83,7 @@ func (t *Traces) Close(ctx context.Context) error {
 // rootSpan is the span that the others of a trace lie under.
 const rootSpan = "webhook"
 
-// span tells of one step with the body of an id. what distinguishes steps of the
+// span records one step with the body of an id. what distinguishes steps of the
 // same name.
 func (t *Traces) span(rawID, name, what string, begun, ended time.Time, failed error, about ...attribute.KeyValue) {
 	if t == nil || rawID == "" {

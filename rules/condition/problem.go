@@ -94,7 +94,7 @@ func (c *compiler) fail(at file.Location, code Code, message, hint string) *node
 	return bad(at)
 }
 
-// bad stands for an expression whose problem was reported: nothing more is said
+// bad is the node of an expression whose problem was reported: nothing more is said
 // about what it is part of.
 func bad(at file.Location) *node { return &node{op: opNil, typ: typ{kind: invalid}, loc: at} }
 

@@ -126,7 +126,7 @@ func (g *Engine) coverAll(why string) {
 	}
 }
 
-// cover brings the silence of one incident up to date and tells of a change. A
+// cover updates the silence of one incident and reports a change. A
 // silence that is over has ended, whatever else why says.
 func (g *Engine) cover(k *KeyState, why string) {
 	if k == nil || k.Incident == nil {

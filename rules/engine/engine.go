@@ -22,7 +22,7 @@ type Options struct {
 	Rate func(*call.Event) call.Score
 
 	// EndedFor and OpenFor are how long a call is kept after its latest event,
-	// once it has ended and before: later events start it anew.
+	// once it has ended and before: later events start it again.
 	EndedFor, OpenFor time.Duration
 
 	// PastFor is how long the engine remembers, of calls that are no longer kept,
@@ -183,7 +183,7 @@ func (g *Engine) Tick(seq uint64, at time.Time) []rules.Transition {
 }
 
 // NextDeadline is when time alone will change something next; zero for never.
-// Whoever feeds the engine sees to it that a tick follows then.
+// The caller makes sure that a tick follows then.
 func (g *Engine) NextDeadline() time.Time {
 	return g.deadline()
 }

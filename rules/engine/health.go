@@ -8,7 +8,7 @@ import (
 	"callwatch/rules"
 )
 
-// Healths tells of every rule, in the order of the file.
+// Healths returns the health of every rule, in the order of the file.
 func (g *Engine) Healths() []rules.Health {
 	open := map[string]int{}
 	for k, s := range g.st.Keys {

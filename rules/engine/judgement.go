@@ -202,7 +202,7 @@ func (g *Engine) windowSeverity(i int, r *rules.Rule) rules.Severity {
 	return r.Severity
 }
 
-// windowEvidence tells of the window that is loaded: its figures as conditions.
+// windowEvidence describes the window that is loaded: its figures as conditions.
 func (g *Engine) windowEvidence(r *rules.Rule, key string, severity rules.Severity) rules.Evidence {
 	ev := rules.Evidence{At: g.st.Now, Severity: severity, Call: r.CallOfKey(key), Margin: r.When.Margin(&g.windows)}
 	programs := []*condition.Program{r.When}

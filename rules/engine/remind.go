@@ -33,7 +33,7 @@ func (k *KeyState) settleDown(r *rules.Rule, at time.Time) (resolveAfter time.Du
 	return longer, fmt.Sprintf("opened %d times within an hour: resolves %s after its end instead of %s", n, rules.FormatDuration(longer), rules.FormatDuration(r.ResolveAfter))
 }
 
-// remindFrom starts the reminders anew.
+// remindFrom restarts the reminders.
 func (k *KeyState) remindFrom(r *rules.Rule, at time.Time) {
 	if k.RemindAt, k.RemindIn = (time.Time{}), 0; r.Repeat > 0 {
 		k.RemindAt, k.RemindIn = at.Add(r.Repeat), r.Repeat

@@ -11,7 +11,7 @@ const (
 )
 
 // stopwatch finds rules that keep taking too long. The fold itself has no clock:
-// what is found here changes nothing until whoever feeds the engine stores an
+// what is found here changes nothing until the caller of the engine stores an
 // Action to disable the rule, so that every replay disables it at the same place.
 //
 // Rules are measured one by one only after an event for which all of them

@@ -144,7 +144,7 @@ type ruleState struct {
 }
 
 // memory recognizes events whose call is no longer kept, so that a webhook
-// retried days later does not start its call anew. It holds the latest one to
+// retried days later does not start its call again. It holds the latest one to
 // two million hashes.
 type memory struct {
 	Recent map[uint64]struct{}

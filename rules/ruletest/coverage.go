@@ -124,7 +124,7 @@ func (c *Coverage) of(r *rules.Rule) *RuleCoverage {
 func (c *Coverage) tested(r *rules.Rule) { c.of(r).Cases++ }
 
 // observe counts what the rule's conditions make of a call. Those that the
-// engine does not come to do not count: `when` of a call that `where` leaves out.
+// engine does not reach do not count: `when` of a call that `where` leaves out.
 func (c *Coverage) observe(r *rules.Rule, facts *condition.Facts) {
 	rc := c.of(r)
 	if r.Where != nil && rc.count(facts, r.Where) != rules.True {

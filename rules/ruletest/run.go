@@ -166,7 +166,7 @@ func begin(g *rules.Given, start, now time.Time, every time.Duration) time.Time 
 }
 
 // start is when a case begins: at the time its first step names, or that its
-// first payload tells of.
+// first payload describes.
 func (x *Runner) start(c *rules.Case) (time.Time, error) {
 	if len(c.Given) == 0 {
 		return caseStart, nil

@@ -284,7 +284,7 @@ func (t *Trace) tick(at time.Time) {
 	t.met = t.met[:0]
 }
 
-// Calls tells of every call in the order in which they appeared.
+// Calls explains every call in the order in which they appeared.
 func (t *Trace) Calls() []rules.CallExplanation {
 	out := make([]rules.CallExplanation, 0, len(t.order))
 	for _, key := range t.order {

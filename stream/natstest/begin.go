@@ -12,7 +12,7 @@ import (
 
 const placeWait = 20 * time.Second
 
-// begin starts the servers, anew when they do not get well or do not find together:
+// begin starts the servers, again when they do not get well or do not find together:
 // on a busy machine an address may be taken meanwhile, and servers that meet all at
 // once at times do not.
 func (c *Cluster) begin(ctx context.Context) (err error) {

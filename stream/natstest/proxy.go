@@ -102,7 +102,7 @@ func (p *proxy) cut() {
 	}
 }
 
-// heal ends the connections that were cut, so that both sides dial anew: what
+// heal ends the connections that were cut, so that both sides dial again: what
 // was held is lost, as after a long outage.
 func (p *proxy) heal() {
 	p.mu.Lock()

@@ -147,7 +147,7 @@ func (b *birdAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, c.call())
 }
 
-// call is what the API tells of a call.
+// call is what the API returns about a call.
 func (c erasing) call() string {
 	now := time.Now().UTC().Format(time.RFC3339)
 	return fmt.Sprintf(`{"id":%q,"channelId":"c","status":"completed","direction":"outgoing","to":"+49%s","duration":40,"createdAt":%q,"endedAt":%q,"updatedAt":%q,"mediaMetrics":{"mos":4.1}}`,

@@ -48,7 +48,9 @@ func (a *app) withModel(ctx context.Context, fn func(*backend.ReadModel) (any, e
 		result, err = fn(m.ReadModel())
 	}
 	stop()
-	_ = <-ended // it was stopped
+	if stopped := <-ended; err == nil && !errors.Is(stopped, context.Canceled) {
+		err = stopped
+	}
 	return result, err
 }
 

@@ -25,7 +25,7 @@ const (
 )
 
 // pages measures what the console asks the read model, on -events calls.
-func pages(ctx context.Context, o *options) error {
+func pages(ctx context.Context, o *options) (err error) {
 	dir := filepath.Join(o.scratch, "pages")
 	store, err := stream.Open(ctx, stream.Config{Dir: dir, Durability: stream.OS, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -43,7 +43,9 @@ func pages(ctx context.Context, o *options) error {
 	go func() { ended <- m.Run(feeding) }()
 	defer func() {
 		stop()
-		_ = <-ended // it was stopped
+		if stopped := <-ended; err == nil && !errors.Is(stopped, context.Canceled) {
+			err = stopped
+		}
 	}()
 	if err := m.Current(ctx); err != nil {
 		return err

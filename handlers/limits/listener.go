@@ -29,7 +29,7 @@ type Listener struct {
 	budget *Budget
 	most   int
 	open   int // guarded by budget.mu
-	cut    int // of those open; guarded by budget.mu
+	cut    int // of those open, and about to end; guarded by budget.mu
 	once   sync.Once
 	closed chan struct{}
 }
@@ -106,13 +106,29 @@ func (l *Listener) admit(c *conn) bool {
 	b := l.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	var late <-chan time.Time
 	for l.open >= l.most {
-		if l.open-l.cut >= l.most {
-			_ = b.cutOldest(c, func(o *conn) bool { return o.listener == l && !o.busy }) ||
-				b.cutOldest(c, func(o *conn) bool { return o.listener == l })
+		if l.open-l.cut < l.most || b.cutOldest(c, func(o *conn) bool { return o.listener == l && !o.busy }) {
+			if !b.await(nil, l.closed) { // one is about to end
+				return false
+			}
+			continue
 		}
-		if !b.await(nil, l.closed) {
+		// All are being answered, most of them for milliseconds.
+		if late == nil {
+			timer := time.NewTimer(patience)
+			defer timer.Stop()
+			late = timer.C
+		}
+		if b.await(late, l.closed) {
+			continue
+		}
+		select {
+		case <-l.closed:
 			return false
+		default:
+			b.cutOldest(c, func(o *conn) bool { return o.listener == l })
+			late = nil
 		}
 	}
 	l.open++
@@ -143,20 +159,22 @@ type conn struct {
 	charged int64         // of them for the header
 	busy    bool          // the request was received
 	cut     bool
+	ending  bool // counted in listener.cut
 	gone    bool
 }
 
 // end cuts the sender off: what reads from it fails as when its time is up.
 func (c *conn) end() {
 	c.cut = true
-	c.listener.cut++
 	c.budget.ending += c.held
 	c.leave()
 	if c.busy {
-		_ = c.Conn.SetDeadline(past) // of a connection that has ended nothing waits
-	} else {
-		_ = c.Conn.SetReadDeadline(past)
+		_ = c.Conn.SetDeadline(past) // it ends once its handler writes
+		return
 	}
+	c.ending = true
+	c.listener.cut++
+	_ = c.Conn.SetReadDeadline(past)
 }
 
 var past = time.Unix(1, 0)
@@ -292,7 +310,7 @@ func (c *conn) Close() error {
 	c.leave()
 	c.discharge()
 	c.listener.open--
-	if c.cut {
+	if c.ending {
 		c.listener.cut--
 	}
 	b.notify()

@@ -113,7 +113,7 @@ func TestReadBySequence(t *testing.T) {
 		t.Errorf("a transition that is not there: %v", err)
 	}
 	ends, err := s.Ends(t.Context())
-	if want := (Ends{First: 1, Last: 3, LastTransition: 1}); err != nil || ends != want {
+	if want := (Ends{First: 1, Last: 3, FirstTransition: 1, LastTransition: 1}); err != nil || ends != want {
 		t.Errorf("ends %+v, %v", ends, err)
 	}
 }

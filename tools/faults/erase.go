@@ -79,6 +79,9 @@ func eraseRow(t *trial) error {
 			if err := x.order(c, order.name, order.run); err != nil {
 				return fmt.Errorf("erased %s: %w", order.name, err)
 			}
+			if x.found > 0 {
+				return fmt.Errorf("erased %s: the number was found %d times", order.name, x.found)
+			}
 		}
 	}
 	if err := r.afterwards(); err != nil {

@@ -64,7 +64,7 @@ func New(c Config) *Reader {
 	return &Reader{
 		cfg: c, calls: newCallIndex(), aliases: newCallIndex(), incidents: newIncidentIndex(), corrected: eventlog.Corrections{},
 		callsReady: newLatch(), incidentsReady: newLatch(), workspace: workspace{wanted: make(chan struct{}, 1)},
-		explaining: newSlots(explainsAtOnce), checking: newSlots(checksAtOnce), trying: newSlots(triesAtOnce),
+		explaining: newSlots(atOnce()), checking: newSlots(checksAtOnce), trying: newSlots(atOnce()),
 	}
 }
 

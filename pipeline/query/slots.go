@@ -2,20 +2,22 @@ package query
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"callwatch/handlers/backend"
 )
 
-// Work that requests ask for beside webhooks: each kind runs so many times at once.
 const (
-	explainsAtOnce = 2
-	checksAtOnce   = 1
-	triesAtOnce    = 2
-
+	// checksAtOnce is how many rules files that are not in force are read at once.
+	checksAtOnce = 1
 	// slotWait is how long a request waits for its turn before it is refused.
 	slotWait = 2 * time.Second
 )
+
+// atOnce is how many times work of a kind that requests ask for beside webhooks runs at
+// once: on half of the processors.
+func atOnce() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
 // slots bounds how many requests do one kind of work at the same time.
 type slots chan struct{}

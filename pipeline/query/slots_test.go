@@ -14,12 +14,12 @@ import (
 func TestSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := New(Config{})
-		for range checksAtOnce {
+		for range cap(r.checking) {
 			if _, err := r.checking.acquire(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
-		for range triesAtOnce {
+		for range cap(r.trying) {
 			if _, err := r.trying.acquire(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -238,6 +240,16 @@ func TestHungUpAfterSending(t *testing.T) {
 	}
 }
 
+// ended waits until the server closed a connection; what it had not read yet makes that a
+// reset.
+func ended(c net.Conn) error {
+	_, err := io.Copy(io.Discard, c)
+	if errors.Is(err, syscall.ECONNRESET) {
+		return nil
+	}
+	return err
+}
+
 // TestConnLimit: a connection beyond the limit takes the place of the one that waits longest
 // between requests; one whose webhook is being stored keeps its place.
 func TestConnLimit(t *testing.T) {
@@ -260,13 +272,13 @@ func TestConnLimit(t *testing.T) {
 			t.Fatalf("beyond the limit: %q", got)
 		}
 		unfinished := dial(t, s, "GET /livez HTTP/1.1\r\nHost: x\r\n")
-		if _, err := io.Copy(io.Discard, idle); err != nil {
+		if err := ended(idle); err != nil {
 			t.Errorf("the idle connection was not closed: %v", err)
 		}
 		if got := status(dial(t, s, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")); got != "HTTP/1.1 200 OK" {
 			t.Fatalf("beyond the limit: %q", got)
 		}
-		if _, err := io.Copy(io.Discard, unfinished); err != nil {
+		if err := ended(unfinished); err != nil {
 			t.Errorf("the connection with half a header was not closed: %v", err)
 		}
 	}

@@ -26,8 +26,8 @@ type IngestConfig struct {
 	Traffic *Traffic
 	// Again receives each request that was stored before.
 	Again func(provider string)
-	// Erased are the calls of which nothing is stored; Events tells of which calls a
-	// body is.
+	// Erased are the calls of which nothing is stored; Events names the calls of a
+	// body.
 	Erased *Tombstones
 	Events func(*stream.Record) ([]call.Event, error)
 	// Late receives each body that is not stored because its call was erased.

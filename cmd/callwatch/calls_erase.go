@@ -21,7 +21,7 @@ func callEraseCommand(s *settings) *cobra.Command {
 			"incidents show of it: the bytes on the disk are overwritten, and what comes of the call later is not kept. What remains\n" +
 			"is said. A call is found by each of its ids. With --number all calls that name a number, in any spelling, are listed, and\n" +
 			"erased with --yes. " + deskHelp,
-		Example: "  callwatch calls erase bird leg-4001\n  callwatch calls erase --number '+49 151 12345678'\n  callwatch calls erase --number +4915112345678 --yes",
+		Example: "  callwatch calls erase PROVIDER leg-4001\n  callwatch calls erase --number '+49 151 12345678'\n  callwatch calls erase --number +4915112345678 --yes",
 	}
 	c.Flags().StringVar(&number, "number", "", "erase all calls of this number, given with its country code")
 	c.Flags().BoolVar(&yes, "yes", false, "erase the calls of the number instead of listing them")

@@ -89,6 +89,29 @@ func (r *refusal) Error() string {
 	return printableLines(strings.Join(lines, "\n"))
 }
 
+// open makes a request that may take long and returns the body of its answer, which the
+// caller closes. The error of a refusal has the exit code, as that of ask.
+func (r *remote) open(req *http.Request) (io.ReadCloser, error) {
+	if r.token != "" {
+		req.Header.Set("Authorization", "Bearer "+r.token.Reveal())
+	}
+	// A redirect could take the token elsewhere.
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("callwatch cannot be reached: %w", err)
+	}
+	if res.StatusCode/100 == 2 {
+		return res.Body, nil
+	}
+	defer func() { _ = res.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("read the answer of %s: %w", r.url, err)
+	}
+	return nil, refused(res, answer)
+}
+
 // ask sends in, if any, as JSON and reads the answer into out, if any. The error
 // has the exit code: 2 where the token is wrong, 1 where callwatch refuses, 4
 // where it cannot be reached or fails.

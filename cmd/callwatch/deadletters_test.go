@@ -79,12 +79,12 @@ func TestDeadLettersAreMended(t *testing.T) {
 	broken := []string{"telnyx", "butter", "bird"}
 
 	dirs := map[string]string{}
-	for _, name := range []string{"never broken", "mended"} {
+	for _, name := range []string{"never broken", "fixed"} {
 		dirs[name] = t.TempDir()
 		cfg := demoConfig(registry.Providers(), dirs[name], "127.0.0.1:0", secrets)
 		cfg.Rules = rules
 		var breaks func(*config.Config)
-		if name == "mended" {
+		if name == "fixed" {
 			breaks = brokenFor("broken on purpose", broken...)
 		}
 		a, stop := runApp(t, cfg, breaks)
@@ -97,11 +97,11 @@ func TestDeadLettersAreMended(t *testing.T) {
 	if len(wantIncidents) < 5 {
 		t.Fatalf("only %d incidents in the traffic", len(wantIncidents))
 	}
-	if events, _ := storeAs(t, dirs["mended"]); len(events) > len(wantEvents)/2 {
+	if events, _ := storeAs(t, dirs["fixed"]); len(events) > len(wantEvents)/2 {
 		t.Fatalf("%d of %d events although the normalizers are broken", len(events), len(wantEvents))
 	}
 
-	cfg := demoConfig(registry.Providers(), dirs["mended"], "127.0.0.1:0", secrets)
+	cfg := demoConfig(registry.Providers(), dirs["fixed"], "127.0.0.1:0", secrets)
 	cfg.Rules, cfg.AdminToken = rules, "secret-token"
 	env := []string{"CALLWATCH_ADMIN_TOKEN=secret-token", "CALLWATCH_DATA_DIR=" + cfg.DataDir}
 	letters := func(more ...string) []backend.DeadLetter {

@@ -153,23 +153,12 @@ func (r *remote) work(ctx context.Context, name string, params url.Values, body 
 	if err != nil {
 		return usage(err)
 	}
-	if r.token != "" {
-		req.Header.Set("Authorization", "Bearer "+r.token.Reveal())
-	}
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	res, err := client.Do(req)
+	answer, err := r.open(req)
 	if err != nil {
-		return fmt.Errorf("callwatch cannot be reached: %w", err)
+		return err
 	}
-	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode/100 != 2 {
-		answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-		if err != nil {
-			return fmt.Errorf("read the answer of %s: %w", r.url, err)
-		}
-		return refused(res, answer)
-	}
-	for lines := json.NewDecoder(io.LimitReader(res.Body, maxAnswer)); ; {
+	defer func() { _ = answer.Close() }()
+	for lines := json.NewDecoder(io.LimitReader(answer, maxAnswer)); ; {
 		var line handlers.WorkLine
 		switch err := lines.Decode(&line); {
 		case err != nil:

@@ -226,7 +226,7 @@ func (c *console) newSilence(match, length, comment string) (rules.Silence, erro
 }
 
 func inFile() error {
-	return &failure{status: http.StatusConflict, title: "It stands in the rules file", detail: "Change the silences of the rules file: they follow the next reload."}
+	return &failure{status: http.StatusConflict, title: "It is part of the rules file", detail: "Change the silences of the rules file: they follow the next reload."}
 }
 
 func (c *console) expireSilence(ec echo.Context) error {

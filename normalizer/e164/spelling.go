@@ -62,7 +62,7 @@ func SpellingOf(party string) (s Spelling, ok bool) {
 	return Spelling{party, regexp.MustCompile(`(?i)` + regexp.QuoteMeta(party))}, true
 }
 
-// In reports whether the number stands in a text.
+// In reports whether the number is in a text.
 func (s *Spelling) In(text []byte) bool {
 	for at := 0; ; {
 		m := s.text.FindIndex(text[at:])

@@ -69,7 +69,7 @@ type Tombstones interface {
 // Eraser is a store that holds something of calls, beside the streams.
 type Eraser interface {
 	// Erase removes what is known of calls, also from the files on the disk, and numbers
-	// wherever they stand in text. It returns what remains, one sentence each. It may be
+	// wherever they are in text. It returns what remains, one sentence each. It may be
 	// stopped anywhere and called again.
 	Erase(ctx context.Context, what engine.Forgetting) (remains []string, err error)
 }

@@ -1,4 +1,4 @@
-// Package ruletest runs the tests that stand beside rules in YAML, measures what
+// Package ruletest runs the tests that are written beside rules in YAML, measures what
 // they cover, and explains what rules make of single calls. It reads the engine
 // through its exported API. It may import call, rules, rules/engine and
 // rules/condition.

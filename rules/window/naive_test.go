@@ -59,7 +59,7 @@ type countedCall struct {
 	agent  string
 }
 
-// The figures of a window equal those worked out anew over all of its calls.
+// The figures of a window equal those recomputed over all of its calls.
 func TestFiguresAgainstNaive(t *testing.T) {
 	const asked = "calls > 5 or count(mos < 3.5) > 0 or rate(mos < 3.5) > 0 or avg(mos) > 2 or min(mos) > 2 or max(mos) > 2 or sum(jitterMs) > 1 or " +
 		"p50(jitterMs) > 1 or p95(jitterMs) > 1 or p99(jitterMs) > 1 or p(jitterMs, 7) > 1 or p(jitterMs, 99.5) > 1 or distinct(agentId) > 1"

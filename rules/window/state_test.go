@@ -12,8 +12,8 @@ import (
 	"callwatch/rules/condition"
 )
 
-// A row holds all that a call said: whoever adds a member to Reading has to add
-// it to appendRow and readRow too.
+// A row holds all that a call said: a new member of Reading has to be added to appendRow and
+// readRow too.
 func TestRowsHoldAllOfAReading(t *testing.T) {
 	if n := reflect.TypeFor[Reading]().NumField(); n != 4 {
 		t.Errorf("a reading has %d members, a row holds 4", n)

@@ -15,15 +15,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// contents are all messages of callwatch's streams: sequence, subject, header and data.
+// contents are all messages of all streams and buckets: sequence, subject, header and data.
 func contents(t *testing.T, s *Store) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
 	list := s.js.StreamNames(t.Context())
 	for name := range list.Name() {
-		if !ownStream(name) {
-			continue
-		}
 		st, err := s.js.Stream(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)

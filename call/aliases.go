@@ -22,17 +22,18 @@ func NewAliases(most int) *Aliases { return &Aliases{most: most, id: map[Key]str
 
 // Resolve returns the id under which a call is kept and its further ids, given
 // the id and the further ids that one of its events has.
-func (a *Aliases) Resolve(provider, id string, aliases []string) (string, []string) {
+func (a *Aliases) Resolve(k Key, aliases []string) (string, []string) {
+	id := k.CallID
 	names := append([]string{id}, aliases[:min(len(aliases), maxAliases)]...)
 	kept := id
 	for _, name := range names {
-		if known, ok := a.id[Key{provider, name}]; ok {
+		if known, ok := a.id[k.With(name)]; ok {
 			kept = known
 			break
 		}
 	}
 	for _, name := range names {
-		a.learn(Key{provider, name}, kept)
+		a.learn(k.With(name), kept)
 	}
 	if kept == id {
 		return id, aliases
@@ -58,5 +59,5 @@ func (a *Aliases) learn(k Key, id string) {
 
 // Rename gives the event the id under which its call is kept.
 func (a *Aliases) Rename(e *Event) {
-	e.CallID, e.Aliases = a.Resolve(e.Provider, e.CallID, e.Aliases)
+	e.CallID, e.Aliases = a.Resolve(e.Key(), e.Aliases)
 }

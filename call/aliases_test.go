@@ -23,7 +23,7 @@ func TestAliasesGiveOneCall(t *testing.T) {
 		}
 		a, ids := NewAliases(100), map[int]string{}
 		for _, e := range rapid.Permutation(events).Draw(t, "order") {
-			id, aliases := a.Resolve("p", e.id, e.aliases)
+			id, aliases := a.Resolve(Key{Provider: "p", CallID: e.id}, e.aliases)
 			if have, ok := ids[e.call]; ok && have != id {
 				t.Fatalf("call %d is kept under %s and %s", e.call, have, id)
 			}
@@ -41,18 +41,18 @@ func TestAliasesGiveOneCall(t *testing.T) {
 func TestAliasesAreBounded(t *testing.T) {
 	a := NewAliases(4)
 	for i := range 100 {
-		a.Resolve("p", fmt.Sprint("leg-", i), []string{fmt.Sprint("v3:", i)})
+		a.Resolve(Key{Provider: "p", CallID: fmt.Sprint("leg-", i)}, []string{fmt.Sprint("v3:", i)})
 	}
 	if len(a.id) != 4 || len(a.order) != 4 {
 		t.Errorf("%d ids, %d in order, want 4", len(a.id), len(a.order))
 	}
-	if id, _ := a.Resolve("p", "v3:99", nil); id != "leg-99" {
+	if id, _ := a.Resolve(Key{Provider: "p", CallID: "v3:99"}, nil); id != "leg-99" {
 		t.Errorf("the latest call is kept under %s", id)
 	}
-	if id, _ := a.Resolve("p", "v3:1", nil); id != "v3:1" {
+	if id, _ := a.Resolve(Key{Provider: "p", CallID: "v3:1"}, nil); id != "v3:1" {
 		t.Errorf("a forgotten id is kept under %s", id)
 	}
-	if id, _ := a.Resolve("other", "v3:99", nil); id != "v3:99" {
+	if id, _ := a.Resolve(Key{Provider: "other", CallID: "v3:99"}, nil); id != "v3:99" {
 		t.Errorf("another provider's call is kept under %s", id)
 	}
 }

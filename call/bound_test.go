@@ -1,6 +1,7 @@
 package call
 
 import (
+	"math"
 	"strings"
 	"testing"
 )
@@ -10,7 +11,19 @@ func TestBound(t *testing.T) {
 		SIPCode: new(int64(16)), JitterMs: new(-1.0), RTTMs: new(40.0), MOSProvider: new(45.0),
 		ErrorMessage: strings.Repeat("é", 600) + "x", HangupCause: "a\xff",
 	}}
+	inf := math.Inf(1)
+	e.Intervals = []Interval{{JitterMs: &inf, RTTMs: new(40.0)}}
+	e.Turns = []Turn{{LLMMs: new(500.0), LatencyMs: &inf}, {TTSMs: new(-1.0)}, {STTMs: new(math.NaN())}, {STTMs: new(0.0)}}
 	e.Bound()
+	if iv := e.Intervals[0]; iv.JitterMs != nil || iv.RTTMs == nil {
+		t.Errorf("interval %+v", iv)
+	}
+	if len(e.Turns) != 2 || e.Turns[0].LatencyMs != nil || *e.Turns[0].LLMMs != 500 || *e.Turns[1].STTMs != 0 {
+		t.Errorf("turns %+v", e.Turns)
+	}
+	if _, err := e.JSON(); err != nil {
+		t.Error(err)
+	}
 	if e.SIPCode != nil || e.JitterMs != nil || e.MOSProvider != nil {
 		t.Errorf("kept what cannot be: %v %v %v", e.SIPCode, e.JitterMs, e.MOSProvider)
 	}

@@ -7,7 +7,9 @@
 package call
 
 import (
+	"cmp"
 	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -59,6 +61,8 @@ type Event struct {
 
 	// Intervals are figures per reporting interval, oldest first, not cumulative.
 	Intervals []Interval `json:"intervals,omitempty" field:"list" doc:"figures per reporting interval: start, end, packetsReceived, packetsLost, packetLossPct, jitterMs, rttMs, concealedPct, jitterBufferMs, packetsDiscarded, audioLevel, held, rFactor, mos"`
+	// Turns are the answers of a voice agent, in order, where the provider tells each.
+	Turns []Turn `json:"turns,omitempty"`
 	// Counters are the cumulative readings behind the packet counters, where the
 	// source counts since the start of a stream: the fold of segments needs them.
 	Counters *Counters `json:"counters,omitempty"`
@@ -67,10 +71,11 @@ type Event struct {
 	RawID string         `json:"rawId,omitempty" doc:"where the whole body is stored"`
 }
 
-// Identity tells events and calls apart. (Provider, CallID) names a call.
+// Identity tells events and calls apart. (Provider, Account, CallID) names a call.
 type Identity struct {
 	ID           string    `json:"id" doc:"identity of the event: provider and delivery id, or a hash of the body"`
 	Provider     string    `json:"provider" case:"lower" doc:"the vendor that sent the webhook"`
+	Account      string    `json:"account,omitempty" doc:"the account of the provider, where the settings name several"`
 	Kind         Kind      `json:"kind" enum:"progress,stats,ended,report" doc:"what the event is about"`
 	CallID       string    `json:"callId" doc:"the provider's id of the call or leg"`
 	Aliases      []string  `json:"aliases,omitempty" field:"strings" doc:"other ids by which the provider calls the same call"`
@@ -89,20 +94,53 @@ type Identity struct {
 	Final        bool      `json:"final,omitempty" doc:"nothing more is expected for this call"`
 }
 
-// Key names a call: provider and the provider's call id.
+// Key names a call: provider, account and the provider's call id.
 type Key struct {
 	Provider string `json:"provider"`
+	Account  string `json:"account,omitempty"`
 	CallID   string `json:"callId"`
 }
 
 // Key names the call the event is about.
-func (e *Event) Key() Key { return Key{e.Provider, e.CallID} }
+func (e *Event) Key() Key { return Key{e.Provider, e.Account, e.CallID} }
+
+// Source is the name of where the event comes from.
+func (i Identity) Source() string { return Source(i.Provider, i.Account) }
+
+// Source is the name of where the call's events come from.
+func (k Key) Source() string { return Source(k.Provider, k.Account) }
+
+// With is the call of another id from the same account.
+func (k Key) With(id string) Key { return Key{k.Provider, k.Account, id} }
+
+// Compare orders calls by provider, account and id.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(cmp.Compare(k.Provider, o.Provider), cmp.Compare(k.Account, o.Account), cmp.Compare(k.CallID, o.CallID))
+}
+
+// Source is the name of where events come from: the provider, or one account of it.
+// Neither a provider's nor an account's name has the sign between them.
+func Source(provider, account string) string {
+	if account == "" {
+		return provider
+	}
+	return provider + accountSign + account
+}
+
+const accountSign = "@"
+
+// ParseSource reads what Source returned.
+func ParseSource(name string) (provider, account string) {
+	provider, account, _ = strings.Cut(name, accountSign)
+	return provider, account
+}
 
 // Clone copies the event so that folding the copy leaves e as it was. Facts
 // behind pointers are shared: they are never written through.
 func (e *Event) Clone() Event {
 	c := *e
 	c.Intervals = append([]Interval(nil), e.Intervals...)
+	c.Turns = append([]Turn(nil), e.Turns...)
 	c.Tags = append([]string(nil), e.Tags...)
 	return c
 }
@@ -113,5 +151,5 @@ func (e *Event) LogValue() slog.Value {
 	if e.ID == "" {
 		return slog.GroupValue()
 	}
-	return slog.GroupValue(slog.String("provider", e.Provider), slog.String("call", e.CallID), slog.String("event", e.ID), slog.String("raw", e.RawID))
+	return slog.GroupValue(slog.String("provider", e.Source()), slog.String("call", e.CallID), slog.String("event", e.ID), slog.String("raw", e.RawID))
 }

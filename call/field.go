@@ -108,7 +108,7 @@ func appendFields(fields []Field, t reflect.Type, parent []int, offset uintptr) 
 
 // ownFold names the identity fields that Fold treats by code of its own.
 var ownFold = map[string]bool{
-	"id": true, "provider": true, "kind": true, "callId": true,
+	"id": true, "provider": true, "account": true, "kind": true, "callId": true,
 	"occurredAt": true, "receivedAt": true, "final": true,
 }
 

@@ -55,6 +55,7 @@ func (c *Call) FoldWith(e *Event, o Folding) (changed bool) {
 	changed = c.foldFacts(e, st)
 	several := len(c.Intervals) > 0 || len(c.Reports) > 0
 	changed = c.foldIntervals(e) || changed
+	changed = c.foldTurns(e, st.older(c.Latest, rank)) || changed
 	changed = c.foldCounters(e) || changed
 	changed = c.foldRaw(e, st.older(c.Latest, rank)) || changed
 	changed = c.foldIdentity(e, st) || changed
@@ -89,7 +90,7 @@ func (c *Call) active() bool {
 
 func (c *Call) foldIdentity(e *Event, st stamp) bool {
 	changed := c.CallID == "" || e.Final && !c.Final
-	c.ID, c.Provider, c.CallID, c.RawID = e.ID, e.Provider, e.CallID, e.RawID
+	c.ID, c.Provider, c.Account, c.CallID, c.RawID = e.ID, e.Provider, e.Account, e.CallID, e.RawID
 	c.Kind = e.Kind
 	c.Final = c.Final || e.Final
 	c.OccurredAt = latest(c.OccurredAt, e.OccurredAt)

@@ -194,7 +194,7 @@ func TestFieldTable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, f := range Fields() {
 		if seen[f.Name] {
-			t.Errorf("%s stands twice in the table", f.Name)
+			t.Errorf("%s is twice in the table", f.Name)
 		}
 		seen[f.Name] = true
 		if f.Name == "" || f.Doc == "" || strings.HasSuffix(f.Doc, ".") {

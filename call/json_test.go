@@ -110,6 +110,9 @@ func valuesOf(t reflect.Type) (values []reflect.Value) {
 	case reflect.TypeFor[[]Interval]():
 		add([]Interval{})
 		add([]Interval{{}, {MOS: new(1.0)}})
+	case reflect.TypeFor[[]Turn]():
+		add([]Turn{})
+		add([]Turn{{}, {STTMs: new(0.0), LatencyMs: new(1.5)}})
 	case reflect.TypeFor[*Counters]():
 		add(&Counters{})
 		add(&Counters{Start: time.Unix(1, 0).UTC(), Last: Reading{PacketsLost: new(int64(-1))}, Resets: 2, Segment: new(int64(1))})

@@ -78,7 +78,7 @@ func AggregateIntervals(intervals []Interval) (Aggregate, bool) {
 }
 
 // mosOf is ITU-T G.107 Annex B with R clamped before and MOS floored at 1. It
-// stands here beside emodel.MOS because this package imports nothing of ours; a
+// is here beside emodel.MOS because this package imports nothing of ours; a
 // test holds the two together.
 func mosOf(r float64) float64 {
 	switch {

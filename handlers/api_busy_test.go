@@ -36,7 +36,7 @@ func draftsWith(t *testing.T, work func(ctx context.Context) error) string {
 	o := newOffice(t)
 	shown := o.api()
 	h := shown.History
-	h.Check = func(ctx context.Context, _ string, _ []byte) (*rules.Set, rules.Problems, error) {
+	h.Check = func(ctx context.Context, _ []rules.Source) (*rules.Set, rules.Problems, error) {
 		return nil, nil, work(ctx)
 	}
 	h.Try = func(ctx context.Context, _ string, _ call.Key) (rules.Explanation, error) {

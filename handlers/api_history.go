@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"callwatch/handlers/access"
 )
 
 // Work is long work on what is stored: importing, replaying, erasing. It says how
@@ -38,7 +40,11 @@ const tellEvery = 200 * time.Millisecond
 
 // doWork answers lines of JSON as long as the work takes; it ends when the client
 // goes away.
-func (a *app) doWork(c echo.Context) error {
+func (a *app) doWork(name string) echo.HandlerFunc {
+	return func(c echo.Context) error { return a.answerWork(c, name) }
+}
+
+func (a *app) answerWork(c echo.Context, name string) error {
 	w := c.Response()
 	conn := http.NewResponseController(w)
 	if err := errors.Join(conn.SetReadDeadline(time.Time{}), conn.SetWriteDeadline(time.Time{})); err != nil {
@@ -55,10 +61,13 @@ func (a *app) doWork(c echo.Context) error {
 			_ = conn.Flush() // a client that is gone ends the context
 		}
 	}
+	if user := access.UserOf(c); a.WorkRoles[name] > access.Viewer {
+		a.Log.Info("work on the store", "work", name, "by", user.Name, "remote", c.RealIP(), "request", requestID(c))
+	}
 	// An answer that begins before the request is read would cut it off.
 	quiet := c.Request().ContentLength != 0
 	told := a.Now()
-	result, err := a.Work(c.Request().Context(), c.Param("name"), c.QueryParams(), c.Request().Body, func(done, total int64) {
+	result, err := a.Work(c.Request().Context(), name, c.QueryParams(), c.Request().Body, func(done, total int64) {
 		if now := a.Now(); !quiet && now.Sub(told) >= tellEvery {
 			told = now
 			write(WorkLine{Done: done, Total: total})
@@ -69,7 +78,7 @@ func (a *app) doWork(c echo.Context) error {
 	case errors.As(err, &refusal):
 		write(WorkLine{Error: refusal.Error(), Refused: true})
 	case err != nil:
-		a.Log.Error("work on the store failed", "work", c.Param("name"), "err", err, "request", requestID(c))
+		a.Log.Error("work on the store failed", "work", name, "err", err, "request", requestID(c))
 		write(WorkLine{Error: "it failed; the log has the cause under the request id " + requestID(c)})
 	default:
 		data, err := json.Marshal(result)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"callwatch/handlers/access"
 	"callwatch/handlers/api"
 )
 
@@ -31,7 +32,7 @@ func TestWork(t *testing.T) {
 		return map[string]string{"name": name, "since": params.Get("since"), "sent": string(sent)}, nil
 	}
 	srv := httptest.NewServer(New(Config{
-		Log: slog.New(slog.DiscardHandler), API: &api.API{Tokens: []api.TokenDigest{api.DigestOf("token")}}, Work: work,
+		Log: slog.New(slog.DiscardHandler), API: &api.API{}, Access: access.Config{Tokens: []access.Token{access.AdminToken("token")}}, Work: work, WorkRoles: map[string]access.Role{"done": access.Admin, "refused": access.Admin, "failed": access.Admin},
 	}))
 	t.Cleanup(srv.Close)
 	ask := func(name, token string) (int, WorkLine) {

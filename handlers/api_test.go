@@ -14,13 +14,14 @@ import (
 	"time"
 
 	"callwatch/handlers"
+	"callwatch/handlers/access"
 	"callwatch/handlers/api"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
 )
 
 // apiOf is an API over one open incident; it keeps what was marked.
-func apiOf(marked *[]rules.Action, tokens ...string) *api.API {
+func apiOf(marked *[]rules.Action) *api.API {
 	open := rules.Incident{ID: "inc_1", Rule: "bad-call", State: rules.Firing, By: []rules.Label{{Name: "provider", Value: "p"}}}
 	closed := rules.Incident{ID: "inc_0", Rule: "bad-call", State: rules.Resolved}
 	shown := &api.API{
@@ -34,10 +35,16 @@ func apiOf(marked *[]rules.Action, tokens ...string) *api.API {
 		Latest:   func(context.Context) ([]rules.Incident, error) { return []rules.Incident{closed, open}, nil },
 		Silences: func() []rules.Silence { return []rules.Silence{{ID: "file_1"}, {ID: "full"}} },
 		Health:   func() []rules.Health { return []rules.Health{{Rule: "bad-call"}} },
+		Keys:     func(string) []rules.KeyHealth { return nil },
 		Rules:    func() backend.RulesFile { return backend.RulesFile{Path: "rules.yaml"} },
 		Reload:   func(context.Context) (backend.RulesFile, error) { return backend.RulesFile{}, nil },
 		Progress: func() backend.Progress { return backend.Progress{Sequence: 7} },
 		Mark: func(_ context.Context, a rules.Action) (bool, error) {
+			if a.Do == rules.AddSilence {
+				if err := (*rules.Set)(nil).CheckSilence(a.Silence); err != nil {
+					return false, err
+				}
+			}
 			*marked = append(*marked, a)
 			if a.By == "nobody can store" {
 				return false, errors.New("disk on fire at /var/lib/secret")
@@ -45,10 +52,15 @@ func apiOf(marked *[]rules.Action, tokens ...string) *api.API {
 			return a.By != "late", nil
 		},
 	}
-	for _, t := range tokens {
-		shown.Tokens = append(shown.Tokens, api.DigestOf(t))
-	}
 	return shown
+}
+
+// admins is access for admins with these tokens.
+func admins(tokens ...string) (c access.Config) {
+	for _, t := range tokens {
+		c.Tokens = append(c.Tokens, access.AdminToken(t))
+	}
+	return c
 }
 
 // ask makes a request with a token; pairs are further headers.
@@ -66,7 +78,7 @@ func ask(t *testing.T, method, url, body, token string, pairs ...string) answer 
 
 func TestAPIAccess(t *testing.T) {
 	var marked []rules.Action
-	open := serve(t, handlers.Config{API: apiOf(&marked, "retired", "t0ken")})
+	open := serve(t, handlers.Config{API: apiOf(&marked), Access: admins("retired", "t0ken")})
 	off := serve(t, handlers.Config{API: apiOf(&marked)})
 	dev := serve(t, handlers.Config{API: apiOf(&marked), Dev: true})
 	for name, c := range map[string]struct {
@@ -106,7 +118,7 @@ func TestAPIAccess(t *testing.T) {
 
 func TestAPIRequests(t *testing.T) {
 	var marked []rules.Action
-	base := serve(t, handlers.Config{API: apiOf(&marked, "t"), Now: func() time.Time { return time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC) }}) + "/api/v1"
+	base := serve(t, handlers.Config{API: apiOf(&marked), Access: admins("t"), Now: func() time.Time { return time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC) }}) + "/api/v1"
 	for name, c := range map[string]struct {
 		method, path, body string
 		want               int
@@ -121,6 +133,10 @@ func TestAPIRequests(t *testing.T) {
 		"show resolved":        {"GET", "/incidents/inc_0", "", 200, `"id":"inc_0"`},
 		"show unknown":         {"GET", "/incidents/inc_2", "", 404, "No such incident"},
 		"ack":                  {"POST", "/incidents/inc_1/ack", `{"by":"ada"}`, 200, `inc_1`},
+		"assign":               {"POST", "/incidents/inc_1/assign", `{"by":"ada","to":"bob"}`, 200, `inc_1`},
+		"assign resolved":      {"POST", "/incidents/inc_0/assign", `{"by":"ada","to":"bob"}`, 409, "resolved already"},
+		"note":                 {"POST", "/incidents/inc_1/note", `{"by":"ada","text":"known"}`, 200, `inc_1`},
+		"empty note":           {"POST", "/incidents/inc_1/note", `{"by":"ada"}`, 422, "a note is one line"},
 		"ack late":             {"POST", "/incidents/inc_1/ack", `{"by":"late"}`, 202, `inc_1`},
 		"ack not stored":       {"POST", "/incidents/inc_1/ack", `{"by":"nobody can store"}`, 503, "could not be made durable"},
 		"ack by nobody":        {"POST", "/incidents/inc_1/ack", `{}`, 422, "must be named"},
@@ -139,7 +155,8 @@ func TestAPIRequests(t *testing.T) {
 		"silence for a while":  {"POST", "/silences", `{"match":"rule == \"a\"","for":"a while","by":"ada"}`, 422, "not a duration"},
 		"silence for NaN days": {"POST", "/silences", `{"match":"rule == \"a\"","for":"NaNd","by":"ada"}`, 422, "not a duration"},
 		"silence of gibberish": {"POST", "/silences", `{"match":"rul == \"a\"","for":"1h","by":"ada"}`, 422, `"code":"unknown-field"`},
-		"silence of unknown":   {"POST", "/silences", `{"incident":"inc_0","for":"1h","by":"ada"}`, 404, ""},
+		"silence of unknown":   {"POST", "/silences", `{"incident":"inc_9","for":"1h","by":"ada"}`, 404, ""},
+		"silence of resolved":  {"POST", "/silences", `{"incident":"inc_0","for":"1h","by":"ada"}`, 409, "resolved already"},
 		"expire":               {"DELETE", "/silences/full?by=ada", "", 204, ""},
 		"expire by nobody":     {"DELETE", "/silences/full", "", 422, ""},
 		"expire of the file":   {"DELETE", "/silences/file_1?by=ada", "", 409, "remove it there"},
@@ -170,11 +187,11 @@ func TestAPIRequests(t *testing.T) {
 
 func TestReloadOfAWrongFile(t *testing.T) {
 	var marked []rules.Action
-	shown := apiOf(&marked, "t")
+	shown := apiOf(&marked)
 	_, problems := rules.Load("rules.yaml", []byte("rules:\n  - {name: a, when: packetLost > 50}\n"))
 	file := backend.RulesFile{Problems: problems}
 	shown.Reload = func(context.Context) (backend.RulesFile, error) { return file, nil }
-	base := serve(t, handlers.Config{API: shown})
+	base := serve(t, handlers.Config{API: shown, Access: admins("t")})
 	a := ask(t, http.MethodPost, base+"/api/v1/rules/reload", "", "t")
 	if a.status != 422 || !strings.Contains(a.body, `"line":2`) || !strings.Contains(a.body, "did you mean packetsLost?") {
 		t.Errorf("answered %d %s", a.status, a.body)
@@ -194,9 +211,9 @@ func TestIncidentsInParts(t *testing.T) {
 		open[id] = rules.Incident{ID: id, State: rules.Firing, OpenedAt: noon.Add(time.Duration(i%3) * time.Nanosecond)}
 	}
 	var marked []rules.Action
-	shown := apiOf(&marked, "t")
+	shown := apiOf(&marked)
 	shown.Open = func() []rules.Incident { return slices.Collect(maps.Values(open)) }
-	base := serve(t, handlers.Config{API: shown}) + "/api/v1/incidents?state=open"
+	base := serve(t, handlers.Config{API: shown, Access: admins("t")}) + "/api/v1/incidents?state=open"
 	var part struct {
 		Incidents []rules.Incident
 		Next      string

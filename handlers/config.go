@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"callwatch/handlers/access"
 	"callwatch/handlers/api"
 	"callwatch/handlers/slackpreview"
 	"callwatch/normalizer"
@@ -25,18 +26,33 @@ type Config struct {
 	// is promised and the sender is told to try again.
 	Store func(ctx context.Context, b normalizer.Body) (id string, err error)
 
+	// Test normalizes a verified body of which nothing is kept, and returns how many events
+	// it becomes. nil: no tests.
+	Test func(b normalizer.Body) (events int, err error)
+
 	// PublicURL is scheme, host and the path prefix a proxy strips, under which
 	// providers call. Signatures that cover the URL are checked against it plus
 	// path and query. Empty: scheme and host of the request itself.
 	PublicURL string
 
+	// Starting answers 503 to all but webhooks and probes: the rest is not there yet.
+	Starting bool
+
 	// Dev accepts unsigned webhooks and needs no log-in and no token. Only for
 	// a listener on loopback: requests for another host are refused.
 	Dev bool
 
-	API          *api.API     // nil: no /api
-	Work         Work         // answers POST /api/v1/work/:name; nil: no such route
-	Interactions Interactions // answers POST /slack/interactions; nil: no such route
+	// ConsoleURL is where browsers find the console, where it is not under PublicURL.
+	ConsoleURL string
+
+	TLS Certificate // https on the listener; empty: plain http
+
+	Access access.Config // who may use API and console
+
+	API          *api.API                // nil: no /api
+	Work         Work                    // answers POST /api/v1/work/NAME
+	WorkRoles    map[string]access.Role  // the names of work, and the role that each needs
+	Interactions map[string]Interactions // answer POST /slack/interactions/NAME; that of "" is /slack/interactions
 
 	Preview slackpreview.Feed                   // feed of the page /slack in Dev; nil for none
 	Press   slackpreview.Presser                // what controls in the page's messages do; nil: they are shown disabled
@@ -54,6 +70,13 @@ type Config struct {
 // Provider is a provider with the operator's settings for it.
 type Provider struct {
 	normalizer.Provider
+	Keys     normalizer.Keys
+	Accounts []Account // beside the provider's own settings
+}
+
+// Account is one of several accounts of a provider, with the operator's settings for it.
+type Account struct {
+	Name string
 	Keys normalizer.Keys
 }
 
@@ -77,6 +100,7 @@ type Timeouts struct {
 // Observation is how one webhook request ended.
 type Observation struct {
 	Provider string // name of a known provider, else "unknown"
+	Account  string // whose keys verified it, or whose address was called; "" for none
 	Outcome  Outcome
 	Key      string        // which key verified it, "" for none
 	Bytes    int           // size of the body as far as it was read, inflated

@@ -86,7 +86,15 @@ func officePages(o *office) map[string]string {
 			id = in.ID
 		}
 	}
+	agent := event(950, "atoms", nil, "")
+	agent.STTLatencyMs, agent.LLMLatencyMs, agent.TTSLatencyMs, agent.TurnLatencyMs = new(180.0), new(640.0), new(220.0), new(1210.0)
+	for n := range 14 {
+		i := float64(n)
+		agent.Turns = append(agent.Turns, call.Turn{STTMs: new(160 + 3*i), LLMMs: new(420 + 35*i), TTSMs: new(200.0), LatencyMs: new(960 + 38*i)})
+	}
+	o.add(agent)
 	return map[string]string{
+		"call-agent": "/calls/atoms/" + agent.CallID, "incident-calls": "/calls?incident=" + id,
 		"overview": "/", "overview-week": "/?range=7d&by=codec", "calls": "/calls", "calls-found": "/calls?q=0187", "calls-none": "/calls?q=nobody",
 		"calls-filter": "/calls?filter=mos+%3C+3.5&sort=mos&range=7d", "calls-error": "/calls?filter=moss+%3C+3.5&since=x", "rule": "/rules/low-mos",
 		"rule-window": "/rules/share", "silences-edit": "/silences?match=rule+%3D%3D+%22low-mos%22",
@@ -133,6 +141,9 @@ func TestConsolePages(t *testing.T) {
 		if width := eval[int](ctx, t, `document.documentElement.scrollWidth`); width > 390 {
 			t.Errorf("%s is %d wide on a phone", name, width)
 		}
+		if eval[bool](ctx, t, `document.body.innerText.includes('%!')`) {
+			t.Errorf("%s: a number is not written as one", name)
+		}
 		if eval[bool](ctx, t, `document.querySelector('main img') !== null`) {
 			t.Errorf("%s: a provider's text became an element", name)
 		}
@@ -152,6 +163,10 @@ func settle(ctx context.Context, t *testing.T, name string) {
 		eventually(ctx, t, `document.querySelector('#link.live') !== null`)
 	case "call":
 		eventually(ctx, t, `document.querySelectorAll('[data-drawn]').length === 4`)
+	case "call-agent":
+		eventually(ctx, t, `document.querySelectorAll('svg.stages rect').length === 3 && document.querySelectorAll('svg.turns rect').length === 4 * 14 && document.querySelector('details.unknown') !== null`)
+	case "incident-calls":
+		eventually(ctx, t, `document.querySelectorAll('#rows tr').length > 0`)
 	case "rules", "filter-error", "calls", "calls-found", "calls-none", "calls-filter", "calls-error":
 		eventually(ctx, t, `document.querySelector('.editor') !== null`)
 	}
@@ -451,51 +466,95 @@ func TestConsoleTasks(t *testing.T) {
 	url := serve(t, handlers.Config{Dev: true, API: o.api()})
 	messages := chromedp.Console(ctx)
 	rows := func() int { return eval[int](ctx, t, `document.querySelectorAll('#rows tr').length`) }
-
-	// The calls of a number, by its last digits and from the keyboard.
-	open(ctx, t, url+"/")
-	keys(ctx, t, "/")
-	eventually(ctx, t, `document.activeElement.id === 'search'`)
-	eval[any](ctx, t, `document.activeElement.value = '+1 415 555 0187', 0`)
-	eval[any](ctx, t, `document.getElementById('search').form.requestSubmit(), 0`)
-	becomes(ctx, t, `location.pathname === '/calls' && document.readyState === 'complete'`)
-	if n := rows(); n != 1 || !eval[bool](ctx, t, `document.querySelector('#rows').innerText.includes('+14155550187')`) {
-		t.Errorf("the search shows %d calls", n)
+	clicks := 0
+	click := func(selector string) {
+		t.Helper()
+		clicks++
+		submits(ctx, t, selector)
+	}
+	incident := func() {
+		t.Helper()
+		click(`#overview .card .title`)
+		becomes(ctx, t, `location.pathname.startsWith('/incidents/')`)
+	}
+	for _, task := range []struct {
+		name   string
+		clicks int
+		do     func()
+	}{
+		{"the calls of a number, by one search from the keyboard", 0, func() {
+			keys(ctx, t, "/")
+			eventually(ctx, t, `document.activeElement.id === 'search'`)
+			eval[any](ctx, t, `document.activeElement.value = '+1 415 555 0187', 0`)
+			eval[any](ctx, t, `document.getElementById('search').form.requestSubmit(), 0`)
+			becomes(ctx, t, `location.pathname === '/calls' && document.readyState === 'complete'`)
+			if n := rows(); n != 1 || !eval[bool](ctx, t, `document.querySelector('#rows').innerText.includes('+14155550187')`) {
+				t.Errorf("the search shows %d calls", n)
+			}
+		}},
+		{"the worst region of the last 24 h and its calls", 1, func() {
+			worst := eval[string](ctx, t, `[...document.querySelectorAll('.heat .cell:is(.poor, .bad)')].sort((a, b) => parseFloat(b.querySelector('strong').textContent) - parseFloat(a.querySelector('strong').textContent))[0].getAttribute('href')`)
+			click(`.heat .cell[href="` + worst + `"]`)
+			becomes(ctx, t, `location.pathname === '/calls' && document.querySelectorAll('#rows tr').length > 0`)
+			if where := eval[string](ctx, t, `document.querySelector('#rows tr').innerText`); !strings.Contains(where, "telnyx") || !strings.Contains(where, "eu-west") || !strings.Contains(where, "bad") {
+				t.Errorf("the first call is %q", where)
+			}
+			open(ctx, t, url+"/calls"+eval[string](ctx, t, `location.search`))
+			if rows() == 0 {
+				t.Error("the address does not hold the view")
+			}
+		}},
+		{"all calls of an incident", 2, func() {
+			incident()
+			click(`.buttons a[href*="/calls?incident="]`)
+			becomes(ctx, t, `location.pathname === '/calls' && document.querySelectorAll('#rows tr').length > 0`)
+		}},
+		{"what differs between its good and bad calls", 1, func() {
+			incident()
+			reads(ctx, t, "How these calls differ")
+			becomes(ctx, t, `document.querySelectorAll('.lifts tbody tr').length > 0`)
+		}},
+		{"whether its alert was delivered", 1, func() {
+			incident()
+			reads(ctx, t, "delivered")
+			becomes(ctx, t, `document.querySelector('.delivery .health.good') !== null`)
+		}},
+		{"what a rule would have done last week", 3, func() {
+			click(`nav a[href="/rules"]`)
+			click(`th a[href="/rules/low-mos"]`)
+			reads(ctx, t, "As YAML")
+			click(`.buttons a[href*="#backtest"]`)
+			eventually(ctx, t, `document.getElementById('d-whole').value.includes('low-mos') && document.getElementById('d-since').value === '7d'`)
+			eventually(ctx, t, `document.getElementById('tested').innerText.includes('Both match the same calls')`)
+		}},
+		{"mute it for the night", 3, func() {
+			incident()
+			click(`a[href^="/silences?match="]`)
+			becomes(ctx, t, `location.pathname === '/silences' && document.getElementById('preview').innerText.includes('Would mute 1 of')`)
+			morning := time.Now().UTC().Add(9 * time.Hour).Truncate(time.Minute)
+			eval[any](ctx, t, `document.getElementById('until').value = '`+morning.Format("2006-01-02T15:04")+`', 0`)
+			click(`form[action="/silences"] button.primary`)
+			reads(ctx, t, "mutes 1 incident")
+			if made := o.api().Silences(); len(made) != 1 || !made[0].Until.Equal(morning) {
+				t.Errorf("silences %+v, want one until %v", made, morning)
+			}
+			submits(ctx, t, `form[action="/silences/expire"] button`)
+			reads(ctx, t, "Silence ended.")
+		}},
+	} {
+		clicks = 0
+		open(ctx, t, url+"/")
+		task.do()
+		if clicks != task.clicks || clicks > 3 {
+			t.Errorf("%s takes %d clicks, want %d and at most 3", task.name, clicks, task.clicks)
+		}
+	}
+	open(ctx, t, url+"/rules?run=1&whole=x") // as a link of another site: nothing runs
+	if eval[bool](ctx, t, `document.querySelector('form[action="/rules/backtest"]').hasAttribute('hx-trigger')`) {
+		t.Error("a backtest runs that nobody asked for")
 	}
 
-	// The worst region and its calls.
-	open(ctx, t, url+"/")
-	worst := eval[string](ctx, t, `[...document.querySelectorAll('.heat .cell:is(.poor, .bad)')].sort((a, b) => parseFloat(b.querySelector('strong').textContent) - parseFloat(a.querySelector('strong').textContent))[0].getAttribute('href')`)
-	submits(ctx, t, `.heat .cell[href="`+worst+`"]`)
-	becomes(ctx, t, `location.pathname === '/calls' && document.querySelectorAll('#rows tr').length > 0`)
-	if where := eval[string](ctx, t, `document.querySelector('#rows tr').innerText`); !strings.Contains(where, "telnyx") || !strings.Contains(where, "eu-west") || !strings.Contains(where, "bad") {
-		t.Errorf("the first call is %q", where)
-	}
-	address := eval[string](ctx, t, `location.search`)
-	open(ctx, t, url+"/calls"+address)
-	if rows() == 0 {
-		t.Error("the address does not hold the view")
-	}
-
-	// All calls of an incident, how they differ, and whether its alert was delivered.
-	open(ctx, t, url+"/")
-	submits(ctx, t, `#overview .card .title`)
-	becomes(ctx, t, `location.pathname.startsWith('/incidents/')`)
-	reads(ctx, t, "How these calls differ")
-	reads(ctx, t, "delivered")
-	submits(ctx, t, `.buttons a[href*="/calls?incident="]`)
-	becomes(ctx, t, `location.pathname === '/calls' && document.querySelectorAll('#rows tr').length > 0`)
-
-	// What a rule would have done last week.
-	open(ctx, t, url+"/rules")
-	submits(ctx, t, `th a[href="/rules/low-mos"]`)
-	reads(ctx, t, "As YAML")
-	submits(ctx, t, `.buttons a[href*="#backtest"]`)
-	eventually(ctx, t, `document.getElementById('d-whole').value.includes('low-mos')`)
-	press(ctx, t, `form[action="/rules/backtest"] button.primary`)
-	eventually(ctx, t, `document.getElementById('tested').innerText.includes('Both match the same calls')`)
-
-	// Mute it for the night: the form says what it would mute and keeps what is typed.
+	// The form says what it would mute and keeps what is typed.
 	open(ctx, t, url+"/silences?match=rule+%3D%3D+%22low-mos%22")
 	eventually(ctx, t, `document.getElementById('preview').innerText.includes('Would mute 3 of')`)
 	eval[any](ctx, t, `document.getElementById('until').value = '2020-01-01T07:00', document.getElementById('comment').value = 'night', 0`)
@@ -597,20 +656,38 @@ func TestCallsScan(t *testing.T) {
 	}
 }
 
-// TestOverviewPicture takes the picture that README shows, of a fleet with one bad
-// region: go test ./handlers -run OverviewPicture -screenshots ../docs/images.
+// TestOverviewPicture takes the pictures that README shows, of a fleet with one bad
+// region and of a bad call: go test ./handlers -run OverviewPicture -screenshots ../docs/images.
 func TestOverviewPicture(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("without -screenshots there is no picture")
 	}
 	ctx := browser(t)
-	o := newOffice(t)
-	o.fleet()
-	url := serve(t, handlers.Config{Dev: true, API: o.api()})
-	do(ctx, t, chromedp.EmulateViewport(1440, 1080))
-	open(ctx, t, url+"/")
-	png := do(ctx, t, chromedp.CaptureScreenshot())
-	if err := os.WriteFile(filepath.Join(*screenshots, "overview.png"), png, 0o644); err != nil {
-		t.Fatal(err)
+	take := func(o *office, name, path string, height int64) {
+		t.Helper()
+		url := serve(t, handlers.Config{Dev: true, API: o.api()})
+		do(ctx, t, chromedp.EmulateViewport(1440, height))
+		open(ctx, t, url+path)
+		settle(ctx, t, name)
+		png := do(ctx, t, chromedp.CaptureScreenshot())
+		if err := os.WriteFile(filepath.Join(*screenshots, name+".png"), png, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
+	fleet := newOffice(t)
+	fleet.fleet()
+	take(fleet, "overview", "/", 1080)
+	busy := newOffice(t)
+	busy.busy()
+	for _, e := range busy.events {
+		if len(e.Event.Intervals) > 0 {
+			bad := e.Event
+			bad.ID += "-numbers"
+			bad.From, bad.To, bad.Region, bad.Intervals = "+14155550187", "+12025550143", "us-east", nil
+			busy.add(bad)
+			take(busy, "call", "/calls/telnyx/"+bad.CallID, 870)
+			return
+		}
+	}
+	t.Error("no call has intervals")
 }

@@ -216,11 +216,9 @@ func figuresOf(rows []backend.CallRow, since, until time.Time) (f backend.Figure
 	f.Answered = backend.Rate{True: f.Calls * 9 / 10, Known: f.Calls, Of: f.Calls}
 	f.Failed.Known, f.Failed.Of, f.Bad.Of = f.Calls, f.Calls, f.Calls
 	for _, r := range []*backend.Rate{&f.Answered, &f.Failed, &f.Bad} {
-		if r.Of > 0 {
-			r.Low, r.High = new(float64(r.True)/float64(r.Of)), new(float64(r.True+r.Of-r.Known)/float64(r.Of))
-		}
 		if r.Known > 0 {
 			r.OfKnown = new(float64(r.True) / float64(r.Known))
+			r.Low, r.High = r.OfKnown, r.OfKnown
 		}
 	}
 	f.MOS, f.LossPct, f.TurnMs = spread(scores), spread(loss), spread(turns)

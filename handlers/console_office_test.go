@@ -125,8 +125,11 @@ func (o *office) api() *api.API {
 		},
 		Silences: func() []rules.Silence { return look(o, o.engine.Silences) },
 		Health:   func() []rules.Health { return look(o, o.engine.Healths) },
+		Keys: func(rule string) []rules.KeyHealth {
+			return look(o, func() []rules.KeyHealth { return o.engine.KeyHealths(rule) })
+		},
 		Rules: func() backend.RulesFile {
-			return backend.RulesFile{Path: "rules.yaml", Rules: len(o.set.Rules), LoadedAt: time.Now(), Source: []byte(officeRules), Digest: o.set.Digest}
+			return backend.RulesFile{Path: "rules.yaml", Rules: len(o.set.Rules), LoadedAt: time.Now(), Sources: []rules.Source{{Name: "rules.yaml", Text: []byte(officeRules)}}, Digest: o.set.Digest}
 		},
 		Progress: func() backend.Progress { return backend.Progress{} },
 		Mark:     o.mark,
@@ -141,7 +144,7 @@ func (o *office) history() *backend.History {
 				return backend.Ends{Events: o.seq, Transitions: uint64(len(o.transitions))}
 			}), nil
 		},
-		Call: o.call, Explain: o.explain, Try: o.try, Check: rules.LoadContext, Backtest: o.backtest, Incident: o.incident,
+		Call: o.call, Explain: o.explain, Try: o.try, Turn: func(context.Context) (func(), error) { return func() {}, nil }, Check: rules.LoadSources, Backtest: o.backtest, Incident: o.incident,
 		Body: func(_ context.Context, id string) (backend.Body, error) {
 			if id == "gone" {
 				return backend.Body{}, backend.ErrNotFound
@@ -156,7 +159,7 @@ func (o *office) history() *backend.History {
 				n := len(o.dead)
 				o.dead = slices.DeleteFunc(o.dead, func(d backend.DeadLetter) bool { return ids == nil || slices.Contains(ids, d.RawID) })
 				o.replayed = append(o.replayed, ids...)
-				return backend.Replayed{Tried: n - len(o.dead), Mended: n - len(o.dead)}
+				return backend.Replayed{Tried: n - len(o.dead), Fixed: n - len(o.dead)}
 			}), nil
 		},
 		Status: func(context.Context) backend.Status {
@@ -290,12 +293,8 @@ func (o *office) try(ctx context.Context, expr string, k call.Key) (rules.Explan
 }
 
 func (o *office) backtest(_ context.Context, q backend.BacktestQuery, _ func(done, total uint64)) (backtest.Report, error) {
-	set, problems := rules.Load("draft", []byte(q.Rules))
-	if problems.Errors() {
-		return backtest.Report{}, problems
-	}
 	return look(o, func() backtest.Report {
-		test := backtest.New(set, backtest.Options{Baseline: o.set})
+		test := backtest.New(q.Rules, backtest.Options{Baseline: o.set})
 		for _, e := range o.events {
 			test.Event(e.At, &e.Event)
 		}

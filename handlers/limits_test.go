@@ -294,7 +294,7 @@ func TestSlowStrangers(t *testing.T) {
 	const budget, perKind = 16 << 20, 600
 	s := listen(t, handlers.Config{
 		Limits: handlers.Limits{InFlight: budget}, Timeouts: handlers.Timeouts{Header: time.Minute, Read: time.Minute},
-		API: &api.API{}, Interactions: func(context.Context, http.Header, []byte) (int, []byte) { return 200, nil },
+		API: &api.API{}, Interactions: map[string]handlers.Interactions{"": func(context.Context, http.Header, []byte) (int, []byte) { return 200, nil }},
 	})
 	part := strings.Repeat("a=b&", 100<<8) // 100 KB of a megabyte
 	kinds := []string{

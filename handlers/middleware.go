@@ -7,7 +7,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -68,6 +70,17 @@ func (a *app) guard(next echo.HandlerFunc, c echo.Context) (err error) {
 	return next(c)
 }
 
+// wholePath answers 404 where the parameter at the end of a route took in slashes: the
+// router gives it the rest of the path. A slash within an id comes escaped.
+func wholePath(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if !isWebhook(c) && !strings.HasSuffix(c.Path(), "*") && slices.ContainsFunc(c.ParamValues(), func(v string) bool { return strings.Contains(v, "/") }) {
+			return echo.ErrNotFound
+		}
+		return next(c)
+	}
+}
+
 // fixedHeader is a header that answers have, its name in the canonical form.
 type fixedHeader struct {
 	name   string
@@ -108,9 +121,15 @@ func secureHeaders() echo.MiddlewareFunc {
 // are free of it where their signature protects them.
 func (a *app) sameSite() echo.MiddlewareFunc {
 	protection := http.NewCrossOriginProtection()
+	for _, address := range []string{a.PublicURL, a.ConsoleURL} {
+		// A proxy may call us by another name than browsers call it.
+		if u, err := url.Parse(address); err == nil && u.Host != "" {
+			_ = protection.AddTrustedOrigin(u.Scheme + "://" + u.Host) // well-formed
+		}
+	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc { // called for each request
 		return func(c echo.Context) error {
-			if (isWebhook(c) || c.Path() == "/slack/interactions") && !a.Dev {
+			if (isWebhook(c) || strings.HasPrefix(c.Path(), interactionsPath)) && !a.Dev {
 				return next(c)
 			}
 			if err := protection.Check(c.Request()); err != nil {
@@ -184,4 +203,23 @@ func (s *sampler) pass(kind string, now time.Time) (held int, ok bool) {
 	}
 	s.kinds[kind] = sampled{next: now.Add(time.Second)}
 	return k.held, true
+}
+
+// scrapesAtOnce bounds what everybody may ask of the metrics.
+const scrapesAtOnce = 8
+
+// atMost answers 503 to more than so many requests at a time.
+func atMost(n int) echo.MiddlewareFunc {
+	slots := make(chan struct{}, n)
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			select {
+			case slots <- struct{}{}:
+			default:
+				return overloaded()
+			}
+			defer func() { <-slots }()
+			return next(c)
+		}
+	}
 }

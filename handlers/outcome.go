@@ -23,6 +23,14 @@ const (
 	Broken          Outcome = "internal_error"    // 503, a fault in callwatch itself
 )
 
+// Outcomes are all there are.
+func Outcomes() []Outcome {
+	return []Outcome{
+		Accepted, Unverified, UnknownProvider, ProviderOff, BadType, BadEncoding, TooLarge, BadSignature, Stale,
+		Incomplete, Overloaded, Unavailable, Broken,
+	}
+}
+
 // ok says whether the webhook is ours now.
 func (o Outcome) ok() bool { return o == Accepted || o == Unverified }
 

@@ -15,7 +15,7 @@ import (
 // Profiles tell what is in memory: they are as closed as the API.
 func TestProfilesAccess(t *testing.T) {
 	var marked []rules.Action
-	open := serve(t, handlers.Config{API: apiOf(&marked, "t0ken")})
+	open := serve(t, handlers.Config{API: apiOf(&marked), Access: admins("t0ken")})
 	off := serve(t, handlers.Config{API: apiOf(&marked)})
 	dev := serve(t, handlers.Config{API: apiOf(&marked), Dev: true})
 	without := serve(t, handlers.Config{})
@@ -50,7 +50,7 @@ func TestProfilesAccess(t *testing.T) {
 // A profile may take longer than other answers.
 func TestProfileOutlastsTheWriteTimeout(t *testing.T) {
 	var marked []rules.Action
-	base := serve(t, handlers.Config{API: apiOf(&marked, "t0ken"), Timeouts: shortTimeouts()})
+	base := serve(t, handlers.Config{API: apiOf(&marked), Access: admins("t0ken"), Timeouts: shortTimeouts()})
 	a := ask(t, http.MethodGet, base+"/debug/pprof/profile?seconds=1", "", "t0ken")
 	z, err := gzip.NewReader(strings.NewReader(a.body))
 	if a.status != http.StatusOK || err != nil {

@@ -3,9 +3,12 @@ package handlers_test
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"callwatch/handlers"
 )
@@ -53,6 +56,88 @@ func TestProbes(t *testing.T) {
 	}
 	if got := send(t, "POST", base+"/livez", "", map[string]string{"Origin": "https://evil.example"}); got.status != 403 {
 		t.Errorf("POST /livez from another site: %d", got.status)
+	}
+}
+
+// While callwatch starts webhooks are taken, probes tell it, and everything else is to be asked
+// again.
+func TestStarting(t *testing.T) {
+	var kept memory
+	base := serve(t, handlers.Config{
+		Starting: true, Store: kept.store,
+		Ready: func(context.Context) handlers.Readiness {
+			return handlers.Readiness{Starting: true, Checks: []handlers.Check{{Name: "store", State: handlers.Failing}}}
+		},
+	})
+	if got := send(t, "POST", base+"/webhooks/tokened/"+url.PathEscape(urlToken), "{}", nil); got.status != 200 || len(kept.all()) != 1 {
+		t.Errorf("a webhook: %d %s", got.status, got.body)
+	}
+	for _, tc := range []struct {
+		method, path string
+		status       int
+		want         string
+	}{
+		{"GET", "/livez", 200, "live"},
+		{"GET", "/readyz", 503, `{"status":"starting: taking webhooks"}`},
+		{"GET", "/", 503, "is starting"},
+		{"GET", "/calls", 503, "is starting"},
+		{"GET", "/metrics", 503, "is starting"},
+		{"POST", "/api/v1/silences", 503, "is starting"},
+		{"POST", "/slack/interactions", 503, "is starting"},
+		{"GET", "/webhooks/tokened", 405, "Method not allowed"},
+		{"POST", "/webhooks/nobody", 404, "Unknown provider"},
+	} {
+		got := send(t, tc.method, base+tc.path, "", nil)
+		if got.status != tc.status || !strings.Contains(got.body, tc.want) || (got.status == 503) != (got.header.Get("Retry-After") != "") {
+			t.Errorf("%s %s: %d %s, Retry-After %q", tc.method, tc.path, got.status, got.body, got.header.Get("Retry-After"))
+		}
+	}
+}
+
+// Everybody may ask for metrics and readiness, and what it costs is bounded however many ask.
+func TestProbesOfManyAtOnce(t *testing.T) {
+	var scrapes, looks, most atomic.Int64
+	release := make(chan struct{})
+	base := serve(t, handlers.Config{
+		Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			most.Store(max(most.Load(), scrapes.Add(1)))
+			defer scrapes.Add(-1)
+			<-release
+		}),
+		Ready: func(context.Context) handlers.Readiness {
+			looks.Add(1)
+			<-release
+			return handlers.Readiness{}
+		},
+	})
+	const askers = 60
+	var refused, served, ready atomic.Int64
+	var all sync.WaitGroup
+	for range askers {
+		all.Go(func() {
+			switch got := send(t, "GET", base+"/metrics", "", nil); {
+			case got.status == 200:
+				served.Add(1)
+			case got.status == 503 && got.header.Get("Retry-After") != "":
+				refused.Add(1)
+			}
+		})
+		all.Go(func() {
+			if got := send(t, "GET", base+"/readyz", "", nil); got.status == 200 {
+				ready.Add(1)
+			}
+		})
+	}
+	for deadline := time.Now().Add(20 * time.Second); refused.Load() < askers-8 && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	close(release)
+	all.Wait()
+	if most.Load() != 8 || served.Load() != 8 || refused.Load() != askers-8 {
+		t.Errorf("%d scrapes at a time, %d served, %d refused", most.Load(), served.Load(), refused.Load())
+	}
+	if ready.Load() != askers || looks.Load() > askers/2 {
+		t.Errorf("%d are told ready, after %d looks", ready.Load(), looks.Load())
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"callwatch/handlers/access"
 	"callwatch/handlers/api"
 	"callwatch/rules"
 )
@@ -36,6 +37,10 @@ func problemOf(err error) *problem {
 	if errors.As(err, &d) {
 		return &problem{status: d.Status, title: d.Title, detail: d.Detail, problems: d.Problems}
 	}
+	var r *access.Refusal
+	if errors.As(err, &r) {
+		return &problem{status: r.Status, title: r.Title, detail: r.Detail}
+	}
 	var he *echo.HTTPError
 	if errors.As(err, &he) {
 		switch he.Code {
@@ -55,6 +60,9 @@ func (a *app) answerError(err error, c echo.Context) {
 		return
 	}
 	p := problemOf(err)
+	if a.Starting && errors.Is(err, echo.ErrNotFound) {
+		p = &problem{status: http.StatusServiceUnavailable, title: "Starting", detail: "callwatch is starting: webhooks are taken, everything else answers when the store is open."}
+	}
 	h := c.Response().Header()
 	switch p.status {
 	case http.StatusUnauthorized:
@@ -80,7 +88,7 @@ func (a *app) answerError(err error, c echo.Context) {
 }
 
 // programPaths are where programs call: they are never answered with a page.
-var programPaths = []string{"/webhooks", api.Prefix, "/slack/interactions", "/livez", "/readyz", "/metrics", "/version"}
+var programPaths = []string{"/webhooks", api.Prefix, interactionsPath, "/livez", "/readyz", "/metrics", "/version"}
 
 // wantsPage says whether a person waits for the answer to a request.
 func wantsPage(r *http.Request) bool {

@@ -2,11 +2,13 @@ package handlers
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 
 	"callwatch/handlers/limits"
 )
@@ -19,6 +21,8 @@ const maxHeaderBytes = 16 << 10
 type Server struct {
 	listener net.Listener
 	http     *http.Server
+	inFlight *limits.Budget
+	handler  atomic.Pointer[http.Handler]
 }
 
 // Listen opens the address; requests wait until Serve is called.
@@ -29,24 +33,37 @@ func Listen(addr string, c Config) (*Server, error) {
 		return nil, fmt.Errorf("listen for webhooks: %w", err)
 	}
 	inFlight := limits.NewBudget(c.Limits.InFlight)
+	secured, err := c.TLS.open(c.Log)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	bounded := inFlight.Listen(l, limits.Connections(c.Limits.Conns))
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Server{
-		listener: bounded,
-		http: &http.Server{
-			Handler:           routes(c, inFlight),
-			ReadHeaderTimeout: c.Timeouts.Header,
-			ReadTimeout:       c.Timeouts.Read,
-			WriteTimeout:      c.Timeouts.Write,
-			IdleTimeout:       c.Timeouts.Idle,
-			MaxHeaderBytes:    maxHeaderBytes,
-			BaseContext:       func(net.Listener) context.Context { return ctx },
-			ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
-		},
+	s := &Server{listener: bounded, inFlight: inFlight}
+	s.http = &http.Server{
+		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*s.handler.Load()).ServeHTTP(w, r) }),
+		ReadHeaderTimeout: c.Timeouts.Header,
+		ReadTimeout:       c.Timeouts.Read,
+		WriteTimeout:      c.Timeouts.Write,
+		IdleTimeout:       c.Timeouts.Idle,
+		MaxHeaderBytes:    maxHeaderBytes,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 	}
+	s.Use(c)
 	bounded.Attach(s.http)
+	if secured != nil {
+		s.listener = tls.NewListener(bounded, secured)
+	}
 	s.http.RegisterOnShutdown(cancel) // ends the console streams; a webhook in hand is still stored
 	return s, nil
+}
+
+// Use answers new requests with another configuration. The limits of connections and of
+// what is in flight, and the timeouts, stay those of Listen.
+func (s *Server) Use(c Config) {
+	h := routes(c.withDefaults(), s.inFlight)
+	s.handler.Store(&h)
 }
 
 // Addr is the address that was opened.

@@ -14,15 +14,18 @@ import (
 func TestInteractionsGetHeaderAndExactBody(t *testing.T) {
 	var signature, got string
 	server := httptest.NewServer(handlers.New(handlers.Config{
-		Interactions: func(_ context.Context, h http.Header, body []byte) (int, []byte) {
-			signature, got = h.Get("X-Slack-Signature"), string(body)
-			return http.StatusUnauthorized, []byte("no")
+		Interactions: map[string]handlers.Interactions{
+			"": func(_ context.Context, h http.Header, body []byte) (int, []byte) {
+				signature, got = h.Get("X-Slack-Signature"), string(body)
+				return http.StatusUnauthorized, []byte("no")
+			},
+			"emea": func(context.Context, http.Header, []byte) (int, []byte) { return http.StatusOK, []byte("emea") },
 		},
 	}))
 	defer server.Close()
-	post := func(body string) (int, string) {
+	postTo := func(path, body string) (int, string) {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/slack/interactions", strings.NewReader(body))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,11 +39,18 @@ func TestInteractionsGetHeaderAndExactBody(t *testing.T) {
 		answer, _ := io.ReadAll(res.Body)
 		return res.StatusCode, string(answer)
 	}
+	post := func(body string) (int, string) { return postTo("/slack/interactions", body) }
 	if status, answer := post("payload=%7B%7D+x"); status != 401 || answer != "no" || signature != "v0=1" || got != "payload=%7B%7D+x" {
 		t.Errorf("answered %d %q; handed over %q and %q", status, answer, signature, got)
 	}
 	if status, _ := post(strings.Repeat("x", 2<<20)); status != http.StatusRequestEntityTooLarge {
 		t.Errorf("2 MiB: %d", status)
+	}
+	if status, answer := postTo("/slack/interactions/emea", "payload=x"); status != http.StatusOK || answer != "emea" {
+		t.Errorf("another workspace: %d %q", status, answer)
+	}
+	if status, _ := postTo("/slack/interactions/apac", "payload=x"); status != http.StatusNotFound {
+		t.Errorf("a workspace that is not there: %d", status)
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"callwatch/call"
+	"callwatch/handlers/access"
 	"callwatch/normalizer"
 )
 
@@ -27,20 +29,30 @@ type reception struct {
 	Observation
 	id  string
 	err error
+
+	tested  bool // a test that was verified
+	events  int  // of a test
+	guesses bool // the sender has shown too many wrong tokens
 }
 
 // webhook takes one webhook: verify, store, answer. 200 means it is durable.
 func (a *app) webhook(c echo.Context) error {
 	start := a.Now()
 	got := a.receive(c)
+	if got.tested {
+		return a.answerTest(c, got)
+	}
 	got.Took, got.ID = a.Now().Sub(start), got.id
 	a.Observe(got.Observation)
 	if !got.Outcome.ok() {
 		a.logRejected(c, got)
+		if got.guesses {
+			return access.TooManyGuesses(c, access.ProgramLimit)
+		}
 		return got.Outcome.problem()
 	}
 	if ctx := c.Request().Context(); a.Log.Enabled(ctx, slog.LevelDebug) {
-		a.Log.LogAttrs(ctx, slog.LevelDebug, "webhook stored", slog.String("provider", got.Provider), slog.String("raw", got.id),
+		a.Log.LogAttrs(ctx, slog.LevelDebug, "webhook stored", slog.String("provider", call.Source(got.Provider, got.Account)), slog.String("raw", got.id),
 			slog.String("request", requestID(c)), slog.String("outcome", string(got.Outcome)), slog.String("key", got.Key), slog.Int("bytes", got.Bytes), slog.Duration("took", got.Took))
 	}
 	answer, err := json.Marshal(accepted{"accepted", got.id})
@@ -63,7 +75,9 @@ func (a *app) receive(c echo.Context) (got reception) {
 		return got
 	}
 	got.Provider = p.Name
-	if !a.Dev && !p.Verifiable(p.Keys) {
+	to := p.addressee(c)
+	got.Account = to.only()
+	if !a.Dev && !to.verifiable(p.Provider) {
 		got.Outcome = ProviderOff
 		return got
 	}
@@ -74,9 +88,15 @@ func (a *app) receive(c echo.Context) (got reception) {
 		return got
 	}
 
-	given := token(c, p.Keys)
-	if !a.Dev && normalizer.Refused(p.Provider, given, p.Keys) {
+	if !a.Dev && to.refuses(p.Provider) {
 		got.Outcome, got.err = BadSignature, normalizer.ErrSignature
+		got.guesses = a.gate.Guesses.Wrong(c.RealIP(), access.ProgramLimit, a.Now())
+		return got
+	}
+	test := r.Header.Get(TestHeader) != ""
+	if test && !a.mayTest(c) {
+		got.Outcome, got.err = BadSignature, normalizer.ErrSignature
+		got.guesses = a.gate.Guesses.Wrong(c.RealIP(), access.ProgramLimit, a.Now())
 		return got
 	}
 	held := a.inFlight.Grant(r.Context())
@@ -89,13 +109,21 @@ func (a *app) receive(c echo.Context) (got reception) {
 	if mediaType == "" {
 		mediaType = guessType(body)
 	}
-	hook, outcome, err := a.verify(p, &normalizer.Request{
-		URL: a.calledURL(r), Header: r.Header, Body: body, Token: given,
+	hook, outcome, err := a.verify(p, &to, &normalizer.Request{
+		URL: a.calledURL(r), Header: r.Header, Body: body, Token: to.token,
 		ReceivedAt: a.Now().UTC(), ContentType: mediaType,
 	})
 	got.Outcome, got.err = outcome, err
+	if outcome == BadSignature && to.token != "" {
+		got.guesses = a.gate.Guesses.Wrong(c.RealIP(), access.ProgramLimit, a.Now())
+	}
 	if outcome.ok() {
-		got.Key = hook.Body().Key
+		got.Key, got.Account = hook.Body().Key, hook.Body().Account
+		if test && a.Test != nil {
+			got.events, got.err = a.Test(hook.Body())
+			got.tested = true
+			return got
+		}
 		a.store(r.Context(), hook, &got)
 	}
 	return got
@@ -110,14 +138,15 @@ func (a *app) store(ctx context.Context, hook normalizer.Webhook, got *reception
 	}
 }
 
-// verify decides by the provider's keys. Development takes what they refuse. An
+// verify decides by the keys of the accounts. Development takes what they refuse. An
 // error that is no verdict on the signature is our own fault.
-func (a *app) verify(p Provider, r *normalizer.Request) (normalizer.Webhook, Outcome, error) {
-	hook, err := normalizer.Verify(p.Provider, r, p.Keys)
+func (a *app) verify(p Provider, to *addressee, r *normalizer.Request) (normalizer.Webhook, Outcome, error) {
+	r.Account = to.only()
+	hook, err := to.verify(p.Provider, r)
 	if plain := plainURL(r.URL); p.SignsURL && errors.Is(err, normalizer.ErrSignature) && plain != r.URL {
 		signed := *r
 		signed.URL = plain
-		hook, err = normalizer.Verify(p.Provider, &signed, p.Keys)
+		hook, err = to.verify(p.Provider, &signed)
 	}
 	switch {
 	case err == nil:
@@ -161,18 +190,15 @@ func (a *app) calledURL(r *http.Request) string {
 	return base + r.URL.RequestURI()
 }
 
-// token is the URL token: the path segment, or the password of basic
-// authentication. A slash behind the segment is not of it, unless a configured
-// token ends so.
-func token(c echo.Context, k normalizer.Keys) string {
-	t := plainParam(c, "token")
-	if trimmed, ok := strings.CutSuffix(c.Param("token"), "/"); ok && !slices.ContainsFunc(k[normalizer.URLToken], func(s string) bool { return strings.HasSuffix(s, "/") }) {
-		t = unescaped(c, trimmed)
+// token is the URL token of the path. A slash behind the segment is not of it, unless a
+// configured token ends so.
+func token(c echo.Context, accounts []Account) string {
+	trimmed, ok := strings.CutSuffix(c.Param("token"), "/")
+	ends := func(s string) bool { return strings.HasSuffix(s, "/") }
+	if ok && !slices.ContainsFunc(accounts, func(a Account) bool { return slices.ContainsFunc(a.Keys[normalizer.URLToken], ends) }) {
+		return unescaped(c, trimmed)
 	}
-	if t == "" {
-		_, t, _ = c.Request().BasicAuth()
-	}
-	return t
+	return plainParam(c, "token")
 }
 
 // plainParam is a parameter of the path less the escapes with which the router
@@ -196,7 +222,7 @@ func (a *app) logRejected(c echo.Context, got reception) {
 		log = a.Log.Error
 	}
 	if suppressed, ok := a.rejections.pass(got.Provider+" "+string(got.Outcome), a.Now()); ok {
-		log("webhook refused", "provider", got.Provider, "outcome", string(got.Outcome), "bytes", got.Bytes,
+		log("webhook refused", "provider", call.Source(got.Provider, got.Account), "outcome", string(got.Outcome), "bytes", got.Bytes,
 			"err", got.err, "request", requestID(c), "remote", c.RealIP(), "suppressed", suppressed)
 	}
 }

@@ -34,7 +34,7 @@ var otherSubjects = []string{
 }
 
 // recordingMembers are of a recording in a callback without a call; with a call
-// they may stand in the callback of its end too.
+// they may be in the callback of its end too.
 var recordingMembers = []string{"RecordingSid", "RecordingUrl"}
 
 // CallbackOf tells a callback's kind: by CallbackSource where it has one, else by

@@ -144,3 +144,9 @@ func causeRows() []causeRow {
 		{825, "REJECT_ALL", ClassUser, Info},
 	}
 }
+
+// CauseCode is the number of a cause by FreeSWITCH's name of it, in any case.
+func CauseCode(name string) (int64, bool) {
+	row, ok := causeNamed(strings.ToLower(name))
+	return row.code, ok
+}

@@ -43,7 +43,7 @@ func Events(p Provider, b *Body, o Options) ([]call.Event, error) {
 // finish completes an event that a provider's mapping began: identity, times,
 // numbers in E.164, hangup class, derived facts, MOS, bounded raw.
 func finish(e *call.Event, p Provider, b *Body, o Options, i int) {
-	e.Provider, e.RawID = p.Name, b.RawID
+	e.Provider, e.Account, e.RawID = p.Name, b.Account, b.RawID
 	e.ReceivedAt = b.ReceivedAt
 	if b.CallID != "" {
 		e.CallID = b.CallID
@@ -51,7 +51,7 @@ func finish(e *call.Event, p Provider, b *Body, o Options, i int) {
 	if !identifies(e.ID) {
 		e.ID = contentID(b, i)
 	}
-	e.ID = p.Name + ":" + e.ID
+	e.ID = call.Source(p.Name, b.Account) + ":" + e.ID
 	if e.OccurredAt.IsZero() {
 		if e.OccurredAt = e.EndedAt; e.OccurredAt.IsZero() {
 			e.OccurredAt = b.ReceivedAt
@@ -67,7 +67,7 @@ func finish(e *call.Event, p Provider, b *Body, o Options, i int) {
 	boundRaw(e.Raw)
 }
 
-// identifies says whether an identity can stand in a header of a message: known,
+// identifies says whether an identity can be in a header of a message: known,
 // printable ASCII without blanks, and not endless.
 func identifies(id string) bool {
 	return id != "" && len(id) <= 256 && strings.IndexFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) < 0

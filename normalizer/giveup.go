@@ -20,13 +20,13 @@ type givenUp struct {
 
 // GiveUp is the record that a call's report is no longer waited for. Of one call
 // there is one event, however often the record is stored.
-func GiveUp(provider, callID string, endedAt, now time.Time) (Body, error) {
-	bytes, err := json.Marshal(givenUp{callID, endedAt})
+func GiveUp(k call.Key, endedAt, now time.Time) (Body, error) {
+	bytes, err := json.Marshal(givenUp{k.CallID, endedAt})
 	if err != nil {
 		return Body{}, fmt.Errorf("give up the report of a call: %w", err)
 	}
 	return Body{
-		Provider: provider, Source: Fetched, ContentType: givenUpType, CallID: callID,
+		Provider: k.Provider, Account: k.Account, Source: Fetched, ContentType: givenUpType, CallID: k.CallID,
 		Bytes: bytes, ReceivedAt: now,
 	}, nil
 }

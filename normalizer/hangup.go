@@ -132,3 +132,19 @@ func sipCause(code *int64) (Cause, bool) {
 		return Cause{}, false
 	}
 }
+
+// CauseOf is a cause of a class, with the severity of that name: harmless, info, warning,
+// critical, or "" for warning. false for another name.
+func CauseOf(class, severity string) (Cause, bool) {
+	switch severity {
+	case "harmless":
+		return Cause{Class: class, Severity: harmless}, true
+	case "info":
+		return Cause{Class: class, Severity: Info}, true
+	case "", "warning":
+		return Cause{Class: class, Severity: warning}, true
+	case "critical":
+		return Cause{Class: class, Severity: critical}, true
+	}
+	return Cause{}, false
+}

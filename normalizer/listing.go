@@ -24,7 +24,7 @@ const (
 var errElsewhere = errors.New("the next page leads elsewhere")
 
 // AskAbout is the request for a report about a call: a path with an id for each %s.
-// None where one of the ids cannot stand in a path.
+// None where one of the ids cannot be in a path.
 func AskAbout(callID, format string, ids ...string) []Ask {
 	segments := make([]any, len(ids))
 	for i, id := range ids {

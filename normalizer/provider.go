@@ -119,6 +119,15 @@ func (p Provider) EnvName(setting string) string {
 	return "CALLWATCH_" + strings.ToUpper(p.Name) + "_" + setting
 }
 
+// EnvNameOf is the environment variable of a setting of one of the provider's accounts;
+// EnvName where the account is "".
+func (p Provider) EnvNameOf(account, setting string) string {
+	if account == "" {
+		return p.EnvName(setting)
+	}
+	return "CALLWATCH_" + strings.ToUpper(p.Name) + "__" + strings.ToUpper(strings.ReplaceAll(account, "-", "_")) + "__" + setting
+}
+
 // Keys are the configured values by setting name. A verification secret may
 // have several values while it is being rotated.
 type Keys map[string][]string
@@ -142,6 +151,7 @@ type Request struct {
 	Token       string // path segment or basic-auth password, "" for none
 	ReceivedAt  time.Time
 	ContentType string
+	Account     string // whose keys are tried; "" for the provider's own settings
 
 	// Signed is set by a provider's Verify: what its signature covers beside the body
 	// and the URL, such as a timestamp. A request that differs in it is another one.
@@ -182,6 +192,7 @@ type Identity struct {
 // Body is a stored body with what a normalizer needs beside it.
 type Body struct {
 	Provider    string
+	Account     string // of the provider; "" where its settings name none
 	Source      Source
 	ContentType string
 	Header      map[string]string // the few headers a normalizer reads; never credentials

@@ -109,7 +109,7 @@ func atMost(v any) int {
 
 // plain is a decoded value with numbers as float64, as they are after any JSON
 // round trip, or as texts where an integer would lose digits. Objects and lists
-// are changed where they stand, and objects lose their private members; changed
+// are changed where they are, and objects lose their private members; changed
 // is false for what is the same value as before.
 func plain(v any) (_ any, changed bool) {
 	switch v := v.(type) {

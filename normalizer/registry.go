@@ -22,7 +22,7 @@ func (r Registry) Names() []string {
 	return names
 }
 
-// With returns a copy of the registry in which the provider stands instead of the one of
+// With returns a copy of the registry in which the provider replaces the one of
 // its name, or behind the others.
 func (r Registry) With(p Provider) Registry {
 	changed := append(Registry(nil), r...)

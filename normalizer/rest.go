@@ -29,7 +29,7 @@ type REST struct {
 	// none for an event that needs nothing more. It is asked of every event but
 	// imported, corrected and fetched ones, and of what a list told of a missed call.
 	Wants func(e *call.Event, k Keys) []Ask
-	// Holds says how much of what was asked for stands in an answer of status 200.
+	// Holds says how much of what was asked for is in an answer of status 200.
 	Holds func(a Ask, answer []byte) Holding
 	// Complete says whether what is known of the call, a fold of its events, is
 	// all that the provider will tell: fetching ends, but for an Ask that is Again.

@@ -4,8 +4,15 @@ import (
 	"crypto/hmac"
 	"crypto/sha1" //nolint:gosec // fixed by the providers' schemes
 	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"hash"
+	"net/url"
+	"slices"
 	"strconv"
+	"strings"
+
+	"callwatch/normalizer/lenient"
 )
 
 // HmacOf is the HMAC of the parts, one after the other.
@@ -34,4 +41,49 @@ func TryKeys(k Keys, setting string, match func(key string) bool) (string, error
 		return "", ErrSignature
 	}
 	return name, nil
+}
+
+// BodyDigest is the SHA-256 of a body.
+func BodyDigest(body []byte) [sha256.Size]byte { return sha256.Sum256(body) }
+
+// VerifyURLSignature checks the signature of the TwiML family: the base64 HMAC of the URL and, for a form, each name and value in the order of the names. The URL of another
+// body carries its digest as bodySHA256, and is signed alone; so a form without pairs, or
+// a body without digest, is refused. The port of the scheme may be in the URL or not
+// (twilio/twilio-go client/request_validator.go).
+func VerifyURLSignature(r *Request, k Keys, setting, given string, algorithm func() hash.Hash) (string, error) {
+	sum, err := base64.StdEncoding.DecodeString(given)
+	if err != nil || len(sum) == 0 {
+		return "", ErrSignature
+	}
+	var pairs []byte
+	if IsForm(r.ContentType, r.Body) {
+		form, err := lenient.ReadForm(r.Body)
+		if err != nil || len(form) == 0 {
+			return "", ErrSignature
+		}
+		pairs = form.Signed()
+	} else {
+		digest, err := hex.DecodeString(DigestInURL(r.URL))
+		if have := BodyDigest(r.Body); err != nil || !hmac.Equal(digest, have[:]) {
+			return "", ErrSignature
+		}
+	}
+	addresses := PortVariants(r.URL)
+	return TryKeys(k, setting, func(key string) bool {
+		return slices.ContainsFunc(addresses, func(address string) bool { // which of them was signed is no secret
+			return hmac.Equal(sum, HmacOf(algorithm, []byte(key), []byte(address), pairs))
+		})
+	})
+}
+
+// DigestInURL is the digest of the body that a signed URL carries, "" for none.
+func DigestInURL(address string) string {
+	if !strings.Contains(address, "?") {
+		return ""
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Query().Get("bodySHA256")
 }

@@ -9,14 +9,14 @@ import (
 const unconfirmedRaw = "unconfirmed"
 
 // confirm makes of what a provider that cannot sign has pushed a mere hint, and
-// of what was fetched of a call that is over its end. The facts of a hint stand
+// of what was fetched of a call that is over its end. The facts of a hint are
 // under raw.unconfirmed alone, so that no rule takes them for true.
 func confirm(e *call.Event, b *Body) {
 	switch {
 	case b.Source == Pushed:
 		*e = call.Event{
 			Identity: call.Identity{
-				ID: e.ID, Provider: e.Provider, Kind: call.Progress, CallID: e.CallID, OccurredAt: e.OccurredAt, ReceivedAt: e.ReceivedAt,
+				ID: e.ID, Provider: e.Provider, Account: e.Account, Kind: call.Progress, CallID: e.CallID, OccurredAt: e.OccurredAt, ReceivedAt: e.ReceivedAt,
 			},
 			Raw: map[string]any{unconfirmedRaw: e.Raw}, RawID: e.RawID,
 		}

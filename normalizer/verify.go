@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"callwatch/call"
 )
 
 // Verify checks a request against the keys and returns it as a webhook that may
@@ -45,7 +47,7 @@ func identified(p Provider, r *Request, key, signed string) Webhook {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		h.Write(part)
 	}
-	for _, part := range []string{p.Name, key, signed, strconv.FormatBool(IsForm(b.ContentType, b.Bytes))} {
+	for _, part := range []string{call.Source(p.Name, r.Account), key, signed, strconv.FormatBool(IsForm(b.ContentType, b.Bytes))} {
 		add([]byte(part))
 	}
 	for _, name := range p.Headers {
@@ -68,7 +70,7 @@ func Trust(p Provider, r *Request) Webhook { return trusted(p, r, "unverified") 
 
 func trusted(p Provider, r *Request, key string) Webhook {
 	return Webhook{Body{
-		Provider: p.Name, Source: Pushed, ContentType: r.ContentType,
+		Provider: p.Name, Account: r.Account, Source: Pushed, ContentType: r.ContentType,
 		Header: keptHeaders(p, r), Bytes: r.Body, ReceivedAt: r.ReceivedAt, Key: key,
 	}}
 }

@@ -8,9 +8,9 @@ import (
 
 // Config is what an operator sets, and what the notifier needs from others.
 type Config struct {
-	Slack    Messenger         // keeps the threads; nil for none
-	Incoming Output            // used in place of Slack where that is nil; nil for none
-	Outputs  map[string]Output // by the names that routes use
+	Workspaces map[string]Messenger // of Slack, which keep the threads, by the names before / in a channel; "" is the usual one
+	Incoming   Output               // used for channels of the usual workspace where there is none; nil for none
+	Outputs    map[string]Output    // by the names that routes use
 
 	Channel string        // for incidents without a route and for those whose channel is broken; name with # or id
 	Rate    float64       // posts per second and channel; 0 for 1
@@ -21,6 +21,9 @@ type Config struct {
 
 	// Observe is called after each call to a receiver; nil for nobody.
 	Observe func(Sending)
+	// Older says whether entries of the ledger from before the start may be older than
+	// what was done since; nil for never.
+	Older func() bool
 }
 
 // Sending is one call to a receiver.

@@ -55,14 +55,14 @@ func (n *Notifier) post(ctx context.Context, j *job) {
 	}
 	if name == rootName {
 		in := &j.want.Incident
-		j.page.Shows = Shown{Mark: mark(in), Hash: n.slack.Digest(&c), Cause: j.want.Cause, At: j.now}
+		j.page.Shows = Shown{Mark: mark(in), Hash: j.workspace.Digest(&c), Cause: j.want.Cause, At: j.now}
 		j.page.Severity = in.Severity
 	}
 	j.page.Sent[name] = s
 	if !n.save(ctx, j) {
 		return
 	}
-	at, err := n.slack.Post(attempt, j.channel(), j.rootTS(), &c, j.tag())
+	at, err := j.workspace.Post(attempt, j.channel(), j.rootTS(), &c, j.tag())
 	if o, after := OutcomeOf(err); o != Done {
 		n.failed(ctx, j, o, after, err)
 		return
@@ -96,12 +96,12 @@ func (n *Notifier) arrived(ctx context.Context, j *job, at Place) {
 // twice is the same.
 func (n *Notifier) edit(ctx context.Context, j *job) {
 	c := n.root(&j.page, &j.want)
-	err := n.slack.Edit(ctx, Place{j.page.ID, j.rootTS()}, &c, Tag{j.page.Incident, rootName})
+	err := j.workspace.Edit(ctx, Place{j.page.ID, j.rootTS()}, &c, Tag{j.page.Incident, rootName})
 	if o, after := OutcomeOf(err); o != Done {
 		n.failed(ctx, j, o, after, err)
 		return
 	}
-	j.page.Shows = Shown{Mark: mark(&j.want.Incident), Hash: n.slack.Digest(&c), Cause: j.want.Cause, At: j.now}
+	j.page.Shows = Shown{Mark: mark(&j.want.Incident), Hash: j.workspace.Digest(&c), Cause: j.want.Cause, At: j.now}
 	n.succeeded(j, func(c *ChannelStatus) { c.Edited++ })
 	n.log.Debug("message edited", j.ids())
 	n.save(ctx, j)
@@ -111,7 +111,7 @@ func (n *Notifier) edit(ctx context.Context, j *job) {
 func (n *Notifier) look(ctx context.Context, j *job) {
 	sent, read := j.page.Sent[j.act.Line.Name], j.search.Pages
 	j.search.Since, j.search.Until = j.span(sent)
-	at, found, err := n.slack.Find(ctx, j.channel(), j.rootTS(), j.tag(), &j.search)
+	at, found, err := j.workspace.Find(ctx, j.channel(), j.rootTS(), j.tag(), &j.search)
 	if err == nil {
 		j.search = Search{}
 	} else if j.search.Pages > read { // it does answer
@@ -171,7 +171,8 @@ func (j *job) channel() string {
 	if j.page.ID != "" {
 		return j.page.ID
 	}
-	return j.page.Channel
+	_, channel := rules.SplitChannel(j.page.Channel)
+	return channel
 }
 
 // rootTS is the thread to reply to, "" for the root itself.

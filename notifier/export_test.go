@@ -33,4 +33,4 @@ func (n *Notifier) EndStorms(now time.Time) {
 }
 
 // UseSlack replaces the messenger.
-func (n *Notifier) UseSlack(m Messenger) { n.slack = m }
+func (n *Notifier) UseSlack(m Messenger) { n.workspaces[""].Messenger = m }

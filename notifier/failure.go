@@ -31,15 +31,18 @@ func (n *Notifier) failed(ctx context.Context, j *job, o Outcome, after time.Dur
 	case NotEditable:
 		j.page.Frozen = true
 		n.save(ctx, j)
-	case BadChannel:
-		if d := n.cfg.Channel; d != "" && d != j.page.Channel {
-			n.move(ctx, j, d)
-			return
-		}
-		n.hold(ctx, j, err)
-	case BadToken:
-		n.hold(ctx, j, err)
+	case BadChannel, BadToken:
+		n.avoid(ctx, j, o, err)
 	}
+}
+
+// avoid announces the incident elsewhere, or holds it where there is no other place.
+func (n *Notifier) avoid(ctx context.Context, j *job, o Outcome, err error) {
+	if to := n.elsewhere(j.page.Channel, o); to != "" {
+		n.move(ctx, j, to)
+		return
+	}
+	n.hold(ctx, j, err)
 }
 
 // move has the incident announced in another channel. Nothing is lost if we
@@ -78,15 +81,16 @@ func (n *Notifier) giveUp(j *job, name string, err error) {
 }
 
 // limited closes what Slack limits: posts by channel, everything else for all
-// channels at once.
+// channels of the workspace at once.
 func (n *Notifier) limited(j *job, until time.Time) {
 	n.shut(j, func(l *lane) {
 		if j.act.Do == post {
 			l.close(until)
 			return
 		}
-		n.gates[j.act.Do] = Later(n.gates[j.act.Do], until)
-		l.status.RetryAt = n.gates[j.act.Do]
+		gates := j.workspace.gates
+		gates[j.act.Do] = Later(gates[j.act.Do], until)
+		l.status.RetryAt = gates[j.act.Do]
 	})
 }
 
@@ -134,7 +138,7 @@ func (n *Notifier) simplify(ctx context.Context, j *job, err error) {
 	if j.act.Do == post {
 		c = n.content(j)
 	}
-	bad := n.slack.Refused(&c, err)
+	bad := j.workspace.Refused(&c, err)
 	switch {
 	case !j.page.Plain && len(bad) > 0:
 		j.page.Without = append(j.page.Without, bad...)

@@ -3,6 +3,7 @@ package notifier_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -405,6 +406,30 @@ func TestLookGoesOn(t *testing.T) {
 	}
 	if st := s.n.Status(); st.Pending != 0 {
 		t.Errorf("status %+v, want nothing pending", st)
+	}
+}
+
+// TestOlderEntries: whichever earlier entry a damaged ledger has again, nothing is posted
+// a second time.
+func TestOlderEntries(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, channel)
+	s.handle(rules.StepOpened, notifiertest.Opened())
+	s.drain()
+	entries := s.ledger.past
+	if got := names(s.one()); got != "root opened" || len(entries) < 3 {
+		t.Fatalf("thread has %q after %d entries", got, len(entries))
+	}
+	s.cfg.Older = func() bool { return true }
+	s.clock.to(s.clock.now().Add(time.Minute))
+	for i, older := range entries {
+		s.ledger.pages = maps.Clone(older)
+		s.restart()
+		s.replay(0)
+		s.drain()
+		if got := names(s.one()); got != "root opened" {
+			t.Errorf("with entry %d again the thread has %q", i, got)
+		}
 	}
 }
 

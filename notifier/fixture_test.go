@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -33,7 +34,8 @@ type memory struct {
 	revs  map[string]uint64
 	fail  int // the next so many saves fail
 	saves int
-	last  int // the number of the last save that is taken; 0 for no limit
+	last  int                 // the number of the last save that is taken; 0 for no limit
+	past  []map[string][]byte // pages after each save
 }
 
 func newMemory() *memory { return &memory{pages: map[string][]byte{}, revs: map[string]uint64{}} }
@@ -60,6 +62,7 @@ func (m *memory) Save(_ context.Context, key string, value []byte, rev uint64) (
 	}
 	m.pages[key] = slices.Clone(value)
 	m.revs[key]++
+	m.past = append(m.past, maps.Clone(m.pages))
 	return m.revs[key], true, nil
 }
 
@@ -145,6 +148,8 @@ type config struct {
 	Storm       rules.Storm
 	Storms      map[string]rules.Storm
 	Outputs     map[string]outputConfig
+	Workspaces  map[string]slack.Config // beside the usual one
+	Older       func() bool
 }
 
 type outputConfig struct {
@@ -158,10 +163,14 @@ func (c *config) slack() slack.Config {
 func (c *config) notifier() notifier.Config {
 	n := notifier.Config{
 		Channel: c.Channel, Rate: c.Rate, Timeout: c.Timeout, Storm: c.Storm, Storms: c.Storms,
-		Outputs: map[string]notifier.Output{},
+		Outputs: map[string]notifier.Output{}, Older: c.Older,
 	}
+	n.Workspaces = map[string]notifier.Messenger{}
 	if c.Token != "" {
-		n.Slack = slack.New(c.slack())
+		n.Workspaces[""] = slack.New(c.slack())
+	}
+	for name, w := range c.Workspaces {
+		n.Workspaces[name] = slack.New(w)
 	}
 	if c.Token == "" && c.WebhookURL != "" {
 		n.Incoming = slack.NewIncoming(c.WebhookURL, c.Timeout, c.Rate, c.slack())

@@ -90,6 +90,9 @@ func mark(in *rules.Incident) string {
 	if in.Acknowledged != nil {
 		m += "/acknowledged by " + in.Acknowledged.By
 	}
+	if in.Assigned != nil {
+		m += "/assigned to " + in.Assigned.To
+	}
 	if in.Silence != nil {
 		m += "/silenced until " + in.Silence.Until.UTC().Format(time.RFC3339)
 	}
@@ -160,8 +163,9 @@ func loadPage(ctx context.Context, l Ledger, incident, channel string) (page, er
 }
 
 // openPage is loadPage for announcing. A page that is damaged, or missing though
-// this is not the beginning of the incident, may have been lost: its messages are
-// looked for in Slack before they are posted.
+// this is not the beginning of the incident, may have been lost, and in a ledger that
+// was damaged one may be older than what was done since: messages that it does not know
+// are looked for in Slack before they are posted.
 func (n *Notifier) openPage(ctx context.Context, in *rules.Incident, step rules.Step, channel string) (page, error) {
 	p, err := loadPage(ctx, n.ledger, in.ID, channel)
 	if err != nil {
@@ -170,7 +174,8 @@ func (n *Notifier) openPage(ctx context.Context, in *rules.Incident, step rules.
 	if p.damaged {
 		n.log.Error("delivery ledger entry damaged: its messages are looked for in Slack", "incident", in.ID, "rule", in.Rule, "channel", channel)
 	}
-	if p.damaged || p.rev == 0 && (in.OpenedAt.Before(n.began) || step != rules.StepOpened && !Quiet(in)) {
+	older := n.cfg.Older != nil && p.rev > 0 && in.OpenedAt.Before(n.began) && n.cfg.Older()
+	if p.damaged || older || p.rev == 0 && (in.OpenedAt.Before(n.began) || step != rules.StepOpened && !Quiet(in)) {
 		p.Doubt = n.now()
 	}
 	return p, nil

@@ -44,7 +44,7 @@ func lineOf(t *rules.Transition) (Line, bool) {
 	case rules.StepReminded:
 		l.Name = CausedName(t)
 		return l, !Quiet(in) && in.Acknowledged == nil
-	case rules.StepAcknowledged, rules.StepUnacknowledged, rules.StepUnsilenced:
+	case rules.StepAcknowledged, rules.StepUnacknowledged, rules.StepUnsilenced, rules.StepAssigned, rules.StepNoted:
 		l.Name = CausedName(t)
 		return l, !Quiet(in)
 	case rules.StepSilenced:

@@ -26,7 +26,6 @@ import (
 // called concurrently.
 type Notifier struct {
 	cfg    Config
-	slack  Messenger // nil: no token
 	sinks  map[string]Output
 	ledger Ledger
 	now    func() time.Time
@@ -39,9 +38,9 @@ type Notifier struct {
 	mu      sync.Mutex
 	threads map[string]*thread // with something to deliver, by page key
 	lanes   map[string]*lane   // by channel
-	edits   bucket
-	gates   map[Operation]time.Time // closed by Slack for all channels
-	handled uint64                  // stream sequence
+	handled uint64             // stream sequence
+
+	workspaces map[string]*workspace // by name; what is in one is guarded by mu
 }
 
 // thread is an incident at a receiver that does not show it as wanted yet.
@@ -71,19 +70,17 @@ func New(cfg Config, ledger Ledger, now func() time.Time, log *slog.Logger) *Not
 		cfg.Rate = 1
 	}
 	n := &Notifier{
-		cfg: cfg, slack: cfg.Slack, ledger: ledger, now: now, began: now(), log: log,
+		cfg: cfg, ledger: ledger, now: now, began: now(), log: log,
 		wake:    make(chan struct{}, 1),
 		threads: map[string]*thread{},
 		lanes:   map[string]*lane{},
-		edits:   bucket{every: editsEvery, burst: editsBurst},
-		gates:   map[Operation]time.Time{},
 	}
-	n.sinks = n.openSinks()
+	n.sinks, n.workspaces = n.openSinks(), n.openWorkspaces()
 	for name := range n.sinks {
 		n.lane(name)
 	}
-	if n.slack != nil && cfg.Channel != "" {
-		n.lane(cfg.Channel)
+	if c := n.existing(""); c != "" {
+		n.lane(c)
 	}
 	return n
 }
@@ -131,11 +128,11 @@ func (n *Notifier) note(ctx context.Context, seq uint64, channel string, t *rule
 	if err != nil {
 		return err
 	}
-	if p.MovedTo != "" {
-		if n.join(pageKey(w.Incident.ID, p.MovedTo), seq, t, w) {
+	if to := n.existing(p.MovedTo); p.MovedTo != "" && to != "" {
+		if n.join(pageKey(w.Incident.ID, to), seq, t, w) {
 			return nil
 		}
-		if p, err = n.openPage(ctx, &w.Incident, t.Step, p.MovedTo); err != nil {
+		if p, err = n.openPage(ctx, &w.Incident, t.Step, to); err != nil {
 			return err
 		}
 	}
@@ -214,7 +211,7 @@ func (n *Notifier) replan(th *thread) {
 		}
 	default:
 		root := n.root(&th.page, &th.want)
-		th.acts = plan(&th.page.Record, &th.want, n.slack.Digest(&root))
+		th.acts = plan(&th.page.Record, &th.want, n.workspace(th.page.Channel).Digest(&root))
 	}
 	switch {
 	case len(th.acts) == 0:

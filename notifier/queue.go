@@ -63,10 +63,12 @@ func (n *Notifier) Deliver(ctx context.Context) time.Time {
 type job struct {
 	thread *thread
 	lane   *lane
-	act    Action
-	page   page
-	want   Want
-	now    time.Time
+
+	workspace *workspace // nil for an output
+	act       Action
+	page      page
+	want      Want
+	now       time.Time
 
 	looks     int
 	search    Search
@@ -121,13 +123,18 @@ func (n *Notifier) due(th *thread, now time.Time) time.Time {
 		return never(now) // a storm that nothing is to be told of now
 	}
 	due = Later(due, th.acts[0].Due)
-	switch th.acts[0].Do {
-	case post, Push:
+	do := th.acts[0].Do
+	if do == post || do == Push {
 		due = Later(due, l.posts.due(now))
-	case edit:
-		due = Later(due, n.edits.due(now))
 	}
-	return Later(due, n.gates[th.acts[0].Do])
+	if th.sink != nil {
+		return due
+	}
+	ws := n.workspace(th.page.Channel)
+	if do == edit {
+		due = Later(due, ws.edits.due(now))
+	}
+	return Later(due, ws.gates[do])
 }
 
 // never is later than anything that will be asked for.
@@ -137,13 +144,16 @@ func (n *Notifier) take(th *thread, l *lane, now time.Time) *job {
 	j := &job{thread: th, lane: l, page: th.page, want: th.want, now: now, looks: th.looks, search: th.search, unsaved: th.unsaved}
 	j.page.Record = th.page.clone()
 	j.want.Lines = slices.Clone(th.want.Lines)
+	if th.sink == nil {
+		j.workspace = n.workspace(th.page.Channel)
+	}
 	if len(th.acts) > 0 {
 		j.act = th.acts[0]
 		switch j.act.Do {
 		case post, Push:
 			l.posts.take(now)
 		case edit:
-			n.edits.take(now)
+			j.workspace.edits.take(now)
 		}
 	}
 	th.busy, l.busy = true, true

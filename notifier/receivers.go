@@ -32,19 +32,20 @@ func (n *Notifier) receivers(t *rules.Transition) receivers {
 		}
 		add(&to.sinks, outputKey(name))
 	}
-	for _, c := range in.Slack {
-		add(&to.channels, c)
-	}
+	channels := in.Slack
 	if len(in.Slack) == 0 && len(in.Outputs) == 0 {
-		add(&to.channels, n.cfg.Channel)
+		channels = []string{n.cfg.Channel}
 	}
-	switch {
-	case n.slack != nil && len(to.channels) > 0:
-	case n.sinks[incomingKey] != nil && (len(in.Slack) > 0 || len(in.Outputs) == 0):
-		to.channels = nil
-		add(&to.sinks, incomingKey)
-	default:
-		to.channels = nil
+	for _, c := range channels {
+		switch {
+		case n.workspace(c) != nil:
+			add(&to.channels, c)
+		case n.sinks[incomingKey] != nil:
+			add(&to.sinks, incomingKey)
+		case len(n.workspaces) > 0:
+			n.log.Warn("no such Slack workspace: the incident goes to the default channel", "incident", in.ID, "rule", in.Rule, "channel", c)
+			add(&to.channels, n.existing(""))
+		}
 	}
 	if len(to.channels) == 0 && len(to.sinks) == 0 {
 		n.log.Info("incident not sent: no Slack channel and no output", "incident", in.ID, "rule", in.Rule,

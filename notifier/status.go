@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Status is how delivery stands.
+// Status is the state of delivery.
 type Status struct {
 	Configured bool            `json:"configured"` // false: neither Slack nor an output, incidents are logged only
 	Degraded   bool            `json:"degraded"`   // Slack by incoming webhook: no edits, threads or buttons
@@ -32,7 +32,7 @@ func (s Status) BrokenNames() []string {
 	return names
 }
 
-// ChannelStatus is how delivery into one channel stands. Counts are since start.
+// ChannelStatus is the state of delivery into one channel. Counts are since start.
 type ChannelStatus struct {
 	Channel   string    `json:"channel"`            // as configured or routed
 	Broken    bool      `json:"broken"`             // the latest answer was that it takes nothing from us
@@ -51,9 +51,9 @@ type ChannelStatus struct {
 	Storm     string    `json:"storm,omitempty"` // id of the storm that is on
 }
 
-// Status is how delivery stands now.
+// Status is the state of delivery now.
 func (n *Notifier) Status() Status {
-	s := Status{Configured: n.slack != nil || len(n.sinks) > 0, Degraded: n.sinks[incomingKey] != nil, Settled: n.Settled()}
+	s := Status{Configured: len(n.workspaces) > 0 || len(n.sinks) > 0, Degraded: n.sinks[incomingKey] != nil, Settled: n.Settled()}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now := n.now()
@@ -103,11 +103,6 @@ func (l *lane) degraded(waiting, now time.Time) (bool, time.Time) {
 	return false, time.Time{}
 }
 
-// Troubled are the receivers that are degraded.
-func (s Status) Troubled() []ChannelStatus {
-	return slices.DeleteFunc(slices.Clone(s.Channels), func(c ChannelStatus) bool { return !c.Degraded })
-}
-
 // Trouble says what is wrong with a degraded receiver, in one line.
 func (c *ChannelStatus) Trouble() string {
 	if c.LastError != "" && c.ErrorAt.After(c.LastOK) {
@@ -127,12 +122,21 @@ type Undelivered struct {
 
 // Undelivered lists the receivers in trouble that an incident waits for, by name.
 func (n *Notifier) Undelivered(incident string) []Undelivered {
+	return n.undelivered(incident, 1)[incident]
+}
+
+// AllUndelivered is Undelivered of all incidents, of at most so many.
+func (n *Notifier) AllUndelivered(most int) map[string][]Undelivered { return n.undelivered("", most) }
+
+// undelivered is of one incident, or of all where none is given.
+func (n *Notifier) undelivered(incident string, most int) map[string][]Undelivered {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now := n.now()
-	var out []Undelivered
+	all := map[string][]Undelivered{}
 	for _, th := range n.threads {
-		if th.page.Incident != incident || th.waiting.IsZero() || th.waiting.After(now) {
+		id := th.page.Incident
+		if incident != "" && id != incident || len(all) >= most && all[id] == nil || th.waiting.IsZero() || th.waiting.After(now) {
 			continue
 		}
 		l := n.lane(th.page.Channel)
@@ -143,11 +147,13 @@ func (n *Notifier) Undelivered(incident string) []Undelivered {
 		if th.busy {
 			next = now
 		}
-		out = append(out, Undelivered{
+		all[id] = append(all[id], Undelivered{
 			Receiver: th.page.Channel, Announced: th.page.Sent[rootName].State == delivered || th.page.Shows.Mark != "" && th.sink != nil,
 			Cause: l.status.Trouble(), Since: th.waiting, NextTry: next,
 		})
 	}
-	slices.SortFunc(out, func(a, b Undelivered) int { return strings.Compare(a.Receiver, b.Receiver) })
-	return out
+	for _, list := range all {
+		slices.SortFunc(list, func(a, b Undelivered) int { return strings.Compare(a.Receiver, b.Receiver) })
+	}
+	return all
 }

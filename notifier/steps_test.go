@@ -169,15 +169,17 @@ func TestEveryStepSpeaksOnce(t *testing.T) {
 	s.handle(rules.StepUnacknowledged, notifiertest.Grown())
 	s.handle(rules.StepSilenced, notifiertest.Silenced())
 	s.handle(rules.StepUnsilenced, notifiertest.Grown())
+	s.handle(rules.StepAssigned, notifiertest.Assigned())
+	s.handle(rules.StepNoted, notifiertest.Assigned())
 	s.drain()
 	s.restart()
 	s.replay(0)
 	s.drain()
-	want := "root opened reminded/2.0 reminded/3.0 acknowledged/4.0 unacknowledged/5.0 silenced/6.0 unsilenced/7.0"
+	want := "root opened reminded/2.0 reminded/3.0 acknowledged/4.0 unacknowledged/5.0 silenced/6.0 unsilenced/7.0 assigned/8.0 noted/9.0"
 	if got := names(s.one()); got != want {
 		t.Errorf("thread has %q, want %q", got, want)
 	}
-	for i, text := range []string{"Opened by this call", "Still open", "Still open", "Acknowledged by ana", "No longer acknowledged", "Silenced until", "Silence ended"} {
+	for i, text := range []string{"Opened by this call", "Still open", "Still open", "Acknowledged by ana", "No longer acknowledged", "Silenced until", "Silence ended", "Assigned to ben by ana", "the <carrier> knows"} {
 		if shown := s.one().Replies[i].Shown; !strings.Contains(shown, text) {
 			t.Errorf("reply %d does not say %q: %s", i, text, shown)
 		}

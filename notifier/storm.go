@@ -215,7 +215,7 @@ func (n *Notifier) runningStorm(ctx context.Context, seq uint64, p *page, t *rul
 
 // takeIn brings a storm up to date with one of its members. n.mu is held.
 func (n *Notifier) takeIn(st *storm, place int, t *rules.Transition) {
-	st.put(place, t, n.slack.Entry)
+	st.put(place, t, n.workspace(st.channel).Entry)
 	if t.Step == rules.StepOpened {
 		st.calm = Later(st.calm, n.now())
 	}

@@ -20,16 +20,20 @@ func (n *Notifier) Test(ctx context.Context, target string) (link string, err er
 	if s := n.sinks[outputKey(target)]; s != nil {
 		return "", n.testSink(ctx, s, "output "+target)
 	}
-	if s := n.sinks[incomingKey]; s != nil && n.slack == nil {
-		return "", n.testSink(ctx, s, "Slack's incoming webhook")
-	}
-	if n.slack == nil {
+	target = cmp.Or(target, n.cfg.Channel)
+	name, channel := rules.SplitChannel(target)
+	ws, incoming := n.workspaces[name], n.sinks[incomingKey]
+	switch {
+	case ws == nil && name != "":
+		return "", fmt.Errorf("test Slack channel %s: there is no workspace %s in the settings", target, name)
+	case ws == nil && incoming != nil:
+		return "", n.testSink(ctx, incoming, "Slack's incoming webhook")
+	case ws == nil:
 		return "", ErrNotConfigured
-	}
-	if target = cmp.Or(target, n.cfg.Channel); target == "" {
+	case target == "":
 		return "", errors.New("test Slack: no channel given and no default channel configured")
 	}
-	link, err = n.slack.Test(ctx, target, n.now())
+	link, err = ws.Test(ctx, channel, n.now())
 	if err != nil {
 		return "", fmt.Errorf("test Slack channel %s: %w", target, err)
 	}

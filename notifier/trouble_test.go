@@ -58,7 +58,7 @@ func TestTroubleShowsWithinAMinute(t *testing.T) {
 				if len(und) != 1 || und[0].Receiver != channel || und[0].Announced || und[0].Cause == "" || und[0].NextTry.Before(at) || und[0].Since.After(at) {
 					t.Fatalf("after %s: undelivered %+v", at.Sub(notifiertest.T0), und)
 				}
-				if len(s.n.Status().Troubled()) != 1 || st.Trouble() == "" || st.Since.IsZero() || st.Since.After(at) {
+				if st.Trouble() == "" || st.Since.IsZero() || st.Since.After(at) {
 					t.Fatalf("after %s: %+v", at.Sub(notifiertest.T0), st)
 				}
 			}
@@ -159,6 +159,12 @@ func TestOtherReceiverOfTheRouteIsServedWhileOneHangs(t *testing.T) {
 		<-got // hangs until the test's deadline where the webhook waits for Slack
 	}
 	stop()
-	slackServer.CloseClientConnections()
-	<-ended
+	for {
+		slackServer.CloseClientConnections() // a call may have begun since
+		select {
+		case <-ended:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }

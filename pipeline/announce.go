@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"callwatch/notifier"
+	"callwatch/pipeline/stage"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -20,7 +21,7 @@ const announcedKey = "settled"
 // AnnounceConfig is what the stage needs.
 type AnnounceConfig struct {
 	Store    *stream.Store
-	Leases   *Leases
+	Leases   *stage.Leases
 	Ledger   *stream.Bucket // of the notifier
 	Notifier notifier.Config
 	Now      func() time.Time
@@ -46,7 +47,9 @@ func NewAnnounce(c AnnounceConfig) *Announce {
 }
 
 func (a *Announce) newNotifier() *notifier.Notifier {
-	return notifier.New(a.cfg.Notifier, a.cfg.Ledger, a.cfg.Now, a.cfg.Log)
+	c := a.cfg.Notifier
+	c.Older = a.cfg.Ledger.Damaged
+	return notifier.New(c, a.cfg.Ledger, a.cfg.Now, a.cfg.Log)
 }
 
 // Notifier is the notifier that works, or that worked last.
@@ -58,7 +61,7 @@ func (a *Announce) Watermark() uint64 { return max(a.begun.Load(), a.Notifier().
 
 // Run announces transitions while this replica holds the lease.
 func (a *Announce) Run(ctx context.Context) error {
-	return a.cfg.Leases.Under(AnnounceLease, a.run)(ctx)
+	return a.cfg.Leases.Under(stage.AnnounceLease, a.run)(ctx)
 }
 
 func (a *Announce) run(ctx context.Context) error {
@@ -78,17 +81,17 @@ func (a *Announce) run(ctx context.Context) error {
 
 // handOver hands transitions to the notifier, from the first that is not delivered.
 func (a *Announce) handOver(ctx context.Context, n *notifier.Notifier) error {
-	w, err := loadWatermark(ctx, a.cfg.Ledger, announcedKey)
+	w, err := stage.LoadWatermark(ctx, a.cfg.Ledger, announcedKey)
 	if err != nil {
 		return err
 	}
-	delivered := w.at
+	delivered := w.At
 	a.begun.Store(delivered)
 	ctx, stop := context.WithCancel(ctx)
 	var keeping sync.WaitGroup
 	defer keeping.Wait()
 	defer stop()
-	keeping.Go(func() { w.keep(ctx, a.cfg.Log, n.Settled) })
+	keeping.Go(func() { w.Keep(ctx, a.cfg.Log, n.Settled) })
 	if !a.cfg.Store.Alone() {
 		keeping.Go(func() { a.cfg.Share(ctx, n) })
 	}

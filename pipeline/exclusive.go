@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"callwatch/pipeline/stage"
 	"callwatch/rules/engine"
 	"callwatch/stream"
 )
@@ -31,7 +32,7 @@ var (
 // Running is maintenance beside the running stages of this process.
 type Running struct {
 	Store     *stream.Store
-	Leases    *Leases
+	Leases    *stage.Leases
 	Normalize *Normalize
 	Judge     *Judge
 }
@@ -60,7 +61,7 @@ func (s *Running) Normalized(ctx context.Context, frame uint64) error {
 func (s *Running) NormalizedUpTo(ctx context.Context) (uint64, error) {
 	soon, stop := context.WithTimeout(ctx, backlogWait)
 	defer stop()
-	if err := s.Normalized(soon, lastStored(soon, s.Store)["raw"]); err != nil && soon.Err() == nil {
+	if err := s.Normalized(soon, stage.LastStored(soon, s.Store)["raw"]); err != nil && soon.Err() == nil {
 		return 0, err
 	}
 	return s.Normalize.Reached(ctx)
@@ -68,7 +69,7 @@ func (s *Running) NormalizedUpTo(ctx context.Context) (uint64, error) {
 
 // Exclusive runs fn if this replica judges.
 func (s *Running) Exclusive(ctx context.Context, fn func(context.Context) error) error {
-	if !s.Leases.Holds(JudgeLease) {
+	if !s.Leases.Holds(stage.JudgeLease) {
 		return ErrNotLeader
 	}
 	return fn(ctx)
@@ -86,7 +87,7 @@ func (s *Running) Replicas() bool { return !s.Store.Alone() }
 // callwatch that is stopped, or on a NATS cluster.
 type Stopped struct {
 	Store     *stream.Store
-	Leases    *Leases
+	Leases    *stage.Leases
 	Normalize *Normalize
 
 	erased atomic.Uint64 // calls that the holders of the judge lease have erased
@@ -95,7 +96,7 @@ type Stopped struct {
 // Normalized normalizes the webhooks that are stored. On a cluster that is left to
 // the replica that has the lease, unless this process has it.
 func (s *Stopped) Normalized(ctx context.Context, _ uint64) error {
-	if !s.Store.Alone() && !s.Leases.Holds(NormalizeLease) {
+	if !s.Store.Alone() && !s.Leases.Holds(stage.NormalizeLease) {
 		return nil
 	}
 	return s.Normalize.RunStored(ctx)
@@ -118,8 +119,8 @@ func (s *Stopped) Exclusive(ctx context.Context, fn func(context.Context) error)
 	defer giveUp(nil)
 	waiting := time.AfterFunc(exclusiveWait, func() { giveUp(ErrInUse) })
 	defer waiting.Stop()
-	judge := stream.Lease{Name: JudgeLease, Watermark: s.erased.Load}
-	err := s.Leases.Under(NormalizeLease, func(ctx context.Context) error {
+	judge := stream.Lease{Name: stage.JudgeLease, Watermark: s.erased.Load}
+	err := s.Leases.Under(stage.NormalizeLease, func(ctx context.Context) error {
 		return s.Leases.Hold(ctx, judge, func(ctx context.Context, erased uint64) error {
 			if !waiting.Stop() {
 				return ErrInUse

@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"callwatch/call"
 	"callwatch/pipeline/eventlog"
+	"callwatch/pipeline/stage"
+	"callwatch/pipeline/tombstone"
 	"callwatch/rules"
 	"callwatch/rules/engine"
 	"callwatch/stream"
@@ -21,11 +24,11 @@ import (
 // JudgeConfig is what the stage needs.
 type JudgeConfig struct {
 	Store   *stream.Store
-	Leases  *Leases
-	Traffic *Traffic
+	Leases  *stage.Leases
+	Traffic *stage.Traffic
 	Rules   *rules.Set // to begin with
 	Engine  engine.Options
-	Erased  *Tombstones // calls whose events are not judged
+	Erased  *tombstone.Set // calls whose events are not judged
 	// Judged receives each event or tick that was judged.
 	Judged func(Judgement)
 	// Stored receives each transition that this replica stored.
@@ -46,12 +49,14 @@ type Judgement struct {
 // transitions, the ticks and the checkpoints.
 type Judge struct {
 	cfg      JudgeConfig
-	yielding yielding
+	yielding stage.Yielding
 	reached  watch
 	judged   atomic.Uint64 // sequence of the last event or tick whose transitions are stored
 	passed   atomic.Uint64 // the last foreign message
 	leads    atomic.Bool   // the fold at work stores what it causes
 	erased   atomic.Uint64 // calls that the holders of the lease have erased
+	damaged  atomic.Bool   // damage took transitions that were not looked for yet
+	lost     int           // places of damage in ALERTS whose transitions were stored again
 
 	mu     sync.Mutex
 	set    *rules.Set
@@ -62,7 +67,8 @@ type Judge struct {
 
 // NewJudge makes the stage.
 func NewJudge(c JudgeConfig) *Judge {
-	return &Judge{cfg: c, set: c.Rules, yielding: yielding{traffic: c.Traffic}}
+	c.Engine.Clock = threadTime
+	return &Judge{cfg: c, set: c.Rules, yielding: stage.Yielding{Traffic: c.Traffic}}
 }
 
 // Watermark is the sequence of the last event that this replica has judged, and
@@ -108,11 +114,11 @@ func (j *Judge) Run(ctx context.Context) error {
 	following, stop := context.WithCancel(ctx)
 	var follower sync.WaitGroup
 	if !j.cfg.Store.Alone() {
-		follower.Go(func() { keep(following, j.cfg.Log.With("stage", "judge-follower"), j.follow) })
+		follower.Go(func() { stage.Keep(following, j.cfg.Log.With("stage", "judge-follower"), j.follow) })
 	}
 	defer follower.Wait()
 	defer stop()
-	lease := stream.Lease{Name: JudgeLease, Watermark: j.erased.Load}
+	lease := stream.Lease{Name: stage.JudgeLease, Watermark: j.erased.Load}
 	return j.cfg.Leases.Hold(ctx, lease, func(ctx context.Context, erased uint64) error {
 		stop()
 		follower.Wait()
@@ -125,7 +131,7 @@ func (j *Judge) Run(ctx context.Context) error {
 // the holder of the lease has erased a call: the checkpoint no longer contains it.
 func (j *Judge) follow(ctx context.Context) error {
 	for {
-		known, err := j.cfg.Store.Watermark(ctx, JudgeLease)
+		known, err := j.cfg.Store.Watermark(ctx, stage.JudgeLease)
 		if err != nil {
 			return err
 		}
@@ -164,8 +170,11 @@ func (j *Judge) fold(ctx context.Context, leads bool) error {
 	defer stop()
 	if leads {
 		ticking.Go(func() { j.tick(ctx) })
+		if err := j.putBack(ctx, engine); err != nil {
+			return err
+		}
 	}
-	w := j.yielding.worker()
+	w := j.yielding.Pauser()
 	saved := saving{stored: engine.Seq(), seq: engine.Seq(), at: time.Now()}
 	err = j.cfg.Store.Follow(ctx, engine.Seq()+1, func(m stream.Message) error {
 		var err error
@@ -175,13 +184,18 @@ func (j *Judge) fold(ctx context.Context, leads bool) error {
 		if engine, err = j.eraseCalls(ctx, engine); err != nil {
 			return err
 		}
-		w.pause(ctx)
+		w.Pause(ctx)
 		if err := j.judge(ctx, engine, m); err != nil {
 			return err
 		}
 		saved.stored = m.Seq
 		j.judged.Store(m.Seq)
 		j.reached.set(m.Seq)
+		if leads && j.damaged.Swap(false) {
+			if err := j.putBack(ctx, engine); err != nil {
+				return err
+			}
+		}
 		return j.saveIfDue(ctx, &saved, engine)
 	}, j.passed.Store)
 	if ctx.Err() == nil || !leads {
@@ -208,11 +222,12 @@ func (j *Judge) judge(ctx context.Context, engine *engine.Engine, m stream.Messa
 		j.cfg.Store.SkipEvent(&m, err)
 		return nil
 	}
-	if j.cfg.Erased.Of(e.Provider, e.CallID, e.Aliases) {
+	if j.cfg.Erased.Of(e.Key(), e.Aliases) {
 		return nil // it was read before it was erased
 	}
 	done := Judgement{Begun: time.Now()}
 	j.mu.Lock()
+	runtime.LockOSThread() // rules are measured by the time of their thread
 	switch {
 	case m.Tick:
 		done.Made = engine.Tick(m.Seq, m.Time)
@@ -222,6 +237,7 @@ func (j *Judge) judge(ctx context.Context, engine *engine.Engine, m stream.Messa
 		done.Event, done.Made = &e, engine.Apply(m.Seq, m.Time, &e)
 	}
 	slow := engine.Slow()
+	runtime.UnlockOSThread()
 	j.mu.Unlock()
 	leads := j.leads.Load()
 	if !leads { // the replica that leads finds and stores the same
@@ -231,7 +247,7 @@ func (j *Judge) judge(ctx context.Context, engine *engine.Engine, m stream.Messa
 		return err
 	}
 	done.Took = time.Since(done.Begun)
-	j.yielding.did(1, cmp.Or(e.ReceivedAt, m.Time))
+	j.yielding.Did(1, cmp.Or(e.ReceivedAt, m.Time))
 	j.cfg.Judged(done)
 	if leads && done.Event != nil {
 		j.cfg.Log.LogAttrs(ctx, slog.LevelDebug, "event judged", slog.Any("", &e), slog.Int("transitions", len(done.Made)))
@@ -285,6 +301,7 @@ func (j *Judge) store(ctx context.Context, t rules.Transition, by *call.Event) e
 func (j *Judge) tick(ctx context.Context) {
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
+	looked := 0
 	for {
 		select {
 		case <-ctx.Done():
@@ -292,7 +309,10 @@ func (j *Judge) tick(ctx context.Context) {
 		case now := <-every.C:
 			var due time.Time
 			j.Look(func(g *engine.Engine) { due = g.NextDeadline() })
-			if due.IsZero() || due.After(now) {
+			if n := j.cfg.Store.TransitionsLost(); n > looked {
+				looked = n
+				j.damaged.Store(true) // seen with the tick
+			} else if due.IsZero() || due.After(now) {
 				continue
 			}
 			if err := j.cfg.Store.PublishTick(ctx, now.UTC()); err != nil && ctx.Err() == nil {

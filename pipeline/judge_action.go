@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"callwatch/pipeline/stage"
 	"callwatch/rules"
 )
 
@@ -19,6 +20,11 @@ func (j *Judge) Act(ctx context.Context, action rules.Action) (applied bool, err
 	data, err := action.JSON()
 	if err != nil {
 		return false, err
+	}
+	if action.Do == rules.AddSilence {
+		if err := j.Rules().CheckSilence(action.Silence); err != nil {
+			return false, err
+		}
 	}
 	seq, err := j.cfg.Store.PublishMark(ctx, data)
 	if err != nil {
@@ -53,7 +59,7 @@ const startWait = 6 * time.Second
 func (j *Judge) NoteStart(ctx context.Context) {
 	ctx, stop := context.WithTimeout(ctx, startWait)
 	defer stop()
-	held, err := j.cfg.Store.Held(ctx, JudgeLease)
+	held, err := j.cfg.Store.Held(ctx, stage.JudgeLease)
 	if held {
 		return
 	}

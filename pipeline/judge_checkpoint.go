@@ -70,7 +70,7 @@ func (j *Judge) saveLast(ctx context.Context, saved *saving, engine *engine.Engi
 	if seq == saved.seq || seq > saved.stored || errors.Is(context.Cause(ctx), stream.ErrConflict) {
 		return nil
 	}
-	j.yielding.on.Store(false) // the operator waits for the end
+	j.yielding.On.Store(false) // the operator waits for the end
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer done()
 	return j.save(ctx, seq, engine.WriteCheckpoint)
@@ -81,9 +81,9 @@ func (j *Judge) save(ctx context.Context, seq uint64, write func(io.Writer) erro
 	if !j.leads.Load() {
 		return nil
 	}
-	w := j.yielding.worker()
+	w := j.yielding.Pauser()
 	return j.cfg.Store.SaveCheckpoint(ctx, CheckpointName, seq, func(out io.Writer) error {
-		return write(w.writer(ctx, out))
+		return write(w.Writer(ctx, out))
 	})
 }
 

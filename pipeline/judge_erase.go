@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"callwatch/pipeline/stage"
 	"callwatch/rules/engine"
 )
 
@@ -93,7 +94,7 @@ func (j *Judge) watchErased(ctx context.Context, known uint64, found func()) {
 			return
 		case <-every.C:
 		}
-		erased, err := j.cfg.Store.Watermark(ctx, JudgeLease)
+		erased, err := j.cfg.Store.Watermark(ctx, stage.JudgeLease)
 		if err != nil {
 			j.cfg.Log.Debug("it is not known whether calls were erased", "err", err)
 			continue

@@ -29,7 +29,7 @@ func (n *Normalize) knownAliases(ctx context.Context) (*call.Aliases, error) {
 		}
 		err := n.cfg.Store.HeadersOf(ctx, p.Name, time.Now().Add(-aliasTime), func(m stream.Message) error {
 			if m.Kind() != eventlog.NoEvent {
-				aliases.Resolve(p.Name, m.CallID(), m.Aliases())
+				aliases.Resolve(call.Key{Provider: p.Name, Account: m.Account(), CallID: m.CallID()}, m.Aliases())
 			}
 			return ctx.Err()
 		})
@@ -45,10 +45,10 @@ func (n *Normalize) knownAliases(ctx context.Context) (*call.Aliases, error) {
 func (n *Normalize) rename(aliases *call.Aliases, events []stream.Event) error {
 	for i := range events {
 		e := &events[i]
-		if p, _, ok := n.cfg.Find(e.Provider); !ok || !p.Aliases || e.CallID == "" {
+		if p, _, ok := n.cfg.Find(e.Provider, e.Account); !ok || !p.Aliases || e.CallID == "" {
 			continue
 		}
-		id, others := aliases.Resolve(e.Provider, e.CallID, e.Aliases)
+		id, others := aliases.Resolve(call.Key{Provider: e.Provider, Account: e.Account, CallID: e.CallID}, e.Aliases)
 		if id == e.CallID {
 			continue
 		}

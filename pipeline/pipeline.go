@@ -4,10 +4,10 @@
 //	Normalize  turns stored webhooks into events in EVENTS
 //	Judge      folds events by the rules and stores transitions in ALERTS
 //	Announce   hands transitions to the notifier
-//	Fetch      asks the providers for what webhooks leave out, and ingests it
 //
-// Each stage can be stopped anywhere and continues from what is stored. A stage
-// runs under a lease, so that one replica at a time works for it; Run keeps the
+// and, in package fetching, the stage that asks the providers for what webhooks leave
+// out. Each stage can be stopped anywhere and continues from what is stored. A stage
+// runs under a lease, so that one replica at a time works for it; stage.Run keeps the
 // stages running. The package imports normalizer, rules, notifier, stream and call;
 // it knows no command, no HTTP and no metrics library.
 package pipeline

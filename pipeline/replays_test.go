@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"callwatch/normalizer"
+	"callwatch/pipeline/stage"
+	"callwatch/pipeline/tombstone"
 	"callwatch/stream"
 )
 
@@ -28,11 +30,12 @@ func TestIdenticalRequestsAreStoredOnce(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = store.Close(context.Background()) })
 	var again atomic.Int64
-	erased, err := OpenTombstones(t.Context(), store, time.Hour)
+	erased, err := tombstone.Open(t.Context(), store, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := NewIngest(IngestConfig{Store: store, Traffic: new(Traffic), Again: func(string) { again.Add(1) }, Erased: erased})
+	in := NewIngest(IngestConfig{Store: store, Traffic: new(stage.Traffic), Again: func(string, string) { again.Add(1) }})
+	in.Erased(erased, nil)
 	ids, now := make([]string, 2000), time.Now()
 	var wg sync.WaitGroup
 	for i := range ids {

@@ -9,6 +9,8 @@ import (
 
 	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
+	"callwatch/pipeline/stage"
+	"callwatch/pipeline/tombstone"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -30,9 +32,9 @@ func eventually(t *testing.T, what string, ok func() bool) {
 // setup is the stages on a store of their own; none of them runs.
 type setup struct {
 	store     *stream.Store
-	leases    *Leases
-	traffic   *Traffic
-	erased    *Tombstones
+	leases    *stage.Leases
+	traffic   *stage.Traffic
+	erased    *tombstone.Set
 	normalize *Normalize
 	judge     *Judge
 	published int // events
@@ -50,10 +52,10 @@ func atRest(t *testing.T, set *rules.Set) *setup {
 
 func stagesOn(t *testing.T, store *stream.Store, set *rules.Set) *setup {
 	t.Helper()
-	s := &setup{store: store, traffic: new(Traffic)}
-	s.leases = NewLeases(store, func(string, bool) {})
+	s := &setup{store: store, traffic: new(stage.Traffic)}
+	s.leases = stage.NewLeases(store, func(string, bool) {})
 	var err error
-	if s.erased, err = OpenTombstones(t.Context(), store, time.Hour); err != nil {
+	if s.erased, err = tombstone.Open(t.Context(), store, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	s.normalize = s.newNormalize(t)
@@ -69,12 +71,12 @@ func (s *setup) newNormalize(t *testing.T) *Normalize {
 	return NewNormalize(NormalizeConfig{
 		Providers: registry.Providers(),
 		Store:     s.store, Leases: s.leases, Traffic: s.traffic, Damage: NewDamage(testLogger(t)),
-		Find: func(name string) (normalizer.Provider, normalizer.Options, bool) {
+		Find: func(name, _ string) (normalizer.Provider, normalizer.Options, bool) {
 			p, ok := registry.Find(name)
 			return p, normalizer.Options{}, ok
 		},
 		Normalized: func(*stream.Record, time.Time, int, error) {}, Published: func(n int) { s.published += n },
-		Erased: s.erased, Late: func(string) {}, Log: testLogger(t),
+		Erased: s.erased, Late: func(string, string) {}, Log: testLogger(t),
 	})
 }
 

@@ -18,6 +18,8 @@ const (
 	Acknowledge   Doing = "acknowledge"
 	Unacknowledge Doing = "unacknowledge"
 	Resolve       Doing = "resolve"
+	Assign        Doing = "assign"
+	AddNote       Doing = "note"
 	AddSilence    Doing = "silence"
 	ExpireSilence Doing = "expire"
 	DisableRule   Doing = "disable" // of callwatch itself: the rule is too slow
@@ -29,7 +31,9 @@ const (
 type Action struct {
 	Do       Doing    `json:"do"`
 	By       string   `json:"by"`                 // who, as people know them; at most 200 bytes
-	Incident string   `json:"incident,omitempty"` // id, to acknowledge, unacknowledge and resolve
+	Incident string   `json:"incident,omitempty"` // id, to acknowledge, unacknowledge, resolve, assign and note
+	To       string   `json:"to,omitempty"`       // to assign: whose the incident is; "" for nobody
+	Text     string   `json:"text,omitempty"`     // of a note
 	Silence  *Silence `json:"silence,omitempty"`  // to add; to expire, only its id counts
 	Rule     string   `json:"rule,omitempty"`     // to disable
 }
@@ -71,11 +75,8 @@ func (a Action) Check() error {
 		return fmt.Errorf("who does it must be named, in at most %d bytes and one line", maxBy)
 	}
 	switch a.Do {
-	case Acknowledge, Unacknowledge, Resolve:
-		if a.Incident == "" || len(a.Incident) > maxBy {
-			return errors.New("the incident must be named by its id")
-		}
-		return nil
+	case Acknowledge, Unacknowledge, Resolve, Assign, AddNote:
+		return a.checkIncident()
 	case AddSilence, ExpireSilence:
 		if a.Silence == nil || !silenceID.MatchString(a.Silence.ID) || a.Silence.InFile() {
 			return errors.New("the silence must be named by an id of letters, digits, dots and dashes")
@@ -92,8 +93,21 @@ func (a Action) Check() error {
 	case Resume:
 		return nil
 	default:
-		return fmt.Errorf("%.40q is none of %s, %s, %s, %s, %s", a.Do, Acknowledge, Unacknowledge, Resolve, AddSilence, ExpireSilence)
+		return fmt.Errorf("%.40q is none of %s, %s, %s, %s, %s, %s, %s", a.Do, Acknowledge, Unacknowledge, Resolve, Assign, AddNote, AddSilence, ExpireSilence)
 	}
+}
+
+// checkIncident says what is wrong with an action on one incident.
+func (a Action) checkIncident() error {
+	switch {
+	case a.Incident == "" || len(a.Incident) > maxBy:
+		return errors.New("the incident must be named by its id")
+	case a.Do == Assign && !plainText(a.To, maxBy):
+		return fmt.Errorf("to must be a name of at most %d bytes in one line", maxBy)
+	case a.Do == AddNote && (strings.TrimSpace(a.Text) == "" || !plainText(a.Text, maxNote)):
+		return fmt.Errorf("a note is one line of at most %d bytes, and not empty", maxNote)
+	}
+	return nil
 }
 
 func (s *Silence) check() error {
@@ -103,7 +117,7 @@ func (s *Silence) check() error {
 	if s.Until.IsZero() {
 		return errors.New("the silence has no end")
 	}
-	if _, problems := compileMatch(s.Match); problems.Errors() {
+	if problems := checkMatch(s.Match); problems.Errors() {
 		return problems
 	}
 	return nil

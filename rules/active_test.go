@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-func hoursOf(t testing.TB, active string) *Hours {
-	return &compileSet(t, "rules: [{name: a, when: mos < 3.5, active: "+active+"}]").Rules[0].Active
+func hoursOf(t testing.TB, active string) Schedule {
+	return compileSet(t, "rules: [{name: a, when: mos < 3.5, active: "+active+"}]").Rules[0].Active.All
 }
 
 func TestActiveHours(t *testing.T) {

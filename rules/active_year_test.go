@@ -2,6 +2,8 @@ package rules
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -18,60 +20,132 @@ var yearHours = []string{
 	"hours: \"23:30-00:30\", days: sat", "hours: \"00:00-00:30\"", "days: mon-fri", "hours: \"23:45-24:00\", days: [sat]",
 }
 
+// yearSchedules are several ranges, holidays on days of a change, and hours over midnight
+// into and out of holidays.
+var yearSchedules = []string{
+	`[{hours: "08:00-12:00", days: mon-fri, tz: ZONE}, {hours: "13:00-18:00", days: mon-fri, tz: ZONE}, {hours: "02:10-02:40", days: sun, tz: ZONE}]`,
+	`{hours: ["08:00-12:00", "12:00-18:00", "22:00-02:30"], tz: ZONE, holidays: [2026-03-29, 2026-10-25, 2026-12-25, 2026-12-26, 2026-03-08, 2026-11-01]}`,
+	`[{hours: "22:00-06:00", days: fri-sun, tz: ZONE, holidays: [2026-03-28, 2026-10-24, 2026-04-05]}, {hours: "05:00-07:00", tz: ZONE}]`,
+	`{holidays: [2026-04-04, 2026-04-05, 2026-10-03, 2026-10-04], tz: ZONE}`,
+	`{days: mon-fri, holidays: testdata/holidays.ics, tz: ZONE}`,
+	`[{days: mon-fri, tz: ZONE}, {days: sat-sun, hours: "00:00-24:00", tz: ZONE, holidays: 2026-10-04}]`,
+}
+
 // shows reports whether the hours cover what a clock shows at a time.
-func shows(h *Hours, t time.Time) bool {
-	local := t.In(h.Zone)
-	hour, minute, _ := local.Clock()
-	now := 60*hour + minute
-	today := local.Weekday()
-	yesterday := (today + 6) % 7
-	switch {
-	case h.From < h.To:
-		return h.Days[today] && h.From <= now && now < h.To
-	case now >= h.From:
-		return h.Days[today]
-	default:
-		return h.Days[yesterday] && now < h.To
+func shows(s Schedule, t time.Time) bool {
+	for i := range s {
+		h := &s[i]
+		local := t.In(h.Zone)
+		hour, minute, _ := local.Clock()
+		now := 60*hour + minute
+		y, m, d := local.Date()
+		on := func(day time.Time) bool { // noon, UTC
+			name := day.Format("20060102")
+			_, off := h.Off.daysNamed()[name]
+			return h.Days[day.Weekday()] && !off
+		}
+		today, yesterday := time.Date(y, m, d, 12, 0, 0, 0, time.UTC), time.Date(y, m, d-1, 12, 0, 0, 0, time.UTC)
+		switch {
+		case h.From < h.To:
+			if h.From <= now && now < h.To && on(today) {
+				return true
+			}
+		case now >= h.From:
+			if on(today) {
+				return true
+			}
+		}
+		if h.From >= h.To && now < h.To && on(yesterday) {
+			return true
+		}
 	}
+	return false
+}
+
+// daysNamed are the days as a calendar writes them, yearly ones of 2025 to 2027.
+func (h *Holidays) daysNamed() map[string]bool {
+	named := map[string]bool{}
+	if h == nil {
+		return named
+	}
+	for d := range h.days {
+		named[fmt.Sprintf("%04d%02d%02d", d.year, d.month, d.day)] = true
+	}
+	for d := range h.yearly {
+		for y := 2025; y <= 2027; y++ {
+			named[fmt.Sprintf("%04d%02d%02d", y, d.month, d.day)] = true
+		}
+	}
+	return named
 }
 
 // Each minute of a year is covered or not as a clock shows it; the hours begin at a
-// minute that is covered after one that is not, and Next and Since name that minute.
+// minute that is covered after one that is not, end at one that is not after one that is,
+// and Next, Since and End name that minute.
 func TestActiveHoursOfAYear(t *testing.T) {
 	plain(t)
 	from := time.Date(2025, 12, 1, 0, 0, 0, 0, time.UTC)
 	const margin, minutes = 31 * dayMinutes, (31 + 365 + 31) * dayMinutes
+	var schedules []string
+	for _, hours := range yearHours {
+		schedules = append(schedules, "{"+hours+", tz: ZONE}")
+	}
 	for _, zone := range yearZones {
-		for _, hours := range yearHours {
-			h := hoursOf(t, fmt.Sprintf("{%s, tz: %s}", hours, zone))
-			covered, begins := make([]bool, minutes), []int{}
+		location, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range append(schedules, yearSchedules...) {
+			text = strings.ReplaceAll(text, "ZONE", zone)
+			h := hoursOf(t, text)
+			covered, begins, ends := make([]bool, minutes), []int{}, []int{}
 			for m := range minutes {
 				covered[m] = shows(h, from.Add(time.Duration(m)*time.Minute))
 				if m > 0 && covered[m] && !covered[m-1] {
 					begins = append(begins, m)
 				}
+				if m > 0 && !covered[m] && covered[m-1] {
+					ends = append(ends, m)
+				}
 			}
-			next := 0
+			moment := func(m int) time.Time { return from.Add(time.Duration(m) * time.Minute) }
+			// What is further away than two weeks need not be found.
+			differs := func(got, want, at time.Time) bool {
+				far := want.IsZero() || want.Sub(at).Abs() > 15*24*time.Hour
+				return !got.Equal(want) && !(far && got.IsZero())
+			}
+			latest := func(list []int, m int) time.Time {
+				if i, _ := slices.BinarySearch(list, m+1); i > 0 {
+					return moment(list[i-1])
+				}
+				return time.Time{}
+			}
+			first := func(list []int, m int) time.Time {
+				if i, _ := slices.BinarySearch(list, m+1); i < len(list) {
+					return moment(list[i])
+				}
+				return time.Time{}
+			}
 			for m := margin; m < minutes-margin; m++ {
-				for begins[next] <= m {
-					next++
-				}
-				at := from.Add(time.Duration(m) * time.Minute)
+				at := moment(m)
 				if h.Covers(at) != covered[m] || h.Covers(at.Add(59*time.Second)) != covered[m] {
-					t.Fatalf("{%s, tz: %s} at %s: covers %v, want %v", hours, zone, at, h.Covers(at), covered[m])
+					t.Fatalf("%s at %s: covers %v, want %v", text, at, h.Covers(at), covered[m])
 				}
-				if near := nearChange(at.In(h.Zone)); !near && m%97 != 0 {
-					continue // Next and Since are searched: at every minute of the days of a change only
+				if near := nearChange(at.In(location)); !near && m%97 != 0 {
+					continue // Next, Since and End are searched: at every minute of the days of a change only
 				}
-				wantNext, wantSince := from.Add(time.Duration(begins[next])*time.Minute), time.Time{}
+				wantNext, wantSince, wantEnd := first(begins, m), time.Time{}, time.Time{}
 				if covered[m] {
-					wantSince = from.Add(time.Duration(begins[next-1]) * time.Minute)
+					wantSince, wantEnd = latest(begins, m), first(ends, m)
 				}
-				if got := h.Next(at); !got.Equal(wantNext) {
-					t.Fatalf("{%s, tz: %s} at %s: next %s, want %s", hours, zone, at, got, wantNext)
+				if got := h.Next(at); differs(got, wantNext, at) {
+					t.Fatalf("%s at %s: next %s, want %s", text, at, got, wantNext)
 				}
-				if got := h.Since(at.Add(30 * time.Second)); !got.Equal(wantSince) {
-					t.Fatalf("{%s, tz: %s} at %s: since %s, want %s", hours, zone, at, got, wantSince)
+				if got := h.Since(at.Add(30 * time.Second)); differs(got, wantSince, at) {
+					t.Fatalf("%s at %s: since %s, want %s", text, at, got, wantSince)
+				}
+				if got := h.End(at.Add(30 * time.Second)); differs(got, wantEnd, at) {
+					t.Fatalf("%s at %s: end %s, want %s", text, at, got, wantEnd)
 				}
 			}
 		}

@@ -47,7 +47,7 @@ const (
 	maxFileEvents = 500_000 // of all cases of a file
 )
 
-// CaseState is where a rule stands at the end of a case.
+// CaseState is the state of a rule at the end of a case.
 type CaseState string
 
 const (

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -18,8 +19,8 @@ type Suite struct {
 	Cases []Case
 }
 
-// LoadSuite reads the cases of a rules file, or of a file of its own that names
-// the rules it tests:
+// LoadSuite reads the cases of the rules at a path, as LoadFile does, or of a file of
+// its own that names the rules it tests:
 //
 //	rules: rules.yaml
 //	tests:
@@ -28,18 +29,20 @@ type Suite struct {
 //
 // With an error among the problems the suite is nil.
 func LoadSuite(path string) (*Suite, Problems, error) {
-	src, err := ReadFile(path)
+	sources, err := ReadSources(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read tests: %w", err)
 	}
-	d, root := parseDocument(path, src)
-	l := &loader{document: d}
-	if rulesAt, ok := l.testsOnly(root); ok {
-		return l.suite(root, rulesAt)
+	if sources[0].Name == path {
+		d, root := parseDocument(path, sources[0].Text)
+		l := &loader{document: d}
+		if rulesAt, ok := l.testsOnly(root); ok {
+			return l.suite(root, rulesAt)
+		}
 	}
-	set, problems := Load(path, src)
+	set, problems, err := LoadSources(context.Background(), sources)
 	if set == nil {
-		return nil, problems, nil
+		return nil, problems, err
 	}
 	s := &Suite{Set: set}
 	for _, r := range set.Rules {
@@ -68,7 +71,7 @@ func (l *loader) testsOnly(root ast.Node) (n ast.Node, ok bool) {
 
 func (l *loader) suite(root, rulesAt ast.Node) (*Suite, Problems, error) {
 	name, _ := l.text(rulesAt, "rules")
-	set, problems, err := LoadFile(filepath.Join(filepath.Dir(l.document.file), name))
+	set, problems, err := LoadFile(filepath.Join(filepath.Dir(l.File), name))
 	if err != nil {
 		l.add(nodeAt(rulesAt), "no-file", err.Error(), "the path is relative to this file")
 	}
@@ -84,8 +87,8 @@ func (l *loader) suite(root, rulesAt ast.Node) (*Suite, Problems, error) {
 			})
 		},
 	})
-	l.problems.sort()
-	if problems = append(problems, l.problems...); problems.Errors() {
+	l.Problems.Sort()
+	if problems = append(problems, l.Problems...); problems.Errors() {
 		return nil, problems, nil
 	}
 	return s, problems, nil
@@ -119,7 +122,7 @@ func (l *loader) cases(n ast.Node) []Case {
 	var out []Case
 	seen := map[string]bool{}
 	l.list(n, "tests", func(n ast.Node) {
-		c := Case{File: l.document.file, Line: nodeAt(n).line}
+		c := Case{File: l.File, Line: nodeAt(n).Line}
 		present := present{}
 		l.mapping(n, "a test", present.noting(keys{
 			"name":    func(n ast.Node) { c.Name, _ = l.text(n, "name") },
@@ -134,7 +137,7 @@ func (l *loader) cases(n ast.Node) []Case {
 		}
 		l.count(n, &c)
 		if seen[c.Name] && c.Name != "" {
-			l.add(nodeAt(n), "duplicate-name", fmt.Sprintf("a test named %q stands here already", c.Name), "")
+			l.add(nodeAt(n), "duplicate-name", fmt.Sprintf("a test named %q exists already", c.Name), "")
 		}
 		seen[c.Name] = true
 		out = append(out, c)
@@ -173,7 +176,7 @@ func (l *loader) given(n ast.Node) Given {
 	case present["payload"] && (present["call"] || present["kind"]):
 		l.add(nodeAt(n), "bad-step", "a payload says itself what the call was", "leave out call and kind, or payload")
 	case present["payload"] != present["provider"]:
-		l.add(nodeAt(n), "bad-step", "payload and provider belong together", `such as {payload: bad.json, provider: NAME}; the provider of a call stands in call:`)
+		l.add(nodeAt(n), "bad-step", "payload and provider belong together", `such as {payload: bad.json, provider: NAME}; the provider of a call is in call:`)
 	case present["at"] && present["after"]:
 		l.add(nodeAt(n), "bad-step", "a step has at or after, not both", "")
 	}
@@ -211,7 +214,7 @@ func (l *loader) kind(n ast.Node) call.Kind {
 }
 
 func (l *loader) expect(n ast.Node) (x Expect) {
-	present, before := present{}, len(l.problems)
+	present, before := present{}, len(l.Problems)
 	l.mapping(n, "expect", present.noting(keys{
 		"state": func(n ast.Node) {
 			s, _ := l.word(n, "state", CaseStates()...)
@@ -229,7 +232,7 @@ func (l *loader) expect(n ast.Node) (x Expect) {
 		"incidents": func(n ast.Node) { x.Incidents = l.number(n, "incidents") },
 		"held":      func(n ast.Node) { x.Held = l.texts(n, "held") },
 	}))
-	if len(present) == 0 && len(l.problems) == before {
+	if len(present) == 0 && len(l.Problems) == before {
 		l.add(nodeAt(n), "empty-expect", "the test expects nothing", "add state: and one of "+strings.Join(CaseStates(), ", "))
 	}
 	return x

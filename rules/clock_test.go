@@ -20,15 +20,15 @@ rules:
     when: hour in 2..17 && weekday != "sun"
     tz: %s`, zone))
 		r := set.Rules[0]
-		if r.Active.Zone.String() != zone {
-			t.Fatal(r.Active.Zone)
+		if r.Active.All[0].Zone.String() != zone {
+			t.Fatal(r.Active.All)
 		}
 		var facts condition.Facts
 		covered := 0
 		for at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC); at.Year() == 2026; at = at.Add(5 * time.Minute) {
 			facts.Load(&call.Event{Facts: call.Facts{EndedAt: at}})
 			got := r.When.Eval(&facts).Truth == condition.True
-			if got != r.Active.Covers(at) {
+			if got != r.Active.All.Covers(at) {
 				t.Fatalf("%s at %s: %v", zone, at, got)
 			}
 			if got {
@@ -50,7 +50,7 @@ rules:
   - {name: own, when: night, tz: UTC, active: {hours: "08:00-18:00", tz: America/New_York}}
   - {name: shares, over: 15m, when: rate(night) > 0.1}`)
 	for i, want := range []string{"Europe/Berlin", "America/New_York"} {
-		if got := set.Rules[i].Active.Zone.String(); got != want {
+		if got := set.Rules[i].Active.All[0].Zone.String(); got != want {
 			t.Errorf("%s is active in %s, want %s", set.Rules[i].Name, got, want)
 		}
 	}

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -22,6 +23,7 @@ func (i *Incident) Forget(k call.Key) (found bool) {
 		for _, number := range []string{e.Call.From, e.Call.To} {
 			if number != "" {
 				i.Summary = strings.ReplaceAll(i.Summary, number, "[erased]")
+				i.eraseFromNotes(number)
 			}
 		}
 		found = e.Forget(k) || found
@@ -29,8 +31,34 @@ func (i *Incident) Forget(k call.Key) (found bool) {
 	return found
 }
 
+// eraseFromNotes takes a number out of what people said, however its digits are
+// separated.
+func (i *Incident) eraseFromNotes(number string) {
+	if len(i.Notes) == 0 {
+		return
+	}
+	form := writtenNumber(number)
+	i.Notes = slices.Clone(i.Notes) // other transitions may share them
+	for j := range i.Notes {
+		i.Notes[j].Text = form.ReplaceAllLiteralString(i.Notes[j].Text, "[erased]")
+	}
+}
+
+// writtenNumber matches a number as people write it, with separators between its digits.
+func writtenNumber(number string) *regexp.Regexp {
+	const separators = `[ ()./\x{a0}-]*`
+	var form strings.Builder
+	for _, r := range strings.TrimPrefix(number, "+") {
+		if form.Len() > 0 {
+			form.WriteString(separators)
+		}
+		form.WriteString(regexp.QuoteMeta(string(r)))
+	}
+	return regexp.MustCompile(`(\+|00)?` + form.String())
+}
+
 func (e *Evidence) Forget(k call.Key) bool {
-	left := call.Event{Identity: call.Identity{Provider: k.Provider, CallID: k.CallID, Kind: e.Call.Kind, OccurredAt: e.Call.OccurredAt}}
+	left := call.Event{Identity: call.Identity{Provider: k.Provider, Account: k.Account, CallID: k.CallID, Kind: e.Call.Kind, OccurredAt: e.Call.OccurredAt}}
 	if e.Call.Key() != k || reflect.DeepEqual(e.Call, left) {
 		return false
 	}

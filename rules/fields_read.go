@@ -25,6 +25,9 @@ func (r *Rule) FieldsRead() []string {
 		for _, a := range r.Window.Figures.Args {
 			names = append(names, a.Fields()...)
 		}
+		if r.Window.Sessions {
+			names = append(names, countSessions)
+		}
 	}
 	if r.New != nil {
 		names = append(names, r.New.Field.Name)

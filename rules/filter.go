@@ -6,6 +6,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules/condition"
+	"callwatch/yamlfile"
 )
 
 // Filter is a condition on single events, outside of rules. It is not for
@@ -26,14 +27,14 @@ func ParseFilter(expr string) (*Filter, Problems) {
 	return &Filter{program: program}, problems
 }
 
-// compileAlone compiles an expression that stands in no file.
+// compileAlone compiles an expression that is in no file.
 func compileAlone(name, src string, env condition.Env) (*condition.Program, Problems) {
-	d := &document{file: name, lines: strings.Split(src, "\n")}
+	d := &document{&yamlfile.Document{File: name, Lines: strings.Split(src, "\n")}}
 	program, problems := condition.Compile(src, env)
 	for _, p := range problems {
-		d.report(pos{p.Line, p.Column}, string(p.Severity), string(p.Code), p.Message, p.Hint)
+		d.report(pos{Line: p.Line, Column: p.Column}, string(p.Severity), string(p.Code), p.Message, p.Hint)
 	}
-	return program, d.problems
+	return program, d.Problems
 }
 
 // Holds says whether the condition holds for what an event says. Only True

@@ -9,27 +9,27 @@ import (
 )
 
 // Format puts the keys of a rules file into their usual order. Comments move with
-// the key they stand above; everything else stays as it was written. Keys that
+// the key they are above; everything else stays as it was written. Keys that
 // are not known come last. A file that is no YAML, or more of it than rules files
 // may be, gives problems.
 func Format(name string, src []byte) ([]byte, Problems) {
 	text := yamlText(src)
 	d, root := parseDocument(name, []byte(text))
-	if d.problems.Errors() {
-		return nil, d.problems
+	if d.Problems.Errors() {
+		return nil, d.Problems
 	}
 	f := formatter{lines: strings.Split(strings.TrimRight(text, "\n"), "\n")}
 	before := d.anything(root)
-	if d.problems.Errors() {
-		return nil, d.problems
+	if d.Problems.Errors() {
+		return nil, d.Problems
 	}
 	out := []byte(strings.Join(f.file(root), "\n") + "\n")
 	again, root := parseDocument(name, out)
-	if again.problems.Errors() || !reflect.DeepEqual(before, again.anything(root)) {
-		d.add(pos{1, 1}, "not-formatted", "this file cannot be put in order without changing its meaning", "write each rule and its keys on lines of their own")
-		return nil, d.problems
+	if again.Problems.Errors() || !reflect.DeepEqual(before, again.anything(root)) {
+		d.add(pos{Line: 1, Column: 1}, "not-formatted", "this file cannot be put in order without changing its meaning", "write each rule and its keys on lines of their own")
+		return nil, d.Problems
 	}
-	return out, d.problems
+	return out, d.Problems
 }
 
 // keyOrder is the order of keys in each mapping that is put in order. A list's
@@ -37,20 +37,20 @@ func Format(name string, src []byte) ([]byte, Problems) {
 func keyOrder(key string) []string {
 	switch key {
 	case "":
-		return []string{"define", "lists", "defaults", "rules", "routes", "silences"}
+		return []string{"define", "lists", "lookup", "defaults", "rules", "routes", "silences"}
 	case "rules", "defaults":
 		return []string{
 			"name", "summary", "runbook", "owner", "labels",
-			"on", "where", "except", "over", "by", "min_calls", "absent", "new", "learn", "when", "for",
+			"on", "where", "except", "over", "by", "count_by", "min_calls", "absent", "expect", "new", "learn", "when", "for",
 			"resolve", "resolve_after", "no_data", "severity", "cooldown", "repeat", "repeat_max", "tz", "active",
 			"adopts", "route", "show", "samples", "mode", "settle", "grace", "max_keys", "tests",
 		}
 	case "severity":
 		return severityNames()
 	case "routes":
-		return []string{"match", "slack", "outputs", "storm", "continue"}
+		return []string{"match", "slack", "outputs", "mention", "storm", "continue"}
 	case "silences":
-		return []string{"match", "until", "comment"}
+		return []string{"match", "until", "hours", "days", "tz", "holidays", "comment"}
 	case "tests":
 		return []string{"name", "given", "advance", "expect"}
 	case "given":
@@ -64,7 +64,7 @@ func keyOrder(key string) []string {
 // formatter moves lines: the syntax tree only tells where keys are.
 type formatter struct{ lines []string }
 
-// file leaves what stands above the first key, up to the last empty line, where
+// file leaves what is above the first key, up to the last empty line, where
 // it is: that is about the file.
 func (f *formatter) file(root ast.Node) []string {
 	values := entriesOf(root)
@@ -98,8 +98,8 @@ func entriesOf(n ast.Node) []*ast.MappingValueNode {
 	return nil
 }
 
-func lineOf(v *ast.MappingValueNode) int   { return at(v.Key.GetToken()).line - 1 }
-func columnOf(v *ast.MappingValueNode) int { return at(v.Key.GetToken()).column - 1 }
+func lineOf(v *ast.MappingValueNode) int   { return at(v.Key.GetToken()).Line - 1 }
+func columnOf(v *ast.MappingValueNode) int { return at(v.Key.GetToken()).Column - 1 }
 
 // chunk is one entry of a mapping: the comments above it, and its lines.
 type chunk struct {
@@ -151,8 +151,8 @@ func orderOf(order []string, key string) int {
 	return len(order)
 }
 
-// join writes the entries one after the other. No empty line stands above the
-// first; its comments stand above the dash where there is one.
+// join writes the entries one after the other. No empty line is above the
+// first; its comments are above the dash where there is one.
 func join(chunks []chunk, prefix string) []string {
 	var out []string
 	for i, c := range chunks {
@@ -205,7 +205,7 @@ func (f *formatter) entry(key string, value ast.Node, from, to int) []string {
 		}
 		end := to
 		if i+1 < len(seq.Values) {
-			end = nodeAt(seq.Values[i+1]).line - 1
+			end = nodeAt(seq.Values[i+1]).Line - 1
 		}
 		first := lineOf(values[0])
 		end = f.itemEnd(first, end, columnOf(values[0]))

@@ -25,3 +25,14 @@ type Health struct {
 	Unremembered  int       `json:"unremembered,omitempty"` // calls with a value of which cannot be told whether it is new: their key has had as many as are remembered
 	HeldBack      HeldBack  `json:"heldBack,omitzero"`      // what active hours, cooldown and silences held back
 }
+
+// KeyHealth is what the window of one key says now.
+type KeyHealth struct {
+	By       []Label  `json:"by"`
+	Holds    bool     `json:"holds,omitempty"`    // the condition
+	Unknown  bool     `json:"unknown,omitempty"`  // whether it holds cannot be told
+	TooFew   *int     `json:"tooFew,omitempty"`   // measured calls, where they are fewer than the rule needs
+	Values   *Values  `json:"values,omitempty"`   // the leading figure; absent where it is unknown
+	Limit    *float64 `json:"limit,omitempty"`    // that the leading figure is compared with, where it is a number
+	Incident string   `json:"incident,omitempty"` // the open one
+}

@@ -50,10 +50,20 @@ const (
 	StepReminded       Step = "reminded"       // still open, and nobody has acknowledged it
 	StepAcknowledged   Step = "acknowledged"   // a person has taken it
 	StepUnacknowledged Step = "unacknowledged" // and given it back
+	StepAssigned       Step = "assigned"       // it is somebody's, or nobody's any more
+	StepNoted          Step = "noted"          // a person has said something about it
 	StepSilenced       Step = "silenced"       // a silence covers it: nothing is said until it ends, but the resolve
 	StepUnsilenced     Step = "unsilenced"     // the silence has ended, the incident has not
 	StepAdopted        Step = "adopted"        // it belongs to the thread of another incident from now on
 )
+
+// Steps are all there are.
+func Steps() []Step {
+	return []Step{
+		StepOpened, StepUpdated, StepEscalated, StepResolved, StepReminded, StepAcknowledged, StepUnacknowledged,
+		StepAssigned, StepNoted, StepSilenced, StepUnsilenced, StepAdopted,
+	}
+}
 
 // HeldBack counts what a rule kept from opening an incident or from being announced.
 // Of rules about single calls the first two count matches, of windows and absence the
@@ -128,6 +138,7 @@ type Incident struct {
 	Labels  map[string]string `json:"labels,omitempty"`
 	Slack   []string          `json:"slack,omitempty"`   // channels it is routed to; none, and no outputs: the configured default
 	Outputs []string          `json:"outputs,omitempty"` // configured outputs it is routed to, beside Slack
+	Mention []string          `json:"mention,omitempty"` // who is called: ids of Slack, or texts
 	Show    []string          `json:"show,omitempty"`    // fields listed for each sample call
 
 	Counts    Counts     `json:"counts"`
@@ -141,10 +152,14 @@ type Incident struct {
 	ResolvedBy   *Mark    `json:"resolvedBy,omitempty"` // who resolved it by hand
 	Silence      *Silence `json:"silence,omitempty"`    // the one that covers it now
 
+	Assigned *Assignment `json:"assigned,omitempty"`
+	Notes    []Note      `json:"notes,omitempty"` // oldest first; the latest 20
+
 	// Of rules over windows; absent for rules about single calls.
 	Values *Values `json:"values,omitempty"`
 	Trend  []Point `json:"trend,omitempty"` // of Values.Name, oldest first, at most 20
 	Top    []Share `json:"top,omitempty"`   // where the matching calls are, most first, at most 10
+	TopOf  int     `json:"topOf,omitempty"` // measured calls that Top counts: the latest ones of the window when it opened, and all since
 
 	Parent  string    `json:"parent,omitempty"`  // id of the incident that adopted this one
 	Adopted []Adopted `json:"adopted,omitempty"` // incidents that this one adopted

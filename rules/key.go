@@ -12,7 +12,12 @@ import (
 func (r *Rule) LabelsOf(e *call.Event) []Label {
 	labels := make([]Label, len(r.KeyFields))
 	for i := range r.KeyFields {
-		labels[i] = Label{Name: r.KeyFields[i].Name, Value: r.KeyFields[i].Format(e)}
+		labels[i].Name = r.KeyFields[i].Name
+		if t := r.keyTables[i]; t != nil {
+			labels[i].Value = t.Lookup(e)
+		} else {
+			labels[i].Value = r.KeyFields[i].Format(e)
+		}
 	}
 	return labels
 }
@@ -40,6 +45,10 @@ func (r *Rule) AppendKey(b []byte, e *call.Event) []byte {
 		if i > 0 {
 			b = append(b, 0)
 		}
+		if t := r.keyTables[i]; t != nil {
+			b = appendValue(b, t.Lookup(e))
+			continue
+		}
 		f := &r.KeyFields[i]
 		if s, ok := f.Text(e); ok {
 			b = appendValue(b, s)
@@ -52,7 +61,7 @@ func (r *Rule) AppendKey(b []byte, e *call.Event) []byte {
 	return b
 }
 
-// keyEscape stands before a byte of a value that would otherwise end the value, or
+// keyEscape comes before a byte of a value that would otherwise end the value, or
 // be taken for itself, plus one.
 const keyEscape = 1
 
@@ -107,7 +116,7 @@ func (r *Rule) KeyLabels(key string) []Label {
 func (r *Rule) CallOfKey(key string) call.Event {
 	known := map[string]any{}
 	for i, l := range r.KeyLabels(key) {
-		if l.Value == "" {
+		if l.Value == "" || r.keyTables[i] != nil {
 			continue
 		}
 		known[l.Name] = l.Value

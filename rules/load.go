@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -16,15 +17,16 @@ import (
 	"callwatch/rules/condition"
 )
 
-// LoadFile reads and compiles a rules file. The problems hold everything that is
-// wrong with it; with an error among them the set is nil.
+// LoadFile reads and compiles a rules file with the folder rules.d beside it, or the
+// files of a folder; see ReadSources. The problems hold everything that is wrong with
+// them; with an error among them the set is nil.
 func LoadFile(path string) (*Set, Problems, error) {
-	src, err := ReadFile(path)
+	sources, err := ReadSources(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read rules: %w", err)
 	}
-	set, problems := Load(path, src)
-	return set, problems, nil
+	set, problems, err := LoadSources(context.Background(), sources)
+	return set, problems, err
 }
 
 // ReadFile reads a rules file, and no more of it than shows that it is too large.
@@ -45,25 +47,7 @@ func Load(name string, src []byte) (*Set, Problems) {
 
 // LoadContext is Load, given up when ctx ends: the error is that of ctx.
 func LoadContext(ctx context.Context, name string, src []byte) (*Set, Problems, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, nil, err
-	}
-	d, root := parseDocument(name, src)
-	d.stopped = func() bool { return ctx.Err() != nil }
-	l := newLoader(d, Digest(src))
-	l.set.Source = src
-	if root != nil {
-		l.file(root)
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, nil, err
-	}
-	d.problems.sort()
-	if d.problems.Errors() {
-		return nil, d.problems, nil
-	}
-	l.set.env = l.env
-	return l.set, d.problems, nil
+	return LoadSources(ctx, []Source{{Name: name, Text: src}})
 }
 
 // Digest names the content of a rules file.
@@ -72,56 +56,105 @@ func Digest(src []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// loader compiles one document.
+// loader compiles the documents of a set of rules, each part of all of them before
+// the next. The document that is embedded is the one being read.
 type loader struct {
 	*document
 	set      *Set
 	env      condition.Env
 	defaults Rule
-	figures  *condition.Figures                     // of the rule being read, where it is about a window
-	named    map[string]func(condition.Problem) pos // where the problems of a macro or list are
+	figures  *condition.Figures    // of the rule being read, where it is about a window
+	defined  map[string]definition // macros and lists
 
+	ruleAt    map[string]*Rule // by name
+	listed    int              // rules, those with errors included
+	caught    bool             // a route that was read matches all
+	silenced  int              // silences, those with errors included
 	adoptions []adoption
-	parts     int  // of all expressions so far
-	events    int  // of all tests so far
-	nameless  bool // a rule has no name that could be read
+
+	dir        string            // that the files which rules name are relative to; "": that of the document
+	companions map[string][]byte // those files, by path
+	read       int               // bytes of them
+	rows       int               // of all tables
+
+	parts    int  // of all expressions so far
+	events   int  // of all tests so far
+	nameless bool // a rule has no name that could be read
+}
+
+// definition is where a macro or list is defined, and where its problems are.
+type definition struct {
+	in    *document
+	at    pos
+	place func(condition.Problem) pos
 }
 
 func newLoader(d *document, digest string) *loader {
-	return &loader{document: d, set: &Set{Digest: digest}, named: map[string]func(condition.Problem) pos{}}
+	return &loader{document: d, set: &Set{Digest: digest}, defined: map[string]definition{}, ruleAt: map[string]*Rule{}}
 }
 
-// file reads the top level. Macros, lists and defaults are read first, wherever
-// they stand, since rules use them.
-func (l *loader) file(root ast.Node) {
-	nodes := map[string]ast.Node{}
-	hold := func(key string) func(ast.Node) {
-		return func(n ast.Node) { nodes[key] = n }
-	}
-	l.mapping(root, "a rules file", keys{
-		"define": hold("define"), "lists": hold("lists"), "defaults": hold("defaults"),
-		"rules": hold("rules"), "routes": hold("routes"),
-		"silences": hold("silences"),
-	})
+// file reads a single document.
+func (l *loader) file(root ast.Node) { l.files([]parsed{{l.document, root}}) }
+
+// parsed is a document with its top level; nil where it has none.
+type parsed struct {
+	*document
+	root ast.Node
+}
+
+// files reads the top levels. Macros and lists are read first, wherever they are,
+// since rules use them. The defaults of a file are for its own rules. The routes of the
+// first file come last, so that its last one can catch what the others leave.
+func (l *loader) files(docs []parsed) {
 	l.defaults = ruleDefaults()
-	for _, part := range []struct {
-		key  string
-		read func(ast.Node)
-	}{
-		{"lists", l.readLists},
-		{"define", l.readMacros},
-		{"", func(ast.Node) { l.checkNames() }},
-		{"defaults", l.readDefaults},
-		{"rules", l.readRules},
-		{"routes", l.readRoutes},
-		{"silences", l.readSilences},
-	} {
-		if n, ok := nodes[part.key]; ok || part.key == "" {
-			part.read(n)
+	nodes := make([]map[string]ast.Node, len(docs))
+	for i, d := range docs {
+		if nodes[i] = map[string]ast.Node{}; d.root == nil {
+			continue
+		}
+		hold := func(key string) func(ast.Node) {
+			return func(n ast.Node) { nodes[i][key] = n }
+		}
+		l.document = d.document
+		l.mapping(d.root, "a rules file", keys{
+			"define": hold("define"), "lists": hold("lists"), "defaults": hold("defaults"),
+			"lookup": hold("lookup"), "rules": hold("rules"), "routes": hold("routes"),
+			"silences": hold("silences"),
+		})
+	}
+	each := func(order []int, read func(part map[string]ast.Node)) {
+		for _, i := range order {
+			l.document = docs[i].document
+			read(nodes[i])
 		}
 	}
-	if _, ok := nodes["rules"]; !ok && len(l.problems) == 0 {
-		l.add(nodeAt(root), "no-rules", "the file has no rules", "add a list under rules:")
+	inOrder := make([]int, len(docs))
+	for i := range inOrder {
+		inOrder[i] = i
+	}
+	of := func(key string, read func(ast.Node)) func(map[string]ast.Node) {
+		return func(part map[string]ast.Node) {
+			if n, ok := part[key]; ok {
+				read(n)
+			}
+		}
+	}
+	l.env.Lists, l.env.Macros, l.env.Tables = map[string][]string{}, map[string]string{}, map[string]*condition.Table{}
+	each(inOrder, of("lookup", l.readLookups))
+	each(inOrder, of("lists", l.readLists))
+	each(inOrder, of("define", l.readMacros))
+	l.checkNames()
+	each(inOrder, func(part map[string]ast.Node) {
+		l.defaults = ruleDefaults()
+		of("defaults", l.readDefaults)(part)
+		of("rules", l.readRules)(part)
+	})
+	l.checkAdoptions()
+	each(append(inOrder[1:], inOrder[0]), of("routes", l.readRoutes))
+	each(inOrder, of("silences", l.readSilences))
+	l.document = docs[0].document
+	if !slices.ContainsFunc(nodes, func(part map[string]ast.Node) bool { return part["rules"] != nil }) && !slices.ContainsFunc(docs, func(d parsed) bool { return len(d.Problems) > 0 }) {
+		l.add(nodeAt(docs[0].root), "no-rules", "the file has no rules", "add a list under rules:")
 	}
 }
 
@@ -134,28 +167,42 @@ func (l *loader) alertEnv() condition.Env {
 }
 
 func (l *loader) readLists(n ast.Node) {
-	l.env.Lists = map[string][]string{}
 	l.entries(n, "lists", func(key string, keyAt pos, value ast.Node) {
-		l.env.Lists[key] = l.texts(value, "list "+key)
-		l.named[key] = func(p condition.Problem) pos { return keyAt }
+		list := l.texts(value, "list "+key)
+		if _, again := l.env.Lists[key]; again {
+			l.definedAgain("list", key, keyAt)
+			return
+		}
+		l.env.Lists[key] = list
+		l.defined[key] = definition{l.document, keyAt, func(condition.Problem) pos { return keyAt }}
 	})
 }
 
 func (l *loader) readMacros(n ast.Node) {
-	l.env.Macros = map[string]string{}
 	l.entries(n, "define", func(key string, keyAt pos, value ast.Node) {
 		src, ok := l.source(value, "macro "+key)
 		if !ok {
 			return
 		}
+		if _, again := l.env.Macros[key]; again {
+			l.definedAgain("macro", key, keyAt)
+			return
+		}
 		l.env.Macros[key] = src
-		l.named[key] = func(p condition.Problem) pos {
+		in := l.document
+		l.defined[key] = definition{in, keyAt, func(p condition.Problem) pos {
 			if p.Code == condition.CodeBadName {
 				return keyAt
 			}
-			return l.place(value, src, p.Line, p.Column)
-		}
+			return in.place(value, src, p.Line, p.Column)
+		}}
 	})
+}
+
+// definedAgain reports a name that another file has defined.
+func (l *loader) definedAgain(what, name string, p pos) {
+	first := l.defined[name]
+	l.add(p, "duplicate-name", fmt.Sprintf("a %s named %q is defined in %s:%d already", what, name, first.in.File, first.at.Line), "give one of them another name, or remove it")
 }
 
 // checkNames reports what is wrong with macros and lists once, where they are
@@ -164,7 +211,8 @@ func (l *loader) checkNames() {
 	l.env = l.env.Compiled()
 	for name, problems := range l.env.Check() {
 		for _, p := range problems {
-			l.report(l.named[name](p), string(p.Severity), string(p.Code), p.Message, p.Hint)
+			d := l.defined[name]
+			d.in.report(d.place(p), string(p.Severity), string(p.Code), p.Message, p.Hint)
 		}
 	}
 }
@@ -207,10 +255,10 @@ func (l *loader) program(n ast.Node, what string, env condition.Env) *condition.
 // endsInComment says whether a comment follows a text without quotes on its line.
 func (l *loader) endsInComment(n ast.Node) bool {
 	s, ok := n.(*ast.StringNode)
-	if !ok || s.Token.Type != token.StringType || at(s.Token).line > len(l.lines) {
+	if !ok || s.Token.Type != token.StringType || at(s.Token).Line > len(l.Lines) {
 		return false
 	}
-	_, rest, found := strings.Cut(l.lines[at(s.Token).line-1], s.Value)
+	_, rest, found := strings.Cut(l.Lines[at(s.Token).Line-1], s.Value)
 	return found && strings.HasPrefix(strings.TrimLeft(rest, " "), "#")
 }
 

@@ -11,22 +11,115 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// active reads the hours of a rule.
-func (l *loader) active(n ast.Node, zone *time.Location) Hours {
+// active reads when a rule may open incidents: hours, a list of them, always, or one of
+// these for each severity.
+func (l *loader) active(n ast.Node, zone *time.Location) ActiveTimes {
+	levels := false
+	for _, s := range severityNames() {
+		levels = levels || hasKey(n, s)
+	}
+	if !levels {
+		return ActiveTimes{All: l.schedule(n, "active", zone)}
+	}
+	a := ActiveTimes{Levels: map[Severity]Schedule{}}
+	known := keys{}
+	for _, s := range Severities() {
+		known[string(s)] = func(n ast.Node) { a.Levels[s] = l.schedule(n, "active "+string(s), zone) }
+	}
+	l.mapping(n, "active levels", known)
+	return a
+}
+
+const always = "always"
+
+// schedule reads hours, a list of them, or always.
+func (l *loader) schedule(n ast.Node, what string, zone *time.Location) Schedule {
+	switch n := n.(type) {
+	case *ast.SequenceNode:
+		var s Schedule
+		if len(n.Values) == 0 {
+			l.add(nodeAt(n), "empty-list", what+" is empty", `hours such as {hours: "08:00-18:00", days: mon-fri}, or always`)
+		}
+		for i, e := range n.Values {
+			if !l.within(n, i, maxRanges, "ranges of hours") {
+				break
+			}
+			s = append(s, l.ranges(e, zone)...)
+		}
+		return s
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return l.ranges(n, zone)
+	default:
+		_, _ = l.word(n, what, always)
+		return nil
+	}
+}
+
+// maxRanges bounds the hours of one schedule.
+const maxRanges = 50
+
+// hourKeys are the keys of hours: what they read is in the hours that made returns.
+func (l *loader) hourKeys(zone *time.Location) (known keys, made func() Schedule) {
 	h := Hours{To: dayMinutes, Days: everyDay(), Zone: time.UTC}
 	if zone != nil {
 		h.Zone = zone
 	}
-	l.mapping(n, "active", keys{
-		"hours": func(n ast.Node) { l.hours(n, &h) },
+	var spans Schedule
+	known = keys{
+		"hours": func(n ast.Node) { spans = l.spans(n) },
 		"days":  func(n ast.Node) { h.Days = l.days(n) },
 		"tz": func(n ast.Node) {
 			if zone := l.zone(n); zone != nil {
 				h.Zone = zone
 			}
 		},
-	})
-	return h
+		"holidays": func(n ast.Node) { h.Off = l.holidays(n) },
+	}
+	return known, func() Schedule {
+		if len(spans) == 0 {
+			return Schedule{h}
+		}
+		for i := range spans {
+			from, to := spans[i].From, spans[i].To
+			spans[i] = h
+			spans[i].From, spans[i].To = from, to
+		}
+		return spans
+	}
+}
+
+// ranges reads hours of some days.
+func (l *loader) ranges(n ast.Node, zone *time.Location) Schedule {
+	known, made := l.hourKeys(zone)
+	l.mapping(n, "active", known)
+	return made()
+}
+
+// spans reads one or several spans of the day.
+func (l *loader) spans(n ast.Node) Schedule {
+	list, ok := n.(*ast.SequenceNode)
+	if !ok {
+		return l.daySpan(n, nil)
+	}
+	var s Schedule
+	if len(list.Values) == 0 {
+		l.add(nodeAt(n), "empty-list", "hours is empty: the rule would never be active", `in quotes, such as "07:00-22:00"`)
+	}
+	for i, e := range list.Values {
+		if !l.within(n, i, maxRanges, "ranges of hours") {
+			break
+		}
+		s = l.daySpan(e, s)
+	}
+	return s
+}
+
+func (l *loader) daySpan(n ast.Node, to Schedule) Schedule {
+	var h Hours
+	if l.hours(n, &h); h.From == h.To {
+		return to
+	}
+	return append(to, h)
 }
 
 // zone reads the name of a time zone; nil after a problem.
@@ -51,7 +144,7 @@ func zoneNamed(name string) *time.Location {
 }
 
 // inZone reads the tz of a rule, or of the defaults, before its other keys: what they
-// mean depends on it, wherever it stands.
+// mean depends on it, wherever it is.
 func (l *loader) inZone(n ast.Node, r *Rule) {
 	if m, ok := n.(*ast.MappingNode); ok {
 		for _, v := range m.Values {
@@ -93,8 +186,8 @@ func (l *loader) hours(n ast.Node, h *Hours) {
 func (l *loader) days(n ast.Node) [weekDays]bool {
 	var days [weekDays]bool
 	names := []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
-	texts, before := l.texts(n, "days"), len(l.problems)
-	if len(texts) == 0 && before == len(l.problems) {
+	texts, before := l.texts(n, "days"), len(l.Problems)
+	if len(texts) == 0 && before == len(l.Problems) {
 		l.add(nodeAt(n), "empty-list", "days is empty: the rule would never be active", "mode: off switches a rule off; days are mon, tue, ... or mon-fri")
 		return everyDay()
 	}

@@ -8,25 +8,62 @@ import (
 )
 
 var (
-	// slackChannel is a channel by name or by id.
-	slackChannel = regexp.MustCompile(`^(#[\p{Ll}\p{N}\p{Lo}_-]{1,80}|[CGD][A-Z0-9]{6,20})$`)
+	// slackChannel is a channel by name or by id, after the name of its workspace.
+	slackChannel = regexp.MustCompile(`^([a-z0-9-]{1,32}/)?(#[\p{Ll}\p{N}\p{Lo}_-]{1,80}|[CGD][A-Z0-9]{6,20})$`)
 	outputName   = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,39}$`)
 )
 
 // readRoute reads where one rule's incidents go.
 func (l *loader) readRoute(n ast.Node, r *Rule) {
-	r.Slack, r.Outputs = nil, nil // an inherited route is replaced as a whole
+	r.Slack, r.Outputs, r.Mention = nil, nil, nil // an inherited route is replaced as a whole
 	l.mapping(n, "route", keys{
 		"slack":   func(n ast.Node) { r.Slack = l.channels(n) },
 		"outputs": func(n ast.Node) { r.Outputs = l.outputs(n) },
+		"mention": func(n ast.Node) { r.Mention = l.mentions(n) },
 	})
+}
+
+const (
+	maxMentions = 10
+	maxMention  = 80 // bytes
+)
+
+// mentions reads who is called: for all severities alike, or for each.
+func (l *loader) mentions(n ast.Node) Mentions {
+	m := Mentions{}
+	if _, levels := n.(*ast.MappingNode); !levels {
+		names := l.mentioned(n)
+		for _, s := range Severities() {
+			m[s] = names
+		}
+		return m
+	}
+	known := keys{}
+	for _, s := range Severities() {
+		known[string(s)] = func(n ast.Node) { m[s] = l.mentioned(n) }
+	}
+	l.mapping(n, "mention", known)
+	return m
+}
+
+func (l *loader) mentioned(n ast.Node) []string {
+	names := l.texts(n, "mention")
+	if len(names) > maxMentions {
+		l.add(nodeAt(n), "bad-mention", fmt.Sprintf("an incident calls %d at most", maxMentions), "a group of Slack (S...) has many members")
+	}
+	for _, s := range names {
+		if s == "" || !plainText(s, maxMention) {
+			l.add(nodeAt(n), "bad-mention", fmt.Sprintf("%.40q can be no mention", s), "the id of a user (U0123ABCD) or group (S0123ABCD) of Slack, here, channel, or a text of one line")
+		}
+	}
+	return names
 }
 
 func (l *loader) channels(n ast.Node) []string {
 	var out []string
 	for _, s := range l.texts(n, "slack") {
 		if !slackChannel.MatchString(s) {
-			l.add(nodeAt(n), "bad-channel", fmt.Sprintf("%q is not a Slack channel", s), `a name in quotes, such as "#voice-oncall" (without quotes YAML reads # as a comment), or an id such as C0123456789`)
+			l.add(nodeAt(n), "bad-channel", fmt.Sprintf("%q is not a Slack channel", s), `a name in quotes, such as "#voice-oncall" (without quotes YAML reads # as a comment), or an id such as C0123456789; in a workspace of callwatch.yaml "emea/#voice-oncall"`)
 			continue
 		}
 		out = append(out, s)
@@ -67,21 +104,21 @@ func (l *loader) storm(n ast.Node) *Storm {
 
 // readRoutes reads the list that decides for rules without a route.
 func (l *loader) readRoutes(n ast.Node) {
-	open := true
 	env := l.alertEnv()
 	l.list(n, "routes", func(n ast.Node) {
 		if !l.within(n, len(l.set.Routes), maxRoutes, "routes") {
 			return
 		}
 		var r Route
-		before := len(l.problems)
-		if !open {
+		before := len(l.Problems)
+		if l.caught {
 			l.add(nodeAt(n), "dead-route", "no incident comes as far as this route", "an earlier route matches all: put it last, or give it continue: true")
 		}
 		l.mapping(n, "a route", keys{
 			"match":    func(n ast.Node) { r.Match = l.program(n, "match", env) },
 			"slack":    func(n ast.Node) { r.Slack = l.channels(n) },
 			"outputs":  func(n ast.Node) { r.Outputs = l.outputs(n) },
+			"mention":  func(n ast.Node) { r.Mention = l.mentions(n) },
 			"storm":    func(n ast.Node) { r.Storm = l.storm(n) },
 			"continue": func(n ast.Node) { s, _ := l.word(n, "continue", "true", "false"); r.Continue = s == "true" },
 		})
@@ -89,7 +126,7 @@ func (l *loader) readRoutes(n ast.Node) {
 			l.add(nodeAt(n), "empty-route", "a route needs a channel or an output", `add slack: "#channel" or outputs: [name]`)
 		}
 		// What a route with an error would match is not known.
-		open = open && (r.Match != nil || r.Continue || l.problems[before:].Errors())
+		l.caught = l.caught || r.Match == nil && !r.Continue && !l.Problems[before:].Errors()
 		l.set.Routes = append(l.set.Routes, r)
 	})
 }

@@ -48,26 +48,28 @@ func (l *loader) readDefaults(n ast.Node) {
 }
 
 func (l *loader) readRules(n ast.Node) {
-	named := map[string]int{}
-	read := 0
+	before := len(l.set.Rules)
 	l.list(n, "rules", func(n ast.Node) {
-		if !l.within(n, read, maxRules, "rules") {
+		if !l.within(n, l.listed, maxRules, "rules") {
 			return
 		}
-		read++
+		l.listed++
 		r := l.readRule(n)
 		if r == nil {
 			return
 		}
-		if line, dup := named[r.Name]; dup {
-			l.add(r.at, "duplicate-name", fmt.Sprintf("a rule named %q stands in line %d already", r.Name, line), "incidents, silences and tests name rules: give it another name")
+		if first := l.ruleAt[r.Name]; first != nil {
+			where := fmt.Sprintf("in line %d", first.Line)
+			if first.File != r.File {
+				where = fmt.Sprintf("in %s:%d", first.File, first.Line)
+			}
+			l.add(r.at, "duplicate-name", fmt.Sprintf("a rule named %q is %s already", r.Name, where), "incidents, silences and tests name rules: give it another name")
 			return
 		}
-		named[r.Name] = r.Line
+		l.ruleAt[r.Name] = r
 		l.set.Rules = append(l.set.Rules, r)
 	})
-	l.checkAdoptions()
-	if len(named) == 0 && len(l.problems) == 0 {
+	if len(l.set.Rules) == before && len(l.Problems) == 0 {
 		l.add(nodeAt(n), "no-rules", "the list of rules is empty", "")
 	}
 }
@@ -77,7 +79,7 @@ func (l *loader) readRule(n ast.Node) *Rule {
 	r := l.defaults
 	r.Labels = maps.Clone(r.Labels)
 	r.Ladder = slices.Clone(r.Ladder)
-	r.Line = nodeAt(n).line
+	r.File, r.Line = l.document.File, nodeAt(n).Line
 	window, novelty := *r.Window, newness{Learn: defaultLearn}
 	r.Window = &window
 	if hasKey(n, "over") {
@@ -100,10 +102,11 @@ func (l *loader) readRule(n ast.Node) *Rule {
 		}
 	}
 	known["absent"] = func(n ast.Node) { r.Absent = l.durationIn(n, "absent", time.Minute, MaxAbsent) }
+	known["expect"] = func(ast.Node) {} // read by finish: it depends on by
 	known["new"] = func(n ast.Node) { novelty.Field = l.newValue(n) }
 	known["learn"] = func(n ast.Node) { novelty.Learn = l.durationIn(n, "learn", 0, maxOver) }
 	known["adopts"] = func(n ast.Node) { r.Adopts = l.adopts(n, &r) }
-	before, present := len(l.problems), map[string]ast.Node{}
+	before, present := len(l.Problems), map[string]ast.Node{}
 	for key, read := range known {
 		known[key] = func(n ast.Node) { present[key] = n; read(n) }
 	}
@@ -113,7 +116,7 @@ func (l *loader) readRule(n ast.Node) *Rule {
 	if present["name"] == nil {
 		l.add(nodeAt(n), "no-name", "a rule needs a name", "add name: and a short word in kebab-case")
 	}
-	if present["when"] == nil && present["absent"] == nil && present["new"] == nil && len(l.problems) == before {
+	if present["when"] == nil && present["absent"] == nil && present["new"] == nil && len(l.Problems) == before {
 		l.add(nodeAt(n), "empty-condition", fmt.Sprintf("rule %q has no condition", r.Name), "add when: and an expression such as mos < 3.5")
 	}
 	if summary := present["summary"]; summary != nil && r.Summary != nil {
@@ -129,9 +132,13 @@ func (l *loader) readRule(n ast.Node) *Rule {
 		return nil
 	}
 	named(r.Tests, r.Name)
-	r.KeyFields = nil
+	r.KeyFields, r.keyTables, r.tables = nil, nil, l.env.Tables
 	for _, name := range r.By {
 		f, _ := call.Lookup(name)
+		t := l.env.Tables[name]
+		if r.keyTables = append(r.keyTables, t); t != nil {
+			f = call.Field{Name: name, Type: call.Text}
+		}
 		r.KeyFields = append(r.KeyFields, f)
 	}
 	return &r
@@ -190,11 +197,14 @@ func (l *loader) fields(n ast.Node, what string, fit func(call.Field) bool) []st
 			return
 		}
 		f, known := call.Lookup(name)
+		if t := l.env.Tables[name]; t != nil && what == "by" {
+			f, known = call.Field{Name: name, Type: call.Text}, true
+		}
 		switch {
 		case !known:
 			l.add(nodeAt(e), "unknown-field", fmt.Sprintf("%s: there is no field %q", what, name), condition.SuggestField(name))
 		case !fit(f):
-			l.add(nodeAt(e), "wrong-type", fmt.Sprintf("%s: %s is a %s, which cannot stand here", what, name, f.Type), "")
+			l.add(nodeAt(e), "wrong-type", fmt.Sprintf("%s: %s is a %s, which is not allowed here", what, name, f.Type), "")
 		case slices.Contains(out, name):
 			l.report(nodeAt(e), problemWarning, "doubled-field", fmt.Sprintf("%s names %s twice", what, name), "")
 		default:
@@ -309,7 +319,7 @@ func (l *loader) summary(n ast.Node) *Summary {
 	if !ok {
 		return nil
 	}
-	s, err := parseSummary(src)
+	s, err := parseSummary(src, l.env.Tables)
 	if err != nil {
 		l.add(nodeAt(n), "bad-summary", "summary: "+strings.TrimPrefix(err.Error(), "template: summary:"), "fields: .Rule .Severity .By .Value .Call .Counts .Since; functions: pct num dur mask")
 		return nil

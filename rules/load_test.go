@@ -110,7 +110,7 @@ func TestLoadIsCanceled(t *testing.T) {
 	}
 	d, root := parseDocument("rules.yaml", []byte("rules: [{name: a, when: mos < 3}, {name: b, when: mos < 3}, {name: c, when: mos < 3}]"))
 	n := 0
-	d.stopped = func() bool { n++; return n > 4 }
+	d.Stopped = func() bool { n++; return n > 4 }
 	l := newLoader(d, "")
 	if l.file(root); len(l.set.Rules) == 3 {
 		t.Error("all rules were read")

@@ -25,8 +25,12 @@ const (
 func (l *loader) windowKeys(r *Rule) keys {
 	return keys{
 		"min_calls": func(n ast.Node) { r.Window.MinCalls, _ = l.integer(n, "min_calls", 0, maxOverCalls) },
-		"settle":    func(n ast.Node) { r.Window.Settle = l.durationIn(n, "settle", 0, maxSettle) },
-		"grace":     func(n ast.Node) { r.Window.Grace = l.durationIn(n, "grace", 0, 24*time.Hour) },
+		"count_by": func(n ast.Node) {
+			s, _ := l.word(n, "count_by", countCalls, countSessions)
+			r.Window.Sessions = s == countSessions
+		},
+		"settle": func(n ast.Node) { r.Window.Settle = l.durationIn(n, "settle", 0, maxSettle) },
+		"grace":  func(n ast.Node) { r.Window.Grace = l.durationIn(n, "grace", 0, 24*time.Hour) },
 		"no_data": func(n ast.Node) {
 			s, ok := l.word(n, "no_data", string(NoDataKeep), string(NoDataResolve), string(NoDataAlert))
 			if ok {
@@ -84,7 +88,9 @@ func (l *loader) over(n ast.Node, w *Window) {
 }
 
 // ofWindows are the keys that mean something over windows only.
-func ofWindows() []string { return []string{"min_calls", "resolve", "settle", "grace", "no_data"} }
+func ofWindows() []string {
+	return []string{"count_by", "min_calls", "resolve", "settle", "grace", "no_data"}
+}
 
 // kindOfRule reports keys that do not go together. A rule is about single calls
 // (when), windows (over and when), absence (absent) or new values (new).
@@ -122,6 +128,9 @@ func (l *loader) kindOfRule(r *Rule, present map[string]ast.Node) {
 	if has("learn") && !has("new") {
 		conflict("learn", "learn belongs to a rule with new", "add new: and a field")
 	}
+	if has("expect") && !has("absent") {
+		conflict("expect", "expect belongs to a rule with absent", "add absent: 30m, or leave it out")
+	}
 	if has("adopts") && !has("over") && !has("absent") {
 		conflict("adopts", "only a rule with over or absent adopts the incidents of others", "")
 	}
@@ -135,14 +144,39 @@ func (l *loader) kindOfRule(r *Rule, present map[string]ast.Node) {
 		}
 		conflict(key, fmt.Sprintf("the window never has %d calls: it holds %d", r.Window.MinCalls, r.Window.Calls), "min_calls is at most the number of calls in over")
 	}
+	if r.Window != nil && r.Window.Sessions && r.Window.Calls > 0 {
+		key := "count_by"
+		if !has(key) {
+			key = "over"
+		}
+		conflict(key, fmt.Sprintf("sessions are counted over a time; this window is over %s", r.Window), "over: 1h, or count_by: call")
+	}
+	l.agoOf(r, present["over"])
 	if r.Window != nil && has("resolve") {
 		l.hysteresis(r, nodeAt(present["resolve"]))
 	}
 	if ladder, ok := present["severity"].(*ast.MappingNode); ok && r.When != nil {
 		l.deadLevels(ladder, r)
 	}
-	if r.Window != nil && r.Window.MinCalls == 0 && !has("min_calls") && slices.ContainsFunc(r.Window.Figures.All, func(f condition.Figure) bool { return f.Share() }) {
+	share := func(f condition.Figure) bool { return f.Share() }
+	if r.Window != nil && r.Window.MinCalls == 0 && !has("min_calls") && (r.When != nil && r.When.Divides() || slices.ContainsFunc(r.Window.Figures.All, share)) {
 		l.report(nodeAt(present["over"]), problemWarning, "few-calls", "the share of very few calls says little: one bad call alone is 100 %", "add min_calls: 20")
+	}
+}
+
+// agoOf reports windows of which no history can be kept for as long as prev asks.
+func (l *loader) agoOf(r *Rule, over ast.Node) {
+	if r.Window == nil || r.Window.Ago() == 0 {
+		return
+	}
+	ago, w := FormatDuration(r.Window.Ago()), r.Window
+	switch {
+	case w.Calls > 0:
+		l.add(nodeAt(over), "wrong-key", fmt.Sprintf("prev(..., %s) is of a window over time; this one is over %s", ago, w), "over: 1h, or prev of the calls before, without a time")
+	case w.Over < w.LeastOver():
+		l.add(nodeAt(over), "bad-window", fmt.Sprintf("a window of %s cannot be kept for %s", FormatDuration(w.Over), ago), fmt.Sprintf("over of %s or more, or a shorter time in prev", FormatDuration(w.LeastOver().Truncate(time.Second)+time.Second)))
+	case w.LeastAgo() < w.Over:
+		l.add(nodeAt(over), "bad-window", fmt.Sprintf("the window %s ago would overlap this one of %s", FormatDuration(w.LeastAgo()), FormatDuration(w.Over)), "a time in prev that is not shorter than over, or prev without a time for the window before")
 	}
 }
 
@@ -187,6 +221,61 @@ func (l *loader) deadLevels(ladder *ast.MappingNode, r *Rule) {
 	}
 }
 
+// expected reads the keys that are missed although no call of them was seen: values of
+// the one field of by, or a value for each of several.
+func (l *loader) expected(n ast.Node, r *Rule) []string {
+	nodes, out := []ast.Node{n}, []string{}
+	if list, ok := n.(*ast.SequenceNode); ok {
+		nodes = list.Values
+	}
+	if len(nodes) == 0 {
+		l.add(nodeAt(n), "empty-list", "expect is empty", "list the values of by, such as [eu-west, us-east]")
+	}
+	if len(nodes) > r.MaxKeys {
+		l.add(nodeAt(n), "bad-range", fmt.Sprintf("expect has %d keys; max_keys is %d", len(nodes), r.MaxKeys), "raise max_keys")
+		return nil
+	}
+	for i, e := range nodes {
+		if !l.within(e, i, maxExpected, "expected keys") {
+			break
+		}
+		labels := make([]Label, len(r.By))
+		for j, name := range r.By {
+			labels[j].Name = name
+		}
+		switch e.(type) {
+		case *ast.MappingNode, *ast.MappingValueNode:
+			l.entries(e, "expect", func(key string, keyAt pos, value ast.Node) {
+				j := slices.Index(r.By, key)
+				if j < 0 {
+					l.add(keyAt, "unknown-field", fmt.Sprintf("expect: the rule is not by %q", key), "it is by "+strings.Join(r.By, ", "))
+					return
+				}
+				labels[j].Value, _ = l.text(value, "expect "+key)
+			})
+		default:
+			value, ok := l.text(e, "expect")
+			if ok && len(r.By) != 1 {
+				l.add(nodeAt(e), "wrong-type", fmt.Sprintf("expect: the rule is by %d fields", len(r.By)), "name them, such as {provider: example, region: eu}")
+				return nil
+			}
+			if ok {
+				labels[0].Value = value
+			}
+		}
+		key := JoinLabels(labels)
+		if slices.Contains(out, key) {
+			l.report(nodeAt(e), problemWarning, "doubled-field", "expect names a key twice", "")
+			continue
+		}
+		out = append(out, key)
+	}
+	return out
+}
+
+// maxExpected bounds the keys that one rule expects.
+const maxExpected = 1000
+
 // newValue is the field whose new values are told.
 func (l *loader) newValue(n ast.Node) *call.Field {
 	names := l.fields(n, "new", groupable)
@@ -204,6 +293,7 @@ func (l *loader) newValue(n ast.Node) *call.Field {
 type adoption struct {
 	rule *Rule
 	name string
+	in   *document
 	at   pos
 }
 
@@ -214,7 +304,7 @@ func (l *loader) adopts(n ast.Node, r *Rule) []string {
 		places = seq.Values
 	}
 	for i, name := range names {
-		l.adoptions = append(l.adoptions, adoption{r, name, nodeAt(places[min(i, len(places)-1)])})
+		l.adoptions = append(l.adoptions, adoption{r, name, l.document, nodeAt(places[min(i, len(places)-1)])})
 	}
 	return names
 }
@@ -235,11 +325,11 @@ func (l *loader) checkAdoptions() {
 			if near := condition.Nearest(a.name, names); near != "" {
 				hint = "did you mean " + near + "?"
 			}
-			l.add(a.at, "unknown-rule", fmt.Sprintf("adopts: there is no rule %q", a.name), hint)
+			a.in.add(a.at, "unknown-rule", fmt.Sprintf("adopts: there is no rule %q", a.name), hint)
 		case child.Name == a.rule.Name || !child.PerCall():
-			l.add(a.at, "wrong-adoption", fmt.Sprintf("%s cannot be adopted: it is not about single calls", a.name), "")
+			a.in.add(a.at, "wrong-adoption", fmt.Sprintf("%s cannot be adopted: it is not about single calls", a.name), "")
 		case !slices.Equal(child.By, a.rule.By):
-			l.add(a.at, "wrong-adoption", fmt.Sprintf("%s groups by %s, %s by %s: their incidents have no key in common", a.name, strings.Join(child.By, ", "), a.rule.Name, strings.Join(a.rule.By, ", ")), "give both rules the same by")
+			a.in.add(a.at, "wrong-adoption", fmt.Sprintf("%s groups by %s, %s by %s: their incidents have no key in common", a.name, strings.Join(child.By, ", "), a.rule.Name, strings.Join(a.rule.By, ", ")), "give both rules the same by")
 		default:
 			child.AdoptedBy = append(child.AdoptedBy, a.rule.Name)
 		}
@@ -260,15 +350,18 @@ func hasKey(n ast.Node, key string) bool {
 
 // finish makes of what was read the one kind of rule it is.
 func (l *loader) finish(n ast.Node, r *Rule, novelty newness, present map[string]ast.Node) {
-	before := len(l.problems)
+	before := len(l.Problems)
 	if present["over"] == nil {
 		r.Window = nil
 	}
 	if novelty.Field != nil {
 		r.New = &Novelty{*novelty.Field, novelty.Learn}
 	}
+	if e := present["expect"]; e != nil {
+		r.Expect = l.expected(e, r)
+	}
 	l.kindOfRule(r, present)
-	if len(l.problems) > before && Problems(l.problems[before:]).Errors() {
+	if len(l.Problems) > before && Problems(l.Problems[before:]).Errors() {
 		return
 	}
 	switch {

@@ -6,39 +6,47 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules/condition"
+	"callwatch/rules/window"
 )
 
 // Matching judges which calls an incident is about: those of its key that meet the
-// condition of its rule, or what the condition of a window counts. It is not for
-// concurrent use.
+// condition of its rule, or that are evidence for the figure of its window. It is not
+// for concurrent use.
 type Matching struct {
-	rule    *Rule
-	key     string
-	facts   condition.Facts
-	counted []*condition.Argument
+	rule     *Rule
+	key      string
+	facts    condition.Facts
+	lead     *window.Lead // nil of rules about single calls
+	readings []window.Reading
 }
 
-// Matching is how the calls of an incident of a rule are told. It is nil if there is
-// no such rule, or if it is about no calls that could be listed: absence and new
-// values.
-func (s *Set) Matching(rule string, by []Label) *Matching {
-	r := s.Rule(rule)
+// Matching is how the calls of an incident are told. It is nil if its rule is gone, or
+// if it is about no calls that could be listed: absence and new values.
+func (s *Set) Matching(in *Incident) *Matching {
+	r := s.Rule(in.Rule)
 	if r == nil || r.Absent > 0 || r.New != nil {
 		return nil
 	}
-	m := &Matching{rule: r, key: (&Incident{By: by}).Key()}
+	m := &Matching{rule: r, key: in.Key()}
 	if r.Window == nil {
 		return m
 	}
-	for _, f := range r.Window.Figures.All {
-		if (f.Func == "rate" || f.Func == "count") && f.Arg >= 0 && !f.Prev {
-			m.counted = append(m.counted, r.Window.Figures.Args[f.Arg])
-		}
-	}
-	if len(m.counted) == 0 {
+	if m.lead = leadOf(r.Window, in.Values); m.lead == nil {
 		return nil
 	}
 	return m
+}
+
+// leadOf is the figure that an incident is described by; the first of the rule where
+// the rule has changed since.
+func leadOf(w *Window, described *Values) *window.Lead {
+	for i := range w.Leads {
+		l := &w.Leads[i]
+		if described != nil && w.Figures.All[l.Figure].Name == described.Name && DirectionOf(l.Direction) == described.Direction {
+			return l
+		}
+	}
+	return w.Lead(0)
 }
 
 // Before is how long before its incident opened a call may have ended that counts.
@@ -61,8 +69,8 @@ func (m *Matching) Fields() []string {
 	for _, x := range m.rule.Except {
 		add(x.When)
 	}
-	for _, a := range m.counted {
-		names = append(names, a.Fields()...)
+	if m.lead != nil && m.lead.Arg >= 0 {
+		names = append(names, m.rule.Window.Figures.Args[m.lead.Arg].Fields()...)
 	}
 	if m.rule.Window == nil {
 		add(m.rule.When)
@@ -71,7 +79,11 @@ func (m *Matching) Fields() []string {
 		}
 	}
 	for i := range m.rule.KeyFields {
-		names = append(names, m.rule.KeyFields[i].Name)
+		name := m.rule.KeyFields[i].Name
+		if t := m.rule.keyTables[i]; t != nil {
+			name = t.Of.Name
+		}
+		names = append(names, name)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -92,13 +104,9 @@ func (m *Matching) Holds(e *call.Event) bool {
 			return false
 		}
 	}
-	for _, a := range m.counted {
-		if class, _ := a.Classify(&m.facts); class == condition.Matching {
-			return true
-		}
-	}
-	if m.rule.Window != nil {
-		return false
+	if m.lead != nil {
+		m.readings, _ = m.rule.Window.Read(&m.facts, m.readings[:0]) // what fails is unknown
+		return m.lead.Contribution(m.readings).Met
 	}
 	if m.rule.When != nil {
 		return holds(m.rule.When)

@@ -45,6 +45,17 @@ const (
 	DirectionDown = "down"
 )
 
+// DirectionOf is the direction of a figure as incidents name it; "" of neither side.
+func DirectionOf(d condition.Direction) string {
+	switch d {
+	case condition.Up:
+		return DirectionUp
+	case condition.Down:
+		return DirectionDown
+	}
+	return ""
+}
+
 // text writes one value; of a bounded one, the end that decides.
 func (v *Values) text(x float64, m *Measure) string {
 	shown := v.shown(x, m)

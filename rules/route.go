@@ -2,6 +2,7 @@ package rules
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"callwatch/call"
@@ -40,6 +41,33 @@ func (s *Set) Receivers(r *Rule, in *Incident) (slack, outputs []string) {
 	return slack, outputs
 }
 
+// Mentions are whom an incident calls, by its severity: ids of users (U...) and groups
+// (S...) of Slack, here, channel, or a text that is shown as it is.
+type Mentions map[Severity][]string
+
+// Mentions are whom an incident calls: those of the rule, else of the routes that it takes.
+func (s *Set) Mentions(r *Rule, in *Incident) []string {
+	if r.Mention != nil || len(r.Slack) > 0 || len(r.Outputs) > 0 {
+		return r.Mention[in.Severity]
+	}
+	var names []string
+	facts := factsOf(in)
+	for _, route := range s.Routes {
+		if route.Match != nil && route.Match.Eval(facts).Truth != condition.True {
+			continue
+		}
+		for _, name := range route.Mention[in.Severity] {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+		if !route.Continue {
+			break
+		}
+	}
+	return names
+}
+
 // UsualStorm is what holds for channels of which no route says otherwise.
 func UsualStorm() Storm { return Storm{New: 10, Within: time.Minute} }
 
@@ -67,6 +95,15 @@ func (s *Set) OutputNames() []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// SplitChannel is the workspace that a channel is in, "" for the usual one, and the
+// channel's name or id there: "emea/#voice" is #voice in emea.
+func SplitChannel(name string) (workspace, channel string) {
+	if workspace, channel, ok := strings.Cut(name, "/"); ok {
+		return workspace, channel
+	}
+	return "", name
 }
 
 // Channels are the channels of Slack that the file names, each once, sorted.

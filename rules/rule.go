@@ -10,10 +10,11 @@ import (
 // Set is a compiled rules file. It is immutable: what can go wrong with a rule
 // has gone wrong when it was loaded.
 type Set struct {
-	Rules  []*Rule
-	Routes []Route
-	Digest string // of the file's content
-	Source []byte // that content
+	Rules   []*Rule
+	Routes  []Route
+	Digest  string   // of the content of the files
+	Sources []Source // that content
+	Files   []string // paths of the files beside them that they name, sorted
 
 	FileSilences []CompiledSilence
 	env          condition.Env
@@ -46,6 +47,7 @@ type Rule struct {
 
 	Window *Window       // nil for rules without `over`
 	Absent time.Duration // how long a key must be without a call; 0 for other rules
+	Expect []string      // keys, as JoinLabels makes them, that are missed although no call of them was seen; for rules about absence
 	New    *Novelty      // nil for rules without `new`
 	Adopts []string      // rules whose incidents join those of this one
 
@@ -57,21 +59,25 @@ type Rule struct {
 	Cooldown     time.Duration
 	Repeat       time.Duration  // until the first reminder; 0 for none
 	RepeatMax    time.Duration  // the longest time between reminders
-	Active       Hours          // when incidents may open
+	Active       ActiveTimes    // when incidents may open
 	Zone         *time.Location // whose clock its conditions read; nil: UTC
 	MaxKeys      int            // bound on live keys
 
 	Slack   []string // channels of its own; none of these two: the routes decide
 	Outputs []string // outputs of its own, by the names they are configured with
+	Mention Mentions // who is called; nil: the routes decide
 	Show    []string // fields listed for each sample call
 	Samples int
 	Mode    Mode
 
 	Tests []Case
 
-	Line int // in the file
+	File string // that it is in
+	Line int    // in the file
 
 	KeyFields []call.Field
+	keyTables []*condition.Table // of those that are looked up; nil for others
+	tables    map[string]*condition.Table
 	AdoptedBy []string
 	at        pos // of the name, in the file
 }
@@ -100,6 +106,7 @@ type Route struct {
 	Match    *condition.Program // nil matches all
 	Slack    []string
 	Outputs  []string
+	Mention  Mentions
 	Storm    *Storm // of its channels; nil: the usual one
 	Continue bool   // later routes are tried as well
 }

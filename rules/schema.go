@@ -14,16 +14,21 @@ import (
 // tells which keys it takes.
 const specimen = `
 defaults: {severity: warning}
+lookup:
+  specimen: {file: specimen.csv, of: to}
 rules:
   - name: specimen
     when: mos < 3.5
-    route: {slack: "#a", outputs: a}
+    route: {slack: "#a", outputs: a, mention: {critical: here}}
     severity: {critical: mos < 2}
     active: {days: mon-fri}
     tests:
       - name: specimen
         given: [{call: {mos: 3}}]
         expect: {state: none}
+  - name: levels
+    when: mos < 3.5
+    active: {critical: always}
 routes:
   - slack: "#a"
     storm: {new: 10}
@@ -71,7 +76,7 @@ func Schema() ([]byte, error) {
 func keysTaken() map[string][]string {
 	d, root := parseDocument("specimen", []byte(specimen))
 	taken := map[string][]string{}
-	d.visited = func(what string, known keys) { taken[what] = slices.Sorted(maps.Keys(known)) }
+	d.Visited = func(what string, known keys) { taken[what] = slices.Sorted(maps.Keys(known)) }
 	newLoader(d, "").file(root)
 	return taken
 }
@@ -80,7 +85,7 @@ func keysTaken() map[string][]string {
 func mappingNames() map[string]string {
 	return map[string]string{
 		"a rules file": "file", "defaults": "defaults", "a rule": "rule", "severity": "ladder",
-		"route": "ruleRoute", "a route": "route", "storm": "storm", "a silence": "silence", "active": "active",
+		"route": "ruleRoute", "mention": "mention", "a route": "route", "storm": "storm", "a silence": "silence", "active": "active", "a lookup": "lookup", "active levels": "activeLevels",
 		"a test": "test", "a step of given": "given", "expect": "expect",
 	}
 }
@@ -110,8 +115,10 @@ func required(what string) []string {
 	switch what {
 	case "a rule":
 		return []string{"name"}
+	case "a lookup":
+		return []string{"file", "of"}
 	case "a silence":
-		return []string{"match", "until"}
+		return []string{"match"}
 	case "a test":
 		return []string{"name", "expect"}
 	}

@@ -36,6 +36,11 @@ func integerNode(lo, hi int) schemaNode {
 	return schemaNode{"type": "integer", "minimum": lo, "maximum": hi}
 }
 
+// activeNode is one schedule: always, hours, or several of them.
+func activeNode() schemaNode {
+	return schemaNode{"anyOf": []schemaNode{wordNode(always), refNode("active"), {"type": "array", "minItems": 1, "items": refNode("active")}}}
+}
+
 func listNode(of string) schemaNode { return schemaNode{"type": "array", "items": refNode(of)} }
 
 func refNode(to string) schemaNode {
@@ -48,7 +53,7 @@ func mapNode(of schemaNode) schemaNode {
 }
 
 func channelsNode() schemaNode {
-	channel := schemaNode{"type": "string", "pattern": `^(#.{1,80}|[CGD][A-Z0-9]{6,20})$`}
+	channel := schemaNode{"type": "string", "pattern": `^([a-z0-9-]{1,32}/)?(#.{1,80}|[CGD][A-Z0-9]{6,20})$`}
 	return schemaNode{"anyOf": []schemaNode{channel, {"type": "array", "items": channel}}}
 }
 
@@ -69,14 +74,30 @@ func fieldsNode(fit func(call.Field) bool) schemaNode {
 	return wordsNode(names...)
 }
 
+func mentionNode() schemaNode {
+	return schemaNode{"anyOf": append(textsNode()["anyOf"].([]schemaNode), refNode("mention"))}
+}
+
+// keyNode are names of fields and of tables.
+func keyNode() schemaNode {
+	return schemaNode{"anyOf": append(fieldsNode(groupable)["anyOf"].([]schemaNode), textsNode()["anyOf"].([]schemaNode)...)}
+}
+
 // schemaKeys describe each key of each mapping. Which of them there are is the
 // loader's to say.
 func schemaKeys() map[string]map[string]keyShape {
 	rule := ruleSchemaKeys()
+	hours := map[string]keyShape{
+		"hours":    {textsNode(), `hours of the day: "07:00-22:00", or a list of them`},
+		"days":     {textsNode(), "days of the week: mon-fri, or [mon, wed]"},
+		"tz":       {textNode(), "time zone: Europe/Berlin"},
+		"holidays": {textsNode(), "days on which they do not begin: [2026-12-25, holidays.ics]"},
+	}
 	return map[string]map[string]keyShape{
 		"a rules file": {
 			"define":   {mapNode(conditionNode()), "conditions by name, to be used in other conditions"},
 			"lists":    {mapNode(textsNode()), "lists of texts by name, as in: from in us_carriers"},
+			"lookup":   {schemaNode{"type": "object", "additionalProperties": refNode("lookup")}, "tables from CSV files by name: what they give is a text of each call"},
 			"defaults": {refNode("defaults"), "what rules have that say nothing else"},
 			"rules":    {schemaNode{"type": "array", "minItems": 1, "items": refNode("rule")}, "the rules"},
 			"routes":   {listNode("route"), "where incidents go: the first route that matches"},
@@ -90,8 +111,14 @@ func schemaKeys() map[string]map[string]keyShape {
 			"info":     {conditionNode(), "when it is for information"},
 		},
 		"route": {
-			"slack":   {channelsNode(), `channel or channels: "#voice-oncall" or an id`},
+			"slack":   {channelsNode(), `channel or channels: "#voice-oncall" or an id, behind the name of another workspace as "emea/#voice-oncall"`},
 			"outputs": {outputsNode(), "outputs by their names in callwatch.yaml"},
+			"mention": {mentionNode(), "who is called in Slack: ids of users (U...) and groups (S...), here, channel; or such a list for each severity"},
+		},
+		"mention": {
+			"critical": {textsNode(), "who is called when an incident is critical"},
+			"warning":  {textsNode(), "who is called for a warning"},
+			"info":     {textsNode(), "who is called for information"},
 		},
 		"storm": {
 			"new":    {integerNode(1, 1000), "more new incidents than this in a channel make a storm (10)"},
@@ -99,20 +126,30 @@ func schemaKeys() map[string]map[string]keyShape {
 		},
 		"a route": {
 			"outputs":  {outputsNode(), "outputs by their names in callwatch.yaml"},
+			"mention":  {mentionNode(), "who is called in Slack: ids of users (U...) and groups (S...), here, channel; or such a list for each severity"},
 			"storm":    {schemaNode{"anyOf": []schemaNode{wordNode("off"), refNode("storm")}}, "off, or when many new incidents share one message"},
 			"match":    {conditionNode(), "condition on incidents: rule, severity, owner and the fields of the latest call; absent: all"},
-			"slack":    {channelsNode(), `channel or channels: "#voice-oncall" or an id`},
+			"slack":    {channelsNode(), `channel or channels: "#voice-oncall" or an id, behind the name of another workspace as "emea/#voice-oncall"`},
 			"continue": {schemaNode{"type": "boolean"}, "go on with the routes below"},
 		},
 		"a silence": {
 			"match":   {conditionNode(), "condition on incidents: rule, severity, owner and the fields of the latest call"},
 			"until":   {textNode(), "when it ends, such as 2026-12-01T06:00:00Z"},
 			"comment": {textNode(), "why"},
+			"hours":   hours["hours"], "days": hours["days"], "tz": hours["tz"], "holidays": hours["holidays"],
 		},
-		"active": {
-			"hours": {textNode(), `hours of the day: "07:00-22:00"`},
-			"days":  {textsNode(), "days of the week: mon-fri, or [mon, wed]"},
-			"tz":    {textNode(), "time zone: Europe/Berlin"},
+		"a lookup": {
+			"file":  {schemaNode{"type": "string", "pattern": `\.csv$`}, "CSV file with a line of column names, relative to this file"},
+			"of":    {fieldsNode(lookable), "field whose value is looked up"},
+			"match": {wordNode("exact", "prefix"), "the whole value, or the longest key that it begins with (exact)"},
+			"key":   {textNode(), "column of the keys (the first)"},
+			"value": {textNode(), "column of what is given (the second)"},
+		},
+		"active": hours,
+		"active levels": {
+			"critical": {activeNode(), "when critical incidents may open (always)"},
+			"warning":  {activeNode(), "when warnings may open (always)"},
+			"info":     {activeNode(), "when incidents for information may open (always)"},
 		},
 		"a test":          testSchemaKeys(),
 		"a step of given": givenSchemaKeys(),
@@ -133,13 +170,18 @@ func ruleSchemaKeys() map[string]keyShape {
 		"where":     {conditionNode(), "which calls count"},
 		"except":    {mapNode(conditionNode()), "named exceptions: calls that are not judged"},
 		"over":      {textNode(), "sliding window: 15m, or 200 calls"},
-		"by":        {fieldsNode(groupable), "fields of the key: one incident for each of their values (provider)"},
+		"by":        {keyNode(), "fields of the key, or names under lookup: one incident for each of their values (provider)"},
+		"count_by":  {wordNode(countCalls, countSessions), "what a window counts: calls, or sessions of several calls (call)"},
 		"min_calls": {integerNode(0, 100_000), "a window with fewer calls is not judged"},
 		"when":      {conditionNode(), "condition on calls, such as mos < 3.5, or on a window, such as rate(mos < 3.5) > 0.1"},
 		"absent":    {durationNode(), "no call for so long, of a key that was seen in the last 7 days"},
-		"new":       {fieldsNode(groupable), "a value of this field that was never seen before"},
-		"learn":     {durationNode(), "how long new values are taken for known at first"},
-		"for":       {textNode(), "how long the condition must hold: 5m, or 3 of 5 events"},
+		"expect": {
+			schemaNode{"anyOf": []schemaNode{textNode(), mapNode(textNode()), {"type": "array", "minItems": 1, "items": schemaNode{"anyOf": []schemaNode{textNode(), mapNode(textNode())}}}}},
+			"keys that are missed although no call of them was seen: [eu-west, us-east], or {provider: example, region: eu}",
+		},
+		"new":   {fieldsNode(groupable), "a value of this field that was never seen before"},
+		"learn": {durationNode(), "how long new values are taken for known at first"},
+		"for":   {textNode(), "how long the condition must hold: 5m, or 3 of 5 events"},
 
 		"resolve":       {conditionNode(), "when a window is well again (not when)"},
 		"resolve_after": {durationNode(), "how long without a match until the incident is resolved (30m)"},
@@ -151,16 +193,19 @@ func ruleSchemaKeys() map[string]keyShape {
 		"cooldown":   {durationNode(), "no new incident of the key so soon after a resolve"},
 		"repeat":     {durationNode(), "reminder while the incident is open"},
 		"repeat_max": {durationNode(), "reminders double up to this"},
-		"active":     {refNode("active"), "when incidents may open"},
-		"tz":         {textNode(), "time zone of hour, weekday and active: Europe/Berlin (UTC)"},
-		"adopts":     {textsNode(), "rules whose incidents of the same key join this one's thread"},
-		"route":      {refNode("ruleRoute"), "where this rule's incidents go"},
-		"show":       {fieldsNode(showable), "fields listed for each sample call"},
-		"samples":    {integerNode(0, maxSamples), "worst calls kept as evidence (5)"},
-		"settle":     {durationNode(), "windows wait so long after a call's end for a report"},
-		"grace":      {durationNode(), "windows take calls that are so late"},
-		"max_keys":   {integerNode(1, 1_000_000), "bound on live keys"},
-		"tests":      {listNode("test"), "tests, run by callwatch rules test"},
+		"active": {
+			schemaNode{"anyOf": append([]schemaNode{refNode("activeLevels")}, activeNode()["anyOf"].([]schemaNode)...)},
+			"when incidents may open: hours, a list of them, or one of these for each severity",
+		},
+		"tz":       {textNode(), "time zone of hour, weekday and active: Europe/Berlin (UTC)"},
+		"adopts":   {textsNode(), "rules whose incidents of the same key join this one's thread"},
+		"route":    {refNode("ruleRoute"), "where this rule's incidents go"},
+		"show":     {fieldsNode(showable), "fields listed for each sample call"},
+		"samples":  {integerNode(0, maxSamples), "worst calls kept as evidence (5)"},
+		"settle":   {durationNode(), "windows wait so long after a call's end for a report"},
+		"grace":    {durationNode(), "windows take calls that are so late"},
+		"max_keys": {integerNode(1, 1_000_000), "bound on live keys"},
+		"tests":    {listNode("test"), "tests, run by callwatch rules test"},
 	}
 }
 
@@ -188,7 +233,7 @@ func givenSchemaKeys() map[string]keyShape {
 
 func expectSchemaKeys() map[string]keyShape {
 	return map[string]keyShape{
-		"state":     {wordNode(CaseStates()...), "where the rule stands; none: no call concerned it"},
+		"state":     {wordNode(CaseStates()...), "the state of the rule; none: no call concerned it"},
 		"severity":  {wordNode(severityNames()...), "of the incident"},
 		"by":        {mapNode(textNode()), "values of by: which incident is meant"},
 		"matched":   {integerNode(0, 1_000_000), "calls that matched"},

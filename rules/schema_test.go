@@ -33,7 +33,7 @@ func TestSchemaIsCheckedIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("write it anew with: go test ./rules -run Schema -update\n%s", diff)
+		t.Errorf("write it again with: go test ./rules -run Schema -update\n%s", diff)
 	}
 }
 
@@ -84,7 +84,7 @@ func validate(t *testing.T, schema *jsonschema.Schema, file string) error {
 		t.Fatal(err)
 	}
 	var v any
-	if err := yaml.Unmarshal(bytes.TrimPrefix(src, []byte(byteOrderMark)), &v); err != nil {
+	if err := yaml.Unmarshal(bytes.TrimPrefix(src, []byte("\ufeff")), &v); err != nil {
 		t.Fatal(file, err)
 	}
 	b, err := json.Marshal(v)

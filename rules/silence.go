@@ -17,10 +17,10 @@ import (
 	"callwatch/rules/condition"
 )
 
-// filePrefix begins the ids of silences that stand in the rules file.
+// filePrefix begins the ids of silences that are in the rules file.
 const filePrefix = "file_"
 
-// InFile says whether the silence stands in the rules file: only there can it be
+// InFile says whether the silence is in the rules file: only there can it be
 // ended early.
 func (s *Silence) InFile() bool { return strings.HasPrefix(s.ID, filePrefix) }
 
@@ -30,13 +30,14 @@ type CompiledSilence struct {
 	Ended bool `json:"ended,omitempty"` // by hand; kept until its time, so that the same silence does not come again
 
 	match   *condition.Program
-	expired Problem // of one in the rules file, for when it is over
+	during  Schedule // of one that recurs: when it is in force; nil: until its end
+	expired Problem  // of one in the rules file, for when it is over
 }
 
-// Compile compiles the condition, which knows no macros and lists. It reports
-// whether the condition is valid.
-func (s *CompiledSilence) Compile() bool {
-	s.match, _ = compileMatch(s.Match)
+// Compile compiles the condition, which knows the tables of a set, but no macros and
+// lists. It reports whether the condition is valid.
+func (s *CompiledSilence) Compile(set *Set) bool {
+	s.match, _ = set.compileMatch(s.Match)
 	return s.match != nil
 }
 
@@ -46,31 +47,82 @@ func (s *CompiledSilence) covers(facts *condition.Facts, at time.Time) bool {
 }
 
 // Live reports whether the silence is in force.
-func (s *CompiledSilence) Live(at time.Time) bool { return !s.Ended && at.Before(s.Until) }
+func (s *CompiledSilence) Live(at time.Time) bool { return !s.over(at) && s.during.Covers(at) }
+
+// over reports whether the silence will never be in force again.
+func (s *CompiledSilence) over(at time.Time) bool {
+	return s.Ended || !s.Until.IsZero() && !at.Before(s.Until)
+}
+
+// forever is the end of what has none.
+func forever() time.Time { return time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC) }
+
+// now is the silence as it is in force at a time: one that recurs lasts until the end of
+// its hours.
+func (s *CompiledSilence) now(at time.Time) Silence {
+	found := s.Silence
+	if s.during == nil {
+		return found
+	}
+	if found.Until.IsZero() {
+		found.Until = forever()
+	}
+	end := s.during.End(at)
+	if end.IsZero() { // weeks away, or never: it is looked for again
+		end = at.Truncate(7 * 24 * time.Hour).Add(14 * 24 * time.Hour)
+	}
+	if end.Before(found.Until) {
+		found.Until = end
+	}
+	return found
+}
+
+// begins is when a silence that recurs is in force next after a time; zero for never.
+func (s *CompiledSilence) begins(at time.Time) time.Time {
+	if s.during == nil || s.over(at) {
+		return time.Time{}
+	}
+	next := s.during.Next(at)
+	if s.over(next) {
+		return time.Time{}
+	}
+	return next
+}
+
+// SilenceBegins is when the next silence of the file that recurs is in force; zero for
+// never.
+func (s *Set) SilenceBegins(at time.Time) time.Time {
+	var next time.Time
+	for i := range s.FileSilences {
+		if t := s.FileSilences[i].begins(at); next.IsZero() || !t.IsZero() && t.Before(next) {
+			next = t
+		}
+	}
+	return next
+}
 
 // SilencedBy is the silence among several that covers the incident for longest;
 // nil for none. Silences see the incident as it opened, with the severity it has
 // now, so that nothing but a new silence, an end or an escalation changes the
 // answer.
 func SilencedBy(in *Incident, at time.Time, lists ...[]CompiledSilence) *Silence {
-	var longest *CompiledSilence
+	var longest *Silence
 	facts := factsOf(in)
 	for _, list := range lists {
 		for i := range list {
 			s := &list[i]
-			if s.covers(facts, at) && (longest == nil || s.after(longest)) {
-				longest = s
+			if !s.covers(facts, at) {
+				continue
+			}
+			if found := s.now(at); longest == nil || found.after(longest) {
+				longest = &found
 			}
 		}
 	}
-	if longest == nil {
-		return nil
-	}
-	found := longest.Silence
-	return &found
+	return longest
 }
 
-func (s *CompiledSilence) after(o *CompiledSilence) bool {
+func (s *Silence) after(o *Silence) bool {
 	return cmp.Or(s.Until.Compare(o.Until), cmp.Compare(s.ID, o.ID)) > 0
 }
 
@@ -83,7 +135,7 @@ func (s *Set) Silenced(in *Incident, at time.Time) *Silence {
 func (s *Set) Expired(at time.Time) Problems {
 	var over Problems
 	for i := range s.FileSilences {
-		if !s.FileSilences[i].Live(at) {
+		if s.FileSilences[i].over(at) {
 			over = append(over, s.FileSilences[i].expired)
 		}
 	}
@@ -95,6 +147,13 @@ func factsOf(in *Incident) *condition.Facts {
 	e := labelled(in.Opening.Call, in.By)
 	facts := &condition.Facts{}
 	facts.Load(&e)
+	labels := map[string]string{}
+	for _, l := range in.By {
+		if l.Value != "" {
+			labels[l.Name] = l.Value
+		}
+	}
+	facts.LoadLabels(labels)
 	facts.LoadExtra(in.Rule, string(in.Severity), in.Owner, in.ID)
 	return facts
 }
@@ -124,18 +183,18 @@ func labelled(e call.Event, by []Label) call.Event {
 func MatchFor(in *Incident) string {
 	parts := []string{"rule == " + strconv.Quote(in.Rule)}
 	for _, l := range in.By {
-		f, _ := call.Lookup(l.Name)
+		f, field := call.Lookup(l.Name)
 		switch {
 		case l.Value == "":
 			parts = append(parts, l.Name+" == nil")
-		case f.Type == call.Text:
+		case f.Type == call.Text || !field: // of a table
 			parts = append(parts, l.Name+" == "+strconv.Quote(l.Value))
 		default:
 			parts = append(parts, l.Name+" == "+l.Value)
 		}
 	}
 	match := strings.Join(parts, " && ")
-	if _, problems := compileMatch(match); problems.Errors() {
+	if checkMatch(match).Errors() {
 		return "incident == " + strconv.Quote(in.ID)
 	}
 	return match
@@ -143,8 +202,8 @@ func MatchFor(in *Incident) string {
 
 // Muted are the incidents that a silence with this condition keeps from being
 // announced, while it lasts.
-func Muted(match string, incidents []Incident) ([]Incident, Problems) {
-	program, problems := compileMatch(match)
+func (s *Set) Muted(match string, incidents []Incident) ([]Incident, Problems) {
+	program, problems := s.compileMatch(match)
 	if problems.Errors() {
 		return nil, problems
 	}
@@ -157,39 +216,70 @@ func Muted(match string, incidents []Incident) ([]Incident, Problems) {
 	return muted, problems
 }
 
-// compileMatch compiles the condition of a silence made at run time. It knows no
-// macros and lists: it means the same whatever becomes of the rules file.
-func compileMatch(src string) (*condition.Program, Problems) {
-	return compileAlone("match", src, alertEnv(condition.Env{}))
+// compileMatch compiles the condition of a silence made at run time. It knows no macros
+// and lists, and of the rules file only what the tables of a set give; s may be nil.
+func (s *Set) compileMatch(src string) (*condition.Program, Problems) {
+	var env condition.Env
+	if s != nil {
+		env.Tables = s.env.Tables
+	}
+	return compileAlone("match", src, alertEnv(env))
+}
+
+// checkMatch says what is wrong with the condition of a silence, whatever tables there
+// are: a name that is unknown may be one.
+func checkMatch(src string) Problems {
+	_, problems := (*Set)(nil).compileMatch(src)
+	return slices.DeleteFunc(problems, func(p Problem) bool { return p.Code == string(condition.CodeUnknownField) })
+}
+
+// CheckSilence says what is wrong with the condition of a silence where this set is in
+// force; nil for nothing.
+func (s *Set) CheckSilence(made *Silence) error {
+	if _, problems := s.compileMatch(made.Match); problems.Errors() {
+		return problems
+	}
+	return nil
 }
 
 // readSilences reads the silences of the rules file.
 func (l *loader) readSilences(n ast.Node) {
-	env, read := l.alertEnv(), 0
+	env := l.alertEnv()
 	l.list(n, "silences", func(n ast.Node) {
-		if !l.within(n, read, maxListed, "silences") {
+		if !l.within(n, l.silenced, maxListed, "silences") {
 			return
 		}
-		read++
+		l.silenced++
 		var s CompiledSilence
-		before := len(l.problems)
-		l.mapping(n, "a silence", keys{
-			"match":   func(n ast.Node) { s.match = l.program(n, "match", env) },
-			"until":   func(n ast.Node) { s.Until = l.instant(n, "until") },
-			"comment": func(n ast.Node) { s.Comment, _ = l.text(n, "comment") },
-		})
+		before := len(l.Problems)
+		known, during := l.hourKeys(nil)
+		recurs := false
+		for key, read := range known {
+			known[key] = func(n ast.Node) { recurs = true; read(n) }
+		}
+		known["match"] = func(n ast.Node) { s.match = l.program(n, "match", env) }
+		known["until"] = func(n ast.Node) { s.Until = l.instant(n, "until") }
+		known["comment"] = func(n ast.Node) { s.Comment, _ = l.text(n, "comment") }
+		l.mapping(n, "a silence", known)
+		if recurs {
+			s.during = during()
+		}
 		switch {
-		case l.problems[before:].Errors():
+		case l.Problems[before:].Errors():
 			return
 		case s.match == nil:
 			l.add(nodeAt(n), "empty-condition", "a silence needs a condition", `add match: and a condition on incidents, such as rule == "no-calls"`)
 			return
-		case s.Until.IsZero():
-			l.add(nodeAt(n), "no-end", "a silence needs an end", "add until: and a time such as 2026-12-01T06:00:00Z")
+		case s.Until.IsZero() && !recurs:
+			l.add(nodeAt(n), "no-end", "a silence needs an end", "add until: and a time such as 2026-12-01T06:00:00Z, or the hours or days at which it recurs")
 			return
 		}
 		s.Match = s.match.String() // macros expanded: it is shown without the file
-		sum := sha256.Sum256([]byte(s.Match + "\x00" + s.Until.UTC().Format(time.RFC3339)))
+		text := s.Match + "\x00" + s.Until.UTC().Format(time.RFC3339)
+		if recurs {
+			text += "\x00" + s.during.String()
+		}
+		sum := sha256.Sum256([]byte(text))
 		s.ID = filePrefix + hex.EncodeToString(sum[:6])
 		s.expired = l.problem(nodeAt(n), problemWarning, "expired-silence", "this silence ended at "+s.Until.UTC().Format(time.RFC3339), "remove it")
 		l.set.FileSilences = append(l.set.FileSilences, s)
@@ -216,7 +306,7 @@ func InForce(at time.Time, lists ...[]CompiledSilence) []Silence {
 	for _, list := range lists {
 		for i := range list {
 			if list[i].Live(at) {
-				found = append(found, list[i].Silence)
+				found = append(found, list[i].now(at))
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/rules/condition"
 )
 
 // Bounds of a summary, in bytes.
@@ -61,7 +62,7 @@ type since struct {
 func (s since) String() string { return FormatDuration(s.held) }
 
 // parseSummary compiles a text/template and tries it once on a sample incident.
-func parseSummary(src string) (*Summary, error) {
+func parseSummary(src string, tables map[string]*condition.Table) (*Summary, error) {
 	if len(src) > maxSummarySource {
 		return nil, fmt.Errorf("it has %d bytes; %d are allowed", len(src), maxSummarySource)
 	}
@@ -76,12 +77,16 @@ func parseSummary(src string) (*Summary, error) {
 		return nil, errors.New("define is not supported")
 	}
 	s := &Summary{t: t}
-	check := summaryCheck{s: s}
+	check := summaryCheck{s: s, tables: tables}
 	check.node(t.Root, dotRoot)
 	if len(check.errs) > 0 {
 		return nil, check.errs[0]
 	}
-	_, err = s.render(sampleFacts())
+	sample := sampleFacts()
+	for name := range tables {
+		sample.Call[name] = "text"
+	}
+	_, err = s.render(sample)
 	return s, err
 }
 
@@ -136,7 +141,7 @@ var _ io.Writer = (*boundedWriter)(nil)
 // seen, and on what. It is built from the worst call, as the severity is.
 func (r *Rule) Summarize(in *Incident) string {
 	if r.Summary != nil {
-		if s, err := r.Summary.render(summaryFacts(in)); err == nil && s != "" {
+		if s, err := r.Summary.render(r.summaryFacts(in)); err == nil && s != "" {
 			return s
 		}
 	}
@@ -172,6 +177,22 @@ func HeldTexts(conditions []Condition) []string {
 		}
 	}
 	return texts
+}
+
+// summaryFacts are those of an incident, with what the tables of the rules say of its
+// worst call.
+func (r *Rule) summaryFacts(in *Incident) SummaryFacts {
+	f := summaryFacts(in)
+	for name, t := range r.tables {
+		text := t.Lookup(&in.Worst.Call)
+		if by := f.By[name]; text == "" {
+			text = string(by)
+		}
+		if f.Call[name] = text; text == "" {
+			f.Call[name] = unknownText("")
+		}
+	}
+	return f
 }
 
 func summaryFacts(in *Incident) SummaryFacts {
@@ -214,7 +235,7 @@ func summaryFacts(in *Incident) SummaryFacts {
 // shareUnit is that of rate(...), which no field of a call has.
 const shareUnit = "share"
 
-var figureCall = regexp.MustCompile(`^(prev|avg|min|max|p50|p90|p95|p99|rate|p|mean|median)\((.*?)(?:, [0-9.]+)?\)$`)
+var figureCall = regexp.MustCompile(`^(prev|avg|min|max|p50|p90|p95|p99|rate|p|mean|median)\((.*?)(?:, [0-9.]+[0-9a-z.]*)?\)$`)
 
 // unitOf is the unit of what a condition compares: of a field, or of a figure of
 // a window; "" where it has none.

@@ -16,6 +16,8 @@ import (
 type summaryCheck struct {
 	s    *Summary
 	errs []error
+
+	tables map[string]*condition.Table // whose names are members of .Call
 }
 
 // dot is what a template's dot is, as far as it is known.
@@ -156,6 +158,7 @@ func (c *summaryCheck) path(n parse.Node, ident []string, at dot) {
 	case dotCall:
 		f, ok := call.Lookup(name)
 		switch {
+		case c.tables[name] != nil && len(ident) == 1:
 		case !ok:
 			hint := condition.SuggestField(name)
 			if hint != "" {

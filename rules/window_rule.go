@@ -20,6 +20,12 @@ type Window struct {
 	Resolve *condition.Program // resolves where it is not false; nil: where When is not true
 }
 
+// What a window counts.
+const (
+	countCalls    = "call"
+	countSessions = "sessionId"
+)
+
 // NoData is what becomes of a key whose window has no call.
 type NoData string
 
@@ -50,6 +56,9 @@ func (r *Rule) PerCall() bool { return r.Window == nil && r.Absent == 0 && r.New
 func (w *Window) String() string {
 	if w.Calls > 0 {
 		return fmt.Sprintf("%d calls", w.Calls)
+	}
+	if w.Sessions {
+		return FormatDuration(w.Over) + " of sessions"
 	}
 	return FormatDuration(w.Over)
 }

@@ -14,6 +14,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
+
+	"callwatch/stream/embedded"
+	"callwatch/stream/names"
 )
 
 // reads checks that a connection can follow events as documented.
@@ -42,7 +45,7 @@ func reads(t *testing.T, conn *nats.Conn, s *Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	consumer, err := js.OrderedConsumer(t.Context(), eventStream, jetstream.OrderedConsumerConfig{FilterSubjects: []string{"callwatch.event.acme.*"}})
+	consumer, err := js.OrderedConsumer(t.Context(), names.EventStream, jetstream.OrderedConsumerConfig{FilterSubjects: []string{"callwatch.event.acme.*"}})
 	if err != nil {
 		t.Fatal("ordered consumer:", err)
 	}
@@ -50,7 +53,7 @@ func reads(t *testing.T, conn *nats.Conn, s *Store) {
 	if err != nil || stored.Subject() != "callwatch.event.acme.ended" || !strings.HasPrefix(string(stored.Data()), `{"id":"acme:`) {
 		t.Errorf("ordered consumer: %v, %v", stored, err)
 	}
-	if _, err := js.Stream(t.Context(), alertStream); err != nil {
+	if _, err := js.Stream(t.Context(), names.AlertStream); err != nil {
 		t.Errorf("stream of transitions: %v", err)
 	}
 }
@@ -63,7 +66,7 @@ func cannotWrite(t *testing.T, conn *nats.Conn, s *Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, err := s.js.CreateConsumer(t.Context(), eventStream, jetstream.ConsumerConfig{AckPolicy: jetstream.AckNonePolicy, InactiveThreshold: time.Minute})
+	own, err := s.conn.JS.CreateConsumer(t.Context(), names.EventStream, jetstream.ConsumerConfig{AckPolicy: jetstream.AckNonePolicy, InactiveThreshold: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,36 +76,38 @@ func cannotWrite(t *testing.T, conn *nats.Conn, s *Store) {
 			_, err := js.Publish(ctx, "callwatch.event.acme.ended", nil)
 			return err
 		},
-		"publish a webhook": func(ctx context.Context) error { _, err := js.Publish(ctx, rawSubject, nil); return err },
-		"publish an alert":  func(ctx context.Context) error { _, err := js.Publish(ctx, alertPrefix+"x", nil); return err },
+		"publish a webhook": func(ctx context.Context) error { _, err := js.Publish(ctx, names.RawSubject, nil); return err },
+		"publish an alert":  func(ctx context.Context) error { _, err := js.Publish(ctx, names.AlertPrefix+"x", nil); return err },
 		"write a key": func(ctx context.Context) error {
 			_, err := js.Publish(ctx, "$KV.callwatch_meta.format", nil)
 			return err
 		},
-		"delete a stream": func(ctx context.Context) error { return js.DeleteStream(ctx, eventStream) },
+		"delete a stream": func(ctx context.Context) error { return js.DeleteStream(ctx, names.EventStream) },
 		"create a stream": func(ctx context.Context) error {
 			_, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "X", Subjects: []string{"x"}})
 			return err
 		},
 		"update a stream": func(ctx context.Context) error {
-			_, err := js.UpdateStream(ctx, jetstream.StreamConfig{Name: eventStream, Subjects: []string{"x"}, MaxAge: time.Second})
+			_, err := js.UpdateStream(ctx, jetstream.StreamConfig{Name: names.EventStream, Subjects: []string{"x"}, MaxAge: time.Second})
 			return err
 		},
 		"purge": func(ctx context.Context) error {
-			_, err := conn.RequestWithContext(ctx, "$JS.API.STREAM.PURGE."+eventStream, nil)
+			_, err := conn.RequestWithContext(ctx, "$JS.API.STREAM.PURGE."+names.EventStream, nil)
 			return err
 		},
 		"delete a message": func(ctx context.Context) error {
-			_, err := conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.DELETE."+eventStream, []byte(`{"seq":1}`))
+			_, err := conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.DELETE."+names.EventStream, []byte(`{"seq":1}`))
 			return err
 		},
-		"delete a consumer": func(ctx context.Context) error { return js.DeleteConsumer(ctx, eventStream, own.CachedInfo().Name) },
+		"delete a consumer": func(ctx context.Context) error {
+			return js.DeleteConsumer(ctx, names.EventStream, own.CachedInfo().Name)
+		},
 		"read webhooks": func(ctx context.Context) error {
-			_, err := js.CreateConsumer(ctx, rawStream, jetstream.ConsumerConfig{})
+			_, err := js.CreateConsumer(ctx, names.RawStream, jetstream.ConsumerConfig{})
 			return err
 		},
 		"read a webhook": func(ctx context.Context) error {
-			_, err := conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+rawStream, []byte(`{"seq":1}`))
+			_, err := conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+names.RawStream, []byte(`{"seq":1}`))
 			return err
 		},
 	} {
@@ -134,6 +139,7 @@ func cannotWrite(t *testing.T, conn *nats.Conn, s *Store) {
 }
 
 func TestListener(t *testing.T) {
+	t.Parallel()
 	for name, cfg := range map[string]Config{
 		"loopback":      {Listen: "127.0.0.1:0"},
 		"with password": {Listen: "127.0.0.1:0", ListenPassword: "hunter2", ListenUser: "ada"},
@@ -144,14 +150,14 @@ func TestListener(t *testing.T) {
 			if err := s.probe(0); err != nil {
 				t.Fatal(err)
 			}
-			url := strings.Replace(s.node.clientURL(), "0.0.0.0", "127.0.0.1", 1)
+			url := strings.Replace(s.node.ClientURL(), "0.0.0.0", "127.0.0.1", 1)
 			user := cfg.ListenUser
 			if user == "" {
 				user = "reader"
 			}
 			options := []nats.Option{nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})}
 			if cfg.ListenPassword != "" {
-				for _, wrong := range [][]nats.Option{nil, {nats.UserInfo(user, "wrong")}, {nats.UserInfo(ownUser, "hunter2")}, {nats.UserInfo(ownUser, "")}} {
+				for _, wrong := range [][]nats.Option{nil, {nats.UserInfo(user, "wrong")}, {nats.UserInfo(embedded.OwnUser, "hunter2")}, {nats.UserInfo(embedded.OwnUser, "")}} {
 					if conn, err := nats.Connect(url, wrong...); err == nil {
 						conn.Close()
 						t.Error("connected without the password")
@@ -193,14 +199,14 @@ func TestOpenListenerIsRefused(t *testing.T) {
 			t.Errorf("%s: %v", listen, err)
 		}
 	}
-	if _, err := Open(t.Context(), Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", ListenUser: ownUser, ListenPassword: "x"}); err == nil {
+	if _, err := Open(t.Context(), Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", ListenUser: embedded.OwnUser, ListenPassword: "x"}); err == nil {
 		t.Error("a reader may have callwatch's own name")
 	}
 }
 
 // operated runs a server of an operator with one account and returns its address
 // and the credentials of users with the permissions given.
-func operated(t *testing.T, users map[string]Permissions) (url string, creds map[string]string) {
+func operated(t *testing.T, users map[string]embedded.Permissions) (url string, creds map[string]string) {
 	t.Helper()
 	key := func(create func() (nkeys.KeyPair, error)) (nkeys.KeyPair, string) {
 		k, err := create()
@@ -231,7 +237,7 @@ func operated(t *testing.T, users map[string]Permissions) (url string, creds map
 		}
 	}
 	srv, err := server.NewServer(&server.Options{
-		ServerName: "operated", Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, StoreDir: t.TempDir(), MaxPayload: maxPayload,
+		ServerName: "operated", Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, StoreDir: t.TempDir(), MaxPayload: embedded.MaxPayload,
 		TrustedKeys: []string{operatorID}, SystemAccount: systemID, AccountResolver: resolver,
 	})
 	if err != nil {
@@ -272,7 +278,8 @@ func operated(t *testing.T, users map[string]Permissions) (url string, creds map
 // TestLeastPermissions runs the store and a reader as users with the permissions
 // that docs/cluster.md names.
 func TestLeastPermissions(t *testing.T) {
-	url, creds := operated(t, map[string]Permissions{"callwatch": OwnPermissions(), "reader": ReaderPermissions()})
+	t.Parallel()
+	url, creds := operated(t, map[string]embedded.Permissions{"callwatch": embedded.OwnPermissions(), "reader": embedded.ReaderPermissions()})
 	s := open(t, Config{URL: url, CredsFile: creds["callwatch"], Patience: 5 * time.Second})
 	for i := range 3 {
 		if _, err := s.Append(t.Context(), record(i)); err != nil {
@@ -343,7 +350,7 @@ func TestPermissionsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for who, p := range map[string]Permissions{"callwatch": OwnPermissions(), "reader": ReaderPermissions()} {
+	for who, p := range map[string]embedded.Permissions{"callwatch": embedded.OwnPermissions(), "reader": embedded.ReaderPermissions()} {
 		for _, subject := range append(p.Publish, p.Subscribe...) {
 			if !strings.Contains(string(text), `"`+subject+`"`) {
 				t.Errorf("%s: %s is not in docs/cluster.md", who, subject)

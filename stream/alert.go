@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,13 +16,13 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/blocks"
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 const (
-	headerRule  = "callwatch-rule"
-	headerKey   = "callwatch-key"
-	headerCause = "callwatch-cause"
-
 	lastWait = time.Minute // for the state of all incidents
 )
 
@@ -68,15 +70,15 @@ func (s *Store) PutTransition(ctx context.Context, rule, key string, cause Cause
 		if any && !cause.after(had) {
 			return false, nil
 		}
-		msg := s.sealed(alertStream, &nats.Msg{Subject: subject, Data: data, Header: nats.Header{
-			headerRule: {escapeHeader(rule)}, headerKey: {escapeHeader(key)}, headerCause: {cause.String()},
+		msg := s.conn.Sealed(names.AlertStream, &nats.Msg{Subject: subject, Data: data, Header: nats.Header{
+			jet.HeaderRule: {names.EscapeHeader(rule)}, jet.HeaderKey: {names.EscapeHeader(key)}, jet.HeaderCause: {cause.String()},
 		}})
-		_, err = s.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(seq))
+		_, err = s.conn.JS.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(seq))
 		switch {
 		case err == nil:
 			return true, nil
-		case !lostRace(err):
-			return false, fmt.Errorf("transition of %s: %w", rule, classify(err))
+		case !jet.LostRace(err):
+			return false, fmt.Errorf("transition of %s: %w", rule, jet.Classify(err))
 		case ctx.Err() != nil:
 			return false, ctx.Err()
 		}
@@ -92,37 +94,70 @@ func (s *Store) lastCause(ctx context.Context, subject string) (cause Cause, any
 		return Cause{}, false, 0, nil
 	}
 	if err != nil {
-		return Cause{}, false, 0, readError(ctx, err)
+		return Cause{}, false, 0, jet.ReadError(ctx, err)
 	}
-	if why := s.foreign(alertStream, subject, m.Header, m.Sequence); why != nil {
-		s.skip(alertStream, subject, m.Sequence, why)
+	if why := s.conn.Check(names.AlertStream, subject, m.Header, m.Sequence); why != nil {
+		s.conn.Skip(names.AlertStream, subject, m.Sequence, why)
 		last, any, err := s.lastTransition(ctx, subject)
 		return last.Cause, any, m.Sequence, err
 	}
-	cause, err = parseCause(m.Header.Get(headerCause))
+	cause, err = parseCause(m.Header.Get(jet.HeaderCause))
 	return cause, true, m.Sequence, err
 }
 
 // lastTransition reads the last transition on a subject where a foreign message
 // is behind it.
 func (s *Store) lastTransition(ctx context.Context, subject string) (last Transition, any bool, err error) {
-	all, err := s.transitions(ctx, cursor{subjects: []string{subject}})
+	all, err := s.transitions(ctx, jet.Cursor{Subjects: []string{subject}})
 	if err != nil || len(all) == 0 {
 		return Transition{}, false, err
 	}
 	return all[len(all)-1], true, nil
 }
 
+// TransitionsLost is in how many places damage took transitions: since the start, or
+// before it where TransitionsStoredAgain was not called since.
+func (s *Store) TransitionsLost() (n int) {
+	if s.node == nil {
+		return 0
+	}
+	for _, f := range s.node.Flaws() {
+		if f.Stream == names.AlertStream && f.Last >= f.First && !f.Torn && !f.Restored {
+			n++
+		}
+	}
+	return max(n, len(s.lostAlerts()))
+}
+
+// TransitionsStoredAgain notes that what the damage found so far took is stored again.
+func (s *Store) TransitionsStoredAgain() error {
+	var failed error
+	for _, path := range s.lostAlerts() {
+		failed = errors.Join(failed, os.Rename(path, strings.TrimSuffix(path, ".blk")+".salvaged"))
+	}
+	return failed
+}
+
+// lostAlerts are the copies of damaged blocks of ALERTS whose transitions are not
+// stored again.
+func (s *Store) lostAlerts() []string {
+	if s.node == nil {
+		return nil
+	}
+	copies, _ := filepath.Glob(filepath.Join(s.cfg.Dir, blocks.QuarantineDir, names.AlertStream+"-*.blk"))
+	return copies
+}
+
 // FollowTransitions reads ALERTS from a sequence on (0: from the start): what is
 // stored, then what comes, in order, until ctx ends or fn fails. skipped, where it
 // is not nil, is called with the sequence of each foreign message instead of fn.
 func (s *Store) FollowTransitions(ctx context.Context, from uint64, fn func(Transition) error, skipped func(seq uint64)) error {
-	c := cursor{store: s, stream: alertStream, next: from, batch: messagesAtOnce}
+	c := jet.Cursor{Conn: s.conn, Stream: names.AlertStream, Next: from, Batch: messagesAtOnce}
 	if skipped != nil {
-		c.skipped = func(_ string, seq uint64) { skipped(seq) }
+		c.Skipped = func(_ string, seq uint64) { skipped(seq) }
 	}
-	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error { return fn(newTransition(m, meta)) }
-	return c.run(ctx)
+	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error { return fn(newTransition(m, meta)) }
+	return c.Run(ctx)
 }
 
 // LastTransitions reads the last transition of every (rule, key), oldest first:
@@ -131,7 +166,7 @@ func (s *Store) LastTransitions(ctx context.Context) ([]Transition, error) {
 	ctx, cancel := context.WithTimeout(ctx, lastWait)
 	defer cancel()
 	var hidden []string // by a foreign message
-	found, err := s.transitions(ctx, cursor{last: true, skipped: func(subject string, _ uint64) { hidden = append(hidden, subject) }})
+	found, err := s.transitions(ctx, jet.Cursor{Last: true, Skipped: func(subject string, _ uint64) { hidden = append(hidden, subject) }})
 	for i := 0; i < len(hidden) && err == nil; i++ {
 		var last Transition
 		var any bool
@@ -151,24 +186,24 @@ func (s *Store) LastTransitions(ctx context.Context) ([]Transition, error) {
 
 // History reads all transitions of one (rule, key), oldest first.
 func (s *Store) History(ctx context.Context, rule, key string) ([]Transition, error) {
-	return s.transitions(ctx, cursor{subjects: []string{alertSubject(rule, key)}})
+	return s.transitions(ctx, jet.Cursor{Subjects: []string{alertSubject(rule, key)}})
 }
 
 // StoredTransitions reads all transitions, oldest first, and ends behind the last
 // one or with fn's error.
 func (s *Store) StoredTransitions(ctx context.Context, fn func(Transition) error) error {
-	c := cursor{store: s, stream: alertStream, batch: messagesAtOnce, toEnd: true}
-	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error { return fn(newTransition(m, meta)) }
-	return c.run(ctx)
+	c := jet.Cursor{Conn: s.conn, Stream: names.AlertStream, Batch: messagesAtOnce, ToEnd: true}
+	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error { return fn(newTransition(m, meta)) }
+	return c.Run(ctx)
 }
 
-func (s *Store) transitions(ctx context.Context, c cursor) (found []Transition, err error) {
-	c.store, c.stream, c.batch, c.toEnd = s, alertStream, messagesAtOnce, true
-	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+func (s *Store) transitions(ctx context.Context, c jet.Cursor) (found []Transition, err error) {
+	c.Conn, c.Stream, c.Batch, c.ToEnd = s.conn, names.AlertStream, messagesAtOnce, true
+	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		found = append(found, newTransition(m, meta))
 		return nil
 	}
-	err = c.run(ctx)
+	err = c.Run(ctx)
 	return found, err
 }
 
@@ -177,18 +212,18 @@ func newTransition(m jetstream.Msg, meta *jetstream.MsgMetadata) Transition {
 }
 
 func transitionOf(h nats.Header, seq uint64, stored time.Time, data []byte) Transition {
-	cause, _ := parseCause(h.Get(headerCause)) // written by PutTransition only
-	if first, err := time.Parse(time.RFC3339Nano, h.Get(headerStored)); err == nil {
+	cause, _ := parseCause(h.Get(jet.HeaderCause)) // written by PutTransition only
+	if first, err := time.Parse(time.RFC3339Nano, h.Get(jet.HeaderStored)); err == nil {
 		stored = first
 	}
 	return Transition{
 		Seq: seq, Time: stored.UTC(), Cause: cause, Data: data,
-		Rule: unescapeHeader(h.Get(headerRule)), Key: unescapeHeader(h.Get(headerKey)), Rewrites: rewrittenBy(h),
+		Rule: names.UnescapeHeader(h.Get(jet.HeaderRule)), Key: names.UnescapeHeader(h.Get(jet.HeaderKey)), Rewrites: rewrittenBy(h),
 	}
 }
 
 // alertSubject names the incident; the key, whatever its length and bytes, by a hash.
 func alertSubject(rule, key string) string {
 	sum := sha256.Sum256([]byte(key))
-	return alertPrefix + token(rule) + "." + hex.EncodeToString(sum[:16])
+	return names.AlertPrefix + names.Token(rule) + "." + hex.EncodeToString(sum[:16])
 }

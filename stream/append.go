@@ -9,12 +9,17 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"callwatch/stream/embedded"
+	"callwatch/stream/frame"
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 const (
 	// appendDeadline is what a sender waits at most: some providers give up after two seconds.
 	appendDeadline = 1500 * time.Millisecond
-	queueLength    = 4 * maxFrameCount
+	queueLength    = 4 * frame.MaxRecords
 	// frameSlack is what the protocol and the stream add to a message.
 	frameSlack = 4 << 10
 )
@@ -30,8 +35,8 @@ func (s *Store) Append(ctx context.Context, r Record) (string, error) {
 	if out := s.down.Load(); out != nil {
 		return "", out.err
 	}
-	size := recordSize(&r)
-	if size > maxFrameRead {
+	size := frame.RecordSize(&r)
+	if size > frame.MaxPayload {
 		return "", fmt.Errorf("%w: record of %d bytes", ErrTooLarge, len(r.Body))
 	}
 	caller := ctx
@@ -95,7 +100,7 @@ type result struct {
 // in flight would only be smaller ones.
 type committer struct {
 	store    *Store
-	codec    *codec
+	codec    *frame.Codec
 	queue    chan *waiter
 	pool     sync.Pool
 	stopping chan struct{} // closed by drain
@@ -150,42 +155,46 @@ func (c *committer) run() {
 				}
 			}
 		}
-		var frame []*waiter
-		frame, held = c.collect(first)
-		c.commit(frame)
+		var batch []*waiter
+		batch, held = c.collect(first)
+		c.commit(batch)
 	}
 }
 
 // collect takes what waits now, up to the size of a frame.
-func (c *committer) collect(first *waiter) (frame []*waiter, held *waiter) {
-	frame = append(make([]*waiter, 0, min(maxFrameCount, len(c.queue)+1)), first)
-	size, limit := first.size, min(maxFrameSize, c.limit())
-	for len(frame) < maxFrameCount {
+func (c *committer) collect(first *waiter) (batch []*waiter, held *waiter) {
+	batch = append(make([]*waiter, 0, min(frame.MaxRecords, len(c.queue)+1)), first)
+	size, limit := first.size, min(frame.FullSize, c.limit())
+	for len(batch) < frame.MaxRecords {
 		select {
 		case w := <-c.queue:
 			if w.ctx.Err() != nil {
 				continue // answered already; nobody would know its id
 			}
 			if size += w.size; size > limit {
-				return frame, w
+				return batch, w
 			}
-			frame = append(frame, w)
+			batch = append(batch, w)
 		default:
-			return frame, nil
+			return batch, nil
 		}
 	}
-	return frame, nil
+	return batch, nil
 }
 
 // limit is the size of the largest frame the server takes. A payload is never
 // stored larger than it is, so only a record alone in its frame can exceed it.
 func (c *committer) limit() int {
-	return int(c.store.nc.MaxPayload()) - frameSlack - frameHeader - frameTrailer
+	most := int64(embedded.MaxPayload)
+	if c.store.early.Load() == nil {
+		most = c.store.conn.NC.MaxPayload()
+	}
+	return int(most) - frameSlack - frame.HeaderSize - frame.TrailerSize
 }
 
-func (c *committer) commit(frame []*waiter) {
-	seq, err := c.publish(frame)
-	for i, w := range frame {
+func (c *committer) commit(batch []*waiter) {
+	seq, err := c.publish(batch)
+	for i, w := range batch {
 		if err != nil {
 			w.done <- result{err: err}
 		} else {
@@ -194,31 +203,36 @@ func (c *committer) commit(frame []*waiter) {
 	}
 }
 
-func (c *committer) publish(frame []*waiter) (uint64, error) {
+func (c *committer) publish(batch []*waiter) (uint64, error) {
+	c.store.switching.Lock()
+	defer c.store.switching.Unlock()
 	if out := c.store.down.Load(); out != nil {
 		return 0, out.err
 	}
 	c.payload = c.payload[:0]
-	for _, w := range frame {
-		c.payload = appendRecord(c.payload, &w.record)
+	for _, w := range batch {
+		c.payload = frame.AppendRecord(c.payload, &w.record)
 	}
-	c.frame = c.codec.encode(c.frame, c.payload, len(frame))
+	c.frame = c.codec.Encode(c.frame, c.payload, len(batch))
 	if limit := c.limit(); len(c.frame) > limit {
 		return 0, fmt.Errorf("%w: record of %d bytes is %d compressed, the server takes %d: raise its max_payload",
 			ErrTooLarge, len(c.payload), len(c.frame), limit)
 	}
-	ctx, cancel := context.WithTimeout(c.store.closed, appendDeadline)
+	if f := c.store.early.Load(); f != nil {
+		return c.store.appendEarly(f, c.frame)
+	}
+	ctx, cancel := context.WithTimeout(c.store.conn.Closed, appendDeadline)
 	defer cancel()
-	ack, err := c.store.js.PublishMsg(ctx, &nats.Msg{Subject: rawSubject, Data: c.frame})
-	if err != nil && errors.Is(classify(err), ErrFull) && c.store.makesRoom(ctx) {
-		ack, err = c.store.js.PublishMsg(ctx, &nats.Msg{Subject: rawSubject, Data: c.frame})
+	ack, err := c.store.conn.JS.PublishMsg(ctx, &nats.Msg{Subject: names.RawSubject, Data: c.frame})
+	if err != nil && errors.Is(jet.Classify(err), ErrFull) && c.store.makesRoom(ctx) {
+		ack, err = c.store.conn.JS.PublishMsg(ctx, &nats.Msg{Subject: names.RawSubject, Data: c.frame})
 	}
 	if err == nil {
 		c.frames.Add(1)
-		c.store.handover.offer(ack.Sequence, frame)
+		c.store.handover.offer(ack.Sequence, batch)
 		return ack.Sequence, nil
 	}
-	err = classify(err)
+	err = jet.Classify(err)
 	if !errors.Is(err, ErrTooLarge) {
 		c.store.refuse(err)
 	}

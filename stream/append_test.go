@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"callwatch/stream/frame"
+	"callwatch/stream/jet"
 )
 
 // appendAll appends records 0..n-1 from many goroutines and returns their ids.
@@ -68,7 +71,7 @@ func TestFramesAnswerEveryWaiter(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := record(i)
-		if want.At, err = ParsePosition(id); err != nil {
+		if want.At, err = frame.ParsePosition(id); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -272,7 +275,7 @@ func TestServerRestarts(t *testing.T) {
 	if got := await(t, "the next one is read", seen); got != "call-0" {
 		t.Fatal(got)
 	}
-	s.node.stop() // as if it died: the monitor starts another
+	s.node.Stop() // as if it died: the monitor starts another
 	waitFor(t, func() bool { _, err := s.Append(t.Context(), record(1)); return err == nil })
 	if got := await(t, "the next one is read", seen); got != "call-1" {
 		t.Fatal(got)
@@ -315,5 +318,24 @@ func BenchmarkFrameCommit(b *testing.B) {
 			b.ReportMetric(float64(b.N)/float64(raw.Messages), "records/frame")
 			b.ReportMetric(float64(raw.Bytes)/float64(b.N), "stored-B/record")
 		})
+	}
+}
+
+// Records that are held because more was at hand are handed over at the end of the reading:
+// what was at hand had come since.
+func TestHeldRecordsAreHandedOverAtTheEnd(t *testing.T) {
+	t.Parallel()
+	s := open(t, Config{Durability: OS})
+	appendAll(t, s, 1)
+	read := 0
+	r := rawReader{store: s, fn: func(records []Record) error {
+		read += len(records)
+		return nil
+	}}
+	if err := r.next(1, []Record{record(1)}, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.run(t.Context(), jet.Cursor{Next: 2, ToEnd: true}); err != nil || read != 1 {
+		t.Errorf("%d records, %v", read, err)
 	}
 }

@@ -17,6 +17,9 @@ import (
 
 	"github.com/nats-io/jsm.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 const (
@@ -56,7 +59,7 @@ func (b *Backup) Messages() (n uint64) {
 // made from only where they lack it too, and is made again from what is there.
 func backupOrder(a, b string) int {
 	rank := func(name string) int {
-		return slices.Index([]string{checkpointStream, alertStream, deadStream, eventStream, taskStream, rawStream}, name)
+		return slices.Index([]string{names.CheckpointStream, names.AlertStream, names.DeadStream, names.EventStream, names.TaskStream, names.RawStream}, name)
 	}
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b))
 }
@@ -64,11 +67,11 @@ func backupOrder(a, b string) int {
 // ownStream reports whether a stream or bucket is callwatch's.
 func ownStream(name string) bool {
 	switch name {
-	case rawStream, eventStream, alertStream, deadStream, checkpointStream, taskStream:
+	case names.RawStream, names.EventStream, names.AlertStream, names.DeadStream, names.CheckpointStream, names.TaskStream:
 		return true
 	}
 	bucket, ok := strings.CutPrefix(name, keyValuePrefix)
-	return ok && strings.HasPrefix(bucket, bucketPrefix)
+	return ok && strings.HasPrefix(bucket, names.BucketPrefix)
 }
 
 // WriteBackup writes all streams and buckets to w, as a zip file, while they are in
@@ -79,19 +82,19 @@ func (s *Store) WriteBackup(ctx context.Context, w io.Writer) (*Backup, error) {
 		return nil, err
 	}
 	defer nc.Close()
-	manager, err := jsm.New(nc, jsm.WithTimeout(s.requestWait()))
+	manager, err := jsm.New(nc, jsm.WithTimeout(s.conn.RequestWait()))
 	if err != nil {
 		return nil, fmt.Errorf("back up the store: %w", err)
 	}
 	var names []string
-	list := s.js.StreamNames(ctx)
+	list := s.conn.JS.StreamNames(ctx)
 	for name := range list.Name() {
 		if ownStream(name) {
 			names = append(names, name)
 		}
 	}
 	if err := list.Err(); err != nil {
-		return nil, fmt.Errorf("back up the store: %w", classify(err))
+		return nil, fmt.Errorf("back up the store: %w", jet.Classify(err))
 	}
 	slices.SortFunc(names, backupOrder)
 	b := &Backup{Format: format, At: time.Now().UTC()}
@@ -232,16 +235,16 @@ func Restore(ctx context.Context, cfg Config, r io.ReaderAt, size int64, progres
 	if err := s.connect(); err != nil {
 		return nil, err
 	}
-	list := s.js.StreamNames(ctx)
+	list := s.conn.JS.StreamNames(ctx)
 	for name := range list.Name() {
 		if ownStream(name) {
 			return nil, fmt.Errorf("%w: the server has the stream %s", ErrNotEmpty, name)
 		}
 	}
 	if err := list.Err(); err != nil {
-		return nil, classify(err)
+		return nil, jet.Classify(err)
 	}
-	manager, err := jsm.New(s.nc, jsm.WithTimeout(s.requestWait()))
+	manager, err := jsm.New(s.conn.NC, jsm.WithTimeout(s.conn.RequestWait()))
 	if err != nil {
 		return nil, fmt.Errorf("restore the store: %w", err)
 	}

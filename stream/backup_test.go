@@ -13,15 +13,17 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"callwatch/stream/names"
 )
 
 // contents are all messages of all streams and buckets: sequence, subject, header and data.
 func contents(t *testing.T, s *Store) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
-	list := s.js.StreamNames(t.Context())
+	list := s.conn.JS.StreamNames(t.Context())
 	for name := range list.Name() {
-		st, err := s.js.Stream(t.Context(), name)
+		st, err := s.conn.JS.Stream(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,14 +158,14 @@ func TestBackupBesideWrites(t *testing.T) {
 func TestDamagedBackupsAreRefused(t *testing.T) {
 	file := backedUp(t, filled(t))
 	flipped := bytes.Clone(file)
-	flipped[bytes.Index(flipped, []byte(rawStream+".data"))+100] ^= 1
+	flipped[bytes.Index(flipped, []byte(names.RawStream+".data"))+100] ^= 1
 	for name, bad := range map[string][]byte{
 		"nothing": nil,
 		"text":    []byte("rules: []"),
 		"half":    file[:len(file)/2],
 		"cut":     file[:len(file)-1],
 		"flipped": flipped,
-		"other":   bytes.ReplaceAll(file, []byte(rawStream), []byte("CALLWATCH_ROW")),
+		"other":   bytes.ReplaceAll(file, []byte(names.RawStream), []byte("CALLWATCH_ROW")),
 	} {
 		dir := filepath.Join(t.TempDir(), "restored")
 		if _, err := restored(t, Config{Dir: dir}, bad); !errors.Is(err, ErrNotABackup) {

@@ -40,13 +40,13 @@ func (s *Store) publishBatch(ctx context.Context, msgs []*nats.Msg) (uint64, err
 	last := msgs[len(msgs)-1]
 	last.Header[headerBatchCommit] = []string{"1"}
 	for _, m := range msgs[:len(msgs)-1] {
-		if err := s.nc.PublishMsg(m); err != nil {
+		if err := s.conn.NC.PublishMsg(m); err != nil {
 			return 0, err
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.requestWait())
+	ctx, cancel := context.WithTimeout(ctx, s.conn.RequestWait())
 	defer cancel()
-	reply, err := s.nc.RequestMsgWithContext(ctx, last)
+	reply, err := s.conn.NC.RequestMsgWithContext(ctx, last)
 	if err != nil {
 		return 0, err
 	}

@@ -10,13 +10,14 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 const (
-	kvPrefix     = "KV_" // of the stream of a bucket
-	bucketPrefix = "callwatch_"
-	maxKey       = 1024      // bytes of a key as encoded
-	markerAge    = time.Hour // how long a bucket remembers that a key expired
+	maxKey    = 1024      // bytes of a key as encoded
+	markerAge = time.Hour // how long a bucket remembers that a key expired
 )
 
 // Bucket is a named set of keys and values with compare-and-set. A value that
@@ -27,17 +28,27 @@ type Bucket struct {
 	st    jetstream.Stream
 }
 
+// Damaged says whether damage was found in the bucket's files since the start. A key may
+// then have an older value again: those that were replaced are in the files until they
+// are rewritten.
+func (b *Bucket) Damaged() bool {
+	if b.store.node == nil {
+		return false
+	}
+	return slices.ContainsFunc(b.store.node.Flaws(), func(f Flaw) bool { return f.Stream == names.BucketStreamPrefix+b.name && !f.Restored })
+}
+
 // Bucket opens the bucket of that name (letters, digits, - and _), or creates it.
 func (s *Store) Bucket(ctx context.Context, name string) (*Bucket, error) {
 	want := jetstream.KeyValueConfig{
-		Bucket: bucketPrefix + name, History: 1, Replicas: s.cfg.Replicas, Storage: jetstream.FileStorage, LimitMarkerTTL: markerAge,
+		Bucket: names.BucketPrefix + name, Description: "callwatch: state of " + name, History: 1, Replicas: s.cfg.Replicas, Storage: jetstream.FileStorage, LimitMarkerTTL: markerAge,
 	}
 	b := &Bucket{store: s, name: want.Bucket}
 	err := s.settle(ctx, func(ctx context.Context) (err error) {
-		b.st, err = s.js.Stream(ctx, kvPrefix+want.Bucket)
+		b.st, err = s.conn.JS.Stream(ctx, names.BucketStreamPrefix+want.Bucket)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			if _, err = s.js.CreateOrUpdateKeyValue(ctx, want); err == nil {
-				b.st, err = s.js.Stream(ctx, kvPrefix+want.Bucket)
+			if _, err = s.conn.JS.CreateOrUpdateKeyValue(ctx, want); err == nil {
+				b.st, err = s.conn.JS.Stream(ctx, names.BucketStreamPrefix+want.Bucket)
 			}
 		}
 		if err != nil {
@@ -46,7 +57,7 @@ func (s *Store) Bucket(ctx context.Context, name string) (*Bucket, error) {
 		return b.adjust(ctx)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", name, replicasError(s.cfg.Replicas, classify(err)))
+		return nil, fmt.Errorf("bucket %s: %w", name, replicasError(s.cfg.Replicas, jet.Classify(err)))
 	}
 	return b, nil
 }
@@ -54,21 +65,21 @@ func (s *Store) Bucket(ctx context.Context, name string) (*Bucket, error) {
 // adjust raises the number of copies of the bucket's stream to what is asked for,
 // and gives it a seal.
 func (b *Bucket) adjust(ctx context.Context) (err error) {
-	config, metadata := b.st.CachedInfo().Config, sealMetadata(b.st.CachedInfo())
+	config, metadata := b.st.CachedInfo().Config, jet.SealMetadata(b.st.CachedInfo())
 	if metadata != nil {
 		config.Metadata = metadata
 	}
 	if metadata != nil || config.Replicas < b.store.cfg.Replicas {
 		config.Replicas = max(config.Replicas, b.store.cfg.Replicas)
-		if b.st, err = b.store.js.UpdateStream(ctx, config); err != nil {
+		if b.st, err = b.store.conn.JS.UpdateStream(ctx, config); err != nil {
 			return err
 		}
 	}
-	b.store.useSeal(b.st.CachedInfo())
+	b.store.conn.UseSeal(b.st.CachedInfo())
 	return nil
 }
 
-func (b *Bucket) subject(key string) string { return "$KV." + b.name + "." + token(key) }
+func (b *Bucket) subject(key string) string { return "$KV." + b.name + "." + names.Token(key) }
 
 // Load reads the value of key and its revision; revision 0 means that there is none.
 func (b *Bucket) Load(ctx context.Context, key string) (value []byte, rev uint64, err error) {
@@ -90,17 +101,19 @@ func (b *Bucket) last(ctx context.Context, subject string) (m *jetstream.RawStre
 		return nil, false, nil
 	}
 	if err != nil {
-		return nil, false, readError(ctx, err)
+		return nil, false, jet.ReadError(ctx, err)
 	}
-	if why := b.store.foreign(kvPrefix+b.name, subject, m.Header, m.Sequence); why != nil {
-		b.store.skip(kvPrefix+b.name, subject, m.Sequence, why)
+	if why := b.store.conn.Check(names.BucketStreamPrefix+b.name, subject, m.Header, m.Sequence); why != nil {
+		b.store.conn.Skip(names.BucketStreamPrefix+b.name, subject, m.Sequence, why)
 		return m, false, nil
 	}
 	return m, !deleted(m.Header), nil
 }
 
 // deleted reports whether a message says that its key was deleted or expired.
-func deleted(h nats.Header) bool { return h.Get(headerOperation) != "" || h.Get(headerMarker) != "" }
+func deleted(h nats.Header) bool {
+	return h.Get(jet.HeaderOperation) != "" || h.Get(jet.HeaderMarker) != ""
+}
 
 // Save writes the value if the key's revision is still rev, 0 for a key that
 // does not exist, and returns the new revision; ok is false when it is not.
@@ -111,11 +124,11 @@ func (b *Bucket) Save(ctx context.Context, key string, value []byte, rev uint64)
 // SaveFor is Save of a value that is removed after ttl, in whole seconds from
 // one; 0 keeps it.
 func (b *Bucket) SaveFor(ctx context.Context, key string, value []byte, rev uint64, ttl time.Duration) (newRev uint64, ok bool, err error) {
-	if n := len(token(key)); n > maxKey {
+	if n := len(names.Token(key)); n > maxKey {
 		return 0, false, fmt.Errorf("save %.40q...: %w: key of %d bytes", key, ErrTooLarge, len(key))
 	}
 	newRev, err = b.put(ctx, key, value, rev, ttl)
-	if rev == 0 && lostRace(err) { // what is there may be deleted, or foreign
+	if rev == 0 && jet.LostRace(err) { // what is there may be deleted, or foreign
 		m, exists, lastErr := b.last(ctx, b.subject(key))
 		if lastErr == nil && m != nil && !exists {
 			newRev, err = b.put(ctx, key, value, m.Sequence, ttl)
@@ -124,10 +137,10 @@ func (b *Bucket) SaveFor(ctx context.Context, key string, value []byte, rev uint
 	switch {
 	case err == nil:
 		return newRev, true, nil
-	case lostRace(err):
+	case jet.LostRace(err):
 		return 0, false, nil
 	default:
-		return 0, false, fmt.Errorf("save %q: %w", key, classify(err))
+		return 0, false, fmt.Errorf("save %q: %w", key, jet.Classify(err))
 	}
 }
 
@@ -136,7 +149,7 @@ func (b *Bucket) put(ctx context.Context, key string, value []byte, rev uint64, 
 	if ttl > 0 {
 		opts = append(opts, jetstream.WithMsgTTL(ttl))
 	}
-	ack, err := b.store.js.PublishMsg(ctx, b.store.sealed(kvPrefix+b.name, &nats.Msg{Subject: b.subject(key), Data: value}), opts...)
+	ack, err := b.store.conn.JS.PublishMsg(ctx, b.store.conn.Sealed(names.BucketStreamPrefix+b.name, &nats.Msg{Subject: b.subject(key), Data: value}), opts...)
 	if err != nil {
 		return 0, err
 	}
@@ -145,9 +158,9 @@ func (b *Bucket) put(ctx context.Context, key string, value []byte, rev uint64, 
 
 // Delete removes key, if it exists.
 func (b *Bucket) Delete(ctx context.Context, key string) error {
-	m := &nats.Msg{Subject: b.subject(key), Header: nats.Header{headerOperation: {"PURGE"}, jetstream.MsgRollup: {jetstream.MsgRollupSubject}}}
-	if _, err := b.store.js.PublishMsg(ctx, b.store.sealed(kvPrefix+b.name, m), jetstream.WithMsgTTL(markerAge)); err != nil {
-		return fmt.Errorf("delete %q: %w", key, classify(err))
+	m := &nats.Msg{Subject: b.subject(key), Header: nats.Header{jet.HeaderOperation: {"PURGE"}, jetstream.MsgRollup: {jetstream.MsgRollupSubject}}}
+	if _, err := b.store.conn.JS.PublishMsg(ctx, b.store.conn.Sealed(names.BucketStreamPrefix+b.name, m), jetstream.WithMsgTTL(markerAge)); err != nil {
+		return fmt.Errorf("delete %q: %w", key, jet.Classify(err))
 	}
 	return nil
 }
@@ -156,15 +169,15 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 func (b *Bucket) Keys(ctx context.Context, prefix string) ([]string, error) {
 	root := "$KV." + b.name + "."
 	var keys []string
-	c := cursor{store: b.store, stream: kvPrefix + b.name, batch: messagesAtOnce, toEnd: true, last: true, headers: true}
-	c.deliver = func(m jetstream.Msg, _ *jetstream.MsgMetadata, _ bool) error {
-		key, ok := untoken(strings.TrimPrefix(m.Subject(), root))
+	c := jet.Cursor{Conn: b.store.conn, Stream: names.BucketStreamPrefix + b.name, Batch: messagesAtOnce, ToEnd: true, Last: true, Headers: true}
+	c.Deliver = func(m jetstream.Msg, _ *jetstream.MsgMetadata, _ bool) error {
+		key, ok := names.Untoken(strings.TrimPrefix(m.Subject(), root))
 		if ok && !deleted(m.Headers()) && strings.HasPrefix(key, prefix) {
 			keys = append(keys, key)
 		}
 		return nil
 	}
-	if err := c.run(ctx); err != nil {
+	if err := c.Run(ctx); err != nil {
 		return nil, fmt.Errorf("keys of %s: %w", b.name, err)
 	}
 	slices.Sort(keys)

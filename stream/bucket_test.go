@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"callwatch/stream/names"
 )
 
 func bucket(t *testing.T, s *Store) *Bucket {
@@ -104,14 +106,14 @@ func TestBucketRace(t *testing.T) {
 func TestEscapes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := string(rapid.SliceOf(rapid.Byte()).Draw(t, "s"))
-		if got, ok := untoken(token(s)); got != s || !ok {
+		if got, ok := names.Untoken(names.Token(s)); got != s || !ok {
 			t.Fatalf("token %q came back as %q", s, got)
 		}
-		if strings.ContainsAny(token(s), ". *>\r\n\t\x00") || token(s) == "" {
-			t.Fatalf("token %q", token(s))
+		if strings.ContainsAny(names.Token(s), ". *>\r\n\t\x00") || names.Token(s) == "" {
+			t.Fatalf("token %q", names.Token(s))
 		}
-		h := escapeHeader(s)
-		if got := unescapeHeader(h); got != s {
+		h := names.EscapeHeader(s)
+		if got := names.UnescapeHeader(h); got != s {
 			t.Fatalf("header %q came back as %q", s, got)
 		}
 		for i := range len(h) {

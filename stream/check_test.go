@@ -16,6 +16,10 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/blocks"
+	"callwatch/stream/embedded"
+	"callwatch/stream/names"
 )
 
 // removals are the ways in which messages leave a stream on purpose. Each works on
@@ -33,10 +37,10 @@ func removals() map[string]func(ctx context.Context, s *Store) (stream string, e
 	}
 	return map[string]func(context.Context, *Store) (string, error){
 		"erased inside": func(ctx context.Context, s *Store) (string, error) {
-			return deadStream, each(s.dead.SecureDeleteMsg, 3, 7, 8, 9)(ctx)
+			return names.DeadStream, each(s.dead.SecureDeleteMsg, 3, 7, 8, 9)(ctx)
 		},
 		"erased at the ends": func(ctx context.Context, s *Store) (string, error) {
-			return deadStream, each(s.dead.SecureDeleteMsg, 1, 2, 39, 40)(ctx)
+			return names.DeadStream, each(s.dead.SecureDeleteMsg, 1, 2, 39, 40)(ctx)
 		},
 		"all erased": func(ctx context.Context, s *Store) (string, error) {
 			for seq := range uint64(40) {
@@ -44,25 +48,25 @@ func removals() map[string]func(ctx context.Context, s *Store) (stream string, e
 					return "", err
 				}
 			}
-			return deadStream, nil
+			return names.DeadStream, nil
 		},
 		"tombstoned": func(ctx context.Context, s *Store) (string, error) {
-			return deadStream, each(s.dead.DeleteMsg, 20, 1, 40, 5, 4)(ctx)
+			return names.DeadStream, each(s.dead.DeleteMsg, 20, 1, 40, 5, 4)(ctx)
 		},
 		"a subject purged": func(ctx context.Context, s *Store) (string, error) {
-			return deadStream, s.dead.Purge(ctx, jetstream.WithPurgeSubject(deadPrefix+"7"))
+			return names.DeadStream, s.dead.Purge(ctx, jetstream.WithPurgeSubject(names.DeadPrefix+"7"))
 		},
 		"purged to a sequence": func(ctx context.Context, s *Store) (string, error) {
-			return deadStream, s.dead.Purge(ctx, jetstream.WithPurgeSequence(30))
+			return names.DeadStream, s.dead.Purge(ctx, jetstream.WithPurgeSequence(30))
 		},
 		"purged": func(ctx context.Context, s *Store) (string, error) {
-			return deadStream, s.dead.Purge(ctx)
+			return names.DeadStream, s.dead.Purge(ctx)
 		},
 		"purged and written": func(ctx context.Context, s *Store) (string, error) {
 			if err := s.dead.Purge(ctx); err != nil {
 				return "", err
 			}
-			return deadStream, publishDead(ctx, s, 3, 300)
+			return names.DeadStream, publishDead(ctx, s, 3, 300)
 		},
 		"compacted": func(ctx context.Context, s *Store) (string, error) {
 			const n = 5000 // more than a block of the server's
@@ -77,11 +81,11 @@ func removals() map[string]func(ctx context.Context, s *Store) (stream string, e
 					return "", err
 				}
 			}
-			info, err := os.Stat(filepath.Join(streamsDir(s.cfg.Dir), deadStream, "msgs", "1.blk"))
+			info, err := os.Stat(filepath.Join(blocks.StreamsDir(s.cfg.Dir), names.DeadStream, "msgs", "1.blk"))
 			if err == nil && info.Size() > 6<<20 {
 				err = fmt.Errorf("the first block still has %d bytes: it was not compacted", info.Size())
 			}
-			return deadStream, err
+			return names.DeadStream, err
 		},
 		"keys deleted and expired": func(ctx context.Context, s *Store) (string, error) {
 			b, err := s.Bucket(ctx, "things")
@@ -104,7 +108,7 @@ func removals() map[string]func(ctx context.Context, s *Store) (stream string, e
 			for { // the server puts a marker in the place of an expired value
 				keys, err := b.Keys(ctx, "key")
 				if err != nil || len(keys) == 1 {
-					return kvPrefix + b.name, err
+					return names.BucketStreamPrefix + b.name, err
 				}
 			}
 		},
@@ -115,7 +119,7 @@ func removals() map[string]func(ctx context.Context, s *Store) (stream string, e
 				}
 			}
 			_, err := s.EraseRecords(ctx, []Position{{Seq: 2}, {Seq: 5}, {Seq: 10}})
-			return rawStream, err
+			return names.RawStream, err
 		},
 		"events erased": func(ctx context.Context, s *Store) (string, error) {
 			if _, _, _, err := s.LastPublished(ctx); err != nil {
@@ -124,15 +128,15 @@ func removals() map[string]func(ctx context.Context, s *Store) (stream string, e
 			if err := s.PublishEvents(ctx, events(10)); err != nil {
 				return "", err
 			}
-			return eventStream, s.EraseEvents(ctx, time.Unix(1760000000, 0), []uint64{1, 4, 10})
+			return names.EventStream, s.EraseEvents(ctx, time.Unix(1760000000, 0), []uint64{1, 4, 10})
 		},
 	}
 }
 
 func publishDead(ctx context.Context, s *Store, n, size int) error {
 	for i := range n {
-		m := &nats.Msg{Subject: deadPrefix + fmt.Sprint(i), Data: fmt.Appendf(nil, "%q", bytes.Repeat([]byte("x"), size)), Header: nats.Header{"callwatch-number": {fmt.Sprint(i)}}}
-		if _, err := s.js.PublishMsg(ctx, m); err != nil {
+		m := &nats.Msg{Subject: names.DeadPrefix + fmt.Sprint(i), Data: fmt.Appendf(nil, "%q", bytes.Repeat([]byte("x"), size)), Header: nats.Header{"callwatch-number": {fmt.Sprint(i)}}}
+		if _, err := s.conn.JS.PublishMsg(ctx, m); err != nil {
 			return err
 		}
 	}
@@ -156,32 +160,32 @@ func TestRemovedIsNotDamaged(t *testing.T) {
 				t.Fatal(err)
 			}
 			closeStore(t, s)
-			blocks, err := blocksOf(filepath.Join(streamsDir(dir), stream, "msgs"))
-			if err != nil || len(blocks) == 0 {
+			files, err := blocks.Files(filepath.Join(blocks.StreamsDir(dir), stream, "msgs"))
+			if err != nil || len(files) == 0 {
 				t.Fatalf("no blocks: %v", err)
 			}
 			checkFlaws(t, dir, 0)
 			flipped := 0
-			for _, file := range blocks {
-				whole, err := os.ReadFile(file.path)
+			for _, file := range files {
+				whole, err := os.ReadFile(file.Path)
 				if err != nil {
 					t.Fatal(err)
 				}
 				records := recordsOf(whole)
 				for i := range min(20, len(records)) {
 					at := records[dice.IntN(len(records))]
-					bit := dice.IntN(8 * emptyRecord)
+					bit := dice.IntN(8 * (blocks.HeaderSize + 8))
 					if i < 10 {
 						bit = 8 * 20 // of the subject's length, which the hash does not cover
 					}
 					b := bytes.Clone(whole)
 					b[at+bit/8] ^= 1 << (bit % 8)
-					writeFile(t, file.path, b)
+					writeFile(t, file.Path, b)
 					checkFlaws(t, dir, 1)
-					if now, err := os.ReadFile(file.path); !errors.Is(err, fs.ErrNotExist) && (err != nil || !bytes.Equal(now, b)) { // or moved aside
-						t.Errorf("the check changed %s, %v", file.path, err)
+					if now, err := os.ReadFile(file.Path); !errors.Is(err, fs.ErrNotExist) && (err != nil || !bytes.Equal(now, b)) { // or moved aside
+						t.Errorf("the check changed %s, %v", file.Path, err)
 					}
-					writeFile(t, file.path, whole)
+					writeFile(t, file.Path, whole)
 					flipped++
 				}
 			}
@@ -209,7 +213,7 @@ func TestDamageBeforeTombstone(t *testing.T) {
 		t.Fatal(err)
 	}
 	closeStore(t, s)
-	file := filepath.Join(streamsDir(dir), deadStream, "msgs", "1.blk")
+	file := filepath.Join(blocks.StreamsDir(dir), names.DeadStream, "msgs", "1.blk")
 	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -226,11 +230,11 @@ func TestDamageBeforeTombstone(t *testing.T) {
 // flawsIn checks all blocks of a closed store.
 func flawsIn(t *testing.T, dir string) (found []Flaw) {
 	t.Helper()
-	c := &checker{dir: dir, marks: readMarks(dir), log: slog.New(slog.DiscardHandler), found: func(f Flaw) { found = append(found, f) }}
-	if _, err := c.older(t.Context()); err != nil {
+	c := &blocks.Checker{Dir: dir, Marks: embedded.ReadMarks(dir), Log: slog.New(slog.DiscardHandler), Found: func(f Flaw) { found = append(found, f) }}
+	if _, err := c.Older(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.beforeStart(); err != nil {
+	if err := c.BeforeStart(); err != nil {
 		t.Fatal(err)
 	}
 	return found

@@ -12,6 +12,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 const (
@@ -29,6 +32,8 @@ type chunk struct {
 	Seq uint64 `json:"seq"`
 	CRC uint32 `json:"crc"` // Castagnoli
 }
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var errCheckpoint = errors.New("damaged checkpoint")
 
@@ -50,9 +55,9 @@ func (s *Store) saveCheckpoint(ctx context.Context, name string, seq uint64, wri
 	case err == nil:
 		before = last.Sequence
 	case !errors.Is(err, jetstream.ErrMsgNotFound):
-		return readError(ctx, err)
+		return jet.ReadError(ctx, err)
 	}
-	chunks := chunkWriter{ctx: ctx, store: s, subject: chunkSubject(name), table: s.codec.table}
+	chunks := chunkWriter{ctx: ctx, store: s, subject: chunkSubject(name)}
 	zip, err := zstd.NewWriter(&chunks, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
 	if err != nil {
 		return err
@@ -67,8 +72,8 @@ func (s *Store) saveCheckpoint(ctx context.Context, name string, seq uint64, wri
 	if err != nil {
 		return err
 	}
-	if _, err := s.js.PublishMsg(ctx, s.sealed(checkpointStream, &nats.Msg{Subject: manifestSubject(name), Data: value}), jetstream.WithExpectLastSequencePerSubject(before)); err != nil {
-		return classify(err)
+	if _, err := s.conn.JS.PublishMsg(ctx, s.conn.Sealed(names.CheckpointStream, &nats.Msg{Subject: manifestSubject(name), Data: value}), jetstream.WithExpectLastSequencePerSubject(before)); err != nil {
+		return jet.Classify(err)
 	}
 	return s.sweepCheckpoints(ctx, name)
 }
@@ -82,7 +87,7 @@ func (s *Store) sweepCheckpoints(ctx context.Context, name string) error {
 		return err
 	}
 	oldest := kept[len(kept)-1].Chunks[0].Seq
-	return classify(s.checkpoints.Purge(ctx, jetstream.WithPurgeSubject(checkpointSubjects(name)), jetstream.WithPurgeSequence(oldest)))
+	return jet.Classify(s.checkpoints.Purge(ctx, jetstream.WithPurgeSubject(checkpointSubjects(name)), jetstream.WithPurgeSequence(oldest)))
 }
 
 // LoadCheckpoint gives read the last whole checkpoint of name and returns its
@@ -101,7 +106,7 @@ func (s *Store) LoadCheckpoint(ctx context.Context, name string, read func(seq u
 		if !errors.Is(err, errCheckpoint) {
 			return 0, fmt.Errorf("load checkpoint %s: %w", name, err)
 		}
-		s.log.Error("checkpoint is damaged, the one before is used", "name", name, "seq", m.Seq, "err", err)
+		s.conn.Log.Error("checkpoint is damaged, the one before is used", "name", name, "seq", m.Seq, "err", err)
 	}
 	return 0, fmt.Errorf("checkpoint %s: %w", name, ErrNotFound)
 }
@@ -123,14 +128,14 @@ func unzip(chunks *chunkReader, read func(io.Reader) error) error {
 
 // manifests of a name, newest first.
 func (s *Store) manifests(ctx context.Context, name string) ([]manifest, error) {
-	stored, _, err := lastOf(ctx, s, checkpointStream, []string{manifestSubject(name)}, checkpointsKept,
+	stored, _, err := lastOf(ctx, s, names.CheckpointStream, []string{manifestSubject(name)}, checkpointsKept,
 		func(m jetstream.Msg, meta *jetstream.MsgMetadata) (v manifest, ok bool) {
 			err := json.Unmarshal(m.Data(), &v)
 			if err == nil && len(v.Chunks) == 0 {
 				err = errors.New("it lists no chunks")
 			}
 			if err != nil {
-				s.skip(checkpointStream, m.Subject(), meta.Sequence.Stream, fmt.Errorf("it is not the manifest of a checkpoint: %w", err))
+				s.conn.Skip(names.CheckpointStream, m.Subject(), meta.Sequence.Stream, fmt.Errorf("it is not the manifest of a checkpoint: %w", err))
 			}
 			return v, err == nil
 		})
@@ -143,7 +148,6 @@ type chunkWriter struct {
 	ctx     context.Context
 	store   *Store
 	subject string
-	table   *crc32.Table
 	buf     []byte
 	done    []chunk
 }
@@ -165,11 +169,11 @@ func (w *chunkWriter) flush() error {
 	if len(w.buf) == 0 {
 		return nil
 	}
-	ack, err := w.store.js.PublishMsg(w.ctx, w.store.sealed(checkpointStream, &nats.Msg{Subject: w.subject, Data: w.buf}))
+	ack, err := w.store.conn.JS.PublishMsg(w.ctx, w.store.conn.Sealed(names.CheckpointStream, &nats.Msg{Subject: w.subject, Data: w.buf}))
 	if err != nil {
-		return classify(err)
+		return jet.Classify(err)
 	}
-	w.done = append(w.done, chunk{Seq: ack.Sequence, CRC: crc32.Checksum(w.buf, w.table)})
+	w.done = append(w.done, chunk{Seq: ack.Sequence, CRC: crc32.Checksum(w.buf, castagnoli)})
 	w.buf = w.buf[:0]
 	return nil
 }
@@ -205,16 +209,18 @@ func (r *chunkReader) load(c chunk) ([]byte, error) {
 		return nil, fmt.Errorf("%w: chunk %d is missing", errCheckpoint, c.Seq)
 	}
 	if err != nil {
-		return nil, readError(r.ctx, err)
+		return nil, jet.ReadError(r.ctx, err)
 	}
-	if crc32.Checksum(m.Data, r.store.codec.table) != c.CRC {
+	if crc32.Checksum(m.Data, castagnoli) != c.CRC {
 		return nil, fmt.Errorf("%w: checksum of chunk %d differs", errCheckpoint, c.Seq)
 	}
 	return m.Data, nil
 }
 
-func manifestSubject(name string) string { return checkpointPrefix + token(name) + ".manifest" }
+func manifestSubject(name string) string {
+	return names.CheckpointPrefix + names.Token(name) + ".manifest"
+}
 
-func chunkSubject(name string) string { return checkpointPrefix + token(name) + ".chunk" }
+func chunkSubject(name string) string { return names.CheckpointPrefix + names.Token(name) + ".chunk" }
 
-func checkpointSubjects(name string) string { return checkpointPrefix + token(name) + ".>" }
+func checkpointSubjects(name string) string { return names.CheckpointPrefix + names.Token(name) + ".>" }

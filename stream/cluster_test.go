@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/stream/names"
 	"callwatch/stream/natstest"
 )
 
@@ -49,6 +50,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 }
 
 func TestClusterWithTLSAndCredentials(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, true)
 	s, e := join(t, c)
 	big := make([]byte, 3<<20) // larger than the servers' message of 1 MB
@@ -91,6 +93,7 @@ func TestClusterWithTLSAndCredentials(t *testing.T) {
 
 // A store begun with one copy of everything gets three, and is never taken back.
 func TestClusterReplicasOfAnExistingStore(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, false)
 	e, err := c.Enter()
 	if err != nil {
@@ -101,7 +104,7 @@ func TestClusterReplicasOfAnExistingStore(t *testing.T) {
 		t.Errorf("one copy is %q", h.Durability)
 	}
 	copies := func(s *Store, name string) int {
-		st, err := s.js.Stream(t.Context(), name)
+		st, err := s.conn.JS.Stream(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +112,7 @@ func TestClusterReplicasOfAnExistingStore(t *testing.T) {
 	}
 	three := open(t, Config{URL: e.URL, Replicas: 3, Patience: patience})
 	again := open(t, Config{URL: e.URL, Patience: patience})
-	for _, name := range []string{rawStream, eventStream, alertStream, deadStream, checkpointStream, "KV_callwatch_meta"} {
+	for _, name := range []string{names.RawStream, names.EventStream, names.AlertStream, names.DeadStream, names.CheckpointStream, "KV_callwatch_meta"} {
 		if got := copies(again, name); got != 3 {
 			t.Errorf("%s has %d copies", name, got)
 		}
@@ -123,6 +126,7 @@ func TestClusterReplicasOfAnExistingStore(t *testing.T) {
 
 // A lease moves when its holder is cut off, ends there, and is not held twice.
 func TestClusterLeaseMoves(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, false)
 	var holders, most atomic.Int32
 	var mu sync.Mutex
@@ -218,7 +222,7 @@ func TestClusterFaultsLoseNothing(t *testing.T) {
 	leads := func() (node int) {
 		eventually(t, "a server leads the raw stream", func() (ok bool) {
 			var err error
-			node, err = c.Leader(rawStream)
+			node, err = c.Leader(names.RawStream)
 			return err == nil
 		})
 		return node

@@ -11,16 +11,15 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/embedded"
 )
 
 const (
-	setupWait = 10 * time.Second // for the embedded server: its disk may be slow
-	// externalWait is less: a request to a server that died is never answered,
-	// and its successor in the cluster is there within seconds.
-	externalWait = 4 * time.Second
-	openAgain    = time.Second
-	createTries  = 5
-	createWait   = 2 * time.Second
+	setupWait   = 10 * time.Second // for the embedded server: its disk may be slow
+	openAgain   = time.Second
+	createTries = 5
+	createWait  = 2 * time.Second
 
 	oldestServer      = "2.12" // the first with atomic batches
 	oldestServerMajor = 2
@@ -37,14 +36,14 @@ func (s *Store) openExternal(ctx context.Context) error {
 		if err == nil || !passing(err) {
 			return err
 		}
-		if s.nc != nil {
-			s.nc.Close()
+		if s.conn.NC != nil {
+			s.conn.NC.Close()
 		}
 		select {
 		case <-waiting.Done():
 			return err
 		case <-time.After(openAgain):
-			s.log.Warn("the store is not there yet", "err", err)
+			s.conn.Log.Warn("the store is not there yet", "err", err)
 		}
 	}
 }
@@ -56,15 +55,7 @@ func passing(err error) bool {
 }
 
 // jsOf returns the JetStream that has a stream.
-func (s *Store) jsOf(string) jetstream.JetStream { return s.js }
-
-// requestWait is how long one request to the server may take.
-func (s *Store) requestWait() time.Duration {
-	if s.node != nil {
-		return setupWait
-	}
-	return externalWait
-}
+func (s *Store) jsOf(string) jetstream.JetStream { return s.conn.JS }
 
 // settle runs fn, which looks for something on the server and creates it where
 // it is not there. Of two replicas that create the same at once a cluster
@@ -86,10 +77,10 @@ func (s *Store) settle(ctx context.Context, fn func(context.Context) error) erro
 }
 
 func (s *Store) connect() (err error) {
-	if s.nc, err = s.dial("callwatch"); err != nil {
+	if s.conn.NC, err = s.dial("callwatch"); err != nil {
 		return err
 	}
-	if s.js, err = jetstream.New(s.nc, jetstream.WithDefaultTimeout(s.requestWait())); err != nil {
+	if s.conn.JS, err = jetstream.New(s.conn.NC, jetstream.WithDefaultTimeout(s.conn.RequestWait())); err != nil {
 		return fmt.Errorf("connect to the store: %w", err)
 	}
 	return nil
@@ -108,16 +99,16 @@ func (s *Store) dial(name string) (*nats.Conn, error) {
 		nats.MaxPingsOutstanding(2),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
-				s.log.Warn("connection to the store lost", "err", err)
+				s.conn.Log.Warn("connection to the store lost", "err", err)
 			}
 		}),
-		nats.ReconnectHandler(func(*nats.Conn) { s.log.Info("connection to the store restored") }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { s.log.Warn("store connection", "err", err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { s.conn.Log.Info("connection to the store restored") }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { s.conn.Log.Warn("store connection", "err", err) }),
 	}
 	if s.node != nil {
 		options = append(options, nats.InProcessServer(s.node))
-		if s.node.password != "" {
-			options = append(options, nats.UserInfo(ownUser, s.node.password))
+		if s.node.Password != "" {
+			options = append(options, nats.UserInfo(embedded.OwnUser, s.node.Password))
 		}
 	} else {
 		options = append(options, s.cfg.access()...)
@@ -160,7 +151,7 @@ func (c *Config) shownURL() string {
 }
 
 func (s *Store) checkServer() error {
-	version := s.nc.ConnectedServerVersion()
+	version := s.conn.NC.ConnectedServerVersion()
 	major, rest, _ := strings.Cut(version, ".")
 	minor, _, _ := strings.Cut(rest, ".")
 	a, _ := strconv.Atoi(major)
@@ -168,12 +159,12 @@ func (s *Store) checkServer() error {
 	if a < oldestServerMajor || a == oldestServerMajor && b < oldestServerMinor {
 		return fmt.Errorf("NATS server has version %s, %s or newer is needed", version, oldestServer)
 	}
-	if s.nc.MaxPayload() < maxPayload {
-		s.log.Warn("large webhooks may be refused: raise max_payload of the NATS server",
-			"maxPayload", s.nc.MaxPayload(), "recommended", maxPayload)
+	if s.conn.NC.MaxPayload() < embedded.MaxPayload {
+		s.conn.Log.Warn("large webhooks may be refused: raise max_payload of the NATS server",
+			"maxPayload", s.conn.NC.MaxPayload(), "recommended", embedded.MaxPayload)
 	}
 	return nil
 }
 
 // jsFor returns the JetStream that stores a subject.
-func (s *Store) jsFor(string) jetstream.JetStream { return s.js }
+func (s *Store) jsFor(string) jetstream.JetStream { return s.conn.JS }

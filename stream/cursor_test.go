@@ -8,20 +8,23 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 // reading reads EVENTS to its end, one message at a time.
 func reading(t *testing.T, s *Store, deliver func()) (n int, err error) {
 	t.Helper()
-	c := cursor{store: s, stream: eventStream, next: 1, batch: 1, toEnd: true}
-	c.deliver = func(jetstream.Msg, *jetstream.MsgMetadata, bool) error {
+	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Next: 1, Batch: 1, ToEnd: true}
+	c.Deliver = func(jetstream.Msg, *jetstream.MsgMetadata, bool) error {
 		n++
 		deliver()
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	err = c.run(ctx)
+	err = c.Run(ctx)
 	return n, err
 }
 
@@ -36,6 +39,7 @@ func ticks(t *testing.T, s *Store, n int) {
 
 // What is removed before it was read is not waited for.
 func TestReadingEndsWhereTheRestIsRemoved(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	ticks(t, s, 3)
 	n, err := reading(t, s, func() {
@@ -58,9 +62,10 @@ func (p pausing) CreateConsumer(ctx context.Context, stream string, config jetst
 }
 
 func TestReadingOfAServerThatSendsNothing(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	ticks(t, s, 3)
-	silent := &Store{log: s.log, node: s.node, nc: s.nc, js: pausing{s.js}, closed: s.closed}
+	silent := &Store{conn: other(s, pausing{s.conn.JS}, true), node: s.node}
 	if n, err := reading(t, silent, func() {}); n != 0 || !errors.Is(err, ErrUnavailable) {
 		t.Errorf("read %d, %v; want %v", n, err, ErrUnavailable)
 	}
@@ -83,13 +88,14 @@ func (l *lagging) CreateConsumer(ctx context.Context, stream string, config jets
 
 // A reading has what the leader has, whichever server reads.
 func TestReadingOfAServerThatLags(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	for i, key := range []string{"a", "a", "b", "c"} {
 		put(t, s, "rule", key, Cause{Seq: uint64(i + 1)}, "")
 	}
 	for _, knows := range []string{alertSubject("rule", "a"), alertSubject("rule", "nothing")} {
 		cluster := func() *Store {
-			return &Store{log: s.log, nc: s.nc, js: &lagging{JetStream: s.js, knows: knows}, closed: s.closed}
+			return &Store{conn: other(s, &lagging{JetStream: s.conn.JS, knows: knows}, false)}
 		}
 		var all, last []uint64
 		err := cluster().StoredTransitions(t.Context(), func(tr Transition) error { all = append(all, tr.Seq); return nil })
@@ -104,4 +110,11 @@ func TestReadingOfAServerThatLags(t *testing.T) {
 			t.Errorf("last transitions %d, %v", last, err)
 		}
 	}
+}
+
+// other is the connection of a store with another JetStream.
+func other(s *Store, js jetstream.JetStream, embedded bool) *jet.Conn {
+	c := jet.NewConn(s.conn.Log, wellFormed)
+	c.NC, c.JS, c.Embedded, c.Closed = s.conn.NC, js, embedded, s.conn.Closed
+	return c
 }

@@ -2,12 +2,10 @@ package stream
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -18,6 +16,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"callwatch/stream/blocks"
+	"callwatch/stream/frame"
+	"callwatch/stream/names"
 )
 
 // TestChild is the process that TestKillLosesNothing kills: it appends as fast
@@ -52,6 +54,7 @@ func TestChild(t *testing.T) {
 }
 
 func TestKillLosesNothing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	acked := map[string]string{}
 	for range 4 {
@@ -142,7 +145,7 @@ func flip(t *testing.T, source string, pick func(block []byte, records []int) (b
 	if err := os.CopyFS(dir, os.DirFS(source)); err != nil {
 		t.Fatal(err)
 	}
-	msgs := filepath.Join(dir, "jetstream", "$G", "streams", rawStream, "msgs")
+	msgs := filepath.Join(dir, "jetstream", "$G", "streams", names.RawStream, "msgs")
 	block := filepath.Join(msgs, "1.blk")
 	content, err := os.ReadFile(block)
 	if err != nil {
@@ -168,6 +171,7 @@ func recordsOf(block []byte) (at []int) {
 // of sequences and lengths among them: the frame that has it is named, and no other
 // is lost.
 func TestBitFlips(t *testing.T) {
+	t.Parallel()
 	source := writeFrames(t)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -177,7 +181,7 @@ func TestBitFlips(t *testing.T) {
 			if i < 15 {
 				return rnd.IntN(8 * len(block))
 			}
-			return 8*records[rnd.IntN(len(records))] + rnd.IntN(8*blockHeader)
+			return 8*records[rnd.IntN(len(records))] + rnd.IntN(8*blocks.HeaderSize)
 		})
 		if i%2 == 1 { // as after a crash: the server reads all blocks at its start
 			if err := os.Remove(index); err != nil {
@@ -193,6 +197,7 @@ func TestBitFlips(t *testing.T) {
 
 // TestDamagedBlocks: what is damaged is named, and nothing beside it is lost.
 func TestDamagedBlocks(t *testing.T) {
+	t.Parallel()
 	source := writeFrames(t)
 	noise := rand.NewChaCha8([32]byte{1})
 	for name, c := range map[string]struct {
@@ -200,7 +205,7 @@ func TestDamagedBlocks(t *testing.T) {
 		lost  uint64
 	}{
 		"a record":   {func(b []byte, r []int) []byte { _, _ = noise.Read(b[r[20]+100 : r[20]+200]); return b }, 1},
-		"a header":   {func(b []byte, r []int) []byte { _, _ = noise.Read(b[r[20] : r[20]+blockHeader]); return b }, 1},
+		"a header":   {func(b []byte, r []int) []byte { _, _ = noise.Read(b[r[20] : r[20]+blocks.HeaderSize]); return b }, 1},
 		"two":        {func(b []byte, r []int) []byte { _, _ = noise.Read(b[r[30]-50 : r[30]+50]); return b }, 2},
 		"the first":  {func(b []byte, _ []int) []byte { _, _ = noise.Read(b[30:80]); return b }, 1},
 		"the last":   {func(b []byte, r []int) []byte { _, _ = noise.Read(b[r[damageFrames-1]+99:][:50]); return b }, 1},
@@ -210,7 +215,7 @@ func TestDamagedBlocks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, _, _ := flip(t, source, func([]byte, []int) int { return 0 })
-			file := filepath.Join(streamsDir(dir), rawStream, "msgs", "1.blk")
+			file := filepath.Join(blocks.StreamsDir(dir), names.RawStream, "msgs", "1.blk")
 			b, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
@@ -237,7 +242,7 @@ func TestDamagedBlocks(t *testing.T) {
 // for one that does not exist.
 func TestDamagedDescription(t *testing.T) {
 	dir := writeFrames(t)
-	file := filepath.Join(streamsDir(dir), rawStream, "meta.inf")
+	file := filepath.Join(blocks.StreamsDir(dir), names.RawStream, "meta.inf")
 	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -257,10 +262,10 @@ func TestDamagedDescription(t *testing.T) {
 		}
 	}
 	write(func(c []byte) { clear(c[30:60]) })
-	if err := os.RemoveAll(filepath.Join(dir, descriptionsDir)); err != nil {
+	if err := os.RemoveAll(filepath.Join(dir, blocks.DescriptionsDir)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), Config{Dir: dir}); err == nil || !strings.Contains(err.Error(), rawStream) {
+	if _, err := Open(t.Context(), Config{Dir: dir}); err == nil || !strings.Contains(err.Error(), names.RawStream) {
 		t.Errorf("opened, %v", err)
 	}
 }
@@ -275,7 +280,7 @@ func checkDamage(t *testing.T, dir string) (lost uint64, flaws []Flaw) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at, err := ParsePosition(mark)
+	at, err := frame.ParsePosition(mark)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,9 +314,9 @@ func TestDamagedFrame(t *testing.T) {
 	if _, err := s.Append(t.Context(), record(1)); err != nil {
 		t.Fatal(err)
 	}
-	bad := s.codec.encode(nil, appendRecord(nil, &Record{Body: []byte("x")}), 1)
+	bad := s.codec.Encode(nil, frame.AppendRecord(nil, &Record{Body: []byte("x")}), 1)
 	bad[len(bad)/2] ^= 1
-	if _, err := s.js.Publish(t.Context(), rawSubject, bad); err != nil {
+	if _, err := s.conn.JS.Publish(t.Context(), names.RawSubject, bad); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Append(t.Context(), record(3)); err != nil {
@@ -332,7 +337,7 @@ func TestDamagedFrame(t *testing.T) {
 	if !errors.Is(err, enough) || fmt.Sprint(calls) != "[call-1 call-3]" {
 		t.Errorf("read %v, %v", calls, err)
 	}
-	if len(damage) != 1 || damage[0].First != 2 || damage[0].Last != 2 || !errors.Is(damage[0], errFrame) {
+	if len(damage) != 1 || damage[0].First != 2 || damage[0].Last != 2 || !errors.Is(damage[0], frame.ErrDamaged) {
 		t.Errorf("damage %v", damage)
 	}
 	var d *Damage
@@ -341,85 +346,10 @@ func TestDamagedFrame(t *testing.T) {
 	}
 }
 
-func FuzzFrame(f *testing.F) {
-	c, err := newCodec()
-	if err != nil {
-		f.Fatal(err)
-	}
-	r := record(3)
-	small := appendRecord(nil, &r)
-	f.Add(c.encode(nil, small, 1))
-	f.Add(c.encode(nil, bytes.Repeat(small, 20), 20))
-	f.Add(c.empty(0))
-	f.Add(c.empty(flagLost))
-	f.Fuzz(func(t *testing.T, frame []byte) {
-		if _, err := c.decode(frame); err == nil && len(frame) < frameHeader+frameTrailer {
-			t.Error("accepted", frame)
-		}
-		// The same bytes under a right checksum reach the parser.
-		records, err := c.decode(c.seal(bytes.Clone(frame)))
-		if err != nil {
-			if records != nil {
-				t.Error("records beside an error")
-			}
-			return
-		}
-		var payload []byte
-		for i := range records {
-			payload = appendRecord(payload, &records[i])
-		}
-		again, err := c.decode(c.encode(nil, payload, len(records)))
-		if err != nil || len(again) != len(records) {
-			t.Errorf("%d records came back as %d, %v", len(records), len(again), err)
-		}
-	})
-}
-
-// TestFrameCorpus prints how bodies of a folder compress, as single frames and
-// in frames of many: CALLWATCH_CORPUS=folder go test -run TestFrameCorpus -v
-func TestFrameCorpus(t *testing.T) {
-	root := os.Getenv("CALLWATCH_CORPUS")
-	if root == "" {
-		t.Skip("CALLWATCH_CORPUS is not set")
-	}
-	c, err := newCodec()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var plain, single, grouped, n int
-	var payload []byte
-	err = filepath.WalkDir(root, func(path string, e os.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = f.Close() }()
-		b, err := io.ReadAll(io.LimitReader(f, 4<<20))
-		if err != nil {
-			return err
-		}
-		one := appendRecord(nil, &Record{Provider: filepath.Base(filepath.Dir(path)), Body: b})
-		plain, n = plain+len(one), n+1
-		single += len(c.encode(nil, one, 1))
-		if payload = append(payload, one...); len(payload) > maxFrameSize {
-			grouped += len(c.encode(nil, payload, 1))
-			payload = payload[:0]
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	grouped += len(c.encode(nil, payload, 1))
-	t.Logf("%d bodies, %d bytes: %.1f times smaller one by one, %.1f in full frames", n, plain, float64(plain)/float64(single), float64(plain)/float64(grouped))
-}
-
 // TestDamageInOldBlocks: the start does not wait for the check of old blocks; what
 // it finds is named while webhooks are taken, and no other frame is lost.
 func TestDamageInOldBlocks(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir, Durability: OS})
 	const frames = 30
@@ -431,23 +361,23 @@ func TestDamageInOldBlocks(t *testing.T) {
 		}
 	}
 	closeStore(t, s)
-	blocks, err := blocksOf(filepath.Join(streamsDir(dir), rawStream, "msgs"))
-	if err != nil || len(blocks) < 3 {
-		t.Fatalf("%d blocks, %v", len(blocks), err)
+	files, err := blocks.Files(filepath.Join(blocks.StreamsDir(dir), names.RawStream, "msgs"))
+	if err != nil || len(files) < 3 {
+		t.Fatalf("%d files, %v", len(files), err)
 	}
 	for i, bit := range []int{8*200_000 + 3, 8 * 20} { // of a body; of the length of a subject
-		b, err := os.ReadFile(blocks[i].path)
+		b, err := os.ReadFile(files[i].Path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		b[bit/8] ^= 1 << (bit % 8)
-		writeFile(t, blocks[i].path, b)
+		writeFile(t, files[i].Path, b)
 	}
 	s = open(t, Config{Dir: dir, Durability: OS})
 	waitFor(t, func() bool { return len(s.Health(t.Context()).Flaws) == 2 })
 	waitFor(t, func() bool { _, err := s.Append(t.Context(), record(1)); return err == nil })
 	for _, f := range s.Health(t.Context()).Flaws {
-		if f.First != f.Last || f.Stream != rawStream || f.Kept == "" {
+		if f.First != f.Last || f.Stream != names.RawStream || f.Kept == "" {
 			t.Errorf("flaw %+v", f)
 		}
 	}

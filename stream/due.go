@@ -29,7 +29,7 @@ func (s *Store) FollowDue(ctx context.Context, topic string, fn func(Due) error)
 				return ctx.Err()
 			}
 		})
-		stop(c.run(ctx))
+		stop(c.Run(ctx))
 	}()
 	w := waiting{latest: map[string]uint64{}}
 	for {

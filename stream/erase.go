@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 // EraseEvents overwrites and removes events by their sequences; those that are
@@ -38,7 +41,7 @@ func (s *Store) EraseDeadLetter(ctx context.Context, provider string, raw Positi
 		err = overwrite(ctx, s.dead, m.Sequence)
 	}
 	if err != nil {
-		return false, fmt.Errorf("erase dead letter %s: %w", raw, readError(ctx, err))
+		return false, fmt.Errorf("erase dead letter %s: %w", raw, jet.ReadError(ctx, err))
 	}
 	return true, nil
 }
@@ -55,8 +58,8 @@ func (s *Store) EraseCheckpoints(ctx context.Context, name string) error {
 	}
 	var old []uint64
 	var manifest uint64
-	c := cursor{store: s, stream: checkpointStream, subjects: []string{checkpointPrefix + token(name) + ".>"}, batch: messagesAtOnce, toEnd: true}
-	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+	c := jet.Cursor{Conn: s.conn, Stream: names.CheckpointStream, Subjects: []string{names.CheckpointPrefix + names.Token(name) + ".>"}, Batch: messagesAtOnce, ToEnd: true}
+	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		seq := meta.Sequence.Stream
 		if m.Subject() == manifestSubject(name) {
 			seq, manifest = manifest, seq // the last one stays
@@ -66,7 +69,7 @@ func (s *Store) EraseCheckpoints(ctx context.Context, name string) error {
 		}
 		return nil
 	}
-	if err := c.run(ctx); err != nil {
+	if err := c.Run(ctx); err != nil {
 		return fmt.Errorf("checkpoints of %s: %w", name, err)
 	}
 	for _, seq := range old {
@@ -87,8 +90,8 @@ func (s *Store) EraseTasks(ctx context.Context, topic string, match func(Task) b
 		}
 		return nil
 	})
-	c.toEnd = true
-	if err := c.run(ctx); err != nil {
+	c.ToEnd = true
+	if err := c.Run(ctx); err != nil {
 		return 0, fmt.Errorf("read the tasks of %s: %w", topic, err)
 	}
 	for _, seq := range found {
@@ -103,9 +106,9 @@ func (s *Store) EraseTasks(ctx context.Context, topic string, match func(Task) b
 // RewriteValues replaces the values of all buckets that change wants changed; ok is
 // false for one that stays. It returns how many were changed.
 func (s *Store) RewriteValues(ctx context.Context, change func(value []byte) (changed []byte, ok bool)) (changed int, err error) {
-	names := s.js.StreamNames(ctx, jetstream.WithStreamListSubject("$KV.>"))
-	for stream := range names.Name() {
-		name, ours := strings.CutPrefix(stream, kvPrefix+bucketPrefix)
+	buckets := s.conn.JS.StreamNames(ctx, jetstream.WithStreamListSubject("$KV.>"))
+	for stream := range buckets.Name() {
+		name, ours := strings.CutPrefix(stream, names.BucketStreamPrefix+names.BucketPrefix)
 		if !ours {
 			continue
 		}
@@ -127,8 +130,8 @@ func (s *Store) RewriteValues(ctx context.Context, change func(value []byte) (ch
 			}
 		}
 	}
-	if err := names.Err(); err != nil {
-		return changed, fmt.Errorf("list the buckets: %w", classify(err))
+	if err := buckets.Err(); err != nil {
+		return changed, fmt.Errorf("list the buckets: %w", jet.Classify(err))
 	}
 	return changed, nil
 }
@@ -154,7 +157,7 @@ func (b *Bucket) rewrite(ctx context.Context, key string, change func([]byte) ([
 func (b *Bucket) Revision(ctx context.Context) (uint64, error) {
 	info, err := b.st.Info(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("revision of %s: %w", b.name, readError(ctx, err))
+		return 0, fmt.Errorf("revision of %s: %w", b.name, jet.ReadError(ctx, err))
 	}
 	return info.State.LastSeq, nil
 }

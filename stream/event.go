@@ -10,23 +10,20 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/frame"
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 // Headers of a stored event: CloudEvents in binary mode, and its place in RAW.
 const (
 	headerSpec        = "ce-specversion"
-	headerID          = "ce-id"
 	headerSource      = "ce-source"
 	headerType        = "ce-type"
-	headerSubject     = "ce-subject"
-	headerTime        = "ce-time"
 	headerContentType = "content-type"
-	headerRaw         = "callwatch-raw"
-	headerIndex       = "callwatch-index"
+	headerAccount     = "callwatch-account"
 	headerAlias       = "callwatch-alias"
-	headerOrigin      = "callwatch-source"
-	headerCountsAt    = "callwatch-counts-at"
-	headerReplaces    = "callwatch-replaces"
 )
 
 // fewEvents is up to where an fsync each costs no more than a batch, which
@@ -38,6 +35,7 @@ const maxHeader = 1024
 // Event is one normalized event on its way into EVENTS.
 type Event struct {
 	Provider string
+	Account  string // of the provider; "" where it has one
 	Kind     string
 	ID       string
 	CallID   string
@@ -73,7 +71,7 @@ func (f *fence) before(raw Position, index int) bool {
 func (s *Store) LastPublished(ctx context.Context) (raw Position, index int, ok bool, err error) {
 	s.fence.Lock()
 	defer s.fence.Unlock()
-	m, err := s.events.GetLastMsgForSubject(ctx, eventPrefix+">")
+	m, err := s.events.GetLastMsgForSubject(ctx, names.EventPrefix+">")
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		s.fence.known, s.fence.last, s.fence.raw, s.fence.index = true, 0, Position{}, 0
 		return Position{}, 0, false, nil
@@ -82,7 +80,7 @@ func (s *Store) LastPublished(ctx context.Context) (raw Position, index int, ok 
 		raw, index, ok, err = s.newestEvent(ctx)
 	}
 	if err != nil {
-		return Position{}, 0, false, fmt.Errorf("last event: %w", readError(ctx, err))
+		return Position{}, 0, false, fmt.Errorf("last event: %w", jet.ReadError(ctx, err))
 	}
 	s.fence.known, s.fence.last, s.fence.raw, s.fence.index = true, m.Sequence, raw, index
 	return raw, index, ok, nil
@@ -105,18 +103,18 @@ func (s *Store) newestEvent(ctx context.Context) (raw Position, index int, ok bo
 			from = last - span
 		}
 		newest := fence{}
-		c := cursor{store: s, stream: eventStream, subjects: []string{eventPrefix + ">"}, next: from, batch: messagesAtOnce, toEnd: true, headers: true}
-		c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+		c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Subjects: []string{names.EventPrefix + ">"}, Next: from, Batch: messagesAtOnce, ToEnd: true, Headers: true}
+		c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 			at, i, err := s.eventPlace(ctx, m.Headers(), meta.Sequence.Stream)
 			switch {
 			case err != nil:
-				s.skip(eventStream, m.Subject(), meta.Sequence.Stream, err)
+				s.conn.Skip(names.EventStream, m.Subject(), meta.Sequence.Stream, err)
 			case !newest.known || newest.before(at, i):
 				newest.known, newest.raw, newest.index = true, at, i
 			}
 			return nil
 		}
-		if err := c.run(ctx); err != nil {
+		if err := c.Run(ctx); err != nil {
 			return Position{}, 0, false, err
 		}
 		if newest.known || from == first {
@@ -129,7 +127,7 @@ func (s *Store) newestEvent(ctx context.Context) (raw Position, index int, ok bo
 // record that was stored.
 func (s *Store) eventPlace(ctx context.Context, h nats.Header, seq uint64) (Position, int, error) {
 	raw, index, err := place(h)
-	if x := s.sealOf(eventStream); err != nil || x == nil || seq >= x.from {
+	if x := s.conn.SealOf(names.EventStream); err != nil || x == nil || seq >= x.From {
 		return raw, index, err
 	}
 	if raw.Seq <= s.raw.CachedInfo().State.LastSeq {
@@ -146,19 +144,19 @@ func (s *Store) eventPlace(ctx context.Context, h nats.Header, seq uint64) (Posi
 // the fence and returns true when nothing there is a later event of callwatch.
 func (s *Store) passForeign(ctx context.Context) (bool, error) {
 	last, others := s.fence.last, false
-	c := cursor{store: s, stream: eventStream, subjects: []string{eventPrefix + ">"}, next: s.fence.last + 1, batch: messagesAtOnce, toEnd: true, headers: true}
-	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Subjects: []string{names.EventPrefix + ">"}, Next: s.fence.last + 1, Batch: messagesAtOnce, ToEnd: true, Headers: true}
+	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		raw, index, err := s.eventPlace(ctx, m.Headers(), meta.Sequence.Stream)
 		others = others || err == nil && s.fence.before(raw, index)
 		return nil
 	}
-	if err := c.run(ctx); err != nil {
+	if err := c.Run(ctx); err != nil {
 		return false, err
 	}
-	if others || c.next <= last+1 {
+	if others || c.Next <= last+1 {
 		return false, nil
 	}
-	s.fence.last = c.next - 1
+	s.fence.last = c.Next - 1
 	return true, nil
 }
 
@@ -174,14 +172,14 @@ func (s *Store) PublishEvents(ctx context.Context, events []Event) error {
 		return fmt.Errorf("%w: LastPublished was not called", ErrConflict)
 	}
 	for i := range events {
-		if size := int64(len(events[i].Data)); size > s.nc.MaxPayload()-2*frameSlack {
+		if size := int64(len(events[i].Data)); size > s.conn.NC.MaxPayload()-2*frameSlack {
 			return fmt.Errorf("publish event %.100s: %w: %d bytes", events[i].ID, ErrTooLarge, size)
 		}
 	}
 	for len(events) > 0 {
 		n, err := s.publishInOrder(ctx, events[:s.batchOf(events)])
 		events = events[n:]
-		if lostRace(err) {
+		if jet.LostRace(err) {
 			// Something was published behind the last event. What is not callwatch's is no
 			// reason to stop.
 			switch passed, readErr := s.passForeign(ctx); {
@@ -193,7 +191,7 @@ func (s *Store) PublishEvents(ctx context.Context, events []Event) error {
 		}
 		if err != nil {
 			s.fence.known = false
-			return fmt.Errorf("publish events: %w", classify(err))
+			return fmt.Errorf("publish events: %w", jet.Classify(err))
 		}
 	}
 	return nil
@@ -202,9 +200,9 @@ func (s *Store) PublishEvents(ctx context.Context, events []Event) error {
 // PublishTick stores a tick in EVENTS: the rule engine takes the time from its
 // log, so that a replay sees the same.
 func (s *Store) PublishTick(ctx context.Context, at time.Time) error {
-	_, err := s.js.PublishMsg(ctx, s.sealed(eventStream, &nats.Msg{Subject: tickSubject, Data: []byte(at.UTC().Format(time.RFC3339Nano))}))
+	_, err := s.conn.JS.PublishMsg(ctx, s.conn.Sealed(names.EventStream, &nats.Msg{Subject: names.TickSubject, Data: []byte(at.UTC().Format(time.RFC3339Nano))}))
 	if err != nil {
-		return fmt.Errorf("publish tick: %w", classify(err))
+		return fmt.Errorf("publish tick: %w", jet.Classify(err))
 	}
 	return nil
 }
@@ -213,9 +211,9 @@ func (s *Store) PublishTick(ctx context.Context, at time.Time) error {
 // sequence: the rule engine finds it there between the events, so that a replay
 // sees the same. data is the caller's own form of it.
 func (s *Store) PublishMark(ctx context.Context, data []byte) (seq uint64, err error) {
-	ack, err := s.js.PublishMsg(ctx, s.sealed(eventStream, &nats.Msg{Subject: markSubject, Data: data}))
+	ack, err := s.conn.JS.PublishMsg(ctx, s.conn.Sealed(names.EventStream, &nats.Msg{Subject: names.MarkSubject, Data: data}))
 	if err != nil {
-		return 0, fmt.Errorf("publish mark: %w", classify(err))
+		return 0, fmt.Errorf("publish mark: %w", jet.Classify(err))
 	}
 	return ack.Sequence, nil
 }
@@ -237,7 +235,7 @@ func (s *Store) publishInOrder(ctx context.Context, events []Event) (n int, err 
 	if len(events) > fewEvents {
 		msgs := make([]*nats.Msg, len(events))
 		for i := range events {
-			msgs[i] = s.sealed(eventStream, eventMessage(&events[i]))
+			msgs[i] = s.conn.Sealed(names.EventStream, eventMessage(&events[i]))
 		}
 		expectLast(msgs[0], s.fence.last)
 		seq, err := s.publishBatch(ctx, msgs)
@@ -248,9 +246,9 @@ func (s *Store) publishInOrder(ctx context.Context, events []Event) (n int, err 
 		return len(events), nil
 	}
 	for i := range events {
-		msg := s.sealed(eventStream, eventMessage(&events[i]))
+		msg := s.conn.Sealed(names.EventStream, eventMessage(&events[i]))
 		expectLast(msg, s.fence.last)
-		ack, err := s.js.PublishMsg(ctx, msg)
+		ack, err := s.conn.JS.PublishMsg(ctx, msg)
 		if err != nil {
 			return i, err
 		}
@@ -264,29 +262,33 @@ func (f *fence) stored(seq uint64, e *Event) { f.last, f.raw, f.index = seq, e.R
 // expectLast makes the server refuse m when the last event is not the one at seq.
 func expectLast(m *nats.Msg, seq uint64) {
 	m.Header[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(seq, 10)}
-	m.Header[jetstream.ExpectedLastSubjSeqSubjHeader] = []string{eventPrefix + ">"}
+	m.Header[jetstream.ExpectedLastSubjSeqSubjHeader] = []string{names.EventPrefix + ">"}
 }
 
 func eventMessage(e *Event) *nats.Msg {
 	h := nats.Header{
 		headerSpec:        {"1.0"},
-		headerID:          {escapeHeader(cut(e.ID))},
-		headerSource:      {"/callwatch/" + escapeHeader(e.Provider)},
-		headerType:        {"callwatch.event." + escapeHeader(e.Kind)},
+		jet.HeaderID:      {names.EscapeHeader(cut(e.ID))},
+		headerSource:      {"/callwatch/" + names.EscapeHeader(e.Provider)},
+		headerType:        {"callwatch.event." + names.EscapeHeader(e.Kind)},
 		headerContentType: {"application/json"},
-		headerRaw:         {e.Raw.String()},
-		headerIndex:       {strconv.Itoa(e.Index)},
+		jet.HeaderRaw:     {e.Raw.String()},
+		jet.HeaderIndex:   {strconv.Itoa(e.Index)},
+	}
+	if e.Account != "" {
+		h[headerAccount] = []string{names.EscapeHeader(cut(e.Account))}
+		h[headerSource][0] += "/" + names.EscapeHeader(cut(e.Account))
 	}
 	if e.CallID != "" {
-		h[headerSubject] = []string{escapeHeader(cut(e.CallID))}
+		h[jet.HeaderSubject] = []string{names.EscapeHeader(cut(e.CallID))}
 	}
 	for _, alias := range e.Aliases {
-		h[headerAlias] = append(h[headerAlias], escapeHeader(cut(alias)))
+		h[headerAlias] = append(h[headerAlias], names.EscapeHeader(cut(alias)))
 	}
 	if !e.Time.IsZero() {
-		h[headerTime] = []string{e.Time.UTC().Format(time.RFC3339Nano)}
+		h[jet.HeaderTime] = []string{e.Time.UTC().Format(time.RFC3339Nano)}
 	}
-	return &nats.Msg{Subject: eventPrefix + token(e.Provider) + "." + token(e.Kind) + e.past(h), Header: h, Data: e.Data}
+	return &nats.Msg{Subject: names.EventPrefix + names.Token(e.Provider) + "." + names.Token(e.Kind) + e.past(h), Header: h, Data: e.Data}
 }
 
 // cut bounds a header value: the server refuses headers of 64 KB, and the whole
@@ -294,11 +296,11 @@ func eventMessage(e *Event) *nats.Msg {
 func cut(s string) string { return s[:min(len(s), maxHeader)] }
 
 func place(h nats.Header) (Position, int, error) {
-	raw, err := ParsePosition(h.Get(headerRaw))
+	raw, err := frame.ParsePosition(h.Get(jet.HeaderRaw))
 	if err != nil {
 		return Position{}, 0, err
 	}
-	index, err := strconv.Atoi(h.Get(headerIndex))
+	index, err := strconv.Atoi(h.Get(jet.HeaderIndex))
 	if err == nil && index < 0 {
 		err = errors.New("index is negative")
 	}

@@ -10,6 +10,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
+
+	"callwatch/stream/embedded"
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 func event(seq uint64, index int) Event {
@@ -152,7 +156,7 @@ func TestEventsAreCloudEvents(t *testing.T) {
 	}
 	got := map[string]string{}
 	for k, v := range m.Header {
-		if !strings.HasPrefix(k, "Nats-") && k != headerSeal { // the seal differs in every store
+		if !strings.HasPrefix(k, "Nats-") && k != jet.HeaderSeal { // the seal differs in every store
 			got[k] = v[0]
 		}
 	}
@@ -198,7 +202,7 @@ func TestLargeEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	batch := events(fewEvents + 2)
-	batch[4].Data = make([]byte, maxPayload)
+	batch[4].Data = make([]byte, embedded.MaxPayload)
 	if err := s.PublishEvents(t.Context(), batch); !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), batch[4].ID) {
 		t.Errorf("got %v", err)
 	}
@@ -315,13 +319,13 @@ func BenchmarkFollow(b *testing.B) {
 // must not be started again for it.
 func TestWaitingIsNotStuck(t *testing.T) {
 	s := open(t, Config{})
-	unwatched := &Store{log: s.log, nc: s.nc, js: s.js, stuck: make(chan struct{}, 1)} // no monitor starts the server again
-	var c *cursor
+	unwatched := &Store{conn: other(s, s.conn.JS, false)} // no monitor starts the server again
+	var c *jet.Cursor
 	stuck := func(state string, want bool) {
 		t.Helper()
-		c.checkStuck(t.Context())
+		c.CheckStuck(t.Context())
 		select {
-		case <-unwatched.stuck:
+		case <-unwatched.conn.Stuck:
 			if !want {
 				t.Errorf("%s: taken for stuck", state)
 			}
@@ -331,7 +335,7 @@ func TestWaitingIsNotStuck(t *testing.T) {
 			}
 		}
 	}
-	at := func(next uint64) { c = &cursor{store: unwatched, stream: eventStream, next: next} }
+	at := func(next uint64) { c = &jet.Cursor{Conn: unwatched.conn, Stream: names.EventStream, Next: next} }
 	twice := func(state string) { t.Helper(); stuck(state, false); stuck(state, false) }
 	at(0)
 	twice("nothing was ever stored")
@@ -343,7 +347,7 @@ func TestWaitingIsNotStuck(t *testing.T) {
 	stuck("a start did not help", false)
 	at(2)
 	twice("all is read")
-	stream, err := s.js.Stream(t.Context(), eventStream)
+	stream, err := s.conn.JS.Stream(t.Context(), names.EventStream)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"callwatch/stream/embedded"
 )
 
 // externalServer starts a nats-server with JetStream that is not callwatch's; port
@@ -12,7 +14,7 @@ import (
 func externalServer(t *testing.T, dir string, port int) (srv *server.Server, stop func()) {
 	t.Helper()
 	srv, err := server.NewServer(&server.Options{
-		ServerName: "external", Host: "127.0.0.1", Port: port, NoSigs: true, JetStream: true, StoreDir: dir, MaxPayload: maxPayload,
+		ServerName: "external", Host: "127.0.0.1", Port: port, NoSigs: true, JetStream: true, StoreDir: dir, MaxPayload: embedded.MaxPayload,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,9 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 const messagesAtOnce = 2000
@@ -25,16 +28,19 @@ type Message struct {
 }
 
 // ID is the event's id, "" of a tick or mark.
-func (m *Message) ID() string { return unescapeHeader(m.header.Get(headerID)) }
+func (m *Message) ID() string { return names.UnescapeHeader(m.header.Get(jet.HeaderID)) }
 
 // CallID is the call the event is about, "" when unknown.
-func (m *Message) CallID() string { return unescapeHeader(m.header.Get(headerSubject)) }
+func (m *Message) CallID() string { return names.UnescapeHeader(m.header.Get(jet.HeaderSubject)) }
+
+// Account is the account of the provider, "" where it has one.
+func (m *Message) Account() string { return names.UnescapeHeader(m.header.Get(headerAccount)) }
 
 // Aliases are other ids of the call.
 func (m *Message) Aliases() []string {
 	var aliases []string
 	for _, alias := range m.header[headerAlias] {
-		aliases = append(aliases, unescapeHeader(alias))
+		aliases = append(aliases, names.UnescapeHeader(alias))
 	}
 	return aliases
 }
@@ -53,13 +59,13 @@ func (m *Message) Provider() string { p, _ := m.parts(); return p }
 func (m *Message) Kind() string { _, k := m.parts(); return k }
 
 func (m *Message) parts() (provider, kind string) {
-	rest, ok := strings.CutPrefix(m.Subject, eventPrefix)
+	rest, ok := strings.CutPrefix(m.Subject, names.EventPrefix)
 	if !ok {
 		return "", ""
 	}
 	provider, kind, _ = strings.Cut(strings.TrimSuffix(rest, pastSuffix), ".")
-	provider, _ = untoken(provider)
-	kind, _ = untoken(kind)
+	provider, _ = names.Untoken(provider)
+	kind, _ = names.Untoken(kind)
 	return provider, kind
 }
 
@@ -77,19 +83,19 @@ type Filter struct{ Provider, Kind string }
 func (f Filter) subject() string {
 	provider, kind := "*", "*"
 	if f.Provider != "" {
-		provider = token(f.Provider)
+		provider = names.Token(f.Provider)
 	}
 	if f.Kind != "" {
-		kind = token(f.Kind)
+		kind = names.Token(f.Kind)
 	}
-	return eventPrefix + provider + "." + kind
+	return names.EventPrefix + provider + "." + kind
 }
 
 // FollowEvents reads the last events that pass the filter, at most last of
 // them, then those that come, until ctx ends or fn fails.
 func (s *Store) FollowEvents(ctx context.Context, filter Filter, last int, fn func(Message) error) error {
 	subjects := []string{filter.subject()}
-	old, end, err := lastOf(ctx, s, eventStream, subjects, last, func(m jetstream.Msg, meta *jetstream.MsgMetadata) (Message, bool) {
+	old, end, err := lastOf(ctx, s, names.EventStream, subjects, last, func(m jetstream.Msg, meta *jetstream.MsgMetadata) (Message, bool) {
 		return newMessage(m, meta), true
 	})
 	if err != nil {
@@ -104,17 +110,17 @@ func (s *Store) FollowEvents(ctx context.Context, filter Filter, last int, fn fu
 }
 
 func (s *Store) follow(ctx context.Context, from uint64, subjects []string, fn func(Message) error, skipped func(seq uint64)) error {
-	c := cursor{store: s, stream: eventStream, subjects: subjects, next: from, batch: messagesAtOnce}
+	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Subjects: subjects, Next: from, Batch: messagesAtOnce}
 	if skipped != nil {
-		c.skipped = func(_ string, seq uint64) { skipped(seq) }
+		c.Skipped = func(_ string, seq uint64) { skipped(seq) }
 	}
-	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error { return fn(newMessage(m, meta)) }
-	return c.run(ctx)
+	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error { return fn(newMessage(m, meta)) }
+	return c.Run(ctx)
 }
 
 func newMessage(m jetstream.Msg, meta *jetstream.MsgMetadata) Message {
 	return Message{
-		Seq: meta.Sequence.Stream, Time: meta.Timestamp.UTC(), Tick: m.Subject() == tickSubject, Mark: m.Subject() == markSubject,
+		Seq: meta.Sequence.Stream, Time: meta.Timestamp.UTC(), Tick: m.Subject() == names.TickSubject, Mark: m.Subject() == names.MarkSubject,
 		Subject: m.Subject(), Data: m.Data(), header: m.Headers(),
 	}
 }
@@ -126,7 +132,7 @@ func newMessage(m jetstream.Msg, meta *jetstream.MsgMetadata) Message {
 func lastOf[T any](ctx context.Context, s *Store, stream string, subjects []string, n int, read func(jetstream.Msg, *jetstream.MsgMetadata) (T, bool)) ([]T, uint64, error) {
 	st, err := s.jsOf(stream).Stream(ctx, stream)
 	if err != nil {
-		return nil, 0, readError(ctx, err)
+		return nil, 0, jet.ReadError(ctx, err)
 	}
 	state := st.CachedInfo().State
 	if n <= 0 || state.Msgs == 0 {
@@ -138,8 +144,8 @@ func lastOf[T any](ctx context.Context, s *Store, stream string, subjects []stri
 			from = state.LastSeq - span
 		}
 		var found []T
-		c := cursor{store: s, stream: stream, subjects: subjects, next: from, batch: messagesAtOnce, toEnd: true}
-		c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+		c := jet.Cursor{Conn: s.conn, Stream: stream, Subjects: subjects, Next: from, Batch: messagesAtOnce, ToEnd: true}
+		c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 			if meta.Sequence.Stream <= state.LastSeq {
 				if v, ok := read(m, meta); ok {
 					found = append(found, v)
@@ -150,7 +156,7 @@ func lastOf[T any](ctx context.Context, s *Store, stream string, subjects []stri
 			}
 			return nil
 		}
-		if err := c.run(ctx); err != nil {
+		if err := c.Run(ctx); err != nil {
 			return nil, 0, err
 		}
 		if len(found) >= n || from == state.FirstSeq {

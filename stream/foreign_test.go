@@ -14,6 +14,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"callwatch/stream/frame"
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 	"callwatch/stream/natstest"
 )
 
@@ -21,7 +24,7 @@ import (
 // many messages the streams took.
 func litter(t testing.TB, s *Store) (stored int) {
 	t.Helper()
-	for _, subject := range natstest.Subjects() {
+	for _, subject := range natstest.Subjects("callwatch_meta", "callwatch_notifier", "callwatch_roles", "callwatch_fetch") {
 		for _, m := range natstest.Garbage(subject) {
 			_, err := s.jsFor(subject).PublishMsg(t.Context(), m, jetstream.WithRetryWait(time.Millisecond))
 			if err == nil {
@@ -44,7 +47,7 @@ func works(t *testing.T, s *Store, round int) {
 	if err != nil {
 		t.Fatal("append:", err)
 	}
-	at, err := ParsePosition(id)
+	at, err := frame.ParsePosition(id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,6 +155,7 @@ func works(t *testing.T, s *Store, round int) {
 }
 
 func TestForeignMessagesAreSkipped(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for round := range 2 {
 		s := open(t, Config{Dir: dir, Durability: OS})
@@ -174,10 +178,10 @@ func TestForeignMessagesAreSkipped(t *testing.T) {
 		})
 		stop()
 		_, latest := s.Foreign()
-		if len(latest) != foreignShown || latest[0].Subject == "" || latest[0].Seq == 0 || latest[0].Why == "" {
+		if len(latest) != jet.ForeignShown || latest[0].Subject == "" || latest[0].Seq == 0 || latest[0].Why == "" {
 			t.Errorf("latest %v", latest)
 		}
-		if h := s.Health(t.Context()); !h.OK || len(h.Foreign) != foreignShown {
+		if h := s.Health(t.Context()); !h.OK || len(h.Foreign) != jet.ForeignShown {
 			t.Errorf("health %+v", h)
 		}
 		closeStore(t, s)
@@ -187,8 +191,8 @@ func TestForeignMessagesAreSkipped(t *testing.T) {
 // TestForeignBeforeSeals opens a store of an older format with garbage in it.
 func TestForeignBeforeSeals(t *testing.T) {
 	s := open(t, Config{Durability: OS})
-	for _, name := range []string{eventStream, alertStream, checkpointStream, taskStream, deadStream, kvPrefix + bucketPrefix + "meta"} {
-		s.seals.Store(name, &seal{from: 1 << 60})
+	for _, name := range []string{names.EventStream, names.AlertStream, names.CheckpointStream, names.TaskStream, names.DeadStream, names.BucketStreamPrefix + names.BucketPrefix + "meta"} {
+		s.conn.Seals.Store(name, &jet.Seal{From: 1 << 60})
 	}
 	if stored := litter(t, s); stored == 0 {
 		t.Fatal("nothing was stored")
@@ -211,18 +215,6 @@ func TestForeignBeforeSeals(t *testing.T) {
 	}
 }
 
-func TestForeignCounts(t *testing.T) {
-	var l foreigners
-	for range 2 {
-		for seq := range uint64(foreignKnown + 5) {
-			l.note(Foreign{Stream: "events", Seq: seq + 1})
-		}
-	}
-	if n := l.counts["events"]; n != foreignKnown+5 || len(l.seen) != foreignKnown || len(l.latest) != foreignShown {
-		t.Errorf("%d counted, %d known, %d shown", n, len(l.seen), len(l.latest))
-	}
-}
-
 // TestCopiesOfEvents publishes events of callwatch once more, as a bridge would.
 func TestCopiesOfEvents(t *testing.T) {
 	s := open(t, Config{Durability: OS})
@@ -242,7 +234,7 @@ func TestCopiesOfEvents(t *testing.T) {
 				delete(m.Header, name)
 			}
 		}
-		if _, err := s.js.PublishMsg(t.Context(), &nats.Msg{Subject: m.Subject, Data: m.Data, Header: m.Header}); err != nil {
+		if _, err := s.conn.JS.PublishMsg(t.Context(), &nats.Msg{Subject: m.Subject, Data: m.Data, Header: m.Header}); err != nil {
 			t.Fatal(err)
 		}
 	}

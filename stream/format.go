@@ -9,6 +9,9 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 // format of the store; raised when an older callwatch could not read it, or must
@@ -63,7 +66,7 @@ func (s *Store) migrate(ctx context.Context, meta *Bucket, from int, rev uint64)
 		if rev == 0 {
 			level = slog.LevelDebug // a new store
 		}
-		s.log.Log(ctx, level, "the store is brought to a newer format", "from", n, "to", n+1)
+		s.conn.Log.Log(ctx, level, "the store is brought to a newer format", "from", n, "to", n+1)
 		if n == 1 {
 			if err := s.leaveSlots(ctx); err != nil {
 				return fmt.Errorf("bring the store from format %d to %d: %w", n, n+1, err)
@@ -80,12 +83,12 @@ func (s *Store) migrate(ctx context.Context, meta *Bucket, from int, rev uint64)
 // leaveSlots removes the slots that no checkpoint of format 1 is in; those in
 // use are read where they are, and go with the checkpoints that replace them.
 func (s *Store) leaveSlots(ctx context.Context) error {
-	info, err := s.checkpoints.Info(ctx, jetstream.WithSubjectFilter(checkpointPrefix+"*.manifest"))
+	info, err := s.checkpoints.Info(ctx, jetstream.WithSubjectFilter(names.CheckpointPrefix+"*.manifest"))
 	if err != nil {
-		return readError(ctx, err)
+		return jet.ReadError(ctx, err)
 	}
 	for subject := range info.State.Subjects {
-		name, ok := untoken(strings.TrimSuffix(strings.TrimPrefix(subject, checkpointPrefix), ".manifest"))
+		name, ok := names.Untoken(strings.TrimSuffix(strings.TrimPrefix(subject, names.CheckpointPrefix), ".manifest"))
 		if !ok {
 			continue
 		}

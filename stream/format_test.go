@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/names"
 )
 
 // unpackStore is a data directory as an older callwatch left it.
@@ -93,7 +95,7 @@ func TestSlotsGoWithTheCheckpointsInThem(t *testing.T) {
 	for seq := range uint64(checkpointsKept) {
 		saveState(t, s, 4+seq, "newer")
 	}
-	info, err := s.checkpoints.Info(t.Context(), jetstream.WithSubjectFilter(checkpointPrefix+">"))
+	info, err := s.checkpoints.Info(t.Context(), jetstream.WithSubjectFilter(names.CheckpointPrefix+">"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"sync"
-	"time"
 )
 
 const (
@@ -61,7 +60,7 @@ func (h *handover) offer(seq uint64, frame []*waiter) {
 	if h.taken && (h.size+size <= handoverSize || len(h.frames) == 0) {
 		records := make([]Record, len(frame))
 		for i, w := range frame {
-			records[i] = w.record.asStored(Position{Seq: seq, Index: i})
+			records[i] = w.record.AsStored(Position{Seq: seq, Index: i})
 		}
 		h.insert(handed{seq, records, size})
 	}
@@ -145,26 +144,4 @@ func (h *handover) take(seq uint64) (f handed, more, behind bool) {
 	}
 	f = h.pop()
 	return f, h.firstFrom(seq+1) == seq+1, false
-}
-
-// asStored is r as it is when it is read back.
-func (r *Record) asStored(at Position) Record {
-	out := *r
-	out.At = at
-	if !r.ReceivedAt.IsZero() {
-		out.ReceivedAt = time.Unix(0, r.ReceivedAt.UnixNano()).UTC()
-	}
-	switch {
-	case r.Replays == (Position{}):
-		out.CountsAt = time.Time{}
-	case !r.CountsAt.IsZero():
-		out.CountsAt = r.CountsAt.Round(0).UTC()
-	}
-	if len(r.Header) == 0 {
-		out.Header = nil
-	}
-	if r.Body == nil {
-		out.Body = []byte{}
-	}
-	return out
 }

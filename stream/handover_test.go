@@ -10,38 +10,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-)
 
-// What is handed over is what would be read back.
-func TestAsStored(t *testing.T) {
-	s := open(t, Config{})
-	at := Position{Seq: 7, Index: 3}
-	now := time.Now()
-	for name, r := range map[string]Record{
-		"full":       record(4),
-		"empty":      {},
-		"no headers": {Provider: "acme", Header: map[string]string{}, Body: []byte("x")},
-		"clock":      {Provider: "acme", ReceivedAt: now.In(time.FixedZone("far", 3600)), Body: []byte("x")},
-		"replay":     {Replays: Position{Seq: 2}, CountsAt: now, Header: map[string]string{"a": "b"}, Body: []byte("x")},
-		"live replay": {
-			Replays: Position{Seq: 2, Index: 1}, Body: []byte("x"),
-		},
-		"counts at without a replay": {CountsAt: now, Body: []byte("x")},
-	} {
-		read, err := s.codec.decode(s.codec.encode(nil, appendRecord(nil, &r), 1))
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		read[0].At = at
-		got := r.asStored(at)
-		if diff := cmp.Diff(read[0], got); diff != "" {
-			t.Errorf("%s (-read back +handed over):\n%s", name, diff)
-		}
-		if got.ReceivedAt != read[0].ReceivedAt || got.CountsAt != read[0].CountsAt {
-			t.Errorf("%s: times are not the same values: %#v, %#v", name, got, read[0])
-		}
-	}
-}
+	"callwatch/stream/frame"
+	"callwatch/stream/names"
+)
 
 // following reads RAW until n records came, and may be held up.
 type following struct {
@@ -147,7 +119,7 @@ func TestHandedOverInPart(t *testing.T) {
 			want = append(want, fmt.Sprintf("%d.0 a", seq), fmt.Sprintf("%d.1 b", seq))
 		case 11:
 			r := personal("foreign")
-			ack, err := s.js.Publish(t.Context(), rawSubject, s.codec.encodeOnce(t, &r))
+			ack, err := s.conn.JS.Publish(t.Context(), names.RawSubject, encodeOnce(t, &r))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -167,13 +139,13 @@ func TestHandedOverInPart(t *testing.T) {
 	}
 }
 
-// encodeOnce does not disturb the committer's buffers.
-func (*codec) encodeOnce(t *testing.T, r *Record) []byte {
-	c, err := newCodec()
+// encodeOnce encodes r as a frame, with a codec of its own.
+func encodeOnce(t *testing.T, r *Record) []byte {
+	c, err := frame.NewCodec()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.encode(nil, appendRecord(nil, r), 1)
+	return c.Encode(nil, frame.AppendRecord(nil, r), 1)
 }
 
 // A record that is erased before the reader came to it does not come from memory.
@@ -210,7 +182,7 @@ func TestStoredByOthers(t *testing.T) {
 		t.Fatal(got)
 	}
 	r := personal("foreign")
-	ack, err := s.js.Publish(t.Context(), rawSubject, s.codec.encodeOnce(t, &r))
+	ack, err := s.conn.JS.Publish(t.Context(), names.RawSubject, encodeOnce(t, &r))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +249,7 @@ func TestHandedOverUnderLoad(t *testing.T) {
 		if _, err := fmt.Sscan(got, &id, &call); err != nil {
 			t.Fatal(err)
 		}
-		at, err := ParsePosition(id)
+		at, err := frame.ParsePosition(id)
 		if err != nil || !last.Before(at) || seen[got] {
 			t.Fatalf("%s comes after %s, %v", got, last, err)
 		}

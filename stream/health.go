@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/disk"
 )
 
 const healthWait = 2 * time.Second
@@ -37,7 +39,7 @@ type StreamState struct {
 func (s *Store) Health(ctx context.Context) Health {
 	ctx, cancel := context.WithTimeout(ctx, healthWait)
 	defer cancel()
-	h := Health{Durability: s.durability(), Embedded: s.node != nil, Server: s.nc.ConnectedServerVersion(), URL: s.cfg.shownURL()}
+	h := Health{Durability: s.durability(), Embedded: s.node != nil, Server: s.conn.NC.ConnectedServerVersion(), URL: s.cfg.shownURL()}
 	blame := func(err error) { h.Causes = append(h.Causes, err.Error()) }
 	if out := s.down.Load(); out != nil {
 		blame(out.err)
@@ -45,10 +47,10 @@ func (s *Store) Health(ctx context.Context) Health {
 		blame(err)
 	}
 	if s.node != nil {
-		h.URL = s.node.clientURL()
-		h.Flaws = s.node.flawsFound()
-		h.FreeDisk, _ = freeDisk(s.cfg.Dir) // trouble reports its error
-		if err := s.node.health(); err != nil {
+		h.URL = s.node.ClientURL()
+		h.Flaws = s.node.Flaws()
+		h.FreeDisk, _ = disk.Free(s.cfg.Dir) // trouble reports its error
+		if err := s.node.Health(); err != nil {
 			blame(err)
 		}
 	}
@@ -63,7 +65,7 @@ func (s *Store) Health(ctx context.Context) Health {
 			Bytes: info.State.Bytes, First: info.State.FirstSeq, Last: info.State.LastSeq,
 		})
 	}
-	_, h.Foreign = s.Foreign()
+	_, h.Foreign = s.conn.Foreign()
 	h.OK = len(h.Causes) == 0
 	return h
 }

@@ -6,6 +6,9 @@ import (
 	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 // partAtOnce is how many events are read at first, and most, when a stream is
@@ -26,11 +29,11 @@ type Ends struct{ First, Last, FirstTransition, LastTransition uint64 }
 func (s *Store) Ends(ctx context.Context) (Ends, error) {
 	events, err := s.events.Info(ctx)
 	if err != nil {
-		return Ends{}, fmt.Errorf("ends of the events: %w", readError(ctx, err))
+		return Ends{}, fmt.Errorf("ends of the events: %w", jet.ReadError(ctx, err))
 	}
 	alerts, err := s.alerts.Info(ctx)
 	if err != nil {
-		return Ends{}, fmt.Errorf("ends of the transitions: %w", readError(ctx, err))
+		return Ends{}, fmt.Errorf("ends of the transitions: %w", jet.ReadError(ctx, err))
 	}
 	return Ends{
 		First: events.State.FirstSeq, Last: events.State.LastSeq,
@@ -71,8 +74,8 @@ func (s *Store) EventsBefore(ctx context.Context, before uint64, fn func(Message
 // eventsBetween reads what is left of the sequences from, included, to end, excluded.
 func (s *Store) eventsBetween(ctx context.Context, from, end uint64) ([]Message, error) {
 	found := make([]Message, 0, end-from)
-	c := cursor{store: s, stream: eventStream, next: from, batch: int(end - from), toEnd: true} //nolint:gosec // at most largestPart
-	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Next: from, Batch: int(end - from), ToEnd: true} //nolint:gosec // at most largestPart
+	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		if meta.Sequence.Stream < end {
 			found = append(found, newMessage(m, meta))
 		}
@@ -81,7 +84,7 @@ func (s *Store) eventsBetween(ctx context.Context, from, end uint64) ([]Message,
 		}
 		return nil
 	}
-	if err := c.run(ctx); err != nil && !errors.Is(err, errEnough) {
+	if err := c.Run(ctx); err != nil && !errors.Is(err, errEnough) {
 		return nil, err
 	}
 	return found, nil
@@ -92,13 +95,13 @@ func (s *Store) eventsBetween(ctx context.Context, from, end uint64) ([]Message,
 func (s *Store) EventAt(ctx context.Context, seq uint64) (Message, error) {
 	m, err := s.events.GetMsg(ctx, seq)
 	if err != nil {
-		return Message{}, fmt.Errorf("event %d: %w", seq, readError(ctx, err))
+		return Message{}, fmt.Errorf("event %d: %w", seq, jet.ReadError(ctx, err))
 	}
-	if s.foreign(eventStream, m.Subject, m.Header, seq) != nil {
+	if s.conn.Check(names.EventStream, m.Subject, m.Header, seq) != nil {
 		return Message{}, fmt.Errorf("event %d: %w", seq, ErrNotFound)
 	}
 	return Message{
-		Seq: m.Sequence, Time: m.Time.UTC(), Tick: m.Subject == tickSubject, Mark: m.Subject == markSubject,
+		Seq: m.Sequence, Time: m.Time.UTC(), Tick: m.Subject == names.TickSubject, Mark: m.Subject == names.MarkSubject,
 		Subject: m.Subject, Data: m.Data, header: m.Header,
 	}, nil
 }
@@ -106,11 +109,11 @@ func (s *Store) EventAt(ctx context.Context, seq uint64) (Message, error) {
 // FollowHeaders is Follow without the content of the messages: Data is empty.
 // left is how many more there were when the message was read.
 func (s *Store) FollowHeaders(ctx context.Context, from uint64, fn func(m Message, left uint64) error) error {
-	c := cursor{store: s, stream: eventStream, next: from, batch: messagesAtOnce, headers: true}
-	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Next: from, Batch: messagesAtOnce, Headers: true}
+	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		return fn(newMessage(m, meta), meta.NumPending)
 	}
-	return c.run(ctx)
+	return c.Run(ctx)
 }
 
 // TransitionAt reads the transition at a sequence; ErrNotFound where there is
@@ -118,9 +121,9 @@ func (s *Store) FollowHeaders(ctx context.Context, from uint64, fn func(m Messag
 func (s *Store) TransitionAt(ctx context.Context, seq uint64) (Transition, error) {
 	m, err := s.alerts.GetMsg(ctx, seq)
 	if err != nil {
-		return Transition{}, fmt.Errorf("transition %d: %w", seq, readError(ctx, err))
+		return Transition{}, fmt.Errorf("transition %d: %w", seq, jet.ReadError(ctx, err))
 	}
-	if s.foreign(alertStream, m.Subject, m.Header, seq) != nil {
+	if s.conn.Check(names.AlertStream, m.Subject, m.Header, seq) != nil {
 		return Transition{}, fmt.Errorf("transition %d: %w", seq, ErrNotFound)
 	}
 	return transitionOf(m.Header, m.Sequence, m.Time, m.Data), nil

@@ -59,7 +59,7 @@ func (s *Store) Hold(ctx context.Context, lease Lease, fn func(ctx context.Conte
 	if err := h.take(ctx); err != nil {
 		return err
 	}
-	s.log.Info("lease taken", "lease", lease.Name)
+	s.conn.Log.Info("lease taken", "lease", lease.Name)
 	held, lose := context.WithCancelCause(ctx)
 	ended := make(chan struct{})
 	before := h.watermark
@@ -75,7 +75,7 @@ func (s *Store) Hold(ctx context.Context, lease Lease, fn func(ctx context.Conte
 	<-ended
 	// The next process takes the lease at once. If this write fails, it waits.
 	_, _ = h.save(context.WithoutCancel(ctx), noHolder)
-	s.log.Info("lease given back", "lease", lease.Name)
+	s.conn.Log.Info("lease given back", "lease", lease.Name)
 	return err
 }
 

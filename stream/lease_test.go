@@ -75,6 +75,7 @@ func await[T any](t *testing.T, what string, c <-chan T) (v T) {
 // A process that takes a lease receives the watermark of the holder before,
 // however that one ended.
 func TestClusterLeaseWatermark(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, false)
 	read := func(s *Store) uint64 {
 		if other, err := s.Watermark(t.Context(), "part-2"); err == nil && other != 0 {
@@ -119,6 +120,7 @@ func TestClusterLeaseWatermark(t *testing.T) {
 
 // A reader is there for the server it was made by before all servers know it.
 func TestClusterReadsAtOnce(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, false)
 	var stores [3]*Store
 	for i := range stores {

@@ -8,6 +8,13 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"callwatch/stream/blocks"
+	"callwatch/stream/disk"
+	"callwatch/stream/embedded"
+	"callwatch/stream/frame"
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 const (
@@ -31,9 +38,9 @@ func newGate() *gate { return &gate{make(chan struct{})} }
 // refuse makes Append answer err at once, those who wait in it included, until
 // the monitor finds the store well.
 func (s *Store) refuse(err error) {
-	if s.closed.Err() == nil && s.down.Swap(&outage{err}) == nil {
+	if s.conn.Closed.Err() == nil && s.down.Swap(&outage{err}) == nil {
 		close(s.gate.Load().shut)
-		s.log.Error("webhooks are refused", "err", err)
+		s.conn.Log.Error("webhooks are refused", "err", err)
 	}
 }
 
@@ -44,7 +51,7 @@ func (s *Store) accept() {
 	}
 	s.gate.Store(newGate())
 	s.down.Store(nil)
-	s.log.Info("webhooks are taken again")
+	s.conn.Log.Info("webhooks are taken again")
 }
 
 // writeFailed takes a write error as the embedded server logs it: those who
@@ -83,25 +90,25 @@ func (s *Store) monitor() {
 	for {
 		select {
 		case <-tick.C:
-		case <-s.stuck:
-			s.restart(damaged{})
+		case <-s.conn.Stuck:
+			s.restart(embedded.Damaged{})
 		case p := <-s.prunes:
 			p.err <- s.pruneNow(&w, p.upTo)
 			continue
 		case done := <-s.room:
 			if err := s.retain(&w); err != nil {
-				s.log.Warn("retention", "err", err)
+				s.conn.Log.Warn("retention", "err", err)
 			}
 			close(done)
 			continue
 		case d := <-s.damaged:
 			s.restart(d)
 			w.salvage = true
-		case <-s.closed.Done():
+		case <-s.conn.Closed.Done():
 			return
 		}
-		if err := s.retain(&w); err != nil && s.closed.Err() == nil {
-			s.log.Warn("retention", "err", err)
+		if err := s.retain(&w); err != nil && s.conn.Closed.Err() == nil {
+			s.conn.Log.Warn("retention", "err", err)
 		}
 		err := s.check(&w)
 		if err == nil {
@@ -114,7 +121,7 @@ func (s *Store) monitor() {
 		}
 		s.refuse(err)
 		if w.failed++; w.failed >= restartAfter && !errors.Is(err, ErrFull) && s.broken.Load() == nil {
-			s.restart(damaged{})
+			s.restart(embedded.Damaged{})
 			w.failed = 0
 		}
 	}
@@ -128,7 +135,7 @@ func (s *Store) check(w *watch) error {
 		return err
 	}
 	if s.node != nil {
-		if err := s.node.health(); err != nil {
+		if err := s.node.Health(); err != nil {
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 	}
@@ -145,7 +152,7 @@ func (s *Store) check(w *watch) error {
 		return nil
 	}
 	var err error
-	if w.marks, err = s.node.writeMarks(w.marks, s.noted()); err != nil {
+	if w.marks, err = s.node.WriteMarks(w.marks, s.noted()); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return nil
@@ -153,30 +160,34 @@ func (s *Store) check(w *watch) error {
 
 // trouble is a reason to refuse webhooks that shows without writing.
 func (s *Store) trouble() error {
-	if !s.nc.IsConnected() {
+	if !s.conn.NC.IsConnected() {
 		return fmt.Errorf("%w: not connected to NATS", ErrUnavailable)
 	}
 	if s.node == nil {
 		return nil
 	}
-	free, err := freeDisk(s.cfg.Dir)
+	free, err := disk.Free(s.cfg.Dir)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	if free < uint64(s.cfg.Reserve) {
-		return fmt.Errorf("%w: %d MB of disk are free, %d MB are kept in reserve", ErrFull, free>>20, s.cfg.Reserve>>20)
+		return s.errReserve(free)
 	}
 	return nil
+}
+
+func (s *Store) errReserve(free uint64) error {
+	return fmt.Errorf("%w: %d MB of disk are free, %d MB are kept in reserve", ErrFull, free>>20, s.cfg.Reserve>>20)
 }
 
 // probe writes a frame without records to RAW: only a write tells that the
 // stream takes writes.
 func (s *Store) probe(flags byte) error {
-	ctx, cancel := context.WithTimeout(s.closed, appendDeadline)
+	ctx, cancel := context.WithTimeout(s.conn.Closed, appendDeadline)
 	defer cancel()
-	ack, err := s.js.PublishMsg(ctx, &nats.Msg{Subject: rawSubject, Data: s.codec.empty(flags)})
+	ack, err := s.conn.JS.PublishMsg(ctx, &nats.Msg{Subject: names.RawSubject, Data: s.codec.Empty(flags)})
 	if err != nil {
-		return classify(err)
+		return jet.Classify(err)
 	}
 	if flags == 0 {
 		s.handover.offer(ack.Sequence, nil)
@@ -186,18 +197,18 @@ func (s *Store) probe(flags byte) error {
 	return nil
 }
 
-func (s *Store) restart(d damaged) {
+func (s *Store) restart(d embedded.Damaged) {
 	if s.node == nil {
 		// An external server is its operator's; but this one may be cut off from
 		// the others of its cluster, which go on without it.
-		if err := s.nc.ForceReconnect(); err == nil {
-			s.log.Warn("another server of the NATS cluster is tried")
+		if err := s.conn.NC.ForceReconnect(); err == nil {
+			s.conn.Log.Warn("another server of the NATS cluster is tried")
 		}
 		return
 	}
-	s.log.Warn("embedded NATS server is started again")
-	if err := s.node.restart(d); err != nil {
-		s.log.Error("embedded NATS server", "err", err)
+	s.conn.Log.Warn("embedded NATS server is started again")
+	if err := s.node.Restart(d); err != nil {
+		s.conn.Log.Error("embedded NATS server", "err", err)
 	}
 }
 
@@ -206,23 +217,23 @@ func (s *Store) restart(d damaged) {
 func (s *Store) checkOlder() {
 	defer close(s.checked)
 	for {
-		c := s.node.checker()
-		streams, err := c.older(s.closed)
+		c := s.node.Checker()
+		streams, err := c.Older(s.conn.Closed)
 		switch {
-		case s.closed.Err() != nil:
+		case s.conn.Closed.Err() != nil:
 			return
 		case err != nil:
-			s.log.Error("blocks of the store are not checked", "err", err)
+			s.conn.Log.Error("blocks of the store are not checked", "err", err)
 		case len(streams) > 0:
 			select {
-			case s.damaged <- damaged{streams, c}:
-			case <-s.closed.Done():
+			case s.damaged <- embedded.Damaged{Streams: streams, Checker: c}:
+			case <-s.conn.Closed.Done():
 				return
 			}
 		}
 		select {
-		case <-time.After(checkRound):
-		case <-s.closed.Done():
+		case <-time.After(blocks.Round):
+		case <-s.conn.Closed.Done():
 			return
 		}
 	}
@@ -238,7 +249,10 @@ func (s *Store) fillLostTail(ctx context.Context) error {
 		return err
 	}
 	if s.node != nil {
-		raw.Seq = max(raw.Seq, s.node.marks[rawStream])
+		raw.Seq = max(raw.Seq, s.node.Marks[names.RawStream])
+		if f := s.early.Load(); f != nil {
+			raw.Seq = max(raw.Seq, f.Base())
+		}
 	}
 	last := s.raw.CachedInfo().State.LastSeq
 	for s.node == nil && last < raw.Seq {
@@ -250,7 +264,7 @@ func (s *Store) fillLostTail(ctx context.Context) error {
 		}
 		info, err := s.raw.Info(ctx)
 		if err != nil {
-			return readError(ctx, err)
+			return jet.ReadError(ctx, err)
 		}
 		if info.State.LastSeq == last {
 			break
@@ -260,10 +274,10 @@ func (s *Store) fillLostTail(ctx context.Context) error {
 	if last >= raw.Seq {
 		return nil
 	}
-	s.log.Error("end of the raw stream is lost", "first", last+1, "last", raw.Seq)
-	s.nameLostEnd(rawStream, last+1, raw.Seq)
+	s.conn.Log.Error("end of the raw stream is lost", "first", last+1, "last", raw.Seq)
+	s.nameLostEnd(names.RawStream, last+1, raw.Seq)
 	for ; last < raw.Seq; last++ {
-		if err := s.probe(flagLost); err != nil {
+		if err := s.probe(frame.Lost); err != nil {
 			return fmt.Errorf("raw stream: %w", err)
 		}
 	}

@@ -9,6 +9,10 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/frame"
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 // pastSuffix ends the subject of an event that is history: imported, or a
@@ -20,15 +24,15 @@ const pastSuffix = ".past"
 // end of the subject.
 func (e *Event) past(h nats.Header) string {
 	if e.Source != "" {
-		h[headerOrigin] = []string{escapeHeader(cut(e.Source))}
+		h[jet.HeaderOrigin] = []string{names.EscapeHeader(cut(e.Source))}
 	}
 	if e.Replaces != (Position{}) {
-		h[headerReplaces] = []string{e.Replaces.String()}
+		h[jet.HeaderReplaces] = []string{e.Replaces.String()}
 	}
 	if e.CountsAt.IsZero() {
 		return ""
 	}
-	h[headerCountsAt] = []string{e.CountsAt.UTC().Format(time.RFC3339Nano)}
+	h[jet.HeaderCountsAt] = []string{e.CountsAt.UTC().Format(time.RFC3339Nano)}
 	return pastSuffix
 }
 
@@ -37,13 +41,15 @@ func (m *Message) Past() bool { return strings.HasSuffix(m.Subject, pastSuffix) 
 
 // Source is how the event's body came: webhook, fetch or import; "" where it was
 // not noted.
-func (m *Message) Source() string { return unescapeHeader(m.header.Get(headerOrigin)) }
+func (m *Message) Source() string { return names.UnescapeHeader(m.header.Get(jet.HeaderOrigin)) }
 
 // CountsAt is when the event counts: for live events, ticks and marks when they
 // were stored.
 func (m *Message) CountsAt() time.Time {
-	if at, err := time.Parse(time.RFC3339Nano, m.header.Get(headerCountsAt)); err == nil {
-		return at.UTC()
+	if text := m.header.Get(jet.HeaderCountsAt); text != "" {
+		if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
+			return at.UTC()
+		}
 	}
 	return m.Time
 }
@@ -52,7 +58,11 @@ func (m *Message) CountsAt() time.Time {
 // others of its own record; ok is false of an event that replaces none. Of a live
 // event it is the record that had no event before.
 func (m *Message) Replaces() (raw Position, ok bool) {
-	raw, err := ParsePosition(m.header.Get(headerReplaces))
+	text := m.header.Get(jet.HeaderReplaces)
+	if text == "" {
+		return Position{}, false
+	}
+	raw, err := frame.ParsePosition(text)
 	return raw, err == nil
 }
 
@@ -60,52 +70,52 @@ func (m *Message) Replaces() (raw Position, ok bool) {
 // (zero: all), in the order in which they were stored, and ends behind the last
 // one or with fn's error.
 func (s *Store) PastEvents(ctx context.Context, since time.Time, fn func(Message) error) error {
-	return s.storedEvents(ctx, []string{eventPrefix + "*.*" + pastSuffix}, since, func(m Message, _ uint64) error { return fn(m) })
+	return s.storedEvents(ctx, []string{names.EventPrefix + "*.*" + pastSuffix}, since, func(m Message, _ uint64) error { return fn(m) })
 }
 
 // EventsSince reads the events, live and past, that were stored at or after since
 // (zero: all), in the order in which they were stored, which is that of RAW.
 func (s *Store) EventsSince(ctx context.Context, since time.Time, fn func(Message) error) error {
-	return s.storedEvents(ctx, []string{eventPrefix + ">"}, since, func(m Message, _ uint64) error { return fn(m) })
+	return s.storedEvents(ctx, []string{names.EventPrefix + ">"}, since, func(m Message, _ uint64) error { return fn(m) })
 }
 
 // EventsOf reads the stored events of a provider ("": of all), live and past, in
 // the order in which they were stored.
 func (s *Store) EventsOf(ctx context.Context, provider string, fn func(Message) error) error {
-	subject := eventPrefix + ">"
+	subject := names.EventPrefix + ">"
 	if provider != "" {
-		subject = eventPrefix + token(provider) + ".>"
+		subject = names.EventPrefix + names.Token(provider) + ".>"
 	}
 	return s.storedEvents(ctx, []string{subject}, time.Time{}, func(m Message, _ uint64) error { return fn(m) })
 }
 
 // Marks reads what people did to incidents, in the order in which it was stored.
 func (s *Store) Marks(ctx context.Context, fn func(Message) error) error {
-	return s.storedEvents(ctx, []string{markSubject}, time.Time{}, func(m Message, _ uint64) error { return fn(m) })
+	return s.storedEvents(ctx, []string{names.MarkSubject}, time.Time{}, func(m Message, _ uint64) error { return fn(m) })
 }
 
 // HeadersOf reads the stored events of a provider since a time, live and past,
 // without their content, in the order in which they were stored.
 func (s *Store) HeadersOf(ctx context.Context, provider string, since time.Time, fn func(Message) error) error {
-	c := cursor{
-		store: s, stream: eventStream, subjects: []string{eventPrefix + token(provider) + ".>"}, since: since,
-		batch: messagesAtOnce, toEnd: true, headers: true,
+	c := jet.Cursor{
+		Conn: s.conn, Stream: names.EventStream, Subjects: []string{names.EventPrefix + names.Token(provider) + ".>"}, Since: since,
+		Batch: messagesAtOnce, ToEnd: true, Headers: true,
 	}
-	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error { return fn(newMessage(m, meta)) }
-	if err := c.run(ctx); err != nil {
+	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error { return fn(newMessage(m, meta)) }
+	if err := c.Run(ctx); err != nil {
 		return fmt.Errorf("read stored events of %s: %w", provider, err)
 	}
 	return nil
 }
 
 func (s *Store) storedEvents(ctx context.Context, subjects []string, since time.Time, fn func(m Message, left uint64) error) error {
-	c := cursor{store: s, stream: eventStream, subjects: subjects, since: since, batch: messagesAtOnce, toEnd: true}
+	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Subjects: subjects, Since: since, Batch: messagesAtOnce, ToEnd: true}
 	var failed error
-	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		failed = fn(newMessage(m, meta), meta.NumPending)
 		return failed
 	}
-	if err := c.run(ctx); err != nil && failed == nil {
+	if err := c.Run(ctx); err != nil && failed == nil {
 		return fmt.Errorf("read stored events: %w", err)
 	}
 	return failed
@@ -153,14 +163,14 @@ func (s *Store) EventsOfRecord(ctx context.Context, raw Position, fn func(Messag
 // false if there is none.
 func (s *Store) nextEvent(ctx context.Context, seq uint64) (m Message, ok bool, err error) {
 	for {
-		raw, err := s.events.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(eventPrefix+">"))
+		raw, err := s.events.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(names.EventPrefix+">"))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return Message{}, false, nil
 		}
 		if err != nil {
-			return Message{}, false, readError(ctx, err)
+			return Message{}, false, jet.ReadError(ctx, err)
 		}
-		if s.foreign(eventStream, raw.Subject, raw.Header, raw.Sequence) == nil {
+		if s.conn.Check(names.EventStream, raw.Subject, raw.Header, raw.Sequence) == nil {
 			return Message{Seq: raw.Sequence, Time: raw.Time.UTC(), Subject: raw.Subject, Data: raw.Data, header: raw.Header}, true, nil
 		}
 		seq = raw.Sequence + 1

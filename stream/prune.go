@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"callwatch/stream/names"
 )
 
 // ErrExternal says that the store is on an external server, whose limits remove what
@@ -29,13 +31,13 @@ func (s *Store) Prune(ctx context.Context, upTo uint64) ([]Removed, error) {
 	if s.node == nil {
 		return nil, ErrExternal
 	}
-	before := s.node.states()
+	before := s.node.States()
 	p := pruneRequest{Watermarks{Raw: upTo}, make(chan error, 1)}
 	select {
 	case s.prunes <- p:
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case <-s.closed.Done():
+	case <-s.conn.Closed.Done():
 		return nil, fmt.Errorf("%w: it is closed", ErrUnavailable)
 	}
 	select {
@@ -48,14 +50,14 @@ func (s *Store) Prune(ctx context.Context, upTo uint64) ([]Removed, error) {
 	case <-s.idle:
 		return nil, fmt.Errorf("%w: it is closed", ErrUnavailable)
 	}
-	after := s.node.states()
+	after := s.node.States()
 	var removed []Removed
-	for _, name := range []string{rawStream, eventStream} {
+	for _, name := range []string{names.RawStream, names.EventStream} {
 		b, a := before[name], after[name]
 		if a.FirstSeq > b.FirstSeq && b.Msgs > 0 {
 			// New messages may have come: what is gone is counted by sequence.
 			gone := min(a.FirstSeq-b.FirstSeq, b.Msgs)
-			removed = append(removed, Removed{shortName(name), gone, b.Bytes - min(a.Bytes, b.Bytes)})
+			removed = append(removed, Removed{names.Short(name), gone, b.Bytes - min(a.Bytes, b.Bytes)})
 		}
 	}
 	return removed, nil
@@ -77,14 +79,14 @@ func (s *Store) Prunable(ctx context.Context) ([]Removed, error) {
 	if err != nil {
 		return nil, err
 	}
-	states := s.node.states()
+	states := s.node.States()
 	var removed []Removed
 	remove := func(name string, messages uint64) {
 		state := states[name]
 		if messages = min(messages, state.Msgs); messages == 0 {
 			return
 		}
-		r := Removed{shortName(name), messages, state.Bytes / state.Msgs * messages}
+		r := Removed{names.Short(name), messages, state.Bytes / state.Msgs * messages}
 		state.Msgs, state.Bytes = state.Msgs-messages, state.Bytes-r.Bytes
 		states[name], u.Used = state, u.Used-min(r.Bytes, u.Used)
 		for i := range removed {
@@ -96,21 +98,21 @@ func (s *Store) Prunable(ctx context.Context) ([]Removed, error) {
 		removed = append(removed, r)
 	}
 	if keep := s.cfg.Retention.Raw; keep > 0 {
-		seq, err := s.firstSince(ctx, rawStream, time.Now().Add(-keep))
+		seq, err := s.firstSince(ctx, names.RawStream, time.Now().Add(-keep))
 		if err != nil {
 			return nil, err
 		}
-		remove(rawStream, seq-min(seq, states[rawStream].FirstSeq))
+		remove(names.RawStream, seq-min(seq, states[names.RawStream].FirstSeq))
 	}
 	for range 100 / pruneStep {
-		raw, events := states[rawStream], states[eventStream]
+		raw, events := states[names.RawStream], states[names.EventStream]
 		switch {
 		case u.Used < u.Limit/100*pruneAt:
 			return removed, nil
 		case raw.Bytes > u.Limit/100*rawFloor || events.Msgs == 0:
-			remove(rawStream, max(raw.Msgs*pruneStep/100, 1))
+			remove(names.RawStream, max(raw.Msgs*pruneStep/100, 1))
 		default:
-			remove(eventStream, max(events.Msgs*pruneStep/100, 1))
+			remove(names.EventStream, max(events.Msgs*pruneStep/100, 1))
 		}
 	}
 	return removed, nil

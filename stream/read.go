@@ -9,6 +9,10 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/frame"
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 const (
@@ -16,7 +20,7 @@ const (
 	// compression, rarely more.
 	framesAtOnce = 32
 	// recordsAtOnce is where small frames are no longer joined for the reader.
-	recordsAtOnce = 2 * maxFrameCount
+	recordsAtOnce = 2 * frame.MaxRecords
 	bytesAtOnce   = 4 << 20
 )
 
@@ -38,22 +42,22 @@ func (d *Damage) Unwrap() error { return d.Err }
 
 // Record reads one record by its id; ErrNotFound when it is not, or no longer, stored.
 func (s *Store) Record(ctx context.Context, id string) (Record, error) {
-	at, err := ParsePosition(id)
+	at, err := frame.ParsePosition(id)
 	if err != nil {
 		return Record{}, err
 	}
 	m, err := s.frame(ctx, at.Seq)
 	if err != nil {
-		return Record{}, fmt.Errorf("raw %s: %w", id, readError(ctx, err))
+		return Record{}, fmt.Errorf("raw %s: %w", id, jet.ReadError(ctx, err))
 	}
-	records, err := s.codec.decode(m.Data)
-	if errors.Is(err, errNoFrame) {
+	records, err := s.codec.Decode(m.Data)
+	if errors.Is(err, frame.ErrNoFrame) {
 		return Record{}, fmt.Errorf("raw %s: %w", id, ErrNotFound)
 	}
 	if err != nil {
 		return Record{}, &Damage{First: at.Seq, Last: at.Seq, Err: err}
 	}
-	if at.Index >= len(records) || records[at.Index].erased() {
+	if at.Index >= len(records) || records[at.Index].Erased() {
 		return Record{}, fmt.Errorf("raw %s: %w", id, ErrNotFound)
 	}
 	r := records[at.Index]
@@ -67,12 +71,12 @@ func (s *Store) Record(ctx context.Context, id string) (Record, error) {
 // Frames that are damaged or missing go to damaged and are passed over. Of a
 // frame that was rewritten to erase a part of it the rest comes in its old place.
 func (s *Store) Records(ctx context.Context, from Position, fn func([]Record) error, damaged func(*Damage)) error {
-	return s.records(ctx, cursor{next: from.Seq}, from, fn, damaged, &s.passed)
+	return s.records(ctx, jet.Cursor{Next: from.Seq}, from, fn, damaged, &s.passed)
 }
 
 // StoredRecords is Records that ends behind the last one.
 func (s *Store) StoredRecords(ctx context.Context, from Position, fn func([]Record) error, damaged func(*Damage)) error {
-	return s.records(ctx, cursor{next: from.Seq, toEnd: true}, from, fn, damaged, nil)
+	return s.records(ctx, jet.Cursor{Next: from.Seq, ToEnd: true}, from, fn, damaged, nil)
 }
 
 // RecordsSince reads what was stored at or after since (zero: all), as
@@ -83,10 +87,10 @@ func (s *Store) RecordsSince(ctx context.Context, since time.Time, fn func(recor
 		r.expect, r.partial = 1, true
 	}
 	r.fn = func(records []Record) error { return fn(records, r.left) }
-	return r.run(ctx, cursor{since: since, toEnd: true})
+	return r.run(ctx, jet.Cursor{Since: since, ToEnd: true})
 }
 
-func (s *Store) records(ctx context.Context, c cursor, from Position, fn func([]Record) error, damaged func(*Damage), passed *atomic.Uint64) error {
+func (s *Store) records(ctx context.Context, c jet.Cursor, from Position, fn func([]Record) error, damaged func(*Damage), passed *atomic.Uint64) error {
 	r := rawReader{store: s, from: from, expect: max(from.Seq, 1), partial: from.Seq == 0, fn: fn, damaged: damaged, passed: passed}
 	return r.run(ctx, c)
 }
@@ -108,14 +112,17 @@ type rawReader struct {
 // Records has nothing left to hand over; 0 when there was none.
 func (s *Store) PassedOver() uint64 { return s.passed.Load() }
 
-func (r *rawReader) run(ctx context.Context, c cursor) error {
-	c.store, c.stream, c.batch = r.store, rawStream, framesAtOnce
-	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error {
+func (r *rawReader) run(ctx context.Context, c jet.Cursor) error {
+	c.Conn, c.Stream, c.Batch = r.store.conn, names.RawStream, framesAtOnce
+	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error {
 		return r.deliver(ctx, m, meta, more)
 	}
 	// On a cluster others store frames too.
-	if c.toEnd || r.store.node == nil || !r.store.handover.claim() {
-		return c.run(ctx)
+	if c.ToEnd || r.store.node == nil || !r.store.handover.claim() {
+		if err := c.Run(ctx); err != nil {
+			return err
+		}
+		return r.flush() // more was at hand at what was the end
 	}
 	defer r.store.handover.release()
 	return r.follow(ctx, c)
@@ -125,9 +132,9 @@ func (r *rawReader) run(ctx context.Context, c cursor) error {
 var errAtHand = errors.New("the next frame is at hand")
 
 // follow reads by turns what the server has and what is handed over.
-func (r *rawReader) follow(ctx context.Context, c cursor) error {
-	c.toEnd, c.patient = true, true
-	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error {
+func (r *rawReader) follow(ctx context.Context, c jet.Cursor) error {
+	c.ToEnd, c.Patient = true, true
+	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, more bool) error {
 		err := r.deliver(ctx, m, meta, more)
 		if err == nil && r.store.handover.has(r.expect) {
 			err = errAtHand
@@ -136,22 +143,22 @@ func (r *rawReader) follow(ctx context.Context, c cursor) error {
 	}
 	for behind := false; ; {
 		at := r.expect
-		if err := c.run(ctx); err != nil && !errors.Is(err, errAtHand) {
+		if err := c.Run(ctx); err != nil && !errors.Is(err, errAtHand) {
 			return err
 		}
-		c.next = r.expect
+		c.Next = r.expect
 		if behind && r.expect == at {
-			c.checkStuck(ctx)
+			c.CheckStuck(ctx)
 		}
 		var err error
 		if behind, err = r.fresh(ctx); err != nil {
 			return err
 		}
-		if c.next = r.expect; r.expect > at {
+		if c.Next = r.expect; r.expect > at {
 			continue
 		}
 		select {
-		case <-time.After(reopenWait): // the server does not show it yet
+		case <-time.After(jet.ReopenWait): // the server does not show it yet
 		case <-ctx.Done():
 		}
 	}
@@ -160,7 +167,7 @@ func (r *rawReader) follow(ctx context.Context, c cursor) error {
 // fresh reads what is handed over, until the server has what comes next and knows
 // alone what it is.
 func (r *rawReader) fresh(ctx context.Context) (behind bool, err error) {
-	idle := time.NewTimer(pullWait)
+	idle := time.NewTimer(jet.PullWait)
 	defer idle.Stop()
 	for ctx.Err() == nil {
 		f, more, behind := r.store.handover.take(r.expect)
@@ -179,8 +186,8 @@ func (r *rawReader) fresh(ctx context.Context) (behind bool, err error) {
 			if info, err := r.store.raw.Info(ctx); err != nil || info.State.LastSeq >= r.expect {
 				return true, nil
 			}
-			idle.Reset(pullWait)
-		case <-r.store.closed.Done():
+			idle.Reset(jet.PullWait)
+		case <-r.store.conn.Closed.Done():
 			return false, fmt.Errorf("%w: it is closed", ErrUnavailable)
 		case <-ctx.Done():
 		}
@@ -197,7 +204,7 @@ func (r *rawReader) deliver(ctx context.Context, m jetstream.Msg, meta *jetstrea
 	}
 	r.left = meta.NumPending
 	var records []Record
-	if m.Subject() == rawSubject { // a rewritten frame is read in the place of the one it rewrites
+	if m.Subject() == names.RawSubject { // a rewritten frame is read in the place of the one it rewrites
 		records = r.decode(seq, m.Data())
 	}
 	return r.next(seq, records, more)
@@ -220,18 +227,18 @@ func (r *rawReader) next(seq uint64, records []Record, more bool) error {
 }
 
 // decode reads the records of a frame; of a damaged one there are none.
-func (r *rawReader) decode(seq uint64, frame []byte) []Record {
-	records, err := r.store.codec.decode(frame)
+func (r *rawReader) decode(seq uint64, data []byte) []Record {
+	records, err := r.store.codec.Decode(data)
 	switch {
-	case errors.Is(err, errNoFrame):
-		r.store.skip(rawStream, rawSubject, seq, err)
+	case errors.Is(err, frame.ErrNoFrame):
+		r.store.conn.Skip(names.RawStream, names.RawSubject, seq, err)
 	case err != nil:
 		r.damaged(&Damage{First: seq, Last: seq, Err: err})
 	}
 	for i := range records {
 		records[i].At = Position{Seq: seq, Index: i}
 	}
-	return slices.DeleteFunc(records, func(x Record) bool { return x.erased() })
+	return slices.DeleteFunc(records, func(x Record) bool { return x.Erased() })
 }
 
 // hold holds the records of a frame, and says whether there are any.
@@ -261,7 +268,7 @@ func (r *rawReader) gap(ctx context.Context, first, last uint64) error {
 	}
 	for _, w := range rewritten {
 		if w.old > first && !r.partial {
-			r.damaged(&Damage{First: first, Last: w.old - 1, Err: errMissing})
+			r.damaged(&Damage{First: first, Last: w.old - 1, Err: frame.ErrMissing})
 		}
 		if w.frame != nil {
 			r.hold(w.old, r.decode(w.old, w.frame))
@@ -269,7 +276,7 @@ func (r *rawReader) gap(ctx context.Context, first, last uint64) error {
 		first = w.old + 1
 	}
 	if first <= last && !r.partial {
-		r.damaged(&Damage{First: first, Last: last, Err: errMissing})
+		r.damaged(&Damage{First: first, Last: last, Err: frame.ErrMissing})
 	}
 	return nil
 }

@@ -6,10 +6,13 @@ import (
 	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 // OpenReader opens the events of a store to read them: with cfg.URL it needs no
-// more than ReaderPermissions and changes nothing on the server. A data directory
+// more than embedded.ReaderPermissions and changes nothing on the server. A data directory
 // is opened as Open does.
 func OpenReader(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.URL == "" {
@@ -19,7 +22,7 @@ func OpenReader(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.readOnly = true
+	s.conn.ReadOnly = true
 	s.refuse(errReadOnly)
 	if err := s.openReader(ctx); err != nil {
 		s.release()
@@ -32,16 +35,19 @@ func (s *Store) openReader(ctx context.Context) error {
 	if err := s.connect(); err != nil {
 		return err
 	}
-	for name, into := range map[string]*jetstream.Stream{eventStream: &s.events, alertStream: &s.alerts} {
-		st, err := s.js.Stream(ctx, name)
+	for name, into := range map[string]*jetstream.Stream{names.EventStream: &s.events, names.AlertStream: &s.alerts} {
+		st, err := s.conn.JS.Stream(ctx, name)
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound):
 			return fmt.Errorf("no callwatch stores on the NATS server at %s: stream %s does not exist", s.cfg.shownURL(), name)
 		case err != nil:
-			return fmt.Errorf("stream %s: %w", name, readError(ctx, err))
+			return fmt.Errorf("stream %s: %w", name, jet.ReadError(ctx, err))
 		}
 		*into = st
-		s.useSeal(st.CachedInfo())
+		s.conn.UseSeal(st.CachedInfo())
 	}
 	return nil
 }
+
+// errReadOnly answers writes of a store that was opened to read.
+var errReadOnly = errors.New("the store is open for reading only")

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 const (
@@ -58,11 +61,11 @@ func (s *Store) retain(w *watch) error {
 	if _, ok := s.processed(w); !ok {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(s.closed, setupWait)
+	ctx, cancel := context.WithTimeout(s.conn.Closed, setupWait)
 	defer cancel()
 	if keep := s.cfg.Retention.Raw; keep > 0 && time.Since(w.aged) > pruneEvery {
 		w.aged = time.Now()
-		seq, err := s.firstSince(ctx, rawStream, time.Now().Add(-keep))
+		seq, err := s.firstSince(ctx, names.RawStream, time.Now().Add(-keep))
 		if err == nil {
 			err = s.pruneRaw(ctx, seq, w)
 		}
@@ -107,24 +110,24 @@ func (s *Store) makeRoom(ctx context.Context, u Usage, w *watch) error {
 	if !ok {
 		return nil
 	}
-	size := s.node.bytes()
+	size := s.node.Bytes()
 	raw, err := s.raw.Info(ctx)
 	if err != nil {
-		return readError(ctx, err)
+		return jet.ReadError(ctx, err)
 	}
-	if to := partOf(raw.State, done.Raw); size[rawStream] > u.Limit/100*rawFloor && to > raw.State.FirstSeq {
-		return s.pruneEarly(ctx, s.raw, rawStream, w, func() error { return s.pruneRaw(ctx, to, w) })
+	if to := partOf(raw.State, done.Raw); size[names.RawStream] > u.Limit/100*rawFloor && to > raw.State.FirstSeq {
+		return s.pruneEarly(ctx, s.raw, names.RawStream, w, func() error { return s.pruneRaw(ctx, to, w) })
 	}
 	events, err := s.events.Info(ctx)
 	if err != nil {
-		return readError(ctx, err)
+		return jet.ReadError(ctx, err)
 	}
 	if to := partOf(events.State, done.Events); to > events.State.FirstSeq {
-		s.log.Info("oldest events are removed: the store is at its limit", "before", to)
-		return s.pruneEarly(ctx, s.events, eventStream, w, func() error { return s.prune(ctx, s.events, eventStream, to, w) })
+		s.conn.Log.Info("oldest events are removed: the store is at its limit", "before", to)
+		return s.pruneEarly(ctx, s.events, names.EventStream, w, func() error { return s.prune(ctx, s.events, names.EventStream, to, w) })
 	}
 	if to := partOf(raw.State, done.Raw); to > raw.State.FirstSeq {
-		return s.pruneEarly(ctx, s.raw, rawStream, w, func() error { return s.pruneRaw(ctx, to, w) })
+		return s.pruneEarly(ctx, s.raw, names.RawStream, w, func() error { return s.pruneRaw(ctx, to, w) })
 	}
 	return nil
 }
@@ -138,10 +141,10 @@ func (s *Store) pruneEarly(ctx context.Context, st jetstream.Stream, name string
 	}
 	info, err := st.Info(ctx)
 	if err != nil {
-		return readError(ctx, err)
+		return jet.ReadError(ctx, err)
 	}
-	s.early[name].Store(info.State.FirstSeq)
-	w.marks, err = s.node.writeMarks(nil, s.noted())
+	s.prunedTo[name].Store(info.State.FirstSeq)
+	w.marks, err = s.node.WriteMarks(nil, s.noted())
 	return err
 }
 
@@ -149,9 +152,9 @@ func (s *Store) pruneEarly(ctx context.Context, st jetstream.Stream, name string
 func (s *Store) noted() map[string]uint64 {
 	noted := map[string]uint64{}
 	if floor := s.floor.Load(); floor > 0 {
-		noted[floorKey+rawStream] = floor
+		noted[floorKey+names.RawStream] = floor
 	}
-	for name, seq := range s.early {
+	for name, seq := range s.prunedTo {
 		if seq := seq.Load(); seq > 0 {
 			noted[earlyKey+name] = seq
 		}
@@ -177,19 +180,19 @@ func (s *Store) pruneRaw(ctx context.Context, to uint64, w *watch) error {
 	}
 	s.floor.Store(to)
 	var err error
-	if w.marks, err = s.node.writeMarks(nil, s.noted()); err != nil {
+	if w.marks, err = s.node.WriteMarks(nil, s.noted()); err != nil {
 		return err
 	}
-	s.log.Info("oldest webhooks are removed", "before", to)
-	return s.prune(ctx, s.raw, rawStream, to, w)
+	s.conn.Log.Info("oldest webhooks are removed", "before", to)
+	return s.prune(ctx, s.raw, names.RawStream, to, w)
 }
 
 func (s *Store) prune(ctx context.Context, st jetstream.Stream, name string, to uint64, w *watch) error {
-	before := s.node.bytes()[name]
+	before := s.node.Bytes()[name]
 	if err := st.Purge(ctx, jetstream.WithPurgeSequence(to)); err != nil {
-		return classify(err)
+		return jet.Classify(err)
 	}
-	if after := s.node.bytes()[name]; after < before {
+	if after := s.node.Bytes()[name]; after < before {
 		w.pruned += before - after
 	}
 	return nil
@@ -200,15 +203,15 @@ func (s *Store) prune(ctx context.Context, st jetstream.Stream, name string, to 
 func (s *Store) firstSince(ctx context.Context, stream string, at time.Time) (seq uint64, err error) {
 	st, err := s.jsOf(stream).Stream(ctx, stream)
 	if err != nil {
-		return 0, readError(ctx, err)
+		return 0, jet.ReadError(ctx, err)
 	}
-	c := cursor{store: s, stream: stream, since: at, batch: 1, toEnd: true, headers: true}
+	c := jet.Cursor{Conn: s.conn, Stream: stream, Since: at, Batch: 1, ToEnd: true, Headers: true}
 	seq = st.CachedInfo().State.LastSeq + 1
-	c.deliver = func(_ jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+	c.Deliver = func(_ jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		seq = meta.Sequence.Stream
 		return errEnough
 	}
-	if err := c.run(ctx); err != nil && !errors.Is(err, errEnough) {
+	if err := c.Run(ctx); err != nil && !errors.Is(err, errEnough) {
 		return 0, err
 	}
 	return seq, nil

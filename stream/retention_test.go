@@ -5,6 +5,9 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"callwatch/stream/frame"
+	"callwatch/stream/names"
 )
 
 // TestRetentionBySize: a store at its limit goes on taking webhooks. The oldest that
@@ -36,7 +39,7 @@ func TestRetentionBySize(t *testing.T) {
 		if err != nil {
 			t.Fatalf("webhook %d is refused: %v", i, err)
 		}
-		at, err := ParsePosition(id)
+		at, err := frame.ParsePosition(id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,6 +97,7 @@ func TestUnprocessedStays(t *testing.T) {
 }
 
 func TestRetentionByAge(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{Durability: OS})
 	var w watch
 	for i := range 20 {
@@ -103,7 +107,7 @@ func TestRetentionByAge(t *testing.T) {
 	}
 	left := func(keep time.Duration) uint64 {
 		t.Helper()
-		seq, err := s.firstSince(t.Context(), rawStream, time.Now().Add(-keep))
+		seq, err := s.firstSince(t.Context(), names.RawStream, time.Now().Add(-keep))
 		if err == nil {
 			err = s.pruneRaw(t.Context(), seq, &w)
 		}

@@ -11,6 +11,10 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/frame"
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 // A frame that holds what must be erased beside what must stay is stored once
@@ -18,14 +22,8 @@ import (
 // names the old frame; then the old one is overwritten and removed. headerRewrites
 // lists the sequences that the new frame replaces: the old frame's own and those of
 // earlier rewrites of it, so that none of them counts as lost.
-const headerRewrites = "callwatch-rewrites"
 
-// sourceErased marks the blank that an erased record leaves.
-const sourceErased = "erased"
-
-func (r *Record) erased() bool { return r.Source == sourceErased && len(r.Body) == 0 }
-
-func rewriteSubject(seq uint64) string { return rewritePrefix + strconv.FormatUint(seq, 10) }
+func rewriteSubject(seq uint64) string { return names.RewritePrefix + strconv.FormatUint(seq, 10) }
 
 // frame reads a frame by the sequence it was stored under first.
 func (s *Store) frame(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, error) {
@@ -51,14 +49,14 @@ func (s *Store) lastRewrite(ctx context.Context, seq uint64) (m *jetstream.RawSt
 		return m, last, nil
 	}
 	at := uint64(0)
-	c := cursor{store: s, stream: rawStream, subjects: []string{subject}, toEnd: true, batch: framesAtOnce}
-	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+	c := jet.Cursor{Conn: s.conn, Stream: names.RawStream, Subjects: []string{subject}, ToEnd: true, Batch: framesAtOnce}
+	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		if s.notRewrite(m.Subject(), m.Headers(), meta.Sequence.Stream, m.Data()) == nil {
 			at = meta.Sequence.Stream
 		}
 		return nil
 	}
-	if err := c.run(ctx); err != nil {
+	if err := c.Run(ctx); err != nil {
 		return nil, 0, err
 	}
 	if at == 0 {
@@ -71,12 +69,12 @@ func (s *Store) lastRewrite(ctx context.Context, seq uint64) (m *jetstream.RawSt
 // notRewrite returns why a message is not a rewritten frame, nil when it is, and
 // notes it.
 func (s *Store) notRewrite(subject string, h nats.Header, at uint64, data []byte) error {
-	why := s.foreign(rawStream, subject, h, at)
-	if olds := rewrittenBy(h); why == nil && (len(olds) == 0 || rewriteSubject(olds[0]) != subject || slices.Max(olds) >= at || !isFrame(data)) {
-		why = errNoFrame
+	why := s.conn.Check(names.RawStream, subject, h, at)
+	if olds := rewrittenBy(h); why == nil && (len(olds) == 0 || rewriteSubject(olds[0]) != subject || slices.Max(olds) >= at || !frame.Is(data)) {
+		why = frame.ErrNoFrame
 	}
 	if why != nil {
-		s.skip(rawStream, subject, at, why)
+		s.conn.Skip(names.RawStream, subject, at, why)
 	}
 	return why
 }
@@ -92,8 +90,8 @@ type rewrite struct {
 func (s *Store) rewrites(ctx context.Context, first, last uint64) ([]rewrite, error) {
 	var found []rewrite
 	latest := map[uint64]int{} // place in found of each old frame
-	c := cursor{store: s, stream: rawStream, subjects: []string{rewritePrefix + "*"}, toEnd: true, batch: framesAtOnce}
-	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+	c := jet.Cursor{Conn: s.conn, Stream: names.RawStream, Subjects: []string{names.RewritePrefix + "*"}, ToEnd: true, Batch: framesAtOnce}
+	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		if s.notRewrite(m.Subject(), m.Headers(), meta.Sequence.Stream, m.Data()) != nil {
 			return nil
 		}
@@ -114,7 +112,7 @@ func (s *Store) rewrites(ctx context.Context, first, last uint64) ([]rewrite, er
 		}
 		return nil
 	}
-	if err := c.run(ctx); err != nil {
+	if err := c.Run(ctx); err != nil {
 		return nil, fmt.Errorf("rewritten frames: %w", err)
 	}
 	slices.SortFunc(found, func(a, b rewrite) int { return cmp.Compare(a.old, b.old) })
@@ -124,7 +122,7 @@ func (s *Store) rewrites(ctx context.Context, first, last uint64) ([]rewrite, er
 // rewrittenBy are the sequences that a frame replaces, the old frame's first.
 func rewrittenBy(h nats.Header) []uint64 {
 	var seqs []uint64
-	for text := range strings.SplitSeq(h.Get(headerRewrites), ",") {
+	for text := range strings.SplitSeq(h.Get(jet.HeaderRewrites), ",") {
 		if seq, err := strconv.ParseUint(text, 10, 64); err == nil {
 			seqs = append(seqs, seq)
 		}
@@ -167,18 +165,18 @@ func (s *Store) eraseFrame(ctx context.Context, seq uint64, indexes []int) (eras
 			return 0, nil // gone by its age
 		}
 		if err != nil {
-			return 0, readError(ctx, err)
+			return 0, jet.ReadError(ctx, err)
 		}
 	default:
-		return 0, readError(ctx, err)
+		return 0, jet.ReadError(ctx, err)
 	}
-	records, err := s.codec.decode(m.Data)
+	records, err := s.codec.Decode(m.Data)
 	if err != nil {
 		return 0, err
 	}
 	for _, i := range indexes {
-		if i < len(records) && !records[i].erased() {
-			records[i] = Record{Source: sourceErased}
+		if i < len(records) && !records[i].Erased() {
+			records[i] = Record{Source: frame.SourceErased}
 			erased++
 		}
 	}
@@ -205,22 +203,22 @@ func (s *Store) eraseFrame(ctx context.Context, seq uint64, indexes []int) (eras
 // writeRewrite stores a frame in the place of others, unless somebody else has
 // meanwhile.
 func (s *Store) writeRewrite(ctx context.Context, subject string, before uint64, olds []uint64, records []Record) error {
-	codec, err := newCodec() // the committer's encodes one frame at a time
+	codec, err := frame.NewCodec() // the committer's encodes one frame at a time
 	if err != nil {
 		return err
 	}
 	var payload []byte
 	for i := range records {
-		payload = appendRecord(payload, &records[i])
+		payload = frame.AppendRecord(payload, &records[i])
 	}
 	list := make([]string, len(olds))
 	for i, old := range olds {
 		list[i] = strconv.FormatUint(old, 10)
 	}
-	msg := s.sealed(rawStream, &nats.Msg{Subject: subject, Data: codec.encode(nil, payload, len(records)), Header: nats.Header{headerRewrites: {strings.Join(list, ",")}}})
-	ack, err := s.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(before))
+	msg := s.conn.Sealed(names.RawStream, &nats.Msg{Subject: subject, Data: codec.Encode(nil, payload, len(records)), Header: nats.Header{jet.HeaderRewrites: {strings.Join(list, ",")}}})
+	ack, err := s.conn.JS.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(before))
 	if err != nil {
-		return classify(err)
+		return jet.Classify(err)
 	}
 	s.handover.note(ack.Sequence)
 	return nil
@@ -235,5 +233,5 @@ func overwrite(ctx context.Context, st jetstream.Stream, seq uint64) error {
 	if _, gone := st.GetMsg(ctx, seq); errors.Is(gone, jetstream.ErrMsgNotFound) {
 		return nil
 	}
-	return classify(err)
+	return jet.Classify(err)
 }

@@ -13,10 +13,10 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-)
 
-// headerStored is when a transition was stored first, of one that was rewritten.
-const headerStored = "callwatch-stored"
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
+)
 
 // maxRewrites is how often a rewrite is begun again because others wrote meanwhile.
 const maxRewrites = 20
@@ -28,14 +28,14 @@ const maxRewrites = 20
 // It returns how many were changed. It may be stopped anywhere and called again.
 func (s *Store) RewriteTransitions(ctx context.Context, change func(Transition) (data []byte, key string, ok bool)) (changed int, err error) {
 	subjects := map[string]bool{}
-	c := cursor{store: s, stream: alertStream, batch: messagesAtOnce, toEnd: true}
-	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+	c := jet.Cursor{Conn: s.conn, Stream: names.AlertStream, Batch: messagesAtOnce, ToEnd: true}
+	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		if _, _, ok := change(newTransition(m, meta)); ok {
 			subjects[m.Subject()] = true
 		}
 		return nil
 	}
-	if err := c.run(ctx); err != nil {
+	if err := c.Run(ctx); err != nil {
 		return 0, fmt.Errorf("read transitions: %w", err)
 	}
 	for subject := range subjects {
@@ -52,13 +52,13 @@ func (s *Store) RewriteTransitions(ctx context.Context, change func(Transition) 
 }
 
 func (s *Store) rewriteIncident(ctx context.Context, subject string, change func(Transition) ([]byte, string, bool)) (changed int, err error) {
-	all, err := s.transitions(ctx, cursor{subjects: []string{subject}})
+	all, err := s.transitions(ctx, jet.Cursor{Subjects: []string{subject}})
 	if err != nil {
 		return 0, err
 	}
 	m, err := s.alerts.GetLastMsgForSubject(ctx, subject)
 	if err != nil {
-		return 0, readError(ctx, err)
+		return 0, jet.ReadError(ctx, err)
 	}
 	last := m.Sequence // perhaps of a foreign message
 	// Of two with one cause the later one is in force: an earlier run was stopped.
@@ -94,13 +94,13 @@ func (s *Store) rewriteIncident(ctx context.Context, subject string, change func
 				}
 			}
 		}
-		msg := s.sealed(alertStream, &nats.Msg{Subject: subject, Data: data, Header: nats.Header{
-			headerRule: {escapeHeader(t.Rule)}, headerKey: {escapeHeader(key)}, headerCause: {cause.String()},
-			headerRewrites: {strings.Join(olds, ",")}, headerStored: {t.Time.Format(time.RFC3339Nano)},
+		msg := s.conn.Sealed(names.AlertStream, &nats.Msg{Subject: subject, Data: data, Header: nats.Header{
+			jet.HeaderRule: {names.EscapeHeader(t.Rule)}, jet.HeaderKey: {names.EscapeHeader(key)}, jet.HeaderCause: {cause.String()},
+			jet.HeaderRewrites: {strings.Join(olds, ",")}, jet.HeaderStored: {t.Time.Format(time.RFC3339Nano)},
 		}})
-		ack, err := s.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(last))
+		ack, err := s.conn.JS.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(last))
 		if err != nil {
-			return changed, classify(err)
+			return changed, jet.Classify(err)
 		}
 		last = ack.Sequence
 	}

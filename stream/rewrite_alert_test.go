@@ -69,7 +69,7 @@ func TestRewriteTransitions(t *testing.T) {
 		t.Error("what was rewritten is on the disk")
 	}
 
-	// A follower gets each transition once, wherever it stands.
+	// A follower gets each transition once, wherever it is.
 	for from, want := range []int{6, 6, 5, 4, 3, 2, 1} {
 		unseen, got := NewUnseen(uint64(from)), map[uint64]int{}
 		errEnd := errors.New("end")

@@ -12,17 +12,19 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"callwatch/stream/frame"
 )
 
 // putFrame stores records as one frame and returns its sequence.
 func putFrame(t *testing.T, s *Store, records ...Record) uint64 {
 	t.Helper()
 	c := newCommitter(s)
-	var frame []*waiter
+	var batch []*waiter
 	for i := range records {
-		frame = append(frame, c.waiter(t.Context(), records[i], recordSize(&records[i])))
+		batch = append(batch, c.waiter(t.Context(), records[i], frame.RecordSize(&records[i])))
 	}
-	seq, err := c.publish(frame)
+	seq, err := c.publish(batch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +140,7 @@ func TestEraseRecordsIsFinishedByTheNextRun(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
 	seq := putFrame(t, s, personal("a"), personal("b"))
-	blank := []Record{personal("a"), {Source: sourceErased}}
+	blank := []Record{personal("a"), {Source: frame.SourceErased}}
 	if err := s.writeRewrite(t.Context(), rewriteSubject(seq), 0, []uint64{seq}, blank); err != nil {
 		t.Fatal(err)
 	}

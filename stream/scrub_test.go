@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/blocks"
+	"callwatch/stream/names"
 )
 
 // What was removed is in no file any more, however it was removed, and what stays is
@@ -49,10 +52,10 @@ func TestScrub(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.floor.Store(5)
-	if err := os.MkdirAll(filepath.Join(dir, quarantineDir), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, blocks.QuarantineDir), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, quarantineDir, "x.salvaged"), []byte("value-old-copy"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, blocks.QuarantineDir, "x.salvaged"), []byte("value-old-copy"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if !onDisk(t, dir, "value-old-0") || !onDisk(t, dir, "value-old-gone") || !onDisk(t, dir, "value-old-task") {
@@ -81,12 +84,12 @@ func TestScrub(t *testing.T) {
 	for _, index := range []bool{true, false} {
 		closeStore(t, s)
 		if !index {
-			names, err := streamNames(dir)
+			names, err := blocks.Streams(dir)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, name := range names {
-				if err := dropIndex(dir, name); err != nil {
+				if err := blocks.DropIndex(dir, name); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -96,7 +99,7 @@ func TestScrub(t *testing.T) {
 			t.Fatal(err)
 		}
 		check(fmt.Sprintf("after a start, index %v", index))
-		if flaws := s.node.flawsFound(); len(flaws) > 0 {
+		if flaws := s.node.Flaws(); len(flaws) > 0 {
 			t.Errorf("flaws: %v", flaws)
 		}
 	}
@@ -111,34 +114,34 @@ func TestScrubIsFinishedByTheNextStart(t *testing.T) {
 		putFrame(t, s, personal(fmt.Sprint(i)))
 	}
 	closeStore(t, s)
-	blocks, err := blocksOf(filepath.Join(streamsDir(dir), rawStream, "msgs"))
-	if err != nil || len(blocks) != 1 {
-		t.Fatal(blocks, err)
+	files, err := blocks.Files(filepath.Join(blocks.StreamsDir(dir), names.RawStream, "msgs"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
 	}
-	b, err := os.ReadFile(blocks[0].path)
+	b, err := os.ReadFile(files[0].Path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := newBlock(rawStream, blocks[0].index)
+	k, err := blocks.New(names.RawStream, files[0].Index)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := k.records(b)[1]
+	r := k.Records(b)[1]
 	at := cap(b) - cap(r)
-	rel, _ := filepath.Rel(dir, blocks[0].path)
-	half := k.blank(2, len(r))[:len(r)/2]
+	rel, _ := filepath.Rel(dir, files[0].Path)
+	half := k.Blank(2, len(r))[:len(r)/2]
 	copy(b[at:], half)
-	if err := os.WriteFile(blocks[0].path, b, 0o600); err != nil {
+	if err := os.WriteFile(files[0].Path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
 
 	note := fmt.Sprintf(`{"stream":%q,"index":%d,"path":%q,"records":[{"offset":%d,"size":%d,"seq":2},{"offset":0,"size":%d,"seq":77}]}`,
-		rawStream, blocks[0].index, rel, at, len(r), len(r))
-	if err := os.WriteFile(filepath.Join(dir, scrubFile), []byte(note), 0o600); err != nil {
+		names.RawStream, files[0].Index, rel, at, len(r), len(r))
+	if err := os.WriteFile(filepath.Join(dir, blocks.ScrubFile), []byte(note), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s = open(t, Config{Dir: dir})
-	if flaws := s.node.flawsFound(); len(flaws) > 0 {
+	if flaws := s.node.Flaws(); len(flaws) > 0 {
 		t.Errorf("flaws: %v", flaws)
 	}
 	if _, err := s.Record(t.Context(), "1.0"); err != nil {
@@ -150,7 +153,7 @@ func TestScrubIsFinishedByTheNextStart(t *testing.T) {
 	if onDisk(t, dir, "number-of-1") {
 		t.Error("the record is on the disk")
 	}
-	if _, err := os.Stat(filepath.Join(dir, scrubFile)); err == nil {
+	if _, err := os.Stat(filepath.Join(dir, blocks.ScrubFile)); err == nil {
 		t.Error("the note is still there")
 	}
 }

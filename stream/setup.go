@@ -9,26 +9,12 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
-const (
-	rawStream        = "CALLWATCH_RAW"
-	eventStream      = "CALLWATCH_EVENTS"
-	alertStream      = "CALLWATCH_ALERTS"
-	deadStream       = "CALLWATCH_DEAD"
-	checkpointStream = "CALLWATCH_CHECKPOINTS"
-	taskStream       = "CALLWATCH_TASKS"
-
-	rawSubject       = "callwatch.raw"
-	rewritePrefix    = "callwatch.raw.rewrite."
-	eventPrefix      = "callwatch.event."
-	tickSubject      = "callwatch.tick"
-	markSubject      = "callwatch.mark"
-	alertPrefix      = "callwatch.alert."
-	deadPrefix       = "callwatch.dead."
-	checkpointPrefix = "callwatch.checkpoint."
-	taskAge          = 7 * 24 * time.Hour // no task is left alone for so long
-)
+const taskAge = 7 * 24 * time.Hour // no task is left alone for so long
 
 // smallBlocks is a limit that nothing reaches: of a stream with any, the server
 // keeps blocks of four megabytes in memory, not of eight.
@@ -47,13 +33,13 @@ func (s *Store) ensureStreams(ctx context.Context) error {
 		config jetstream.StreamConfig
 	}{
 		// What was answered 200 is never pushed out by newer webhooks: full is refused.
-		{&s.raw, jetstream.StreamConfig{Name: rawStream, Subjects: []string{rawSubject, rewritePrefix + "*"}, Discard: jetstream.DiscardNew, MaxAge: rawAge, MaxBytes: s.mostRaw(), MaxMsgsPerSubject: smallBlocks, AllowDirect: direct}},
+		{&s.raw, jetstream.StreamConfig{Name: names.RawStream, Description: "callwatch: webhooks and fetched reports as they came, in frames", Subjects: []string{names.RawSubject, names.RewritePrefix + "*"}, Discard: jetstream.DiscardNew, MaxAge: rawAge, MaxBytes: s.mostRaw(), MaxMsgsPerSubject: smallBlocks, AllowDirect: direct}},
 		// Events can be made again from RAW.
-		{&s.events, jetstream.StreamConfig{Name: eventStream, Subjects: []string{eventPrefix + ">", tickSubject, markSubject}, MaxAge: keep.Events, MaxBytes: -1, MaxMsgsPerSubject: smallBlocks, AllowAtomicPublish: true}},
-		{&s.alerts, jetstream.StreamConfig{Name: alertStream, Subjects: []string{alertPrefix + ">"}, Discard: jetstream.DiscardNew, MaxAge: keep.Alerts, MaxBytes: -1}},
-		{&s.dead, jetstream.StreamConfig{Name: deadStream, Subjects: []string{deadPrefix + ">"}, MaxMsgsPerSubject: 1, MaxAge: keep.DeadLetters, MaxBytes: -1}},
-		{&s.checkpoints, jetstream.StreamConfig{Name: checkpointStream, Subjects: []string{checkpointPrefix + ">"}, Discard: jetstream.DiscardNew, MaxBytes: -1, AllowDirect: direct}},
-		{&s.tasks, jetstream.StreamConfig{Name: taskStream, Subjects: []string{taskPrefix + ">"}, MaxMsgsPerSubject: 1, MaxAge: taskAge, MaxBytes: -1, AllowDirect: direct}},
+		{&s.events, jetstream.StreamConfig{Name: names.EventStream, Description: "callwatch: normalized events, ticks of the clock and what people did", Subjects: []string{names.EventPrefix + ">", names.TickSubject, names.MarkSubject}, MaxAge: keep.Events, MaxBytes: -1, MaxMsgsPerSubject: smallBlocks, AllowAtomicPublish: true}},
+		{&s.alerts, jetstream.StreamConfig{Name: names.AlertStream, Description: "callwatch: transitions of incidents", Subjects: []string{names.AlertPrefix + ">"}, Discard: jetstream.DiscardNew, MaxAge: keep.Alerts, MaxBytes: -1}},
+		{&s.dead, jetstream.StreamConfig{Name: names.DeadStream, Description: "callwatch: bodies that could not be normalized", Subjects: []string{names.DeadPrefix + ">"}, MaxMsgsPerSubject: 1, MaxAge: keep.DeadLetters, MaxBytes: -1}},
+		{&s.checkpoints, jetstream.StreamConfig{Name: names.CheckpointStream, Description: "callwatch: states of the rules, from which a start goes on", Subjects: []string{names.CheckpointPrefix + ">"}, Discard: jetstream.DiscardNew, MaxBytes: -1, AllowDirect: direct}},
+		{&s.tasks, jetstream.StreamConfig{Name: names.TaskStream, Description: "callwatch: reports that are to be fetched", Subjects: []string{names.TaskPrefix + ">"}, MaxMsgsPerSubject: 1, MaxAge: taskAge, MaxBytes: -1, AllowDirect: direct}},
 	} {
 		def.config.Storage = jetstream.FileStorage
 		def.config.Replicas = s.cfg.Replicas
@@ -84,38 +70,41 @@ func (s *Store) ensure(ctx context.Context, want jetstream.StreamConfig) (st jet
 }
 
 func (s *Store) ensureOnce(ctx context.Context, want jetstream.StreamConfig) (jetstream.Stream, error) {
-	st, err := s.js.Stream(ctx, want.Name)
+	st, err := s.conn.JS.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		st, err = s.js.CreateOrUpdateStream(ctx, want)
+		st, err = s.conn.JS.CreateOrUpdateStream(ctx, want)
 		if err != nil {
-			return nil, replicasError(want.Replicas, classify(err))
+			return nil, replicasError(want.Replicas, jet.Classify(err))
 		}
 	}
 	if err != nil {
-		return nil, classify(err)
+		return nil, jet.Classify(err)
 	}
 	had := st.CachedInfo().Config
 	next := had
 	next.MaxAge, next.MaxBytes, next.Subjects = want.MaxAge, want.MaxBytes, want.Subjects
-	metadata := sealMetadata(st.CachedInfo())
+	if had.Description == "" {
+		next.Description = want.Description
+	}
+	metadata := jet.SealMetadata(st.CachedInfo())
 	if metadata != nil {
 		next.Metadata = metadata
 	}
 	if next.Replicas = max(had.Replicas, want.Replicas); next.Replicas > 1 {
 		next.AllowDirect = false
 	}
-	if had.MaxAge == next.MaxAge && had.MaxBytes == next.MaxBytes && had.Replicas == next.Replicas &&
+	if had.Description == next.Description && had.MaxAge == next.MaxAge && had.MaxBytes == next.MaxBytes && had.Replicas == next.Replicas &&
 		had.AllowDirect == next.AllowDirect && slices.Equal(had.Subjects, next.Subjects) && metadata == nil {
-		s.useSeal(st.CachedInfo())
+		s.conn.UseSeal(st.CachedInfo())
 		return st, nil
 	}
 	if metadata == nil {
-		s.log.Info("settings of a stream are changed", "stream", want.Name, "replicasBefore", had.Replicas, "replicas", next.Replicas)
+		s.conn.Log.Info("settings of a stream are changed", "stream", want.Name, "replicasBefore", had.Replicas, "replicas", next.Replicas)
 	}
-	if st, err = s.js.UpdateStream(ctx, next); err != nil {
-		return nil, replicasError(next.Replicas, classify(err))
+	if st, err = s.conn.JS.UpdateStream(ctx, next); err != nil {
+		return nil, replicasError(next.Replicas, jet.Classify(err))
 	}
-	s.useSeal(st.CachedInfo())
+	s.conn.UseSeal(st.CachedInfo())
 	return st, nil
 }
 
@@ -126,9 +115,9 @@ func replicasError(replicas int, err error) error {
 		return err
 	}
 	switch api.ErrorCode {
-	case codeReplicasNotSupported:
+	case jet.CodeReplicasNotSupported:
 		return fmt.Errorf("%d replicas are asked for, and the NATS server is in no cluster", replicas)
-	case codeNoPeers:
+	case jet.CodeNoPeers:
 		return fmt.Errorf("%d replicas are asked for, and the NATS cluster has not as many servers with JetStream now: %w", replicas, err)
 	default:
 		return err

@@ -10,6 +10,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"callwatch/stream/disk"
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 // growthSpan is how long a stream must have been filled before its growth is known.
@@ -84,12 +88,12 @@ func (s *Store) Usage() Usage {
 
 // measure finds out how much is used and how much may be.
 func (s *Store) measure() (Usage, error) {
-	free, err := freeDisk(s.cfg.Dir)
+	free, err := disk.Free(s.cfg.Dir)
 	if err != nil {
 		return Usage{}, err
 	}
 	u, now := Usage{Short: map[string]time.Duration{}}, time.Now()
-	for name, state := range s.node.states() {
+	for name, state := range s.node.States() {
 		u.Used += state.Bytes
 		if state.Msgs == 0 {
 			continue
@@ -98,8 +102,8 @@ func (s *Store) measure() (Usage, error) {
 		if g, ok := growthOf(float64(state.Bytes), age, keep); ok {
 			u.Growing = append(u.Growing, g)
 		}
-		if early := s.early[name]; early != nil && early.Load() >= state.FirstSeq && keep > age {
-			u.Short[shortName(name)] = keep - age
+		if early := s.prunedTo[name]; early != nil && early.Load() >= state.FirstSeq && keep > age {
+			u.Short[names.Short(name)] = keep - age
 		}
 	}
 	u.Limit = uint64(s.cfg.MaxStore)
@@ -126,7 +130,7 @@ func growthOf(bytes float64, age, keep time.Duration) (Growth, bool) {
 func (s *Store) keeps(stream string) time.Duration {
 	keep := s.cfg.Retention
 	return map[string]time.Duration{
-		rawStream: keep.Raw, eventStream: keep.Events, alertStream: keep.Alerts, deadStream: keep.DeadLetters, taskStream: taskAge,
+		names.RawStream: keep.Raw, names.EventStream: keep.Events, names.AlertStream: keep.Alerts, names.DeadStream: keep.DeadLetters, names.TaskStream: taskAge,
 	}[stream]
 }
 
@@ -157,14 +161,14 @@ func (s *Store) Size(ctx context.Context) (Size, error) {
 		if size.Directory, err = bytesBelow(ctx, s.cfg.Dir); err != nil {
 			return size, err
 		}
-		for name, state := range s.node.states() {
+		for name, state := range s.node.States() {
 			size.Streams = append(size.Streams, s.sizeOf(name, state.Msgs, state.Bytes, state.FirstTime))
 		}
 	} else {
-		for _, name := range []string{rawStream, eventStream, alertStream, deadStream, checkpointStream, taskStream} {
+		for _, name := range []string{names.RawStream, names.EventStream, names.AlertStream, names.DeadStream, names.CheckpointStream, names.TaskStream} {
 			st, err := s.jsOf(name).Stream(ctx, name)
 			if err != nil {
-				return size, readError(ctx, err)
+				return size, jet.ReadError(ctx, err)
 			}
 			state := st.CachedInfo().State
 			size.Used += state.Bytes
@@ -176,7 +180,7 @@ func (s *Store) Size(ctx context.Context) (Size, error) {
 }
 
 func (s *Store) sizeOf(name string, messages, bytes uint64, oldest time.Time) StreamSize {
-	size := StreamSize{Name: shortName(name), Messages: messages, Bytes: bytes, Keep: s.keeps(name)}
+	size := StreamSize{Name: names.Short(name), Messages: messages, Bytes: bytes, Keep: s.keeps(name)}
 	if messages > 0 {
 		size.Oldest = oldest.UTC()
 		if g, ok := growthOf(float64(bytes), time.Since(oldest), 0); ok {

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 func TestDaysLeft(t *testing.T) {
@@ -112,6 +115,7 @@ func sizeNamed(size *Size, name string) StreamSize {
 // A store whose limit removed messages before their time says so, also after a
 // start; one that removed them at their time does not.
 func TestShortOfRetention(t *testing.T) {
+	t.Parallel()
 	const limit = 8 << 20
 	cfg := Config{Dir: t.TempDir(), Durability: OS, MaxStore: limit, Retention: Retention{Raw: time.Hour}}
 	s := open(t, cfg)
@@ -162,30 +166,30 @@ func TestPullIsBoundedInBytes(t *testing.T) {
 	s := open(t, Config{Durability: OS})
 	const each, count = 4 << 20, 24
 	for i := range count {
-		if _, err := s.js.Publish(t.Context(), eventPrefix+"a.b", noise(each)); err != nil {
+		if _, err := s.conn.JS.Publish(t.Context(), names.EventPrefix+"a.b", noise(each)); err != nil {
 			t.Fatal(i, err)
 		}
 	}
 	taken := 0
-	c := cursor{store: s, stream: eventStream, batch: messagesAtOnce, next: 1, skipped: func(string, uint64) { taken++ }}
-	consumer, err := s.js.CreateConsumer(t.Context(), eventStream, jetstream.ConsumerConfig{AckPolicy: jetstream.AckNonePolicy})
+	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Batch: messagesAtOnce, Next: 1, Skipped: func(string, uint64) { taken++ }}
+	consumer, err := s.conn.JS.CreateConsumer(t.Context(), names.EventStream, jetstream.ConsumerConfig{AckPolicy: jetstream.AckNonePolicy})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var delivered uint64
-	if _, err := c.pull(t.Context(), consumer, &delivered); err != nil {
+	if _, err := c.Pull(t.Context(), consumer, &delivered); err != nil {
 		t.Fatal(err)
 	}
-	if delivered == 0 || delivered*each > pullBytes {
+	if delivered == 0 || delivered*each > jet.PullBytes {
 		t.Errorf("one pull delivered %d messages of %d bytes", delivered, each)
 	}
 	for pulls := 1; taken < count; pulls++ {
-		if _, err := c.pull(t.Context(), consumer, &delivered); err != nil || pulls > count {
+		if _, err := c.Pull(t.Context(), consumer, &delivered); err != nil || pulls > count {
 			t.Fatalf("%d messages are taken in %d pulls, %v", taken, pulls, err)
 		}
 	}
-	ended := cursor{store: s, stream: eventStream, batch: messagesAtOnce, toEnd: true, skipped: func(string, uint64) { taken++ }}
-	if err := ended.run(t.Context()); err != nil && !errors.Is(err, errEnough) || taken != 2*count {
+	ended := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Batch: messagesAtOnce, ToEnd: true, Skipped: func(string, uint64) { taken++ }}
+	if err := ended.Run(t.Context()); err != nil && !errors.Is(err, errEnough) || taken != 2*count {
 		t.Errorf("%d messages are read, %v", taken, err)
 	}
 }

@@ -17,8 +17,41 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/blocks"
+	"callwatch/stream/disk"
+	"callwatch/stream/early"
+	"callwatch/stream/embedded"
+	"callwatch/stream/frame"
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
+)
+
+// Errors of reading and writing.
+var (
+	// ErrUnavailable means that the store did not confirm a write in time or
+	// cannot be reached; the write may have happened. Try again later.
+	ErrUnavailable = jet.ErrUnavailable
+	// ErrFull means that the store is at its limit of bytes or the disk at its reserve.
+	ErrFull = jet.ErrFull
+	// ErrNotFound means that nothing is stored under that id.
+	ErrNotFound = jet.ErrNotFound
+	// ErrTooLarge means that a record or event does not fit in one message of the server.
+	ErrTooLarge = jet.ErrTooLarge
+	// ErrConflict means that another process published events since
+	// LastPublished was called: call it again and go on from there.
+	ErrConflict = jet.ErrConflict
+)
+
+// Record is one webhook as received, Position is where it is stored, Flaw is damage
+// found in the files of the embedded server, Foreign is a message that another program
+// stored.
+type (
+	Foreign  = jet.Foreign
+	Record   = frame.Record
+	Position = frame.Position
+	Flaw     = blocks.Flaw
 )
 
 // Durability is what an acknowledged write survives.
@@ -62,41 +95,39 @@ type Retention struct {
 
 // Store is an open store; its methods may be called concurrently.
 type Store struct {
+	conn *jet.Conn
 	cfg  Config
-	log  *slog.Logger
-	node *node // nil when external
-	// readOnly is set by OpenReader: there is no committer and no monitor.
-	readOnly bool
-	lock     *os.File
-	nc       *nats.Conn
-	js       jetstream.JetStream
+	node *embedded.Server // nil when external
+	lock *os.File
 
 	raw, events, alerts, dead, checkpoints, tasks jetstream.Stream
 
-	seals      sync.Map // seals by stream
-	foreigners foreigners
+	guard    atomic.Pointer[func() Watermarks]
+	usage    atomic.Pointer[Usage]
+	floor    atomic.Uint64             // RAW was pruned up to here
+	prunedTo map[string]*atomic.Uint64 // the streams were pruned up to here for lack of space
 
-	guard atomic.Pointer[func() Watermarks]
-	usage atomic.Pointer[Usage]
-	floor atomic.Uint64             // RAW was pruned up to here
-	early map[string]*atomic.Uint64 // the streams were pruned up to here for lack of space
-
-	codec     *codec
+	codec     *frame.Codec
 	committer *committer
-	handover  *handover
-	fence     fence
-	down      atomic.Pointer[outage] // why webhooks are refused now; nil: they are taken
-	gate      atomic.Pointer[gate]   // shut while down is set
-	passed    atomic.Uint64          // of PassedOver
-	broken    atomic.Pointer[outage] // a failed fsync: nothing is taken until callwatch is started again
 
-	closed context.Context
-	close  context.CancelFunc
-	stuck  chan struct{} // a reader asks for a restart of the embedded server
-	idle   chan struct{} // closed when the monitor has ended
+	// early takes webhooks while the streams are opened; nil: they are open. switching is
+	// held while the committer writes, and where early ends.
+	early      atomic.Pointer[early.File]
+	earlyFlaws []Flaw
+	switching  sync.Mutex
+	opened     atomic.Bool
+	moving     sync.WaitGroup
+	handover   *handover
+	fence      fence
+	down       atomic.Pointer[outage] // why webhooks are refused now; nil: they are taken
+	gate       atomic.Pointer[gate]   // shut while down is set
+	passed     atomic.Uint64          // of PassedOver
+	broken     atomic.Pointer[outage] // a failed fsync: nothing is taken until callwatch is started again
+
+	idle chan struct{} // closed when the monitor has ended
 	// damaged takes the streams in which checkOlder found damage; checked is closed when
 	// it has ended.
-	damaged chan damaged
+	damaged chan embedded.Damaged
 	room    chan chan struct{} // a writer found the store full: room is to be made
 	prunes  chan pruneRequest
 	checked chan struct{}
@@ -105,19 +136,12 @@ type Store struct {
 // Open starts the embedded server, or connects to the external one, creates the
 // streams that are missing and checks the format of those that are there.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	s, err := newStore(cfg)
+	s, err := Begin(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.open(ctx); err != nil {
-		s.release()
-		return nil, err
-	}
-	s.committer = newCommitter(s)
-	go s.committer.run()
-	go s.monitor()
-	if s.node != nil {
-		go s.checkOlder()
+	if err := s.OpenStreams(ctx); err != nil {
+		return nil, errors.Join(err, s.Close(ctx))
 	}
 	return s, nil
 }
@@ -127,13 +151,12 @@ func newStore(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, log: cfg.Log, handover: newHandover(), stuck: make(chan struct{}, 1), idle: make(chan struct{}), damaged: make(chan damaged), room: make(chan chan struct{}), prunes: make(chan pruneRequest), checked: make(chan struct{})}
-	s.early = map[string]*atomic.Uint64{rawStream: {}, eventStream: {}}
-	if s.codec, err = newCodec(); err != nil {
+	s := &Store{conn: jet.NewConn(cfg.Log, wellFormed), cfg: cfg, handover: newHandover(), idle: make(chan struct{}), damaged: make(chan embedded.Damaged), room: make(chan chan struct{}), prunes: make(chan pruneRequest), checked: make(chan struct{})}
+	s.prunedTo = map[string]*atomic.Uint64{names.RawStream: {}, names.EventStream: {}}
+	if s.codec, err = frame.NewCodec(); err != nil {
 		return nil, err
 	}
 	s.gate.Store(newGate())
-	s.closed, s.close = context.WithCancel(context.Background())
 	return s, nil
 }
 
@@ -171,25 +194,28 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err := s.fillSequences(ctx); err != nil {
 		return err
 	}
-	if err := keepDescriptions(s.cfg.Dir); err != nil {
-		return err
+	return blocks.KeepDescriptions(s.cfg.Dir)
+}
+
+// makeAndLock makes the data directory and keeps other processes out of it.
+func makeAndLock(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	return s.salvage(ctx)
+	return disk.Lock(dir)
 }
 
 func (s *Store) startEmbedded() (err error) {
-	if err := os.MkdirAll(s.cfg.Dir, 0o700); err != nil {
-		return fmt.Errorf("data directory: %w", err)
-	}
-	if s.lock, err = lockDir(s.cfg.Dir); err != nil {
+	if s.node, err = embedded.Start(s.cfg.node(), s.writeFailed); err != nil {
 		return err
 	}
-	if s.node, err = startNode(s.cfg, s.writeFailed); err != nil {
-		return err
+	s.conn.Embedded = true
+	for _, f := range s.earlyFlaws {
+		s.node.AddFlaw(f)
 	}
-	s.floor.Store(s.node.marks[floorKey+rawStream])
-	for name, seq := range s.early {
-		seq.Store(s.node.marks[earlyKey+name])
+	s.floor.Store(s.node.Marks[floorKey+names.RawStream])
+	for name, seq := range s.prunedTo {
+		seq.Store(s.node.Marks[earlyKey+name])
 	}
 	return nil
 }
@@ -197,16 +223,21 @@ func (s *Store) startEmbedded() (err error) {
 // Close stores the webhooks already accepted, then stops; it waits for them
 // until ctx ends. Methods called later answer ErrUnavailable.
 func (s *Store) Close(ctx context.Context) error {
-	if s.readOnly {
+	if s.conn.ReadOnly {
 		s.release()
 		return nil
 	}
 	err := s.committer.drain(ctx)
-	s.close()
+	s.conn.Cancel()
+	if !s.opened.Load() {
+		s.release()
+		return err
+	}
+	s.moving.Wait()
 	<-s.idle
 	if s.node != nil {
 		<-s.checked
-		_, markErr := s.node.writeMarks(nil, s.noted())
+		_, markErr := s.node.WriteMarks(nil, s.noted())
 		err = errors.Join(err, markErr)
 	}
 	s.release()
@@ -214,12 +245,15 @@ func (s *Store) Close(ctx context.Context) error {
 }
 
 func (s *Store) release() {
-	s.close()
-	if s.nc != nil {
-		s.nc.Close()
+	s.conn.Cancel()
+	if f := s.early.Load(); f != nil {
+		_ = f.Close() // its entries are on the disk
+	}
+	if s.conn.NC != nil {
+		s.conn.NC.Close()
 	}
 	if s.node != nil {
-		s.node.stop()
+		s.node.Stop()
 	}
 	if s.lock != nil {
 		_ = s.lock.Close() // releases the lock
@@ -237,7 +271,8 @@ func (c Config) complete() (Config, error) {
 	if c.Durability == "" {
 		c.Durability = Fsync
 	}
-	if err := c.checkListener(); err != nil {
+	listener := c.listener()
+	if err := listener.Check(); err != nil {
 		return c, err
 	}
 	switch {
@@ -251,6 +286,14 @@ func (c Config) complete() (Config, error) {
 		return c, fmt.Errorf("%d replicas need an external NATS cluster; the embedded server keeps one", c.Replicas)
 	}
 	return c, nil
+}
+
+func (c *Config) listener() embedded.Listener {
+	return embedded.Listener{Address: c.Listen, User: c.ListenUser, Password: c.ListenPassword}
+}
+
+func (c *Config) node() embedded.Config {
+	return embedded.Config{Dir: c.Dir, SyncAlways: c.Durability == Fsync, MaxStore: c.MaxStore, Listener: c.listener(), Log: c.Log}
 }
 
 // durability is what is promised, as far as it can be known.

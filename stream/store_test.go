@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"callwatch/stream/embedded"
 )
 
 // open starts an embedded store that is closed with the test.
@@ -218,17 +220,17 @@ func (h *hurried) Healthz(o *server.HealthzOptions) *server.HealthStatus {
 // A busy processor is no reason to refuse webhooks; a server that ended is.
 func TestHealthOnABusyMachine(t *testing.T) {
 	s := open(t, Config{})
-	srv := s.node.running.Load()
-	if err := healthOf(&hurried{srv, 5}); err != nil {
+	srv := s.node.Running.Load()
+	if err := embedded.HealthOf(&hurried{srv, 5}); err != nil {
 		t.Errorf("on a busy machine: %v", err)
 	}
-	if err := healthOf(&hurried{srv, 1000}); err == nil {
+	if err := embedded.HealthOf(&hurried{srv, 1000}); err == nil {
 		t.Error("a server that is never ready is well")
 	}
 	if err := srv.DisableJetStream(); err != nil {
 		t.Fatal(err)
 	}
-	if err := healthOf(&hurried{srv, 5}); err == nil {
+	if err := embedded.HealthOf(&hurried{srv, 5}); err == nil {
 		t.Error("a server without JetStream is well")
 	}
 }
@@ -236,7 +238,7 @@ func TestHealthOnABusyMachine(t *testing.T) {
 func TestDurabilityReachesTheServer(t *testing.T) {
 	for durability, syncAlways := range map[Durability]bool{"": true, Fsync: true, OS: false} {
 		s := open(t, Config{Durability: durability})
-		if got := s.node.running.Load().JetStreamConfig().SyncAlways; got != syncAlways {
+		if got := s.node.Running.Load().JetStreamConfig().SyncAlways; got != syncAlways {
 			t.Errorf("%q: sync always %v", durability, got)
 		}
 	}

@@ -9,6 +9,9 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 // TASKS is a log: the last message of a subject is what is to be done under a
@@ -17,8 +20,6 @@ import (
 // server's own message schedules would wake us as well, but a kill -9 loses those
 // that took the place of an earlier one.
 const (
-	taskPrefix  = "callwatch.task."
-	headerDue   = "callwatch-due"
 	tasksAtOnce = 256
 )
 
@@ -31,7 +32,7 @@ type Task struct {
 }
 
 func (t *Task) subject() (string, error) {
-	subject := taskPrefix + token(t.Topic) + "." + token(t.Key)
+	subject := names.TaskPrefix + names.Token(t.Topic) + "." + names.Token(t.Key)
 	if len(subject) > maxKey {
 		return "", fmt.Errorf("task %.40q: %w: key of %d bytes", t.Key, ErrTooLarge, len(t.Key))
 	}
@@ -54,10 +55,10 @@ func (s *Store) Later(ctx context.Context, t Task) (stored bool, err error) {
 	switch m, err := s.tasks.GetLastMsgForSubject(ctx, subject); {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 	case err != nil:
-		return false, fmt.Errorf("task %s: %w", t.Key, readError(ctx, err))
-	case s.foreign(taskStream, subject, m.Header, m.Sequence) != nil:
+		return false, fmt.Errorf("task %s: %w", t.Key, jet.ReadError(ctx, err))
+	case s.conn.Check(names.TaskStream, subject, m.Header, m.Sequence) != nil:
 		last = m.Sequence
-	case m.Header.Get(headerDue) != "":
+	case m.Header.Get(jet.HeaderDue) != "":
 		return false, nil
 	default:
 		last = m.Sequence
@@ -95,10 +96,10 @@ func (s *Store) putTask(ctx context.Context, t Task, opts ...jetstream.PublishOp
 	}
 	header := nats.Header{}
 	if !t.At.IsZero() {
-		header[headerDue] = []string{t.At.UTC().Format(time.RFC3339Nano)}
+		header[jet.HeaderDue] = []string{t.At.UTC().Format(time.RFC3339Nano)}
 	}
-	if _, err := s.js.PublishMsg(ctx, s.sealed(taskStream, &nats.Msg{Subject: subject, Data: t.Data, Header: header}), opts...); err != nil {
-		return fmt.Errorf("store task %s: %w", t.Key, classify(err))
+	if _, err := s.conn.JS.PublishMsg(ctx, s.conn.Sealed(names.TaskStream, &nats.Msg{Subject: subject, Data: t.Data, Header: header}), opts...); err != nil {
+		return fmt.Errorf("store task %s: %w", t.Key, jet.Classify(err))
 	}
 	return nil
 }
@@ -112,8 +113,8 @@ func (s *Store) Tasks(ctx context.Context, topic string, fn func(Task)) error {
 		}
 		return nil
 	})
-	c.toEnd = true
-	if err := c.run(ctx); err != nil {
+	c.ToEnd = true
+	if err := c.Run(ctx); err != nil {
 		return fmt.Errorf("read the tasks of %s: %w", topic, err)
 	}
 	for _, t := range open {
@@ -122,16 +123,16 @@ func (s *Store) Tasks(ctx context.Context, topic string, fn func(Task)) error {
 	return nil
 }
 
-func (s *Store) taskCursor(topic string, fn func(Due) error) cursor {
-	c := cursor{store: s, stream: taskStream, subjects: []string{taskPrefix + token(topic) + ".>"}, batch: tasksAtOnce}
-	c.deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
-		_, key, _ := strings.Cut(strings.TrimPrefix(m.Subject(), taskPrefix), ".")
-		key, _ = untoken(key)
+func (s *Store) taskCursor(topic string, fn func(Due) error) jet.Cursor {
+	c := jet.Cursor{Conn: s.conn, Stream: names.TaskStream, Subjects: []string{names.TaskPrefix + names.Token(topic) + ".>"}, Batch: tasksAtOnce}
+	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+		_, key, _ := strings.Cut(strings.TrimPrefix(m.Subject(), names.TaskPrefix), ".")
+		key, _ = names.Untoken(key)
 		d := Due{Task: Task{Topic: topic, Key: key, Data: m.Data()}, seq: meta.Sequence.Stream}
-		if due := m.Headers().Get(headerDue); due != "" {
+		if due := m.Headers().Get(jet.HeaderDue); due != "" {
 			at, err := time.Parse(time.RFC3339Nano, due)
 			if err != nil {
-				s.skip(taskStream, m.Subject(), meta.Sequence.Stream, errors.New("its time cannot be read"))
+				s.conn.Skip(names.TaskStream, m.Subject(), meta.Sequence.Stream, errors.New("its time cannot be read"))
 				return nil
 			}
 			d.At = at

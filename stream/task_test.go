@@ -56,6 +56,7 @@ func stored(t testing.TB, s *Store, topic string) map[string]string {
 }
 
 func TestTaskComesWhenItIsDue(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	begun := time.Now()
 	later(t, s, "acme", "k 1/é", "one", 900*time.Millisecond)
@@ -87,6 +88,7 @@ func TestTaskComesWhenItIsDue(t *testing.T) {
 
 // A task that is not finished comes again; one that is does not.
 func TestTaskComesUntilItIsFinished(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	later(t, s, "acme", "a", "1", 0)
 	first := dueTasks(t, s, "acme", 1)[0]
@@ -185,6 +187,7 @@ func TestTaskChild(t *testing.T) {
 }
 
 func TestKillLosesNoTask(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	stored := map[string]int{} // the latest of each key
 	for run := range 4 {

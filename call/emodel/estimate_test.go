@@ -182,7 +182,7 @@ func TestIntervalsJoin(t *testing.T) {
 		return Input{PacketsReceived: &received, PacketsLost: &lost, JitterMs: &jitter, RTTMs: new(60.0), Codec: "PCMU"}
 	}
 	ins := []Input{
-		iv(250, 0, 5),  // stands alone
+		iv(250, 0, 5),  // alone
 		iv(50, 0, 10),  // joined ...
 		{},             // tells nothing
 		iv(40, 10, 30), // ... to N = 100
@@ -205,7 +205,7 @@ func TestIntervalsJoin(t *testing.T) {
 	}
 }
 
-// An interval that stands alone is rated as Estimate rates it, whatever codec the
+// An interval that is alone is rated as Estimate rates it, whatever codec the
 // one before had.
 func TestIntervalsOfSeveralCodecs(t *testing.T) {
 	table, err := NewTable(map[string]Codec{"own": {Ie: 7, Bpl: 12, PtimeMs: 30, LookaheadMs: 3}})

@@ -32,13 +32,14 @@ func (a *app) api() *api.API {
 			a.judge.Look(func(g *engine.Engine) { health = g.Healths() })
 			return health
 		},
+		Keys: func(rule string) (keys []rules.KeyHealth) {
+			a.judge.Look(func(g *engine.Engine) { keys = g.KeyHealths(rule) })
+			return keys
+		},
 		Progress: func() (p backend.Progress) {
 			a.judge.Look(func(g *engine.Engine) { p = backend.Progress{Sequence: g.Seq(), Calls: g.Calls()} })
 			return p
 		},
-	}
-	for _, token := range a.cfg.AdminToken.List() {
-		shown.Tokens = append(shown.Tokens, api.DigestOf(token))
 	}
 	return shown
 }

@@ -305,6 +305,8 @@ func TestAPIKeepsItsDocument(t *testing.T) {
 		}
 	}
 	c.ask("POST", "/incidents/"+id+"/unack", `{"by":"ada"}`, 200)
+	c.ask("POST", "/incidents/"+id+"/assign", `{"by":"ada","to":"grace"}`, 200)
+	c.ask("POST", "/incidents/"+id+"/note", `{"by":"ada","text":"the carrier looks at it"}`, 200)
 	c.ask("POST", "/incidents/"+rest.Incidents[0].ID+"/resolve", `{"by":"ada"}`, 200)
 
 	res, answer = c.ask("POST", "/silences", `{"incident":"`+id+`","for":"1h","by":"ada"}`, 201)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers"
 	"callwatch/normalizer"
@@ -65,7 +66,24 @@ func runs(t *testing.T, a *app) (*app, string) {
 			t.Error(err)
 		}
 	})
-	return a, "http://" + a.server.Addr().String()
+	base := "http://" + a.server.Addr().String()
+	eventually(t, "callwatch is ready", func() bool {
+		res, err := http.Get(base + "/readyz")
+		if err != nil {
+			return false
+		}
+		return res.Body.Close() == nil && res.StatusCode == http.StatusOK
+	})
+	return a, base
+}
+
+// answersAll waits until the HTTP side takes more than webhooks.
+func answersAll(t *testing.T, a *app) {
+	t.Helper()
+	eventually(t, "callwatch has started", func() bool {
+		res, err := http.Get("http://" + a.server.Addr().String() + "/metrics")
+		return err == nil && res.Body.Close() == nil && res.StatusCode != http.StatusServiceUnavailable
+	})
 }
 
 // failedCall sends the webhook of a call that failed and returns the id of the
@@ -190,24 +208,24 @@ func TestMarksFromTheCommandLine(t *testing.T) {
 			code int
 			says string
 		}{
-			"unknown incident":      {[]string{"incidents", "ack", "inc_none"}, exitProblems, "no such incident"},
-			"unknown silence":       {[]string{"silence", "expire", "sil_none"}, exitProblems, "no such silence"},
-			"silence of gibberish":  {[]string{"silence", "add", "rul == 1", "--for", "1h"}, exitProblems, "did you mean rule?"},
-			"neither for nor until": {[]string{"silence", "add", `rule == "a"`}, exitUsage, "--for or --until"},
+			"unknown incident":      {[]string{"incidents", "ack", "inc_none"}, cli.ExitProblems, "no such incident"},
+			"unknown silence":       {[]string{"silence", "expire", "sil_none"}, cli.ExitProblems, "no such silence"},
+			"silence of gibberish":  {[]string{"silence", "add", "rul == 1", "--for", "1h"}, cli.ExitProblems, "did you mean rule?"},
+			"neither for nor until": {[]string{"silence", "add", `rule == "a"`}, cli.ExitUsage, "--for or --until"},
 		} {
 			if code, _, errs := typed(t, base, c.args...); code != c.code || !strings.Contains(errs, c.says) {
 				t.Errorf("%s: exit %d, want %d with %q:\n%s", name, code, c.code, c.says, errs)
 			}
 		}
 		var out2, errs bytes.Buffer
-		if code := run(t.Context(), []string{"incidents", "ls", "--url", base}, []string{"CALLWATCH_ADMIN_TOKEN=wrong"}, nil, &out2, &errs); code != exitUsage {
+		if code := run(t.Context(), []string{"incidents", "ls", "--url", base}, []string{"CALLWATCH_ADMIN_TOKEN=wrong"}, nil, &out2, &errs); code != cli.ExitUsage {
 			t.Errorf("with a wrong token: exit %d\n%s", code, &errs)
 		}
 	})
 }
 
-// An incident that somebody resolves is resolved, says by whom, and is not resolved
-// another time; the next match opens another one.
+// An incident is assigned, noted and resolved, says by whom, and is not resolved another
+// time; the next match opens another one.
 func TestIncidentsResolvedByHand(t *testing.T) {
 	t.Parallel()
 	path := writeRules(t, "rules:\n  - name: call-failures\n    when: status == \"failed\"\n    by: [provider]\n")
@@ -215,17 +233,40 @@ func TestIncidentsResolvedByHand(t *testing.T) {
 	failedCall(t, base, butterToken, "call_1")
 	eventually(t, "the incident is open", func() bool { return len(listed(t, base)) == 1 })
 	id := listed(t, base)[0].ID
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"assign", id}, 0, id + " is firing"},
+		{[]string{"assign", id, "--to", "cleo", "--by", "bob"}, 0, id + " is firing"},
+		{[]string{"note", id, "the", "carrier", "knows", "--by", "bob"}, 0, id + " is firing"},
+		{[]string{"show", id}, 0, "cleo"},
+		{[]string{"show", id}, 0, "the carrier knows"},
+		{[]string{"ls"}, 0, "cleo"},
+		{[]string{"assign", id, "--nobody", "--by", "bob"}, 0, id + " is firing"},
+		{[]string{"assign", id, "--to", "cleo", "--nobody"}, cli.ExitUsage, "nobody"},
+		{[]string{"assign", id, "--to", "two\nlines"}, cli.ExitProblems, "to must be a name"},
+		{[]string{"assign", "inc_none"}, cli.ExitProblems, "no such incident"},
+		{[]string{"note", id}, cli.ExitUsage, "2 arg"},
+		{[]string{"note", id, strings.Repeat("x", 501)}, cli.ExitProblems, "at most 500 bytes"},
+		{[]string{"note", "inc_none", "x"}, cli.ExitProblems, "no such incident"},
+	} {
+		if code, out, errs := typed(t, base, append([]string{"incidents"}, c.args...)...); code != c.code || !strings.Contains(out+errs, c.says) {
+			t.Errorf("%v: exit %d, want %d with %q\n%s%s", c.args, code, c.code, c.says, out, errs)
+		}
+	}
 	if code, out, errs := typed(t, base, "incidents", "resolve", id, "--by", "bob"); code != 0 || !strings.Contains(out, id+" is resolved") {
 		t.Fatalf("resolve: exit %d\n%s%s", code, out, errs)
 	}
-	if code, _, errs := typed(t, base, "incidents", "resolve", id); code != exitProblems || !strings.Contains(errs, "resolved already") {
+	if code, _, errs := typed(t, base, "incidents", "resolve", id); code != cli.ExitProblems || !strings.Contains(errs, "resolved already") {
 		t.Errorf("resolved twice: exit %d\n%s", code, errs)
 	}
 	in := listed(t, base)[0]
 	if in.State != rules.Resolved || in.ResolvedBy == nil || in.ResolvedBy.By != "bob" {
 		t.Errorf("%s, resolved by %+v", in.State, in.ResolvedBy)
 	}
-	if got, want := a.steps(t, &in), "opened, resolved by hand, by bob"; got != want {
+	if got, want := a.steps(t, &in), "opened, assigned to ada, by ada, assigned to cleo, by bob, noted by bob, assigned to nobody, by bob, resolved by hand, by bob"; got != want {
 		t.Errorf("steps %q, want %q", got, want)
 	}
 	if code, out, _ := typed(t, base, "incidents", "show", id); code != 0 || !strings.Contains(out, "by bob") {
@@ -272,7 +313,7 @@ func TestRulesFollowTheirFile(t *testing.T) {
 	}
 	eventually(t, "the mistake is noticed", func() bool { return a.rulesFile().Refused() })
 	code, out, errs := typed(t, base, "rules", "reload")
-	if code != exitProblems || !strings.Contains(errs, "did you mean mos?") {
+	if code != cli.ExitProblems || !strings.Contains(errs, "did you mean mos?") {
 		t.Errorf("rules reload: exit %d\n%s%s", code, out, errs)
 	}
 	if ready := a.ready(t.Context()); !ready.Ready() || !hasCheck(ready, "rules-file", "the rules file has 1 error; the rules in force stay") {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"callwatch/normalizer/registry"
-	"callwatch/stream"
+	"callwatch/stream/frame"
 )
 
 // What the disk has lost of stored webhooks is found without anybody reading it,
@@ -20,7 +20,7 @@ func TestAuditFindsDamage(t *testing.T) {
 	p := &process{t: t, base: "http://" + a.server.Addr().String()}
 	var frames uint64
 	for _, id := range []string{"1000", "1001", "1002"} {
-		at, err := stream.ParsePosition(put(t, a.store, birdCall(id, 4.1)))
+		at, err := frame.ParsePosition(put(t, a.store, birdCall(id, 4.1)))
 		if err != nil {
 			t.Fatal(err)
 		}

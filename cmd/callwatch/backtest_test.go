@@ -17,9 +17,13 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 
 	"callwatch"
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/cmd/callwatch/internal/config"
+	"callwatch/cmd/callwatch/internal/pastevents"
+	"callwatch/cmd/callwatch/internal/rulescmd"
 	"callwatch/normalizer"
 	"callwatch/normalizer/providertest"
 	"callwatch/normalizer/registry"
@@ -58,14 +62,17 @@ func TestBacktestEqualsServe(t *testing.T) {
 	cfg.Slack = config.Slack{Token: "xoxb-test", Channel: "#voice", APIURL: slackURL, Rate: 200}
 	serveUntilResolved(t, cfg, traffic(t, secrets, 80))
 
-	src := &source{flags: &sourceFlags{}, cfg: &cfg, log: testLogger(t)}
-	plan, err := planBacktest(&cfg, "", "")
+	src, err := pastevents.New(&cobra.Command{}, &pastevents.Flags{}, &cfg, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := rulescmd.PlanBacktest(&cfg, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var made []rules.Transition
-	test := backtest.New(plan.set, plan.options)
-	err = src.each(t.Context(), func(m eventlog.Moment) error {
+	test := backtest.New(plan.Set, plan.Options)
+	err = src.Each(t.Context(), func(m eventlog.Moment) error {
 		if m.Event == nil {
 			made = append(made, test.Tick(m.At)...)
 		} else {
@@ -250,18 +257,18 @@ func TestBacktestOutput(t *testing.T) {
 		"compared.ndjson": {"--baseline", "testdata/backtest/baseline.yaml", "-o", "ndjson"},
 	} {
 		stdout, stderr, code := callwatchSays(t, nil, slices.Concat(with, more)...)
-		if code != exitFine || stderr != "" {
+		if code != cli.ExitFine || stderr != "" {
 			t.Errorf("%s: exit %d: %s", name, code, stderr)
 		}
 		golden(t, name, stdout)
 	}
 	stdout, stderr, code := callwatchSays(t, nil, "backtest", "--events", eventsFile, "--rules", "testdata/backtest/held.yaml")
-	if code != exitFine || stderr != "" {
+	if code != cli.ExitFine || stderr != "" {
 		t.Errorf("held back: exit %d: %s", code, stderr)
 	}
 	golden(t, "held.txt", stdout)
 	stdout, stderr, code = callwatchSays(t, nil, "rules", "suggest", "mos", "--by", "provider", "--events", eventsFile)
-	if code != exitFine || stderr != "" {
+	if code != cli.ExitFine || stderr != "" {
 		t.Errorf("suggest: exit %d: %s", code, stderr)
 	}
 	golden(t, "suggest.txt", stdout)
@@ -295,7 +302,7 @@ func TestBacktestSources(t *testing.T) {
 		"shuffled": strings.Join(shuffled, "\n"),
 	} {
 		got, stderr, code := callwatchSays(t, strings.NewReader(in), with...)
-		if code != exitFine || got != want {
+		if code != cli.ExitFine || got != want {
 			t.Errorf("%s: exit %d %s\n%s", name, code, stderr, gocmp.Diff(want, got))
 		}
 	}
@@ -312,7 +319,7 @@ func TestBacktestSources(t *testing.T) {
 		"line 1: no event: json: cannot unmarshal": `{"kind":"ended","provider":"x","callId":"y","mos":"good"}`,
 	} {
 		stdout, stderr, code := callwatchSays(t, strings.NewReader(in), with...)
-		if code != exitProblems || !strings.Contains(stderr, name) || stdout != "" {
+		if code != cli.ExitProblems || !strings.Contains(stderr, name) || stdout != "" {
 			t.Errorf("%s: exit %d, says %q and prints %q", name, code, stderr, stdout)
 		}
 	}
@@ -343,7 +350,7 @@ func TestBacktestPayloads(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &report); err != nil {
 		t.Fatal(err)
 	}
-	if code != exitFine || report.Events != 2 || report.Calls != 2 || report.Rules[0].Matched != 1 {
+	if code != cli.ExitFine || report.Events != 2 || report.Calls != 2 || report.Rules[0].Matched != 1 {
 		t.Errorf("exit %d: %+v", code, report)
 	}
 	for _, part := range []string{"bird/broken", "nobody"} {
@@ -355,7 +362,7 @@ func TestBacktestPayloads(t *testing.T) {
 		t.Errorf("a hidden file was read: %s", stderr)
 	}
 	alone, _, code := callwatchSays(t, nil, append(with, "--payloads", filepath.Join(dir, "bird/sub"), "--provider", "bird")...)
-	if code != exitFine || !strings.Contains(alone, `"events": 1,`) {
+	if code != cli.ExitFine || !strings.Contains(alone, `"events": 1,`) {
 		t.Errorf("exit %d: %s", code, alone)
 	}
 }
@@ -372,12 +379,15 @@ func BenchmarkBacktest(b *testing.B) {
 	cfg.DataDir = filepath.Join(b.TempDir(), "data")
 	storeEvents(b, cfg, events)
 	set, _ := rules.Load("rules.yaml", callwatch.Rules)
-	for name, flags := range map[string]sourceFlags{"file": {events: file}, "store": {}} {
+	for name, flags := range map[string]pastevents.Flags{"file": {Events: file}, "store": {}} {
 		b.Run(name, func(b *testing.B) {
 			total := 0
 			for b.Loop() {
-				src := &source{flags: &flags, cfg: &cfg, log: slog.New(slog.DiscardHandler)}
-				report, err := (&backtestPlan{set: set}).run(b.Context(), src)
+				src, err := pastevents.New(&cobra.Command{}, &flags, &cfg, time.Now())
+				if err != nil {
+					b.Fatal(err)
+				}
+				report, err := (&rulescmd.Plan{Set: set}).Run(b.Context(), src)
 				if err != nil {
 					b.Fatal(err)
 				}

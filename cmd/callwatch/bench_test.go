@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/cmd/callwatch/internal/simulatecmd"
 	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 )
@@ -18,7 +19,7 @@ import (
 func BenchmarkWebhookToStored(b *testing.B) {
 	for _, senders := range []int{1, 64, 256} {
 		b.Run(fmt.Sprintf("senders=%d", senders), func(b *testing.B) {
-			secrets, err := madeUpSecrets(registry.Simulators())
+			secrets, err := simulatecmd.RandomSecrets(registry.Simulators())
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -7,13 +7,15 @@ import (
 	"net/url"
 	"strings"
 
-	"callwatch/pipeline/maintenance"
-
 	"github.com/spf13/cobra"
+
+	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/cli"
+	"callwatch/pipeline/maintenance"
 )
 
-func callEraseCommand(s *settings) *cobra.Command {
-	var number string
+func callEraseCommand(s *cli.Settings) *cobra.Command {
+	var number, account string
 	var yes, dry bool
 	c := &cobra.Command{
 		Use: "erase PROVIDER CALL | --number NUMBER", Short: "Erase what is stored about a call, or about all calls of a number", Args: cobra.MaximumNArgs(2),
@@ -24,30 +26,32 @@ func callEraseCommand(s *settings) *cobra.Command {
 		Example: "  callwatch calls erase PROVIDER leg-4001\n  callwatch calls erase --number '+49 151 12345678'\n  callwatch calls erase --number +4915112345678 --yes",
 	}
 	c.Flags().StringVar(&number, "number", "", "erase all calls of this number, given with its country code")
+	c.Flags().StringVar(&account, "account", "", cli.AccountHelp)
 	c.Flags().BoolVar(&yes, "yes", false, "erase the calls of the number instead of listing them")
 	c.Flags().BoolVar(&dry, "dry-run", false, "say what would be erased")
 	request := func(args []string) (url.Values, error) {
 		if dry && yes {
-			return nil, usage(errors.New("--dry-run and --yes exclude each other"))
+			return nil, cli.Usage(errors.New("--dry-run and --yes exclude each other"))
 		}
 		params := url.Values{}
 		switch {
-		case number != "" && len(args) == 0:
+		case number != "" && len(args) == 0 && account == "":
 			params.Set("number", number)
 			dry = !yes
 		case number == "" && len(args) == 2:
 			params.Set("provider", args[0])
 			params.Set("call", args[1])
+			params.Set("account", account)
 		default:
-			return nil, usage(errors.New("give PROVIDER and CALL, or --number"))
+			return nil, cli.Usage(errors.New("give PROVIDER and CALL, or --number"))
 		}
 		if dry {
 			params.Set("dry-run", "true")
 		}
 		return params, nil
 	}
-	return onDesk(c, s, "erase", request, func(w io.Writer, o output, done *maintenance.Erased) error {
-		return printOne(w, o, *done, func(w io.Writer) error {
+	return onDesk(c, s, "erase", request, func(w io.Writer, o cli.Output, done *maintenance.Erased) error {
+		return cli.PrintOne(w, o, *done, func(w io.Writer) error {
 			erasedText(w, done)
 			return nil
 		})
@@ -55,38 +59,38 @@ func callEraseCommand(s *settings) *cobra.Command {
 }
 
 func erasedText(w io.Writer, e *maintenance.Erased) {
-	of := printableText(e.Number)
+	of := cli.PrintableText(e.Number)
 	if e.Number == "" {
-		of = printableText(e.CallID) + " of " + printableText(e.Provider)
+		of = cli.PrintableText(e.CallID) + " of " + cli.PrintableText(call.Source(e.Provider, e.Account))
 	}
 	switch {
 	case e.None():
 		fmt.Fprintf(w, "nothing is stored about %s\n", of)
 	case e.DryRun:
-		fmt.Fprintf(w, "would erase of %s: %s, %s\n", of, plural(e.Bodies, "raw record"), plural(e.Events, "event"))
+		fmt.Fprintf(w, "would erase of %s: %s, %s\n", of, cli.Plural(e.Bodies, "raw record"), cli.Plural(e.Events, "event"))
 	default:
 		fmt.Fprintf(w, "erased of %s: %s\n", of, strings.Join(erasedParts(e), ", "))
 	}
 	if e.Number != "" {
 		for _, k := range e.Calls {
-			fmt.Fprintf(w, "call: %s %s\n", printableText(k.Provider), printableText(k.CallID))
+			fmt.Fprintf(w, "call: %s %s\n", cli.PrintableText(k.Source()), cli.PrintableText(k.CallID))
 		}
 		if e.DryRun && !e.None() {
 			fmt.Fprintln(w, "nothing was erased: add --yes")
 		}
 	}
 	for _, line := range e.Remains {
-		fmt.Fprintln(w, "remains: "+printableText(line))
+		fmt.Fprintln(w, "remains: "+cli.PrintableText(line))
 	}
 }
 
 func erasedParts(e *maintenance.Erased) []string {
-	parts := []string{plural(e.Bodies, "raw record"), plural(e.Events, "event"), plural(e.DeadLetters, "dead letter")}
+	parts := []string{cli.Plural(e.Bodies, "raw record"), cli.Plural(e.Events, "event"), cli.Plural(e.DeadLetters, "dead letter")}
 	if e.Fetches > 0 {
-		parts = append(parts, plural(e.Fetches, "pending request"))
+		parts = append(parts, cli.Plural(e.Fetches, "pending request"))
 	}
 	if e.Transitions > 0 {
-		parts = append(parts, "the evidence in "+plural(e.Transitions, "change")+" of incidents")
+		parts = append(parts, "the evidence in "+cli.Plural(e.Transitions, "change")+" of incidents")
 	}
 	if e.State {
 		parts = append(parts, "the state of the rules")

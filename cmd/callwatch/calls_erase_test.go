@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/backend"
 	"callwatch/normalizer"
@@ -24,7 +25,7 @@ import (
 	"callwatch/stream"
 )
 
-// onDisk says in which files below dir a text stands.
+// onDisk says in which files below dir a text is.
 func onDisk(t *testing.T, dir, text string) (files []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -117,7 +118,7 @@ func TestEraseCall(t *testing.T) {
 					t.Errorf("call %s: %+v", id, page)
 				}
 			}
-			if _, stderr, code := says(t, env, nil, "calls", "show", "bird", "leg-1003"); code != exitProblems || !strings.Contains(stderr, "no call") {
+			if _, stderr, code := says(t, env, nil, "calls", "show", "bird", "leg-1003"); code != cli.ExitProblems || !strings.Contains(stderr, "no call") {
 				t.Errorf("the erased call: exit %d, %s", code, stderr)
 			}
 		})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/handlers"
 	"callwatch/handlers/api"
 	"callwatch/handlers/backend"
@@ -66,7 +67,7 @@ func asRefusal(err error) error {
 
 // listCalls is a page of calls.
 func (a *app) listCalls(ctx context.Context, params url.Values) (any, error) {
-	q := backend.CallQuery{Search: params.Get("q"), Filter: params.Get("filter"), Severity: rules.Severity(params.Get("severity")), Cursor: params.Get("cursor")}
+	q := backend.CallQuery{Search: params.Get("q"), Filter: params.Get("filter"), Severity: rules.Severity(params.Get("severity")), Account: params.Get("account"), Cursor: params.Get("cursor")}
 	q.Sort, q.Desc = strings.CutPrefix(params.Get("sort"), "-")
 	q.Limit, _ = strconv.Atoi(params.Get("limit"))
 	var err error
@@ -75,20 +76,34 @@ func (a *app) listCalls(ctx context.Context, params url.Values) (any, error) {
 	}
 	result, err := a.withModel(ctx, func(m *backend.ReadModel) (any, error) {
 		page, err := m.Calls(ctx, q)
-		return api.CallList{Calls: page.Calls, Next: page.Next, Scanned: page.Scanned, Incomplete: page.Incomplete}, err
+		return api.CallListOf(page), err
 	})
 	return result, asRefusal(err)
 }
 
 // figures are figures of calls.
 func (a *app) figures(ctx context.Context, params url.Values) (any, error) {
-	q := backend.StatsQuery{Provider: params.Get("provider"), Filter: params.Get("filter"), By: params.Get("by"), Compare: params.Get("compare") == "true"}
+	q := backend.StatsQuery{Provider: params.Get("provider"), Account: params.Get("account"), Filter: params.Get("filter"), By: params.Get("by"), Compare: params.Get("compare") == "true"}
 	var err error
 	if q.Since, q.Until, err = spanOf(params); err != nil {
 		return nil, &handlers.Refusal{Err: err}
 	}
 	result, err := a.withModel(ctx, func(m *backend.ReadModel) (any, error) { return m.Stats(ctx, q) })
 	return result, asRefusal(err)
+}
+
+// suggest describes a field of the stored calls for a command.
+func (a *app) suggest(ctx context.Context, params url.Values, progress func(done, total int64)) (any, error) {
+	q := backend.SuggestQuery{Field: params.Get("field"), By: params["by"]}
+	var err error
+	if q.Since, q.Until, err = spanOf(params); err != nil {
+		return nil, &handlers.Refusal{Err: err}
+	}
+	report, err := a.query.Suggest(ctx, q, func(done, total uint64) { progress(int64(done), int64(total)) }) //nolint:gosec // counts of messages
+	if errors.Is(err, backend.ErrBusy) {
+		err = &handlers.Refusal{Err: errors.New("other stored events are being read: try again when that is done")}
+	}
+	return report, asRefusal(err)
 }
 
 func spanOf(params url.Values) (since, until time.Time, err error) {
@@ -102,8 +117,8 @@ func spanOf(params url.Values) (since, until time.Time, err error) {
 
 // chosen are the flags that choose calls.
 type chosen struct {
-	since, until, filter, severity, sort string
-	limit                                int
+	since, until, filter, account, severity, sort string
+	limit                                         int
 }
 
 func (f *chosen) params(search string, now time.Time) (url.Values, error) {
@@ -115,12 +130,13 @@ func (f *chosen) params(search string, now time.Time) (url.Values, error) {
 	}
 	set("q", search)
 	set("filter", f.filter)
+	set("account", f.account)
 	set("severity", f.severity)
 	set("sort", f.sort)
 	for name, text := range map[string]string{"since": f.since, "until": f.until} {
 		at, err := eventlog.ParseTime(text, now)
 		if err != nil {
-			return nil, usage(fmt.Errorf("--%s: %w", name, err))
+			return nil, cli.Usage(fmt.Errorf("--%s: %w", name, err))
 		}
 		if !at.IsZero() {
 			v.Set(name, at.Format(time.RFC3339))
@@ -129,7 +145,7 @@ func (f *chosen) params(search string, now time.Time) (url.Values, error) {
 	return v, nil
 }
 
-func callListCommand(s *settings) *cobra.Command {
+func callListCommand(s *cli.Settings) *cobra.Command {
 	return listCommand(s, &cobra.Command{
 		Use: "ls", Short: "List calls, newest first", Args: cobra.NoArgs,
 		Long:    "List calls, newest first. " + deskHelp,
@@ -137,7 +153,7 @@ func callListCommand(s *settings) *cobra.Command {
 	})
 }
 
-func callFindCommand(s *settings) *cobra.Command {
+func callFindCommand(s *cli.Settings) *cobra.Command {
 	return listCommand(s, &cobra.Command{
 		Use: "find TEXT", Short: "Find calls by id, number or agent", Args: cobra.ExactArgs(1),
 		Long:    "Find calls by one of their ids, a number in any spelling or its last digits, or a part of an agent's name. " + deskHelp,
@@ -145,19 +161,20 @@ func callFindCommand(s *settings) *cobra.Command {
 	})
 }
 
-func listCommand(s *settings, c *cobra.Command) *cobra.Command {
+func listCommand(s *cli.Settings, c *cobra.Command) *cobra.Command {
 	f := &chosen{}
 	flags := c.Flags()
 	flags.StringVar(&f.since, "since", "", "calls that began at or after: a time, a date, or how long ago (7d, 12h)")
 	flags.StringVar(&f.until, "until", "", "calls that began before")
 	flags.StringVar(&f.filter, "filter", "", "expression of the rule language; only what certainly holds passes")
+	flags.StringVar(&f.account, "account", "", "only of this account of a provider")
 	flags.StringVar(&f.severity, "severity", "", "of the worst incident: critical, warning or info")
 	flags.StringVar(&f.sort, "sort", "", "field, at or severity; with - before it the largest first")
 	flags.IntVar(&f.limit, "limit", 50, "calls to list")
-	o, open := addOutput(c), addDesk(c, s)
+	o, open := cli.AddOutput(c), addDesk(c, s)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if f.limit < 1 || f.limit > mostListed {
-			return usage(fmt.Errorf("--limit: %d is not in 1 to %d", f.limit, mostListed))
+			return cli.Usage(fmt.Errorf("--limit: %d is not in 1 to %d", f.limit, mostListed))
 		}
 		params, err := f.params(strings.Join(args, ""), time.Now())
 		if err != nil {
@@ -167,34 +184,41 @@ func listCommand(s *settings, c *cobra.Command) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		rows, err := d.calls(c.Context(), params, f.limit, newProgress(c.ErrOrStderr()))
+		rows, building, err := d.calls(c.Context(), params, f.limit, cli.NewProgress(c.ErrOrStderr()))
 		if err != nil {
 			return err
 		}
-		return printAll(c.OutOrStdout(), *o, rows, func(w io.Writer) error { return callTable(w, rows) })
+		sayBuilding(c, building)
+		return cli.PrintAll(c.OutOrStdout(), *o, rows, func(w io.Writer) error { return callTable(w, rows) })
 	}
 	return c
 }
 
-// calls lists up to limit calls, page by page.
-func (d *desk) calls(ctx context.Context, params url.Values, limit int, bar *progress) ([]backend.CallRow, error) {
+// sayBuilding warns of an answer that is not whole.
+func sayBuilding(c *cobra.Command, building bool) {
+	if building {
+		fmt.Fprintln(c.ErrOrStderr(), "callwatch: this is not whole: the list of calls is being built from what is stored")
+	}
+}
+
+// calls lists up to limit calls, page by page; building says that some may be missing.
+func (d *desk) calls(ctx context.Context, params url.Values, limit int, bar *cli.Progress) (rows []backend.CallRow, building bool, err error) {
 	const pageSize = 1000
-	rows := []backend.CallRow{}
+	rows = []backend.CallRow{}
 	for {
 		params.Set("limit", strconv.Itoa(min(limit-len(rows), pageSize)))
 		var page api.CallList
-		var err error
 		if d.remote != nil {
-			err = d.remote.ask(ctx, http.MethodGet, "/calls?"+params.Encode(), nil, &page)
+			err = d.remote.Ask(ctx, http.MethodGet, "/calls?"+params.Encode(), nil, &page)
 		} else {
 			err = d.do(ctx, "calls", params, nil, &page, bar)
 		}
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		rows = append(rows, page.Calls...)
+		rows, building = append(rows, page.Calls...), building || page.Building
 		if page.Next == "" || len(rows) >= limit {
-			return rows, nil
+			return rows, building, nil
 		}
 		params.Set("cursor", page.Next)
 	}
@@ -206,11 +230,11 @@ func callTable(w io.Writer, rows []backend.CallRow) error {
 	for i := range rows {
 		e := &rows[i].Call
 		cells := []string{
-			localTime(rows[i].At), e.Provider, e.CallID, e.Direction, e.From, e.To, e.Status, shownNumber(e.DurationSec, 0, " s"),
+			cli.LocalTime(rows[i].At), e.Source(), e.CallID, e.Direction, e.From, e.To, e.Status, shownNumber(e.DurationSec, 0, " s"),
 			shownNumber(e.MOS, 2, ""), shownNumber(e.PacketLossPct, 1, " %"), string(rows[i].Severity),
 		}
 		for j := range cells {
-			cells[j] = printableText(cmp.Or(cells[j], "-"))
+			cells[j] = cli.PrintableText(cmp.Or(cells[j], "-"))
 		}
 		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
@@ -225,8 +249,8 @@ func shownNumber(v *float64, digits int, unit string) string {
 	return strconv.FormatFloat(*v, 'f', digits, 64) + unit
 }
 
-func statsCommand(s *settings) *cobra.Command {
-	var since, until, by, provider, filter string
+func statsCommand(s *cli.Settings) *cobra.Command {
+	var since, until, by, provider, account, filter string
 	var compare bool
 	c := &cobra.Command{
 		Use: "stats", Short: "Show figures of calls by dimension", Args: cobra.NoArgs,
@@ -239,11 +263,12 @@ func statsCommand(s *settings) *cobra.Command {
 	f.StringVar(&until, "until", "", "a time, a date, or how long ago")
 	f.StringVar(&by, "by", "provider", strings.Join(backend.Dimensions(), ", "))
 	f.StringVar(&provider, "provider", "", "only this provider's calls")
+	f.StringVar(&account, "account", "", "only this account's calls")
 	f.StringVar(&filter, "filter", "", "expression of the rule language")
 	f.BoolVar(&compare, "compare", false, "with the period of the same length before")
-	o, open := addOutput(c), addDesk(c, s)
+	o, open := cli.AddOutput(c), addDesk(c, s)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		params, err := (&chosen{since: since, until: until, filter: filter}).params("", time.Now())
+		params, err := (&chosen{since: since, until: until, filter: filter, account: account}).params("", time.Now())
 		if err != nil {
 			return err
 		}
@@ -259,20 +284,21 @@ func statsCommand(s *settings) *cobra.Command {
 		}
 		var stats backend.Stats
 		if d.remote != nil {
-			err = d.remote.ask(c.Context(), http.MethodGet, "/stats?"+params.Encode(), nil, &stats)
+			err = d.remote.Ask(c.Context(), http.MethodGet, "/stats?"+params.Encode(), nil, &stats)
 		} else {
-			err = d.do(c.Context(), "stats", params, nil, &stats, newProgress(c.ErrOrStderr()))
+			err = d.do(c.Context(), "stats", params, nil, &stats, cli.NewProgress(c.ErrOrStderr()))
 		}
 		if err != nil {
 			return err
 		}
-		return printOne(c.OutOrStdout(), *o, stats, func(w io.Writer) error { return statsTable(w, &stats, by) })
+		sayBuilding(c, stats.Building)
+		return cli.PrintOne(c.OutOrStdout(), *o, stats, func(w io.Writer) error { return statsTable(w, &stats, by) })
 	}
 	return c
 }
 
 func statsTable(w io.Writer, s *backend.Stats, by string) error {
-	fmt.Fprintf(w, "%s to %s\n", localTime(s.Since), localTime(s.Until))
+	fmt.Fprintf(w, "%s to %s\n", cli.LocalTime(s.Since), cli.LocalTime(s.Until))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "%s\tCALLS\tANSWERED\tFAILED\tMOS BELOW 3.5\tMOS MEDIAN\tMOS P5\tLOSS P95\tTURN P95\n", strings.ToUpper(by))
 	line := func(name string, f *backend.Figures) {
@@ -281,7 +307,7 @@ func statsTable(w io.Writer, s *backend.Stats, by string) error {
 			shownNumber(f.MOS.Median, 2, ""), shownNumber(f.MOS.P5, 2, ""), shownNumber(f.LossPct.P95, 1, " %"), shownNumber(f.TurnMs.P95, 0, " ms"),
 		}
 		for i := range cells {
-			cells[i] = printableText(cmp.Or(cells[i], "-"))
+			cells[i] = cli.PrintableText(cmp.Or(cells[i], "-"))
 		}
 		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}

@@ -14,7 +14,7 @@ import (
 
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer/casefile"
-	"callwatch/pipeline"
+	"callwatch/pipeline/stage"
 )
 
 // The folders of the repository's cases: of bodies in the providers' folders, of requests here.
@@ -74,7 +74,7 @@ func checkSequence(t *testing.T, s *casefile.Sequence) (base string) {
 // idle waits until the webhooks that are stored are judged.
 func idle(t *testing.T, base string) {
 	t.Helper()
-	for _, stage := range []string{pipeline.NormalizeLease, pipeline.JudgeLease} {
+	for _, stage := range []string{stage.NormalizeLease, stage.JudgeLease} {
 		eventually(t, stage+" has nothing left to do", func() bool {
 			return metric(t, base, `callwatch_backlog_messages{stage="`+stage+`"}`) == "0"
 		})
@@ -174,7 +174,7 @@ func withType(headers map[string]string, contentType string) map[string]string {
 	return all
 }
 
-// requestOf sends one request, its path exactly as it stands, and follows no
+// requestOf sends one request, its path exactly as it is, and follows no
 // redirect.
 func requestOf(t *testing.T, base string, want casefile.Request) (responseHead, []byte) {
 	t.Helper()
@@ -186,7 +186,7 @@ func requestOf(t *testing.T, base string, want casefile.Request) (responseHead, 
 	if r.URL.Path, err = url.PathUnescape(path); err != nil {
 		t.Fatal(err)
 	}
-	r.URL.RawPath = path // its escapes as they stand
+	r.URL.RawPath = path // its escapes as they are
 	r.URL.RawQuery, r.URL.ForceQuery = query, hasQuery && query == ""
 	if want.Body != "" {
 		r.Header.Set("Content-Type", "application/json")

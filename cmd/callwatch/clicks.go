@@ -10,22 +10,19 @@ import (
 	"callwatch/handlers/slackpreview"
 	"callwatch/notifier"
 	"callwatch/notifier/slack"
+	"callwatch/pipeline/stage"
 	"callwatch/rules"
 	"callwatch/rules/engine"
 )
 
-// clicks answers the buttons in Slack; nil where no way for clicks is configured.
-func (a *app) clicks() *slack.Clicks {
-	cfg := a.cfg.Slack
-	if !cfg.Buttons() {
-		return nil
-	}
+// clicks answers the buttons in a workspace of Slack.
+func (a *app) clicks(w *config.Workspace) *slack.Clicks {
 	c := &slack.Clicks{
-		Secret: notifier.Token(cfg.SigningSecret.Reveal()), Act: a.click, Now: time.Now, Log: a.log,
+		Secret: notifier.Token(w.SigningSecret.Reveal()), Act: a.click, Now: time.Now, Log: a.log,
 		Web: &http.Client{Timeout: 2 * time.Second},
 	}
-	if groups := config.Secret(cfg.Groups).List(); len(groups) > 0 {
-		c.Allow = slack.New(a.cfg.SlackMessages()).AllowGroups(groups, time.Now)
+	if groups := config.Secret(w.Groups).List(); len(groups) > 0 {
+		c.Allow = a.cfg.SlackClient(w).AllowGroups(groups, time.Now)
 	}
 	return c
 }
@@ -43,6 +40,10 @@ func (a *app) click(ctx context.Context, click slack.Action) error {
 		action.Do = rules.Acknowledge
 	case slack.Unack:
 		action.Do = rules.Unacknowledge
+	case slack.Assign:
+		action.Do, action.To = rules.Assign, click.By.Name
+	case slack.Resolve:
+		action.Do = rules.Resolve
 	case slack.Silence:
 		in, ok := a.openIncident(click.Incident)
 		if !ok {
@@ -72,9 +73,12 @@ func (a *app) openIncident(id string) (in rules.Incident, ok bool) {
 	return in, ok
 }
 
-// listen takes clicks by Socket Mode.
-func (a *app) listen(ctx context.Context) error {
-	return a.clicks().Listen(ctx, notifier.Token(a.cfg.Slack.AppToken.Reveal()), a.cfg.Slack.APIURL)
+// listen takes clicks in a workspace by Socket Mode.
+func (a *app) listen(w *config.Workspace) stage.Func {
+	clicks := a.clicks(w)
+	return func(ctx context.Context) error {
+		return clicks.Listen(ctx, notifier.Token(w.AppToken.Reveal()), w.APIURL)
+	}
 }
 
 // press passes on a click on the page of the fake Slack.

@@ -11,14 +11,32 @@ import (
 	"callwatch/notifier/slackfake"
 )
 
-// A person presses Acknowledge, twice as Slack sometimes delivers it, and then
-// Silence: the incident, its thread and its colours say so, once.
+// A person presses Acknowledge, twice as Slack sometimes delivers it, then Assign to
+// me, Silence and Resolve: the incident, its thread and its colours say so, once.
 func TestButtons(t *testing.T) {
 	t.Parallel()
-	slack, url := fakeSlackServer(t)
-	_, base := inDevelopment(t, testLogger(t), func(cfg *config.Config) {
-		cfg.Slack = config.Slack{Token: "xoxb-test", Channel: "#voice", APIURL: url, Rate: 200, SigningSecret: "signing"}
+	t.Run("usual workspace", func(t *testing.T) {
+		t.Parallel()
+		slack, url := fakeSlackServer(t)
+		pressButtons(t, slack, config.Slack{
+			Token: "xoxb-test", Channel: "#voice", APIURL: url, Rate: 200, SigningSecret: "signing",
+		}, "/slack/interactions")
 	})
+	t.Run("another workspace", func(t *testing.T) {
+		t.Parallel()
+		slack, url := fakeSlackServer(t)
+		_, usual := fakeSlackServer(t)
+		pressButtons(t, slack, config.Slack{
+			Token: "xoxb-test", Channel: "emea/#voice", APIURL: usual, Rate: 200, SigningSecret: "wrong", // there
+			Workspaces: map[string]config.Workspace{"emea": {Token: "xoxb-test", SigningSecret: "signing", APIURL: url}},
+		}, "/slack/interactions/emea")
+	})
+}
+
+// pressButtons presses them in the workspace whose clicks go to the path.
+func pressButtons(t *testing.T, slack *slackfake.Server, settings config.Slack, path string) {
+	t.Helper()
+	_, base := inDevelopment(t, testLogger(t), func(cfg *config.Config) { cfg.Slack = settings })
 	failedCall(t, base, butterToken, "call_0123456789ab")
 	eventually(t, "the incident is announced", func() bool {
 		threads := slack.Threads()
@@ -36,7 +54,7 @@ func TestButtons(t *testing.T) {
 	press := func(payload []byte, secret string) int {
 		t.Helper()
 		header, form := slackfake.Request(secret, time.Now(), payload)
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/slack/interactions", bytes.NewReader(form))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+path, bytes.NewReader(form))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,6 +85,13 @@ func TestButtons(t *testing.T) {
 		}
 	}
 	eventually(t, "the thread says who took it", func() bool { return line("acknowledged") > 0 })
+	if got := press(shown("callwatch_assign"), "signing"); got != http.StatusOK {
+		t.Fatalf("a click is answered %d", got)
+	}
+	eventually(t, "root and thread say whose it is", func() bool {
+		root := slack.Threads()[0].Root
+		return line("assigned to ana") == 1 && strings.Contains(string(root.Attachments), "Assigned to ana")
+	})
 	if got := press(shown("callwatch_silence"), "signing"); got != http.StatusOK {
 		t.Fatalf("a click is answered %d", got)
 	}
@@ -74,4 +99,8 @@ func TestButtons(t *testing.T) {
 	if line("acknowledged") != 1 || line("silenced") != 1 {
 		t.Errorf("acknowledged %d times, silenced %d times", line("acknowledged"), line("silenced"))
 	}
+	if got := press(shown("callwatch_resolve"), "signing"); got != http.StatusOK {
+		t.Fatalf("a click is answered %d", got)
+	}
+	eventually(t, "the thread says who resolved it", func() bool { return line("resolved by ana") == 1 })
 }

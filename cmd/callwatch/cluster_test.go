@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"callwatch/normalizer/simulate"
-	"callwatch/pipeline"
+	"callwatch/pipeline/stage"
 	"callwatch/stream/natstest"
 )
 
@@ -21,7 +21,7 @@ const publicURL = "https://hooks.example.com"
 
 // stages are all that one replica at a time works for.
 func stages() []string {
-	return []string{pipeline.NormalizeLease, pipeline.JudgeLease, pipeline.AnnounceLease}
+	return []string{stage.NormalizeLease, stage.JudgeLease, stage.AnnounceLease}
 }
 
 // fleet is replicas of callwatch on one cluster of NATS servers, and a balancer
@@ -55,7 +55,8 @@ func startFleet(t *testing.T, slackURL string, secrets simulate.Secrets, size in
 func (f *fleet) start(i int) {
 	f.t.Helper()
 	p := start(f.t, f.t.TempDir(), f.rules, f.slackURL, f.secrets,
-		"CALLWATCH_NATS_URL="+f.entries[i].URL, "CALLWATCH_NATS_REPLICAS=3", "CALLWATCH_PUBLIC_URL="+publicURL)
+		"CALLWATCH_NATS_URL="+f.entries[i].URL, "CALLWATCH_NATS_REPLICAS=3", "CALLWATCH_PUBLIC_URL="+publicURL,
+		"CALLWATCH_ADMIN_TOKEN="+adminToken)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.replicas[i] = p
@@ -165,17 +166,17 @@ func (f *fleet) during(requests []simulate.Request, happens func()) {
 	<-done
 }
 
-// settled waits until nothing is left to do in any stage, whoever works for it.
+// settled waits until nothing is left to do in any stage, on any replica.
 func (f *fleet) settled(among ...int) {
 	f.t.Helper()
 	idle := func(i int, stage string) bool {
 		return f.replica(i).metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0"
 	}
 	const limit = 2 * time.Minute
-	for _, stage := range stages() {
-		within(f.t, limit, stage+" has nothing left to do", func() bool { return idle(f.holder(stage, among...), stage) })
+	for _, name := range stages() {
+		within(f.t, limit, name+" has nothing left to do", func() bool { return idle(f.holder(name, among...), name) })
 		for _, i := range among { // each folds all events
-			within(f.t, limit, "judge has nothing left to do", func() bool { return stage != pipeline.JudgeLease || idle(i, stage) })
+			within(f.t, limit, "judge has nothing left to do", func() bool { return name != stage.JudgeLease || idle(i, name) })
 		}
 	}
 }
@@ -297,7 +298,7 @@ func TestClusterOfReplicas(t *testing.T) {
 	if got := openedThreads(slack); !slices.Equal(got, want) {
 		t.Errorf("announced %d incidents, want %d\n got %q\nwant %q", len(got), len(want), got, want)
 	}
-	// Both replicas show the same incidents, whoever stores them.
+	// Both replicas show the same incidents, whichever replica stores them.
 	for _, rule := range clusterRuleNames() {
 		eventually(t, "both replicas know the open incidents", func() bool {
 			open := `callwatch_incidents_open{rule="` + rule + `"}`

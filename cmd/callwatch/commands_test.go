@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer/registry"
 )
@@ -25,7 +28,7 @@ func TestNotifyTest(t *testing.T) {
 	slack, url := fakeSlackServer(t)
 	environ := []string{"CALLWATCH_SLACK_TOKEN=xoxb-test", "CALLWATCH_SLACK_CHANNEL=#voice", "CALLWATCH_SLACK_API_URL=" + url}
 	code, out, errs := command(t, t.Context(), environ, "notify", "test")
-	if code != exitFine || !strings.Contains(out, "posted to #voice") {
+	if code != cli.ExitFine || !strings.Contains(out, "posted to #voice") {
 		t.Errorf("exit %d, %q, %q", code, out, errs)
 	}
 	if threads := slack.Threads(); len(threads) != 1 || !strings.Contains(strings.ToLower(threads[0].Root.Text), "test") {
@@ -34,11 +37,11 @@ func TestNotifyTest(t *testing.T) {
 
 	wrong := append(environ, "CALLWATCH_SLACK_TOKEN=xoxb-wrong")
 	code, out, errs = command(t, t.Context(), wrong, "notify", "test")
-	if code != exitProblems || !strings.Contains(errs, "invalid_auth") || strings.Contains(out+errs, "xoxb") {
+	if code != cli.ExitProblems || !strings.Contains(errs, "invalid_auth") || strings.Contains(out+errs, "xoxb") {
 		t.Errorf("wrong token: exit %d, %q, %q", code, out, errs)
 	}
 	code, _, errs = command(t, t.Context(), nil, "notify", "test")
-	if code != exitUsage || !strings.Contains(errs, "CALLWATCH_SLACK_TOKEN is not set") {
+	if code != cli.ExitUsage || !strings.Contains(errs, "CALLWATCH_SLACK_TOKEN is not set") {
 		t.Errorf("no token: exit %d, %q", code, errs)
 	}
 }
@@ -51,7 +54,7 @@ func TestDoctorWithSlack(t *testing.T) {
 		"CALLWATCH_DATA_DIR=" + t.TempDir(), "CALLWATCH_BIRD_SIGNING_KEY=key", "CALLWATCH_RULES=../../rules.yaml",
 	}
 	code, out, errs := command(t, t.Context(), environ, "doctor")
-	if code != exitFine {
+	if code != cli.ExitFine {
 		t.Fatalf("exit %d\n%s%s", code, out, errs)
 	}
 	for _, want := range []string{"ok       slack", "ok       clock", "warning  bird         signatures cover the URL: set CALLWATCH_PUBLIC_URL", "ok       rules"} {
@@ -60,9 +63,33 @@ func TestDoctorWithSlack(t *testing.T) {
 		}
 	}
 
+	_, emea := fakeSlackServer(t, "#voice-emea")
+	dir := t.TempDir()
+	file, rules := filepath.Join(dir, "callwatch.yaml"), filepath.Join(dir, "rules.yaml")
+	for name, text := range map[string]string{
+		file:  "slack: {workspaces: {emea: {token: xoxb-test, signing_secret: key, api_url: '" + emea + "'}, apac: {token: xoxb-wrong, api_url: '" + emea + "'}}}",
+		rules: `{rules: [{name: bad, when: mos < 3, route: {slack: ["#voice", "emea/#voice-emea", "emea/#other", "latam/#voice"]}}]}`,
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, out, errs = command(t, t.Context(), append(environ, "CALLWATCH_RULES="+rules), "--config", file, "doctor")
+	if code != cli.ExitProblems {
+		t.Fatalf("exit %d\n%s%s", code, out, errs)
+	}
+	for _, want := range []string{
+		"ok       slack        token of", "posting to #voice\n", "ok       slack/emea", "posting to #other, #voice-emea\n", "problem  slack/emea   channel #other takes no messages",
+		"ok       slack/emea   buttons by POST /slack/interactions/emea", "problem  slack/apac   check Slack token: invalid_auth", "problem  slack        the rules name latam/#voice",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the doctor does not say %q:\n%s", want, out)
+		}
+	}
+
 	gone := append(environ, "CALLWATCH_SLACK_CHANNEL=#gone")
 	code, out, _ = command(t, t.Context(), gone, "doctor")
-	if code != exitProblems || !strings.Contains(out, "problem  slack        channel #gone takes no messages: channel_not_found") {
+	if code != cli.ExitProblems || !strings.Contains(out, "problem  slack        channel #gone takes no messages: channel_not_found") {
 		t.Errorf("a channel that is not there: exit %d\n%s", code, out)
 	}
 }
@@ -90,13 +117,14 @@ func TestTailOfARunningCallwatch(t *testing.T) {
 	defer enough()
 	seen := &watched{want: `"callId":"call_0123456789ab"`, found: enough}
 	code := run(tailing, []string{"events", "tail", "--nats-url", "nats://" + cfg.NATS.Listen, "-o", "ndjson"}, nil, nil, seen, seen)
-	if code != exitFine || !seen.ok {
+	if code != cli.ExitFine || !seen.ok {
 		t.Errorf("exit %d, tail printed %q", code, seen.buf.String())
 	}
 
-	// The store is held by the running process: a second one is told so.
-	code, _, errs := command(t, t.Context(), nil, "events", "tail", "--data-dir", cfg.DataDir)
-	if code != exitRuntime || !strings.Contains(errs, "in use by another callwatch") {
+	// The store is held by the running process: one that does not know where it listens
+	// is told so.
+	code, _, errs := command(t, t.Context(), []string{"CALLWATCH_LISTEN=127.0.0.1:9"}, "events", "tail", "--data-dir", cfg.DataDir)
+	if code != cli.ExitRuntime || !strings.Contains(errs, "a callwatch runs on "+cfg.DataDir) {
 		t.Errorf("exit %d, %q", code, errs)
 	}
 	stop()
@@ -135,7 +163,7 @@ func TestSecretsDoNotShow(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	l, err := logger(&log, "debug", true)
+	l, err := cli.Logger(&log, "debug", true)
 	if err != nil {
 		t.Fatal(err)
 	}

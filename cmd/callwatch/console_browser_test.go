@@ -112,6 +112,9 @@ func TestConsoleOfDemo(t *testing.T) {
 		if m.Text == end {
 			break
 		}
+		if strings.HasSuffix(m.URL, "/rules/check") && strings.Contains(m.Text, " 429 ") {
+			continue // the backtest has the turn: the editor says so and asks again
+		}
 		t.Errorf("the browser complains: %s %s", m, m.URL)
 	}
 }

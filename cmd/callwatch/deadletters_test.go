@@ -13,12 +13,14 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/backend"
 	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
 	"callwatch/pipeline/maintenance"
 	"callwatch/stream"
+	"callwatch/stream/frame"
 )
 
 // brokenFor breaks the normalizers of some providers on purpose.
@@ -34,7 +36,7 @@ func brokenFor(reason string, providers ...string) func(*config.Config) {
 }
 
 // storeAs is what a store says of its calls and incidents, less the times at
-// which this machine did its work and the places where things stand.
+// which this machine did its work and the places where things are.
 func storeAs(t *testing.T, dir string) (events, incidents []string) {
 	t.Helper()
 	inStore(t, dir, func(store *stream.Store) {
@@ -69,9 +71,9 @@ func storeAs(t *testing.T, dir string) (events, incidents []string) {
 	return slices.Compact(events), incidents
 }
 
-// A normalizer that was broken, mended, and given its dead letters again leaves
+// A normalizer that was broken, fixed, and given its dead letters again leaves
 // the same calls and the same incidents as one that never broke.
-func TestDeadLettersAreMended(t *testing.T) {
+func TestDeadLettersAreFixed(t *testing.T) {
 	t.Parallel()
 	secrets := testSecrets(t)
 	requests := traffic(t, secrets, 60)
@@ -115,7 +117,7 @@ func TestDeadLettersAreMended(t *testing.T) {
 	base := "http://" + a.server.Addr().String()
 	(&process{t: t, base: base}).settled() // the last frame is read again, and its dead letters kept again
 	stdout, stderr, code := says(t, env, nil, "deadletters", "replay", "--all", "--url", base)
-	if code != exitProblems || !strings.Contains(stdout, fmt.Sprintf("%d failed again", len(all))) {
+	if code != cli.ExitProblems || !strings.Contains(stdout, fmt.Sprintf("%d failed again", len(all))) {
 		t.Errorf("a replay while it is broken: exit %d, %s%s", code, stdout, stderr)
 	}
 	for _, d := range letters("--url", base) {
@@ -128,19 +130,19 @@ func TestDeadLettersAreMended(t *testing.T) {
 	}
 	stop()
 
-	// Mended, by a running callwatch; what is no body of the provider stays.
+	// Fixed, by a running callwatch; what is no body of the provider stays.
 	a, stop = runApp(t, cfg, nil)
 	base = "http://" + a.server.Addr().String()
 	(&process{t: t, base: base}).settled()
 	stdout, _, _ = says(t, env, nil, "deadletters", "replay", "--all", "--url", base, "-o", "json")
 	var done backend.Replayed
-	if err := json.Unmarshal([]byte(stdout), &done); err != nil || done.Tried != len(all) || done.Mended < 50 {
+	if err := json.Unmarshal([]byte(stdout), &done); err != nil || done.Tried != len(all) || done.Fixed < 50 {
 		t.Errorf("replay: %s, %v", stdout, err)
 	}
 	// Some are given once more, as after a stop before their removal.
 	again := all[:10]
 	for _, d := range again {
-		raw, _ := stream.ParsePosition(d.RawID)
+		raw, _ := frame.ParsePosition(d.RawID)
 		if err := a.store.PutDeadLetter(t.Context(), stream.DeadLetter{Raw: raw, Provider: d.Provider, Kind: d.Kind, Error: d.Error, Time: d.Time}); err != nil {
 			t.Fatal(err)
 		}
@@ -158,10 +160,10 @@ func TestDeadLettersAreMended(t *testing.T) {
 
 	gotEvents, gotIncidents := storeAs(t, cfg.DataDir)
 	if diff := gocmp.Diff(wantIncidents, gotIncidents); diff != "" {
-		t.Errorf("incidents (-never broken +mended):\n%s", diff)
+		t.Errorf("incidents (-never broken +fixed):\n%s", diff)
 	}
 	if diff := gocmp.Diff(wantEvents, gotEvents); diff != "" {
-		t.Errorf("events (-never broken +mended):\n%s", diff)
+		t.Errorf("events (-never broken +fixed):\n%s", diff)
 	}
 	left := letters()
 	if len(left) != done.Failed {
@@ -173,10 +175,10 @@ func TestDeadLettersAreMended(t *testing.T) {
 			t.Errorf("%+v", page)
 		}
 	}
-	if _, stderr, code := says(t, env, nil, "deadletters", "show", "9999.0"); code != exitProblems || !strings.Contains(stderr, "no dead letter") {
+	if _, stderr, code := says(t, env, nil, "deadletters", "show", "9999.0"); code != cli.ExitProblems || !strings.Contains(stderr, "no dead letter") {
 		t.Errorf("a dead letter that is not: exit %d, %s", code, stderr)
 	}
-	if _, _, code := says(t, env, nil, "deadletters", "replay"); code != exitUsage {
+	if _, _, code := says(t, env, nil, "deadletters", "replay"); code != cli.ExitUsage {
 		t.Errorf("neither ids nor --all: exit %d", code)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -14,9 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/backend"
 	"callwatch/notifier/slackfake"
+	"callwatch/stream/natstest"
 )
 
 // TestTroubleOfSlackShowsEverywhere takes Slack away: readiness, the status, every
@@ -43,20 +46,7 @@ func TestTroubleOfSlackShowsEverywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, base := runs(t, a)
-	read := func(path string) string {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, http.NoBody)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer "+adminToken)
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return ""
-		}
-		defer func() { _ = res.Body.Close() }()
-		body, _ := io.ReadAll(res.Body)
-		return string(body)
-	}
+	read := func(path string) string { return asAdmin(t, base+path) }
 	if m := read("/metrics"); !strings.Contains(m, `callwatch_receiver_degraded{channel="#voice"} 0`) {
 		t.Error("the metric is not there at 0 before the first message")
 	}
@@ -64,7 +54,7 @@ func TestTroubleOfSlackShowsEverywhere(t *testing.T) {
 	eventually(t, "the receiver is degraded", func() bool {
 		return strings.Contains(read("/metrics"), `callwatch_receiver_degraded{channel="#voice"} 1`)
 	})
-	open, err := (&remote{url: base, token: adminToken}).incidents(t.Context(), "open")
+	open, err := listIncidents(t.Context(), &cli.Remote{URL: base, Token: adminToken}, "open")
 	if err != nil || len(open) != 1 {
 		t.Fatalf("%d incidents, %v", len(open), err)
 	}
@@ -99,12 +89,82 @@ func TestTroubleOfSlackShowsEverywhere(t *testing.T) {
 	}
 }
 
+// asAdmin is the body of a page, "" where there is no answer.
+func asAdmin(t *testing.T, url string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+adminToken)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, _ := io.ReadAll(res.Body)
+	return string(body)
+}
+
+// TestTroubleShowsOnReplicas takes Slack away from two replicas: also the one that announces nothing
+// says so on readiness and on its pages, and no longer once Slack is back.
+func TestTroubleShowsOnReplicas(t *testing.T) {
+	t.Parallel()
+	slack, slackURL := fakeSlackServer(t, "#voice")
+	var away atomic.Bool
+	away.Store(true)
+	slack.SetFault(func(slackfake.Call) slackfake.Fault {
+		if away.Load() {
+			return slackfake.Fault{Status: http.StatusServiceUnavailable}
+		}
+		return slackfake.Fault{}
+	})
+	url, stopServer, err := natstest.Single(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stopServer)
+	rulesFile := writeRules(t, failedRule)
+	var bases []string
+	for range 2 {
+		cfg := defaultConfig()
+		cfg.DataDir, cfg.Listen, cfg.AdminToken, cfg.Rules, cfg.NATS.URL = t.TempDir(), "127.0.0.1:0", adminToken, rulesFile, url
+		cfg.Providers = map[string]map[string]config.Secret{"butter": {"url_token": butterToken}}
+		cfg.Slack = config.Slack{Token: "xoxb-test", Channel: "#voice", APIURL: slackURL, Rate: 100}
+		a, err := newApp(t.Context(), cfg, devMode, testLogger(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, base := runs(t, a)
+		bases = append(bases, base)
+	}
+	failedCall(t, bases[0], butterToken, "call_1")
+	shows := map[string]string{"/": "Alerts do not reach #voice", "/readyz?verbose": "#voice takes nothing: ", "/api/v1/status": `"degraded":true`}
+	for i, base := range bases {
+		for path, text := range shows {
+			eventually(t, fmt.Sprintf("%s of replica %d says %q", path, i, text), func() bool { return strings.Contains(asAdmin(t, base+path), text) })
+		}
+	}
+	away.Store(false)
+	for i, base := range bases {
+		for path, text := range shows {
+			within(t, 2*time.Minute, fmt.Sprintf("%s of replica %d no longer says %q", path, i, text), func() bool {
+				page := asAdmin(t, base+path)
+				return page != "" && !strings.Contains(page, text)
+			})
+		}
+	}
+	if n := len(slack.Threads()); n != 1 {
+		t.Errorf("announced %d times", n)
+	}
+}
+
 // TestReceiversOfAnotherReplica: only a note that is fresh and whole says anything.
 func TestReceiversOfAnotherReplica(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	note := func(at time.Time) []byte {
-		b, err := json.Marshal(receiversNote{at, []backend.Receiver{{Name: "#voice", Degraded: true}}})
+		b, err := json.Marshal(receiversNote{at, []backend.Receiver{{Name: "#voice", Degraded: true}}, nil})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +179,7 @@ func TestReceiversOfAnotherReplica(t *testing.T) {
 	} {
 		var n noted
 		load := func(context.Context, string) ([]byte, uint64, error) { return c.value, 1, nil }
-		if got := n.get(t.Context(), load, now); len(got) != c.want {
+		if got := n.get(t.Context(), load, now); len(got.Receivers) != c.want {
 			t.Errorf("%s: %v, want %d", name, got, c.want)
 		}
 	}

@@ -15,15 +15,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/cmd/callwatch/internal/config"
+	"callwatch/cmd/callwatch/internal/simulatecmd"
 	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 	"callwatch/rules"
 )
 
-func demoCommand(s *settings) *cobra.Command {
-	var flags trafficFlags
+func demoCommand(s *cli.Settings) *cobra.Command {
+	var flags simulatecmd.Flags
 	var length time.Duration
 	var listen string
 	c := &cobra.Command{
@@ -36,42 +38,37 @@ func demoCommand(s *settings) *cobra.Command {
 			"this, the times of the shipped rules are 30 times shorter. The same seed gives the same story.",
 		Args: cobra.NoArgs,
 	}
-	flags.add(c, s.simulators)
+	flags.Add(c, s.Simulators)
 	c.Flags().DurationVar(&length, "for", 0, "end by itself after this time (default: when interrupted)")
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address of the page; a port that is taken is replaced by a free one")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		address, err := loopback(listen)
 		if err != nil {
-			return usage(err)
+			return cli.Usage(err)
 		}
-		ctx := c.Context()
-		if length > 0 {
-			var stop context.CancelFunc
-			ctx, stop = context.WithTimeout(ctx, length)
-			defer stop()
-		}
-		story := flags.told(func(name string) bool { f := c.Flag(name); return f != nil && f.Changed })
-		return runDemo(ctx, c, s, flags, address, story)
+		story := tellsStory(func(name string) bool { f := c.Flag(name); return f != nil && f.Changed })
+		return runDemo(c, s, flags, address, length, story)
 	}
 	return c
 }
 
 // runDemo runs callwatch with generated secrets on a store of its own, and sends
-// traffic to it until ctx ends.
-func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFlags, address string, story bool) (err error) {
+// traffic to it until the command is ended, or for a time unless that is 0.
+func runDemo(c *cobra.Command, s *cli.Settings, flags simulatecmd.Flags, address string, length time.Duration, story bool) (err error) {
+	ctx := c.Context()
 	dir, remove, err := tempDir()
 	if err != nil {
 		return err
 	}
 	defer remove()
-	secrets, err := madeUpSecrets(s.simulators)
+	secrets, err := simulatecmd.RandomSecrets(s.Simulators)
 	if err != nil {
 		return err
 	}
-	cfg := demoConfig(s.providers, dir, address, secrets)
+	cfg := demoConfig(s.Providers, dir, address, secrets)
 	switch f := c.Flag("rules"); {
 	case f != nil && f.Changed:
-		cfg.Rules = s.flags.Rules
+		cfg.Rules = s.Flags.Rules
 	case story:
 		cfg.Rules = filepath.Join(dir, "demo-rules.yaml")
 		if err := os.WriteFile(cfg.Rules, storyRules(), 0o600); err != nil {
@@ -92,20 +89,26 @@ func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFl
 	if err != nil {
 		return err
 	}
+	if length > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, length)
+		defer stop()
+	}
+	a.answer() // the console shows how the history grows
 	out := c.OutOrStdout()
 	base := "http://" + a.server.Addr().String()
-	fmt.Fprintf(out, "callwatch demo: simulated calls of %d providers, judged by %d rules\nconsole: %s/\n", len(s.simulators.Names()), a.rules.Status().Rules, base)
+	fmt.Fprintf(out, "callwatch demo: simulated calls of %d providers, judged by %d rules\nconsole: %s/\n", len(s.Simulators.Names()), a.rules.Status().Rules, base)
 
-	if story && flags.seed == 0 {
-		flags.seed = storySeed
+	if story && flags.Seed == 0 {
+		flags.Seed = storySeed
 	}
-	options, err := flags.options(s.simulators, secrets, time.Now())
+	options, err := flags.Options(s.Simulators, secrets, time.Now())
 	if err != nil {
 		return err
 	}
 	if story {
 		options = storyOptions(options)
-		if err := a.addHistory(ctx, s.providers, options); err != nil && ctx.Err() == nil {
+		if err := a.addHistory(ctx, s.Providers, options); err != nil && ctx.Err() == nil {
 			return err
 		}
 		options.Start = time.Now()
@@ -114,7 +117,7 @@ func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFl
 	defer end()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := send(ctx, options, simulate.Target{URL: base})
+		_, err := simulatecmd.Send(ctx, options, simulate.Target{URL: base})
 		if ctx.Err() != nil {
 			err = nil
 		}
@@ -126,7 +129,7 @@ func runDemo(ctx context.Context, c *cobra.Command, s *settings, flags trafficFl
 	go func() {
 		defer close(told)
 		if story {
-			n := narrator{app: a, out: out, of: len(s.simulators.Names()), base: base, begun: options.Start}
+			n := narrator{app: a, out: out, of: len(s.Simulators.Names()), base: base, begun: options.Start}
 			n.tell(ctx, options.Episodes)
 			return
 		}

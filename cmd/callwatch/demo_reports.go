@@ -37,7 +37,7 @@ func useFakeAPIs(c *config.Config, entries []registry.Entry) ([]*demoAPI, error)
 		if p.REST == nil || p.Unsigned || len(e.FakeAPIs) == 0 {
 			continue
 		}
-		fake := providerfake.New(e.FakeAPIs[0], providerfake.Options{Seed: uint64(i + 1), Now: time.Now})
+		fake := providerfake.New(e.FakeAPIs[0], providerfake.Options{Seed: uint64(i + 1), Now: time.Now, Healthy: true})
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, fmt.Errorf("start a fake API: %w", err)

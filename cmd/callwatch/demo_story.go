@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"callwatch"
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/normalizer"
 	"callwatch/normalizer/simulate"
 	"callwatch/rules"
@@ -34,8 +35,8 @@ const (
 	storyPerson  = "Ada"
 )
 
-// told reports whether the demo tells its story: no flag asks for other traffic.
-func (t *trafficFlags) told(changed func(flag string) bool) bool {
+// tellsStory reports whether the demo tells its story: no flag asks for other traffic.
+func tellsStory(changed func(flag string) bool) bool {
 	return !slices.ContainsFunc([]string{"provider", "scenario", "rate", "bad", "rules"}, changed)
 }
 
@@ -144,7 +145,7 @@ type narrator struct {
 
 func (n *narrator) say(format string, args ...any) {
 	past := time.Since(n.begun).Round(time.Second)
-	fmt.Fprintf(n.out, "%d:%02d  %s\n", int(past.Minutes()), int(past.Seconds())%60, printableText(fmt.Sprintf(format, args...)))
+	fmt.Fprintf(n.out, "%d:%02d  %s\n", int(past.Minutes()), int(past.Seconds())%60, cli.PrintableText(fmt.Sprintf(format, args...)))
 }
 
 // tell narrates until ctx ends.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"callwatch"
-	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 	"callwatch/rules"
 )
@@ -46,7 +45,10 @@ func TestStoryRules(t *testing.T) {
 // takes in the single bad calls, becomes critical and resolves before the end.
 func TestStoryGivesOneAlert(t *testing.T) {
 	set, _ := rules.Load("demo-rules.yaml", storyRules())
-	o := storyOptions(simulate.Options{Sources: registry.Simulators(), Seed: storySeed})
+	o := storyOptions(simulate.Options{Sources: knownSimulators(), Seed: storySeed})
+	if len(o.Sources) < 8 {
+		t.Errorf("the demo shows %d providers", len(o.Sources))
+	}
 	o.Count = int(storyRate * storyEnd.Seconds())
 	provider := o.Episodes[0].Provider
 	var alerts []rules.Incident

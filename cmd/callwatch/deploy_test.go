@@ -27,6 +27,7 @@ func shownMetrics(t *testing.T) map[string]bool {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.store.Close(t.Context()) })
+	a.answer()
 	descs := make(chan *prometheus.Desc, 1000)
 	a.metrics.Registry().Describe(descs)
 	close(descs)

@@ -7,20 +7,33 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers"
+	"callwatch/handlers/access"
 	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
+	"callwatch/pipeline/stage"
 	"callwatch/pipeline/telemetry"
 	"callwatch/stream"
 )
+
+// workRoles are the names of work on what is stored, with the role that each needs over
+// the API.
+func workRoles() map[string]access.Role {
+	return map[string]access.Role{
+		"call": access.Viewer, "calls": access.Viewer, "stats": access.Viewer,
+		"deadletters": access.Viewer, "deadletter": access.Viewer, "store-size": access.Viewer, "suggest": access.Viewer,
+		"deadletters-replay": access.Operator,
+		"import":             access.Admin, "import-file": access.Admin, "replay": access.Admin, "store-prune": access.Admin, "erase": access.Admin,
+	}
+}
 
 // work does one piece of work on what is stored, of those that commands and API
 // offer by name.
@@ -32,6 +45,8 @@ func (a *app) work(ctx context.Context, name string, params url.Values, body io.
 		return a.listCalls(ctx, params)
 	case "stats":
 		return a.figures(ctx, params)
+	case "suggest":
+		return a.suggest(ctx, params, progress)
 	}
 	done, err := a.maintenance.Do(ctx, name, params, body, progress)
 	var refusal *maintenance.Refusal
@@ -46,34 +61,28 @@ func (a *app) work(ctx context.Context, name string, params url.Values, body io.
 type desk struct {
 	cfg    config.Config
 	log    *slog.Logger
-	remote *remote // nil: in this process
-	fresh  bool    // a store may be made where there is none
+	remote *cli.Remote // nil: in this process
+	fresh  bool        // a store may be made where there is none
 }
 
-// addDesk gives a command the flag that says where callwatch runs.
-func addDesk(c *cobra.Command, s *settings) func(*cobra.Command) (*desk, error) {
-	connect := addRemote(c, s)
+// addDesk gives a command the flag that says which running callwatch has it done.
+func addDesk(c *cobra.Command, s *cli.Settings) func(*cobra.Command) (*desk, error) {
+	cli.AddURL(c)
 	return func(c *cobra.Command) (*desk, error) {
-		r, err := connect(c)
-		if err != nil {
-			return nil, err
-		}
-		cfg, err := s.load(c)
+		cfg, err := s.Load(c)
 		if err != nil {
 			return nil, err
 		}
 		d := &desk{cfg: cfg, log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))}
-		if c.Flag("url").Changed || cfg.NATS.URL == "" && stream.InUse(cfg.DataDir) {
-			d.remote = r
-		}
-		return d, nil
+		d.remote, err = s.Place(c, &cfg)
+		return d, err
 	}
 }
 
 // onDesk completes a command that has one piece of work done and shows its result.
 // request makes the work's parameters from the arguments.
-func onDesk[T any](c *cobra.Command, s *settings, work string, request func(args []string) (url.Values, error), show func(w io.Writer, o output, done *T) error) *cobra.Command {
-	o, open := addOutput(c), addDesk(c, s)
+func onDesk[T any](c *cobra.Command, s *cli.Settings, work string, request func(args []string) (url.Values, error), show func(w io.Writer, o cli.Output, done *T) error) *cobra.Command {
+	o, open := cli.AddOutput(c), addDesk(c, s)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		params, err := request(args)
 		if err != nil {
@@ -84,7 +93,7 @@ func onDesk[T any](c *cobra.Command, s *settings, work string, request func(args
 			return err
 		}
 		var done T
-		if err := d.do(c.Context(), work, params, nil, &done, newProgress(c.ErrOrStderr())); err != nil {
+		if err := d.do(c.Context(), work, params, nil, &done, cli.NewProgress(c.ErrOrStderr())); err != nil {
 			return err
 		}
 		return show(c.OutOrStdout(), *o, &done)
@@ -92,34 +101,29 @@ func onDesk[T any](c *cobra.Command, s *settings, work string, request func(args
 	return c
 }
 
-// callNamed is the request of a command whose arguments are PROVIDER and CALL.
-func callNamed(args []string) (url.Values, error) {
-	return url.Values{"provider": args[:1], "call": args[1:]}, nil
-}
-
-const deskHelp = "Where a callwatch runs on the data directory, or with --url, it does the work; else the store is opened here."
+const deskHelp = "The callwatch at --url or CALLWATCH_URL does the work, or the one that runs on the data directory; else the store is opened here."
 
 // closeWait is how long a command waits for its store to close.
 const closeWait = 10 * time.Second
 
 // do has work done and reads its result into out. The error has the exit code.
-func (d *desk) do(ctx context.Context, name string, params url.Values, body io.Reader, out any, bar *progress) error {
-	defer bar.end()
+func (d *desk) do(ctx context.Context, name string, params url.Values, body io.Reader, out any, bar *cli.Progress) error {
+	defer bar.End()
 	if d.remote != nil {
-		return d.remote.work(ctx, name, params, body, out, bar.at)
+		return d.remote.Work(ctx, name, params, body, out, bar.At)
 	}
 	a, err := d.open(ctx)
 	if err != nil {
 		return err
 	}
-	result, err := a.work(ctx, name, params, body, bar.at)
+	result, err := a.work(ctx, name, params, body, bar.At)
 	closing, done := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
 	defer done()
 	err = errors.Join(err, a.store.Close(closing))
 	var refusal *handlers.Refusal
 	switch {
 	case errors.As(err, &refusal):
-		return problems(err)
+		return cli.Problems(err)
 	case err != nil:
 		return err
 	}
@@ -130,46 +134,27 @@ func (d *desk) do(ctx context.Context, name string, params url.Values, body io.R
 	return json.Unmarshal(data, out)
 }
 
+// storeThere refuses a data directory that does not exist: nothing is stored there.
+func storeThere(cfg *config.Config) error {
+	if _, err := os.Stat(cfg.DataDir); err != nil && cfg.NATS.URL == "" {
+		return cli.Usage(fmt.Errorf("there is no store: %w; give --data-dir, --nats-url or --url", err))
+	}
+	return nil
+}
+
 // open is callwatch with its store and none of its stages.
 func (d *desk) open(ctx context.Context) (*app, error) {
-	if _, err := os.Stat(d.cfg.DataDir); err != nil && d.cfg.NATS.URL == "" && !d.fresh {
-		return nil, usage(fmt.Errorf("there is no store: %w; give --data-dir, --nats-url or --url", err))
+	if err := storeThere(&d.cfg); err != nil && !d.fresh {
+		return nil, err
 	}
 	store, err := stream.Open(ctx, d.cfg.Store(d.log))
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	a := &app{cfg: d.cfg, log: d.log, store: store, metrics: telemetry.New()}
-	if err := a.openStore(ctx, new(pipeline.Traffic)); err != nil {
+	if err := a.openStore(ctx, new(stage.Traffic)); err != nil {
 		return nil, errors.Join(err, store.Close(ctx))
 	}
 	a.maintenance = a.newMaintenance(&pipeline.Stopped{Store: store, Leases: a.leases, Normalize: a.normalize})
 	return a, nil
-}
-
-// work has a running callwatch do work.
-func (r *remote) work(ctx context.Context, name string, params url.Values, body io.Reader, out any, progress func(done, total int64)) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url+"/api/v1/work/"+url.PathEscape(name)+"?"+params.Encode(), body)
-	if err != nil {
-		return usage(err)
-	}
-	answer, err := r.open(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = answer.Close() }()
-	for lines := json.NewDecoder(io.LimitReader(answer, maxAnswer)); ; {
-		var line handlers.WorkLine
-		switch err := lines.Decode(&line); {
-		case err != nil:
-			return fmt.Errorf("read the answer of %s: %w", r.url, err)
-		case line.Refused:
-			return problems(errors.New(printableLines(line.Error)))
-		case line.Error != "":
-			return errors.New(printableLines(line.Error))
-		case line.Result != nil:
-			return json.Unmarshal(line.Result, out)
-		}
-		progress(line.Done, line.Total)
-	}
 }

@@ -19,11 +19,12 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 	"callwatch/notifier/slackfake"
-	"callwatch/pipeline"
+	"callwatch/pipeline/stage"
 )
 
 // process is a callwatch that runs as a process of its own, so that it can be
@@ -215,7 +216,7 @@ func (p *process) send(requests iter.Seq[simulate.Request]) simulate.Totals {
 // settled waits until everything accepted was normalized, judged and announced.
 func (p *process) settled() {
 	p.t.Helper()
-	p.idle(pipeline.NormalizeLease, pipeline.JudgeLease, pipeline.AnnounceLease)
+	p.idle(stage.NormalizeLease, stage.JudgeLease, stage.AnnounceLease)
 }
 
 // idle waits until stages have nothing left to do, one after the other.
@@ -337,7 +338,7 @@ func TestBadInput(t *testing.T) {
 		"unsigned":         {"/webhooks/telnyx", "application/json", `{"data":{}}`, 401},
 		"wrong token":      {"/webhooks/butter/wrong", "application/json", `{}`, 401},
 		"unknown provider": {"/webhooks/nobody", "application/json", `{}`, 404},
-		"too large":        {"/webhooks/butter/" + token, "application/json", strings.Repeat("x", maxBody+1), 413},
+		"too large":        {"/webhooks/butter/" + token, "application/json", strings.Repeat("x", cli.MaxBody+1), 413},
 		"content type":     {"/webhooks/butter/" + token, "image/png", "x", 415},
 		"cannot be parsed": {"/webhooks/butter/" + token, "application/json", `{"call_sid":`, 200},
 	} {
@@ -360,7 +361,7 @@ func TestDemo(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
 	code := run(ctx, []string{"demo", "--for", "8s", "--rate", "10", "--bad", "20%", "--seed", "3", "--listen", "127.0.0.1:0"}, nil, nil, &out, &errs)
-	if code != exitFine {
+	if code != cli.ExitFine {
 		t.Fatalf("exit %d\n%s%s", code, &out, &errs)
 	}
 	var webhooks, events, incidents, messages int
@@ -386,6 +387,7 @@ func TestDevConsole(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- a.run(ctx) }()
+	answersAll(t, a)
 	body := `{"call_sid":"call_0123456789ab","status":"failed","duration":0,"timestamp":"2026-11-01T12:00:45Z","error_code":503,"error_message":"<b>no route</b>"}`
 	res, err := http.Post("http://"+a.server.Addr().String()+"/webhooks/butter", "application/json", strings.NewReader(body))
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/backend"
 	"callwatch/pipeline/query"
@@ -58,7 +59,7 @@ func TestExplainWithTheWindowOfThen(t *testing.T) {
 		}
 		n := strings.Fields(text)[1]
 		code, out, errs := typed(t, base, "rules", "explain", "butter/"+id)
-		if code != exitFine || !strings.Contains(out, "= "+n) {
+		if code != cli.ExitFine || !strings.Contains(out, "= "+n) {
 			t.Errorf("rules explain butter/%s: exit %d\n%s%s", id, code, out, errs)
 		}
 	}
@@ -67,10 +68,10 @@ func TestExplainWithTheWindowOfThen(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"call_2"}, exitUsage, "PROVIDER/ID"},
-		{[]string{"call_2", "--provider", "butter", "--rule", "failures"}, exitFine, "MATCHED"},
-		{[]string{"call_2", "--provider", "butter", "--rule", "nothing"}, exitUsage, "no rule"},
-		{[]string{"butter/nobody"}, exitProblems, "no such call"},
+		{[]string{"call_2"}, cli.ExitFine, "MATCHED"}, // the server knows whose it is
+		{[]string{"call_2", "--provider", "butter", "--rule", "failures"}, cli.ExitFine, "MATCHED"},
+		{[]string{"call_2", "--provider", "butter", "--rule", "nothing"}, cli.ExitUsage, "no rule"},
+		{[]string{"butter/nobody"}, cli.ExitProblems, "no such call"},
 	} {
 		code, out, errs := typed(t, base, append([]string{"rules", "explain"}, c.args...)...)
 		if code != c.code || !strings.Contains(out+errs, c.says) {

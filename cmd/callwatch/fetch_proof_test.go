@@ -18,11 +18,12 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer"
 	"callwatch/normalizer/providerfake"
 	"callwatch/normalizer/registry"
-	"callwatch/pipeline"
+	"callwatch/pipeline/stage"
 	"callwatch/stream"
 )
 
@@ -58,7 +59,7 @@ func runPaced(pace string) int {
 		}
 	}
 	log.Error("ended", "err", err)
-	return exitRuntime
+	return cli.ExitRuntime
 }
 
 // faulty is a provider's API with its bad days, and who was asked for when.
@@ -202,7 +203,7 @@ func TestEveryReportIsFetched(t *testing.T) {
 			continue
 		}
 		// An event is first made, then looked at, then its report waits.
-		p.idle(pipeline.NormalizeLease, pipeline.FetchLease)
+		p.idle(stage.NormalizeLease, stage.FetchLease)
 		for name := range apis {
 			settled := soon(4*time.Minute, func() bool {
 				return p.metric(`callwatch_fetches_pending{provider="`+name+`"}`) == "0"
@@ -214,7 +215,7 @@ func TestEveryReportIsFetched(t *testing.T) {
 				t.FailNow()
 			}
 		}
-		p.idle(pipeline.NormalizeLease, pipeline.JudgeLease)
+		p.idle(stage.NormalizeLease, stage.JudgeLease)
 		p.kill()
 	}
 	known := foldAll(t, dir)

@@ -14,7 +14,7 @@ import (
 	"callwatch/call"
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer"
-	"callwatch/pipeline"
+	"callwatch/pipeline/fetching"
 	"callwatch/stream"
 )
 
@@ -71,15 +71,20 @@ const birdToken = "bird-tok"
 func fetchesBird(url string, delays ...time.Duration) func(*config.Config) {
 	return func(c *config.Config) {
 		c.Providers = map[string]map[string]config.Secret{"bird": {"url_token": birdToken, "access_key": "key", "workspace_id": "w", "api_url": config.Secret(url)}}
-		c.Pace = pipeline.FetchPace{Delays: delays, Rate: 1000}
+		c.Pace = fetching.Pace{Delays: delays, Rate: 1000}
 	}
 }
 
 func birdEnded(t *testing.T, base, id string) {
 	t.Helper()
+	birdEndedAt(t, base+"/webhooks/bird/"+birdToken, id)
+}
+
+func birdEndedAt(t *testing.T, address, id string) {
+	t.Helper()
 	body := fmt.Sprintf(`{"event":"voice.outbound","service":"channels","payload":{"id":%q,"channelId":"c","status":"completed",
 	  "direction":"outgoing","duration":40,"endedAt":%q}}`, id, time.Now().UTC().Format(time.RFC3339Nano))
-	push(t, base+"/webhooks/bird/"+birdToken, body)
+	push(t, address, body)
 }
 
 func push(t *testing.T, url, body string) {
@@ -254,7 +259,7 @@ func TestReadyEndsTheJob(t *testing.T) {
 	}
 }
 
-// An event that tells of something new is followed by a request although the call
+// An event that reports something new is followed by a request although the call
 // is complete, until that request is answered wholly.
 func TestCompleteCallIsAskedAgain(t *testing.T) {
 	t.Parallel()
@@ -317,7 +322,7 @@ func TestUnsignedWebhookIsConfirmed(t *testing.T) {
 	_, url := scriptedAPI(t, map[string][]scriptedAnswer{"/api/calls/call_2": {{status: 404}, {status: 200, body: confirmed}}})
 	a, base := running(t, func(c *config.Config) {
 		c.Providers["butter"]["api_key"], c.Providers["butter"]["api_url"] = "key", config.Secret(url)
-		c.Pace = pipeline.FetchPace{Delays: []time.Duration{200 * time.Millisecond}, Rate: 1000}
+		c.Pace = fetching.Pace{Delays: []time.Duration{200 * time.Millisecond}, Rate: 1000}
 		c.FetchFor = 1500 * time.Millisecond
 		c.Rules = writeRules(t, failedRule)
 	})

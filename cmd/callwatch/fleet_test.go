@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/cmd/callwatch/internal/simulatecmd"
 	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
@@ -31,7 +32,7 @@ func TestShippedRulesOnAFleet(t *testing.T) {
 	}{
 		{"healthy", "good", nil, 0, nil},
 		{"one call of a hundred", "mixed", nil, 0.01, []string{
-			"bad-call bird info", "bad-call signalwire info", "bad-call telnyx info",
+			"bad-call bird info", "bad-call signalwire info", "bad-call telnyx info", "bad-call twilio info",
 		}},
 		{"low scores", "low-mos", []string{"telnyx"}, 0.01, []string{"bad-call telnyx info"}},
 		{"low scores in a third", "low-mos", []string{"telnyx"}, 0.34, []string{
@@ -78,11 +79,15 @@ func alerts(incidents map[string]rules.Incident) []string {
 // by its id.
 func judgeFleet(t *testing.T, set *rules.Set, o simulate.Options) map[string]rules.Incident {
 	t.Helper()
-	secrets, err := madeUpSecrets(registry.Simulators())
+	if o.Sources == nil {
+		o.Sources = registry.Simulators()
+	}
+	providers := knownProviders()
+	secrets, err := simulatecmd.RandomSecrets(o.Sources)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Sources, o.Secrets, o.Start = registry.Simulators(), secrets, time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
+	o.Secrets, o.Start = secrets, time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
 	traffic, err := simulate.Traffic(o)
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +100,7 @@ func judgeFleet(t *testing.T, set *rules.Set, o simulate.Options) map[string]rul
 	}
 	for r := range traffic {
 		now := o.Start.Add(r.At)
-		p, _ := registry.Find(r.Provider)
+		p, _ := providers.Find(r.Provider)
 		body, err := verifiedBody(t.Context(), &p, &r, secrets, now)
 		if err != nil {
 			t.Fatal(err)

@@ -51,8 +51,8 @@ func TestForeignMessagesInTheStore(t *testing.T) {
 		base := "http://" + a.server.Addr().String()
 		for i := range 3 {
 			failedCall(t, base, butterToken, fmt.Sprintf("call-%d-%d", round, i))
-			if stored, err := natstest.Litter(t.Context(), url); err != nil || stored < 100 {
-				t.Fatalf("%d messages were stored, %v", stored, err)
+			if stored, err := natstest.Litter(t.Context(), url); err != nil || len(stored) < 10 {
+				t.Fatalf("messages were stored: %v, %v", stored, err)
 			}
 		}
 		eventually(t, "all calls have become incidents", func() bool { return len(listed(t, base)) == 3*(round+1) })

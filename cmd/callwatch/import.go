@@ -9,10 +9,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
+
+	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/pipeline/eventlog"
 	"callwatch/pipeline/maintenance"
-
-	"github.com/spf13/cobra"
 )
 
 const importLong = `Import past calls: from the lists of the provider's API, with the credentials that fetching uses, or with --file from a
@@ -22,8 +24,8 @@ Imported events keep their own times and wake no rule: nothing is announced. The
 What is stored already with the same content is not stored again. An import that was interrupted goes on where it
 stopped when the same command is given again.`
 
-func importCommand(s *settings) *cobra.Command {
-	var file string
+func importCommand(s *cli.Settings) *cobra.Command {
+	var file, account string
 	var limit int
 	var rate float64
 	var restart bool
@@ -31,10 +33,11 @@ func importCommand(s *settings) *cobra.Command {
 	times := map[string]*string{"since": new(string), "until": new(string)}
 	c := &cobra.Command{
 		Use: "import PROVIDER", Short: "Import past calls, without alerts", Long: importLong + "\n\n" + deskHelp,
-		Example: "  callwatch import " + s.providers.Names()[0] + " --since 7d\n  callwatch import " + s.providers.Names()[0] + " --file calls.ndjson.gz",
+		Example: "  callwatch import " + s.Providers.Names()[0] + " --since 7d\n  callwatch import " + s.Providers.Names()[0] + " --file calls.ndjson.gz",
 		Args:    cobra.ExactArgs(1),
 	}
 	f := c.Flags()
+	f.StringVar(&account, "account", "", cli.AccountHelp)
 	f.StringVar(&file, "file", "", "read the provider's bodies from this file, - for standard input")
 	f.StringVar(times["since"], "since", "7d", "leave out older calls: a time, a date, or how long ago")
 	f.StringVar(times["until"], "until", "", "leave out calls from then on (default: now)")
@@ -43,7 +46,7 @@ func importCommand(s *settings) *cobra.Command {
 	f.StringSliceVar(&lists, "list", nil, "only these lists of the provider (default: all)")
 	f.StringArrayVar(&filters, "filter", nil, "a filter of the provider's list, as name=value; needs one --list")
 	f.BoolVar(&restart, "restart", false, "start from the beginning instead of resuming an import that was interrupted")
-	o, open := addOutput(c), addDesk(c, s)
+	o, open := cli.AddOutput(c), addDesk(c, s)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		d, err := open(c)
 		if err != nil {
@@ -51,12 +54,18 @@ func importCommand(s *settings) *cobra.Command {
 		}
 		d.fresh = true
 		params := url.Values{"provider": args}
-		bar := newProgress(c.ErrOrStderr())
+		if account != "" {
+			params.Set("account", account)
+		}
+		bar := cli.NewProgress(c.ErrOrStderr())
 		var done maintenance.Imported
+		if _, known := d.cfg.Registry.Find(args[0]); !known && d.remote == nil {
+			return cli.Usage(cli.NoProvider(d.cfg.Registry, args[0]))
+		}
 		if file != "" {
 			for _, name := range []string{"since", "until", "limit", "rate", "list", "filter", "restart"} {
 				if c.Flag(name).Changed {
-					return usage(fmt.Errorf("--%s belongs to the lists of the API, not to --file", name))
+					return cli.Usage(fmt.Errorf("--%s belongs to the lists of the API, not to --file", name))
 				}
 			}
 			err = importFrom(c, d, file, params, &done, bar)
@@ -72,50 +81,54 @@ func importCommand(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := printOne(c.OutOrStdout(), *o, done, func(w io.Writer) error { return importText(w, &done) }); err != nil {
+		if err := cli.PrintOne(c.OutOrStdout(), *o, done, func(w io.Writer) error { return importText(w, &done) }); err != nil {
 			return err
 		}
 		if done.Bad > 0 {
-			return silent(exitProblems)
+			return cli.Silent(cli.ExitProblems)
 		}
 		return nil
 	}
 	return c
 }
 
-func importFrom(c *cobra.Command, d *desk, file string, params url.Values, done *maintenance.Imported, bar *progress) (err error) {
+func importFrom(c *cobra.Command, d *desk, file string, params url.Values, done *maintenance.Imported, bar *cli.Progress) (err error) {
 	in, size := c.InOrStdin(), int64(0)
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
-			return usage(fmt.Errorf("--file: %w", err))
+			return cli.Usage(fmt.Errorf("--file: %w", err))
 		}
 		defer func() { err = errors.Join(err, f.Close()) }()
-		if info, err := f.Stat(); err == nil {
-			size = info.Size()
+		info, err := f.Stat()
+		if err != nil {
+			return cli.Usage(fmt.Errorf("--file: %w", err))
 		}
-		in = f
+		if info.IsDir() {
+			return cli.Usage(fmt.Errorf("--file: %s is a folder; name a file", file))
+		}
+		in, size = f, info.Size()
 	}
-	counted := &eventlog.CountingReader{In: in, Told: func(n int64) { bar.at(n, size) }}
+	counted := &eventlog.CountingReader{In: in, Told: func(n int64) { bar.At(n, size) }}
 	return d.do(c.Context(), "import-file", params, counted, done, bar)
 }
 
 func importText(w io.Writer, i *maintenance.Imported) error {
-	fmt.Fprintf(w, "%s of %s read: %d stored, %d were there already, %d left out\n", plural(i.Read, "body"), i.Provider, i.Stored, i.Known, i.Bad)
+	fmt.Fprintf(w, "%s of %s read: %d stored, %d were there already, %d left out\n", cli.Plural(i.Read, "body"), call.Source(i.Provider, i.Account), i.Stored, i.Known, i.Bad)
 	if i.Resumed {
 		fmt.Fprintln(w, "went on where the import before was interrupted")
 	}
 	if i.First != nil && i.Last != nil {
-		fmt.Fprintf(w, "%s, from %s to %s\n", plural(i.Calls, "call"), clock(*i.First), clock(*i.Last))
+		fmt.Fprintf(w, "%s, from %s to %s\n", cli.Plural(i.Calls, "call"), cli.Clock(*i.First), cli.Clock(*i.Last))
 	}
 	if i.Undated > 0 {
-		fmt.Fprintf(w, "%s without a time of its own: it counts at the time of the import\n", plural(i.Undated, "event"))
+		fmt.Fprintf(w, "%s without a time of its own: it counts at the time of the import\n", cli.Plural(i.Undated, "event"))
 	}
 	if i.More {
 		fmt.Fprintln(w, "the limit was reached before the end")
 	}
 	for _, p := range i.Problems {
-		fmt.Fprintln(w, "left out: "+printableText(strings.ToValidUTF8(p, "?")))
+		fmt.Fprintln(w, "left out: "+cli.PrintableText(strings.ToValidUTF8(p, "?")))
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/normalizer/providerfake"
 	"callwatch/normalizer/registry"
@@ -68,7 +69,7 @@ func says(t *testing.T, env []string, stdin io.Reader, args ...string) (stdout, 
 func answerOf[T any](t *testing.T, env []string, stdin io.Reader, args ...string) (v T) {
 	t.Helper()
 	stdout, stderr, code := says(t, env, stdin, append(args, "-o", "json")...)
-	if code != exitFine {
+	if code != cli.ExitFine {
 		t.Fatalf("%v: exit %d: %s%s", args, code, stdout, stderr)
 	}
 	if err := json.Unmarshal([]byte(stdout), &v); err != nil {
@@ -155,7 +156,7 @@ func TestImportIsKilledAndGoesOn(t *testing.T) {
 		t.Errorf("%d calls are stored, want %d", len(counts), calls)
 	}
 	if most := pages + 10; requests > most {
-		t.Errorf("%d requests for %d pages: it began anew", requests, pages)
+		t.Errorf("%d requests for %d pages: it began again", requests, pages)
 	}
 
 	again := answerOf[maintenance.Imported](t, env, nil, command...)
@@ -222,10 +223,10 @@ func TestImportByRunningCallwatch(t *testing.T) {
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("imported calls (-want +got):\n%s", diff)
 	}
-	if _, stderr, code := says(t, env, nil, "import", "nobody", "--url", base); code != exitProblems || !strings.Contains(stderr, "no provider") {
+	if _, stderr, code := says(t, env, nil, "import", "nobody", "--url", base); code != cli.ExitProblems || !strings.Contains(stderr, "no provider") {
 		t.Errorf("an unknown provider: exit %d, %s", code, stderr)
 	}
-	if _, stderr, code := says(t, nil, nil, "import", "atoms", "--url", base); code != exitUsage {
+	if _, stderr, code := says(t, nil, nil, "import", "atoms", "--url", base); code != cli.ExitUsage {
 		t.Errorf("without a token: exit %d, %s", code, stderr)
 	}
 	if n := len(slack.Calls()); n != 0 {
@@ -264,8 +265,8 @@ func TestImportFile(t *testing.T) {
 		"no body":     {file: a + "\n[1]\n", stored: 1, bad: 1, says: "line 2: normalize butter body"},
 		"broken off":  {file: pack(a + "\n" + b + "\n")[:80], stored: 0, bad: 1, says: "the rest was not read"},
 		"no end":      {file: "[" + a, stored: 1, bad: 1, says: "the array does not end"},
-		"long line":   {file: a + "\n" + strings.Repeat("x", maxBody+eventlog.BlockSize+1) + "\n", stored: 1, bad: 1, says: "longer than"},
-		"long member": {file: "[" + a + `,"` + strings.Repeat("x", maxBody+2*eventlog.BlockSize) + `"]`, stored: 1, bad: 1, says: "longer than"},
+		"long line":   {file: a + "\n" + strings.Repeat("x", cli.MaxBody+eventlog.BlockSize+1) + "\n", stored: 1, bad: 1, says: "longer than"},
+		"long member": {file: "[" + a + `,"` + strings.Repeat("x", cli.MaxBody+2*eventlog.BlockSize) + `"]`, stored: 1, bad: 1, says: "longer than"},
 		"nothing":     {file: ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -303,6 +304,7 @@ func runApp(t *testing.T, cfg config.Config, change func(*config.Config)) (a *ap
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- a.run(ctx) }()
+	answersAll(t, a)
 	return a, func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -14,41 +14,43 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
 )
 
-func incidentsCommand(s *settings) *cobra.Command {
-	return commandGroup("incidents", "List, show, acknowledge and resolve incidents of a running callwatch",
+func incidentsCommand(s *cli.Settings) *cobra.Command {
+	return cli.CommandGroup("incidents", "List, show, acknowledge, assign, note and resolve incidents of a running callwatch",
 		incidentsListCommand(s), incidentsShowCommand(s),
 		markCommand(s, "ack", "Acknowledge incidents: no reminders while somebody has them"),
 		markCommand(s, "unack", "Give acknowledged incidents back"),
-		markCommand(s, "resolve", "Resolve incidents by hand, whatever their condition"))
+		markCommand(s, "resolve", "Resolve incidents by hand, whatever their condition"),
+		assignCommand(s), noteCommand(s))
 }
 
-func incidentsListCommand(s *settings) *cobra.Command {
+func incidentsListCommand(s *cli.Settings) *cobra.Command {
 	var state string
 	c := &cobra.Command{
 		Use: "ls", Short: "List incidents, newest first", Args: cobra.NoArgs,
 		Long: "List incidents, newest first. Of resolved ones the last of every rule and key is listed.",
 	}
 	c.Flags().StringVar(&state, "state", "open", "open, resolved or all")
-	o := addOutput(c)
-	return onRemote(c, s, func(c *cobra.Command, r *remote, _ []string) error {
+	o := cli.AddOutput(c)
+	return cli.OnRemote(c, s, func(c *cobra.Command, r *cli.Remote, _ []string) error {
 		wanted, ok := map[string]string{"open": "open", "resolved": "resolved", "all": ""}[state]
 		if !ok {
-			return usage(fmt.Errorf("--state: %q is none of open, resolved, all", state))
+			return cli.Usage(fmt.Errorf("--state: %q is none of open, resolved, all", state))
 		}
-		list, err := r.incidents(c.Context(), wanted)
+		list, err := listIncidents(c.Context(), r, wanted)
 		if err != nil {
 			return err
 		}
-		return printAll(c.OutOrStdout(), *o, list, func(w io.Writer) error { return incidentTable(w, list, state) })
+		return cli.PrintAll(c.OutOrStdout(), *o, list, func(w io.Writer) error { return incidentTable(w, list, state) })
 	})
 }
 
-// incidents reads a list part by part.
-func (r *remote) incidents(ctx context.Context, state string) ([]rules.Incident, error) {
+// listIncidents reads a list part by part.
+func listIncidents(ctx context.Context, r *cli.Remote, state string) ([]rules.Incident, error) {
 	list, after := []rules.Incident{}, ""
 	for {
 		var part struct {
@@ -56,7 +58,7 @@ func (r *remote) incidents(ctx context.Context, state string) ([]rules.Incident,
 			Next      string           `json:"next"`
 		}
 		query := url.Values{"state": {state}, "after": {after}}
-		if err := r.ask(ctx, http.MethodGet, "/incidents?"+query.Encode(), nil, &part); err != nil {
+		if err := r.Ask(ctx, http.MethodGet, "/incidents?"+query.Encode(), nil, &part); err != nil {
 			return nil, err
 		}
 		if list = append(list, part.Incidents...); part.Next == "" {
@@ -72,10 +74,18 @@ func incidentTable(w io.Writer, list []rules.Incident, state string) error {
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ID\tSEVERITY\tSTATE\tOPENED\tCALLS\tSUMMARY")
+	fmt.Fprintln(t, "ID\tRULE\t"+cli.Styled(w, cli.Normal, "SEVERITY")+"\tSTATE\tOPENED\tCALLS\tOWNER\tACKNOWLEDGED\tASSIGNED\tSUMMARY")
 	for i := range list {
 		in := &list[i]
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", in.ID, in.Severity, standing(in), localTime(in.OpenedAt), in.Counts.Matched, printableText(in.Summary))
+		by, to := "", ""
+		if in.Acknowledged != nil {
+			by = in.Acknowledged.By
+		}
+		if in.Assigned != nil {
+			to = in.Assigned.To
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", in.ID, in.Rule, cli.Severity(w, in.Severity), standing(in), cli.LocalTime(in.OpenedAt), in.Counts.Matched,
+			cmp.Or(cli.PrintableText(in.Owner), "-"), cmp.Or(cli.PrintableText(by), "-"), cmp.Or(cli.PrintableText(to), "-"), cli.PrintableText(in.Summary))
 	}
 	return t.Flush()
 }
@@ -95,17 +105,15 @@ func standing(in *rules.Incident) string {
 	return string(in.State)
 }
 
-func localTime(t time.Time) string { return t.Local().Format(time.DateTime) }
-
-func incidentsShowCommand(s *settings) *cobra.Command {
+func incidentsShowCommand(s *cli.Settings) *cobra.Command {
 	c := &cobra.Command{Use: "show ID", Short: "Show one incident", Args: cobra.ExactArgs(1)}
-	o := addOutput(c)
-	return onRemote(c, s, func(c *cobra.Command, r *remote, args []string) error {
+	o := cli.AddOutput(c)
+	return cli.OnRemote(c, s, func(c *cobra.Command, r *cli.Remote, args []string) error {
 		var in shownIncident
-		if err := r.ask(c.Context(), http.MethodGet, "/incidents/"+url.PathEscape(args[0]), nil, &in); err != nil {
+		if err := r.Ask(c.Context(), http.MethodGet, "/incidents/"+url.PathEscape(args[0]), nil, &in); err != nil {
 			return err
 		}
-		return printOne(c.OutOrStdout(), *o, in, func(w io.Writer) error { return incidentPage(w, &in) })
+		return cli.PrintOne(c.OutOrStdout(), *o, in, func(w io.Writer) error { return incidentPage(w, &in) })
 	})
 }
 
@@ -118,7 +126,7 @@ type shownIncident struct {
 func incidentPage(w io.Writer, in *shownIncident) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
-		if text := printableText(fmt.Sprintf(format, args...)); text != "" {
+		if text := cli.PrintableText(fmt.Sprintf(format, args...)); text != "" {
 			fmt.Fprintf(t, "%s\t%s\n", name, text)
 		}
 	}
@@ -126,15 +134,15 @@ func incidentPage(w io.Writer, in *shownIncident) error {
 	row("summary", "%s", in.Summary)
 	row("state", "%s, %s", standing(&in.Incident), in.Severity)
 	for _, u := range in.Undelivered {
-		row("not delivered", "yet to %s: %s, next try %s", u.Receiver, u.Cause, localTime(u.NextTry))
+		row("not delivered", "yet to %s: %s, next try %s", u.Receiver, u.Cause, cli.LocalTime(u.NextTry))
 	}
 	row("rule", "%s", in.Rule)
 	for _, l := range in.By {
 		row("  "+l.Name, "%s", cmp.Or(l.Value, "unknown"))
 	}
-	row("opened", "%s", localTime(in.OpenedAt))
+	row("opened", "%s", cli.LocalTime(in.OpenedAt))
 	if !in.ResolvedAt.IsZero() {
-		row("resolved", "%s, after %s%s", localTime(in.ResolvedAt), in.ResolvedAt.Sub(in.OpenedAt).Round(time.Second), byHand(in))
+		row("resolved", "%s, after %s%s", cli.LocalTime(in.ResolvedAt), in.ResolvedAt.Sub(in.OpenedAt).Round(time.Second), byHand(in))
 	}
 	if v := in.Values; v != nil {
 		row("calls", "%d matched of %d measured, %d not measured", in.Counts.Matched, in.Counts.Measured(), in.Counts.Unjudged-in.Counts.Partial)
@@ -150,10 +158,16 @@ func incidentPage(w io.Writer, in *shownIncident) error {
 	}
 	row("worst call", "%s", worst)
 	if m := in.Acknowledged; m != nil {
-		row("acknowledged", "by %s, %s", m.By, localTime(m.At))
+		row("acknowledged", "by %s, %s", m.By, cli.LocalTime(m.At))
+	}
+	if a := in.Assigned; a != nil {
+		row("assigned", "to %s by %s, %s", a.To, a.By, cli.LocalTime(a.At))
+	}
+	for _, n := range in.Notes {
+		row("note", "by %s, %s: %s", n.By, cli.LocalTime(n.At), n.Text)
 	}
 	if q := in.Silence; q != nil {
-		row("silence", "%s until %s: %s", q.ID, localTime(q.Until), q.Match)
+		row("silence", "%s until %s: %s", q.ID, cli.LocalTime(q.Until), q.Match)
 	}
 	row("runbook", "%s", in.Runbook)
 	row("owner", "%s", in.Owner)
@@ -170,26 +184,58 @@ func byHand(in *shownIncident) string {
 }
 
 // markCommand is ack, unack and resolve.
-func markCommand(s *settings, do, short string) *cobra.Command {
-	var by string
+func markCommand(s *cli.Settings, do, short string) *cobra.Command {
 	c := &cobra.Command{Use: do + " ID...", Short: short, Args: cobra.MinimumNArgs(1)}
+	return onIncidents(s, c, do, func(args []string) ([]string, map[string]string) { return args, map[string]string{} })
+}
+
+func assignCommand(s *cli.Settings) *cobra.Command {
+	var to string
+	var nobody bool
+	c := &cobra.Command{Use: "assign ID...", Short: "Assign incidents to a person", Args: cobra.MinimumNArgs(1)}
+	c.Flags().StringVar(&to, "to", "", "the person (default: the user of this machine)")
+	c.Flags().BoolVar(&nobody, "nobody", false, "remove the assignment")
+	c.MarkFlagsMutuallyExclusive("to", "nobody")
+	return onIncidents(s, c, "assign", func(args []string) ([]string, map[string]string) {
+		if nobody {
+			return args, map[string]string{}
+		}
+		return args, map[string]string{"to": cmp.Or(to, s.Person())}
+	})
+}
+
+func noteCommand(s *cli.Settings) *cobra.Command {
+	c := &cobra.Command{
+		Use: "note ID TEXT...", Short: "Add a note to an incident", Args: cobra.MinimumNArgs(2),
+		Long: "Add a note to an incident: one line of at most 500 bytes, which its thread shows. An incident keeps its latest 20.",
+	}
+	return onIncidents(s, c, "note", func(args []string) ([]string, map[string]string) {
+		return args[:1], map[string]string{"text": strings.Join(args[1:], " ")}
+	})
+}
+
+// onIncidents completes a command that does something to incidents: read takes their ids
+// and the request from its arguments.
+func onIncidents(s *cli.Settings, c *cobra.Command, do string, read func(args []string) (ids []string, request map[string]string)) *cobra.Command {
+	var by string
 	c.Flags().StringVar(&by, "by", "", "who does it (default: the user of this machine)")
-	o := addOutput(c)
-	return onRemote(c, s, func(c *cobra.Command, r *remote, args []string) error {
+	o := cli.AddOutput(c)
+	return cli.OnRemote(c, s, func(c *cobra.Command, r *cli.Remote, args []string) error {
 		var errs []error
 		done := []rules.Incident{}
-		for _, id := range args {
+		ids, request := read(args)
+		request["by"] = cmp.Or(by, s.Person())
+		for _, id := range ids {
 			var in rules.Incident
-			request := map[string]string{"by": cmp.Or(by, s.person())}
-			if err := r.ask(c.Context(), http.MethodPost, "/incidents/"+url.PathEscape(id)+"/"+do, request, &in); err != nil {
+			if err := r.Ask(c.Context(), http.MethodPost, "/incidents/"+url.PathEscape(id)+"/"+do, request, &in); err != nil {
 				errs = append(errs, err)
 				continue
 			}
 			done = append(done, in)
 		}
-		err := printAll(c.OutOrStdout(), *o, done, func(w io.Writer) error {
+		err := cli.PrintAll(c.OutOrStdout(), *o, done, func(w io.Writer) error {
 			for i := range done {
-				fmt.Fprintf(w, "%s is %s: %s\n", done[i].ID, standing(&done[i]), printableText(done[i].Summary))
+				fmt.Fprintf(w, "%s is %s: %s\n", done[i].ID, standing(&done[i]), cli.PrintableText(done[i].Summary))
 			}
 			return nil
 		})

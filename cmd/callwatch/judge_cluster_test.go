@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/handlers"
 	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
+	"callwatch/pipeline/stage"
 	"callwatch/rules"
 	"callwatch/rules/engine"
 	"callwatch/stream"
@@ -128,10 +130,10 @@ func TestClusterJudgeTakesOver(t *testing.T) {
 	eventually(t, "both replicas know the incidents", func() bool {
 		return open(leads) == calls*len(clusterRuleNames()) && open(follows) == open(leads)
 	})
-	if follows.judge.Leads() || follows.leases.Holds(pipeline.JudgeLease) {
+	if follows.judge.Leads() || follows.leases.Holds(stage.JudgeLease) {
 		t.Error("both replicas have the judge lease")
 	}
-	if cause := follows.leasesHeld(); strings.Contains(cause, pipeline.JudgeLease) {
+	if cause := follows.leasesHeld(); strings.Contains(cause, stage.JudgeLease) {
 		t.Errorf("readiness of the one that follows: %s", cause)
 	}
 	reload(t, leads) // saves a checkpoint
@@ -187,7 +189,7 @@ func TestClusterJudgeOfADeadHolder(t *testing.T) {
 	var holds atomic.Bool
 	died := make(chan error, 1)
 	go func() {
-		died <- idle.Hold(t.Context(), stream.Lease{Name: pipeline.JudgeLease}, func(ctx context.Context, _ uint64) error {
+		died <- idle.Hold(t.Context(), stream.Lease{Name: stage.JudgeLease}, func(ctx context.Context, _ uint64) error {
 			holds.Store(true)
 			<-ctx.Done()
 			return ctx.Err()
@@ -267,7 +269,7 @@ func TestClusterEraseCall(t *testing.T) {
 	commanded := func(id string) (done maintenance.Erased, err error) { // in a process of its own
 		d := desk{cfg: first.cfg, log: testLogger(t)}
 		params := url.Values{"provider": {"bird"}, "call": {"leg-" + id}}
-		err = d.do(t.Context(), "erase", params, nil, &done, newProgress(io.Discard))
+		err = d.do(t.Context(), "erase", params, nil, &done, cli.NewProgress(io.Discard))
 		return done, err
 	}
 	if done, err := commanded("4001"); err == nil || !strings.Contains(err.Error(), "--url") {
@@ -334,7 +336,7 @@ func TestClusterEraseCall(t *testing.T) {
 	}
 	third, stopThird := replicaOn(t, c, file)
 	eventually(t, "replicas are told of both erasures", func() bool {
-		erased, err := third.store.Watermark(t.Context(), pipeline.JudgeLease)
+		erased, err := third.store.Watermark(t.Context(), stage.JudgeLease)
 		return err == nil && erased == 2
 	})
 	defer stopThird()

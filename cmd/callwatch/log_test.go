@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/cmd/callwatch/internal/config"
 )
 
@@ -46,7 +47,7 @@ func (l *logLines) with(t *testing.T, key, value string) map[string]map[string]a
 func TestLogJoins(t *testing.T) {
 	t.Parallel()
 	lines := &logLines{}
-	log, err := logger(lines, "debug", true)
+	log, err := cli.Logger(lines, "debug", true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,8 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -15,39 +13,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callwatch/cmd/callwatch/internal/cli"
+	"callwatch/cmd/callwatch/internal/completion"
+	"callwatch/cmd/callwatch/internal/doctor"
+	"callwatch/cmd/callwatch/internal/examples"
+	"callwatch/cmd/callwatch/internal/rulescmd"
+	"callwatch/cmd/callwatch/internal/simulatecmd"
+	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
+	"callwatch/normalizer/shipped"
+	"callwatch/normalizer/simulate"
 )
-
-// Exit codes.
-const (
-	exitFine     = 0
-	exitProblems = 1 // problems found
-	exitUsage    = 2
-	exitWarnings = 3 // warnings under --strict
-	exitRuntime  = 4 // could not reach the server, or failed while running
-)
-
-// exitError carries the exit code of an error. Its text may be empty: then what
-// there was to say has been said.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e *exitError) Error() string {
-	if e.err == nil {
-		return ""
-	}
-	return e.err.Error()
-}
-
-func (e *exitError) Unwrap() error { return e.err }
-
-func usage(err error) error    { return &exitError{exitUsage, err} }
-func problems(err error) error { return &exitError{exitProblems, err} }
-
-// silent ends the program with a code and nothing more to say.
-func silent(code int) error { return &exitError{code: code} }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -67,7 +43,7 @@ func main() {
 	case code := <-done:
 		os.Exit(code)
 	case <-late:
-		os.Exit(exitRuntime)
+		os.Exit(cli.ExitRuntime)
 	}
 }
 
@@ -82,7 +58,7 @@ func closingTime(args []string) time.Duration {
 		return 0
 	case named("import", "replay", "calls", "deadletters", "store"):
 		return 10 * time.Second
-	case named("rules", "config", "version", "man", "doctor", "healthcheck"):
+	case named("rules", "providers", "config", "version", "man", "doctor", "healthcheck"):
 		return 100 * time.Millisecond
 	default:
 		return time.Second
@@ -91,76 +67,31 @@ func closingTime(args []string) time.Duration {
 
 // run is the program as a function: arguments and environment in, exit code out.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	out, errs := &terminalWriter{to: stdout}, &terminalWriter{to: stderr}
-	defer func() {
-		_ = out.Close()
-		_ = errs.Close()
-	}()
-	stderr = errs
-	root := rootCommand(environ)
-	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(out)
-	root.SetErr(errs)
-	err := root.ExecuteContext(ctx)
-	var coded *exitError
-	switch {
-	case err == nil:
-		return exitFine
-	case errors.As(err, &coded):
-		if text := coded.Error(); text != "" {
-			fmt.Fprintln(stderr, "callwatch: "+text)
-		}
-		return coded.code
-	default:
-		fmt.Fprintln(stderr, "callwatch: "+err.Error())
-		return exitRuntime
-	}
+	return cli.Run(ctx, rootCommand(environ), args, stdin, stdout, stderr)
 }
 
 func rootCommand(environ []string) *cobra.Command {
-	settings := &settings{environ: environ, providers: registry.Providers(), simulators: registry.Simulators()}
-	root := &cobra.Command{
-		Use:           "callwatch",
-		Short:         "Alerting for voice calls: webhooks in, one live Slack thread per incident",
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage(fmt.Errorf("%w; see callwatch %s --help", err, c.Name()))
-	})
-	settings.addFlags(root)
+	settings := &cli.Settings{Environ: environ, Providers: knownProviders(), Simulators: knownSimulators()}
+	root := cli.Root(settings, buildVersion().line())
 	root.AddCommand(
-		serveCommand(settings), demoCommand(settings), simulateCommand(settings),
-		rulesCommand(settings), backtestCommand(settings), eventsCommand(settings), notifyCommand(settings), slackCommand(settings),
-		incidentsCommand(settings), silenceCommand(settings),
+		serveCommand(settings), demoCommand(settings), simulatecmd.Command(settings),
+		rulescmd.Command(settings), rulescmd.BacktestCommand(settings), eventsCommand(settings), notifyCommand(settings), slackCommand(settings),
+		incidentsCommand(settings), silenceCommand(settings), providersCommand(settings),
 		importCommand(settings), replayCommand(settings), deadlettersCommand(settings), callsCommand(settings), statsCommand(settings), storeCommand(settings),
-		configCommand(settings), doctorCommand(settings), healthcheckCommand(settings), versionCommand(), manCommand(),
+		configCommand(settings), doctor.Command(settings, storeSize), healthcheckCommand(settings), versionCommand(), manCommand(),
 	)
-	usageErrors(root)
+	cli.UsageErrors(root)
+	completion.Add(root, settings)
+	examples.Add(root, settings.Providers.Names()[0])
 	return root
 }
 
-// commandGroup is a command that only has others below it.
-func commandGroup(use, short string, of ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(of...)
-	return c
+// knownProviders are those written in Go and the declarations that come with callwatch.
+func knownProviders() normalizer.Registry {
+	return slices.Concat(registry.Providers(), shipped.Providers())
 }
 
-// usageErrors gives every refusal of arguments the exit code of wrong usage.
-func usageErrors(c *cobra.Command) {
-	if check := c.Args; check != nil {
-		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return usage(err)
-			}
-			return nil
-		}
-	}
-	for _, sub := range c.Commands() {
-		usageErrors(sub)
-	}
+// knownSimulators make the traffic of knownProviders.
+func knownSimulators() simulate.Sources {
+	return slices.Concat(registry.Simulators(), shipped.Simulators())
 }

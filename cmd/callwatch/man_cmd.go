@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"callwatch/cmd/callwatch/internal/cli"
 )
 
 // manCommand writes the manual pages that packages install.
@@ -16,7 +18,7 @@ func manCommand() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
-				return fmt.Errorf("make the folder: %w", err)
+				return cli.Usage(fmt.Errorf("make the folder: %w", err))
 			}
 			root := c.Root()
 			root.DisableAutoGenTag = true // the same source gives the same pages

@@ -14,7 +14,6 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"callwatch/cmd/callwatch/internal/config"
-	"callwatch/normalizer/registry"
 	"callwatch/rules"
 )
 
@@ -65,7 +64,7 @@ func unknownVariables(text string, known map[string]bool) []string {
 
 func TestManifestsNameSettingsThatExist(t *testing.T) {
 	t.Parallel()
-	known := config.Variables(registry.Providers(), registry.Simulators().Settings)
+	known := config.Variables(knownProviders(), knownSimulators().Settings)
 	for _, file := range append(manifestFiles(t), "../../docs/cluster.md") {
 		b, err := os.ReadFile(file)
 		if err != nil {

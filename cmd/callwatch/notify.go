@@ -10,15 +10,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/notifier"
 )
 
-func notifyCommand(s *settings) *cobra.Command {
-	return commandGroup("notify", "Try where alerts go",
+func notifyCommand(s *cli.Settings) *cobra.Command {
+	return cli.CommandGroup("notify", "Try where alerts go",
 		notifyTestCommand(s))
 }
 
-func notifyTestCommand(s *settings) *cobra.Command {
+func notifyTestCommand(s *cli.Settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "test [CHANNEL|OUTPUT]",
 		Short: "Send a message marked as a test",
@@ -26,7 +27,7 @@ func notifyTestCommand(s *settings) *cobra.Command {
 			"its name in callwatch.yaml.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			cfg, err := s.load(c)
+			cfg, err := s.Load(c)
 			if err != nil {
 				return err
 			}
@@ -41,9 +42,9 @@ func notifyTestCommand(s *settings) *cobra.Command {
 			link, err := n.Test(ctx, channel)
 			switch {
 			case errors.Is(err, notifier.ErrNotConfigured):
-				return usage(errors.New("CALLWATCH_SLACK_TOKEN is not set"))
+				return cli.Usage(errors.New("CALLWATCH_SLACK_TOKEN is not set"))
 			case err != nil:
-				return problems(fmt.Errorf("post to %s: %w", channel, err))
+				return cli.Problems(fmt.Errorf("post to %s: %w", channel, err))
 			}
 			if link != "" {
 				link = ": " + link

@@ -212,8 +212,22 @@ func TestHistoryBacktest(t *testing.T) {
 	judgedCalls(t, a, base, numbered(20)...)
 	var last, total uint64
 	ends, _ := h.Ends(t.Context())
-	report, err := h.Backtest(t.Context(), backend.BacktestQuery{Rules: "rules: [{name: other, when: durationSec == 0}]", Baseline: true},
-		func(d, n uint64) { last, total = d, n })
+	other, problems := rules.Load("rules.yaml", []byte("rules: [{name: other, when: durationSec == 0}]"))
+	if problems.Errors() {
+		t.Fatal(problems)
+	}
+	report, err := h.Backtest(t.Context(), backend.BacktestQuery{Rules: other, Baseline: true},
+		func(d, n uint64) {
+			last, total = d, n
+			for range cap(a.turns) { // a client that does not read keeps nobody waiting
+				release, err := a.turns.Take(t.Context())
+				if err != nil {
+					t.Errorf("no turn while progress is told: %v", err)
+					return
+				}
+				defer release()
+			}
+		})
 	if err != nil || report.Events != 20 || report.Matched != 20 || len(report.Rules) != 2 || report.Baseline == nil || report.Baseline.Matched != 20 {
 		t.Errorf("report %+v, %v", report, err)
 	}
@@ -222,10 +236,6 @@ func TestHistoryBacktest(t *testing.T) {
 	}
 	if report, err = h.Backtest(t.Context(), backend.BacktestQuery{Since: time.Now()}, nil); err != nil || report.Events != 0 {
 		t.Errorf("since now: %+v, %v", report, err)
-	}
-	var problems rules.Problems
-	if _, err := h.Backtest(t.Context(), backend.BacktestQuery{Rules: "rules: [{name: a, when: moss < 3}]"}, nil); !errors.As(err, &problems) {
-		t.Errorf("wrong rules: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -265,7 +275,7 @@ func TestHistoryStatus(t *testing.T) {
 	}
 }
 
-// After a restart the index is built anew from what is stored.
+// After a restart the index is built again from what is stored.
 func TestHistoryAfterARestart(t *testing.T) {
 	t.Parallel()
 	dir, path := t.TempDir(), writeRules(t, failedRule)

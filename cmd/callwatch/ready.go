@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"callwatch/call"
 	"callwatch/handlers"
 	"callwatch/rules/engine"
 	"callwatch/stream"
@@ -58,12 +59,12 @@ func (a *app) ready(ctx context.Context) handlers.Readiness {
 		state, cause := a.fetchTrouble()
 		add("fetch", state, cause)
 	}
-	status := a.announce.Notifier().Status()
+	status, troubled := a.announce.Notifier().Status(), troubled(a.receivers(ctx))
 	switch {
 	case !status.Configured:
 		add("slack", handlers.Degraded, "no token and no output: incidents are only logged")
-	case len(a.troubled()) > 0:
-		add("slack", handlers.Degraded, strings.Join(a.troubled(), "; "))
+	case len(troubled) > 0:
+		add("slack", handlers.Degraded, strings.Join(troubled, "; "))
 	case status.Degraded:
 		add("slack", handlers.Degraded, "incoming webhook only: no edits, threads or buttons")
 	default:
@@ -100,7 +101,7 @@ func (a *app) fetchTrouble() (handlers.State, string) {
 	var troubles []string
 	for _, s := range a.fetch.Status() {
 		if s.Trouble != "" {
-			troubles = append(troubles, s.Provider+": "+s.Trouble)
+			troubles = append(troubles, call.Source(s.Provider, s.Account)+": "+s.Trouble)
 		}
 	}
 	if len(troubles) == 0 {

@@ -9,13 +9,20 @@ import (
 	"callwatch/call"
 	"callwatch/cmd/callwatch/internal/generated"
 	"callwatch/normalizer"
-	"callwatch/normalizer/registry"
+	"callwatch/normalizer/declared"
+	"callwatch/normalizer/declared/expression"
 )
 
 // The tables of docs/ come from the field table and the provider registry.
 func TestReferenceTables(t *testing.T) {
 	t.Parallel()
 	generated.CheckParts(t, "../../docs/fields.md", "Reference", map[string]string{"fields": fieldReference()})
+	generated.CheckParts(t, "../../docs/declared.md", "Reference", map[string]string{"functions": expression.Reference()})
+	schema, err := declared.Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	generated.Check(t, "../../providers.schema.json", "Reference", schema)
 	generated.CheckParts(t, "../../docs/configuration.md", "Reference", map[string]string{"providers": providerReference()})
 }
 
@@ -28,7 +35,7 @@ func fieldReference() string {
 			doc += ": " + strings.Join(f.Enum, ", ")
 		}
 		var by []string
-		for _, p := range registry.Providers() {
+		for _, p := range knownProviders() {
 			if slices.Contains(p.Supplies, f.Name) {
 				by = append(by, p.Name)
 			}
@@ -41,7 +48,7 @@ func fieldReference() string {
 func providerReference() string {
 	var b strings.Builder
 	b.WriteString("| variable | for | |\n| --- | --- | --- |\n")
-	for _, p := range registry.Providers() {
+	for _, p := range knownProviders() {
 		for _, s := range p.Settings {
 			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", p.EnvName(s.Name), s.Use, s.Doc)
 		}

@@ -9,9 +9,10 @@ import (
 	"strconv"
 	"strings"
 
-	"callwatch/pipeline/maintenance"
-
 	"github.com/spf13/cobra"
+
+	"callwatch/cmd/callwatch/internal/cli"
+	"callwatch/pipeline/maintenance"
 )
 
 const replayLong = `Run stored bodies through the present normalizer and show, field by field, how their events differ from those that are
@@ -21,13 +22,13 @@ With --apply the differing events are corrected: backtest, rules suggest, rules 
 corrected ones from then on, each at the time of the one it replaces. The rules that run do not see corrections:
 incidents stay as they are, and nothing is announced. The old events stay stored until their retention ends.`
 
-func replayCommand(s *settings) *cobra.Command {
+func replayCommand(s *cli.Settings) *cobra.Command {
 	var since, until, provider, from string
 	var dryRun, apply bool
 	var rate float64
 	c := &cobra.Command{
 		Use: "replay", Short: "Show or correct what the present normalizer makes of stored bodies", Long: replayLong + "\n\n" + deskHelp,
-		Example: "  callwatch replay --since 7d\n  callwatch replay --since 7d --provider " + s.providers.Names()[0] + " --apply",
+		Example: "  callwatch replay --since 7d\n  callwatch replay --since 7d --provider " + s.Providers.Names()[0] + " --apply",
 		Args:    cobra.NoArgs,
 	}
 	f := c.Flags()
@@ -41,11 +42,11 @@ func replayCommand(s *settings) *cobra.Command {
 	request := func([]string) (url.Values, error) {
 		switch {
 		case since == "":
-			return nil, usage(errors.New("--since is needed: a time, a date, or how long ago (7d, 12h)"))
+			return nil, cli.Usage(errors.New("--since is needed: a time, a date, or how long ago (7d, 12h)"))
 		case from != "raw":
-			return nil, usage(fmt.Errorf("--from: %q is not raw", from))
+			return nil, cli.Usage(fmt.Errorf("--from: %q is not raw", from))
 		case apply && dryRun:
-			return nil, usage(errors.New("--apply and --dry-run: give one of them"))
+			return nil, cli.Usage(errors.New("--apply and --dry-run: give one of them"))
 		}
 		return url.Values{
 			"since": {since}, "until": {until}, "provider": {provider},
@@ -55,18 +56,18 @@ func replayCommand(s *settings) *cobra.Command {
 	return onDesk(c, s, "replay", request, printReplay)
 }
 
-func printReplay(w io.Writer, o output, r *maintenance.ReplayReport) error {
-	return printReport(w, o, r, r.Fields, func(w io.Writer) error { return replayText(w, r) })
+func printReplay(w io.Writer, o cli.Output, r *maintenance.ReplayReport) error {
+	return cli.PrintReport(w, o, r, r.Fields, func(w io.Writer) error { return replayText(w, r) })
 }
 
 func replayText(w io.Writer, r *maintenance.ReplayReport) error {
 	fmt.Fprintf(w, "%s: %d as stored, %d changed, %d new, %d without an event now, %d that cannot be normalized any more\n",
-		plural(r.Bodies, "record"), r.Same, r.Changed, r.Added, r.Emptied, r.Failed)
+		cli.Plural(r.Bodies, "record"), r.Same, r.Changed, r.Added, r.Emptied, r.Failed)
 	for _, f := range r.Fields {
-		fmt.Fprintf(w, "\n%s: differs in %s\n", printableText(f.Field), plural(f.Events, "event"))
+		fmt.Fprintf(w, "\n%s: differs in %s\n", cli.PrintableText(f.Field), cli.Plural(f.Events, "event"))
 		for _, x := range f.Examples {
-			fmt.Fprintf(w, "  raw %s, call %s: %s -> %s\n", x.RawID, printableText(x.CallID),
-				printableText(cmp.Or(x.Old, "unknown")), printableText(cmp.Or(x.New, "unknown")))
+			fmt.Fprintf(w, "  raw %s, call %s: %s -> %s\n", x.RawID, cli.PrintableText(x.CallID),
+				cli.PrintableText(cmp.Or(x.Old, "unknown")), cli.PrintableText(cmp.Or(x.New, "unknown")))
 		}
 	}
 	if i := r.Incidents; i != nil {
@@ -82,13 +83,13 @@ func replayText(w io.Writer, r *maintenance.ReplayReport) error {
 	case r.DryRun:
 		fmt.Fprintln(w, "\nnothing was changed; --apply corrects the stored events")
 	default:
-		fmt.Fprintf(w, "\n%s corrected; nothing was announced\n", strings.TrimSpace(plural(r.Applied, "record")))
+		fmt.Fprintf(w, "\n%s corrected; nothing was announced\n", strings.TrimSpace(cli.Plural(r.Applied, "record")))
 	}
 	return nil
 }
 
 func incidentLines(w io.Writer, sign string, list []maintenance.IncidentRef) {
 	for _, in := range list {
-		fmt.Fprintf(w, "  %s %s %s %s [%s] %s\n", sign, clock(in.OpenedAt), in.Severity, in.Rule, printableText(in.Key), printableText(in.Summary))
+		fmt.Fprintf(w, "  %s %s %s %s [%s] %s\n", sign, cli.Clock(in.OpenedAt), in.Severity, in.Rule, cli.PrintableText(in.Key), cli.PrintableText(in.Summary))
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
 	"callwatch/pipeline/maintenance"
+	"callwatch/rules"
 	"callwatch/stream"
 )
 
@@ -48,7 +49,7 @@ func misread(c *config.Config) {
 	}
 }
 
-// Stored bodies are run through a mended normalizer: the differences are shown;
+// Stored bodies are run through a fixed normalizer: the differences are shown;
 // once applied, what is read from the store is right, and nothing is announced.
 func TestReplayCorrects(t *testing.T) {
 	t.Parallel()
@@ -118,7 +119,7 @@ func TestReplayCorrects(t *testing.T) {
 		t.Errorf("calls show: %+v", page)
 	}
 
-	// A start without a checkpoint judges the log anew, and tells nothing new.
+	// A start without a checkpoint judges the log again, and tells nothing new.
 	checkpoints := filepath.Join(cfg.DataDir, "jetstream", "$G", "streams", "CALLWATCH_CHECKPOINTS")
 	if _, err := os.Stat(checkpoints); err != nil {
 		t.Fatal(err)
@@ -159,11 +160,11 @@ func checkCorrected(t *testing.T, a *app, rulesFile string) {
 			t.Errorf("corrected event %s is shown", e.Event.ID)
 		}
 	}
-	text, err := os.ReadFile(rulesFile)
-	if err != nil {
-		t.Fatal(err)
+	set, problems, err := rules.LoadFile(rulesFile)
+	if err != nil || problems.Errors() {
+		t.Fatal(err, problems)
 	}
-	report, err := h.Backtest(t.Context(), backend.BacktestQuery{Rules: string(text)}, nil)
+	report, err := h.Backtest(t.Context(), backend.BacktestQuery{Rules: set}, nil)
 	if err != nil || report.Events != 10 || report.Matched != 6 {
 		t.Errorf("backtest sees %d events, %d matched, %v", report.Events, report.Matched, err)
 	}

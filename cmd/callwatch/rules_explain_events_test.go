@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"callwatch/cmd/callwatch/internal/cli"
+	"callwatch/cmd/callwatch/internal/rulescmd"
 	"callwatch/pipeline/eventlog"
 )
 
@@ -24,7 +26,7 @@ func TestExplainReadsEventsAsBacktestDoes(t *testing.T) {
 	if err := os.WriteFile(file, []byte(src), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	found, err := readMoments(t.Context(), file, []byte(src))
+	found, err := rulescmd.ReadMoments(t.Context(), file, []byte(src))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +49,7 @@ func TestExplainReadsEventsAsBacktestDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, errs bytes.Buffer
-	if code := run(context.Background(), []string{"rules", "explain", file, "--rules", rules}, nil, strings.NewReader(""), &out, &errs); code != exitFine || strings.Contains(out.String(), "outside the hours") {
+	if code := run(context.Background(), []string{"rules", "explain", file, "--rules", rules}, nil, strings.NewReader(""), &out, &errs); code != cli.ExitFine || strings.Contains(out.String(), "outside the hours") {
 		t.Errorf("exit %d: %s%s", code, out.String(), errs.String())
 	}
 }

@@ -7,10 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/cmd/callwatch/internal/config"
 )
 
-func serveCommand(s *settings) *cobra.Command {
+func serveCommand(s *cli.Settings) *cobra.Command {
 	var dev, jsonLog bool
 	c := &cobra.Command{
 		Use:   "serve",
@@ -20,24 +21,27 @@ func serveCommand(s *settings) *cobra.Command {
 			"takes unsigned webhooks, and shows events, incidents and the messages of a simulated Slack at its address.",
 		Args: cobra.NoArgs,
 	}
-	c.Flags().StringVar(&s.flags.Listen, "listen", "", "address to listen on (default :8080)")
-	c.Flags().StringVar(&s.flags.NATS.Listen, "nats-listen", "", "address on which other programs can subscribe to the embedded NATS")
-	c.Flags().DurationVar(&s.flags.FetchFor, "fetch-for", 0, "give a call's report up after this time (default 10m)")
-	c.Flags().DurationVar(&s.flags.Audit, "audit", 0, "read all stored webhooks so often to find damage; 0 is never (default 24h)")
-	c.Flags().DurationVar(&s.flags.Sweep, "sweep", 0, "look so often for calls whose webhooks were lost; 0 is never (default 10m)")
+	c.Flags().StringVar(&s.Flags.Listen, "listen", "", "address to listen on (default :8080)")
+	c.Flags().StringVar(&s.Flags.NATS.Listen, "nats-listen", "", "address on which other programs can subscribe to the embedded NATS")
+	c.Flags().DurationVar(&s.Flags.FetchFor, "fetch-for", 0, "give a call's report up after this time (default 10m)")
+	c.Flags().DurationVar(&s.Flags.Audit, "audit", 0, "read all stored webhooks so often to find damage; 0 is never (default 24h)")
+	c.Flags().DurationVar(&s.Flags.Sweep, "sweep", 0, "look so often for calls whose webhooks were lost; 0 is never (default 10m)")
 	c.Flags().BoolVar(&dev, "dev", false, "loopback only, unsigned webhooks, simulated Slack, console")
 	c.Flags().BoolVar(&jsonLog, "log-json", false, "log as JSON")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := s.load(c)
+		cfg, err := s.Load(c)
 		if err != nil {
 			return err
 		}
+		if err := cfg.CheckServing(); err != nil {
+			return cli.Usage(err)
+		}
 		if dev {
 			if cfg.Listen, err = loopback(cfg.Listen); err != nil {
-				return usage(err)
+				return cli.Usage(err)
 			}
 		}
-		log, err := logger(c.ErrOrStderr(), cfg.LogLevel, jsonLog)
+		log, err := cli.Logger(c.ErrOrStderr(), cfg.LogLevel, jsonLog)
 		if err != nil {
 			return err
 		}
@@ -58,12 +62,12 @@ func serveCommand(s *settings) *cobra.Command {
 	return c
 }
 
-// openProviders are those with verification configured: the others answer 403.
+// openProviders are those, and the accounts, with verification configured: the others answer 403.
 func (a *app) openProviders() []string {
 	var open []string
-	for _, p := range a.cfg.Registry {
-		if p.Verifiable(a.cfg.Keys(p)) {
-			open = append(open, p.Name)
+	for _, of := range a.cfg.Sources() {
+		if of.Provider.Verifiable(a.cfg.KeysOf(of)) {
+			open = append(open, of.Name())
 		}
 	}
 	return open
@@ -80,7 +84,7 @@ func loopback(addr string) (string, error) {
 		host = "127.0.0.1"
 	}
 	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return "", fmt.Errorf("--dev listens on loopback only, not on %s", host)
+		return "", fmt.Errorf("--dev and demo listen on loopback only, not on %s", host)
 	}
 	return net.JoinHostPort(host, port), nil
 }

@@ -7,13 +7,12 @@ import (
 
 	"callwatch/cmd/callwatch/internal/generated"
 	"callwatch/normalizer"
-	"callwatch/normalizer/registry"
 )
 
 // Every provider has a guide, and its settings in it come from the registry.
 func TestSetupGuides(t *testing.T) {
 	t.Parallel()
-	for _, p := range registry.Providers() {
+	for _, p := range knownProviders() {
 		t.Run(p.Name, func(t *testing.T) {
 			file := "../../docs/setup/" + p.Name + ".md"
 			generated.CheckParts(t, file, "Setup", map[string]string{"settings": settingsReference(p)})
@@ -25,6 +24,7 @@ func TestSetupGuides(t *testing.T) {
 func settingsReference(p normalizer.Provider) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Address: `https://YOUR-HOST/webhooks/%s`; for senders that cannot sign, `https://YOUR-HOST/webhooks/%s/TOKEN`.\n\n", p.Name, p.Name)
+	fmt.Fprintf(&b, "Several accounts at %s: [accounts.md](../accounts.md).\n\n", p.Title)
 	if p.SignsURL {
 		b.WriteString("Signatures cover the address: set `CALLWATCH_PUBLIC_URL` to `https://YOUR-HOST`.\n\n")
 	}

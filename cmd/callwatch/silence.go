@@ -11,15 +11,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/rules"
 )
 
-func silenceCommand(s *settings) *cobra.Command {
-	return commandGroup("silence", "Keep incidents of a running callwatch from being announced for a time",
+func silenceCommand(s *cli.Settings) *cobra.Command {
+	return cli.CommandGroup("silence", "Keep incidents of a running callwatch from being announced for a time",
 		silenceAddCommand(s), silenceListCommand(s), silenceExpireCommand(s))
 }
 
-func silenceAddCommand(s *settings) *cobra.Command {
+func silenceAddCommand(s *cli.Settings) *cobra.Command {
 	var incident, length, until, comment, by string
 	c := &cobra.Command{
 		Use:   "add [MATCH]",
@@ -37,9 +38,9 @@ func silenceAddCommand(s *settings) *cobra.Command {
 	f.StringVar(&until, "until", "", "or until when: 2026-12-01T06:00:00Z")
 	f.StringVar(&comment, "comment", "", "why")
 	f.StringVar(&by, "by", "", "who does it (default: the user of this machine)")
-	o := addOutput(c)
-	return onRemote(c, s, func(c *cobra.Command, r *remote, args []string) error {
-		request := map[string]string{"by": cmp.Or(by, s.person()), "comment": comment}
+	o := cli.AddOutput(c)
+	return cli.OnRemote(c, s, func(c *cobra.Command, r *cli.Remote, args []string) error {
+		request := map[string]string{"by": cmp.Or(by, s.Person()), "comment": comment}
 		if len(args) == 1 {
 			request["match"] = args[0]
 		}
@@ -50,30 +51,30 @@ func silenceAddCommand(s *settings) *cobra.Command {
 		}
 		switch {
 		case (len(args) == 1) == (incident != ""):
-			return usage(errors.New("give either a condition or --incident"))
+			return cli.Usage(errors.New("give either a condition or --incident"))
 		case (length == "") == (until == ""):
-			return usage(errors.New("give either --for or --until"))
+			return cli.Usage(errors.New("give either --for or --until"))
 		}
 		var made rules.Silence
-		if err := r.ask(c.Context(), http.MethodPost, "/silences", request, &made); err != nil {
+		if err := r.Ask(c.Context(), http.MethodPost, "/silences", request, &made); err != nil {
 			return err
 		}
-		return printOne(c.OutOrStdout(), *o, made, func(w io.Writer) error {
-			_, err := fmt.Fprintf(w, "%s until %s: %s\n", made.ID, localTime(made.Until), printableText(made.Match))
+		return cli.PrintOne(c.OutOrStdout(), *o, made, func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "%s until %s: %s\n", made.ID, cli.LocalTime(made.Until), cli.PrintableText(made.Match))
 			return err
 		})
 	})
 }
 
-func silenceListCommand(s *settings) *cobra.Command {
+func silenceListCommand(s *cli.Settings) *cobra.Command {
 	c := &cobra.Command{Use: "ls", Short: "List the silences in force, the next to end first", Args: cobra.NoArgs}
-	o := addOutput(c)
-	return onRemote(c, s, func(c *cobra.Command, r *remote, _ []string) error {
+	o := cli.AddOutput(c)
+	return cli.OnRemote(c, s, func(c *cobra.Command, r *cli.Remote, _ []string) error {
 		var answer struct{ Silences []rules.Silence }
-		if err := r.ask(c.Context(), http.MethodGet, "/silences", nil, &answer); err != nil {
+		if err := r.Ask(c.Context(), http.MethodGet, "/silences", nil, &answer); err != nil {
 			return err
 		}
-		return printAll(c.OutOrStdout(), *o, answer.Silences, func(w io.Writer) error { return silenceTable(w, answer.Silences) })
+		return cli.PrintAll(c.OutOrStdout(), *o, answer.Silences, func(w io.Writer) error { return silenceTable(w, answer.Silences) })
 	})
 }
 
@@ -90,20 +91,20 @@ func silenceTable(w io.Writer, list []rules.Silence) error {
 		if q.InFile() {
 			by = "rules file"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", q.ID, localTime(q.Until), printableText(by), printableText(q.Match), printableText(q.Comment))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", q.ID, cli.LocalTime(q.Until), cli.PrintableText(by), cli.PrintableText(q.Match), cli.PrintableText(q.Comment))
 	}
 	return t.Flush()
 }
 
-func silenceExpireCommand(s *settings) *cobra.Command {
+func silenceExpireCommand(s *cli.Settings) *cobra.Command {
 	var by string
 	c := &cobra.Command{Use: "expire ID...", Short: "End silences early", Args: cobra.MinimumNArgs(1)}
 	c.Flags().StringVar(&by, "by", "", "who does it (default: the user of this machine)")
-	return onRemote(c, s, func(c *cobra.Command, r *remote, args []string) error {
+	return cli.OnRemote(c, s, func(c *cobra.Command, r *cli.Remote, args []string) error {
 		var errs []error
 		for _, id := range args {
-			path := "/silences/" + url.PathEscape(id) + "?by=" + url.QueryEscape(cmp.Or(by, s.person()))
-			if err := r.ask(c.Context(), http.MethodDelete, path, nil, nil); err != nil {
+			path := "/silences/" + url.PathEscape(id) + "?by=" + url.QueryEscape(cmp.Or(by, s.Person()))
+			if err := r.Ask(c.Context(), http.MethodDelete, path, nil, nil); err != nil {
 				errs = append(errs, err)
 				continue
 			}

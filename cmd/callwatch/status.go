@@ -6,14 +6,15 @@ import (
 	"sync"
 	"time"
 
+	"callwatch/call"
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers"
 	"callwatch/handlers/backend"
-	"callwatch/normalizer"
-	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
+	"callwatch/pipeline/stage"
 )
 
-// senders counts webhooks by provider since the start.
+// senders counts webhooks by provider and account since the start.
 type senders struct {
 	mu   sync.Mutex
 	seen map[string]sender
@@ -31,19 +32,20 @@ func (s *senders) note(o handlers.Observation, now time.Time) {
 	if s.seen == nil {
 		s.seen = map[string]sender{}
 	}
-	n := s.seen[o.Provider]
+	name := call.Source(o.Provider, o.Account)
+	n := s.seen[name]
 	if o.Outcome == handlers.Accepted || o.Outcome == handlers.Unverified {
 		n.accepted, n.last = n.accepted+1, now.UTC()
 	} else {
 		n.refused++
 	}
-	s.seen[o.Provider] = n
+	s.seen[name] = n
 }
 
-func (s *senders) of(provider string) sender {
+func (s *senders) of(source string) sender {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.seen[provider]
+	return s.seen[source]
 }
 
 func (a *app) status(ctx context.Context) backend.Status {
@@ -53,13 +55,13 @@ func (a *app) status(ctx context.Context) backend.Status {
 	s := backend.Status{
 		Version: version, Started: a.started, Durability: string(health.Durability), Ready: ready.Ready(),
 		Checks: []backend.Check{}, Providers: []backend.ProviderStatus{}, Streams: []backend.StreamStatus{}, Receivers: []backend.Receiver{},
-		Judged: a.judge.Watermark(), Backlog: a.backlog()[pipeline.JudgeLease],
+		Judged: a.judge.Watermark(), Backlog: a.backlog()[stage.JudgeLease],
 	}
 	for _, c := range ready.Checks {
 		s.Checks = append(s.Checks, backend.Check{Name: c.Name, State: string(c.State), Cause: c.Cause})
 	}
-	for _, p := range a.cfg.Registry {
-		s.Providers = append(s.Providers, a.providerStatus(p))
+	for _, of := range a.cfg.Sources() {
+		s.Providers = append(s.Providers, a.providerStatus(of))
 	}
 	for _, st := range health.Streams {
 		s.Streams = append(s.Streams, backend.StreamStatus{Name: st.Name, Messages: st.Messages, Bytes: st.Bytes})
@@ -77,10 +79,10 @@ func (a *app) status(ctx context.Context) backend.Status {
 	return s
 }
 
-func (a *app) providerStatus(p normalizer.Provider) backend.ProviderStatus {
-	keys, seen := a.cfg.Keys(p), a.senders.of(p.Name)
+func (a *app) providerStatus(of config.Source) backend.ProviderStatus {
+	p, keys, seen := of.Provider, a.cfg.KeysOf(of), a.senders.of(of.Name())
 	return backend.ProviderStatus{
-		Name: p.Name, Title: a.cfg.ProviderTitle(p.Name), Verifies: p.Verifiable(keys), Fetches: a.cfg.Fetches(p),
-		Accepted: seen.accepted, Refused: seen.refused, LastSeen: seen.last, Trouble: a.fetch.Trouble(p.Name),
+		Name: p.Name, Account: of.Account, Title: a.cfg.ProviderTitle(p.Name), Verifies: p.Verifiable(keys), Fetches: a.cfg.Fetches(of),
+		Accepted: seen.accepted, Refused: seen.refused, LastSeen: seen.last, Trouble: a.fetch.Trouble(p.Name, of.Account),
 	}
 }

@@ -11,10 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/stream"
 )
 
-func storeBackupCommand(s *settings) *cobra.Command {
+func storeBackupCommand(s *cli.Settings) *cobra.Command {
 	c := &cobra.Command{
 		Use: "backup FILE", Short: "Write the whole store to a file, while webhooks are taken", Args: cobra.ExactArgs(1),
 		Long: "Write all that is stored to a zip file: webhooks, events, incidents, what was announced, the state of the rules.\n" +
@@ -32,7 +33,7 @@ func storeBackupCommand(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(c.OutOrStdout(), "%s of %d streams are in %s\n", plural(int(b.Messages()), "message"), len(b.Streams), printableText(args[0]))
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%s of %d streams are in %s\n", cli.Plural(int(b.Messages()), "message"), len(b.Streams), cli.PrintableText(args[0]))
 		return err
 	}
 	return c
@@ -41,9 +42,12 @@ func storeBackupCommand(s *settings) *cobra.Command {
 // backup writes a backup beside the file, reads its description back, and gives it
 // the file's name.
 func (d *desk) backup(ctx context.Context, file string) (b *stream.Backup, err error) {
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return nil, cli.Usage(fmt.Errorf("create the backup: %s is a folder; name a file", file))
+	}
 	part, err := os.OpenFile(file+".part", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return nil, usage(fmt.Errorf("create the backup: %w", err))
+		return nil, cli.Usage(fmt.Errorf("create the backup: %w", err))
 	}
 	defer func() {
 		_ = part.Close()
@@ -52,7 +56,7 @@ func (d *desk) backup(ctx context.Context, file string) (b *stream.Backup, err e
 		}
 	}()
 	if d.remote != nil {
-		err = d.remote.download(ctx, "/store/backup", part)
+		err = download(ctx, d.remote, "/store/backup", part)
 	} else {
 		err = d.backupHere(ctx, part)
 	}
@@ -87,23 +91,23 @@ func (d *desk) backupHere(ctx context.Context, w io.Writer) error {
 }
 
 // download copies an answer of the API to w.
-func (r *remote) download(ctx context.Context, path string, w io.Writer) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+"/api/v1"+path, nil)
+func download(ctx context.Context, r *cli.Remote, path string, w io.Writer) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.URL+"/api/v1"+path, nil)
 	if err != nil {
-		return usage(err)
+		return cli.Usage(err)
 	}
-	answer, err := r.open(req)
+	answer, err := r.Open(req)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = answer.Close() }()
 	if _, err := io.Copy(w, answer); err != nil {
-		return fmt.Errorf("read the answer of %s: %w", r.url, err)
+		return fmt.Errorf("read the answer of %s: %w", r.URL, err)
 	}
 	return nil
 }
 
-func storeRestoreCommand(s *settings) *cobra.Command {
+func storeRestoreCommand(s *cli.Settings) *cobra.Command {
 	c := &cobra.Command{
 		Use: "restore FILE", Short: "Make a store from a backup", Args: cobra.ExactArgs(1),
 		Long: "Make a store from a backup, in an empty data directory (--data-dir) or on a NATS server without a store of callwatch.\n" +
@@ -112,30 +116,33 @@ func storeRestoreCommand(s *settings) *cobra.Command {
 		Example: "  callwatch store restore /backup/callwatch-2026-11-29.zip --data-dir /var/lib/callwatch",
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		cfg, err := s.load(c)
+		cfg, err := s.Load(c)
 		if err != nil {
 			return err
 		}
 		f, err := os.Open(args[0])
 		if err != nil {
-			return usage(err)
+			return cli.Usage(err)
 		}
 		defer func() { _ = f.Close() }()
 		info, err := f.Stat()
 		if err != nil {
-			return usage(err)
+			return cli.Usage(err)
+		}
+		if info.IsDir() {
+			return cli.Usage(fmt.Errorf("%s is a folder; name a file", args[0]))
 		}
 		log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))
-		bar := newProgress(c.ErrOrStderr())
-		b, err := stream.Restore(c.Context(), cfg.Store(log), f, info.Size(), func(done, total uint64) { bar.at(int64(done), int64(total)) })
-		bar.end()
+		bar := cli.NewProgress(c.ErrOrStderr())
+		b, err := stream.Restore(c.Context(), cfg.Store(log), f, info.Size(), func(done, total uint64) { bar.At(int64(done), int64(total)) })
+		bar.End()
 		switch {
 		case errors.Is(err, stream.ErrNotABackup), errors.Is(err, stream.ErrNotEmpty):
-			return problems(err)
+			return cli.Problems(err)
 		case err != nil:
 			return err
 		}
-		_, err = fmt.Fprintf(c.OutOrStdout(), "%s of %d streams are restored, as of %s\n", plural(int(b.Messages()), "message"), len(b.Streams), clock(b.At))
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%s of %d streams are restored, as of %s\n", cli.Plural(int(b.Messages()), "message"), len(b.Streams), cli.Clock(b.At))
 		return err
 	}
 	return c

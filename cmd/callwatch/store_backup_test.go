@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/normalizer/simulate"
 	"callwatch/rules"
 )
@@ -58,7 +59,7 @@ func TestBackupAndRestore(t *testing.T) {
 	code, out, errs := command(t, t.Context(), backupEnv, "store", "backup", file, "--url", p.base)
 	stop()
 	load.Wait()
-	if code != exitFine || !strings.Contains(out, "streams are in ") {
+	if code != cli.ExitFine || !strings.Contains(out, "streams are in ") {
 		t.Fatalf("backup: exit %d, %s%s", code, out, errs)
 	}
 	p.settled()
@@ -69,10 +70,10 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 
 	again := filepath.Join(t.TempDir(), "again")
-	if code, out, errs := command(t, t.Context(), nil, "store", "restore", file, "--data-dir", again); code != exitFine {
+	if code, out, errs := command(t, t.Context(), nil, "store", "restore", file, "--data-dir", again); code != cli.ExitFine {
 		t.Fatalf("restore: exit %d, %s%s", code, out, errs)
 	}
-	if code, _, errs := command(t, t.Context(), nil, "store", "restore", file, "--data-dir", again); code != exitProblems || !strings.Contains(errs, "only where there is no store") {
+	if code, _, errs := command(t, t.Context(), nil, "store", "restore", file, "--data-dir", again); code != cli.ExitProblems || !strings.Contains(errs, "only where there is no store") {
 		t.Errorf("restore over a store: exit %d, %s", code, errs)
 	}
 	p = start(t, again, rulesFile, slackURL, secrets, backupEnv...)

@@ -1,10 +1,11 @@
 package main
 
 import (
+	"regexp"
 	"strings"
 	"testing"
-	"time"
 
+	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/backend"
 	"callwatch/normalizer/registry"
@@ -36,7 +37,7 @@ func TestStoreSizeAndPrune(t *testing.T) {
 			t.Errorf("%s: %+v", where, size)
 		}
 		code, out, errs := command(t, t.Context(), env, append([]string{"store", "size"}, more...)...)
-		if code != exitFine || !strings.Contains(out, "14.0 d") || !strings.Contains(out, "data directory: ") {
+		if code != cli.ExitFine || !strings.Contains(out, "14.0 d") || !strings.Contains(out, "data directory: ") {
 			t.Errorf("%s: exit %d\n%s%s", where, code, out, errs)
 		}
 		for _, dry := range []bool{true, false} {
@@ -54,31 +55,10 @@ func TestStoreSizeAndPrune(t *testing.T) {
 	check("stopped")
 
 	aged := append([]string{"CALLWATCH_RETENTION_RAW=1h"}, env...)
-	if findings := diagnoseSize(t.Context(), cfg); len(findings) != 1 || findings[0].State != stateOK || !strings.Contains(findings[0].Text, " of ") {
-		t.Errorf("the doctor says %+v", findings)
+	if _, out, errs := command(t, t.Context(), env, "doctor"); !regexp.MustCompile(`(?m)^ok +size .* of `).MatchString(out) {
+		t.Errorf("the doctor says %s%s", out, errs)
 	}
-	if code, _, errs := command(t, t.Context(), aged, "store", "prune", "--dry-run"); code != exitFine {
+	if code, _, errs := command(t, t.Context(), aged, "store", "prune", "--dry-run"); code != cli.ExitFine {
 		t.Errorf("exit %d, %s", code, errs)
-	}
-}
-
-func TestShownUsage(t *testing.T) {
-	t.Parallel()
-	days := 2.25
-	for want, u := range map[string]backend.StoreUsage{
-		"0 B":               {},
-		"1.5 kB of 20.0 GB": {Bytes: 1500, Limit: 20e9},
-		"999 B of 1.0 kB":   {Bytes: 999, Limit: 1000},
-		"1.0 MB of 4.0 MB, grows by 2.0 MB a day, reaches the limit in 2.2 days": {Bytes: 1e6, Limit: 4e6, GrowthPerDay: 2e6, DaysLeft: &days},
-		"1.0 MB of 4.0 MB; events is kept 3.0 d less than configured; raw is kept 12.0 h less than configured": {
-			Bytes: 1e6, Limit: 4e6, Short: map[string]int64{"raw": int64((12 * time.Hour).Seconds()), "events": int64((3 * config.Day).Seconds())},
-		},
-	} {
-		if got := shownUsage(&u); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
-		if f := sizeFinding(&u); (f.State == stateWarning) != (u.DaysLeft != nil || u.Short != nil) {
-			t.Errorf("%+v", f)
-		}
 	}
 }

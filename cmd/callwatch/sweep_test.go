@@ -15,7 +15,7 @@ import (
 	"callwatch/normalizer"
 	"callwatch/normalizer/providerfake"
 	"callwatch/normalizer/registry"
-	"callwatch/pipeline"
+	"callwatch/pipeline/fetching"
 	"callwatch/pipeline/maintenance"
 	"callwatch/stream"
 )
@@ -37,7 +37,7 @@ func sweeping(t *testing.T, provider string, delay time.Duration) (a *app, base 
 		for setting, values := range api.Keys(srv.URL) {
 			c.SetProvider(provider, setting, config.Secret(values[0]))
 		}
-		c.Pace, c.Sweep = pipeline.FetchPace{Delays: []time.Duration{delay}, Rate: 1000}, time.Second
+		c.Pace, c.Sweep = fetching.Pace{Delays: []time.Duration{delay}, Rate: 1000}, time.Second
 	})
 	eventually(t, "the first sweep", func() bool {
 		notes, err := a.store.Bucket(t.Context(), "fetch")
@@ -73,7 +73,7 @@ func lists(api *providerfake.Server, path string) int {
 	return n
 }
 
-// unlisted are calls of SignalWire that its API does not tell of before they are
+// unlisted are calls of SignalWire that its API does not list before they are
 // added: no sweep can come before their webhooks.
 func unlisted(t *testing.T, n int, first time.Time) []providerfake.Call {
 	t.Helper()
@@ -171,7 +171,7 @@ func TestHeldCallsAreShown(t *testing.T) {
 	_, api := scriptedAPI(t, map[string][]scriptedAnswer{"/api/calls/call_1": {{status: 401, body: "{}"}}})
 	_, base := running(t, func(c *config.Config) {
 		c.Providers["butter"]["api_key"], c.Providers["butter"]["api_url"] = "key", config.Secret(api)
-		c.Pace = pipeline.FetchPace{Delays: []time.Duration{100 * time.Millisecond}, Rate: 1000}
+		c.Pace = fetching.Pace{Delays: []time.Duration{100 * time.Millisecond}, Rate: 1000}
 	})
 	page := func(path string) string {
 		res, err := http.Get(base + path)

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"callwatch/cmd/callwatch/internal/cli"
 )
 
 // dangerous are characters that do something to a terminal or to the reading order.
@@ -33,7 +35,7 @@ func TestTerminalWriter(t *testing.T) {
 	for _, text := range []string{dangerous, "a\xffb", "\xc2", "\xe2\x80", "\x9b31m", "ok ✓ é 日本\tx\n", "👨\u200d👩\u200d👧", strings.Repeat(dangerous, 100)} {
 		for chunk := 1; chunk <= 7; chunk += 3 { // runes are cut
 			var out bytes.Buffer
-			w := &terminalWriter{to: &out}
+			w := &cli.TerminalWriter{To: &out}
 			for rest := []byte(text); len(rest) > 0; {
 				n := min(chunk, len(rest))
 				if m, err := w.Write(rest[:n]); m != n || err != nil {
@@ -53,7 +55,7 @@ func TestTerminalWriter(t *testing.T) {
 	// An escape in JSON means the character.
 	b, _ := json.Marshal(map[string]string{"x": dangerous})
 	var out bytes.Buffer
-	w := &terminalWriter{to: &out}
+	w := &cli.TerminalWriter{To: &out}
 	_, _ = w.Write(b)
 	var back map[string]string
 	if err := json.Unmarshal(out.Bytes(), &back); err != nil || back["x"] != dangerous {

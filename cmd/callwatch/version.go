@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"callwatch/cmd/callwatch/internal/cli"
 )
 
 // Version is what /version and `callwatch version` tell.
@@ -38,16 +41,21 @@ func buildVersion() Version {
 	return v
 }
 
+// line is the version as people read it.
+func (v Version) line() string {
+	return strings.Join(strings.Fields("callwatch "+v.Version+" "+v.Commit+" "+v.Go), " ")
+}
+
 func versionCommand() *cobra.Command {
 	c := &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs}
-	o := addOutput(c)
+	o := cli.AddOutput(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		v := buildVersion()
-		if *o != human {
+		if *o != cli.Human {
 			return json.NewEncoder(c.OutOrStdout()).Encode(v)
 		}
-		fmt.Fprintf(c.OutOrStdout(), "callwatch %s %s %s\n", v.Version, v.Commit, v.Go)
-		return nil
+		_, err := fmt.Fprintln(c.OutOrStdout(), v.line())
+		return err
 	}
 	return c
 }

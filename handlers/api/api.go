@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"regexp"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 	"github.com/labstack/echo/v4"
 
+	"callwatch/handlers/access"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
 	"callwatch/rules/backtest"
@@ -27,16 +29,13 @@ const Prefix = "/api/v1"
 // API is what the interface shows and does. Its functions may be called by many
 // requests at once.
 type API struct {
-	// Tokens are the digests of the bearer tokens that open it, several during
-	// rotation. Without one it answers 403, but in development, where it needs none.
-	Tokens []TokenDigest
-
 	History *backend.History
 
 	Open     func() []rules.Incident                                 // the open incidents
 	Latest   func(ctx context.Context) ([]rules.Incident, error)     // the latest of every rule and key, resolved ones too
 	Silences func() []rules.Silence                                  // those in force
 	Health   func() []rules.Health                                   // of every rule
+	Keys     func(rule string) []rules.KeyHealth                     // what the windows of a rule say now
 	Rules    func() backend.RulesFile                                // where the rules come from
 	Reload   func(ctx context.Context) (backend.RulesFile, error)    // reads the rules file again
 	Progress func() backend.Progress                                 // how far judging has come
@@ -45,8 +44,7 @@ type API struct {
 
 // Env is what the interface needs of the server it is part of.
 type Env struct {
-	// Trusted lets a request in without a token: development, from loopback.
-	Trusted func(r *http.Request) bool
+	Gate    *access.Gate // knows what each route needs
 	Now     func() time.Time
 	Log     *slog.Logger
 	Streams int // open at one time
@@ -60,32 +58,39 @@ type service struct {
 	streams atomic.Int64
 }
 
-// Routes adds routes below a prefix, each behind the same guards. A group of
-// Echo with middleware would also catch every path below its prefix, and with
-// it the answer 405 to a method that a path does not have.
+// Routes adds routes below a prefix, each behind the same guards and for a role. A
+// group of Echo with middleware would also catch every path below its prefix, and
+// with it the answer 405 to a method that a path does not have.
 type Routes struct {
-	group  *echo.Group
+	echo   *echo.Echo
+	gate   *access.Gate
+	door   access.Door
+	prefix string
 	guards []echo.MiddlewareFunc
 }
 
-// Guarded makes routes below a prefix, behind guards.
-func Guarded(e *echo.Echo, prefix string, guards ...echo.MiddlewareFunc) Routes {
-	return Routes{e.Group(prefix), guards}
+// Guarded makes routes below a prefix, behind a door and guards.
+func Guarded(e *echo.Echo, gate *access.Gate, door access.Door, prefix string, guards ...echo.MiddlewareFunc) Routes {
+	return Routes{e, gate, door, prefix, guards}
 }
 
-// GET adds a route.
-func (r Routes) GET(path string, h echo.HandlerFunc) { r.group.GET(path, h, r.guards...) }
+// GET adds a route for those who have a role.
+func (r Routes) GET(role access.Role, path string, h echo.HandlerFunc) {
+	r.gate.Add(r.echo, access.Need{Door: r.door, Role: role}, http.MethodGet, r.prefix+path, h, r.guards...)
+}
 
-// POST adds a route.
-func (r Routes) POST(path string, h echo.HandlerFunc) { r.group.POST(path, h, r.guards...) }
+// POST adds a route for those who have a role.
+func (r Routes) POST(role access.Role, path string, h echo.HandlerFunc) {
+	r.gate.Add(r.echo, access.Need{Door: r.door, Role: role}, http.MethodPost, r.prefix+path, h, r.guards...)
+}
 
 // Mount adds the routes and returns how to add further ones, which the document
 // does not have. The server answers errors that are *ProblemDetails, refuses
 // what pages of other sites send, and turns panics into answers.
 func Mount(e *echo.Echo, a API, env Env) Routes {
 	s := &service{API: a, Env: env}
-	routes := Guarded(e, Prefix, a.Authorize(env.Trusted), unescape)
-	s.huma = humaecho.NewWithGroup(e, routes.group, configuration())
+	routes := Guarded(e, env.Gate, access.Programs, Prefix, unescape)
+	s.huma = humaecho.NewWithGroup(e, e.Group(Prefix), configuration(env.Gate.Base))
 	s.huma.UseMiddleware(routes.guard, s.wantJSON)
 	s.routeEvents()
 	s.routeCalls()
@@ -142,8 +147,9 @@ func schemaName(t reflect.Type, hint string) string {
 	}
 }
 
-// configuration of the library: JSON alone, no pages of its own.
-func configuration() huma.Config {
+// configuration of the library: JSON alone, no pages of its own. base is the path prefix
+// that a proxy strips.
+func configuration(base string) huma.Config {
 	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -152,7 +158,7 @@ func configuration() huma.Config {
 				Title: "callwatch", Version: "1",
 				Description: "Calls, incidents and rules of a running callwatch. Lists are cut into pages: what an answer has as next is the after of the next page. Errors are problem details as of RFC 9457.",
 			},
-			Servers:    []*huma.Server{{URL: Prefix}},
+			Servers:    []*huma.Server{{URL: base + Prefix}},
 			Components: &huma.Components{Schemas: registry, SecuritySchemes: map[string]*huma.SecurityScheme{"bearer": {Type: "http", Scheme: "bearer"}}},
 			Security:   []map[string][]string{{"bearer": {}}},
 		},
@@ -162,8 +168,14 @@ func configuration() huma.Config {
 	}
 }
 
-// add registers an operation. Its handler's errors become problems.
-func add[I, O any](s *service, op huma.Operation, handle func(ctx context.Context, in *I) (*O, error)) {
+// pathParameter is one in a path of the document.
+var pathParameter = regexp.MustCompile(`\{(\w+)\}`)
+
+// add registers an operation for those who have a role. Its handler's errors become
+// problems.
+func add[I, O any](s *service, role access.Role, op huma.Operation, handle func(ctx context.Context, in *I) (*O, error)) {
+	s.Gate.Declare(op.Method, Prefix+pathParameter.ReplaceAllString(op.Path, ":$1"), access.Need{Door: access.Programs, Role: role})
+	op.Extensions = map[string]any{"x-role": role.String()}
 	op.SkipValidateBody = true // decode does it
 	if op.Responses == nil {
 		op.Responses = map[string]*huma.Response{}

@@ -10,7 +10,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 
+	"callwatch/handlers/access"
 	"callwatch/handlers/backend"
+	"callwatch/rules"
 	"callwatch/rules/backtest"
 )
 
@@ -26,8 +28,30 @@ const (
 // BacktestRequest says what to run over which stored events.
 type BacktestRequest struct {
 	Rules    string    `json:"rules,omitempty" doc:"content of a rules file; the rules in force when absent"`
+	Files    []RulesOf `json:"files,omitempty" doc:"rules files that are one set, in place of rules"`
 	Since    time.Time `json:"since,omitzero" doc:"stored at or after; all when absent"`
+	Until    time.Time `json:"until,omitzero" doc:"stored before; all when absent"`
 	Baseline bool      `json:"baseline,omitempty" doc:"compare with the rules in force"`
+	Against  []RulesOf `json:"baselineFiles,omitempty" doc:"compare with these rules files"`
+	Calls    int       `json:"calls,omitempty" minimum:"0" maximum:"10000" doc:"calls to list of each rule; 200 when absent"`
+}
+
+// RulesOf is one rules file.
+type RulesOf struct {
+	Name  string `json:"name" doc:"what problems call it"`
+	Rules string `json:"rules" doc:"its content"`
+}
+
+// MaxCalls bounds the calls that a report lists of each rule.
+const MaxCalls = 10_000
+
+// sources are rules files as the loader takes them.
+func sources(files []RulesOf) []rules.Source {
+	var out []rules.Source
+	for _, f := range files {
+		out = append(out, rules.Source{Name: f.Name, Text: []byte(f.Rules)})
+	}
+	return out
 }
 
 type backtestInput struct {
@@ -52,10 +76,10 @@ type backtestProgress struct {
 func (s *service) routeBacktest() {
 	responses := also[backtest.Report](s, map[string]string{"200": "The report; to who accepts " + ndjson + " lines of progress, then the report or a problem"})
 	responses["200"].Content[ndjson] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
-	add(s, huma.Operation{
+	add(s, access.Operator, huma.Operation{
 		OperationID: "backtestRules", Method: http.MethodPost, Path: "/rules/backtest", Summary: "Show what rules would have announced about stored calls",
 		Description: "One runs at a time. It ends when the client leaves, and after five minutes.",
-		RequestBody: body[BacktestRequest](s), MaxBodyBytes: maxRules, Responses: responses,
+		RequestBody: body[BacktestRequest](s), MaxBodyBytes: 2 * maxRules, Responses: responses,
 	}, s.backtest)
 	// Null where nothing happened, which the library cannot say of an object.
 	hour := s.huma.OpenAPI().Components.Schemas.Map()["BacktestRule"].Properties
@@ -64,19 +88,32 @@ func (s *service) routeBacktest() {
 
 func (s *service) backtest(ctx context.Context, in *backtestInput) (*huma.StreamResponse, error) {
 	var r BacktestRequest
-	if err := decode(in.RawBody, &r); err != nil {
+	if err := s.decodeRules(ctx, in.RawBody, &r); err != nil {
 		return nil, err
 	}
+	if r.Calls < 0 || r.Calls > MaxCalls {
+		return nil, badRequest("calls is not in 0 to 10000.")
+	}
+	if r.Rules != "" && len(r.Files) > 0 {
+		return nil, badRequest("rules and files: give one of them.")
+	}
 	if r.Rules != "" {
-		_, problems, err := s.History.Check(ctx, "rules.yaml", []byte(r.Rules))
+		r.Files = []RulesOf{{"rules.yaml", r.Rules}}
+	}
+	q := backend.BacktestQuery{Since: r.Since, Until: r.Until, Baseline: r.Baseline || len(r.Against) > 0, Calls: r.Calls}
+	for files, set := range map[*[]RulesOf]**rules.Set{&r.Files: &q.Rules, &r.Against: &q.Against} {
+		if len(*files) == 0 {
+			continue
+		}
+		compiled, problems, err := s.History.Check(ctx, sources(*files))
 		if err != nil {
 			return nil, err
 		}
 		if problems.Errors() {
 			return nil, refused("rules", problems)
 		}
+		*set = compiled
 	}
-	q := backend.BacktestQuery{Rules: r.Rules, Since: r.Since, Baseline: r.Baseline}
 	if !strings.Contains(in.Accept, ndjson) {
 		return s.plainBacktest(q)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"callwatch/call"
+	"callwatch/handlers/access"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
 )
@@ -18,9 +19,12 @@ import (
 type CallChoice struct {
 	Provider string `path:"provider" maxLength:"64"`
 	CallID   string `path:"callId" maxLength:"4096" doc:"the provider's id of the call"`
+	Account  string `query:"account" maxLength:"64" doc:"the account of the provider, where the settings name several"`
 }
 
-func (in *CallChoice) key() call.Key { return call.Key{Provider: in.Provider, CallID: in.CallID} }
+func (in *CallChoice) key() call.Key {
+	return call.Key{Provider: in.Provider, Account: in.Account, CallID: in.CallID}
+}
 
 type callOutput struct{ Body backend.CallHistory }
 
@@ -49,25 +53,25 @@ type bodyOutput struct {
 }
 
 func (s *service) routeCalls() {
-	add(s, huma.Operation{
+	add(s, access.Viewer, huma.Operation{
 		OperationID: "showCall", Method: http.MethodGet, Path: "/calls/{provider}/{callId}",
 		Summary: "Show what is stored about a call: the fold of its events, the events, the incidents that name it",
 	}, func(ctx context.Context, in *CallChoice) (*callOutput, error) {
 		c, err := s.History.Call(ctx, in.key())
 		return &callOutput{c}, noCall(err)
 	})
-	add(s, huma.Operation{
+	add(s, access.Viewer, huma.Operation{
 		OperationID: "explainCall", Method: http.MethodGet, Path: "/calls/{provider}/{callId}/explain",
 		Summary: "Tell why each rule did or did not alert for a call",
 	}, func(ctx context.Context, in *CallChoice) (*explainOutput, error) {
 		x, err := s.History.Explain(ctx, in.key())
 		return &explainOutput{x}, noCall(err)
 	})
-	add(s, huma.Operation{
+	add(s, access.Operator, huma.Operation{
 		OperationID: "tryExpression", Method: http.MethodPost, Path: "/calls/{provider}/{callId}/try",
 		Summary: "Judge a call by an expression that is no rule yet", RequestBody: body[Trial](s), MaxBodyBytes: maxRequest,
 	}, s.try)
-	add(s, huma.Operation{
+	add(s, access.Viewer, huma.Operation{
 		OperationID: "showBody", Method: http.MethodGet, Path: "/bodies/{rawId}", Summary: "Show a body as it was received or fetched",
 		Responses: answers("200", "The bytes, as text where they are text", "text/plain", "application/octet-stream"),
 	}, s.showBody)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"callwatch/handlers/access"
 	"callwatch/handlers/backend"
 )
 
@@ -23,7 +24,7 @@ type deadLettersOutput struct {
 // Replay says which dead letters to normalize again.
 type Replay struct {
 	IDs []string `json:"ids,omitempty" maxItems:"1000" doc:"raw ids; all dead letters when absent"`
-	By  string   `json:"by" doc:"who asks for it, for the log"`
+	By  string   `json:"by,omitempty" doc:"who asks for it, for the log; the user of a token that has a name, whatever is given here"`
 }
 
 type replayInput struct {
@@ -37,7 +38,7 @@ type replayOutput struct{ Body backend.Replayed }
 const maxReplayed = 1000
 
 func (s *service) routeDeadLetters() {
-	add(s, huma.Operation{
+	add(s, access.Viewer, huma.Operation{
 		OperationID: "listDeadLetters", Method: http.MethodGet, Path: "/deadletters", Summary: "List bodies that could not be normalized, newest first",
 	}, func(ctx context.Context, in *deadLettersInput) (*deadLettersOutput, error) {
 		found, err := s.History.DeadLetters(ctx, in.Limit)
@@ -45,7 +46,7 @@ func (s *service) routeDeadLetters() {
 		out.Body.DeadLetters = append([]backend.DeadLetter{}, found...)
 		return out, err
 	})
-	add(s, huma.Operation{
+	add(s, access.Operator, huma.Operation{
 		OperationID: "replayDeadLetters", Method: http.MethodPost, Path: "/deadletters/replay", Summary: "Normalize dead letters again",
 		RequestBody: body[Replay](s), MaxBodyBytes: maxRequest,
 	}, s.replay)
@@ -56,7 +57,7 @@ func (s *service) replay(ctx context.Context, in *replayInput) (*replayOutput, e
 	if err := decode(in.RawBody, &r); err != nil {
 		return nil, err
 	}
-	switch {
+	switch r.By = in.by(r.By); {
 	case r.By == "":
 		return nil, unprocessable("by: who asks for it must be named")
 	case len(r.IDs) > maxReplayed:

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"callwatch/call"
+	"callwatch/handlers/access"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
 )
@@ -16,6 +17,7 @@ import (
 // EventChoice are the parameters that choose events.
 type EventChoice struct {
 	Provider string    `query:"provider" maxLength:"64" doc:"only this provider's"`
+	Account  string    `query:"account" maxLength:"64" doc:"only this account's"`
 	Kind     call.Kind `query:"kind" enum:"progress,stats,ended,report" doc:"only this kind"`
 	Filter   string    `query:"filter" maxLength:"4096" doc:"expression of the rule language, judged on each event by itself; only what certainly holds passes"`
 	Since    time.Time `query:"since" doc:"stored at or after"`
@@ -27,7 +29,7 @@ func (c *EventChoice) query() (backend.EventQuery, error) {
 			return backend.EventQuery{}, refused("filter", problems)
 		}
 	}
-	return backend.EventQuery{Provider: c.Provider, Kind: c.Kind, Filter: c.Filter, Since: c.Since}, nil
+	return backend.EventQuery{Provider: c.Provider, Account: c.Account, Kind: c.Kind, Filter: c.Filter, Since: c.Since}, nil
 }
 
 type eventsInput struct {
@@ -46,7 +48,7 @@ type EventList struct {
 type eventsOutput struct{ Body EventList }
 
 func (s *service) routeEvents() {
-	add(s, huma.Operation{
+	add(s, access.Viewer, huma.Operation{
 		OperationID: "listEvents", Method: http.MethodGet, Path: "/events", Summary: "List stored events, newest first",
 	}, s.listEvents)
 	s.routeEventStream()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"callwatch/handlers/access"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
 )
@@ -47,7 +48,19 @@ type incidentDetailOutput struct{ Body IncidentDetail }
 
 // Person names who does something.
 type Person struct {
-	By string `json:"by" doc:"who does it"`
+	By string `json:"by,omitempty" doc:"who does it; the user of a token that has a name, whatever is given here"`
+}
+
+// AssignRequest says whose an incident is.
+type AssignRequest struct {
+	Person
+	To string `json:"to,omitempty" doc:"whose the incident is; absent: nobody's"`
+}
+
+// NoteRequest is something to be kept with an incident.
+type NoteRequest struct {
+	Person
+	Text string `json:"text" doc:"one line of at most 500 bytes"`
 }
 
 type markInput struct {
@@ -62,12 +75,12 @@ type incidentOutput struct {
 }
 
 func (s *service) routeIncidents() {
-	add(s, huma.Operation{
+	add(s, access.Viewer, huma.Operation{
 		OperationID: "listIncidents", Method: http.MethodGet, Path: "/incidents",
 		Summary: "List incidents, newest first; of resolved ones the last of every rule and key",
 	}, s.listIncidents)
 	s.routeIncidentStream()
-	add(s, huma.Operation{
+	add(s, access.Viewer, huma.Operation{
 		OperationID: "showIncident", Method: http.MethodGet, Path: "/incidents/{id}", Summary: "Show an incident with its transitions",
 	}, s.showIncident)
 	for _, do := range []struct {
@@ -78,11 +91,30 @@ func (s *service) routeIncidents() {
 		{"unacknowledgeIncident", "unack", "Give an acknowledged incident back", rules.Unacknowledge},
 		{"resolveIncident", "resolve", "Resolve an incident by hand, whatever its condition. One of a window or an absence opens again once the condition has ended and holds another time, or holds at a higher severity", rules.Resolve},
 	} {
-		add(s, huma.Operation{
-			OperationID: do.id, Method: http.MethodPost, Path: "/incidents/{id}/" + do.path, Summary: do.summary, RequestBody: body[Person](s), MaxBodyBytes: maxRequest,
-			Responses: also[rules.Incident](s, map[string]string{"202": "Stored, and done once the backlog is judged"}),
-		}, s.markIncident(do.do))
+		s.routeMark(do.id, do.path, do.summary, body[Person](s), func(raw []byte) (rules.Action, error) {
+			var r Person
+			err := decode(raw, &r)
+			return rules.Action{Do: do.do, By: r.By}, err
+		})
 	}
+	s.routeMark("assignIncident", "assign", "Say whose an incident is", body[AssignRequest](s), func(raw []byte) (rules.Action, error) {
+		var r AssignRequest
+		err := decode(raw, &r)
+		return rules.Action{Do: rules.Assign, By: r.By, To: r.To}, err
+	})
+	s.routeMark("noteIncident", "note", "Add a note to an incident", body[NoteRequest](s), func(raw []byte) (rules.Action, error) {
+		var r NoteRequest
+		err := decode(raw, &r)
+		return rules.Action{Do: rules.AddNote, By: r.By, Text: r.Text}, err
+	})
+}
+
+// routeMark is what a person does to an open incident, as read from a request.
+func (s *service) routeMark(id, path, summary string, request *huma.RequestBody, read func([]byte) (rules.Action, error)) {
+	add(s, access.Operator, huma.Operation{
+		OperationID: id, Method: http.MethodPost, Path: "/incidents/{id}/" + path, Summary: summary, RequestBody: request, MaxBodyBytes: maxRequest,
+		Responses: also[rules.Incident](s, map[string]string{"202": "Stored, and done once the backlog is judged"}),
+	}, s.markIncident(read))
 }
 
 func (s *service) listIncidents(ctx context.Context, in *incidentsInput) (*incidentsOutput, error) {
@@ -171,10 +203,10 @@ func noIncident() error {
 
 // markIncident stores what a person does to an open incident. A second request of the
 // same changes nothing.
-func (s *service) markIncident(do rules.Doing) func(context.Context, *markInput) (*incidentOutput, error) {
+func (s *service) markIncident(read func([]byte) (rules.Action, error)) func(context.Context, *markInput) (*incidentOutput, error) {
 	return func(ctx context.Context, in *markInput) (*incidentOutput, error) {
-		var request Person
-		if err := decode(in.RawBody, &request); err != nil {
+		action, err := read(in.RawBody)
+		if err != nil {
 			return nil, err
 		}
 		found, err := s.incident(ctx, in.ID)
@@ -184,7 +216,8 @@ func (s *service) markIncident(do rules.Doing) func(context.Context, *markInput)
 		if found.State == rules.Resolved {
 			return nil, &ProblemDetails{Status: http.StatusConflict, Title: "Resolved", Detail: "The incident is resolved already."}
 		}
-		status, err := s.mark(ctx, &in.Caller, rules.Action{Do: do, By: request.By, Incident: found.ID}, http.StatusOK)
+		action.By, action.Incident = in.by(action.By), found.ID
+		status, err := s.mark(ctx, &in.Caller, action, http.StatusOK)
 		if err != nil {
 			return nil, err
 		}
@@ -200,6 +233,9 @@ func (s *service) mark(ctx context.Context, c *Caller, action rules.Action, done
 		return 0, cannotBe(err)
 	}
 	seen, err := s.Mark(ctx, action)
+	if problems := (rules.Problems{}); errors.As(err, &problems) {
+		return 0, cannotBe(err)
+	}
 	if err != nil {
 		s.Log.Error("request not stored", "err", err, "request", c.request)
 		return 0, &ProblemDetails{Status: http.StatusServiceUnavailable, Title: "Not stored", Detail: "The request could not be made durable; try again."}

@@ -18,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"callwatch/call"
+	"callwatch/handlers/access"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
 )
@@ -30,7 +31,8 @@ const (
 // ListChoice are the parameters that choose calls.
 type ListChoice struct {
 	Search   string         `query:"q" maxLength:"200" doc:"id of a call, number in any spelling or its last digits (three or more), or a part of an agent's name" example:"+1 415 555 0187"`
-	Filter   string         `query:"filter" maxLength:"4096" doc:"expression of the rule language, judged on each call; only what certainly holds passes. It reads neither raw nor intervals" example:"mos < 3.5 && provider == \"telnyx\""`
+	Filter   string         `query:"filter" maxLength:"4096" doc:"expression of the rule language, judged on each call; only what certainly holds passes. It reads neither raw nor intervals" example:"mos < 3.5 && direction == \"outbound\""`
+	Account  string         `query:"account" maxLength:"64" doc:"of this account of a provider"`
 	Severity rules.Severity `query:"severity" enum:"critical,warning,info" doc:"of the worst incident of the call"`
 	Since    time.Time      `query:"since" doc:"begun at or after"`
 	Until    time.Time      `query:"until" doc:"begun before"`
@@ -43,7 +45,7 @@ type ListChoice struct {
 func (in *ListChoice) query() backend.CallQuery {
 	name, desc := strings.CutPrefix(in.Sort, "-")
 	return backend.CallQuery{
-		Search: in.Search, Filter: in.Filter, Severity: in.Severity, Since: in.Since, Until: in.Until,
+		Search: in.Search, Filter: in.Filter, Account: in.Account, Severity: in.Severity, Since: in.Since, Until: in.Until,
 		Sort: name, Desc: desc, Limit: in.Limit, Cursor: in.Cursor,
 	}
 }
@@ -59,12 +61,20 @@ type CallList struct {
 	Next       string            `json:"next,omitempty" doc:"cursor of the next page; absent on the last"`
 	Scanned    int64             `json:"scanned,omitempty" doc:"calls that the filter looked at one by one; absent where the database answers all of it"`
 	Incomplete bool              `json:"incomplete,omitempty" doc:"the search through the calls stopped at its time limit: the next page goes on from there"`
+	Building   bool              `json:"building,omitempty" doc:"the list is not whole: it is being built from what is stored, and calls, severities and incidents may be missing"`
+}
+
+// CallListOf is a page as the API answers it.
+func CallListOf(p backend.CallPage) CallList {
+	return CallList{Calls: p.Calls, Next: p.Next, Scanned: p.Scanned, Incomplete: p.Incomplete, Building: p.Building}
 }
 
 type listOutput struct {
 	Type string `header:"Content-Type"`
 	Next string `header:"Next-Cursor" doc:"next, for answers that are not JSON"`
-	Body []byte
+	// Building is for answers that have no place for it.
+	Building string `header:"List-Building" doc:"true: the list is not whole, it is being built from what is stored; absent otherwise"`
+	Body     []byte
 }
 
 // StatsChoice are the parameters of figures.
@@ -73,6 +83,7 @@ type StatsChoice struct {
 	Until    time.Time `query:"until" doc:"now where it is absent"`
 	Provider string    `query:"provider" maxLength:"64" doc:"only this provider's calls"`
 	Filter   string    `query:"filter" maxLength:"4096" doc:"expression of the rule language; with it calls are read one by one instead of the figures of hours"`
+	Account  string    `query:"account" maxLength:"64" doc:"only this account's calls"`
 	By       string    `query:"by" enum:"provider,account,region,agent,direction,codec,country" doc:"one group for each value" example:"region"`
 	Matrix   bool      `query:"byProvider" doc:"one group for each provider and value"`
 	Bucket   string    `query:"bucket" maxLength:"20" doc:"length of the points of a series, such as 1h or 5m" example:"1h"`
@@ -87,15 +98,16 @@ type ruleInput struct {
 
 // RuleDetail is a rule in force and how it is doing.
 type RuleDetail struct {
-	Rule      rules.Health     `json:"rule"`
-	Incidents []rules.Incident `json:"incidents" nullable:"false" doc:"open ones"`
+	Rule      rules.Health      `json:"rule"`
+	Incidents []rules.Incident  `json:"incidents" nullable:"false" doc:"open ones"`
+	Keys      []rules.KeyHealth `json:"keys" nullable:"false" doc:"what each window of the rule says now, at most 500, those nearest to an incident first"`
 }
 
 type ruleOutput struct{ Body RuleDetail }
 
 func (s *service) routeModel() {
 	list := s.answersOfList()
-	add(s, huma.Operation{
+	add(s, access.Viewer, huma.Operation{
 		OperationID: "listCalls", Method: http.MethodGet, Path: "/calls", Summary: "List and find calls",
 		Description: "Calls are chosen by search, filter and time. The answer is JSON, lines of JSON or CSV, as Accept asks for.", Responses: list,
 	}, func(ctx context.Context, in *ListChoice) (*listOutput, error) {
@@ -106,7 +118,7 @@ func (s *service) routeModel() {
 		page, err := m.Calls(ctx, in.query())
 		return listed(in.Accept, page, err)
 	})
-	add(s, huma.Operation{
+	add(s, access.Viewer, huma.Operation{
 		OperationID: "listIncidentCalls", Method: http.MethodGet, Path: "/incidents/{id}/calls", Summary: "List the calls of an incident",
 		Description: "Those that its steps name, and those of its key and time that meet the condition of its rule, as the rule is now.", Responses: s.answersOfList(),
 	}, func(ctx context.Context, in *incidentCallsInput) (*listOutput, error) {
@@ -120,11 +132,11 @@ func (s *service) routeModel() {
 		}
 		return listed(in.Accept, page, err)
 	})
-	add(s, huma.Operation{
+	add(s, access.Viewer, huma.Operation{
 		OperationID: "showStats", Method: http.MethodGet, Path: "/stats", Summary: "Show figures of calls by dimension and time",
-		Description: "Each share lies between low and high: what is not known of a call may be either. Without a filter and beyond six hours the figures come from hours, and the range is widened to whole ones.",
+		Description: "Shares are of the calls of which it is known, as rate in rules. Without a filter and beyond six hours the figures come from hours, and the range is widened to whole ones.",
 	}, s.stats)
-	add(s, huma.Operation{
+	add(s, access.Viewer, huma.Operation{
 		OperationID: "showRule", Method: http.MethodGet, Path: "/rules/{name}", Summary: "Show a rule in force, how it is doing and its open incidents",
 	}, s.rule)
 }
@@ -149,6 +161,9 @@ func listed(accept string, page backend.CallPage, err error) (*listOutput, error
 		return nil, err
 	}
 	out := &listOutput{Type: wanted(accept), Next: page.Next}
+	if page.Building {
+		out.Building = "true"
+	}
 	var b bytes.Buffer
 	switch out.Type {
 	case csvType:
@@ -160,7 +175,7 @@ func listed(accept string, page backend.CallPage, err error) (*listOutput, error
 			err = errors.Join(err, lines.Encode(&page.Calls[i]))
 		}
 	default:
-		err = json.NewEncoder(&b).Encode(CallList{Calls: page.Calls, Next: page.Next, Scanned: page.Scanned, Incomplete: page.Incomplete})
+		err = json.NewEncoder(&b).Encode(CallListOf(page))
 	}
 	out.Body = b.Bytes()
 	return out, err
@@ -177,7 +192,7 @@ func wanted(accept string) string {
 }
 
 func writeCSV(b *bytes.Buffer, rows []backend.CallRow) error {
-	fields := slices.DeleteFunc(slices.Clone(call.Fields()), func(f call.Field) bool { return f.Type == call.List || f.Type == call.Object })
+	fields := slices.DeleteFunc(slices.Clone(call.Fields()), func(f call.Field) bool { return f.Type == call.List || f.Type == call.Object || f.Name == "account" })
 	head := []string{"at", "account", "severity", "incidents", "events"}
 	for i := range fields {
 		head = append(head, fields[i].Name)
@@ -223,7 +238,7 @@ func (s *service) stats(ctx context.Context, in *StatsChoice) (*statsOutput, err
 	if err != nil {
 		return nil, err
 	}
-	q := backend.StatsQuery{Since: in.Since, Until: in.Until, Provider: in.Provider, Filter: in.Filter, By: in.By, ByProvider: in.Matrix, Compare: in.Compare}
+	q := backend.StatsQuery{Since: in.Since, Until: in.Until, Provider: in.Provider, Account: in.Account, Filter: in.Filter, By: in.By, ByProvider: in.Matrix, Compare: in.Compare}
 	if in.Bucket != "" {
 		if q.Bucket, err = time.ParseDuration(in.Bucket); err != nil || q.Bucket <= 0 {
 			return nil, badRequest("bucket is a length of time, such as 1h or 5m.")
@@ -239,7 +254,7 @@ func (s *service) rule(_ context.Context, in *ruleInput) (*ruleOutput, error) {
 	if i < 0 {
 		return nil, &ProblemDetails{Status: http.StatusNotFound, Title: "No such rule", Detail: "No rule of this name is in force."}
 	}
-	out := &ruleOutput{RuleDetail{Rule: all[i], Incidents: []rules.Incident{}}}
+	out := &ruleOutput{RuleDetail{Rule: all[i], Incidents: []rules.Incident{}, Keys: append([]rules.KeyHealth{}, s.Keys(in.Name)...)}}
 	for _, incident := range s.Open() {
 		if incident.Rule == in.Name {
 			out.Body.Incidents = append(out.Body.Incidents, incident)

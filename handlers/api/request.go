@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -29,6 +30,18 @@ func (s *service) wantJSON(ctx huma.Context, next func(huma.Context)) {
 		}
 	}
 	next(ctx)
+}
+
+// decodeRules reads a body that may hold a rules file, when it is its turn.
+func (s *service) decodeRules(ctx context.Context, raw []byte, into any) error {
+	if len(raw) > maxRequest {
+		release, err := s.History.Turn(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	return decode(raw, into)
 }
 
 // decode reads the JSON body of a request: one value, known members only.

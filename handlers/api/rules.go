@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"callwatch/handlers/access"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
 )
@@ -44,25 +45,25 @@ type checkInput struct {
 type checkOutput struct{ Body RulesVerdict }
 
 func (s *service) routeRules() {
-	add(s, huma.Operation{OperationID: "listRules", Method: http.MethodGet, Path: "/rules", Summary: "List the rules in force and how they are doing"},
+	add(s, access.Viewer, huma.Operation{OperationID: "listRules", Method: http.MethodGet, Path: "/rules", Summary: "List the rules in force and how they are doing"},
 		func(context.Context, *noInput) (*rulesOutput, error) {
 			out := &rulesOutput{}
 			out.Body.File, out.Body.Rules = s.Rules(), s.Health()
 			return out, nil
 		})
-	add(s, huma.Operation{
+	add(s, access.Admin, huma.Operation{
 		OperationID: "reloadRules", Method: http.MethodPost, Path: "/rules/reload", Summary: "Read the rules file again; with an error in it the rules in force stay",
 		Responses: also[backend.RulesFile](s, map[string]string{"202": "Read, and in force with the next event"}),
 	}, s.reloadRules)
-	add(s, huma.Operation{
+	add(s, access.Operator, huma.Operation{
 		OperationID: "checkRules", Method: http.MethodPost, Path: "/rules/check", Summary: "Say what is wrong with rules, without using them",
 		RequestBody: body[RulesText](s), MaxBodyBytes: maxRules,
 	}, func(ctx context.Context, in *checkInput) (*checkOutput, error) {
 		var text RulesText
-		if err := decode(in.RawBody, &text); err != nil {
+		if err := s.decodeRules(ctx, in.RawBody, &text); err != nil {
 			return nil, err
 		}
-		set, problems, err := s.History.Check(ctx, "rules.yaml", []byte(text.Rules))
+		set, problems, err := s.History.Check(ctx, []rules.Source{{Name: "rules.yaml", Text: []byte(text.Rules)}})
 		if err != nil {
 			return nil, err
 		}
@@ -88,7 +89,7 @@ func (s *service) reloadRules(ctx context.Context, in *reloadInput) (*reloadOutp
 		}
 		return nil, p
 	}
-	s.audit(&in.Caller, "rules reloaded", "", file.Digest)
+	s.audit(&in.Caller, "rules reloaded", in.by(""), file.Digest)
 	if file.Pending {
 		return &reloadOutput{http.StatusAccepted, file}, nil
 	}

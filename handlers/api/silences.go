@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"callwatch/handlers/access"
 	"callwatch/rules"
 )
 
@@ -27,7 +28,7 @@ type SilenceRequest struct {
 	Incident string    `json:"incident,omitempty" doc:"id of an open incident"`
 	For      string    `json:"for,omitempty" doc:"how long: 90m, 4h, 1d; either this or until"`
 	Until    time.Time `json:"until,omitzero"`
-	By       string    `json:"by" doc:"who asks for it"`
+	By       string    `json:"by,omitempty" doc:"who asks for it; the user of a token that has a name, whatever is given here"`
 	Comment  string    `json:"comment,omitempty"`
 }
 
@@ -51,18 +52,18 @@ type expireInput struct {
 type expireOutput struct{ Status int }
 
 func (s *service) routeSilences() {
-	add(s, huma.Operation{OperationID: "listSilences", Method: http.MethodGet, Path: "/silences", Summary: "List the silences in force"},
+	add(s, access.Viewer, huma.Operation{OperationID: "listSilences", Method: http.MethodGet, Path: "/silences", Summary: "List the silences in force"},
 		func(context.Context, *noInput) (*silencesOutput, error) {
 			out := &silencesOutput{}
 			out.Body.Silences = s.API.Silences()
 			return out, nil
 		})
-	add(s, huma.Operation{
+	add(s, access.Operator, huma.Operation{
 		OperationID: "addSilence", Method: http.MethodPost, Path: "/silences", Summary: "Keep incidents from being announced for a time",
 		DefaultStatus: http.StatusCreated, RequestBody: body[SilenceRequest](s), MaxBodyBytes: maxRequest,
 		Responses: also[rules.Silence](s, map[string]string{"202": "Stored, and in force once the backlog is judged"}),
 	}, s.addSilence)
-	add(s, huma.Operation{
+	add(s, access.Operator, huma.Operation{
 		OperationID: "expireSilence", Method: http.MethodDelete, Path: "/silences/{id}", Summary: "End a silence early",
 		Responses: map[string]*huma.Response{"202": {Description: "Stored, and ended once the backlog is judged"}},
 	}, s.expireSilence)
@@ -73,7 +74,8 @@ func (s *service) addSilence(ctx context.Context, in *silenceInput) (*silenceOut
 	if err := decode(in.RawBody, &request); err != nil {
 		return nil, err
 	}
-	made, err := s.silenceOf(&request)
+	request.By = in.by(request.By)
+	made, err := s.silenceOf(ctx, &request)
 	if err != nil {
 		return nil, err
 	}
@@ -89,11 +91,11 @@ func (s *service) addSilence(ctx context.Context, in *silenceInput) (*silenceOut
 		}
 		made = all[i]
 	}
-	return &silenceOutput{status, Prefix + "/silences/" + made.ID, made}, nil
+	return &silenceOutput{status, s.Gate.Base + Prefix + "/silences/" + made.ID, made}, nil
 }
 
 // silenceOf is the silence that a request asks for.
-func (s *service) silenceOf(r *SilenceRequest) (rules.Silence, error) {
+func (s *service) silenceOf(ctx context.Context, r *SilenceRequest) (rules.Silence, error) {
 	made := rules.Silence{ID: r.ID, Match: r.Match, Until: r.Until.UTC(), By: r.By, Comment: r.Comment}
 	if made.ID == "" {
 		made.ID = "sil_" + strings.ToLower(rand.Text()[:16])
@@ -118,7 +120,10 @@ func (s *service) silenceOf(r *SilenceRequest) (rules.Silence, error) {
 		open := s.Open()
 		i := slices.IndexFunc(open, func(in rules.Incident) bool { return in.ID == r.Incident })
 		if i < 0 {
-			return made, noIncident()
+			if _, err := s.incident(ctx, r.Incident); err != nil {
+				return made, err
+			}
+			return made, &ProblemDetails{Status: http.StatusConflict, Title: "Resolved", Detail: "The incident is resolved already; a silence of what opens later takes match."}
 		}
 		made.Match = rules.MatchFor(&open[i])
 	}
@@ -133,9 +138,9 @@ func (s *service) expireSilence(ctx context.Context, in *expireInput) (*expireOu
 		return nil, &ProblemDetails{Status: http.StatusNotFound, Title: "No such silence", Detail: "No silence in force has this id."}
 	}
 	if all[i].InFile() {
-		return nil, &ProblemDetails{Status: http.StatusConflict, Title: "In the rules file", Detail: "This silence stands in the rules file: remove it there."}
+		return nil, &ProblemDetails{Status: http.StatusConflict, Title: "In the rules file", Detail: "This silence is in the rules file: remove it there."}
 	}
-	action := rules.Action{Do: rules.ExpireSilence, By: in.By, Silence: &rules.Silence{ID: all[i].ID}}
+	action := rules.Action{Do: rules.ExpireSilence, By: in.by(in.By), Silence: &rules.Silence{ID: all[i].ID}}
 	status, err := s.mark(ctx, &in.Caller, action, http.StatusNoContent)
 	return &expireOutput{status}, err
 }

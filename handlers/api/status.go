@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"callwatch/call"
+	"callwatch/handlers/access"
 	"callwatch/handlers/backend"
 )
 
@@ -63,14 +64,14 @@ type fieldsOutput struct {
 const checkTime = 2 * time.Second
 
 func (s *service) routeStatus() {
-	add(s, huma.Operation{OperationID: "showStatus", Method: http.MethodGet, Path: "/status", Summary: "Show how callwatch itself is"}, s.status)
-	add(s, huma.Operation{OperationID: "listProviders", Method: http.MethodGet, Path: "/providers", Summary: "List providers and what came from them since the start"},
+	add(s, access.Viewer, huma.Operation{OperationID: "showStatus", Method: http.MethodGet, Path: "/status", Summary: "Show how callwatch itself is"}, s.status)
+	add(s, access.Viewer, huma.Operation{OperationID: "listProviders", Method: http.MethodGet, Path: "/providers", Summary: "List providers and what came from them since the start"},
 		func(ctx context.Context, _ *noInput) (*providersOutput, error) {
 			out := &providersOutput{}
 			out.Body.Providers = s.History.Status(ctx).Providers
 			return out, nil
 		})
-	add(s, huma.Operation{OperationID: "listFields", Method: http.MethodGet, Path: "/fields", Summary: "List the fields of events, as rules and filters name them"},
+	add(s, access.Viewer, huma.Operation{OperationID: "listFields", Method: http.MethodGet, Path: "/fields", Summary: "List the fields of events, as rules and filters name them"},
 		func(context.Context, *noInput) (*fieldsOutput, error) {
 			out := &fieldsOutput{}
 			for _, f := range call.Fields() {

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 
+	"callwatch/handlers/access"
 	"callwatch/handlers/backend"
 )
 
@@ -17,7 +18,7 @@ type storeOutput struct{ Body backend.StoreSize }
 // Prune says how to remove what retention no longer keeps.
 type Prune struct {
 	DryRun bool   `json:"dryRun,omitempty" doc:"only say what would be removed"`
-	By     string `json:"by" doc:"who asks for it, for the log"`
+	By     string `json:"by,omitempty" doc:"who asks for it, for the log; the user of a token that has a name, whatever is given here"`
 }
 
 type pruneInput struct {
@@ -28,17 +29,17 @@ type pruneInput struct {
 type pruneOutput struct{ Body backend.Pruned }
 
 func (s *service) routeStore() {
-	add(s, huma.Operation{
+	add(s, access.Viewer, huma.Operation{
 		OperationID: "showStore", Method: http.MethodGet, Path: "/store", Summary: "Show what each stream takes, the limit, the growth and the days left",
 	}, func(ctx context.Context, _ *noInput) (*storeOutput, error) {
 		size, err := s.History.Store(ctx)
 		return &storeOutput{size}, err
 	})
-	add(s, huma.Operation{
+	add(s, access.Admin, huma.Operation{
 		OperationID: "pruneStore", Method: http.MethodPost, Path: "/store/prune", Summary: "Remove now what retention no longer keeps",
 		RequestBody: body[Prune](s), MaxBodyBytes: maxRequest,
 	}, s.prune)
-	add(s, huma.Operation{
+	add(s, access.Admin, huma.Operation{
 		OperationID: "backupStore", Method: http.MethodGet, Path: "/store/backup", Summary: "Read a backup of the whole store, for callwatch store restore",
 		Description: "A zip file of all streams, made while webhooks are taken. It is complete if it has a manifest.json.",
 		Responses:   answers("200", "The backup", zipType),
@@ -88,7 +89,7 @@ func (s *service) prune(ctx context.Context, in *pruneInput) (*pruneOutput, erro
 	if err := decode(in.RawBody, &p); err != nil {
 		return nil, err
 	}
-	if p.By == "" {
+	if p.By = in.by(p.By); p.By == "" {
 		return nil, unprocessable("by: who asks for it must be named")
 	}
 	done, err := s.History.PruneStore(ctx, p.DryRun)

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 
+	"callwatch/handlers/access"
 	"callwatch/handlers/backend"
 )
 
@@ -52,7 +53,7 @@ type eventStreamInput struct {
 type incidentStreamInput struct{ Resume }
 
 func (s *service) routeEventStream() {
-	add(s, huma.Operation{
+	add(s, access.Viewer, huma.Operation{
 		OperationID: "streamEvents", Method: http.MethodGet, Path: "/events/stream", Summary: "Stream events as they are stored",
 		Description: "Server-sent events named event, with a StoredEvent as data and its sequence as id.",
 		Responses:   answers("200", "Events, until the client leaves", eventStream),
@@ -75,7 +76,7 @@ func (s *service) routeEventStream() {
 }
 
 func (s *service) routeIncidentStream() {
-	add(s, huma.Operation{
+	add(s, access.Viewer, huma.Operation{
 		OperationID: "streamIncidents", Method: http.MethodGet, Path: "/incidents/stream", Summary: "Stream transitions of incidents as they are stored",
 		Description: "Server-sent events named transition, with a StoredTransition as data and its sequence as id.",
 		Responses:   answers("200", "Transitions, until the client leaves", eventStream),

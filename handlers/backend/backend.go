@@ -48,9 +48,12 @@ type History struct {
 	// Try judges a call by an expression that is no rule yet. What is wrong with
 	// the expression are rules.Problems; ErrNotFound, ErrIndexing.
 	Try func(ctx context.Context, expr string, k call.Key) (rules.Explanation, error)
-	// Check compiles the content of a rules file that is not in force; name is what
-	// problems call it. With an error among the problems the set is nil. ErrBusy.
-	Check func(ctx context.Context, name string, src []byte) (*rules.Set, rules.Problems, error)
+	// Turn waits for a turn to do what costs as much as compiling a rules file. The
+	// functions that say ErrBusy take one themselves. ErrBusy.
+	Turn func(ctx context.Context) (release func(), err error)
+	// Check compiles rules that are not in force. With an error among the problems the
+	// set is nil. ErrBusy.
+	Check func(ctx context.Context, sources []rules.Source) (*rules.Set, rules.Problems, error)
 	// Backtest runs rules over the stored events and says how it went. progress
 	// may be nil. What is wrong with the rules are rules.Problems; ErrBusy.
 	Backtest func(ctx context.Context, q BacktestQuery, progress func(done, total uint64)) (backtest.Report, error)
@@ -82,6 +85,7 @@ type History struct {
 // EventQuery chooses stored events. Zero values choose all.
 type EventQuery struct {
 	Provider string
+	Account  string
 	Kind     call.Kind
 	Filter   string    // expression of the rule language, judged on each event by itself
 	Before   uint64    // sequence, excluded: the next page of a list
@@ -136,6 +140,7 @@ type CallHistory struct {
 type Body struct {
 	RawID       string    `json:"rawId"`
 	Provider    string    `json:"provider"`
+	Account     string    `json:"account,omitempty"`
 	Source      string    `json:"source"` // webhook, fetch, import
 	ContentType string    `json:"contentType"`
 	ReceivedAt  time.Time `json:"receivedAt"`
@@ -154,6 +159,7 @@ type IncidentHistory struct {
 type DeadLetter struct {
 	RawID    string    `json:"rawId"`
 	Provider string    `json:"provider"`
+	Account  string    `json:"account,omitempty"`
 	Kind     string    `json:"kind"`  // of failure, one word
 	Error    string    `json:"error"` // one sentence
 	Time     time.Time `json:"time"`
@@ -162,16 +168,26 @@ type DeadLetter struct {
 // Replayed is how normalizing dead letters again went.
 type Replayed struct {
 	Tried  int `json:"tried"`
-	Mended int `json:"mended"` // now normalized, or known to be of no interest
+	Fixed  int `json:"mended"` // now normalized, or known to be of no interest
 	Failed int `json:"failed"` // still dead letters
 }
 
 // BacktestQuery says what to run over which stored events.
 type BacktestQuery struct {
-	Rules string    // content of a rules file; "": the rules in force
-	Since time.Time // stored at or after; zero: all
-	// Baseline compares with the rules in force.
+	Rules *rules.Set // nil: those in force
+	Since time.Time  // stored at or after; zero: all
+	Until time.Time  // stored before; zero: all
+	// Baseline compares with the rules in force, or with those of Against.
 	Baseline bool
+	Against  *rules.Set // nil: those in force
+	Calls    int        // listed of each rule; 0: 200
+}
+
+// SuggestQuery says which field of which stored calls to describe.
+type SuggestQuery struct {
+	Field        string
+	By           []string  // fields to group calls by
+	Since, Until time.Time // as in BacktestQuery
 }
 
 // Status is how callwatch itself is.
@@ -198,9 +214,11 @@ type Check struct {
 	Cause string `json:"cause,omitempty"`
 }
 
-// ProviderStatus is what is known of one provider's webhooks since the start.
+// ProviderStatus is what is known of the webhooks of one provider, or of one of its
+// accounts, since the start.
 type ProviderStatus struct {
 	Name     string    `json:"name"`
+	Account  string    `json:"account,omitempty"`
 	Title    string    `json:"title"`
 	Verifies bool      `json:"verifies"` // a verification secret is set
 	Fetches  bool      `json:"fetches"`  // REST credentials are set

@@ -43,6 +43,7 @@ type CallQuery struct {
 	// Filter is an expression of the rule language, judged on the row of each call.
 	// Members of raw and intervals are not part of a row.
 	Filter   string
+	Account  string         // of a provider; "": of all
 	Severity rules.Severity // worst of its incidents; "": any
 	// Since and Until bound CallRow.At; Until is excluded.
 	Since, Until time.Time
@@ -70,12 +71,15 @@ type CallPage struct {
 	Scanned int64
 	// Incomplete says that the scan stopped at its time limit: Next goes on from there.
 	Incomplete bool
+	// Building says that the model is being built: calls, severities and incidents may
+	// be missing.
+	Building bool
 }
 
 // CallRow is one call as lists show it.
 type CallRow struct {
 	At        time.Time      `json:"at" doc:"when the call began, or when it was first heard of where that is not known"`
-	Account   string         `json:"account,omitempty" doc:"of the provider, where there are several"`
+	Account   string         `json:"account,omitempty" doc:"as call has it"`
 	Severity  rules.Severity `json:"severity,omitempty" doc:"of its worst incident"`
 	Incidents []string       `json:"incidents,omitempty" doc:"ids of the incidents that name it"`
 	Events    int            `json:"events" doc:"stored of the call"`
@@ -92,24 +96,28 @@ func Dimensions() []string {
 type StatsQuery struct {
 	Since, Until time.Time     // Until zero: now
 	Provider     string        // only calls of this provider; "": of all
+	Account      string        // only calls of this account; "": of all
 	Filter       string        // of the rule language; "": none. With one, calls are read instead of roll-ups
 	By           string        // one of Dimensions; "": one group of all calls
 	ByProvider   bool          // groups of provider and By: a heat map
 	Bucket       time.Duration // of Series; 0: no series
 	Compare      bool          // with the period of the same length before
+	CountsOnly   bool          // numbers and shares of calls; distributions and costs may be left out
 }
 
 // Stats are figures of calls.
 type Stats struct {
-	Since   time.Time     `json:"since"`
-	Until   time.Time     `json:"until"`
-	Bucket  time.Duration `json:"-"`
-	Source  string        `json:"source" enum:"rollups,calls" doc:"what the figures were computed from"`
-	Total   Figures       `json:"total"`
-	Before  *Figures      `json:"before,omitempty" doc:"of the period of the same length before"`
-	Groups  []Group       `json:"groups,omitempty"`
-	Series  []Point       `json:"series,omitempty" doc:"of all calls, one point per bucket, empty buckets included"`
-	Omitted int           `json:"omitted,omitempty" doc:"groups beyond the 200 with the most calls"`
+	Since  time.Time     `json:"since"`
+	Until  time.Time     `json:"until"`
+	Bucket time.Duration `json:"-"`
+	// Building says that the model is being built: calls may be missing.
+	Building bool     `json:"building,omitempty" doc:"the figures are not whole: they are being built from what is stored"`
+	Source   string   `json:"source" enum:"rollups,calls" doc:"what the figures were computed from"`
+	Total    Figures  `json:"total"`
+	Before   *Figures `json:"before,omitempty" doc:"of the period of the same length before"`
+	Groups   []Group  `json:"groups,omitempty"`
+	Series   []Point  `json:"series,omitempty" doc:"of all calls, one point per bucket, empty buckets included"`
+	Omitted  int      `json:"omitted,omitempty" doc:"groups beyond the 200 with the most calls"`
 }
 
 // Group is the figures of the calls with one value of a dimension.
@@ -131,9 +139,9 @@ type Point struct {
 type Figures struct {
 	Calls    int64 `json:"calls"`
 	Ended    int64 `json:"ended" doc:"calls of which the end is known"`
-	Answered Rate  `json:"answered" doc:"of all calls: the answer-seizure ratio"`
-	Failed   Rate  `json:"failed" doc:"calls with status failed, of all calls"`
-	Bad      Rate  `json:"bad" doc:"calls with a MOS below 3.5, of the answered calls"`
+	Answered Rate  `json:"answered" doc:"the answer-seizure ratio"`
+	Failed   Rate  `json:"failed" doc:"calls with status failed"`
+	Bad      Rate  `json:"bad" doc:"calls with a MOS below 3.5; asked of calls that were answered, or may have been"`
 
 	MOS       Distribution `json:"mos"`
 	LossPct   Distribution `json:"packetLossPct"`
@@ -144,15 +152,16 @@ type Figures struct {
 	Incidents int64        `json:"withIncident" doc:"calls that an incident names"`
 }
 
-// Rate is a share of calls of which some are not known: it lies between Low and
-// High, which are equal where all are known.
+// Rate is a share of the calls of which it is known, as rate(...) in rules over
+// windows: calls that are not measured are left out. Low and High are its ends there;
+// they are equal, since a call is either measured or not.
 type Rate struct {
 	True    int64    `json:"true"`
-	Known   int64    `json:"measured" doc:"calls of which it is known"`
-	Of      int64    `json:"of" doc:"calls it is a share of"`
-	Low     *float64 `json:"low,omitempty" doc:"0..1, if it is true of no unknown call; absent without calls"`
-	High    *float64 `json:"high,omitempty" doc:"0..1, if it is true of every unknown call; absent without calls"`
-	OfKnown *float64 `json:"ofMeasured,omitempty" doc:"0..1, of the calls of which it is known; absent where there are none"`
+	Known   int64    `json:"measured" doc:"calls of which it is known: what it is a share of"`
+	Of      int64    `json:"of" doc:"calls that it is asked of, measured or not"`
+	Low     *float64 `json:"low,omitempty" doc:"0..1, as ofMeasured"`
+	High    *float64 `json:"high,omitempty" doc:"0..1, as ofMeasured"`
+	OfKnown *float64 `json:"ofMeasured,omitempty" doc:"0..1, of the measured calls; absent where there are none"`
 }
 
 // Distribution is how a number is spread over the calls that know it. Quantiles are
@@ -172,7 +181,8 @@ type Cost struct {
 	Known    int64   `json:"measured"`
 }
 
-// Change is a value of a dimension of which the share of bad calls changed.
+// Change is a value of a dimension of which the share of bad calls changed. Its
+// figures are numbers and shares of calls.
 type Change struct {
 	Dimension string  `json:"dimension"`
 	Value     string  `json:"value,omitempty"`
@@ -185,6 +195,7 @@ type Change struct {
 // Contrast is how the calls of an incident differ from the others of its time.
 type Contrast struct {
 	Bad, Good   Figures      `json:"-"`
+	Building    bool         `json:"building,omitempty"` // calls may be missing
 	BadCalls    int64        `json:"badCalls"`
 	GoodCalls   int64        `json:"goodCalls"`
 	Differences []Difference `json:"differences"`

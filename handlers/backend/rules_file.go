@@ -7,12 +7,12 @@ import (
 	"callwatch/rules"
 )
 
-// RulesFile is where the rules in force come from, and what is wrong with what
-// stands there now.
+// RulesFile is where the rules in force come from, a file or a folder, and what is
+// wrong with what is there now.
 type RulesFile struct {
 	Path     string         `json:"path"`
 	Digest   string         `json:"digest"` // of the content in force
-	Source   []byte         `json:"-"`      // the content in force; pages show rules from it
+	Sources  []rules.Source `json:"-"`      // the content in force; pages show rules from it
 	Rules    int            `json:"rules"`
 	LoadedAt time.Time      `json:"loadedAt"`
 	Pending  bool           `json:"pending,omitempty"`  // a newer content is taken in with the next event
@@ -25,7 +25,7 @@ type RulesFile struct {
 func (f RulesFile) Refused() bool { return f.Error != "" || f.Problems.Errors() }
 
 // Trouble is why the file's present content is not in force, in one line without
-// what stands in it; "" when it is.
+// what is in it; "" when it is.
 func (f RulesFile) Trouble() string {
 	switch {
 	case !f.Refused():

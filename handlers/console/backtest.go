@@ -22,6 +22,7 @@ const backtestTime = 6 * time.Minute
 type draft struct {
 	Name, When, Where, Over, MinCalls, By, Severity string
 	Whole                                           string // a rules file that replaces all of these
+	Run                                             bool   // at once, over the last week
 }
 
 // yaml is the rules file with the draft alone in it.
@@ -97,14 +98,14 @@ func (c *console) backtest(ec echo.Context) error {
 		return &failure{status: http.StatusUnprocessableEntity, title: "No condition yet", detail: "Write when the rule shall match, such as mos < 3.5."}
 	}
 	src := d.yaml()
-	set, problems, err := c.History.Check(ec.Request().Context(), "draft.yaml", []byte(src))
+	set, problems, err := c.History.Check(ec.Request().Context(), []rules.Source{{Name: "draft.yaml", Text: []byte(src)}})
 	if err != nil {
 		return failed(err, "call")
 	}
 	if problems.Errors() || len(set.Rules) == 0 {
 		return &failure{status: http.StatusUnprocessableEntity, title: "The draft cannot be used", detail: "Fix the highlighted errors and try again.", problems: problems}
 	}
-	q := backend.BacktestQuery{Rules: src, Baseline: true}
+	q := backend.BacktestQuery{Rules: set, Baseline: true}
 	if length := text("since"); length != "" {
 		back, err := rules.ParseDuration(length)
 		if err != nil {

@@ -24,6 +24,9 @@ const maxShownBody = 256 << 10
 type callView struct {
 	backend.CallHistory
 	Groups  []factGroup
+	Unknown []factGroup // facts that nothing was reported of, names and meaning
+	Stages  *stagesView // how long an agent takes to answer, on the whole
+	Turns   *turnsView  // and in each turn
 	Charts  []chart
 	Verdict []verdictGroup
 	Unsaid  string // why there are no explanations
@@ -48,13 +51,14 @@ type verdictGroup struct {
 }
 
 func (c *console) call(ec echo.Context) error {
-	k := call.Key{Provider: ec.Param("provider"), CallID: ec.Param("id")}
+	k, _ := keyOf(ec.Param("provider") + "/" + ec.Param("id"))
 	ctx := ec.Request().Context()
 	stored, err := c.History.Call(ctx, k)
 	if err != nil {
 		return failed(err, "call")
 	}
-	v := callView{CallHistory: stored, Groups: factsOf(&stored.Call)}
+	v := callView{CallHistory: stored, Stages: stagesOf(&stored.Call), Turns: turnsOf(&stored.Call)}
+	v.Groups, v.Unknown = factsOf(&stored.Call)
 	why, err := c.History.Explain(ctx, k)
 	if err != nil {
 		var f *failure
@@ -68,14 +72,20 @@ func (c *console) call(ec echo.Context) error {
 	return c.page(ec, http.StatusOK, "call", view{Title: "Call " + tail(k.CallID), At: "calls", Body: v})
 }
 
-// factsOf lists what is known of a call by the groups of the field table.
-func factsOf(e *call.Event) []factGroup {
-	groups := []factGroup{{Title: "Identity"}, {Title: "Call"}, {Title: "Media"}, {Title: "Quality"}, {Title: "Voice agent"}, {Title: "Cost"}}
+// factsOf lists what is known of a call by the groups of the field table, and what is
+// not.
+func factsOf(e *call.Event) (groups, unknown []factGroup) {
+	groups = []factGroup{{Title: "Identity"}, {Title: "Call"}, {Title: "Media"}, {Title: "Quality"}, {Title: "Voice agent"}, {Title: "Cost"}}
+	unknown = slices.Clone(groups)
 	first := map[string]int{"direction": 1, "codec": 2, "mos": 3, "turnCount": 4, "cost": 5}
 	at := 0
 	for _, f := range call.Fields() {
 		at = max(at, first[f.Name])
-		if f.Type == call.List || f.Type == call.Object || !f.Known(e) {
+		if f.Type == call.List || f.Type == call.Object {
+			continue
+		}
+		if !f.Known(e) {
+			unknown[at].Facts = append(unknown[at].Facts, fact{Name: f.Name, Doc: f.Doc})
 			continue
 		}
 		shown := fact{Name: f.Name, Unit: f.Unit, Doc: f.Doc}
@@ -97,7 +107,8 @@ func factsOf(e *call.Event) []factGroup {
 		}
 		groups[at].Facts = append(groups[at].Facts, shown)
 	}
-	return slices.DeleteFunc(groups, func(g factGroup) bool { return len(g.Facts) == 0 })
+	empty := func(g factGroup) bool { return len(g.Facts) == 0 }
+	return slices.DeleteFunc(groups, empty), slices.DeleteFunc(unknown, empty)
 }
 
 // verdicts divides explanations by how they came out, matches first.

@@ -30,6 +30,7 @@ type callsView struct {
 	Scan     string // parameters of the stream that finds the rest; "": all is there
 	Scanned  int64
 	Behind   uint64 // events that are not in the model yet
+	Building bool   // the model is being built: calls, severities and incidents are missing
 	Off      bool
 	Typed    url.Values // that the form of columns keeps
 	Incident string     // title of the incident whose calls these are
@@ -76,7 +77,8 @@ func (c *console) calls(ec echo.Context) error {
 		return c.page(ec, http.StatusOK, "calls", view{Title: "Calls", At: "calls", Wide: true, Body: v})
 	}
 	if m.ModelStatus != nil {
-		v.Behind = m.ModelStatus().Behind
+		s := m.ModelStatus()
+		v.Behind, v.Building = s.Behind, s.Building
 	}
 	status := http.StatusOK
 	page, scanning, err := c.askCalls(ec.Request().Context(), m, q, q.Filter != "")

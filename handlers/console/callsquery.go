@@ -134,7 +134,7 @@ func callColumns() []column {
 	}
 	return []column{
 		{"at", "Time", "", "-", func(r *backend.CallRow) cell {
-			return cell{Kind: "time", At: r.At, Href: callPath(r.Call.Provider, r.Call.CallID)}
+			return cell{Kind: "time", At: r.At, Href: callPath(r.Call.Source(), r.Call.CallID)}
 		}},
 		{"provider", "Provider", "", "", func(r *backend.CallRow) cell { return text(r.Call.Provider) }},
 		{"direction", "Direction", "", "", func(r *backend.CallRow) cell { return text(r.Call.Direction) }},

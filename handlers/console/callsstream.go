@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"callwatch/call"
+	"callwatch/handlers/access"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
 )
@@ -42,7 +43,7 @@ func (c *console) streamCalls(ec echo.Context) error {
 		shown += len(found)
 		var out bytes.Buffer
 		for i := range found {
-			if err := c.pages["calls"].ExecuteTemplate(&out, "call-row", cells(columns, &found[i])); err != nil {
+			if err := c.pages[access.Viewer]["calls"].ExecuteTemplate(&out, "call-row", cells(columns, &found[i])); err != nil {
 				c.Log.Error("call not shown", "err", err)
 				return
 			}
@@ -113,6 +114,9 @@ func (c *console) exportCalls(ec echo.Context) error {
 		}
 		return failed(err, "incident")
 	}
+	if page.Building {
+		return &failure{status: http.StatusServiceUnavailable, title: "The list cannot be exported yet", detail: "It is being built from what is stored: the file would not be whole. Try again when the list of calls no longer says so."}
+	}
 	patient(ec)
 	h := ec.Response().Header()
 	h.Set("Content-Type", contentType)
@@ -129,7 +133,7 @@ func (c *console) exportCalls(ec echo.Context) error {
 			return nil
 		}
 		q.Cursor = page.Next
-		if page, _, err = c.askCalls(ec.Request().Context(), m, q, false); err != nil {
+		if page, _, err = c.askCalls(ec.Request().Context(), m, q, false); err != nil || page.Building {
 			c.Log.Warn("export ended early", "err", err)
 			panic(http.ErrAbortHandler) // so that the file does not look whole
 		}
@@ -152,7 +156,7 @@ func exporter(w http.ResponseWriter, form string) (write func(r *backend.CallRow
 	out := csv.NewWriter(w)
 	var fields []call.Field
 	for _, f := range call.Fields() {
-		if f.Type != call.List && f.Type != call.Object {
+		if f.Type != call.List && f.Type != call.Object && f.Name != "account" {
 			fields = append(fields, f)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"time"
 
 	"callwatch/call"
 	"callwatch/rules"
@@ -40,6 +41,11 @@ type marker struct {
 	X        float64 `json:"x"`
 	Label    string  `json:"label"`
 	Severity string  `json:"severity"`
+}
+
+// Clock is when it happened, as the legend says it.
+func (m marker) Clock() string {
+	return time.Unix(int64(m.X), 0).UTC().Format(time.TimeOnly)
 }
 
 // figure is a column of the intervals and the fields that rules compare it by.

@@ -13,18 +13,15 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"callwatch/handlers/access"
 	"callwatch/handlers/api"
 )
 
 // Env is what the console needs of the server it is part of.
 type Env struct {
-	// Trusted lets a request in without a login: development, from loopback.
-	Trusted func(r *http.Request) bool
-	// Secure says that browsers come over https: the cookie is kept from plain
-	// http then.
-	Secure bool
-	Now    func() time.Time
-	Log    *slog.Logger
+	Gate *access.Gate // knows who makes a request, and what each route needs
+	Now  func() time.Time
+	Log  *slog.Logger
 	// Base is the path prefix that a proxy strips, such as "/voice": links and
 	// redirects begin with it.
 	Base    string
@@ -38,8 +35,7 @@ type Env struct {
 type console struct {
 	api.API
 	Env
-	pages    map[string]*template.Template
-	sessions *sessions
+	pages    map[access.Role]map[string]*template.Template
 	streams  atomic.Int64
 	compiled compiled
 }
@@ -48,40 +44,51 @@ type console struct {
 // outside of the console. The server refuses what pages of other sites send and
 // turns panics into answers.
 func Mount(e *echo.Echo, a api.API, env Env) FailurePage {
-	c := &console{API: a, Env: env, pages: parse(env.Base), sessions: newSessions()}
+	c := &console{API: a, Env: env, pages: map[access.Role]map[string]*template.Template{}}
+	for role := access.Nobody; role <= access.Admin; role++ {
+		c.pages[role] = parse(env.Base, role)
+	}
+	env.Gate.Refuse = c.refuse
 	c.routeStatic(e)
-	e.GET("/login", c.loginPage, c.answer)
-	e.POST("/login", c.login, env.Buffered, c.answer)
-	e.POST("/logout", c.logout, c.answer)
+	open := func(method, path string, h echo.HandlerFunc, guards ...echo.MiddlewareFunc) {
+		env.Gate.Add(e, access.Anyone(), method, path, h, guards...)
+	}
+	open(http.MethodGet, "/login", c.loginPage, c.answer)
+	open(http.MethodPost, "/login", c.login, env.Buffered, c.answer)
+	open(http.MethodPost, "/logout", c.logout, c.answer)
+	if env.Gate.OIDC != nil {
+		open(http.MethodGet, "/login/oidc", c.beginOIDC, c.answer)
+		open(http.MethodGet, "/login/oidc/callback", c.finishOIDC, c.answer)
+	}
 
-	in := api.Guarded(e, "", c.answer, c.authorize, unescape)
-	in.GET("/", c.overview)
-	in.GET("/live", c.live)
-	in.GET("/stream/events", c.streamEvents)
-	in.GET("/stream/calls", c.streamCalls)
-	in.GET("/stream/incidents", c.streamIncidents)
-	in.GET("/calls", c.calls)
-	in.GET("/calls/export", c.exportCalls)
-	in.GET("/calls/:provider/:id", c.call)
-	in.GET("/calls/:provider/:id/raw/:raw", c.callBody)
-	in.GET("/incidents", c.incidents)
-	in.GET("/incidents/:id", c.incident)
-	in.POST("/incidents/:id", c.markIncident)
-	in.GET("/rules", c.rules)
-	in.GET("/rules/words", c.words)
-	in.GET("/rules/:name", c.rule)
-	in.POST("/rules/check", c.check)
-	in.POST("/rules/try", c.try)
-	in.POST("/rules/backtest", c.backtest)
-	in.GET("/silences", c.silences)
-	in.POST("/silences", c.addSilence)
-	in.POST("/silences/preview", c.previewSilence)
-	in.POST("/silences/extend", c.extendSilence)
-	in.POST("/silences/expire", c.expireSilence)
-	in.GET("/dead-letters", c.deadLetters)
-	in.GET("/dead-letters/:raw", c.deadLetter)
-	in.POST("/dead-letters/replay", c.replay)
-	in.GET("/status", c.status)
+	in := api.Guarded(e, env.Gate, access.Pages, "", c.answer, unescape)
+	in.GET(access.Viewer, "/", c.overview)
+	in.GET(access.Viewer, "/live", c.live)
+	in.GET(access.Viewer, "/stream/events", c.streamEvents)
+	in.GET(access.Viewer, "/stream/calls", c.streamCalls)
+	in.GET(access.Viewer, "/stream/incidents", c.streamIncidents)
+	in.GET(access.Viewer, "/calls", c.calls)
+	in.GET(access.Viewer, "/calls/export", c.exportCalls)
+	in.GET(access.Viewer, "/calls/:provider/:id", c.call)
+	in.GET(access.Viewer, "/calls/:provider/:id/raw/:raw", c.callBody)
+	in.GET(access.Viewer, "/incidents", c.incidents)
+	in.GET(access.Viewer, "/incidents/:id", c.incident)
+	in.POST(access.Operator, "/incidents/:id", c.markIncident)
+	in.GET(access.Viewer, "/rules", c.rules)
+	in.GET(access.Viewer, "/rules/words", c.words)
+	in.GET(access.Viewer, "/rules/:name", c.rule)
+	in.POST(access.Operator, "/rules/check", c.check)
+	in.POST(access.Operator, "/rules/try", c.try)
+	in.POST(access.Operator, "/rules/backtest", c.backtest)
+	in.GET(access.Viewer, "/silences", c.silences)
+	in.POST(access.Operator, "/silences", c.addSilence)
+	in.POST(access.Operator, "/silences/preview", c.previewSilence)
+	in.POST(access.Operator, "/silences/extend", c.extendSilence)
+	in.POST(access.Operator, "/silences/expire", c.expireSilence)
+	in.GET(access.Viewer, "/dead-letters", c.deadLetters)
+	in.GET(access.Viewer, "/dead-letters/:raw", c.deadLetter)
+	in.POST(access.Operator, "/dead-letters/replay", c.replay)
+	in.GET(access.Viewer, "/status", c.status)
 	return func(ec echo.Context, status int, title, detail string) error {
 		return c.page(ec, status, "problem", view{Title: title, Bare: true, Body: problemView{Title: title, Detail: detail}})
 	}

@@ -66,7 +66,7 @@ func (c *console) replay(ec echo.Context) error {
 		return failed(err, "dead letter")
 	}
 	c.audit(ec, "replay", target)
-	note := fmt.Sprintf("Replayed %d: %d normalized, %d still failing.", r.Tried, r.Mended, r.Failed)
+	note := fmt.Sprintf("Replayed %d: %d normalized, %d still failing.", r.Tried, r.Fixed, r.Failed)
 	list, err := c.History.DeadLetters(ec.Request().Context(), maxDead)
 	if err != nil {
 		return failed(err, "dead letter")

@@ -22,6 +22,7 @@ type contrastView struct {
 	BadFigures []pair
 	Figures    []contrastFigure
 	Lifts      []liftView
+	Building   bool // calls may be missing
 }
 
 // contrastFigure is one figure of both sides.
@@ -52,7 +53,7 @@ func (v *incidentView) contrast(ctx context.Context, m *backend.ReadModel) {
 	if err != nil || found.BadCalls == 0 {
 		return
 	}
-	c := contrastView{Bad: wording.Amount(found.BadCalls), Good: wording.Amount(found.GoodCalls)}
+	c := contrastView{Building: found.Building, Bad: wording.Amount(found.BadCalls), Good: wording.Amount(found.GoodCalls)}
 	number := func(name string, of func(f *backend.Figures) *float64, decimals int, unit string) {
 		bad, good := wording.Decimals(of(&found.Bad), decimals, unit), wording.Decimals(of(&found.Good), decimals, unit)
 		if bad != "" || good != "" {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -148,6 +149,10 @@ func (c *console) markIncident(ec echo.Context) error {
 		action.Do, note = rules.Unacknowledge, "returned"
 	case "resolve":
 		action.Do, note = rules.Resolve, "resolved"
+	case "assign":
+		action.Do, action.To, note = rules.Assign, strings.TrimSpace(form.Get("to")), "assigned"
+	case "note":
+		action.Do, action.Text, note = rules.AddNote, strings.TrimSpace(form.Get("text")), "noted"
 	case "silence":
 		s, err := c.newSilence(rules.MatchFor(&open[i]), form.Get("for"), form.Get("comment"))
 		if err != nil {
@@ -174,6 +179,9 @@ func (c *console) mark(ec echo.Context, action rules.Action, done, id string) (n
 		return "", &failure{status: http.StatusUnprocessableEntity, title: "That cannot be done", detail: err.Error()}
 	}
 	seen, err := c.Mark(ec.Request().Context(), action)
+	if problems := (rules.Problems{}); errors.As(err, &problems) {
+		return "", failed(problems, "")
+	}
 	if err != nil {
 		c.Log.Error("request not stored", "route", ec.Path(), "err", err)
 		return "", &failure{status: http.StatusServiceUnavailable, title: "Not stored", detail: "It could not be made durable. Nothing has changed; try again."}

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"callwatch/call"
+	"callwatch/handlers/access"
 	"callwatch/handlers/backend"
 	"callwatch/handlers/wording"
 	"callwatch/rules"
@@ -207,7 +208,7 @@ func (c *console) sendRows(to *stream, events <-chan backend.StoredEvent, follow
 			}
 			var rows bytes.Buffer
 			for i := len(batch) - 1; i >= 0; i-- {
-				if err := c.pages["live"].ExecuteTemplate(&rows, "event-row", batch[i]); err != nil {
+				if err := c.pages[access.Viewer]["live"].ExecuteTemplate(&rows, "event-row", batch[i]); err != nil {
 					return fmt.Errorf("render event: %w", err)
 				}
 			}

@@ -1,104 +1,110 @@
 package console
 
 import (
-	"crypto/subtle"
+	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
-	"callwatch/handlers/api"
-	"callwatch/handlers/limits"
+	"callwatch/handlers/access"
 )
 
-// visitor is the key under which authorize leaves the session.
-const visitor = "visitor"
-
 type loginView struct {
-	Off   bool   // no token is set
-	Next  string // where to go then
-	Error string
+	Off    bool   // there is no way in
+	Tokens bool   // there are tokens
+	Names  bool   // some of them have no name: who logs in says theirs
+	OIDC   string // name of the provider's host; "" for none
+	Next   string // where to go then
+	Error  string
 }
 
-// authorize lets in who is logged in, and whom the server trusts without.
-func (c *console) authorize(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(ec echo.Context) error {
-		if c.Trusted(ec.Request()) {
-			limits.Known(ec.Request().Context())
-			ec.Set(visitor, session{name: "console"})
-			return next(ec)
-		}
-		s, ok := c.sessions.find(ec.Request(), c.Now())
-		switch {
-		case ok:
-			limits.Known(ec.Request().Context())
-			ec.Set(visitor, s)
-			return next(ec)
-		case ec.Request().Method != http.MethodGet || strings.HasPrefix(ec.Path(), "/stream/") || ec.Request().Header.Get("HX-Request") != "":
-			ec.Response().Header().Set("HX-Redirect", c.Base+"/login")
-			return &failure{status: http.StatusUnauthorized, title: "Log in again", detail: "The session is over: open the log-in page, then repeat what you did."}
-		}
+// refuse asks a browser to log in, or says that its user may not do that.
+func (c *console) refuse(ec echo.Context, r *access.Refusal) error {
+	page := ec.Request().Method == http.MethodGet && !strings.HasPrefix(ec.Path(), "/stream/") && ec.Request().Header.Get("HX-Request") == ""
+	switch {
+	case r.Status == http.StatusUnauthorized && page:
 		return ec.Redirect(http.StatusSeeOther, c.Base+"/login?next="+url.QueryEscape(ec.Request().URL.RequestURI()))
+	case r.Status == http.StatusUnauthorized:
+		ec.Response().Header().Set("HX-Redirect", c.Base+"/login")
 	}
+	return c.answer(func(echo.Context) error { return failureOf(r) })(ec)
+}
+
+// failureOf shows a refusal in the console.
+func failureOf(err error) error {
+	var r *access.Refusal
+	if errors.As(err, &r) {
+		return &failure{status: r.Status, title: r.Title, detail: r.Detail}
+	}
+	return err
 }
 
 // who is the person that makes a request.
-func who(ec echo.Context) string {
-	s, _ := ec.Get(visitor).(session)
-	return s.name
-}
+func who(ec echo.Context) string { return access.UserOf(ec).Or("console") }
 
 func (c *console) loginPage(ec echo.Context) error {
-	return c.page(ec, http.StatusOK, "login", view{Title: "Log in", Bare: true, Body: loginView{Off: len(c.Tokens) == 0, Next: localPath(ec.QueryParam("next"))}})
+	return c.showLogin(ec, http.StatusOK, ec.QueryParam("next"), "")
 }
 
-// login takes the admin token for a session. The token is compared by digests:
-// neither content nor length shows in the time it takes.
+func (c *console) showLogin(ec echo.Context, status int, next, text string) error {
+	v := loginView{Off: !c.Gate.Opens(), Tokens: len(c.Gate.Tokens) > 0, Next: localPath(next), Error: text}
+	v.Names = slices.ContainsFunc(c.Gate.Tokens, func(t access.Token) bool { return t.Name == "" })
+	if c.Gate.OIDC != nil {
+		v.OIDC = c.Gate.OIDC.Issuer
+		if u, err := url.Parse(v.OIDC); err == nil {
+			v.OIDC = u.Host
+		}
+	}
+	return c.page(ec, status, "login", view{Title: "Log in", Bare: true, Body: v})
+}
+
+// login takes a token for a session. A right one is taken however many wrong ones came
+// from the same address.
 func (c *console) login(ec echo.Context) error {
 	form, err := readForm(ec)
 	if err != nil {
 		return err
 	}
-	again := func(status int, text string) error {
-		return c.page(ec, status, "login", view{Title: "Log in", Bare: true, Body: loginView{Off: len(c.Tokens) == 0, Next: localPath(form.Get("next")), Error: text}})
+	next := form.Get("next")
+	user, ok := c.Gate.Token(form.Get("token"))
+	if !ok {
+		c.Log.Warn("log-in refused", "remote", ec.RealIP())
+		if c.Gate.Guesses.Wrong(ec.RealIP(), access.LoginLimit, c.Now()) {
+			r := access.TooManyGuesses(ec, access.LoginLimit)
+			return c.showLogin(ec, r.Status, next, r.Detail)
+		}
+		return c.showLogin(ec, http.StatusUnauthorized, next, "There is no such token.")
 	}
-	now, remote := c.Now(), ec.RealIP()
-	if !c.sessions.mayTry(remote, now) {
-		c.Log.Warn("log-in refused: too many tries", "remote", remote)
-		ec.Response().Header().Set("Retry-After", "10")
-		return again(http.StatusTooManyRequests, "Too many tries. Wait a minute, then try again.")
+	if user.Name == "" {
+		user.Name = strings.TrimSpace(form.Get("name"))
 	}
-	given, match := api.DigestOf(strings.TrimSpace(form.Get("token"))), 0
-	for _, want := range c.Tokens {
-		match |= subtle.ConstantTimeCompare(given[:], want[:])
+	if user.Name == "" || len(user.Name) > 100 {
+		return c.showLogin(ec, http.StatusUnprocessableEntity, next, "Say who you are, in 100 letters at most: it is shown with what you do.")
 	}
-	name := strings.TrimSpace(form.Get("name"))
-	switch {
-	case match != 1:
-		c.Log.Warn("log-in refused", "remote", remote)
-		return again(http.StatusUnauthorized, "This is not the admin token.")
-	case name == "" || len(name) > 100:
-		return again(http.StatusUnprocessableEntity, "Say who you are, in 100 letters at most: it stands beside what you do.")
-	}
-	c.sessions.succeeded(remote)
-	c.sessions.end(ec.Request())
-	c.setCookie(ec, c.sessions.begin(name, now), int(sessionTime.Seconds()))
-	c.Log.Info("logged in", "by", name, "remote", remote)
-	return ec.Redirect(http.StatusSeeOther, c.Base+localPath(form.Get("next")))
+	c.Gate.LogIn(ec, user)
+	return ec.Redirect(http.StatusSeeOther, c.Base+localPath(next))
 }
 
 func (c *console) logout(ec echo.Context) error {
-	c.sessions.end(ec.Request())
-	c.setCookie(ec, "", -1)
+	c.Gate.LogOut(ec)
 	return ec.Redirect(http.StatusSeeOther, c.Base+"/login")
 }
 
-func (c *console) setCookie(ec echo.Context, value string, age int) {
-	ec.SetCookie(&http.Cookie{
-		Name: cookieName, Value: value, Path: "/", MaxAge: age,
-		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: c.Secure || ec.Request().TLS != nil,
-	})
+// beginOIDC sends a browser to the provider of OpenID Connect.
+func (c *console) beginOIDC(ec echo.Context) error {
+	return failureOf(c.Gate.BeginOIDC(ec, localPath(ec.QueryParam("next"))))
+}
+
+// finishOIDC logs a browser in that comes back from the provider.
+func (c *console) finishOIDC(ec echo.Context) error {
+	next, err := c.Gate.FinishOIDC(ec)
+	if err != nil {
+		return failureOf(err)
+	}
+	return ec.Redirect(http.StatusSeeOther, c.Base+next)
 }
 
 // localPath is a path of this console, "/" for anything that leads elsewhere.

@@ -186,7 +186,7 @@ func (v *overviewView) figures(ctx context.Context, m *backend.ReadModel, known 
 	v.Tiles = tilesOf(&total, v.Calls)
 	v.providers(known, total.Groups)
 	heat := q
-	heat.By, heat.ByProvider, heat.Compare = v.By, true, false
+	heat.By, heat.ByProvider, heat.Compare, heat.CountsOnly = v.By, true, false, true
 	cells, err := m.Stats(ctx, heat)
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"callwatch/handlers/access"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
 )
@@ -39,11 +40,12 @@ type view struct {
 	Note  string // what was done just now
 	Body  any
 
-	Name  string // who is logged in, "" where no login is needed
-	Slack bool
-	Open  int    // incidents of rules that alert, without adopted ones
-	Base  string // path prefix of all links
-	Alarm string // what keeps the rules file from being used
+	Name   string // who is logged in, "" where no log-in is needed
+	LogOut bool   // a session is open, and can be ended
+	Slack  bool
+	Open   int    // incidents of rules that alert, without adopted ones
+	Base   string // path prefix of all links
+	Alarm  string // what keeps the rules file from being used
 
 	Troubled []backend.Receiver // that take no alerts
 }
@@ -51,9 +53,13 @@ type view struct {
 // localLink is an attribute of a template that holds a path of the console.
 var localLink = regexp.MustCompile(`\b(href|src|action|hx-get|hx-post|sse-connect|data-scan)="/`)
 
-// parse makes one template a page, each with the layout and the shared parts. Paths
-// in templates begin with the base.
-func parse(base string) map[string]*template.Template {
+// actingForm is a form of a template that changes something or makes work. All such
+// routes are for operators.
+var actingForm = regexp.MustCompile(`(?s)<form [^>]*method="post" action="/[^l].*?</form>`)
+
+// parse makes one template a page, each with the layout and the shared parts, as those
+// see it who have the role. Paths in templates begin with the base.
+func parse(base string, role access.Role) map[string]*template.Template {
 	files, err := fs.Glob(templates, "templates/*.html")
 	if err != nil {
 		panic(err) // of the pattern
@@ -64,13 +70,14 @@ func parse(base string) map[string]*template.Template {
 		if slices.Contains(shared, file) {
 			continue
 		}
-		page := template.New("").Funcs(viewFuncs(base))
+		page := template.New("").Funcs(viewFuncs(base)).Funcs(template.FuncMap{"may": role.May})
 		for _, name := range append(slices.Clone(shared), file) {
 			src, err := templates.ReadFile(name)
 			if err != nil {
 				panic(err) // the files are in the program
 			}
-			template.Must(page.Parse(localLink.ReplaceAllString(string(src), `$1="`+template.HTMLEscapeString(base)+`/`)))
+			text := actingForm.ReplaceAllString(string(src), `{{if may "operator"}}$0{{end}}`)
+			template.Must(page.Parse(localLink.ReplaceAllString(text, `$1="`+template.HTMLEscapeString(base)+`/`)))
 		}
 		pages[strings.TrimSuffix(path.Base(file), ".html")] = page
 	}
@@ -80,9 +87,7 @@ func parse(base string) map[string]*template.Template {
 func (c *console) page(ec echo.Context, status int, name string, v view) error {
 	v.Base = c.Base
 	if !v.Bare {
-		if s, ok := ec.Get(visitor).(session); ok && !c.Trusted(ec.Request()) {
-			v.Name = s.name
-		}
+		v.Name, v.LogOut = access.UserOf(ec).Name, c.Gate.InSession(ec.Request())
 		if c.History.Receivers != nil {
 			v.Troubled = slices.DeleteFunc(c.History.Receivers(ec.Request().Context()), func(r backend.Receiver) bool { return !r.Degraded })
 		}
@@ -97,7 +102,7 @@ func (c *console) page(ec echo.Context, status int, name string, v view) error {
 // render answers with one template of a page, whole or not at all.
 func (c *console) render(ec echo.Context, status int, page, part string, data any) error {
 	var out bytes.Buffer
-	if err := c.pages[page].ExecuteTemplate(&out, part, data); err != nil {
+	if err := c.pages[access.UserOf(ec).Role][page].ExecuteTemplate(&out, part, data); err != nil {
 		return fmt.Errorf("render %s: %w", page, err)
 	}
 	ec.Response().Header().Set("Content-Security-Policy", csp)
@@ -110,6 +115,8 @@ func notes(key string) string {
 		"acknowledged": "Acknowledged. No reminders are sent while it is.",
 		"returned":     "Unacknowledged: reminders continue.",
 		"resolved":     "Resolved.",
+		"assigned":     "Assigned.",
+		"noted":        "The note is added.",
 		"silenced":     "Silenced. Changes are recorded, and announced only after the silence ends.",
 		"expired":      "Silence ended.",
 		"changed":      "Silence changed.",
@@ -190,7 +197,7 @@ func (c *console) answer(next echo.HandlerFunc) echo.HandlerFunc {
 		if ec.Request().Header.Get("HX-Request") != "" {
 			return c.render(ec, f.status, "problem", "failure", body)
 		}
-		return c.page(ec, f.status, "problem", view{Title: f.title, Bare: ec.Get(visitor) == nil, Body: body})
+		return c.page(ec, f.status, "problem", view{Title: f.title, Bare: access.UserOf(ec).Role == access.Nobody, Body: body})
 	}
 }
 

@@ -1,11 +1,14 @@
 package console
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -23,14 +26,14 @@ type compiled struct {
 // ruleSet is the rules in force; nil where their source is not known.
 func (c *console) ruleSet() *rules.Set {
 	file := c.Rules()
-	if len(file.Source) == 0 {
+	if len(file.Sources) == 0 {
 		return nil
 	}
 	c.compiled.mu.Lock()
 	defer c.compiled.mu.Unlock()
 	if c.compiled.set == nil || c.compiled.digest != file.Digest {
-		set, problems := rules.Load(file.Path, file.Source)
-		if problems.Errors() {
+		set, problems, err := rules.LoadSources(context.Background(), file.Sources)
+		if err != nil || problems.Errors() {
 			return nil
 		}
 		c.compiled.digest, c.compiled.set = file.Digest, set
@@ -47,18 +50,27 @@ type ruleView struct {
 	Keys      []keyView
 	Incidents []rules.Incident
 	More      int
+	MoreKeys  int
 	When      string // its condition, for the workbench
 	File      backend.RulesFile
 }
 
-// keyView is an open incident of the rule with its figure.
+// keyView is one key of the rule: its figure now beside the limit, and its open incident.
 type keyView struct {
-	Incident rules.Incident
+	By       []rules.Label
+	Severity rules.Severity // of the incident
+	Incident string         // "" for none
+	State    string
 	Value    string
+	Limit    string
 	Spark    string
+	OpenedAt time.Time
 }
 
-const maxRuleIncidents = 50
+const (
+	maxRuleIncidents = 50
+	maxRuleKeys      = 100
+)
 
 func (c *console) rule(ec echo.Context) error {
 	name := ec.Param("name")
@@ -70,7 +82,7 @@ func (c *console) rule(ec echo.Context) error {
 	v := ruleView{Health: healths[i], File: c.Rules()}
 	if set := c.ruleSet(); set != nil {
 		if v.Rule = ruleNamed(set, name); v.Rule != nil {
-			v.YAML = yamlOf(v.File.Source, v.Rule.Line)
+			v.YAML = yamlOf(v.File.Sources, v.Rule)
 			v.Parts = partsOf(set, name)
 			v.Levels = slices.DeleteFunc(expressionsOf(v.Rule), func(x pair) bool { return x.Name == "when" })
 			if v.Rule.When != nil {
@@ -83,6 +95,7 @@ func (c *console) rule(ec echo.Context) error {
 		return failed(err, "incident")
 	}
 	v.incidents(c.Open(), latest, name)
+	v.keys(c.Keys(name))
 	return c.page(ec, http.StatusOK, "rule", view{Title: "Rule " + name, At: "rules", Body: v})
 }
 
@@ -98,7 +111,7 @@ func (v *ruleView) incidents(open, latest []rules.Incident, name string) {
 		if in.State == rules.Resolved {
 			continue
 		}
-		k := keyView{Incident: in}
+		k := keyView{By: in.By, Severity: in.Severity, Incident: in.ID, State: stateOf(in), OpenedAt: in.OpenedAt}
 		if in.Values != nil {
 			k.Value = in.Values.LatestText()
 			var trend []*float64
@@ -114,20 +127,61 @@ func (v *ruleView) incidents(open, latest []rules.Incident, name string) {
 	v.Incidents = v.Incidents[:len(v.Incidents)-v.More]
 }
 
-// Workbench is the address of the workbench with the rule in it.
+// keys adds what the windows say now to the open incidents, and the keys that have none.
+func (v *ruleView) keys(now []rules.KeyHealth) {
+	for i := range now {
+		h := &now[i]
+		at := slices.IndexFunc(v.Keys, func(k keyView) bool { return h.Incident != "" && k.Incident == h.Incident })
+		if at < 0 {
+			at = len(v.Keys)
+			v.Keys = append(v.Keys, keyView{By: h.By, State: stateOfKey(h)})
+		}
+		k := &v.Keys[at]
+		if h.Values != nil {
+			k.Value = h.Values.LatestText()
+			if h.Limit != nil {
+				limit := *h.Values
+				limit.Latest, limit.Measure = *h.Limit, rules.Measure{Low: *h.Limit, High: *h.Limit}
+				k.Limit = limit.LatestText()
+			}
+		}
+	}
+	v.MoreKeys = max(0, len(v.Keys)-maxRuleKeys)
+	v.Keys = v.Keys[:len(v.Keys)-v.MoreKeys]
+}
+
+// stateOfKey is how a key without an incident is, in words.
+func stateOfKey(h *rules.KeyHealth) string {
+	switch {
+	case h.TooFew != nil && !h.Holds:
+		return fmt.Sprintf("%d measured, too few", *h.TooFew)
+	case h.Holds:
+		return "holds"
+	case h.Unknown:
+		return "unknown"
+	}
+	return "quiet"
+}
+
+// Workbench is the address of the workbench with the rule in it, which is run over the
+// last week.
 func (v ruleView) Workbench() string {
-	q := url.Values{"name": {v.Health.Rule}, "whole": {"rules:\n" + v.YAML}}
+	q := url.Values{"name": {v.Health.Rule}, "whole": {"rules:\n" + v.YAML}, "run": {"1"}}
 	if len(q.Encode()) > 6000 { // of what servers and proxies take
-		q = url.Values{"name": {v.Health.Rule}, "expr": {v.When}}
+		q = url.Values{"name": {v.Health.Rule}, "expr": {v.When}} // it may lack settings: it is not run at once
 	}
 	return "/rules?" + q.Encode()
 }
 
 // yamlOf cuts a rule out of its file, by the line of its name: from the dash before
 // it to the next line that is indented no more, without tests and what follows them.
-func yamlOf(src []byte, line int) string {
-	lines := strings.Split(string(src), "\n")
-	at := line - 1
+func yamlOf(sources []rules.Source, r *rules.Rule) string {
+	i := slices.IndexFunc(sources, func(s rules.Source) bool { return s.Name == r.File })
+	if i < 0 {
+		return ""
+	}
+	lines := strings.Split(string(sources[i].Text), "\n")
+	at := r.Line - 1
 	if at < 0 || at >= len(lines) {
 		return ""
 	}

@@ -28,6 +28,8 @@ func (c *console) rules(ec echo.Context) error {
 	}
 	v := rulesView{File: c.API.Rules(), Rules: c.Health(), Draft: draft{
 		Name: cmp.Or(ec.QueryParam("name"), "draft"), Severity: "warning", By: "provider", When: ec.QueryParam("expr"), Whole: ec.QueryParam("whole"),
+		// A link of another site starts no work.
+		Run: ec.QueryParam("run") == "1" && ec.Request().Header.Get("Sec-Fetch-Site") == "same-origin",
 	}}
 	seen := map[call.Key]bool{}
 	for i := range page.Events {
@@ -39,10 +41,11 @@ func (c *console) rules(ec echo.Context) error {
 	return c.page(ec, http.StatusOK, "rules", view{Title: "Rules", At: "rules", Body: v})
 }
 
-// keyOf reads "provider/call id".
+// keyOf reads "provider/call id", or "provider@account/call id".
 func keyOf(s string) (call.Key, bool) {
-	provider, id, found := strings.Cut(strings.TrimSpace(s), "/")
-	return call.Key{Provider: provider, CallID: id}, found && provider != "" && id != ""
+	source, id, found := strings.Cut(strings.TrimSpace(s), "/")
+	provider, account := call.ParseSource(source)
+	return call.Key{Provider: provider, Account: account, CallID: id}, found && provider != "" && id != ""
 }
 
 // check answers what is wrong with an expression, for the editor. With a call it
@@ -69,6 +72,11 @@ func (c *console) check(ec echo.Context) error {
 			return failed(err, "call")
 		}
 	}
+	release, err := c.History.Turn(ec.Request().Context())
+	if err != nil {
+		return failed(err, "call")
+	}
+	defer release()
 	if _, found := rules.ParseFilter(form.Get("expr")); found != nil {
 		problems = found
 	}
@@ -80,7 +88,7 @@ func (c *console) check(ec echo.Context) error {
 func (c *console) checkWindow(ec echo.Context, expr, over string) (rules.Problems, error) {
 	d := draft{When: expr, Over: over, MinCalls: "1", By: "provider"}
 	src := d.yaml()
-	_, found, err := c.History.Check(ec.Request().Context(), "draft.yaml", []byte(src))
+	_, found, err := c.History.Check(ec.Request().Context(), []rules.Source{{Name: "draft.yaml", Text: []byte(src)}})
 	if err != nil {
 		return nil, err
 	}

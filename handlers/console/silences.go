@@ -80,10 +80,10 @@ func (f *silenceForm) end(now time.Time) (time.Time, bool) {
 }
 
 // silence checks the form and is what it asks for.
-func (f *silenceForm) silence(now time.Time) rules.Silence {
+func (f *silenceForm) silence(set *rules.Set, now time.Time) rules.Silence {
 	s := rules.Silence{ID: f.ID, Match: f.Match, Comment: f.Comment}
 	s.Until, _ = f.end(now)
-	if _, f.MatchProblems = rules.Muted(f.Match, nil); f.Match == "" {
+	if _, f.MatchProblems = set.Muted(f.Match, nil); f.Match == "" {
 		f.MatchProblems = rules.Problems{{Line: 1, Column: 1, Severity: "error", Message: "Say which incidents: rule == \"…\", provider == \"…\"."}}
 	}
 	if len(f.Comment) > maxSilenceComment {
@@ -138,7 +138,7 @@ func (c *console) addSilence(ec echo.Context) error {
 		return err
 	}
 	f := silenceFormOf(form)
-	s := f.silence(c.Now())
+	s := f.silence(c.ruleSet(), c.Now())
 	if f.wrong() {
 		return c.silencesPage(ec, http.StatusUnprocessableEntity, f)
 	}
@@ -201,11 +201,11 @@ func (c *console) previewSilence(ec echo.Context) error {
 		return err
 	}
 	f := silenceFormOf(form)
-	s := f.silence(c.Now())
+	s := f.silence(c.ruleSet(), c.Now())
 	open := c.Open()
 	p := silencePreview{Match: f.Match, Until: s.Until, Of: len(open), Problems: f.MatchProblems, Error: f.TimeError}
 	if !p.Problems.Errors() {
-		p.Mutes, _ = rules.Muted(f.Match, open)
+		p.Mutes, _ = c.ruleSet().Muted(f.Match, open)
 	}
 	if ec.Request().Header.Get("HX-Request") != "" {
 		return c.render(ec, http.StatusOK, "silences", "silence-preview", p)
@@ -217,7 +217,7 @@ func (c *console) previewSilence(ec echo.Context) error {
 // newSilence is a silence of the incident's own buttons, which begins now.
 func (c *console) newSilence(match, length, comment string) (rules.Silence, error) {
 	f := silenceForm{Match: match, For: length, Comment: strings.TrimSpace(comment)}
-	s := f.silence(c.Now())
+	s := f.silence(c.ruleSet(), c.Now())
 	if f.TimeError != "" {
 		return rules.Silence{}, &failure{status: http.StatusUnprocessableEntity, title: "Not a length of time", detail: f.TimeError}
 	}

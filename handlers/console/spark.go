@@ -40,7 +40,7 @@ func sparkline(values []*float64) string {
 		if drawing {
 			d.WriteString("L" + short(x) + " " + short(y))
 		} else {
-			d.WriteString("M" + short(x) + " " + short(y) + "h.01") // a dot where it stands alone
+			d.WriteString("M" + short(x) + " " + short(y) + "h.01") // a dot where it is alone
 		}
 		drawing = true
 	}

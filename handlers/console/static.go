@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"callwatch/handlers/access"
 )
 
 //go:embed static
@@ -30,14 +32,16 @@ func (c *console) routeStatic(e *echo.Echo) {
 		}
 		sum := sha256.Sum256(content)
 		tag := `"` + hex.EncodeToString(sum[:8]) + `"`
-		e.Match([]string{http.MethodGet, http.MethodHead}, "/"+name, func(ec echo.Context) error {
+		serve := func(ec echo.Context) error {
 			h := ec.Response().Header()
 			h.Set("Content-Type", types[path.Ext(name)])
 			h.Set("Cache-Control", "no-cache")
 			h.Set("ETag", tag)
 			http.ServeContent(ec.Response(), ec.Request(), name, time.Time{}, bytes.NewReader(content))
 			return nil
-		})
+		}
+		c.Gate.Add(e, access.Anyone(), http.MethodGet, "/"+name, serve)
+		c.Gate.Add(e, access.Anyone(), http.MethodHead, "/"+name, serve)
 		return nil
 	})
 	if err != nil {

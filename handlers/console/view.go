@@ -31,7 +31,7 @@ func viewFuncs(base string) template.FuncMap {
 		"mosMark":    mosMark,
 		"loss":       wording.Loss,
 		"ms":         func(v *float64) string { return wording.Decimals(v, 0, " ms") },
-		"callPath":   func(provider, id string) string { return base + callPath(provider, id) },
+		"callPath":   func(source, id string) string { return base + callPath(source, id) },
 		"pathEsc":    url.PathEscape,
 		"json":       func(v any) (string, error) { b, err := json.Marshal(v); return string(b), err },
 		"labels":     wording.Labels,
@@ -63,8 +63,8 @@ func when(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05")
 }
 
-func callPath(provider, id string) string {
-	return "/calls/" + url.PathEscape(provider) + "/" + url.PathEscape(id)
+func callPath(source, id string) string {
+	return "/calls/" + url.PathEscape(source) + "/" + url.PathEscape(id)
 }
 
 // tail is the end of an id: its start is often the same for all of them.
@@ -83,7 +83,7 @@ func mosMark(source string) string {
 	return ""
 }
 
-// stateOf is where an incident stands, as its list is divided.
+// stateOf is the state of an incident, as its list is divided.
 func stateOf(in rules.Incident) string {
 	switch {
 	case in.State == rules.Resolved:

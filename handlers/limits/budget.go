@@ -24,10 +24,12 @@ var (
 // the sender that has been sending its request for longest is cut off.
 type Budget struct {
 	mu     sync.Mutex
-	size   int64
 	free   int64
 	ending int64 // bytes still held for senders that were cut off
-	// changed is closed when bytes come back or a connection ends, while somebody waits for that.
+	// queue are the requests that wait for bytes, in their order: what comes back is theirs alone.
+	queue  list.List
+	queued int64 // bytes that they wait for
+	// changed is closed when a connection ends or can be cut off, while somebody waits for that.
 	changed chan struct{}
 	waiting int
 	// senders are the connections of unknown senders, by when their request began, or when they
@@ -37,7 +39,7 @@ type Budget struct {
 
 // NewBudget makes a budget of so many bytes.
 func NewBudget(size int64) *Budget {
-	return &Budget{size: size, free: size, changed: make(chan struct{})}
+	return &Budget{free: size, changed: make(chan struct{})}
 }
 
 // take reserves n bytes for a request on c, which is nil where the connection is not known.
@@ -48,39 +50,92 @@ func (b *Budget) take(n int64, c *conn) bool {
 }
 
 func (b *Budget) takeLocked(n int64, c *conn) bool {
-	if n > b.free && !b.makeRoom(n, c) || c != nil && c.cut {
+	switch {
+	case c != nil && c.cut:
 		return false
+	case b.queued == 0 && n <= b.free:
+		b.hold(n, c)
+		return true
+	default:
+		return b.makeRoom(n, c) && b.turn(n, c)
 	}
+}
+
+func (b *Budget) hold(n int64, c *conn) {
 	b.free -= n
 	if c != nil {
 		c.held += n
 	}
-	return true
 }
 
-// makeRoom cuts senders off until n bytes are free; false where those that remain are being
-// answered, or have been sending for a shorter time than c.
+// makeRoom cuts senders off until n bytes come back beside those that others wait for; false where
+// the senders that remain are being answered, or have been sending for a shorter time than c.
 func (b *Budget) makeRoom(n int64, c *conn) bool {
-	var late <-chan time.Time
-	for n > b.free {
-		for n > b.free+b.ending { // what was cut off gives its bytes back
-			if !b.cutOldest(c, func(o *conn) bool { return o.held > 0 && !o.busy }) {
-				return false
-			}
-		}
-		if late == nil {
-			timer := time.NewTimer(patience)
-			defer timer.Stop()
-			late = timer.C
-		}
-		if !b.await(late, nil) {
+	for b.queued+n > b.free+b.ending {
+		if !b.cutOldest(c, func(o *conn) bool { return o.held > 0 && !o.busy }) {
 			return false
 		}
 	}
 	return true
 }
 
-// await waits, with the lock released, until something changed; false when it is late or closed.
+// waiter is a request that waits for bytes.
+type waiter struct {
+	bytes   int64
+	conn    *conn
+	place   *list.Element // in the queue; nil: it was decided
+	granted bool
+	decided chan struct{}
+}
+
+// turn waits, with the lock released, until n bytes came back; false where they take too long, or c
+// itself is cut off.
+func (b *Budget) turn(n int64, c *conn) bool {
+	w := &waiter{bytes: n, conn: c, decided: make(chan struct{})}
+	w.place = b.queue.PushBack(w)
+	b.queued += n
+	if c != nil {
+		c.waiter = w
+	}
+	b.serve()
+	b.mu.Unlock()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-w.decided:
+	case <-timer.C:
+	}
+	b.mu.Lock()
+	if w.place != nil {
+		b.decide(w, false)
+		b.serve()
+	}
+	return w.granted
+}
+
+// decide ends the waiting of w.
+func (b *Budget) decide(w *waiter, granted bool) {
+	b.queue.Remove(w.place)
+	b.queued -= w.bytes
+	w.place, w.granted = nil, granted
+	if w.conn != nil {
+		w.conn.waiter = nil
+	}
+	if granted {
+		b.hold(w.bytes, w.conn)
+	}
+	close(w.decided)
+}
+
+// serve gives the free bytes to those who wait, in their order.
+func (b *Budget) serve() {
+	for e := b.queue.Front(); e != nil && e.Value.(*waiter).bytes <= b.free; e = b.queue.Front() {
+		b.decide(e.Value.(*waiter), true)
+	}
+}
+
+// await waits, with the lock released, until a connection ended or can be cut off; false when it is
+// late or closed.
 func (b *Budget) await(late <-chan time.Time, closed <-chan struct{}) bool {
 	changed := b.changed
 	b.waiting++
@@ -132,7 +187,7 @@ func (b *Budget) giveLocked(n int64, c *conn) {
 			b.ending -= n
 		}
 	}
-	b.notify()
+	b.serve()
 }
 
 func (b *Budget) notify() {

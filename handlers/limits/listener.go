@@ -3,6 +3,7 @@ package limits
 import (
 	"container/list"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -42,10 +43,10 @@ func (b *Budget) Listen(l net.Listener, most int) *Listener {
 // Attach makes a server tell what its connections do.
 func (l *Listener) Attach(s *http.Server) {
 	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-		return context.WithValue(ctx, connKey{}, c)
+		return context.WithValue(ctx, connKey{}, plain(c))
 	}
 	s.ConnState = func(c net.Conn, state http.ConnState) {
-		if c, ok := c.(*conn); ok && state == http.StateIdle {
+		if c, ok := plain(c).(*conn); ok && state == http.StateIdle {
 			c.idle()
 		}
 	}
@@ -61,6 +62,14 @@ func (l *Listener) Attach(s *http.Server) {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// plain is the connection below TLS.
+func plain(c net.Conn) net.Conn {
+	if secured, ok := c.(*tls.Conn); ok {
+		return secured.NetConn()
+	}
+	return c
 }
 
 // Known says that the sender of a context's request is known: it is not cut off for others.
@@ -156,6 +165,7 @@ type conn struct {
 	// Guarded by budget.mu.
 	place   *list.Element // among the senders; nil: the sender is known
 	held    int64         // bytes of the budget, those of grants included
+	waiter  *waiter       // where it waits for more; nil: it does not
 	charged int64         // of them for the header
 	busy    bool          // the request was received
 	cut     bool
@@ -168,6 +178,10 @@ func (c *conn) end() {
 	c.cut = true
 	c.budget.ending += c.held
 	c.leave()
+	if c.waiter != nil {
+		c.budget.decide(c.waiter, false)
+		c.budget.serve()
+	}
 	if c.busy {
 		_ = c.Conn.SetDeadline(past) // it ends once its handler writes
 		return

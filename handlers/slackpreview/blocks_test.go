@@ -44,13 +44,15 @@ func TestShownMessage(t *testing.T) {
 		t.Errorf("chart %+v", chart)
 	}
 	table := find(read("reply-opening-window"), "table").Table
-	want := [][]string{{"Where", "Value", "Matched", "Share"}, {"Connection ID", "trunk-ams-2", "31 of 40", "77.5 %"}, {"To", "+49•••••••78", "4 of 9", "44.4 %"}}
+	want := [][]string{{"Where, of the latest 40 measured", "Value", "Matched", "Share"}, {"Connection ID", "trunk-ams-2", "31 of 40", "77.5 %"}, {"To", "+49•••••••78", "4 of 9", "44.4 %"}}
 	if d := cmp.Diff(want, table); d != "" {
 		t.Errorf("table, -want +got:\n%s", d)
 	}
 	controls := []Control{
 		{Label: "Acknowledge", Action: "callwatch_ack"},
 		{Label: "Silence", Action: "callwatch_silence", Options: []string{"1 hour", "4 hours", "1 day"}},
+		{Label: "Assign to me", Action: "callwatch_assign"},
+		{Label: "Resolve", Action: "callwatch_resolve"},
 		{Label: "View calls", Action: "callwatch_view", URL: "https://callwatch.example.com/incidents/bad-call-1"},
 		{Label: "Runbook", Action: "callwatch_runbook", URL: "https://wiki.example/voice/quality?a=1&b=2"},
 	}

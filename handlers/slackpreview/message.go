@@ -15,7 +15,7 @@ type Thread struct {
 	Replies []Message
 }
 
-// Message is one Slack message as it stands after its last edit.
+// Message is one Slack message as it is after its last edit.
 type Message struct {
 	TS          string // Slack's timestamp, which names the message
 	At          time.Time

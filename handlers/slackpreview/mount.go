@@ -50,21 +50,24 @@ type server struct {
 	streams atomic.Int64
 }
 
-// Mount adds the page /slack.
-func Mount(e *echo.Echo, feed Feed, env Env) {
+// Mount adds the page /slack by open, which adds a route that needs no log-in.
+func Mount(open func(method, path string, h echo.HandlerFunc, guards ...echo.MiddlewareFunc), feed Feed, env Env) {
 	c := &server{Env: env, feed: feed}
 	c.page = template.Must(template.New("").Funcs(viewFuncs()).Funcs(c.messageFuncs()).ParseFS(assets, "assets/*.html"))
-	read := []string{http.MethodGet, http.MethodHead}
-	e.Match(read, "/slack", c.show)
-	e.GET("/console/stream", c.stream)
+	read := func(path string, h echo.HandlerFunc) {
+		open(http.MethodGet, path, h)
+		open(http.MethodHead, path, h)
+	}
+	read("/slack", c.show)
+	open(http.MethodGet, "/console/stream", c.stream)
 	if c.Press != nil {
-		e.POST("/console/press", c.press)
+		open(http.MethodPost, "/console/press", c.press)
 	}
 	for name, contentType := range map[string]string{
 		"preview.css": "text/css; charset=utf-8", "preview.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml",
 		"slack.css": "text/css; charset=utf-8", "slack.js": "text/javascript; charset=utf-8",
 	} {
-		e.Match(read, "/assets/"+name, asset(name, contentType))
+		read("/assets/"+name, asset(name, contentType))
 	}
 }
 

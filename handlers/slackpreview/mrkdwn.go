@@ -110,10 +110,11 @@ func plainText(s string) string {
 		":white_check_mark:", "✅", ":arrow_up:", "⬆️", ":small_red_triangle:", "🔺", ":grey_question:", "❔",
 		":warning:", "⚠️", ":book:", "📖", ":test_tube:", "🧪", ":eyes:", "👀", ":no_bell:", "🔕", ":bell:", "🔔",
 		":link:", "🔗", ":alarm_clock:", "⏰", ":leftwards_arrow_with_hook:", "↩️", ":mag:", "🔍", ":tornado:", "🌪️",
+		":bust_in_silhouette:", "👤", ":memo:", "📝",
 	).Replace(s)
 }
 
-// special is what stands between angle brackets: a link, a moment, a mention.
+// special is what is between angle brackets: a link, a moment, a mention.
 func special(inner string, style span) span {
 	target, label, labelled := strings.Cut(inner, "|")
 	if !labelled {

@@ -1,6 +1,9 @@
 package slackpreview
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -57,4 +60,22 @@ func FuzzMrkdwn(f *testing.F) {
 
 func hasWebScheme(s string) bool {
 	return len(s) > 7 && s[:7] == "http://" || len(s) > 8 && s[:8] == "https://" || s == "http://" || s == "https://"
+}
+
+// The preview knows each emoji that the messages use.
+func TestEmojiAreKnown(t *testing.T) {
+	files, err := filepath.Glob("../../notifier/slack/testdata/*.golden.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	name := regexp.MustCompile(`:[a-z][a-z_]+:`)
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left := name.FindAllString(plainText(string(content)), -1); len(left) > 0 {
+			t.Errorf("%s: %q are shown as text", file, left)
+		}
+	}
 }

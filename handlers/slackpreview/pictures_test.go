@@ -66,7 +66,9 @@ func TestPictures(t *testing.T) {
 		}
 		page := Page{Mode: "demo", Threads: []Thread{{ID: "C1-1", Channel: "voice-quality", Root: shownMessage(m)}}}
 		e := echo.New()
-		Mount(e, still(page), Env{CSP: "default-src 'self'", Streams: 10, Log: slog.New(slog.DiscardHandler)})
+		Mount(func(method, path string, h echo.HandlerFunc, guards ...echo.MiddlewareFunc) {
+			e.Add(method, path, h, guards...)
+		}, still(page), Env{CSP: "default-src 'self'", Streams: 10, Log: slog.New(slog.DiscardHandler)})
 		server := httptest.NewServer(e)
 		name := strings.TrimSuffix(filepath.Base(file), ".golden.json")
 		for _, step := range []error{

@@ -46,7 +46,7 @@ func New(c Config) *Preview { return &Preview{cfg: c, changed: make(chan struct{
 func (p *Preview) Event(e call.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e.Raw, e.Intervals, e.Counters = nil, nil, nil
+	e.Raw, e.Intervals, e.Turns, e.Counters = nil, nil, nil, nil
 	if p.events = append(p.events, e); len(p.events) > shownEvents {
 		p.events = append([]call.Event(nil), p.events[len(p.events)-shownEvents:]...)
 	}

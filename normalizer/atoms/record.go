@@ -82,6 +82,7 @@ func latency(e *call.Event, n lenient.Node) {
 	for _, l := range m.At("latencies").List() {
 		if v := l.Positive(); v != nil {
 			turns = append(turns, *v)
+			e.Turns = append(e.Turns, call.Turn{LatencyMs: v})
 		}
 	}
 	e.TurnLatencyMs = m.At("avgLatency").Positive()

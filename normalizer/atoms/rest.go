@@ -69,7 +69,7 @@ func split(answer []byte) (map[string][]byte, error) {
 }
 
 // list pages in the order of the last update, as the filters by date are
-// said to time out: an old call that was updated stands before newer ones.
+// said to time out: an old call that was updated comes before newer ones.
 func list() normalizer.Listing {
 	return normalizer.Listing{
 		Name: "conversation",

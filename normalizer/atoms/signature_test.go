@@ -27,7 +27,7 @@ func TestVerifyAtoms(t *testing.T) {
 		{"rotation", atomsBody, atomsSignature, []string{"new", secret}, nil},
 		{"upper-case digits are the same bytes", atomsBody, strings.ToUpper(atomsSignature), []string{secret}, nil},
 		{"prefix", atomsBody, "sha256=" + atomsSignature, []string{secret}, normalizer.ErrSignature},
-		{"serialized anew", strings.ReplaceAll(atomsBody, ":", ": "), atomsSignature, []string{secret}, normalizer.ErrSignature},
+		{"serialized again", strings.ReplaceAll(atomsBody, ":", ": "), atomsSignature, []string{secret}, normalizer.ErrSignature},
 		{"newline added", atomsBody + "\n", atomsSignature, []string{secret}, normalizer.ErrSignature},
 		{"cut short", atomsBody, atomsSignature[:62], []string{secret}, normalizer.ErrSignature},
 		{"none", atomsBody, "", []string{secret}, normalizer.ErrSignature},

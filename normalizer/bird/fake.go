@@ -17,8 +17,8 @@ func FakeAPIs() []providerfake.API { return []providerfake.API{fakeAPI(), fakePl
 func fakeAPI() providerfake.API {
 	const workspace = "/workspaces/" + fakeWorkspace + "/channels"
 	return providerfake.API{
-		Keys:   normalizer.Keys{"ACCESS_KEY": {"made-up-access-key"}, "WORKSPACE_ID": {fakeWorkspace}},
-		Admits: func(h http.Header) bool { return h.Get("Authorization") == "AccessKey made-up-access-key" },
+		Keys:   normalizer.Keys{"ACCESS_KEY": {"fake-access-key"}, "WORKSPACE_ID": {fakeWorkspace}},
+		Admits: func(h http.Header) bool { return h.Get("Authorization") == "AccessKey fake-access-key" },
 		Refuse: func(_ int, words string) any { return providerfake.Object{"code": "Error", "message": words} },
 		Routes: map[string]func(*providerfake.Server, *http.Request) providerfake.Reply{
 			"GET " + workspace + "/{channel}/calls/{id}/insights": func(s *providerfake.Server, r *http.Request) providerfake.Reply {
@@ -66,7 +66,7 @@ func makeCall(m *providerfake.Maker) providerfake.Call {
 		}
 		return o
 	}
-	mos := float64(m.Between(250, 449)) / 100
+	mos := float64(m.Score(250, 449)) / 100
 	packets := int(m.TalkSec() * 50)
 	c := providerfake.Call{
 		ID: id, Figures: map[string]float64{"mos": mos, "packetsReceived": float64(packets)},

@@ -37,7 +37,7 @@ func fakePlatformAPI() providerfake.API {
 
 func makePlatformCall(m *providerfake.Maker) providerfake.Call {
 	id := "vcl_" + m.Hex(26)
-	mos, rtt := float64(m.Between(25, 45))/10, m.Between(20, 400)
+	mos, rtt := float64(m.Score(25, 45))/10, m.Flaw(20, 400)
 	from, to := m.Number(), m.Number()
 	call := func(more providerfake.Object) providerfake.Object {
 		o := providerfake.Object{
@@ -62,7 +62,7 @@ func makePlatformCall(m *providerfake.Maker) providerfake.Call {
 		ID: id, Webhook: providerfake.Webhook{ContentType: "application/json", Body: body}, Early: call(nil),
 		Report: call(providerfake.Object{
 			"cost":          providerfake.Object{"amount": "0.0342", "currency_code": "USD"},
-			"media_quality": providerfake.Object{"mos": mos, "jitter_ms": m.Between(1, 40), "packet_loss_pct": 1.5, "round_trip_time_ms": rtt},
+			"media_quality": providerfake.Object{"mos": mos, "jitter_ms": m.Flaw(1, 40), "packet_loss_pct": 1.5, "round_trip_time_ms": rtt},
 		}),
 		Figures: map[string]float64{"mos": mos, "rttMs": float64(rtt)},
 	}

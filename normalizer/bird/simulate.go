@@ -91,7 +91,7 @@ func (c *crmCall) transition(status string, at time.Time, metrics simulate.Objec
 	c.JSON(simulate.Webhook{Kind: kind, CallID: c.id, At: at}, simulate.Object{"service": "channels", "event": kind, "payload": payload})
 }
 
-// call is the call object as it stands at the given time.
+// call is the call object as it is at the given time.
 func (c *crmCall) call(status string, at time.Time) simulate.Object {
 	o := simulate.Object{
 		"id": c.id, "channelId": c.channel, "from": c.From, "to": c.To, "type": "pstn", "status": status,

@@ -14,7 +14,7 @@ import (
 func FakeAPIs() []providerfake.API { return []providerfake.API{fakeAPI()} }
 
 func fakeAPI() providerfake.API {
-	const key = "butter-made-up"
+	const key = "butter-fake-key"
 	return providerfake.API{
 		Keys: normalizer.Keys{"API_KEY": {key}},
 		Admits: func(h http.Header) bool {

@@ -81,8 +81,11 @@ func agent(e *call.Event, n lenient.Node) {
 		answered := false
 		for _, event := range turn.At("events").List() {
 			sum := 0.0
-			for _, stage := range butterStages() {
+			var answer call.Turn
+			into := []**float64{&answer.STTMs, &answer.LLMMs, &answer.TTSMs}
+			for i, stage := range butterStages() {
 				if v := event.At("metadata", stage, "ttfb").Positive(); v != nil {
+					*into[i] = new(1000 * *v)
 					stages[stage] = append(stages[stage], 1000**v)
 					sum += 1000 * *v
 				}
@@ -90,6 +93,8 @@ func agent(e *call.Event, n lenient.Node) {
 			if !answered && sum > 0 && lenient.FoldWord(event.At("type").Text()) == "assistant-response" {
 				answered = true
 				turns = append(turns, sum)
+				answer.LatencyMs = &sum
+				e.Turns = append(e.Turns, answer)
 			}
 		}
 	}

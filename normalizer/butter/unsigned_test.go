@@ -18,7 +18,7 @@ func TestUnsigned(t *testing.T) {
 	normalized := func(source normalizer.Source, body, callID string, fetches bool) call.Event {
 		t.Helper()
 		events, err := normalizer.Events(p, &normalizer.Body{
-			Provider: p.Name, Source: source, ContentType: "application/json", Bytes: []byte(body), CallID: callID, ReceivedAt: providertest.ReceivedAt(), RawID: "1.0",
+			Provider: p.Name, Account: "sales", Source: source, ContentType: "application/json", Bytes: []byte(body), CallID: callID, ReceivedAt: providertest.ReceivedAt(), RawID: "1.0",
 		}, normalizer.Options{Fetches: fetches})
 		if err != nil || len(events) != 1 {
 			t.Fatalf("%d events, %v", len(events), err)
@@ -39,6 +39,9 @@ func TestUnsigned(t *testing.T) {
 	fetched := normalized(normalizer.Fetched, told, asks[0].CallID, true)
 	if fetched.Kind != call.Ended || fetched.Status != call.Completed {
 		t.Errorf("kind %s, status %s of what was fetched", fetched.Kind, fetched.Status)
+	}
+	if want := (call.Key{Provider: p.Name, Account: "sales", CallID: "call_0123456789ab"}); pushed.Key() != want || fetched.Key() != want {
+		t.Errorf("a hint of %v, a report of %v, want %v", pushed.Key(), fetched.Key(), want)
 	}
 	for _, order := range [][]call.Event{{pushed, fetched}, {fetched, pushed}} {
 		var known call.Call

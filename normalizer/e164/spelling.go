@@ -16,7 +16,7 @@ type Spelling struct {
 }
 
 const (
-	// separators may stand between two digits of a number.
+	// separators may be between two digits of a number.
 	separators = `[\s().\-/\x{00a0}]{0,3}`
 	// fewestDigits of a national number that is found without its country code.
 	fewestDigits = 5
@@ -76,7 +76,7 @@ func (s *Spelling) In(text []byte) bool {
 	}
 }
 
-// Replace puts other in the place of the number, wherever it stands.
+// Replace puts other in the place of the number, wherever it is.
 func (s *Spelling) Replace(text, other string) string {
 	var b strings.Builder
 	rest := 0

@@ -23,6 +23,9 @@ const (
 	Broken    Outcome = "broken"    // an answer that makes no sense; asking again will hardly help
 )
 
+// Outcomes are all there are.
+func Outcomes() []Outcome { return []Outcome{Ready, Partial, NotYet, Denied, Throttled, Down, Broken} }
+
 // Answer is what a provider said, or why it said nothing.
 type Answer struct {
 	Outcome     Outcome

@@ -26,7 +26,7 @@ const (
 	HalfOpen State = "half-open"
 )
 
-// State says how the circuit stands at a time.
+// State is the state of the circuit at a time.
 func (c *Circuit) State(now time.Time) State {
 	switch {
 	case c.until.IsZero():

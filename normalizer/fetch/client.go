@@ -157,7 +157,7 @@ func newHTTP(d dialer) *http.Client {
 // Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Health is how the client stands with its provider.
+// Health is the state of the requests to the provider.
 type Health struct {
 	Circuit State
 	Until   time.Time // nothing is asked before; zero for now

@@ -14,7 +14,7 @@ import (
 	"callwatch/normalizer/providerfake"
 )
 
-// TestProviders fetches what each provider tells of a call after its end, from the
+// TestProviders fetches what each provider reports of a call after its end, from the
 // webhook to the figures that only the report has.
 func TestProviders(t *testing.T) {
 	for name, o := range apis(t) {

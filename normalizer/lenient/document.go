@@ -23,7 +23,7 @@ type cell struct {
 	end     uint32 // of a text or number; the place behind the last cell of a container
 	nameLen uint16
 	kind    kind
-	odd     bool // a text that does not stand there as it reads: with escapes, or not only ASCII
+	odd     bool // a text that is not written as it reads: with escapes, or not only ASCII
 }
 
 type kind uint8
@@ -129,7 +129,7 @@ const maxMembers = 1000
 
 // read finds the places of all values of a body that is one JSON value, nested at
 // most maxDepth deep. It takes no body that package json does not. Objects with
-// very many members and names that do not stand there as they read are refused
+// very many members and names that are not written as they read are refused
 // too: those are left to package json, so that the same bodies are understood.
 func read(text []byte) (*document, bool) {
 	if len(text) > math.MaxInt32 {

@@ -56,7 +56,7 @@ func (n Node) Members() iter.Seq2[string, Node] {
 	}
 }
 
-// bytes are those of a text, where it stands in a document as it reads and
+// bytes are those of a text, where it is in a document as it reads and
 // trimmed, or of a number: to read a figure without making a text first.
 func (n Node) bytes() ([]byte, bool) {
 	if n.doc == nil {

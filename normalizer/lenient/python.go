@@ -149,7 +149,7 @@ func (p *pythonReader) text() (string, error) {
 	return "", errors.New("text without its closing quote")
 }
 
-// unescape writes what stands after a backslash and returns its length.
+// unescape writes what is after a backslash and returns its length.
 func unescape(out *strings.Builder, s string) (int, error) {
 	if s == "" {
 		return 0, errors.New("text ends in a backslash")

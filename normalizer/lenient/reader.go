@@ -138,7 +138,7 @@ func (r reader) close(i int, at uint32, k kind, count uint32) int {
 	return i + 1
 }
 
-// plainName says whether a name stands there as it reads.
+// plainName says whether a name is there as it reads.
 func plainName(name []byte) bool { return bytes.IndexByte(name, '\\') < 0 && utf8.Valid(name) }
 
 // quoted reads a text behind its first quote, to behind its last.

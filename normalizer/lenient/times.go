@@ -38,7 +38,7 @@ func parseTime(s string) time.Time {
 
 // parseMailTime reads a date-time of RFC 2822 with its obsolete forms: the day
 // of the week is optional, the day has one digit or two, the year two or more,
-// comments stand anywhere. time.Parse does not do: it takes a zone that it does
+// comments are anywhere. time.Parse does not do: it takes a zone that it does
 // not know for UTC.
 func parseMailTime(s string) (time.Time, bool) {
 	words, ok := mailWords(s)

@@ -223,3 +223,43 @@ func (n Node) SIPCode() *int64 {
 	}
 	return nil
 }
+
+// Plain is a scalar as programs have it: bool, int where a number is whole and exact,
+// else float64, or a text of at most so many bytes. nil for all else.
+func (n Node) Plain(most int) any {
+	switch v := n.scalar().(type) {
+	case string:
+		if len(v) > most {
+			return nil
+		}
+		return v
+	case json.Number:
+		return plainNumber(v.String())
+	case bool:
+		return v
+	}
+	return nil
+}
+
+// PlainNumber is a number, or a text that reads as one: int where it is whole and exact,
+// else float64; nil for all else.
+func (n Node) PlainNumber() any { return plainNumber(n.Text()) }
+
+func plainNumber(s string) any {
+	if i, err := strconv.Atoi(s); err == nil && i > -(1<<53) && i < 1<<53 {
+		return i
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		return nil
+	}
+	return f
+}
+
+// scalar is the value of what is neither object nor list.
+func (n Node) scalar() any {
+	if n.IsObject() || n.IsList() {
+		return nil
+	}
+	return n.Value()
+}

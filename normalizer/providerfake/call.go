@@ -51,7 +51,7 @@ func (s *Server) Make(n int, how Making) []Call {
 	out := make([]Call, 0, n)
 	for i := range n {
 		talk := time.Duration(20+s.rand.IntN(100)) * time.Second
-		m := Maker{Rand: s.rand, Index: s.made, Ended: how.First.Add(time.Duration(i) * how.Every).UTC().Truncate(time.Millisecond)}
+		m := Maker{Rand: s.rand, Index: s.made, healthy: s.healthy, Ended: how.First.Add(time.Duration(i) * how.Every).UTC().Truncate(time.Millisecond)}
 		m.Answered = m.Ended.Add(-talk)
 		m.Started = m.Answered.Add(-time.Duration(2+s.rand.IntN(8)) * time.Second)
 		s.made++
@@ -70,12 +70,29 @@ func (s *Server) Make(n int, how Making) []Call {
 type Maker struct {
 	*rand.Rand
 	Index                    int // unique within a server
+	healthy                  bool
 	Started, Answered, Ended time.Time
 }
 
 type Object = map[string]any
 
 func (m *Maker) Between(lo, hi int) int { return lo + m.IntN(hi-lo+1) }
+
+// Score is a figure of a call's quality that is better the higher it is.
+func (m *Maker) Score(lo, hi int) int {
+	if m.healthy {
+		lo = hi - (hi-lo)/5
+	}
+	return m.Between(lo, hi)
+}
+
+// Flaw is a figure of a call's quality that is better the lower it is.
+func (m *Maker) Flaw(lo, hi int) int {
+	if m.healthy {
+		hi = lo + (hi-lo)/5
+	}
+	return m.Between(lo, hi)
+}
 
 func (m *Maker) Hex(n int) string {
 	var b strings.Builder

@@ -19,6 +19,8 @@ import (
 type Options struct {
 	Seed uint64
 	Now  func() time.Time
+	// Healthy says that no call has poor figures; without it half of them have some.
+	Healthy bool
 }
 
 // Request is one that came in.
@@ -36,9 +38,10 @@ const maxRequests = 200_000
 
 // Server is one provider's API. It is safe for concurrent use.
 type Server struct {
-	api API
-	mux *http.ServeMux
-	now func() time.Time
+	api     API
+	mux     *http.ServeMux
+	now     func() time.Time
+	healthy bool
 
 	mu       sync.Mutex
 	rand     *rand.Rand
@@ -72,7 +75,7 @@ type Reply struct {
 // New makes the API of a provider, without calls.
 func New(a API, o Options) *Server {
 	s := &Server{
-		api: a, mux: http.NewServeMux(), now: o.Now,
+		api: a, mux: http.NewServeMux(), now: o.Now, healthy: o.Healthy,
 		rand: rand.New(rand.NewPCG(o.Seed, 5)), byID: map[string]*Call{}, tried: map[string]bool{},
 	}
 	for pattern, answer := range s.api.Routes {

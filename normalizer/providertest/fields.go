@@ -14,10 +14,10 @@ import (
 )
 
 // fieldGroup is a kind of body, with what becomes of each of its fields. It
-// stands in fields.tsv.
+// is in fields.tsv.
 type fieldGroup struct {
 	title, via string
-	cases      [][2]string // pattern of names, and where in the body the fields stand
+	cases      [][2]string // pattern of names, and where in the body the fields are
 	rows       []fieldRow
 }
 
@@ -71,7 +71,7 @@ func fieldGroups(t *testing.T, dir string) []fieldGroup {
 	return groups
 }
 
-// root is where in a case's body the group's fields stand.
+// root is where in a case's body the group's fields are.
 func (g *fieldGroup) root(name string) (string, bool) {
 	for _, c := range g.cases {
 		if ok, _ := filepath.Match(c[0], name); ok {
@@ -81,7 +81,7 @@ func (g *fieldGroup) root(name string) (string, bool) {
 	return "", false
 }
 
-// path is where in a body with such a root a row's field stands.
+// path is where in a body with such a root a row's field is.
 func (r *fieldRow) path(root string) string {
 	if whole, ok := strings.CutPrefix(r.source, "^"); ok {
 		return whole

@@ -129,7 +129,7 @@ func depends(with, without []call.Event, err error, name string) bool {
 	return false
 }
 
-// inRaw says whether the value stands at the path in the raw part of an event,
+// inRaw says whether the value is at the path in the raw part of an event,
 // as rules reach it.
 func inRaw(events []call.Event, path string, value any) bool {
 	return slices.ContainsFunc(rawLeaves(events), func(l leaf) bool { return l.path == path && equalValue(l.value, value) })

@@ -14,7 +14,7 @@ import (
 // A body as a tree: objects, lists and values, whatever it came as. Text that is
 // itself a JSON object, as some forms hold, is part of the tree.
 
-// jsonText is an object that stands in its parent as text.
+// jsonText is an object that is in its parent as text.
 type jsonText struct{ v any }
 
 func treeOf(b *normalizer.Body) any {
@@ -138,7 +138,7 @@ func steps(path string) []string {
 	return slices.DeleteFunc(strings.Split(strings.ReplaceAll(path, "[]", ".[]"), "."), func(s string) bool { return s == "" })
 }
 
-// changed is a copy of a tree in which whatever stands at the path is replaced by
+// changed is a copy of a tree in which whatever is at the path is replaced by
 // what put makes of it; a put that says no takes it away.
 func changed(v any, path []string, put func(old any) (any, bool)) any {
 	switch v := v.(type) {

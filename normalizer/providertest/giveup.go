@@ -17,7 +17,7 @@ func GivenUp(t *testing.T, p normalizer.Provider) {
 	{
 		var ids []string
 		for i := range 2 {
-			b, err := normalizer.GiveUp(p.Name, "c 1", ended, ReceivedAt().Add(time.Duration(i)*time.Second))
+			b, err := normalizer.GiveUp(call.Key{Provider: p.Name, CallID: "c 1"}, ended, ReceivedAt().Add(time.Duration(i)*time.Second))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -39,7 +39,7 @@ func GivenUp(t *testing.T, p normalizer.Provider) {
 			t.Errorf("%s: one call given up is two events: %q", p.Name, ids)
 		}
 	}
-	b, err := normalizer.GiveUp(p.Name, "c1", time.Time{}, ReceivedAt())
+	b, err := normalizer.GiveUp(call.Key{Provider: p.Name, CallID: "c1"}, time.Time{}, ReceivedAt())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,8 +22,8 @@ var Update = flag.Bool("update", false, "rewrite the golden files")
 
 // Case is one body of the folder bodies: <name>.json or <name>.form, with
 // <name>.meta.json beside it where it did not come as a webhook. What it
-// becomes stands in <name>.golden.json; where the name ends in -bad the error
-// stands in <name>.golden.txt.
+// becomes is in <name>.golden.json; where the name ends in -bad the error
+// is in <name>.golden.txt.
 type Case struct {
 	Name string
 	Path string // without extensions

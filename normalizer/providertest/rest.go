@@ -32,7 +32,7 @@ func Requests(t *testing.T, p normalizer.Provider, dir string) {
 		t.Fatalf("%v missing", missing)
 	}
 	for _, need := range r.Needs(normalizer.Keys{}) {
-		if !slices.Contains(names, need) {
+		if !hasSetting(p, need) {
 			t.Errorf("needs %s, which is no setting", need)
 		}
 		some := maps.Clone(keys)
@@ -106,4 +106,8 @@ func checkAsks(t *testing.T, p normalizer.Provider, name string, e *call.Event) 
 			}
 		}
 	}
+}
+
+func hasSetting(p normalizer.Provider, name string) bool {
+	return slices.ContainsFunc(p.Settings, func(s normalizer.Setting) bool { return s.Name == name })
 }

@@ -21,6 +21,7 @@ func pageSeeds() []string {
 		`{"data":[{"id":"vcl_1","status":"answered","ended_at":"2026-11-01T10:00:00Z"}],"next_cursor":"vcl_1"}`,
 		`{"status":true,"data":{"logs":[{"callId":"CALL-1","status":"completed","createdAt":"2026-11-01T10:00:00Z"}],"pagination":{"total":9,"page":1,"limit":1,"hasMore":true}}}`,
 		`{"success":true,"data":[{"call_sid":"call_1","status":"completed","end_time":"2026-11-01T10:00:00Z"}],"pagination":{"next_cursor":"c","has_more":true,"total_count":9}}`,
+		`{"meta":{"next_page_url":"https://insights.twilio.com/v1/Voice/Summaries?PageToken=PT1"},"call_summaries":[{"call_sid":"CA1","call_state":"completed","processing_state":"partial","end_time":"2026-11-01T10:00:00Z"}]}`,
 		`{"data":[null,1,"x",[],{},{"id":{}},{"call_sid":"../.."},{"call_leg_id":"a"},{"id":"vcl_\u0000","status":[]}],"meta":{"page_number":-1,"total_pages":1e99}}`,
 		`{"data":[],"links":{"next":"https://evil.example/api/voice/logs?x"},"next_cursor":{"a":1}}`,
 		`{"errors":["x"]}`, `{"success":false}`, `[]`, `null`, `{`, `{"data":{"logs":{}}}`,
@@ -119,6 +120,7 @@ func TestPages(t *testing.T) {
 		{provider: "bird", list: "voice calls", call: "vcl_1", next: "starting_after=vcl_1", keys: normalizer.Keys{"ACCESS_KEY": {"bk_eu1_x"}}},
 		{provider: "atoms", list: "conversation", call: "CALL-1", next: "page=2", total: 9, asks: 1},
 		{provider: "butter", list: "calls", call: "call_1", next: "cursor=c", total: 9, asks: 1},
+		{provider: "twilio", list: "call summaries", call: "CA1", next: "PageToken=PT1", asks: 2},
 	} {
 		t.Run(c.provider+" "+c.list, func(t *testing.T) {
 			p, _ := registry.Find(c.provider)

@@ -14,6 +14,7 @@ import (
 	"callwatch/normalizer/signalwire"
 	"callwatch/normalizer/simulate"
 	"callwatch/normalizer/telnyx"
+	"callwatch/normalizer/twilio"
 )
 
 // Entry is what one provider's folder declares. Only Provider is required.
@@ -31,6 +32,7 @@ func All() []Entry {
 		{bird.Provider(), bird.Simulator(), bird.FakeAPIs()},
 		{atoms.Provider(), atoms.Simulator(), atoms.FakeAPIs()},
 		{butter.Provider(), butter.Simulator(), butter.FakeAPIs()},
+		{twilio.Provider(), twilio.Simulator(), twilio.FakeAPIs()},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"callwatch/normalizer/casefile"
 	"callwatch/normalizer/providertest"
 	"callwatch/normalizer/registry"
+	"callwatch/normalizer/shipped"
 )
 
 // TestProvidersHaveTheSuite: each registered provider has a folder of its name, whose
@@ -27,9 +28,17 @@ func TestProvidersHaveTheSuite(t *testing.T) {
 	}
 }
 
-// TestFieldPages holds docs/providers.md to the tables of all providers.
+// TestFieldPages holds docs/providers.md to the tables of all providers, and to the
+// declarations of those that are shipped.
 func TestFieldPages(t *testing.T) {
-	providertest.Compare(t, "../../docs/providers.md", providertest.FieldPages(t, registry.Providers(), folder))
+	page := providertest.FieldPages(t, registry.Providers(), folder)
+	page = append(page, "\n# Declared providers\n\n"+
+		"Written from the declarations in `normalizer/shipped`, whose golden files show what each body becomes. An expression names members of the\n"+
+		"body, as [declared.md](declared.md) says. Fields that are missing here are not reported, or not in a form that is known for sure.\n"...)
+	for _, d := range shipped.Declarations() {
+		page = append(page, d.Reference()...)
+	}
+	providertest.Compare(t, "../../docs/providers.md", page)
 }
 
 // TestForeignCases: the cases that CALLWATCH_CASES names are of known providers. Each

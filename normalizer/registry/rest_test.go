@@ -23,6 +23,7 @@ func restKeys(name string) normalizer.Keys {
 		"bird":       {"ACCESS_KEY": {"key"}, "WORKSPACE_ID": {"workspace"}},
 		"atoms":      {"API_KEY": {"key"}},
 		"butter":     {"API_KEY": {"key"}},
+		"twilio":     {"ACCOUNT_SID": {"account"}, "AUTH_TOKEN": {"token"}},
 	}[name]
 }
 
@@ -41,6 +42,8 @@ func TestAuthorize(t *testing.T) {
 		{"bird", normalizer.Keys{"ACCESS_KEY": {"bk_us1_x"}}, http.Header{"Authorization": {"Bearer bk_us1_x"}}},
 		{"atoms", nil, http.Header{"Authorization": {"Bearer key"}}},
 		{"butter", nil, http.Header{"X-Api-Key": {"key"}}},
+		{"twilio", nil, http.Header{"Authorization": {"Basic YWNjb3VudDp0b2tlbg=="}}},
+		{"twilio", normalizer.Keys{"API_KEY": {"SK1"}, "API_SECRET": {"s"}}, http.Header{"Authorization": {"Basic U0sxOnM="}}},
 		{"butter", normalizer.Keys{"API_AUTH": {"bearer"}}, http.Header{"Authorization": {"Bearer key"}}},
 		{"butter", normalizer.Keys{"API_AUTH": {"bearer"}, "ORGANIZATION_ID": {"org"}}, http.Header{"Authorization": {"Bearer key"}, "X-Organization-Id": {"org"}}},
 	} {
@@ -75,6 +78,9 @@ func TestWants(t *testing.T) {
 		{"butter", "status-ringing", nil},
 		{"butter", "status-completed", []string{"/api/calls/{call}"}},
 		{"signalwire", "cxml-busy", nil},
+		{"twilio", "callback-completed", []string{"/Voice/{call}/Summary", "/Voice/{call}/Metrics"}},
+		{"twilio", "callback-busy", nil},
+		{"twilio", "summary-carrier", nil},
 	}
 	checked := 0
 	for _, p := range registry.Providers() {

@@ -89,15 +89,19 @@ func aiTurns(e *call.Event, n lenient.Node) {
 			continue // another's, or a call of a function that the caller did not hear
 		}
 		turns++
+		var turn call.Turn
 		for _, name := range []string{"audio_latency", "utterance_latency", "latency"} {
 			if ms := entry.At(name).Positive(); ms != nil {
+				turn.LatencyMs = ms
 				waited = append(waited, *ms)
 				break
 			}
 		}
 		if ms := entry.At("latency").Positive(); ms != nil {
+			turn.LLMMs = ms
 			model = append(model, *ms)
 		}
+		e.Turns = append(e.Turns, turn)
 	}
 	var produced normalizer.Latencies
 	for _, reply := range n.At("times").List() {

@@ -104,7 +104,7 @@ func fakeRecords(calls []*providerfake.Call, from, size int, part string) []any 
 func makeCall(m *providerfake.Maker) providerfake.Call {
 	id, segment := m.Uuid(), m.Uuid()
 	from, to := m.Number(), m.Number()
-	mos, rtt := float64(m.Between(250, 450))/100, m.Between(20, 400)
+	mos, rtt := float64(m.Score(250, 450))/100, m.Flaw(20, 400)
 	duration := int(m.TalkSec())
 	quality := func(o providerfake.Object) providerfake.Object {
 		o["audio_in_mos"], o["audio_rtt_avg"], o["audio_rtt_max"] = fmt.Sprintf("%.2f", mos), rtt, 2*rtt

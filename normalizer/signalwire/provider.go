@@ -1,12 +1,10 @@
 package signalwire
 
 import (
-	"crypto/sha256"
+	"crypto/sha1" //nolint:gosec // fixed by the scheme
 	"crypto/subtle"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"net/url"
 	"strings"
 	"time"
 
@@ -65,14 +63,10 @@ func verifySignalwire(r *normalizer.Request, k normalizer.Keys) (string, error) 
 	if given == "" {
 		given = r.Header.Get(signalwireAlias)
 	}
-	switch {
-	case normalizer.IsForm(r.ContentType, r.Body):
-		return verifySignalwireForm(r, k, given)
-	case bodyDigest(r.URL) != "":
-		return verifySignalwireDigest(r, k, given)
-	default:
-		return verifySignalwireJSON(r, k, given)
+	if normalizer.IsForm(r.ContentType, r.Body) || normalizer.DigestInURL(r.URL) != "" {
+		return normalizer.VerifyURLSignature(r, k, signingKey, given, sha1.New)
 	}
+	return verifySignalwireJSON(r, k, given)
 }
 
 // verifySignalwireJSON checks the hex HMAC of URL and body, SHA-256 where that
@@ -87,77 +81,8 @@ func verifySignalwireJSON(r *normalizer.Request, k normalizer.Keys, given string
 	})
 }
 
-// verifySignalwireDigest checks the HMAC of the URL alone, which counts only
-// because the URL carries the body's digest.
-func verifySignalwireDigest(r *normalizer.Request, k normalizer.Keys, given string) (string, error) {
-	sum := sha256.Sum256(r.Body)
-	if !sameText(bodyDigest(r.URL), hex.EncodeToString(sum[:])) {
-		return "", normalizer.ErrSignature
-	}
-	return normalizer.TryKeys(k, signingKey, func(key string) bool {
-		return sameText(given, base64.StdEncoding.EncodeToString(normalizer.HMACSHA1([]byte(key), []byte(r.URL))))
-	})
-}
-
-// verifySignalwireForm checks the base64 HMAC of the URL and each key and value
-// in the order of the keys; repeated keys keep theirs. A form without pairs
-// would leave the URL signed alone, so it is refused.
-func verifySignalwireForm(r *normalizer.Request, k normalizer.Keys, given string) (string, error) {
-	form, err := lenient.ReadForm(r.Body)
-	if err != nil || len(form) == 0 {
-		return "", normalizer.ErrSignature
-	}
-	pairs := form.Signed()
-	addresses := withStandardPort(r.URL)
-	return normalizer.TryKeys(k, signingKey, func(key string) bool {
-		for _, address := range addresses { // which of them was signed is no secret
-			sum := normalizer.HMACSHA1([]byte(key), []byte(address), pairs)
-			if sameText(given, base64.StdEncoding.EncodeToString(sum)) {
-				return true
-			}
-		}
-		return false
-	})
-}
-
 func sameText(given, want string) bool {
 	return subtle.ConstantTimeCompare([]byte(given), []byte(want)) == 1
-}
-
-func bodyDigest(address string) string {
-	if !strings.Contains(address, "?") {
-		return ""
-	}
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
-	}
-	return u.Query().Get("bodySHA256")
-}
-
-// withStandardPort is the URL as it is, and with the port of its scheme added or
-// removed: senders differ in writing it.
-func withStandardPort(address string) []string {
-	scheme, port := "https://", ":443"
-	rest, ok := strings.CutPrefix(address, scheme)
-	if !ok {
-		scheme, port = "http://", ":80"
-		if rest, ok = strings.CutPrefix(address, scheme); !ok {
-			return []string{address}
-		}
-	}
-	end := strings.IndexAny(rest, "/?")
-	if end < 0 {
-		end = len(rest)
-	}
-	host, path := rest[:end], rest[end:]
-	if bare, had := strings.CutSuffix(host, port); had {
-		return []string{address, scheme + bare + path}
-	}
-	if !strings.Contains(host[strings.LastIndexByte(host, ']')+1:], ":") {
-		return []string{address, scheme + host + port + path}
-	}
-	return []string{address}
 }
 
 // checkSpace accepts a label, or the whole host name of the space.

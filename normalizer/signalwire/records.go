@@ -47,7 +47,7 @@ func record(n lenient.Node) ([]call.Event, error) {
 
 // voiceLog maps a voice log of any variant; deleted ones have an id
 // and times only. Quality members are newer than the published specification
-// and stand in the log or in its qos_metrics. Raw is the whole record.
+// and are in the log or in its qos_metrics. Raw is the whole record.
 func voiceLog(n lenient.Node) ([]call.Event, error) {
 	e := call.Event{Identity: call.Identity{
 		ID:           normalizer.RecordID(n),

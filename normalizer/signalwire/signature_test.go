@@ -138,7 +138,10 @@ func FuzzVerifySignalwire(f *testing.F) {
 	signs := func(r *normalizer.Request) string {
 		given, strong := r.Header.Get(signalwireSignature), r.Header.Get(strongSignature)
 		if !normalizer.IsForm(r.ContentType, r.Body) {
-			if bodyDigest(r.URL) == "" && strong != "" {
+			switch {
+			case normalizer.DigestInURL(r.URL) != "":
+				return given + " digest " + strings.Replace(r.URL, ".io:443/", ".io/", 1) + " " + string(r.Body)
+			case strong != "":
 				given = strong
 			}
 			return given + " json " + r.URL + " " + string(r.Body)
@@ -183,7 +186,7 @@ func TestStandardPort(t *testing.T) {
 		"ftp://a.example/":           {"ftp://a.example/"},
 		"https://a.example/x:443/?y": {"https://a.example/x:443/?y", "https://a.example:443/x:443/?y"},
 	} {
-		if got := withStandardPort(in); !slices.Equal(got, want) {
+		if got := normalizer.PortVariants(in); !slices.Equal(got, want) {
 			t.Errorf("%s: %q", in, got)
 		}
 	}

@@ -3,7 +3,6 @@ package signalwire
 import (
 	"crypto/sha1"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"net/url"
@@ -259,25 +258,6 @@ func byURLAndBody() simulate.Scheme {
 	}}
 }
 
-// byURLAndForm signs url and, for a form, its sorted keys and values. For
-// another body the url itself carries the body's digest.
 func byURLAndForm() simulate.Scheme {
-	return simulate.Scheme{Setting: simulateSignalwireKey, DigestInURL: true, Sign: func(key string, d *simulate.Draft) error {
-		var signed strings.Builder
-		signed.WriteString(d.URL)
-		if d.Header.Get("Content-Type") == simulate.FormType {
-			values, err := url.ParseQuery(string(d.Body))
-			if err != nil {
-				return err
-			}
-			for _, name := range simulate.SortedKeys(values) {
-				for _, v := range values[name] {
-					signed.WriteString(name + v)
-				}
-			}
-		}
-		sum := simulate.MAC(sha1.New, key, []byte(signed.String()))
-		d.Header.Set("X-Signalwire-Signature", base64.StdEncoding.EncodeToString(sum))
-		return nil
-	}}
+	return simulate.ByURLSignature(simulateSignalwireKey, "X-Signalwire-Signature")
 }

@@ -84,7 +84,7 @@ func cxmlEnd(e *call.Event, n lenient.Node) {
 
 // state maps a SWML or Relay call state; other event types give no
 // event. Raw is params with SignalWire's own names, so that rules read
-// raw.end_reason; beside it stand the members of the envelope.
+// raw.end_reason; beside it are the members of the envelope.
 func state(n lenient.Node) ([]call.Event, error) {
 	if n.At("event_type").Text() != "calling.call.state" {
 		return nil, nil

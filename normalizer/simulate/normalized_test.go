@@ -128,7 +128,7 @@ func TestEveryRequestIsUnderstood(t *testing.T) {
 	}
 }
 
-// Each fault shows in the facts of every call that has it, whoever tells of it.
+// Each fault shows in the facts of every call that has it, whichever event reports it.
 func TestBadCallsAreBad(t *testing.T) {
 	for _, src := range registry.Simulators() {
 		for _, form := range src.Forms {

@@ -1,12 +1,15 @@
 package simulate
 
 import (
-	"crypto/hmac" //nolint:gosec // fixed by the provider's scheme
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // fixed by the providers' schemes
+	"encoding/base64"
 	"hash"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"callwatch/normalizer"
@@ -29,6 +32,7 @@ type Draft struct {
 	Header http.Header
 	Body   []byte
 	Now    time.Time
+	Keys   normalizer.Keys // all that the sender has, for schemes of several parts
 }
 
 // Proof lists the schemes a kind of request can use, the usual one first.
@@ -64,4 +68,26 @@ func SortedKeys(values url.Values) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// ByURLSignature signs as the TwiML family does: the URL and, for a form, its sorted names
+// and values. For another body the URL itself carries the body's digest.
+func ByURLSignature(setting, header string) Scheme {
+	return Scheme{Setting: setting, DigestInURL: true, Sign: func(key string, d *Draft) error {
+		var signed strings.Builder
+		signed.WriteString(d.URL)
+		if d.Header.Get("Content-Type") == FormType {
+			values, err := url.ParseQuery(string(d.Body))
+			if err != nil {
+				return err
+			}
+			for _, name := range SortedKeys(values) {
+				for _, v := range values[name] {
+					signed.WriteString(name + v)
+				}
+			}
+		}
+		d.Header.Set(header, base64.StdEncoding.EncodeToString(MAC(sha1.New, key, []byte(signed.String()))))
+		return nil
+	}}
 }

@@ -41,6 +41,7 @@ type Request struct {
 
 	scheme Scheme
 	key    string
+	keys   normalizer.Keys
 	age    time.Duration // since the first attempt, for a retry
 }
 
@@ -73,7 +74,7 @@ func (r *Request) Sign(ctx context.Context, to Target, now time.Time) (*http.Req
 		if r.scheme.Resends {
 			now = now.Add(-r.age)
 		}
-		d := Draft{URL: join(public, path), Header: header, Body: body, Now: now}
+		d := Draft{URL: join(public, path), Header: header, Body: body, Now: now, Keys: r.keys}
 		if r.Expect == Refused {
 			d.URL += "/elsewhere" // schemes for forms do not cover every byte of the body
 		}
@@ -129,6 +130,7 @@ func (r *Request) forged() Request {
 func (r *Request) prove(p Proof, keys normalizer.Keys) bool {
 	var ok bool
 	r.scheme, r.key, ok = p.choose(keys)
+	r.keys = keys
 	r.digest()
 	return ok
 }

@@ -29,6 +29,9 @@ type Totals struct {
 	Retries    int            // further attempts
 	Failed     int            // no answer at all
 	Unexpected int            // answered, but refused instead of accepted or the other way round
+
+	// Surprises are the unexpected answers by HTTP status and provider.
+	Surprises map[int]map[string]int
 }
 
 const (
@@ -49,7 +52,7 @@ func (s Sender) Send(ctx context.Context, requests iter.Seq[Request]) (Totals, e
 		defer transport.CloseIdleConnections()
 		s.Client = &http.Client{Transport: transport, Timeout: 10 * time.Second}
 	}
-	t := tally{Totals: Totals{ByProvider: map[string]int{}, Statuses: map[int]int{}}, progress: s.Progress}
+	t := tally{Totals: Totals{ByProvider: map[string]int{}, Statuses: map[int]int{}, Surprises: map[int]map[string]int{}}, progress: s.Progress}
 	slots := make(chan struct{}, inFlight)
 	var sending sync.WaitGroup
 	begun := s.Now()
@@ -151,14 +154,22 @@ func (t *tally) add(r *Request, d delivery) {
 		t.last = d.err
 	} else {
 		t.Statuses[d.status]++
-		refused := d.status >= 400
+		refused := d.status >= 300
 		if refused != (r.Expect == Refused) {
 			t.Unexpected++
+			if t.Surprises[d.status] == nil {
+				t.Surprises[d.status] = map[string]int{}
+			}
+			t.Surprises[d.status][r.Provider]++
 		}
 	}
 	if t.progress != nil {
 		now := t.Totals
 		now.ByProvider, now.Statuses = maps.Clone(t.ByProvider), maps.Clone(t.Statuses)
+		now.Surprises = map[int]map[string]int{}
+		for status, by := range t.Surprises {
+			now.Surprises[status] = maps.Clone(by)
+		}
 		t.progress(now)
 	}
 }

@@ -190,7 +190,7 @@ func TestBodiesTellOfThePast(t *testing.T) {
 		sent := begin().Add(r.At)
 		for _, at := range times(r.Body) {
 			if at.After(sent) || sent.Sub(at) > 15*time.Minute {
-				t.Errorf("%s %s sent at %v tells of %v", r.Provider, r.Kind, sent, at)
+				t.Errorf("%s %s sent at %v reports %v", r.Provider, r.Kind, sent, at)
 			}
 		}
 	}

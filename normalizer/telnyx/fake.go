@@ -83,7 +83,7 @@ func makeCall(m *providerfake.Maker) providerfake.Call {
 	if err != nil {
 		panic(err) // a map of texts can always be written
 	}
-	rtt, jitter := m.Between(20, 400), m.Between(1, 40)
+	rtt, jitter := m.Flaw(20, 400), m.Flaw(1, 40)
 	report := makeReport(m, sdk, leg, session, rtt, jitter)
 	var early any
 	if m.Index%5 == 1 { // the segment of a page that was left

@@ -10,7 +10,7 @@ import (
 )
 
 // callEvent maps a record of /call_events and the wrapper of the Voice
-// API: the webhook stands in metadata, bare or as its event or data member.
+// API: the webhook is in metadata, bare or as its event or data member.
 // Commands are no events.
 func callEvent(n lenient.Node) ([]call.Event, error) {
 	if n.At("type").Text() == "command" {

@@ -127,7 +127,7 @@ func states(n lenient.Node, s *stats) []call.State {
 	return states
 }
 
-// ofThisCall reports whether what stands before a state change names no other
+// ofThisCall reports whether what is before a state change names no other
 // call: the log of an SDK may be that of all its calls.
 func ofThisCall(before string, n lenient.Node) bool {
 	name := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(before), "call"))

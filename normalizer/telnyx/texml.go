@@ -91,7 +91,7 @@ func teXMLEnd(e *call.Event, n, stats lenient.Node) {
 		e.PacketLossPct = stats.At("packet_loss").Number()
 		normalizer.AcceptMOS(e, stats.At("mos").Number())
 	}
-	e.Final = true // nothing follows that says how the call went: its quality stands here or nowhere
+	e.Final = true // nothing follows that says how the call went: its quality is here or nowhere
 }
 
 // teXMLCost maps the cost of a call, in the member CallCost[<CallSid>]. A

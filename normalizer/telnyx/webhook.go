@@ -14,7 +14,7 @@ import (
 // no event.
 //
 // Raw is the payload with Telnyx' own member names, so that rules read
-// raw.hangup_cause or raw.call_quality_stats.inbound.mos; beside it stand
+// raw.hangup_cause or raw.call_quality_stats.inbound.mos; beside it are
 // event_type, record_type and meta of the envelope.
 func webhook(n, meta lenient.Node) ([]call.Event, error) {
 	mapping := events(n.At("event_type").Text())

@@ -106,6 +106,8 @@ func Hostile() rules.Incident {
 	in.Top = []rules.Share{{Field: nasty, Value: nasty, Matched: 1 << 60, Judged: 1}, {Field: "to", Value: nasty}}
 	in.Silence = &rules.Silence{By: nasty, Comment: nasty}
 	in.Acknowledged = &rules.Mark{By: nasty}
+	in.Assigned = &rules.Assignment{To: nasty, By: "ana"}
+	in.Notes = []rules.Note{{Text: nasty, By: nasty}}
 	for i := range 40 {
 		in.Trend = append(in.Trend, rules.Point{At: T0.Add(time.Duration(i) * time.Second), Value: float64(i)})
 		in.Adopted = append(in.Adopted, rules.Adopted{ID: nasty, Rule: nasty, Summary: nasty})
@@ -123,6 +125,14 @@ func Title(provider string) string {
 func Acknowledged() rules.Incident {
 	in := Grown()
 	in.Acknowledged = &rules.Mark{By: "ana", At: T0.Add(10 * time.Minute)}
+	return in
+}
+
+// Assigned is somebody's, with a note.
+func Assigned() rules.Incident {
+	in := Grown()
+	in.Assigned = &rules.Assignment{To: "ben", By: "ana", At: T0.Add(11 * time.Minute)}
+	in.Notes = []rules.Note{{Text: "the <carrier> knows", By: "ben", At: T0.Add(12 * time.Minute)}}
 	return in
 }
 
@@ -157,6 +167,7 @@ func Window() rules.Incident {
 		in.Trend = append(in.Trend, rules.Point{At: T0.Add(time.Duration(i-24) * 5 * time.Minute), Value: 0.02 + 0.007*float64(i)})
 	}
 	in.Top = []rules.Share{{Field: "connectionId", Value: "trunk-ams-2", Matched: 31, Judged: 40}, {Field: "to", Value: "+493012345678", Matched: 4, Judged: 9}}
+	in.TopOf = 40
 	in.Adopted = []rules.Adopted{
 		{ID: "inc_child1", Rule: "bad-call", Summary: "Calls sound bad on trunk-ams-2", OpenedAt: T0.Add(-time.Minute)},
 		{ID: "inc_child2", Rule: "one-way-audio", Summary: "One-way audio on Telnyx", OpenedAt: T0.Add(-2 * time.Minute)},

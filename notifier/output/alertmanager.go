@@ -193,6 +193,9 @@ func (a *alertmanager) alert(in *rules.Incident, set notifier.AlertLabels) alert
 		annotate("acknowledged_by", a.text.Person(ack.By))
 		annotate("acknowledged_at", ack.At.UTC().Format(time.RFC3339))
 	}
+	if to := in.Assigned; to != nil {
+		annotate("assigned_to", a.text.Person(to.To))
+	}
 	out.Annotations["description"] = a.text.Description(in)
 	return out
 }

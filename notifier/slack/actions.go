@@ -15,11 +15,14 @@ const (
 	actionAck     = "callwatch_ack"
 	actionUnack   = "callwatch_unack"
 	actionSilence = "callwatch_silence"
+	actionAssign  = "callwatch_assign"
+	actionResolve = "callwatch_resolve"
 	actionView    = "callwatch_view"
 	actionRunbook = "callwatch_runbook"
 )
 
-// actions are the buttons: acknowledge, silence, view the calls, open the runbook.
+// actions are the buttons: acknowledge, silence, assign, resolve, view the calls, open the
+// runbook.
 func (w *writer) actions(in *rules.Incident) []slack.Block {
 	if !w.buttons {
 		return nil
@@ -30,7 +33,8 @@ func (w *writer) actions(in *rules.Incident) []slack.Block {
 		if in.Acknowledged != nil {
 			id, text = actionUnack, "Unacknowledge"
 		}
-		es = append(es, slack.NewButtonBlockElement(id, in.ID, plainLabel(text)), silenceMenu(in))
+		es = append(es, slack.NewButtonBlockElement(id, in.ID, plainLabel(text)), silenceMenu(in),
+			slack.NewButtonBlockElement(actionAssign, in.ID, plainLabel("Assign to me")), resolveButton(in))
 	}
 	if link := w.viewURL(in); link != "" {
 		es = append(es, slack.NewButtonBlockElement(actionView, "", plainLabel(w.viewName(in))).WithURL(link))
@@ -52,6 +56,13 @@ func silenceMenu(in *rules.Incident) slack.BlockElement {
 		options = append(options, slack.NewOptionBlockObject(o[0]+" "+in.ID, plainLabel(markup(o[1])), nil))
 	}
 	return slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plainLabel("Silence"), actionSilence, options...)
+}
+
+// resolveButton asks before it resolves: that cannot be undone.
+func resolveButton(in *rules.Incident) slack.BlockElement {
+	b := slack.NewButtonBlockElement(actionResolve, in.ID, plainLabel("Resolve"))
+	return b.WithConfirm(slack.NewConfirmationBlockObject(plainLabel("Resolve the incident?"),
+		plainLabel("It ends now, whatever its condition. The next match opens a new one."), plainLabel("Resolve"), plainLabel("Cancel")))
 }
 
 // links are the same addresses in text, for messages without buttons.
@@ -96,7 +107,7 @@ func (w *writer) callURL(e *call.Event) string {
 	if w.console == "" {
 		return ""
 	}
-	return safeURL(strings.TrimRight(w.console, "/") + "/calls/" + url.PathEscape(e.Provider) + "/" + url.PathEscape(e.CallID))
+	return safeURL(strings.TrimRight(w.console, "/") + "/calls/" + url.PathEscape(e.Source()) + "/" + url.PathEscape(e.CallID))
 }
 
 // link is an address that safeURL returned, with a name.

@@ -31,6 +31,7 @@ func kinds() []kind {
 	buttons := &writer{title: notifiertest.Title, buttons: true, console: "https://callwatch.example.com"}
 	o, g, e, r, b := notifiertest.Opened(), notifiertest.Grown(), notifiertest.Escalated(), notifiertest.Resolved(), notifiertest.Bare()
 	a, s, c, win, over := notifiertest.Acknowledged(), notifiertest.Silenced(), notifiertest.AdoptedChild(), notifiertest.Window(), notifiertest.WindowResolved()
+	assigned := notifiertest.Assigned()
 	step := func(step rules.Step, in rules.Incident) message {
 		return w.said(&notifier.Line{Step: step, At: notifiertest.T0.Add(30 * time.Minute), Incident: in})
 	}
@@ -41,6 +42,7 @@ func kinds() []kind {
 		{"root-buttons", "Root with buttons and a console", buttons.root(&g)},
 		{"root-escalated", "Root: escalated", w.root(&e)},
 		{"root-acknowledged", "Root: acknowledged", buttons.root(&a)},
+		{"root-assigned", "Root: assigned", buttons.root(&assigned)},
 		{"root-silenced", "Root: silenced", w.root(&s)},
 		{"root-adopted", "Root: adopted by another incident", w.root(&c)},
 		{"root-resolved", "Root: resolved", w.root(&r)},
@@ -53,6 +55,8 @@ func kinds() []kind {
 		{"line-escalated", "Line: escalated (also shown in the channel)", w.escalated(&e, e.Severity, e.UpdatedAt, "mos (1.94) < 2.5")},
 		{"line-acknowledged", "Line: acknowledged", step(rules.StepAcknowledged, a)},
 		{"line-unacknowledged", "Line: unacknowledged", step(rules.StepUnacknowledged, g)},
+		{"line-assigned", "Line: assigned", step(rules.StepAssigned, assigned)},
+		{"line-noted", "Line: noted", step(rules.StepNoted, assigned)},
 		{"line-silenced", "Line: silenced", step(rules.StepSilenced, s)},
 		{"line-unsilenced", "Line: silence ended", step(rules.StepUnsilenced, g)},
 		{"line-reminded", "Line: reminded", step(rules.StepReminded, g)},
@@ -89,7 +93,7 @@ func TestMessagesAreTheGoldenOnes(t *testing.T) {
 }
 
 // TestDocsShowEveryMessage keeps docs/slack.md in step with the messages: what
-// stands above its examples is written by hand. The pictures are made by
+// is above its examples is written by hand. The pictures are made by
 // go test ./handlers/slackpreview -run Pictures -pictures ../../docs/images/slack.
 func TestDocsShowEveryMessage(t *testing.T) {
 	file := filepath.Join("..", "..", "docs", "slack.md")

@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -27,6 +28,8 @@ const (
 	Ack     Kind = "ack"
 	Unack   Kind = "unack"
 	Silence Kind = "silence"
+	Assign  Kind = "assign" // to who clicked
+	Resolve Kind = "resolve"
 )
 
 // Action is what a person wants done to an incident. Doing it again changes
@@ -122,14 +125,16 @@ func actionOf(payload []byte) (Action, click, error) {
 	}
 	clicked := c.Actions[0]
 	a := Action{Incident: clicked.Value, By: Person{c.User.ID, c.User.Username}, At: slackTime(clicked.TS)}
-	if a.By.Name == "" {
-		a.By.Name = c.User.Name
-	}
+	a.By.Name = cmp.Or(a.By.Name, c.User.Name, c.User.ID)
 	switch clicked.ID {
 	case actionAck:
 		a.Kind = Ack
 	case actionUnack:
 		a.Kind = Unack
+	case actionAssign:
+		a.Kind = Assign
+	case actionResolve:
+		a.Kind = Resolve
 	case actionSilence:
 		a.Kind = Silence
 		var length string

@@ -122,7 +122,7 @@ func TestButtonsBecomeActions(t *testing.T) {
 	for _, p := range []struct {
 		action string
 		option int
-	}{{actionAck, 0}, {actionSilence, 0}, {actionSilence, 1}, {actionSilence, 2}, {actionRunbook, 0}} {
+	}{{actionAck, 0}, {actionSilence, 0}, {actionSilence, 1}, {actionSilence, 2}, {actionAssign, 0}, {actionResolve, 0}, {actionRunbook, 0}} {
 		if status := press(p.action, p.option); status != 200 {
 			t.Errorf("%s: status %d", p.action, status)
 		}
@@ -143,6 +143,8 @@ func TestButtonsBecomeActions(t *testing.T) {
 		{Incident: "bad-call-1", Kind: Silence, For: time.Hour, By: by},
 		{Incident: "bad-call-1", Kind: Silence, For: 4 * time.Hour, By: by},
 		{Incident: "bad-call-1", Kind: Silence, For: 24 * time.Hour, By: by},
+		{Incident: "bad-call-1", Kind: Assign, By: by},
+		{Incident: "bad-call-1", Kind: Resolve, By: by},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got\n%s", d)
@@ -158,19 +160,22 @@ func TestInteractionAnswers(t *testing.T) {
 		status  int
 		acts    int
 	}{
-		"good":                  {string(good), nil, 200, 1},
-		"allowed":               {string(good), func(c *Clicks) { c.Allow = allow(true, nil) }, 200, 1},
-		"not allowed":           {string(good), func(c *Clicks) { c.Allow = allow(false, nil) }, 200, 0},
-		"nobody knows":          {string(good), func(c *Clicks) { c.Allow = allow(false, errors.New("away")) }, 503, 0},
-		"wrong secret":          {string(good), func(c *Clicks) { c.Secret = "other" }, 401, 0},
-		"no secret":             {string(good), func(c *Clicks) { c.Secret = "" }, 401, 0},
-		"store is away":         {string(good), func(c *Clicks) { c.Act = func(context.Context, Action) error { return errors.New("away") } }, 503, 0},
-		"no JSON":               {"nope", nil, 400, 0},
-		"another kind":          {`{"type":"view_submission"}`, nil, 200, 0},
-		"somebody else's":       {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"x","value":"inc"}]}`, nil, 200, 0},
-		"no incident":           {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"callwatch_ack"}]}`, nil, 400, 0},
-		"silence without end":   {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"callwatch_silence","selected_option":{"value":"9999h inc"}}]}`, nil, 400, 0},
-		"silence without start": {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"callwatch_silence","selected_option":{"value":"-1h inc"}}]}`, nil, 400, 0},
+		"good":                   {string(good), nil, 200, 1},
+		"allowed":                {string(good), func(c *Clicks) { c.Allow = allow(true, nil) }, 200, 1},
+		"not allowed":            {string(good), func(c *Clicks) { c.Allow = allow(false, nil) }, 200, 0},
+		"nobody knows":           {string(good), func(c *Clicks) { c.Allow = allow(false, errors.New("away")) }, 503, 0},
+		"wrong secret":           {string(good), func(c *Clicks) { c.Secret = "other" }, 401, 0},
+		"no secret":              {string(good), func(c *Clicks) { c.Secret = "" }, 401, 0},
+		"store is away":          {string(good), func(c *Clicks) { c.Act = func(context.Context, Action) error { return errors.New("away") } }, 503, 0},
+		"no JSON":                {"nope", nil, 400, 0},
+		"another kind":           {`{"type":"view_submission"}`, nil, 200, 0},
+		"somebody else's":        {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"x","value":"inc"}]}`, nil, 200, 0},
+		"no incident":            {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"callwatch_ack"}]}`, nil, 400, 0},
+		"assign without anybody": {`{"type":"block_actions","user":{},"actions":[{"action_id":"callwatch_assign","value":"inc","action_ts":"1.2"}]}`, nil, 400, 0},
+		"assign without a name":  {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"callwatch_assign","value":"inc","action_ts":"1.2"}]}`, nil, 200, 1},
+		"resolve, not allowed":   {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"callwatch_resolve","value":"inc","action_ts":"1.2"}]}`, func(c *Clicks) { c.Allow = allow(false, nil) }, 200, 0},
+		"silence without end":    {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"callwatch_silence","selected_option":{"value":"9999h inc"}}]}`, nil, 400, 0},
+		"silence without start":  {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"callwatch_silence","selected_option":{"value":"-1h inc"}}]}`, nil, 400, 0},
 	} {
 		var took []Action
 		clicks := clicks(now, &took)
@@ -296,6 +301,10 @@ func TestReplayedClickDoesNothing(t *testing.T) {
 		{actionAck, "1773454460.000100", true, 503, 2},  // failed: may be sent again
 		{actionAck, "1773454460.000100", false, 200, 3},
 		{actionAck, "1773454460.000100", false, 200, 3},
+		{actionAssign, "1773454470.000100", false, 200, 4},
+		{actionAssign, "1773454470.000100", false, 200, 4},
+		{actionResolve, "1773454480.000100", false, 200, 5},
+		{actionResolve, "1773454480.000100", false, 200, 5},
 	} {
 		fail = step.fail
 		if got := send(step.action, step.ts); got != step.status || len(took) != step.done {

@@ -5,7 +5,7 @@ import (
 	"callwatch/rules"
 )
 
-// said is the thread line of an acknowledgement, a silence or a reminder.
+// said is the thread line of what a person did, of a silence or of a reminder.
 func (w *writer) said(l *notifier.Line) message {
 	var icon, text, more markup
 	in := &l.Incident
@@ -14,6 +14,16 @@ func (w *writer) said(l *notifier.Line) message {
 		icon, text = ":eyes:", acknowledgedLine(in)
 	case rules.StepUnacknowledged:
 		icon, text, more = ":leftwards_arrow_with_hook:", joined(" ", "No longer acknowledged", when(l.At)), w.text(l.Reason, &in.Latest.Call, 300)
+	case rules.StepAssigned:
+		icon, text = ":bust_in_silhouette:", assignedLine(in)
+		if in.Assigned == nil {
+			text, more = joined(" ", "Assigned to nobody", when(l.At)), w.text(l.Reason, &in.Latest.Call, 300)
+		}
+	case rules.StepNoted:
+		icon, text = ":memo:", "Note"
+		if n := in.LatestNote(); n != nil {
+			text, more = joined(" ", "Note by "+person(n.By), when(n.At)), w.text(n.Text, &in.Latest.Call, 600)
+		}
 	case rules.StepSilenced:
 		icon, text = ":no_bell:", w.silencedLine(in)
 	case rules.StepUnsilenced:
@@ -37,6 +47,18 @@ func acknowledgedLine(in *rules.Incident) markup {
 		return "Acknowledged"
 	}
 	return joined(" ", "Acknowledged by "+person(in.Acknowledged.By), when(in.Acknowledged.At))
+}
+
+func assignedLine(in *rules.Incident) markup {
+	a := in.Assigned
+	if a == nil {
+		return "Assigned to nobody"
+	}
+	text := "Assigned to " + person(a.To)
+	if a.By != a.To {
+		text += " by " + person(a.By)
+	}
+	return joined(" ", text, when(a.At))
 }
 
 func person(name string) markup {
@@ -75,7 +97,7 @@ func (w *writer) adopted(l *notifier.Line) message {
 	}
 }
 
-// standing shows acknowledgement, silence, parent and adopted incidents.
+// standing shows acknowledgement, assignment, silence, parent and adopted incidents.
 func (w *writer) standing(in *rules.Incident) markup {
 	var ls []markup
 	if in.Parent != "" {
@@ -86,6 +108,9 @@ func (w *writer) standing(in *rules.Incident) markup {
 	}
 	if in.Acknowledged != nil {
 		ls = append(ls, ":eyes: "+acknowledgedLine(in))
+	}
+	if in.Assigned != nil {
+		ls = append(ls, ":bust_in_silhouette: "+assignedLine(in))
 	}
 	if n := len(in.Adopted); n > 0 {
 		ls = append(ls, ":link: Includes "+count(n, "other incident")+": see the thread")

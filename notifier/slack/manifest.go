@@ -8,10 +8,10 @@ import (
 )
 
 // Manifest is the description of the Slack app callwatch needs, as JSON for
-// Slack's "Create an app from a manifest". Clicks arrive at the address public
-// (scheme and host) by HTTP, or over Socket Mode where it is "". groups adds the
+// Slack's "Create an app from a manifest". Clicks arrive at the path under the address
+// public (scheme and host) by HTTP, or over Socket Mode where it is "". groups adds the
 // scope for an allow-list of user groups.
-func Manifest(public string, groups bool) ([]byte, error) {
+func Manifest(public, path string, groups bool) ([]byte, error) {
 	type object map[string]any
 	bot := scopes()
 	if groups {
@@ -23,7 +23,7 @@ func Manifest(public string, groups bool) ([]byte, error) {
 		if err != nil || u.Scheme != "https" || u.Host == "" {
 			return nil, fmt.Errorf("%q is not an https address: Slack calls no other", public)
 		}
-		interactivity["request_url"] = strings.TrimRight(public, "/") + "/slack/interactions"
+		interactivity["request_url"] = strings.TrimRight(public, "/") + path
 	}
 	manifest, err := json.MarshalIndent(object{
 		"display_information": object{

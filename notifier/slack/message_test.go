@@ -25,6 +25,8 @@ func messages(w *writer, in *rules.Incident, many int) map[string]message {
 		"adopted":   w.adopted(&notifier.Line{To: len(in.Adopted), Incident: *in}),
 		"acked":     w.said(&notifier.Line{Step: rules.StepAcknowledged, At: in.UpdatedAt, Incident: *in}),
 		"unacked":   w.said(&notifier.Line{Step: rules.StepUnacknowledged, Reason: in.Summary, Incident: *in}),
+		"assigned":  w.said(&notifier.Line{Step: rules.StepAssigned, Incident: *in}),
+		"noted":     w.said(&notifier.Line{Step: rules.StepNoted, Incident: *in}),
 		"silenced":  w.said(&notifier.Line{Step: rules.StepSilenced, Incident: *in}),
 		"reminded":  w.said(&notifier.Line{Step: rules.StepReminded, At: in.UpdatedAt, Incident: *in}),
 		"sparkline": w.rootWithSparkline(in),

@@ -89,9 +89,10 @@ func (w *writer) escalated(in *rules.Incident, to rules.Severity, at time.Time, 
 		why = w.because(worstOf(in))
 	}
 	line := joined("; ", joined(": ", "*"+head+"*", why), calls(in)+" so far")
+	called := mentions(in)
 	return message{
-		Text:      sentence(w.headline(in, 500)+":", joined(": ", inSentence(head), why)+".", calls(in)+" so far"),
-		Blocks:    section("line", ":arrow_up: "+line),
+		Text:      sentence(called, w.headline(in, 500)+":", joined(": ", inSentence(head), why)+".", calls(in)+" so far"),
+		Blocks:    section("line", joined(" ", ":arrow_up: "+line, called)),
 		Broadcast: true,
 	}
 }

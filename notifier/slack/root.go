@@ -24,7 +24,7 @@ func (w *writer) root(in *rules.Incident) message {
 	if in.State == rules.Resolved {
 		body = section("extent", lines(limitSection, w.resolvedLine(in), w.valueLine(in), w.goodLine(in)))
 	} else {
-		body = section("extent", lines(limitSection, w.extent(in), w.valueLine(in)))
+		body = section("extent", lines(limitSection, mentions(in), w.extent(in), w.valueLine(in)))
 	}
 	body = append(body, section("standing", w.standing(in))...)
 	name := markup("Call")
@@ -52,7 +52,7 @@ func (w *writer) rootText(in *rules.Incident) string {
 	default:
 		because = "Matched because " + because + "."
 	}
-	return sentence(name, w.extent(in)+".", stop(w.valueLine(in)), because)
+	return sentence(mentions(in), name, w.extent(in)+".", stop(w.valueLine(in)), because)
 }
 
 // stop ends a part of a sentence, if there is one.

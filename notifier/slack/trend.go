@@ -51,7 +51,7 @@ func points(in *rules.Incident) []rules.Point {
 }
 
 // sparkline draws the trend in eight heights; "" for less than two points. It
-// stands in for the chart where Slack refuses that.
+// takes the place of the chart where Slack refuses that.
 func sparkline(in *rules.Incident) markup {
 	ps := points(in)
 	if len(ps) < 2 {
@@ -123,7 +123,11 @@ func (w *writer) table(in *rules.Incident) []slack.Block {
 		slack.ColumnSetting{Align: slack.ColumnAlignmentLeft}, slack.ColumnSetting{Align: slack.ColumnAlignmentLeft, IsWrapped: true},
 		slack.ColumnSetting{Align: slack.ColumnAlignmentRight}, slack.ColumnSetting{Align: slack.ColumnAlignmentRight})
 	cell := func(m markup) slack.TableCell { return slack.NewTableRawTextCell(string(m)) }
-	t.AddRow(cell("Where"), cell("Value"), cell("Matched"), cell("Share"))
+	where := markup("Where")
+	if in.TopOf > 0 { // unknown of incidents of earlier versions
+		where = markup("Where, of the latest " + strconv.Itoa(in.TopOf) + " measured")
+	}
+	t.AddRow(cell(where), cell("Value"), cell("Matched"), cell("Share"))
 	for _, s := range in.Top[:min(len(in.Top), maxTop)] {
 		name := escapedOr(s.Field, 60, "field")
 		if f, ok := call.Lookup(s.Field); ok {

@@ -34,7 +34,7 @@ const NoEvent = "none"
 // Nothing is the message of a correction that leaves no event of a record.
 func Nothing(r *stream.Record) stream.Event {
 	return stream.Event{
-		Provider: r.Provider, Kind: NoEvent, ID: "nothing:" + r.ID(), Raw: r.At, Data: []byte("null"),
+		Provider: r.Provider, Account: r.Account, Kind: NoEvent, ID: "nothing:" + r.ID(), Raw: r.At, Data: []byte("null"),
 		Source: r.Source, Replaces: r.Replays, CountsAt: r.CountsAt,
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"callwatch/stream"
 )
 
-// Imported events stand between live ones by their own time, Corrections at the
+// Imported events come between live ones by their own time, Corrections at the
 // time of what they correct, and the last correction is in force.
 func TestInOrder(t *testing.T) {
 	live := time.Now().UTC()

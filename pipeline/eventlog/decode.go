@@ -19,6 +19,7 @@ type leanEvent struct {
 	call.Identity
 	call.Facts
 	Intervals []call.Interval `json:"intervals"`
+	Turns     []call.Turn     `json:"turns"`
 	Counters  *call.Counters  `json:"counters"`
 	RawID     string          `json:"rawId"`
 }
@@ -34,7 +35,7 @@ func Decode(data []byte, raw bool, e *call.Event) error {
 	if err := Unmarshal(data, &l); err != nil {
 		return err
 	}
-	*e = call.Event{Identity: l.Identity, Facts: l.Facts, Intervals: l.Intervals, Counters: l.Counters, RawID: l.RawID}
+	*e = call.Event{Identity: l.Identity, Facts: l.Facts, Intervals: l.Intervals, Turns: l.Turns, Counters: l.Counters, RawID: l.RawID}
 	return nil
 }
 

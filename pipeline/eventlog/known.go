@@ -11,17 +11,17 @@ import (
 	"callwatch/stream"
 )
 
-// Known are the calls of a provider of which events are stored.
+// Known are the calls of an account of a provider of which events are stored.
 type Known struct {
 	Ended    map[string]bool   // by id: their end or report is stored
 	sessions map[string]string // id of the call by sessionId
 }
 
 // ReadKnown reads the events that were stored since a time, live and backfilled.
-func ReadKnown(ctx context.Context, store *stream.Store, provider string, since time.Time) (Known, error) {
+func ReadKnown(ctx context.Context, store *stream.Store, provider, account string, since time.Time) (Known, error) {
 	known := Known{Ended: map[string]bool{}, sessions: map[string]string{}}
 	err := store.EventsSince(ctx, since, func(m stream.Message) error {
-		if m.Provider() != provider || m.Kind() == NoEvent {
+		if m.Provider() != provider || m.Account() != account || m.Kind() == NoEvent {
 			return ctx.Err()
 		}
 		if m.Kind() == string(call.Ended) || m.Kind() == string(call.Report) {

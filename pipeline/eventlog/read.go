@@ -23,7 +23,7 @@ type Stored struct {
 }
 
 // InOrder reads the events in force that were stored at or after since, in the
-// order in which they count; ticks and actions stand between them. change adds
+// order in which they count; ticks and actions come between them. change adds
 // corrections that are not stored; nil adds none. left is the number of stored
 // messages still to read.
 func InOrder(ctx context.Context, store *stream.Store, since time.Time, change func(*Backfill) error, fn func(e Stored, left uint64) error) (err error) {
@@ -62,13 +62,13 @@ func InOrder(ctx context.Context, store *stream.Store, since time.Time, change f
 }
 
 // OfCall reads the events in force of one call, in the order in which they count;
-// of any provider if provider is "".
-func OfCall(ctx context.Context, store *stream.Store, provider, id string) ([]stream.Message, error) {
+// of any provider if its provider is "".
+func OfCall(ctx context.Context, store *stream.Store, k call.Key) ([]stream.Message, error) {
 	corrected := Corrections{}
 	var found []stream.Message
-	err := store.EventsOf(ctx, provider, func(m stream.Message) error {
+	err := store.EventsOf(ctx, k.Provider, func(m stream.Message) error {
 		corrected.Note(&m)
-		if m.CallID() == id && m.Kind() != NoEvent {
+		if m.CallID() == k.CallID && (m.Account() == k.Account || k.Provider == "") && m.Kind() != NoEvent {
 			found = append(found, m)
 		}
 		return nil

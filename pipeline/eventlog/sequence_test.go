@@ -22,7 +22,7 @@ import (
 var nine = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 
 // shuffled is a file of events, most of them in the order of their times: one
-// stands far behind, one has no time. want are their ids in order.
+// is far behind, one has no time. want are their ids in order.
 func shuffled(t *testing.T, n int) (text []byte, want []string) {
 	t.Helper()
 	var b bytes.Buffer

@@ -12,6 +12,7 @@ import (
 
 	"callwatch/handlers/backend"
 	"callwatch/stream"
+	"callwatch/stream/frame"
 )
 
 const (
@@ -38,7 +39,7 @@ func (m *Maintenance) deadLetters(ctx context.Context, params url.Values) ([]bac
 }
 
 func shownLetter(d *stream.DeadLetter) backend.DeadLetter {
-	return backend.DeadLetter{RawID: d.RawID, Provider: d.Provider, Kind: d.Kind, Error: d.Error, Time: d.Time}
+	return backend.DeadLetter{RawID: d.RawID, Provider: d.Provider, Account: d.Account, Kind: d.Kind, Error: d.Error, Time: d.Time}
 }
 
 // DeadLetterPage is a dead letter with its body.
@@ -104,7 +105,7 @@ func (m *Maintenance) ReplayDeadLetters(ctx context.Context, ids []string) (back
 			d.Error = reason.Error()
 			err = m.cfg.Store.PutDeadLetter(ctx, d)
 		default:
-			done.Mended++
+			done.Fixed++
 			last = max(last, at.Seq)
 			err = m.cfg.Store.DropDeadLetter(ctx, d.Provider, d.Raw)
 		}
@@ -135,7 +136,7 @@ func (m *Maintenance) replayLetter(ctx context.Context, d stream.DeadLetter) (at
 	r.Replays = r.At
 	id, err := m.cfg.Store.Append(ctx, r)
 	if err == nil {
-		at, err = stream.ParsePosition(id)
+		at, err = frame.ParsePosition(id)
 	}
 	return at, nil, err
 }

@@ -25,6 +25,7 @@ import (
 // Erased is what was erased of a call or of a number, and what was not.
 type Erased struct {
 	Provider    string     `json:"provider,omitempty"`
+	Account     string     `json:"account,omitempty"`
 	CallID      string     `json:"callId,omitempty"`
 	Number      string     `json:"number,omitempty"` // E.164
 	DryRun      bool       `json:"dryRun,omitempty"` // nothing was erased: it says what would be
@@ -48,13 +49,13 @@ func (e *Erased) None() bool {
 // event is there the next run finds from which body it was made.
 func (m *Maintenance) erase(ctx context.Context, params url.Values, progress Progress) (done Erased, err error) {
 	t := target{m: m, done: &done, ids: map[call.Key]bool{}, bodies: map[stream.Position]bool{}, numbers: map[string]e164.Spelling{}}
-	done = Erased{Provider: params.Get("provider"), CallID: params.Get("call"), DryRun: params.Get("dry-run") == "true", Remains: []string{}}
+	done = Erased{Provider: params.Get("provider"), Account: params.Get("account"), CallID: params.Get("call"), DryRun: params.Get("dry-run") == "true", Remains: []string{}}
 	if number := params.Get("number"); number != "" {
 		spelling, err := e164.ParseSpelling(number)
 		switch {
 		case err != nil:
 			return done, &Refusal{Err: err}
-		case done.Provider != "" || done.CallID != "":
+		case done.Provider != "" || done.Account != "" || done.CallID != "":
 			return done, refuse("either a call or a number is erased")
 		}
 		t.number, done.Number = &spelling, spelling.Number
@@ -62,7 +63,7 @@ func (m *Maintenance) erase(ctx context.Context, params url.Values, progress Pro
 	} else if done.Provider == "" || done.CallID == "" {
 		return done, refuse("a call is named by its provider and its id")
 	} else {
-		t.ids[call.Key{Provider: done.Provider, CallID: done.CallID}] = true
+		t.ids[call.Key{Provider: done.Provider, Account: done.Account, CallID: done.CallID}] = true
 	}
 	err = m.cfg.Stages.Exclusive(ctx, func(ctx context.Context) error { return t.erase(ctx, progress) })
 	return done, err
@@ -124,7 +125,7 @@ func (t *target) findCalls(ctx context.Context) error {
 	}
 	err := t.m.cfg.Store.EventsSince(ctx, time.Time{}, func(m stream.Message) error {
 		if m.CallID() != "" && t.number.In(m.Data) {
-			t.ids[call.Key{Provider: m.Provider(), CallID: m.CallID()}] = true
+			t.ids[keyOf(&m)] = true
 		}
 		return ctx.Err()
 	})
@@ -157,11 +158,12 @@ func (t *target) findIDs(ctx context.Context) error {
 		for provider := range providers {
 			err := t.m.cfg.Store.HeadersOf(ctx, provider, time.Time{}, func(m stream.Message) error {
 				aliases := m.Aliases()
-				if len(aliases) == 0 || !t.has(provider, m.CallID(), aliases) {
+				of := keyOf(&m)
+				if len(aliases) == 0 || !t.has(of, aliases) {
 					return nil
 				}
-				for _, id := range append(aliases, m.CallID()) {
-					if k := (call.Key{Provider: provider, CallID: id}); !t.ids[k] {
+				for _, id := range append(aliases, of.CallID) {
+					if k := of.With(id); !t.ids[k] {
 						t.ids[k], grown = true, true
 					}
 				}
@@ -172,20 +174,23 @@ func (t *target) findIDs(ctx context.Context) error {
 			}
 		}
 	}
-	t.done.Calls = slices.SortedFunc(maps.Keys(t.ids), func(a, b call.Key) int {
-		return bytes.Compare([]byte(a.Provider+"\x00"+a.CallID), []byte(b.Provider+"\x00"+b.CallID))
-	})
+	t.done.Calls = slices.SortedFunc(maps.Keys(t.ids), call.Key.Compare)
 	return nil
+}
+
+// keyOf names the call of a stored event as its headers have it.
+func keyOf(m *stream.Message) call.Key {
+	return call.Key{Provider: m.Provider(), Account: m.Account(), CallID: m.CallID()}
 }
 
 // has reports whether a call of these ids is erased. Long ids are compared as headers
 // have them.
-func (t *target) has(provider, id string, aliases []string) bool {
-	if t.ids[call.Key{Provider: provider, CallID: id}] || slices.ContainsFunc(aliases, func(a string) bool { return t.ids[call.Key{Provider: provider, CallID: a}] }) {
+func (t *target) has(of call.Key, aliases []string) bool {
+	if t.ids[of] || slices.ContainsFunc(aliases, func(a string) bool { return t.ids[of.With(a)] }) {
 		return true
 	}
 	for k := range t.ids {
-		if cut := stream.HeaderID(k.CallID); cut != k.CallID && k.Provider == provider && cut == id {
+		if cut := stream.HeaderID(k.CallID); cut != k.CallID && k.With(cut) == of {
 			return true
 		}
 	}
@@ -198,7 +203,7 @@ func (t *target) findEvents(ctx context.Context) error {
 		return nil
 	}
 	return t.m.cfg.Store.EventsOf(ctx, t.provider(), func(m stream.Message) error {
-		if !t.has(m.Provider(), m.CallID(), m.Aliases()) {
+		if !t.has(keyOf(&m), m.Aliases()) {
 			return nil
 		}
 		t.events = append(t.events, m.Seq)
@@ -244,7 +249,7 @@ func (t *target) findBodies(ctx context.Context, progress Progress) error {
 		total = max(total, left)
 		progress(int64(total-left), int64(total)) //nolint:gosec // counts of messages
 		for i := range records {
-			if r := &records[i]; t.concerns(r, names[r.Provider]) {
+			if r := &records[i]; t.concerns(r, names[call.Source(r.Provider, r.Account)]) {
 				t.found = append(t.found, r.At)
 				t.bodies[r.At], t.bodies[r.Origin()] = true, true
 				t.providers[r.At], t.providers[r.Origin()] = r.Provider, r.Provider
@@ -255,7 +260,7 @@ func (t *target) findBodies(ctx context.Context, progress Progress) error {
 	}, func(*stream.Damage) {})
 }
 
-// spellings are the ids of the calls of each provider as bodies may have them.
+// spellings are the ids of the calls of each account as bodies may have them.
 func (t *target) spellings() (map[string][][]byte, error) {
 	names := map[string][][]byte{}
 	for k := range t.ids {
@@ -263,13 +268,13 @@ func (t *target) spellings() (map[string][][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		names[k.Provider] = append(names[k.Provider], []byte(k.CallID), bytes.Trim(escaped, `"`), []byte(url.QueryEscape(k.CallID)), []byte(url.PathEscape(k.CallID)))
+		names[k.Source()] = append(names[k.Source()], []byte(k.CallID), bytes.Trim(escaped, `"`), []byte(url.QueryEscape(k.CallID)), []byte(url.PathEscape(k.CallID)))
 	}
 	return names, nil
 }
 
 func (t *target) concerns(r *stream.Record, names [][]byte) bool {
-	made := t.bodies[r.At] || t.bodies[r.Origin()] || r.CallID != "" && t.ids[call.Key{Provider: r.Provider, CallID: r.CallID}] ||
+	made := t.bodies[r.At] || t.bodies[r.Origin()] || r.CallID != "" && t.ids[call.Key{Provider: r.Provider, Account: r.Account, CallID: r.CallID}] ||
 		t.number != nil && t.number.In(r.Body)
 	if !made && !slices.ContainsFunc(names, func(name []byte) bool { return bytes.Contains(r.Body, name) }) {
 		return false
@@ -278,7 +283,7 @@ func (t *target) concerns(r *stream.Record, names [][]byte) bool {
 	own, others := false, false
 	for i := range events {
 		e := &events[i]
-		if t.has(e.Provider, e.CallID, e.Aliases) {
+		if t.has(e.Key(), e.Aliases) {
 			own = true
 			t.names(e)
 		} else {
@@ -322,12 +327,16 @@ func (t *target) eraseEvents(ctx context.Context) error {
 
 // eraseFetches removes what was still to be asked about the calls.
 func (t *target) eraseFetches(ctx context.Context) error {
-	for _, p := range t.m.cfg.Providers {
-		n, err := t.m.cfg.Store.EraseTasks(ctx, p.Name, func(task stream.Task) bool {
+	accounts := map[call.Key]bool{}
+	for k := range t.ids {
+		accounts[k.With("")] = true
+	}
+	for of := range accounts {
+		n, err := t.m.cfg.Store.EraseTasks(ctx, of.Source(), func(task stream.Task) bool {
 			var job struct {
 				Ask normalizer.Ask `json:"ask"`
 			}
-			return json.Unmarshal(task.Data, &job) == nil && t.ids[call.Key{Provider: p.Name, CallID: job.Ask.CallID}]
+			return json.Unmarshal(task.Data, &job) == nil && t.ids[of.With(job.Ask.CallID)]
 		})
 		if err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 	"callwatch/normalizer"
 	"callwatch/pipeline/eventlog"
 	"callwatch/stream"
+	"callwatch/stream/frame"
 )
 
 // importsAtOnce is how many bodies wait for the disk together: they share frames.
@@ -23,6 +24,7 @@ const importsAtOnce = 64
 // Imported is how an import went.
 type Imported struct {
 	Provider string `json:"provider"`
+	Account  string `json:"account,omitempty"`
 	Read     int    `json:"read"`             // bodies listed or read
 	Stored   int    `json:"stored"`           // that were not there before
 	Known    int    `json:"known"`            // that were stored already, with the same content
@@ -59,15 +61,15 @@ type importer struct {
 
 // newImporter looks through the stored bodies, so that what is there is known
 // however it came and however an earlier import ended.
-func (m *Maintenance) newImporter(ctx context.Context, provider string) (*importer, error) {
-	if _, known := m.cfg.Providers.Find(provider); !known {
-		return nil, refuse("there is no provider %.40q", provider)
+func (m *Maintenance) newImporter(ctx context.Context, provider, account string) (*importer, error) {
+	if _, _, err := m.source(provider, account); err != nil {
+		return nil, err
 	}
 	im := &importer{m: m, known: map[uint64]struct{}{}, calls: map[uint64]struct{}{}, seed: maphash.MakeSeed()}
-	im.done = Imported{Provider: provider, Problems: []string{}}
+	im.done = Imported{Provider: provider, Account: account, Problems: []string{}}
 	err := m.cfg.Store.RecordsSince(ctx, time.Time{}, func(records []stream.Record, _ uint64) error {
 		for i := range records {
-			if r := &records[i]; r.Provider == provider && r.CountsAt.IsZero() {
+			if r := &records[i]; r.Provider == provider && r.Account == account && r.CountsAt.IsZero() {
 				im.known[maphash.Bytes(im.seed, r.Body)] = struct{}{}
 			}
 		}
@@ -102,7 +104,7 @@ func (im *importer) store(ctx context.Context, list []historical) error {
 		wait.Go(func() {
 			defer func() { <-slots }()
 			id, err := im.m.cfg.Store.Append(ctx, r)
-			at, _ := stream.ParsePosition(id)
+			at, _ := frame.ParsePosition(id)
 			im.mu.Lock()
 			defer im.mu.Unlock()
 			switch {
@@ -137,7 +139,7 @@ func (im *importer) record(h *historical) (r stream.Record, ok bool) {
 		return r, false
 	}
 	r = stream.Record{
-		Provider: im.done.Provider, Source: string(normalizer.Imported), ContentType: "application/json", CallID: h.callID,
+		Provider: im.done.Provider, Account: im.done.Account, Source: string(normalizer.Imported), ContentType: "application/json", CallID: h.callID,
 		ReceivedAt: time.Now().UTC(), Body: h.body,
 	}
 	events, err := im.m.cfg.Events(&r)
@@ -148,9 +150,9 @@ func (im *importer) record(h *historical) (r stream.Record, ok bool) {
 			return r, false
 		}
 	}
-	erased := func(e call.Event) bool { return im.m.cfg.Tombstones.Of(e.Provider, e.CallID, e.Aliases) }
+	erased := func(e call.Event) bool { return im.m.cfg.Tombstones.Of(e.Key(), e.Aliases) }
 	if len(events) > 0 && !slices.ContainsFunc(events, func(e call.Event) bool { return !erased(e) }) ||
-		h.callID != "" && im.m.cfg.Tombstones.Of(r.Provider, h.callID, nil) {
+		h.callID != "" && im.m.cfg.Tombstones.Of(im.key(h.callID), nil) {
 		im.done.Erased++
 		return r, false
 	}
@@ -172,6 +174,23 @@ func (im *importer) record(h *historical) (r stream.Record, ok bool) {
 	}
 	im.done.Calls = len(im.calls)
 	return r, true
+}
+
+func (im *importer) key(id string) call.Key {
+	return call.Key{Provider: im.done.Provider, Account: im.done.Account, CallID: id}
+}
+
+// source finds a provider and the settings of one of its accounts.
+func (m *Maintenance) source(provider, account string) (normalizer.Provider, normalizer.Keys, error) {
+	p, known := m.cfg.Providers.Find(provider)
+	if !known {
+		return p, nil, refuse("there is no provider %.40q", provider)
+	}
+	k, known := m.cfg.Keys(p, account)
+	if !known {
+		return p, nil, refuse("there is no account %.40q of %s", account, provider)
+	}
+	return p, k, nil
 }
 
 // finish waits until the stored bodies have become events.

@@ -19,7 +19,7 @@ const importBatch = 512
 // importFile stores the bodies in a file: lines of JSON, a JSON array, or one
 // JSON object, plain or gzip. What is no body is named and left out.
 func (m *Maintenance) importFile(ctx context.Context, params url.Values, body io.Reader, progress Progress) (Imported, error) {
-	im, err := m.newImporter(ctx, params.Get("provider"))
+	im, err := m.newImporter(ctx, params.Get("provider"), params.Get("account"))
 	if err != nil {
 		return Imported{}, err
 	}

@@ -22,7 +22,7 @@ const (
 	maxListTries = 6 // in a row for one request
 )
 
-// importCursor is where an unfinished import stands. It is stored after each page.
+// importCursor is how far an unfinished import is. It is stored after each page.
 type importCursor struct {
 	Params url.Values      `json:"params"` // as the person gave them
 	Since  time.Time       `json:"since"`
@@ -50,20 +50,20 @@ type listImport struct {
 
 // importCalls imports what a provider lists of past calls.
 func (m *Maintenance) importCalls(ctx context.Context, params url.Values, progress Progress) (Imported, error) {
-	p, known := m.cfg.Providers.Find(params.Get("provider"))
-	if !known {
-		return Imported{}, refuse("there is no provider %.40q", params.Get("provider"))
+	account := params.Get("account")
+	p, keys, err := m.source(params.Get("provider"), account)
+	if err != nil {
+		return Imported{}, err
 	}
-	l := &listImport{keys: m.cfg.Keys(p), progress: progress}
+	l := &listImport{keys: keys, progress: progress}
 	if err := l.configure(p, params); err != nil {
 		return Imported{}, err
 	}
 	defer l.client.Close()
-	var err error
 	if l.bucket, err = m.cfg.Store.Bucket(ctx, importBucket); err != nil {
 		return Imported{}, err
 	}
-	if l.importer, err = m.newImporter(ctx, p.Name); err != nil {
+	if l.importer, err = m.newImporter(ctx, p.Name, account); err != nil {
 		return Imported{}, err
 	}
 	if err := l.begin(ctx, params, time.Now().UTC()); err != nil {
@@ -72,7 +72,7 @@ func (m *Maintenance) importCalls(ctx context.Context, params url.Values, progre
 	if err := l.run(ctx); err != nil {
 		return l.done, err
 	}
-	if err := l.bucket.Delete(ctx, p.Name); err != nil {
+	if err := l.bucket.Delete(ctx, l.key("").Source()); err != nil {
 		return l.done, err
 	}
 	return l.finish(ctx)
@@ -138,7 +138,7 @@ func (l *listImport) begin(ctx context.Context, params url.Values, now time.Time
 			words[name] = values
 		}
 	}
-	data, rev, err := l.bucket.Load(ctx, l.done.Provider)
+	data, rev, err := l.bucket.Load(ctx, l.key("").Source())
 	if err != nil {
 		return err
 	}
@@ -193,12 +193,12 @@ func (l *listImport) remember(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rev, ok, err := l.bucket.Save(ctx, l.done.Provider, data, l.rev)
+	rev, ok, err := l.bucket.Save(ctx, l.key("").Source(), data, l.rev)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return refuse("another import of %s is under way", l.done.Provider)
+		return refuse("another import of %s is under way", l.key("").Source())
 	}
 	l.rev = rev
 	return nil

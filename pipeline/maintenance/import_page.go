@@ -16,7 +16,7 @@ type skipped struct{ reason string }
 
 func (s *skipped) Error() string { return s.reason }
 
-// page reads the pages of one list from where the cursor stands.
+// page reads the pages of one list from where the cursor is.
 func (l *listImport) page(ctx context.Context, list normalizer.Listing) error {
 	resumed := l.at.Next != nil
 	if !resumed {
@@ -94,7 +94,7 @@ func (l *listImport) take(ctx context.Context, page normalizer.Page) (err error)
 // asStored sees to it that a call is not Imported beside itself.
 func (l *listImport) asStored(ctx context.Context, c normalizer.Listed) (normalizer.Listed, error) {
 	if c.SessionID != "" && l.sessions == nil {
-		known, err := eventlog.ReadKnown(ctx, l.m.cfg.Store, l.done.Provider, time.Time{})
+		known, err := eventlog.ReadKnown(ctx, l.m.cfg.Store, l.done.Provider, l.done.Account, time.Time{})
 		if err != nil {
 			return c, err
 		}

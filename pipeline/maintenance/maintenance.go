@@ -46,8 +46,8 @@ type Config struct {
 	Providers normalizer.Registry
 	// Events normalizes a record.
 	Events func(*stream.Record) ([]call.Event, error)
-	// Keys are a provider's settings.
-	Keys func(normalizer.Provider) normalizer.Keys
+	// Keys are the settings of an account of a provider; false if there is no such account.
+	Keys func(p normalizer.Provider, account string) (normalizer.Keys, bool)
 	// Tombstones keep what comes of erased calls from being stored.
 	Tombstones Tombstones
 	// Further are stores beside this one that hold something of calls.
@@ -63,7 +63,7 @@ type Tombstones interface {
 	// returns.
 	Add(ctx context.Context, calls []call.Key) error
 	// Of reports whether one of the ids of a call was erased.
-	Of(provider, id string, aliases []string) bool
+	Of(k call.Key, aliases []string) bool
 }
 
 // Eraser is a store that holds something of calls, beside the streams.

@@ -10,6 +10,7 @@ import (
 
 	"callwatch/pipeline/eventlog"
 	"callwatch/stream"
+	"callwatch/stream/frame"
 )
 
 // ReplayReport is how the events of the present normalizer differ from those stored.
@@ -59,7 +60,7 @@ type correction struct {
 // stores the corrections.
 //
 // A correction is the body once more in RAW, with a note of which record's events
-// it replaces and when they count. Its events stand in EVENTS as history: what is
+// it replaces and when they count. Its events are in EVENTS as history: what is
 // read from the store from then on (backtest, suggest, explain, calls show) sees
 // them in the place of the old ones, and the rules that run do not, so nothing is
 // announced, be it once more or for the first time.
@@ -147,7 +148,7 @@ func (r *replaying) store(ctx context.Context, progress Progress) error {
 		if err != nil {
 			return fmt.Errorf("store a correction: %w (%d of %d are stored; run it again)", err, i, len(r.differ))
 		}
-		if last, err = stream.ParsePosition(id); err != nil {
+		if last, err = frame.ParsePosition(id); err != nil {
 			return err
 		}
 		r.report.Applied++

@@ -74,8 +74,8 @@ func (r *Reader) keptUnder(ctx context.Context, k call.Key) (call.Key, bool, err
 		case err != nil:
 			return k, false, err
 		}
-		if m.Provider() == k.Provider && m.CallID() != k.CallID && r.counts(&m) && slices.Contains(m.Aliases(), k.CallID) {
-			return call.Key{Provider: k.Provider, CallID: m.CallID()}, true, nil
+		if m.Provider() == k.Provider && m.Account() == k.Account && m.CallID() != k.CallID && r.counts(&m) && slices.Contains(m.Aliases(), k.CallID) {
+			return k.With(m.CallID()), true, nil
 		}
 	}
 	return k, false, nil
@@ -133,7 +133,9 @@ func (r *Reader) incident(ctx context.Context, id string) (backend.IncidentHisto
 		return x, backend.ErrNotFound
 	}
 	x.Thread = r.thread(ctx, &x.Incident)
-	x.Undelivered = r.undelivered(id)
+	if r.cfg.Undelivered != nil {
+		x.Undelivered = r.cfg.Undelivered(ctx, id)
+	}
 	return x, nil
 }
 
@@ -142,7 +144,7 @@ func (r *Reader) explain(ctx context.Context, k call.Key) (rules.CallExplanation
 	if err != nil {
 		return rules.CallExplanation{}, err
 	}
-	release, err := r.explaining.acquire(ctx)
+	release, err := r.cfg.Turns.Take(ctx)
 	if err != nil {
 		return rules.CallExplanation{}, err
 	}
@@ -186,7 +188,7 @@ func incidentOf(x *rules.Explanation, incidents []rules.Incident) string {
 }
 
 func (r *Reader) try(ctx context.Context, expr string, k call.Key) (rules.Explanation, error) {
-	release, err := r.trying.acquire(ctx)
+	release, err := r.cfg.Turns.Take(ctx)
 	if err != nil {
 		return rules.Explanation{}, err
 	}

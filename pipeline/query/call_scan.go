@@ -19,7 +19,7 @@ import (
 // runs.
 func ScanCall(ctx context.Context, store *stream.Store, k call.Key, with call.Folding, log *slog.Logger) (backend.CallHistory, error) {
 	var page backend.CallHistory
-	messages, err := eventlog.OfCall(ctx, store, k.Provider, k.CallID)
+	messages, err := eventlog.OfCall(ctx, store, k)
 	if err != nil {
 		return page, fmt.Errorf("read the call: %w", err)
 	}

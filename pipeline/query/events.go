@@ -46,6 +46,7 @@ func (s *sieve) pass(m *stream.Message) (e backend.StoredEvent, ok bool) {
 	switch {
 	case m.Tick || m.Mark || m.Kind() == eventlog.NoEvent,
 		s.query.Provider != "" && s.query.Provider != m.Provider(),
+		s.query.Account != "" && s.query.Account != m.Account(),
 		s.query.Kind != "" && string(s.query.Kind) != m.Kind():
 		return e, false
 	}

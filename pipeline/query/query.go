@@ -34,24 +34,26 @@ type Config struct {
 	Fold   call.Folding
 	Rules  func() *rules.Set               // those in force
 	Engine func(look func(*engine.Engine)) // does not call look before there is an engine
+	Turns  Turns
 	// Notifier is at work, or worked last.
 	Notifier func() *notifier.Notifier
-	// Workspace asks Slack for the address of the workspace.
-	Workspace func(context.Context) (string, error)
+	// Undelivered lists the receivers in trouble that an incident waits for; nil: nobody
+	// knows.
+	Undelivered func(ctx context.Context, incident string) []backend.Undelivered
+	// Workspace asks Slack for the address of a workspace of the settings.
+	Workspace func(ctx context.Context, name string) (string, error)
 	Log       *slog.Logger
 }
 
 // Reader answers what API and console ask about stored events, calls and incidents.
 // Its indexes are built by its stages.
 type Reader struct {
-	cfg       Config
-	calls     *callIndex
-	aliases   *callIndex // by the first further id of an event's call
-	incidents *incidentIndex
-	workspace workspace
-	testing   sync.Mutex // one backtest at a time
-
-	explaining, checking, trying slots
+	cfg        Config
+	calls      *callIndex
+	aliases    *callIndex // by the first further id of an event's call
+	incidents  *incidentIndex
+	workspaces workspaces
+	testing    sync.Mutex // one backtest at a time
 
 	correcting sync.RWMutex
 	corrected  eventlog.Corrections
@@ -63,8 +65,7 @@ type Reader struct {
 func New(c Config) *Reader {
 	return &Reader{
 		cfg: c, calls: newCallIndex(), aliases: newCallIndex(), incidents: newIncidentIndex(), corrected: eventlog.Corrections{},
-		callsReady: newLatch(), incidentsReady: newLatch(), workspace: workspace{wanted: make(chan struct{}, 1)},
-		explaining: newSlots(atOnce()), checking: newSlots(checksAtOnce), trying: newSlots(atOnce()),
+		callsReady: newLatch(), incidentsReady: newLatch(), workspaces: workspaces{wanted: make(chan struct{}, 1), urls: map[string]string{}},
 	}
 }
 
@@ -72,14 +73,14 @@ func New(c Config) *Reader {
 func (r *Reader) Backend() *backend.History {
 	return &backend.History{
 		Events: r.events, Follow: r.follow, FollowIncidents: r.followIncidents, Ends: r.ends,
-		Call: r.call, Explain: r.explain, Try: r.try, Check: r.check, Backtest: r.backtest, Body: r.body,
+		Call: r.call, Explain: r.explain, Try: r.try, Turn: r.cfg.Turns.Take, Check: r.check, Backtest: r.backtest, Body: r.body,
 		Incident: r.incident, DeadLetters: r.deadLetters,
 	}
 }
 
 // Stages build the indexes and keep them up to date; they run on every replica.
 func (r *Reader) Stages() map[string]func(context.Context) error {
-	return map[string]func(context.Context) error{"index-events": r.indexEvents, "index-incidents": r.indexIncidents, "find-workspace": r.findWorkspace}
+	return map[string]func(context.Context) error{"index-events": r.indexEvents, "index-incidents": r.indexIncidents, "find-workspaces": r.findWorkspaces}
 }
 
 // Indexed waits until the index has what was stored at the start.
@@ -133,9 +134,10 @@ func (r *Reader) indexEvents(ctx context.Context) error {
 		r.corrected.Note(&m)
 		r.correcting.Unlock()
 		if !m.Tick && !m.Mark && m.Kind() != eventlog.NoEvent {
-			r.calls.add(m.Seq, r.calls.hash(call.Key{Provider: m.Provider(), CallID: m.CallID()}))
+			k := call.Key{Provider: m.Provider(), Account: m.Account(), CallID: m.CallID()}
+			r.calls.add(m.Seq, r.calls.hash(k))
 			if aliases := m.Aliases(); len(aliases) > 0 {
-				r.aliases.add(m.Seq, r.aliases.hash(call.Key{Provider: m.Provider(), CallID: aliases[0]}))
+				r.aliases.add(m.Seq, r.aliases.hash(k.With(aliases[0])))
 			}
 		}
 		if left == 0 || m.Seq >= ends.Last {

@@ -26,6 +26,7 @@ func testReader(t testing.TB) *Reader {
 		t.Fatal(problems)
 	}
 	return New(Config{
+		Turns: NewTurns(),
 		Store: store, Rules: func() *rules.Set { return set }, Engine: func(func(*engine.Engine)) {}, Log: slog.New(slog.DiscardHandler),
 	})
 }

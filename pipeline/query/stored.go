@@ -6,13 +6,13 @@ import (
 	"fmt"
 
 	"callwatch/handlers/backend"
-	"callwatch/stream"
+	"callwatch/stream/frame"
 )
 
 const mostDeadLetters = 1000
 
 func (r *Reader) body(ctx context.Context, rawID string) (backend.Body, error) {
-	if _, err := stream.ParsePosition(rawID); err != nil {
+	if _, err := frame.ParsePosition(rawID); err != nil {
 		return backend.Body{}, fmt.Errorf("%w: %w", backend.ErrNotFound, err)
 	}
 	record, err := r.cfg.Store.Record(ctx, rawID)
@@ -20,7 +20,7 @@ func (r *Reader) body(ctx context.Context, rawID string) (backend.Body, error) {
 		return backend.Body{}, notFound(err)
 	}
 	return backend.Body{
-		RawID: record.ID(), Provider: record.Provider, Source: record.Source, ContentType: record.ContentType, ReceivedAt: record.ReceivedAt, Bytes: record.Body,
+		RawID: record.ID(), Provider: record.Provider, Account: record.Account, Source: record.Source, ContentType: record.ContentType, ReceivedAt: record.ReceivedAt, Bytes: record.Body,
 	}, nil
 }
 
@@ -34,7 +34,7 @@ func (r *Reader) deadLetters(ctx context.Context, limit int) ([]backend.DeadLett
 	}
 	found := make([]backend.DeadLetter, len(stored))
 	for i, d := range stored {
-		found[i] = backend.DeadLetter{RawID: d.RawID, Provider: d.Provider, Kind: d.Kind, Error: d.Error, Time: d.Time}
+		found[i] = backend.DeadLetter{RawID: d.RawID, Provider: d.Provider, Account: d.Account, Kind: d.Kind, Error: d.Error, Time: d.Time}
 	}
 	return found, nil
 }

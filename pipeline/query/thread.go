@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"callwatch/handlers/backend"
 	"callwatch/rules"
 )
 
@@ -15,81 +14,89 @@ const (
 	workspacePause = time.Minute      // before Slack is asked again
 )
 
-// workspace is the address of the Slack workspace. It is asked for in the
-// background when it is first needed: no page waits for Slack.
-type workspace struct {
+// workspaces are the addresses of the Slack workspaces, by their names in the settings.
+// One is asked for in the background when it is first needed: no page waits for Slack.
+type workspaces struct {
 	wanted chan struct{}
 
-	mu  sync.Mutex
-	url string
+	mu   sync.Mutex
+	urls map[string]string // "" while it is wanted
 }
 
-// address is the address of the workspace, "" while it is not known.
-func (w *workspace) address() string {
+// address is the address of a workspace, "" while it is not known.
+func (w *workspaces) address(name string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.url == "" {
+	if w.urls[name] == "" {
+		w.urls[name] = ""
 		select {
 		case w.wanted <- struct{}{}:
 		default:
 		}
 	}
-	return w.url
+	return w.urls[name]
 }
 
-// run asks for the address when it is wanted, until ctx ends.
-func (w *workspace) run(ctx context.Context, ask func(context.Context) (string, error)) error {
+// missing are the workspaces whose address is wanted.
+func (w *workspaces) missing() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var names []string
+	for name, url := range w.urls {
+		if url == "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// run asks for addresses when they are wanted, until ctx ends.
+func (w *workspaces) run(ctx context.Context, ask func(ctx context.Context, name string) (string, error)) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-w.wanted:
 		}
-		asking, done := context.WithTimeout(ctx, workspaceWait)
-		url, err := ask(asking)
-		done()
-		if err == nil {
+		var pause time.Duration
+		for _, name := range w.missing() {
+			asking, done := context.WithTimeout(ctx, workspaceWait)
+			url, err := ask(asking, name)
+			done()
+			if err != nil {
+				pause = workspacePause
+				continue
+			}
 			w.mu.Lock()
-			w.url = url
+			w.urls[name] = url
 			w.mu.Unlock()
-			continue
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(workspacePause):
+		case <-time.After(pause):
 		}
 	}
 }
 
-// findWorkspace finds the address of the workspace when a page wants it.
-func (r *Reader) findWorkspace(ctx context.Context) error {
-	return r.workspace.run(ctx, r.cfg.Workspace)
-}
-
-// undelivered lists the receivers in trouble that an incident waits for. Only the
-// replica that announces knows them.
-func (r *Reader) undelivered(incident string) []backend.Undelivered {
-	var list []backend.Undelivered
-	for _, u := range r.cfg.Notifier().Undelivered(incident) {
-		list = append(list, backend.Undelivered(u))
-	}
-	return list
+// findWorkspaces finds the addresses of the workspaces when a page wants them.
+func (r *Reader) findWorkspaces(ctx context.Context) error {
+	return r.workspaces.run(ctx, r.cfg.Workspace)
 }
 
 // thread is the address of an incident's Slack thread, "" where there is none or
 // it is not known.
 func (r *Reader) thread(ctx context.Context, in *rules.Incident) string {
-	channel, ts, err := r.cfg.Notifier().Thread(ctx, in)
+	workspace, at, err := r.cfg.Notifier().Thread(ctx, in)
 	if err != nil {
 		r.cfg.Log.Warn("the incident's thread is not known", "incident", in.ID, "err", err)
 	}
-	if ts == "" {
+	if at.TS == "" {
 		return ""
 	}
-	base := r.workspace.address()
+	base := r.workspaces.address(workspace)
 	if !strings.HasPrefix(base, "https://") {
 		return ""
 	}
-	return strings.TrimSuffix(base, "/") + "/archives/" + channel + "/p" + strings.ReplaceAll(ts, ".", "")
+	return strings.TrimSuffix(base, "/") + "/archives/" + at.Channel + "/p" + strings.ReplaceAll(at.TS, ".", "")
 }

@@ -33,19 +33,20 @@ type entry struct {
 	// As it is in the file; stored is 0 if it is not there.
 	stored  uint64
 	row     backend.CallRow
-	numbers [2]string
 	aliases []string
-	session string
 }
 
 // cache holds the calls that were fed last.
 type cache struct {
+	most      int        // calls
 	order     *list.List // of *entry, the latest first
 	calls     map[call.Key]*list.Element
 	intervals int
 }
 
-func newCache() *cache { return &cache{order: list.New(), calls: map[call.Key]*list.Element{}} }
+func newCache(most int) *cache {
+	return &cache{most: most, order: list.New(), calls: map[call.Key]*list.Element{}}
+}
 
 func (c *cache) get(k call.Key) *entry {
 	el, ok := c.calls[k]
@@ -66,9 +67,26 @@ func (c *cache) drop(k call.Key) {
 	}
 }
 
+// full reports whether calls have to go.
+func (c *cache) full() bool {
+	return c.order.Len() > c.most || c.intervals > mostIntervals && c.order.Len() > 1
+}
+
+// oldest is the call that was not fed for longest.
+func (c *cache) oldest() *entry { return c.order.Back().Value.(*entry) }
+
+// entries are all calls, those first that were not fed for longest.
+func (c *cache) entries() []*entry {
+	all := make([]*entry, 0, c.order.Len())
+	for el := c.order.Back(); el != nil; el = el.Prev() {
+		all = append(all, el.Value.(*entry))
+	}
+	return all
+}
+
 // trim lets the calls go that were not fed for longest. None is dirty.
 func (c *cache) trim() {
-	for c.order.Len() > mostCached || c.intervals > mostIntervals && c.order.Len() > 1 {
-		c.drop(c.order.Back().Value.(*entry).key)
+	for c.full() {
+		c.drop(c.oldest().key)
 	}
 }

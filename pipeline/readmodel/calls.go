@@ -16,6 +16,7 @@ import (
 	"callwatch/call"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
+	"callwatch/yamlfile/spelling"
 )
 
 const (
@@ -80,6 +81,7 @@ type selection struct {
 
 	where []string
 	args  []any
+	few   bool // what was searched is found by an index of its own
 
 	// choose, if set, judges calls in Go; named says that the incident namedBy names it.
 	choose  func(e *call.Event, named bool) bool
@@ -95,7 +97,7 @@ func checked(q backend.CallQuery) (*selection, error) {
 	if q.Sort != "" {
 		var ok bool
 		if s.sort, ok = sortColumn(q.Sort); !ok {
-			return nil, &backend.QueryError{Reason: fmt.Sprintf("calls cannot be sorted by %.40q: name a field, at or severity", q.Sort)}
+			return nil, &backend.QueryError{Reason: fmt.Sprintf("calls cannot be sorted by %.40q: name a field, at or severity%s", q.Sort, meant(q.Sort, sortable()))}
 		}
 		s.desc = q.Desc
 	}
@@ -104,7 +106,7 @@ func checked(q backend.CallQuery) (*selection, error) {
 		return nil, &backend.QueryError{Reason: fmt.Sprintf("the search has more than %d bytes", maxSearch)}
 	}
 	h := fnv.New32a()
-	fmt.Fprintf(h, "%q %q %q %q %t %d %d", s.Search, q.Filter, q.Severity, q.Sort, q.Desc, q.Since.UnixNano(), q.Until.UnixNano())
+	fmt.Fprintf(h, "%q %q %q %q %q %t %d %d", s.Search, q.Filter, q.Account, q.Severity, q.Sort, q.Desc, q.Since.UnixNano(), q.Until.UnixNano())
 	s.digest = h.Sum32()
 	if q.Cursor != "" {
 		c, err := parseCursor(q.Cursor, s.digest)
@@ -118,6 +120,9 @@ func checked(q backend.CallQuery) (*selection, error) {
 
 func (s *selection) conditions() error {
 	s.bound(s.Since, s.Until)
+	if s.Account != "" {
+		s.add("c.account = ?", s.Account)
+	}
 	if s.Severity != "" {
 		if rank(s.Severity) == 0 {
 			return &backend.QueryError{Reason: fmt.Sprintf("severity is %.40q, not critical, warning or info", s.Severity)}
@@ -182,21 +187,68 @@ func (m *Model) list(ctx context.Context, s *selection) (page backend.CallPage, 
 		if err := conn.Exec("BEGIN"); err != nil {
 			return err
 		}
+		page.Building = m.unfinished()
 		defer func() {
 			conn.SetInterrupt(context.Background())
 			_ = conn.Exec("ROLLBACK")
 		}()
 		if s.Search != "" {
-			where, args, err := search(conn, s.Search)
+			where, args, few, err := search(conn, s.Search)
 			if err != nil {
 				return err
 			}
+			s.few = few
 			s.add(where, args...)
+		}
+		if err := s.plan(conn); err != nil {
+			return err
 		}
 		l := lister{selection: s, conn: conn, page: &page, begun: time.Now()}
 		return l.run()
 	})
 	return page, err
+}
+
+// mostByTime is up to how many calls of a range are looked at to find those with the
+// lowest MOS, rather than looking for calls of the range from the lowest MOS on.
+const mostByTime = 20_000
+
+// plan keeps the database from going through the calls by time where that is slow: it
+// does not know how many there are.
+func (s *selection) plan(conn *sqlite3.Conn) error {
+	if s.Since.IsZero() && s.Until.IsZero() {
+		return nil
+	}
+	if s.few {
+		s.otherwise()
+		return nil
+	}
+	if s.sort != "c.mos" {
+		return nil
+	}
+	r := &selection{}
+	r.bound(s.Since, s.Until)
+	n := 0
+	err := each(conn, fmt.Sprintf("SELECT count(*) FROM (SELECT 1 FROM calls c%s LIMIT %d)", whereOf(r.where), mostByTime), r.args, func(st *sqlite3.Stmt) (bool, error) {
+		n = st.ColumnInt(0)
+		return false, nil
+	})
+	if n == mostByTime {
+		s.otherwise()
+	}
+	return err
+}
+
+// otherwise keeps the index of times from being used.
+func (s *selection) otherwise() {
+	for i, w := range s.where {
+		if strings.HasPrefix(w, "c.at ") {
+			s.where[i] = "+" + w
+		}
+	}
+	if s.sort == "c.at" {
+		s.sort = "+c.at"
+	}
 }
 
 // lister fills a page.
@@ -205,6 +257,7 @@ type lister struct {
 	conn     *sqlite3.Conn
 	page     *backend.CallPage
 	row      *sqlite3.Stmt
+	event    call.Event // the one that take looks at
 	begun    time.Time
 	reported time.Time
 	sent     int   // rows that Scanned had
@@ -222,7 +275,7 @@ func (l *lister) run() (err error) {
 			return err
 		}
 	}
-	unknown := l.sort != "c.at" && l.sort != "c.severity" // calls that do not know the column come last
+	unknown := l.sort != "c.at" && l.sort != "+c.at" && l.sort != "c.severity" // calls that do not know the column come last
 	if l.start == nil || l.start.Value != nil {
 		if err := l.part(true); err != nil || l.full {
 			return err
@@ -300,11 +353,11 @@ func (l *lister) take(s *sqlite3.Stmt, known bool) (more bool, err error) {
 	passes := true
 	if l.scans() {
 		l.page.Scanned++
-		var e call.Event
+		l.event = call.Event{}
 		for i := range l.reads {
-			readField(s, 3+i, &l.reads[i], &e)
+			readField(s, 3+i, &l.reads[i], &l.event)
 		}
-		passes = (l.filter == nil || l.filter.Holds(&e) == rules.True) && (l.choose == nil || l.choose(&e, s.ColumnBool(2)))
+		passes = (l.filter == nil || l.filter.Holds(&l.event) == rules.True) && (l.choose == nil || l.choose(&l.event, s.ColumnBool(2)))
 	}
 	if passes {
 		if err := bind(l.row, seq); err != nil {
@@ -366,9 +419,9 @@ func valueOf(s *sqlite3.Stmt, at int) any {
 func (m *Model) Call(ctx context.Context, k call.Key) (row backend.CallRow, seqs []uint64, err error) {
 	err = m.read(ctx, func(conn *sqlite3.Conn) error {
 		for _, where := range []string{
-			`c."callId" = ? AND c.provider = ?`, "c.seq IN (SELECT call FROM aliases WHERE alias = ? AND session = 0) AND c.provider = ?",
+			sameCall, "c.seq IN (SELECT call FROM aliases WHERE alias = ?) AND provider = ? AND ifnull(account, '') = ?",
 		} {
-			err := each(conn, "SELECT "+selected()+" FROM calls c WHERE "+where+" LIMIT 1", []any{k.CallID, k.Provider}, func(s *sqlite3.Stmt) (bool, error) {
+			err := each(conn, "SELECT "+selected()+" FROM calls c WHERE "+where+" LIMIT 1", keyArgs(k), func(s *sqlite3.Stmt) (bool, error) {
 				_, r, events := readRow(s)
 				row, seqs = r, unpackSequences(events)
 				return false, nil
@@ -380,4 +433,23 @@ func (m *Model) Call(ctx context.Context, k call.Key) (row backend.CallRow, seqs
 		return backend.ErrNotFound
 	})
 	return row, seqs, err
+}
+
+// sortable are the names by which calls can be sorted.
+func sortable() []string {
+	names := []string{"at", "severity"}
+	for _, f := range call.Fields() {
+		if _, ok := sortColumn(f.Name); ok {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// meant is a hint for a mistyped word; "" for none.
+func meant(word string, known []string) string {
+	if near := spelling.Nearest(word, known); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return ""
 }

@@ -34,8 +34,17 @@ func (m *Model) forget(ctx context.Context, what engine.Forgetting) error {
 			}
 			e.seqs, e.changed, e.absent = nil, true, false
 			d.touch(e)
-			if err := d.exec(`DELETE FROM named WHERE "callId" = ? AND provider = ?`, k.CallID, k.Provider); err != nil {
-				return err
+			tables := []string{"named"}
+			if d.build != nil {
+				tables = append(tables, "later")
+				if err := d.save(ctx, e); err != nil {
+					return err
+				}
+			}
+			for _, table := range tables {
+				if err := d.exec("DELETE FROM "+table+" WHERE "+sameCall, keyArgs(k)...); err != nil {
+					return err
+				}
 			}
 		}
 		return d.redact(what.Redact)

@@ -18,6 +18,7 @@ import (
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 	"callwatch/stream"
+	"callwatch/stream/frame"
 )
 
 // Batches: what one transaction holds, and how long the first message of one waits.
@@ -41,10 +42,14 @@ type feed struct {
 	nextEvent, nextTransition   uint64 // as of the open batch
 	firstEvent, firstTransition uint64 // everything before was dropped since the start
 
+	build  *build // nil: the file is complete
+	marked uint64 // the event of the mark in the file, if it is known
+
 	corrected eventlog.Corrections
 	dirty     []*entry
 	hours     map[hourKey]*cell // changes of the open batch
 	statement map[string]*sqlite3.Stmt
+	bound     map[string][]bool // parameters of statements that write a row
 
 	// erased are calls with the sequence up to which their events are not folded.
 	erased map[call.Key]uint64
@@ -68,8 +73,8 @@ type item struct {
 
 func newFeed(ctx context.Context, m *Model, f *file) (*feed, error) {
 	d := &feed{
-		model: m, conn: f.writer, calls: newCache(), corrected: eventlog.Corrections{}, hours: map[hourKey]*cell{},
-		statement: map[string]*sqlite3.Stmt{}, erased: map[call.Key]uint64{},
+		model: m, conn: f.writer, calls: newCache(m.cached), corrected: eventlog.Corrections{}, hours: map[hourKey]*cell{},
+		statement: map[string]*sqlite3.Stmt{}, bound: map[string][]bool{}, erased: map[call.Key]uint64{},
 	}
 	for name, to := range map[string]*uint64{"event": &d.event, "transition": &d.transition} {
 		text, err := metaText(f.writer, name)
@@ -79,12 +84,13 @@ func newFeed(ctx context.Context, m *Model, f *file) (*feed, error) {
 		*to = parseSeq(text)
 	}
 	d.nextEvent, d.nextTransition = d.event, d.transition
-	if err := d.checkStore(ctx); err != nil {
+	err := d.checkStore(ctx, f.empty)
+	if err != nil {
 		return d, errors.Join(err, d.end())
 	}
-	err := d.query("SELECT of, raw FROM corrections", nil, func(s *sqlite3.Stmt) error {
-		of, err := stream.ParsePosition(s.ColumnText(0))
-		raw, err2 := stream.ParsePosition(s.ColumnText(1))
+	err = d.query("SELECT of, raw FROM corrections", nil, func(s *sqlite3.Stmt) error {
+		of, err := frame.ParsePosition(s.ColumnText(0))
+		raw, err2 := frame.ParsePosition(s.ColumnText(1))
 		d.corrected[of] = raw
 		return errors.Join(err, err2)
 	})
@@ -92,11 +98,14 @@ func newFeed(ctx context.Context, m *Model, f *file) (*feed, error) {
 }
 
 // checkStore fails with errOther if the file was made from another store, or from
-// more than the store has now.
-func (d *feed) checkStore(ctx context.Context) error {
+// more than the store has now. An empty file is built.
+func (d *feed) checkStore(ctx context.Context, empty bool) error {
 	ends, err := d.model.cfg.Store.Ends(ctx)
 	if err != nil {
 		return err
+	}
+	if empty {
+		return d.begin(ends)
 	}
 	if d.event > ends.Last || d.transition > ends.LastTransition {
 		return errOther
@@ -187,7 +196,12 @@ func (m *Model) follow(ctx context.Context) error {
 	m.feeding.Unlock()
 	done := make(chan struct{}, 2)
 	go func() {
-		failed <- m.cfg.Store.Follow(ctx, event+1, func(msg stream.Message) error { return put(readEvent(msg)) }, func(seq uint64) {
+		failed <- m.cfg.Store.Follow(ctx, event+1, func(msg stream.Message) error {
+			begun := time.Now()
+			i := readEvent(msg)
+			m.reading.Add(int64(time.Since(begun)))
+			return put(i)
+		}, func(seq uint64) {
 			_ = put(item{message: &stream.Message{Seq: seq, Tick: true}})
 		})
 		done <- struct{}{}
@@ -247,9 +261,10 @@ func (m *Model) batches(ctx context.Context, items <-chan item, failed <-chan er
 				continue
 			}
 		case <-late.C:
-			if len(batch) == 0 {
+			if len(batch) == 0 && !m.building() {
 				continue
 			}
+			late.Reset(batchWait) // a build may end without a further message
 		case <-retain.C:
 			if err := m.retain(ctx); err != nil {
 				return err
@@ -262,12 +277,13 @@ func (m *Model) batches(ctx context.Context, items <-chan item, failed <-chan er
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		begun := time.Now()
 		if err := m.commit(ctx, batch); err != nil {
 			return err
 		}
 		batch = batch[:0]
 		if m.cfg.Pause != nil {
-			m.cfg.Pause(ctx)
+			m.cfg.Pause(ctx, time.Since(begun)+time.Duration(m.reading.Swap(0)))
 		}
 	}
 }
@@ -280,12 +296,23 @@ func (m *Model) commit(ctx context.Context, batch []item) error {
 	if err := d.transact(ctx, func() error { return d.take(ctx, batch) }); err != nil {
 		return err
 	}
+	if d.build != nil && d.built(len(batch) > 0, time.Now()) {
+		if err := d.finish(ctx); err != nil {
+			return err
+		}
+	}
 	ends, err := m.cfg.Store.Ends(ctx)
 	if err != nil {
 		return err
 	}
-	m.committed(d.event, d.transition, ends.Last-min(ends.Last, d.event), time.Now().UTC())
+	m.committed(d.event, d.transition, ends.Last-min(ends.Last, d.event), d.build != nil, time.Now().UTC())
 	return nil
+}
+
+func (m *Model) building() bool {
+	m.feeding.Lock()
+	defer m.feeding.Unlock()
+	return m.feed.build != nil
 }
 
 // transact runs fn in a transaction which also has the watermarks. If it fails, the
@@ -293,12 +320,18 @@ func (m *Model) commit(ctx context.Context, batch []item) error {
 func (d *feed) transact(ctx context.Context, fn func() error) (err error) {
 	d.conn.SetInterrupt(ctx)
 	defer d.conn.SetInterrupt(context.Background())
+	if d.build != nil && d.build.broken {
+		return errUnfinished
+	}
 	if err := d.conn.Exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	defer func() {
 		if err == nil {
 			d.event, d.transition = d.nextEvent, d.nextTransition
+			if d.build != nil {
+				return // calls and figures stay in memory
+			}
 			for _, e := range d.dirty {
 				e.dirty, e.changed, e.renamed = false, false, false
 			}
@@ -308,8 +341,11 @@ func (d *feed) transact(ctx context.Context, fn func() error) (err error) {
 			return
 		}
 		d.nextEvent, d.nextTransition = d.event, d.transition
-		d.calls, d.dirty = newCache(), nil
+		d.calls, d.dirty = newCache(d.model.cached), nil
 		clear(d.hours)
+		if d.build != nil {
+			d.build.broken = true
+		}
 		d.conn.SetInterrupt(context.Background())
 		if !d.conn.GetAutocommit() {
 			err = errors.Join(err, d.conn.Exec("ROLLBACK"))
@@ -318,7 +354,11 @@ func (d *feed) transact(ctx context.Context, fn func() error) (err error) {
 	if err := fn(); err != nil {
 		return err
 	}
-	if err := d.flush(ctx); err != nil {
+	flush := d.flush
+	if d.build != nil {
+		flush = d.evict
+	}
+	if err := flush(ctx); err != nil {
 		return err
 	}
 	return d.conn.Exec("COMMIT")
@@ -361,12 +401,9 @@ func (d *feed) takeEvent(ctx context.Context, i *item) error {
 	if i.event == nil || m.Seq <= d.erased[i.event.Key()] || !d.counts(m) {
 		return nil
 	}
-	e, err := d.load(ctx, i.event.Key())
-	if err != nil {
+	e, err := d.fed(ctx, i.event.Key(), m.Seq)
+	if err != nil || e == nil || len(e.seqs) >= mostOfCall {
 		return err
-	}
-	if len(e.seqs) >= mostOfCall {
-		return nil
 	}
 	e.seqs, e.changed = append(e.seqs, m.Seq), true
 	d.touch(e)
@@ -376,6 +413,14 @@ func (d *feed) takeEvent(ctx context.Context, i *item) error {
 		d.foldIn(e, i.event, at)
 	}
 	return nil
+}
+
+// fed is the call to fold the event at seq into; nil if that is done at the end of a build.
+func (d *feed) fed(ctx context.Context, k call.Key, seq uint64) (*entry, error) {
+	if d.build != nil {
+		return d.loadBuilding(k, seq)
+	}
+	return d.load(ctx, k)
 }
 
 func (d *feed) foldIn(e *entry, event *call.Event, at time.Time) {
@@ -396,8 +441,10 @@ func (d *feed) counts(m *stream.Message) bool {
 }
 
 func (d *feed) touch(e *entry) {
-	if !e.dirty {
-		e.dirty = true
+	if e.dirty {
+		return
+	}
+	if e.dirty = true; d.build == nil {
 		d.dirty = append(d.dirty, e)
 	}
 }
@@ -408,7 +455,7 @@ func (d *feed) load(ctx context.Context, k call.Key) (*entry, error) {
 		return e, nil
 	}
 	e := &entry{key: k}
-	err := d.query("SELECT "+selected()+" FROM calls c WHERE c.\"callId\" = ? AND c.provider = ?", []any{k.CallID, k.Provider}, func(s *sqlite3.Stmt) error {
+	err := d.query("SELECT "+selected()+" FROM calls c WHERE "+sameCall, keyArgs(k), func(s *sqlite3.Stmt) error {
 		seq, row, events := readRow(s)
 		e.stored, e.row, e.seqs, e.absent = seq, row, unpackSequences(events), true
 		e.remember()
@@ -423,9 +470,7 @@ func (d *feed) load(ctx context.Context, k call.Key) (*entry, error) {
 
 // remember notes what the other tables have of the call.
 func (e *entry) remember() {
-	c := &e.row.Call
-	e.numbers = [2]string{reversedDigits(c.From), reversedDigits(c.To)}
-	e.aliases, e.session = c.Aliases, c.SessionID
+	e.aliases = e.row.Call.Aliases
 }
 
 // foldStored folds the stored events of a call in the order in which they count.
@@ -465,14 +510,7 @@ func (d *feed) foldStored(ctx context.Context, e *entry) error {
 // flush writes the calls that changed, the figures of their hours, and the watermarks.
 func (d *feed) flush(ctx context.Context) error {
 	for _, e := range d.dirty {
-		var err error
-		if e.changed && e.absent {
-			err = d.foldStored(ctx, e)
-		}
-		if err == nil {
-			err = d.write(e)
-		}
-		if err != nil {
+		if err := d.save(ctx, e); err != nil {
 			return err
 		}
 	}
@@ -487,8 +525,21 @@ func (d *feed) flush(ctx context.Context) error {
 	return d.writeMark(ctx)
 }
 
+// save writes a call, if it is not in the file as it is.
+func (d *feed) save(ctx context.Context, e *entry) error {
+	if !e.dirty {
+		return nil
+	}
+	if e.changed && e.absent {
+		if err := d.foldStored(ctx, e); err != nil {
+			return err
+		}
+	}
+	return d.write(e)
+}
+
 func (d *feed) writeMark(ctx context.Context) error {
-	if d.nextEvent == d.event && d.event > 0 || d.nextEvent == 0 {
+	if d.nextEvent == d.marked {
 		return nil
 	}
 	m, err := d.model.cfg.Store.EventAt(ctx, d.nextEvent)
@@ -502,6 +553,7 @@ func (d *feed) writeMark(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.marked = d.nextEvent
 	return d.exec("INSERT OR REPLACE INTO meta VALUES ('mark', ?)", string(text))
 }
 
@@ -520,10 +572,10 @@ func (d *feed) write(e *entry) error {
 	}
 	if e.changed {
 		e.row.Call = e.fold.Event
-		e.row.Call.Intervals, e.row.Call.Counters, e.row.Call.Raw = nil, nil, nil
+		e.row.Call.Intervals, e.row.Call.Turns, e.row.Call.Counters, e.row.Call.Raw = nil, nil, nil, nil
 		e.row.At, e.row.Events = beganAt(&e.fold.Event, e.first), len(e.seqs)
 	}
-	if e.renamed || e.stored == 0 || e.changed && e.stored != e.seqs[0] {
+	if d.build == nil && (e.renamed || e.stored == 0 || e.changed && e.stored != e.seqs[0]) {
 		if err := d.nameIncidents(e); err != nil {
 			return err
 		}
@@ -541,23 +593,12 @@ func (d *feed) write(e *entry) error {
 	e.stored = e.seqs[0]
 	e.remember()
 	d.count(&e.row, 1)
-	return cmp.Or(d.writeRow(e, &old), d.writeNames(e, &old))
+	return cmp.Or(d.writeRow(e, &old), d.writeAliases(e.stored, old.aliases, e.aliases))
 }
 
 // forget removes what the tables have of a call, less the figures of its hours.
 func (d *feed) forget(e *entry) error {
-	err := d.exec("DELETE FROM calls WHERE seq = ?", e.stored)
-	for _, n := range e.numbers {
-		if n != "" {
-			err = cmp.Or(err, d.exec("DELETE FROM numbers WHERE reversed = ? AND call = ?", n, e.stored))
-		}
-	}
-	for _, a := range append(slices.Clone(e.aliases), e.session) {
-		if a != "" {
-			err = cmp.Or(err, d.exec("DELETE FROM aliases WHERE alias = ? AND call = ?", a, e.stored))
-		}
-	}
-	return err
+	return cmp.Or(d.exec("DELETE FROM calls WHERE seq = ?", e.stored), d.writeAliases(e.stored, e.aliases, nil))
 }
 
 func (d *feed) writeRow(e, old *entry) error {
@@ -570,14 +611,16 @@ func (d *feed) writeRow(e, old *entry) error {
 	if err != nil {
 		return err
 	}
-	b := binder{stmt: s}
-	account := any(nil)
-	if e.row.Account != "" {
-		account = e.row.Account
+	if d.bound[sql] == nil {
+		d.bound[sql] = make([]bool, len(rowColumns())+1)
 	}
+	b := binder{stmt: s, set: d.bound[sql]}
 	at, _ := nanoseconds(e.row.At)
 	first, _ := nanoseconds(e.first)
-	for _, v := range []any{e.stored, e.seqs[len(e.seqs)-1], at, first, rank(e.row.Severity), listText(e.row.Incidents), account, packSequences(e.seqs)}[:len(own)] {
+	for _, v := range []any{
+		e.stored, e.seqs[len(e.seqs)-1], at, first, rank(e.row.Severity), listText(e.row.Incidents), packSequences(e.seqs),
+		known(reversedDigits(e.row.Call.From)), known(reversedDigits(e.row.Call.To)),
+	}[:len(own)] {
 		b.value(v)
 	}
 	for i := range columns {
@@ -599,41 +642,32 @@ func listText(list []string) any {
 	return string(text)
 }
 
-// writeNames keeps the tables by which a call is found.
-func (d *feed) writeNames(e, old *entry) (err error) {
-	if e.numbers != old.numbers {
-		for _, n := range old.numbers {
-			if n != "" {
-				err = cmp.Or(err, d.exec("DELETE FROM numbers WHERE reversed = ? AND call = ?", n, e.stored))
-			}
+// known is a text as it is stored, nil if it is empty.
+func known(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
+}
+
+// writeAliases keeps the further ids by which a call is found.
+func (d *feed) writeAliases(of uint64, had, has []string) (err error) {
+	for _, a := range had {
+		if !slices.Contains(has, a) {
+			err = cmp.Or(err, d.exec("DELETE FROM aliases WHERE alias = ? AND call = ?", a, of))
 		}
-		for _, n := range e.numbers {
-			if n != "" {
-				err = cmp.Or(err, d.exec("INSERT OR IGNORE INTO numbers VALUES (?, ?)", n, e.stored))
-			}
+	}
+	for i, a := range has {
+		if !slices.Contains(had, a) && !slices.Contains(has[:i], a) {
+			err = cmp.Or(err, d.exec("INSERT INTO aliases VALUES (?, ?)", a, of))
 		}
-	}
-	if slices.Equal(e.aliases, old.aliases) && e.session == old.session {
-		return err
-	}
-	for _, a := range old.aliases {
-		err = cmp.Or(err, d.exec("DELETE FROM aliases WHERE alias = ? AND call = ? AND session = 0", a, e.stored))
-	}
-	if old.session != "" {
-		err = cmp.Or(err, d.exec("DELETE FROM aliases WHERE alias = ? AND call = ? AND session = 1", old.session, e.stored))
-	}
-	for _, a := range e.aliases {
-		err = cmp.Or(err, d.exec("INSERT OR IGNORE INTO aliases VALUES (?, ?, 0)", a, e.stored))
-	}
-	if e.session != "" {
-		err = cmp.Or(err, d.exec("INSERT OR IGNORE INTO aliases VALUES (?, ?, 1)", e.session, e.stored))
 	}
 	return err
 }
 
 // count adds a call to the figures of its hour n times.
 func (d *feed) count(row *backend.CallRow, n int64) {
-	hour := hourOf(row.At)
+	hour, one := hourOf(row.At), shareOf(row)
 	for dim, value := range valuesOf(row) {
 		k := hourKey{dim, hour, row.Call.Provider, value}
 		c := d.hours[k]
@@ -641,7 +675,7 @@ func (d *feed) count(row *backend.CallRow, n int64) {
 			c = &cell{}
 			d.hours[k] = c
 		}
-		c.add(row, n)
+		c.add(&one, n)
 	}
 }
 
@@ -651,7 +685,7 @@ func (d *feed) writeHours() error {
 			continue
 		}
 		err := d.query("SELECT cell FROM hours WHERE dim = ? AND hour = ? AND provider = ? AND value = ?", []any{k.dim, k.hour, k.provider, k.value},
-			func(s *sqlite3.Stmt) error { return change.mergePacked(s.ColumnRawBlob(0)) })
+			func(s *sqlite3.Stmt) error { return change.mergePacked(s.ColumnRawBlob(0), false) })
 		switch {
 		case err != nil:
 		case change.empty():
@@ -688,8 +722,8 @@ func (d *feed) correct(ctx context.Context, of stream.Position, m *stream.Messag
 			if i.event == nil || m.Seq > d.nextEvent {
 				return nil
 			}
-			e, err := d.load(ctx, i.event.Key())
-			if err != nil {
+			e, err := d.fed(ctx, i.event.Key(), m.Seq)
+			if err != nil || e == nil {
 				return err
 			}
 			e.absent, e.changed = true, true
@@ -712,7 +746,7 @@ func (m *Model) retain(ctx context.Context) error {
 	for more := true; more && err == nil; {
 		m.feeding.Lock()
 		d := m.feed
-		if ends.First <= d.firstEvent && ends.FirstTransition <= d.firstTransition {
+		if d.build != nil || ends.First <= d.firstEvent && ends.FirstTransition <= d.firstTransition {
 			m.feeding.Unlock()
 			return nil
 		}
@@ -732,8 +766,8 @@ func (m *Model) retain(ctx context.Context) error {
 // that lost their first events: some of them, if more.
 func (d *feed) drop(ctx context.Context, ends stream.Ends) (more bool, err error) {
 	var keys []call.Key
-	err = d.query(`SELECT provider, "callId" FROM calls WHERE seq < ? ORDER BY seq LIMIT ?`, []any{ends.First, retainAtOnce}, func(s *sqlite3.Stmt) error {
-		keys = append(keys, call.Key{Provider: s.ColumnText(0), CallID: s.ColumnText(1)})
+	err = d.query(`SELECT "callId", provider, account FROM calls WHERE seq < ? ORDER BY seq LIMIT ?`, []any{ends.First, retainAtOnce}, func(s *sqlite3.Stmt) error {
+		keys = append(keys, readKey(s, 0))
 		return nil
 	})
 	if err != nil {
@@ -767,7 +801,7 @@ var insertSQL = sync.OnceValue(func() string {
 var updateSQL = sync.OnceValue(func() string {
 	var sets []string
 	for i, name := range rowColumns() {
-		if name == "seq" || name == quoted("provider") || name == quoted("callId") {
+		if name == "seq" || name == quoted("provider") || name == quoted("account") || name == quoted("callId") {
 			continue // they name the call
 		}
 		sets = append(sets, name+" = ?"+strconv.Itoa(i+1))

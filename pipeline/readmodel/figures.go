@@ -44,9 +44,41 @@ const (
 // taking it away again leaves what was there, bit for bit.
 type cell struct {
 	counts [counters]int64
-	sums   [distributions]int64           // in thousandths
-	bins   [distributions]map[int32]int64 // calls by binOf
-	costs  map[string]costSum             // by currency
+	sums   [distributions]int64     // in thousandths
+	bins   [distributions]histogram // calls by binOf
+	costs  map[string]costSum       // by currency
+}
+
+// histogram counts by bin. Its bins lie close together: most counts are not 0.
+type histogram struct {
+	first  int32 // bin of counts[0]
+	counts []int64
+}
+
+// add counts n in a bin.
+func (h *histogram) add(bin int32, n int64) {
+	if len(h.counts) == 0 {
+		h.first = bin
+	}
+	if bin < h.first {
+		h.counts, h.first = append(make([]int64, h.first-bin), h.counts...), bin
+	}
+	i := int(bin - h.first)
+	if i >= len(h.counts) {
+		h.counts = append(h.counts, make([]int64, i+1-len(h.counts))...)
+	}
+	h.counts[i] += n
+}
+
+// each hands in the bins that are not empty, in their order.
+func (h *histogram) each(fn func(bin int32, n int64)) {
+	bin := h.first
+	for _, n := range h.counts {
+		if n != 0 {
+			fn(bin, n)
+		}
+		bin++
+	}
 }
 
 type costSum struct{ sum, calls int64 } // sum in millionths
@@ -54,15 +86,19 @@ type costSum struct{ sum, calls int64 } // sum in millionths
 // binWidth is the ratio of two neighbouring bins: a quantile is at most 2 % off.
 var binWidth = math.Log(1.04)
 
-// leastBin is the bin of 0 and of everything too small to matter.
-const leastBin = -200
+// leastBin is the bin of 0 and of everything too small to matter, mostBin that of
+// mostSummed.
+const (
+	leastBin = -200
+	mostBin  = 529
+)
 
 // binOf is the bin of a number that is not negative.
 func binOf(v float64) int32 {
 	if v < 0.001 {
 		return leastBin
 	}
-	return int32(math.Round(math.Log(v) / binWidth)) //nolint:gosec // at most 17,770
+	return int32(math.Round(math.Log(v) / binWidth)) //nolint:gosec // at most mostBin
 }
 
 // inBin is the number that represents a bin.
@@ -76,12 +112,22 @@ func inBin(bin int32) float64 {
 // mostSummed bounds a number that is added up, so that no sum overflows.
 const mostSummed = 1e9
 
-// add counts a call n times; -1 takes it away.
-func (c *cell) add(row *backend.CallRow, n int64) {
+// share is what one call adds to each of its cells.
+type share struct {
+	counts   [counters]int64
+	known    [distributions]bool
+	sums     [distributions]int64
+	bins     [distributions]int32
+	priced   bool
+	currency string
+	cost     int64
+}
+
+func shareOf(row *backend.CallRow) (s share) {
 	e := &row.Call
 	count := func(i int, holds bool) {
 		if holds {
-			c.counts[i] += n
+			s.counts[i] = 1
 		}
 	}
 	count(countCalls, true)
@@ -96,23 +142,29 @@ func (c *cell) add(row *backend.CallRow, n int64) {
 	count(countBad, asked && e.MOS != nil && *e.MOS < badMOS)
 	count(countIncident, len(row.Incidents) > 0)
 	for i, v := range [distributions]*float64{e.MOS, e.PacketLossPct, e.JitterMs, e.TurnLatencyMs, e.DurationSec} {
-		if v == nil || math.IsNaN(*v) || *v < 0 {
-			continue
+		if v != nil && *v >= 0 { // NaN is not
+			s.known[i], s.sums[i], s.bins[i] = true, int64(math.Round(min(*v, mostSummed)*1000)), binOf(min(*v, mostSummed))
 		}
-		c.sums[i] += n * int64(math.Round(min(*v, mostSummed)*1000))
-		c.bin(i, binOf(min(*v, mostSummed)), n)
 	}
 	if e.Cost != nil && *e.Cost >= 0 {
-		c.cost(e.CostCurrency, costSum{n * int64(math.Round(min(*e.Cost, mostSummed)*1e6)), n})
+		s.priced, s.currency, s.cost = true, e.CostCurrency, int64(math.Round(min(*e.Cost, mostSummed)*1e6))
 	}
+	return s
 }
 
-func (c *cell) bin(i int, bin int32, n int64) {
-	if c.bins[i] == nil {
-		c.bins[i] = map[int32]int64{}
+// add counts a call n times; -1 takes it away.
+func (c *cell) add(s *share, n int64) {
+	for i, v := range s.counts {
+		c.counts[i] += n * v
 	}
-	if c.bins[i][bin] += n; c.bins[i][bin] == 0 {
-		delete(c.bins[i], bin)
+	for i, known := range s.known {
+		if known {
+			c.sums[i] += n * s.sums[i]
+			c.bins[i].add(s.bins[i], n)
+		}
+	}
+	if s.priced {
+		c.cost(s.currency, costSum{n * s.cost, n})
 	}
 }
 
@@ -134,9 +186,7 @@ func (c *cell) merge(o *cell) {
 	}
 	for i := range distributions {
 		c.sums[i] += o.sums[i]
-		for bin, n := range o.bins[i] {
-			c.bin(i, bin, n)
-		}
+		o.bins[i].each(c.bins[i].add)
 	}
 	for currency, s := range o.costs {
 		c.cost(currency, s)
@@ -151,7 +201,7 @@ func (c *cell) empty() bool {
 // still reports whether adding the cell changes nothing.
 func (c *cell) still() bool {
 	for i := range distributions {
-		if c.sums[i] != 0 || len(c.bins[i]) > 0 {
+		if c.sums[i] != 0 || slices.ContainsFunc(c.bins[i].counts, func(n int64) bool { return n != 0 }) {
 			return false
 		}
 	}
@@ -166,13 +216,14 @@ func (c *cell) pack() []byte {
 	}
 	for i := range distributions {
 		b = binary.AppendVarint(b, c.sums[i])
-		b = binary.AppendUvarint(b, uint64(len(c.bins[i])))
-		before := int32(0)
-		for _, bin := range slices.Sorted(maps.Keys(c.bins[i])) {
+		filled, before := uint64(0), int32(0)
+		c.bins[i].each(func(int32, int64) { filled++ })
+		b = binary.AppendUvarint(b, filled)
+		c.bins[i].each(func(bin int32, n int64) {
 			b = binary.AppendVarint(b, int64(bin-before))
-			b = binary.AppendVarint(b, c.bins[i][bin])
+			b = binary.AppendVarint(b, n)
 			before = bin
-		}
+		})
 	}
 	b = binary.AppendUvarint(b, uint64(len(c.costs)))
 	for _, currency := range slices.Sorted(maps.Keys(c.costs)) {
@@ -186,8 +237,8 @@ func (c *cell) pack() []byte {
 
 var errCell = errors.New("figures of an hour cannot be read")
 
-// mergePacked adds what pack made.
-func (c *cell) mergePacked(b []byte) error {
+// mergePacked adds what pack made, or of it the counts.
+func (c *cell) mergePacked(b []byte, countsOnly bool) error {
 	failed := false
 	signed := func() int64 {
 		v, n := binary.Varint(b)
@@ -210,12 +261,17 @@ func (c *cell) mergePacked(b []byte) error {
 	for i := range c.counts {
 		c.counts[i] += signed()
 	}
+	if countsOnly && !failed {
+		return nil
+	}
 	for i := range distributions {
 		c.sums[i] += signed()
-		bin := int32(0)
+		bin := int64(0)
 		for n := length(); n > 0 && !failed; n-- {
-			bin += int32(signed()) //nolint:gosec // as packed
-			c.bin(i, bin, signed())
+			if bin += signed(); bin < leastBin || bin > mostBin {
+				return errCell
+			}
+			c.bins[i].add(int32(bin), signed())
 		}
 	}
 	for n := length(); n > 0 && !failed; n-- {
@@ -252,36 +308,31 @@ func (c *cell) figures() backend.Figures {
 	return f
 }
 
+// rate is a share as in rules: of the calls of which it is known.
 func rate(holds, known, of int64) backend.Rate {
 	r := backend.Rate{True: holds, Known: known, Of: of}
-	if of > 0 {
-		r.Low = new(float64(holds) / float64(of))
-		r.High = new(float64(holds+of-known) / float64(of))
-	}
 	if known > 0 {
 		r.OfKnown = new(float64(holds) / float64(known))
+		r.Low, r.High = r.OfKnown, r.OfKnown
 	}
 	return r
 }
 
 func (c *cell) distribution(i int) backend.Distribution {
 	var d backend.Distribution
-	bins := slices.Sorted(maps.Keys(c.bins[i]))
-	for _, bin := range bins {
-		d.Known += c.bins[i][bin]
-	}
+	c.bins[i].each(func(_ int32, n int64) { d.Known += n })
 	if d.Known <= 0 {
 		return backend.Distribution{}
 	}
 	d.Mean = new(float64(c.sums[i]) / 1000 / float64(d.Known))
-	quantile := func(q float64) *float64 {
+	quantile := func(q float64) (at *float64) {
 		want, seen := int64(math.Ceil(q*float64(d.Known))), int64(0)
-		for _, bin := range bins {
-			if seen += c.bins[i][bin]; seen >= want {
-				return new(inBin(bin))
+		c.bins[i].each(func(bin int32, n int64) {
+			if seen += n; seen >= want && at == nil {
+				at = new(inBin(bin))
 			}
-		}
-		return nil
+		})
+		return at
 	}
 	d.P5, d.Median, d.P95 = quantile(0.05), quantile(0.5), quantile(0.95)
 	return d
@@ -301,7 +352,7 @@ func valuesOf(row *backend.CallRow) [7]string {
 	if e.Direction == "inbound" {
 		country = cmp.Or(e.FromCountry, e.ToCountry)
 	}
-	values := [7]string{"", row.Account, e.Region, agent, e.Direction, e.Codec, country}
+	values := [7]string{"", e.Account, e.Region, agent, e.Direction, e.Codec, country}
 	for i := range values {
 		values[i] = values[i][:min(len(values[i]), maxValue)]
 	}

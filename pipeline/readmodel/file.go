@@ -29,6 +29,7 @@ const (
 type file struct {
 	writer  *sqlite3.Conn
 	readers chan *sqlite3.Conn
+	empty   bool            // it was made just now
 	ctx     context.Context // ends when the file is closed
 	close   context.CancelFunc
 }
@@ -45,14 +46,15 @@ func openFile(path string) (*file, error) {
 	}
 	f := &file{writer: conn, readers: make(chan *sqlite3.Conn, readersAtOnce)}
 	f.ctx, f.close = context.WithCancel(context.Background())
-	if err := f.prepare(path, errors.Is(missing, fs.ErrNotExist)); err != nil {
+	f.empty = errors.Is(missing, fs.ErrNotExist)
+	if err := f.prepare(path); err != nil {
 		return nil, errors.Join(err, f.release())
 	}
 	return f, nil
 }
 
-func (f *file) prepare(path string, empty bool) error {
-	if empty {
+func (f *file) prepare(path string) error {
+	if f.empty {
 		// Each page has a checksum: a flipped bit is an error and not another figure.
 		if err := f.writer.EnableChecksums("main"); err != nil {
 			return err
@@ -65,7 +67,7 @@ func (f *file) prepare(path string, empty bool) error {
 	if err := f.writer.Exec(pragmas); err != nil {
 		return err
 	}
-	if empty {
+	if f.empty {
 		if err := f.writer.Exec("BEGIN IMMEDIATE;" + schema() + "INSERT INTO meta VALUES ('version', '" + version() + "'); COMMIT"); err != nil {
 			return err
 		}
@@ -78,6 +80,12 @@ func (f *file) prepare(path string, empty bool) error {
 		return err
 	case have != version():
 		return errOther
+	}
+	switch unfinished, err := metaKnown(f.writer, "building"); {
+	case err != nil:
+		return err
+	case unfinished:
+		return errUnfinished
 	}
 	for range readersAtOnce {
 		conn, err := sqlite3.OpenFlags(path, sqlite3.OPEN_READWRITE)
@@ -135,7 +143,7 @@ func damaged(err error) bool {
 			return true
 		}
 	}
-	return errors.Is(err, errOther) || errors.Is(err, errCell)
+	return errors.Is(err, errOther) || errors.Is(err, errCell) || errors.Is(err, errUnfinished)
 }
 
 // Remove deletes the file of a model that is not running. Its content is overwritten
@@ -171,16 +179,17 @@ func (zeros) Read(p []byte) (int, error) {
 }
 
 func metaText(conn *sqlite3.Conn, name string) (value string, err error) {
-	stmt, _, err := conn.Prepare("SELECT value FROM meta WHERE name = ?")
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, stmt.Close()) }()
-	if err := bind(stmt, name); err != nil {
-		return "", err
-	}
-	if stmt.Step() {
-		value = stmt.ColumnText(0)
-	}
-	return value, stmt.Err()
+	err = each(conn, "SELECT value FROM meta WHERE name = ?", []any{name}, func(s *sqlite3.Stmt) (bool, error) {
+		value = s.ColumnText(0)
+		return false, nil
+	})
+	return value, err
+}
+
+func metaKnown(conn *sqlite3.Conn, name string) (known bool, err error) {
+	err = each(conn, "SELECT 1 FROM meta WHERE name = ?", []any{name}, func(*sqlite3.Stmt) (bool, error) {
+		known = true
+		return false, nil
+	})
+	return known, err
 }

@@ -22,58 +22,50 @@ const (
 	mostDifferences = 20
 )
 
-// incident is what is known of an incident.
-type incident struct {
-	id, rule         string
-	by               []rules.Label
-	opened, resolved time.Time // resolved is zero while it is open
-}
-
 // incident reads the last step of an incident; ErrNotFound.
-func (m *Model) incident(ctx context.Context, id string) (in incident, err error) {
+func (m *Model) incident(ctx context.Context, id string) (*rules.Incident, error) {
 	var seq uint64
-	err = m.read(ctx, func(conn *sqlite3.Conn) error {
+	err := m.read(ctx, func(conn *sqlite3.Conn) error {
 		return each(conn, "SELECT seq FROM steps WHERE incident = ? ORDER BY seq DESC LIMIT 1", []any{id}, func(s *sqlite3.Stmt) (bool, error) {
 			seq = uint64(s.ColumnInt64(0)) //nolint:gosec // a sequence
 			return false, nil
 		})
 	})
 	if err != nil {
-		return in, err
+		return nil, err
 	}
 	if seq == 0 {
-		return in, backend.ErrNotFound
+		return nil, backend.ErrNotFound
 	}
 	t, err := m.cfg.Store.TransitionAt(ctx, seq)
 	if err != nil {
-		return in, err
+		return nil, err
 	}
 	i := readTransition(t)
 	if i.parsed == nil || i.parsed.Incident.ID != id {
-		return in, backend.ErrNotFound
+		return nil, backend.ErrNotFound
 	}
-	x := &i.parsed.Incident
-	return incident{id: id, rule: x.Rule, by: x.By, opened: x.OpenedAt, resolved: x.ResolvedAt}, nil
+	return &i.parsed.Incident, nil
 }
 
 // span is when the calls of an incident began, at the earliest and at the latest.
-func (in *incident) span(match *rules.Matching, now time.Time) (since, until time.Time) {
-	since, until = in.opened.Add(-longestCall), now
+func span(in *rules.Incident, match *rules.Matching, now time.Time) (since, until time.Time) {
+	since, until = in.OpenedAt.Add(-longestCall), now
 	if match != nil {
 		since = since.Add(-match.Before())
 	}
-	if !in.resolved.IsZero() {
-		until = in.resolved
+	if !in.ResolvedAt.IsZero() {
+		until = in.ResolvedAt
 	}
 	return since, until
 }
 
-// holds reports whether a call is one of the incident, which does not name it.
-func (in *incident) holds(match *rules.Matching, e *call.Event) bool {
-	return match != nil && (e.EndedAt.IsZero() || !e.EndedAt.Before(in.opened.Add(-match.Before()))) && match.Holds(e)
+// isOf reports whether a call is one of an incident that does not name it.
+func isOf(in *rules.Incident, match *rules.Matching, e *call.Event) bool {
+	return match != nil && (e.EndedAt.IsZero() || !e.EndedAt.Before(in.OpenedAt.Add(-match.Before()))) && match.Holds(e)
 }
 
-func (m *Model) matching(in *incident) *rules.Matching {
+func (m *Model) matching(in *rules.Incident) *rules.Matching {
 	if m.cfg.Rules == nil {
 		return nil
 	}
@@ -81,7 +73,7 @@ func (m *Model) matching(in *incident) *rules.Matching {
 	if set == nil {
 		return nil
 	}
-	return set.Matching(in.rule, in.by)
+	return set.Matching(in)
 }
 
 // IncidentCalls lists the calls of an incident.
@@ -94,19 +86,19 @@ func (m *Model) IncidentCalls(ctx context.Context, id string, q backend.CallQuer
 	if err != nil {
 		return backend.CallPage{}, err
 	}
-	match := m.matching(&in)
-	since, until := in.span(match, time.Now())
+	match := m.matching(in)
+	since, until := span(in, match, time.Now())
 	from, _ := nanoseconds(since)
 	to, _ := nanoseconds(until)
 	s.add(`(c.at >= ? AND c.at <= ? OR c.seq IN `+namedCalls+`)`, from, to, id)
 	s.also(match)
-	s.choose = func(e *call.Event, named bool) bool { return named || in.holds(match, e) }
+	s.choose = func(e *call.Event, named bool) bool { return named || isOf(in, match, e) }
 	s.namedBy = id
 	return m.list(ctx, s)
 }
 
 // namedCalls are the calls that an incident names.
-const namedCalls = `(SELECT k.seq FROM named n JOIN calls k ON k."callId" = n."callId" AND k.provider = n.provider WHERE n.incident = ?)`
+const namedCalls = `(SELECT k.seq FROM named n JOIN calls k ON k."callId" = n."callId" AND k.provider = n.provider AND ifnull(k.account, '') = n.account WHERE n.incident = ?)`
 
 // also reads what a match reads.
 func (s *selection) also(match *rules.Matching) {
@@ -127,15 +119,17 @@ func (m *Model) Contrast(ctx context.Context, id string) (backend.Contrast, erro
 	if err != nil {
 		return backend.Contrast{}, err
 	}
-	match := m.matching(&in)
+	match := m.matching(in)
 	out := backend.Contrast{Differences: []backend.Difference{}}
-	out.Since, out.Until = in.span(match, time.Now().UTC())
+	out.Since, out.Until = span(in, match, time.Now().UTC())
 	type value struct {
 		dim  int
 		text string
 	}
 	bad, all := map[value]int64{}, map[value]int64{}
+	var ofBad, ofGood cell
 	err = m.read(ctx, func(conn *sqlite3.Conn) error {
+		out.Building = m.unfinished()
 		s := &selection{}
 		s.also(match)
 		for _, name := range figureFields() {
@@ -144,18 +138,18 @@ func (m *Model) Contrast(ctx context.Context, id string) (backend.Contrast, erro
 				s.reads = append(s.reads, fieldColumns()[i])
 			}
 		}
-		sql := "SELECT c.account, c.seq IN " + namedCalls
+		sql := "SELECT c.seq IN " + namedCalls
 		for _, c := range s.reads {
 			sql += ", c." + c.name
 		}
 		from, _ := nanoseconds(out.Since)
 		to, _ := nanoseconds(out.Until)
 		return each(conn, sql+" FROM calls c WHERE c.at >= ? AND c.at <= ?", []any{id, from, to}, func(stmt *sqlite3.Stmt) (bool, error) {
-			row := backend.CallRow{Account: stmt.ColumnText(0)}
+			var row backend.CallRow
 			for i := range s.reads {
-				readField(stmt, 2+i, &s.reads[i], &row.Call)
+				readField(stmt, 1+i, &s.reads[i], &row.Call)
 			}
-			of := stmt.ColumnBool(1) || in.holds(match, &row.Call)
+			of := stmt.ColumnBool(0) || isOf(in, match, &row.Call)
 			values := valuesOf(&row)
 			values[0] = row.Call.Provider
 			for dim, text := range values {
@@ -164,14 +158,18 @@ func (m *Model) Contrast(ctx context.Context, id string) (backend.Contrast, erro
 					bad[value{dim, text}]++
 				}
 			}
+			one := shareOf(&row)
 			if of {
 				out.BadCalls++
+				ofBad.add(&one, 1)
 			} else {
 				out.GoodCalls++
+				ofGood.add(&one, 1)
 			}
 			return true, nil
 		})
 	})
+	out.Bad, out.Good = ofBad.figures(), ofGood.figures()
 	if err != nil || out.BadCalls == 0 {
 		return out, err
 	}

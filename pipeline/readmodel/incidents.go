@@ -34,8 +34,8 @@ func (d *feed) takeTransition(ctx context.Context, t *stream.Transition, parsed 
 		worst[k] = max(worst[k], rank(cmp.Or(e.Severity, in.Severity)))
 	}
 	for k, severity := range worst {
-		err := d.exec("INSERT OR REPLACE INTO named VALUES (?, ?, ?, ?, ?)", k.CallID, k.Provider, in.ID, severity, t.Seq)
-		if err == nil {
+		err := d.exec("INSERT OR REPLACE INTO named VALUES (?, ?, ?, ?, ?, ?)", append(keyArgs(k), in.ID, severity, t.Seq)...)
+		if err == nil && d.build == nil {
 			err = d.rename(ctx, k)
 		}
 		if err != nil {
@@ -64,7 +64,7 @@ func (d *feed) rename(ctx context.Context, k call.Key) error {
 func (d *feed) nameIncidents(e *entry) error {
 	worst := 0
 	e.row.Incidents = nil
-	err := d.query(`SELECT incident, severity FROM named WHERE "callId" = ? AND provider = ? ORDER BY incident`, []any{e.key.CallID, e.key.Provider},
+	err := d.query("SELECT incident, severity FROM named WHERE "+sameCall+" ORDER BY incident", keyArgs(e.key),
 		func(s *sqlite3.Stmt) error {
 			e.row.Incidents = append(e.row.Incidents, s.ColumnText(0))
 			worst = max(worst, s.ColumnInt(1))
@@ -77,8 +77,8 @@ func (d *feed) nameIncidents(e *entry) error {
 // dropTransitions removes the steps before a sequence and what they named.
 func (d *feed) dropTransitions(ctx context.Context, first uint64) error {
 	var keys []call.Key
-	err := d.query(`SELECT provider, "callId" FROM named WHERE seq < ?`, []any{first}, func(s *sqlite3.Stmt) error {
-		keys = append(keys, call.Key{Provider: s.ColumnText(0), CallID: s.ColumnText(1)})
+	err := d.query(`SELECT "callId", provider, account FROM named WHERE seq < ?`, []any{first}, func(s *sqlite3.Stmt) error {
+		keys = append(keys, readKey(s, 0))
 		return nil
 	})
 	if err != nil || first <= d.firstTransition {

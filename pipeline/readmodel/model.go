@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -26,15 +27,16 @@ type Config struct {
 	Fold  call.Folding
 	Rules func() *rules.Set // those in force; nil: none
 	Log   *slog.Logger
-	// Pause, if set, is called between two batches while what is stored is worked off:
-	// webhooks go first.
-	Pause func(ctx context.Context)
+	// Pause, if set, is called between two batches with how long the last one took, and
+	// how long its events took to decode: webhooks go first.
+	Pause func(ctx context.Context, worked time.Duration)
 }
 
 // Model is a read model. Run feeds it; its queries may be called from the start, and
 // answer from what is there.
 type Model struct {
-	cfg Config
+	cfg    Config
+	cached int // calls that are held in memory
 
 	open sync.RWMutex // held for reading by queries, for writing while the file changes
 	file *file        // nil until Run has opened it
@@ -42,16 +44,19 @@ type Model struct {
 	feeding sync.Mutex // the connection that writes, and feed
 	feed    *feed      // nil while there is no file
 
+	reading atomic.Int64 // nanoseconds in which events were decoded since the last pause
+
 	damage chan error // of the file, found by a query
 
 	mu      sync.Mutex
 	status  backend.ModelStatus
 	changed chan struct{} // closed and replaced with every commit
+	opened  bool          // the file can be asked
 }
 
 // New makes a model. It opens nothing.
 func New(c Config) *Model {
-	return &Model{cfg: c, damage: make(chan error, 1), changed: make(chan struct{})}
+	return &Model{cfg: c, cached: mostCached, damage: make(chan error, 1), changed: make(chan struct{})}
 }
 
 // ReadModel is the model as API and console ask it.
@@ -112,13 +117,22 @@ func (m *Model) run(ctx context.Context) (err error) {
 	}
 	m.feeding.Lock()
 	m.feed, err = newFeed(ctx, m, f)
+	building := err == nil && m.feed.build != nil
 	m.feeding.Unlock()
 	if err != nil {
 		return errors.Join(err, f.release())
 	}
+	m.mu.Lock()
+	m.status.Building = building // before a query sees the file
+	m.mu.Unlock()
 	m.open.Lock()
 	m.file = f
 	m.open.Unlock()
+	m.mu.Lock()
+	m.opened = true
+	close(m.changed)
+	m.changed = make(chan struct{})
+	m.mu.Unlock()
 	defer func() {
 		f.close() // ends queries, which hold the lock
 		m.open.Lock()
@@ -130,6 +144,14 @@ func (m *Model) run(ctx context.Context) (err error) {
 		m.feeding.Unlock()
 	}()
 	return m.follow(ctx)
+}
+
+// unfinished reports whether the file is being built: what a query finds is not whole.
+// Within read it is about the file that is asked.
+func (m *Model) unfinished() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.status.Building
 }
 
 // read runs a query. ErrIndexing where there is no file yet.
@@ -168,9 +190,9 @@ func (m *Model) Current(ctx context.Context) error {
 	}
 	for {
 		m.mu.Lock()
-		s, changed := m.status, m.changed
+		s, changed, opened := m.status, m.changed, m.opened
 		m.mu.Unlock()
-		if s.Event >= ends.Last && s.Transition >= ends.LastTransition {
+		if opened && s.Event >= ends.Last && s.Transition >= ends.LastTransition && !s.Building {
 			return nil
 		}
 		select {
@@ -182,14 +204,11 @@ func (m *Model) Current(ctx context.Context) error {
 }
 
 // committed notes how far the model has come.
-func (m *Model) committed(event, transition, behind uint64, now time.Time) {
+func (m *Model) committed(event, transition, behind uint64, building bool, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := &m.status
-	s.Event, s.Transition, s.Behind, s.UpdatedAt = event, transition, behind, now
-	if behind == 0 {
-		s.Building = false
-	}
+	s.Event, s.Transition, s.Behind, s.Building, s.UpdatedAt = event, transition, behind, building, now
 	close(m.changed)
 	m.changed = make(chan struct{})
 }

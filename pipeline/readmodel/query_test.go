@@ -3,10 +3,12 @@ package readmodel
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +19,7 @@ import (
 	"callwatch/call"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
+	"callwatch/stream"
 )
 
 var allCalls = backend.CallQuery{Limit: mostCalls}
@@ -267,6 +270,29 @@ func TestQueriesThatAreRefused(t *testing.T) {
 	}
 }
 
+// A model of an empty store is current once it can be asked.
+func TestCurrentOfAnEmptyStore(t *testing.T) {
+	w := newWorld(t, 9)
+	for i := range 20 {
+		m := w.model(strconv.Itoa(i))
+		ctx, stop := context.WithCancel(t.Context())
+		current := make(chan error, 1)
+		go func() { current <- m.Current(ctx) }()
+		ended := make(chan error, 1)
+		go func() { ended <- m.Run(ctx) }()
+		if err := <-current; err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Calls(t.Context(), backend.CallQuery{}); err != nil {
+			t.Errorf("run %d: %v", i, err)
+		}
+		stop()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+}
+
 // Figures from hours and from rows are those that plain addition gives.
 func TestStats(t *testing.T) {
 	w := newWorld(t, 8)
@@ -319,8 +345,19 @@ func TestStats(t *testing.T) {
 			if median := mos[(len(mos)+1)/2-1]; math.Abs(*f.MOS.Median-median) > 0.02*median {
 				t.Errorf("median %v, want %v", *f.MOS.Median, median)
 			}
-			if r := f.Bad; *r.Low > *r.High || *r.OfKnown < *r.Low || *r.OfKnown > *r.High || r.Known == r.Of {
+			if r := f.Bad; *r.Low != *r.OfKnown || *r.High != *r.OfKnown || *r.OfKnown != float64(r.True)/float64(r.Known) || r.Known == r.Of {
 				t.Errorf("share of bad calls %+v", r)
+			}
+			// The share is what rate(mos < 3.5) of a rule over these calls would be.
+			judged := map[rules.Truth]int64{}
+			low := mustFilter(t, "mos < 3.5")
+			for _, row := range every {
+				if !row.At.Before(since) && row.At.Before(until) && (row.Call.Answered == nil || *row.Call.Answered) {
+					judged[low.Holds(&row.Call)]++
+				}
+			}
+			if r := f.Bad; r.True != judged[rules.True] || r.Known != judged[rules.True]+judged[rules.False] {
+				t.Errorf("bad calls %+v, judged by the rule %v", r, judged)
 			}
 			var points, groups int64
 			for _, p := range hours.Series {
@@ -345,14 +382,16 @@ func TestCells(t *testing.T) {
 	}
 	var all, packed cell
 	for i := range rows {
-		all.add(&rows[i], 1)
+		one := shareOf(&rows[i])
+		all.add(&one, 1)
 	}
-	if err := packed.mergePacked(all.pack()); err != nil || string(packed.pack()) != string(all.pack()) {
+	if err := packed.mergePacked(all.pack(), false); err != nil || string(packed.pack()) != string(all.pack()) {
 		t.Errorf("packed differs: %v", err)
 	}
 	w.r.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
 	for i := range rows {
-		packed.add(&rows[i], -1)
+		one := shareOf(&rows[i])
+		packed.add(&one, -1)
 	}
 	if !packed.still() {
 		t.Errorf("something is left: %+v", packed)
@@ -364,6 +403,64 @@ func TestCells(t *testing.T) {
 			damaged[w.r.IntN(len(damaged))] ^= byte(1 + w.r.IntN(255))
 		}
 		var c cell
-		_ = c.mergePacked(damaged)
+		_ = c.mergePacked(damaged, false)
 	}
+}
+
+// The calls of an incident are those that it names and those of its time that meet its
+// rule; both sides of the contrast are counted, and what differs is named.
+func TestIncidentCalls(t *testing.T) {
+	w := newWorld(t, 11)
+	now := time.Now().UTC()
+	set, problems := rules.Load("rules.yaml", []byte("rules:\n  - name: low\n    when: mos < 3\n    by: [provider]\n"))
+	if problems.Errors() {
+		t.Fatal(problems)
+	}
+	at := func(n int, mos float64, codec string) call.Event {
+		e := call.Event{Identity: call.Identity{ID: fmt.Sprint("x", n), Provider: "acme", CallID: fmt.Sprintf("x-%d", n), Kind: call.Ended, OccurredAt: now}}
+		e.StartedAt, e.EndedAt, e.Final, e.Status, e.MOS, e.Codec = now.Add(-time.Minute), now, true, call.Completed, &mos, codec
+		return e
+	}
+	var events []call.Event
+	for n := range 40 {
+		if n%4 == 0 {
+			events = append(events, at(n, 2, "g729"))
+		} else {
+			events = append(events, at(n, 4.2, "opus"))
+		}
+	}
+	w.keep(events...)
+	in := rules.Incident{
+		ID: "inc_low", Rule: "low", Severity: rules.Warning, By: []rules.Label{{Name: "provider", Value: "acme"}},
+		OpenedAt: now.Add(-time.Second), Opening: rules.Evidence{Call: events[1]}, // named, though it is good
+	}
+	data, err := json.Marshal(&rules.Transition{Step: rules.StepOpened, At: now, Incident: in})
+	if err == nil {
+		_, err = w.store.PutTransition(t.Context(), "low", "acme", stream.Cause{Seq: 1}, data)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := w.model("m")
+	m.cfg.Rules = func() *rules.Set { return set }
+	w.run(m, func() {
+		w.current(m)
+		page, err := m.IncidentCalls(t.Context(), in.ID, backend.CallQuery{Limit: 100})
+		if err != nil || len(page.Calls) != 11 {
+			t.Errorf("%d calls of the incident, want 11: %v", len(page.Calls), err)
+		}
+		if _, err := m.IncidentCalls(t.Context(), "inc_none", backend.CallQuery{}); !errors.Is(err, backend.ErrNotFound) {
+			t.Errorf("an unknown incident: %v", err)
+		}
+		c, err := m.Contrast(t.Context(), in.ID)
+		if err != nil || c.BadCalls != 11 || c.GoodCalls != 29 || c.Bad.Calls != 11 || c.Good.Calls != 29 {
+			t.Fatalf("contrast %+v, %v", c, err)
+		}
+		if bad, good := *c.Bad.MOS.Median, *c.Good.MOS.Median; math.Abs(bad-2) > 0.05 || math.Abs(good-4.2) > 0.1 {
+			t.Errorf("median MOS %v and %v", bad, good)
+		}
+		if len(c.Differences) != 1 || c.Differences[0].Value != "g729" || c.Differences[0].BadCalls != 10 || c.Differences[0].AllCalls != 10 {
+			t.Errorf("differences %+v", c.Differences)
+		}
+	})
 }

@@ -46,6 +46,7 @@ func exactInteger(n int64) int64 {
 // binder binds values to a statement, one after the other, and keeps the first error.
 type binder struct {
 	stmt *sqlite3.Stmt
+	set  []bool // by parameter: it is not NULL before; nil: not known
 	n    int
 	err  error
 }
@@ -58,72 +59,76 @@ func bind(stmt *sqlite3.Stmt, values ...any) error {
 	return b.err
 }
 
+func (b *binder) null() {
+	if b.set == nil || b.set[b.n] {
+		b.done(false, b.stmt.BindNull(b.n))
+	}
+}
+
+func (b *binder) done(set bool, err error) {
+	b.err = cmp.Or(b.err, err)
+	if b.set != nil {
+		b.set[b.n] = set
+	}
+}
+
 func (b *binder) value(v any) {
 	b.n++
-	var err error
 	switch v := v.(type) {
 	case nil:
-		err = b.stmt.BindNull(b.n)
+		b.null()
 	case int64:
-		err = b.stmt.BindInt64(b.n, v)
+		b.done(true, b.stmt.BindInt64(b.n, v))
 	case uint64:
-		err = b.stmt.BindInt64(b.n, int64(v)) //nolint:gosec // sequences
+		b.done(true, b.stmt.BindInt64(b.n, int64(v))) //nolint:gosec // sequences
 	case int:
-		err = b.stmt.BindInt64(b.n, int64(v))
+		b.done(true, b.stmt.BindInt64(b.n, int64(v)))
 	case float64:
-		err = b.stmt.BindFloat(b.n, v)
+		b.done(true, b.stmt.BindFloat(b.n, v))
 	case string:
-		err = b.stmt.BindText(b.n, v)
+		b.done(true, b.stmt.BindText(b.n, v))
 	case []byte:
-		err = b.stmt.BindBlob(b.n, v)
+		b.done(true, b.stmt.BindBlob(b.n, v))
 	}
-	b.err = cmp.Or(b.err, err)
 }
 
 // field binds a field of a call, NULL if it is unknown.
 func (b *binder) field(c *column, e *call.Event) {
 	b.n++
-	var err error
 	switch c.Type {
 	case call.Number:
 		if n, ok := c.Number(e); ok && !math.IsNaN(n) && !math.IsInf(n, 0) {
-			err = b.stmt.BindFloat(b.n, n)
-		} else {
-			err = b.stmt.BindNull(b.n)
+			b.done(true, b.stmt.BindFloat(b.n, n))
+			return
 		}
 	case call.Integer:
 		if n, ok := c.Value(e).(int64); ok {
-			err = b.stmt.BindInt64(b.n, exactInteger(n))
-		} else {
-			err = b.stmt.BindNull(b.n)
+			b.done(true, b.stmt.BindInt64(b.n, exactInteger(n)))
+			return
 		}
 	case call.Bool:
 		if v, ok := c.Truth(e); ok {
-			err = b.stmt.BindBool(b.n, v)
-		} else {
-			err = b.stmt.BindNull(b.n)
+			b.done(true, b.stmt.BindBool(b.n, v))
+			return
 		}
 	case call.Time:
 		if n, ok := nanoseconds(c.Time(e)); ok {
-			err = b.stmt.BindInt64(b.n, n)
-		} else {
-			err = b.stmt.BindNull(b.n)
+			b.done(true, b.stmt.BindInt64(b.n, n))
+			return
 		}
 	case call.Strings:
 		if texts := c.Texts(e); len(texts) > 0 {
 			text, _ := json.Marshal(texts) // texts have a JSON form
-			err = b.stmt.BindText(b.n, string(text))
-		} else {
-			err = b.stmt.BindNull(b.n)
+			b.done(true, b.stmt.BindText(b.n, string(text)))
+			return
 		}
 	default:
 		if s, ok := c.Text(e); ok {
-			err = b.stmt.BindText(b.n, s)
-		} else {
-			err = b.stmt.BindNull(b.n)
+			b.done(true, b.stmt.BindText(b.n, s))
+			return
 		}
 	}
-	b.err = cmp.Or(b.err, err)
+	b.null()
 }
 
 // readRow reads the columns of selected, from the first on.
@@ -132,13 +137,13 @@ func readRow(stmt *sqlite3.Stmt) (seq uint64, row backend.CallRow, events []byte
 	row.At = time.Unix(0, stmt.ColumnInt64(1)).UTC()
 	row.Severity = severityOf(stmt.ColumnInt(2))
 	row.Incidents = texts(stmt.ColumnRawText(3))
-	row.Account = stmt.ColumnText(4)
-	events = stmt.ColumnRawBlob(5)
+	events = stmt.ColumnRawBlob(4)
 	row.Events = countSequences(events)
 	columns := fieldColumns()
 	for i := range columns {
-		readField(stmt, 6+i, &columns[i], &row.Call)
+		readField(stmt, 5+i, &columns[i], &row.Call)
 	}
+	row.Account = row.Call.Account
 	return seq, row, events
 }
 

@@ -10,6 +10,7 @@
 package readmodel
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -17,12 +18,14 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/ncruces/go-sqlite3"
+
 	"callwatch/call"
 )
 
 // schemaVersion changes with the meaning of a table; a file of another version is
 // built again.
-const schemaVersion = 1
+const schemaVersion = 3
 
 // column is a column of the table calls that holds a field of the call.
 type column struct {
@@ -74,56 +77,84 @@ func (c column) sqlType() string {
 //	first     when its first event counts, nanoseconds
 //	severity  rank of its worst incident, 0 for none
 //	events    sequences of its events: varints, each less the one before
+//	fromEnd   digits of its from, the last one first; NULL for what is no number
+//	toEnd     the same of its to
 func ownColumns() []string {
-	return []string{"seq", "last", "at", "first", "severity", "incidents", "account", "events"}
+	return []string{"seq", "last", "at", "first", "severity", "incidents", "events", "fromEnd", "toEnd"}
 }
 
 const tables = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE corrections (of TEXT PRIMARY KEY, raw TEXT NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE numbers (reversed TEXT, call INTEGER, PRIMARY KEY (reversed, call)) WITHOUT ROWID;
-CREATE TABLE aliases (alias TEXT, call INTEGER, session INTEGER NOT NULL, PRIMARY KEY (alias, call, session)) WITHOUT ROWID;
+CREATE TABLE aliases (alias TEXT NOT NULL, call INTEGER NOT NULL);
 CREATE TABLE steps (seq INTEGER PRIMARY KEY, incident TEXT NOT NULL, rule TEXT NOT NULL, key TEXT NOT NULL, step TEXT NOT NULL,
 	severity INTEGER NOT NULL, at INTEGER NOT NULL, opened INTEGER NOT NULL, resolved INTEGER);
 CREATE INDEX steps_incident ON steps (incident, seq);
-CREATE TABLE named (callId TEXT, provider TEXT, incident TEXT, severity INTEGER NOT NULL, seq INTEGER NOT NULL,
-	PRIMARY KEY (callId, provider, incident)) WITHOUT ROWID;
+CREATE TABLE named (callId TEXT, provider TEXT, account TEXT, incident TEXT, severity INTEGER NOT NULL, seq INTEGER NOT NULL,
+	PRIMARY KEY (callId, provider, account, incident)) WITHOUT ROWID;
 CREATE INDEX named_incident ON named (incident);
 CREATE TABLE hours (dim INTEGER, hour INTEGER, provider TEXT, value TEXT, cell BLOB NOT NULL,
 	PRIMARY KEY (dim, hour, provider, value)) WITHOUT ROWID;
 `
 
+// indexes are made once the calls are there: filling a table in order is several
+// times as fast without.
 const indexes = `
 CREATE INDEX calls_id ON calls ("callId", provider);
 CREATE INDEX calls_at ON calls (at);
 CREATE INDEX calls_agent ON calls ("agentName", at) WHERE "agentName" IS NOT NULL;
-CREATE INDEX calls_mos ON calls (mos) WHERE mos IS NOT NULL;
+CREATE INDEX calls_mos ON calls (mos, at) WHERE mos IS NOT NULL;
+CREATE INDEX calls_from ON calls (fromEnd) WHERE fromEnd IS NOT NULL;
+CREATE INDEX calls_to ON calls (toEnd) WHERE toEnd IS NOT NULL;
+CREATE INDEX calls_session ON calls ("sessionId") WHERE "sessionId" IS NOT NULL;
+CREATE INDEX aliases_alias ON aliases (alias, call);
 `
 
-// schema is the statements that make an empty file.
+// schema is the statements that make an empty file, less the indexes.
 func schema() string {
 	var b strings.Builder
 	b.WriteString(tables)
-	b.WriteString("CREATE TABLE calls (seq INTEGER PRIMARY KEY, last INTEGER NOT NULL, at INTEGER NOT NULL, first INTEGER NOT NULL, " +
-		"severity INTEGER NOT NULL, incidents TEXT, account TEXT, events BLOB NOT NULL")
-	for _, c := range fieldColumns() {
+	b.WriteString("CREATE TABLE calls (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, severity INTEGER NOT NULL, fromEnd TEXT, toEnd TEXT, incidents TEXT")
+	// What is first in a row is found fastest.
+	first := append(figureFields(), "callId", "sessionId")
+	columns := slices.Clone(fieldColumns())
+	slices.SortStableFunc(columns, func(a, b column) int { return cmp.Compare(placeIn(first, a.Name), placeIn(first, b.Name)) })
+	for _, c := range columns {
 		fmt.Fprintf(&b, ", %s %s", c.name, c.sqlType())
 	}
-	b.WriteString(");")
-	b.WriteString(indexes)
+	b.WriteString(", last INTEGER NOT NULL, first INTEGER NOT NULL, events BLOB NOT NULL);")
 	return b.String()
+}
+
+// placeIn is the index of a name in a list, the length of it if it is not there.
+func placeIn(list []string, name string) int {
+	if i := slices.Index(list, name); i >= 0 {
+		return i
+	}
+	return len(list)
 }
 
 // version names the schema and what is computed from it; a file with another one is
 // built again.
 var version = sync.OnceValue(func() string {
-	sum := sha256.Sum256([]byte(schema() + strings.Join(dimensionNames(), ",")))
+	sum := sha256.Sum256([]byte(schema() + indexes + strings.Join(dimensionNames(), ",")))
 	return fmt.Sprintf("%d-%s", schemaVersion, hex.EncodeToString(sum[:8]))
 })
 
+// sameCall is the condition that a row is of a call; keyArgs are its values. Of the
+// account that few calls have, the table calls has NULL where the others have "".
+const sameCall = `"callId" = ? AND provider = ? AND ifnull(account, '') = ?`
+
+func keyArgs(k call.Key) []any { return []any{k.CallID, k.Provider, k.Account} }
+
+// readKey reads the columns callId, provider and account.
+func readKey(s *sqlite3.Stmt, at int) call.Key {
+	return call.Key{CallID: s.ColumnText(at), Provider: s.ColumnText(at + 1), Account: s.ColumnText(at + 2)}
+}
+
 // selected is the list of columns that readRow reads.
 var selected = sync.OnceValue(func() string {
-	names := []string{"c.seq", "c.at", "c.severity", "c.incidents", "c.account", "c.events"}
+	names := []string{"c.seq", "c.at", "c.severity", "c.incidents", "c.events"}
 	for _, c := range fieldColumns() {
 		names = append(names, "c."+c.name)
 	}

@@ -65,8 +65,9 @@ func spellings(text string) []string {
 // after is the smallest text behind all that begin with prefix.
 func after(prefix string) string { return prefix + "\U0010ffff" }
 
-// search is a condition for what was searched; nil values for nothing.
-func search(conn *sqlite3.Conn, text string) (where string, args []any, err error) {
+// search is a condition for what was searched; few says that it chooses by indexes
+// other than that of times and agents.
+func search(conn *sqlite3.Conn, text string) (where string, args []any, few bool, err error) {
 	var parts []string
 	add := func(part string, values ...any) {
 		parts, args = append(parts, part), append(args, values...)
@@ -75,22 +76,25 @@ func search(conn *sqlite3.Conn, text string) (where string, args []any, err erro
 	if len(text) >= leastPrefix {
 		add(`SELECT seq FROM calls WHERE "callId" >= ? AND "callId" < ?`, text, after(text))
 	}
+	add(`SELECT seq FROM calls WHERE "sessionId" = ?`, text)
 	add(`SELECT call FROM aliases WHERE alias = ?`, text)
 	for _, end := range spellings(text) {
-		add(`SELECT call FROM numbers WHERE reversed >= ? AND reversed < ?`, end, after(end))
+		for _, column := range []string{"fromEnd", "toEnd"} {
+			add("SELECT seq FROM calls WHERE "+column+" >= ? AND "+column+" < ?", end, after(end))
+		}
 	}
 	agents, err := agentsNamed(conn, text)
 	if err != nil {
-		return "", nil, err
+		return "", nil, false, err
 	}
 	where = "c.seq IN (" + strings.Join(parts, " UNION ") + ")"
 	if len(agents) == 0 {
-		return where, args, nil
+		return where, args, true, nil
 	}
 	named := `c."agentName" IN (?` + strings.Repeat(", ?", len(agents)-1) + ")"
 	found, err := exists(conn, strings.Join(parts, " UNION "), args)
 	if err != nil {
-		return "", nil, err
+		return "", nil, false, err
 	}
 	if !found {
 		where, args = named, nil // the index of agents alone
@@ -100,7 +104,7 @@ func search(conn *sqlite3.Conn, text string) (where string, args []any, err erro
 	for _, a := range agents {
 		args = append(args, a)
 	}
-	return where, args, nil
+	return where, args, found, nil
 }
 
 func exists(conn *sqlite3.Conn, query string, args []any) (found bool, err error) {

@@ -148,6 +148,24 @@ func (w *world) publish(n, calls int) {
 	}
 }
 
+// keep stores events as they are.
+func (w *world) keep(events ...call.Event) {
+	w.t.Helper()
+	var stored []stream.Event
+	for i := range events {
+		e := &events[i]
+		w.raw++
+		data, err := json.Marshal(e)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		stored = append(stored, stream.Event{Provider: e.Provider, Kind: string(e.Kind), ID: e.ID, CallID: e.CallID, Raw: stream.Position{Seq: w.raw}, Data: data})
+	}
+	if err := w.store.PublishEvents(w.t.Context(), stored); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // alert stores a transition that names some calls.
 func (w *world) alert(calls int) {
 	w.t.Helper()
@@ -212,7 +230,7 @@ func content(t testing.TB, path string) string {
 	}
 	defer conn.Close() //nolint:errcheck // only read
 	var b strings.Builder
-	for _, table := range []string{"calls", "numbers", "aliases", "steps", "named", "hours", "corrections"} {
+	for _, table := range []string{"calls", "aliases", "steps", "named", "hours", "corrections"} {
 		err := each(conn, "SELECT * FROM "+table+" ORDER BY 1, 2", nil, func(s *sqlite3.Stmt) (bool, error) {
 			fmt.Fprintf(&b, "%s:", table)
 			for i := range s.ColumnCount() {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -66,7 +67,7 @@ func newTable(q backend.StatsQuery, now time.Time) (*table, error) {
 		t.since = t.until.Add(-24 * time.Hour)
 	}
 	if t.dim = slices.Index(dimensionNames(), cmp.Or(q.By, "provider")); t.dim < 0 {
-		return nil, &backend.QueryError{Reason: fmt.Sprintf("figures are not grouped by %.40q; dimensions are %v", q.By, dimensionNames())}
+		return nil, &backend.QueryError{Reason: fmt.Sprintf("figures are not grouped by %.40q; dimensions are %s%s", q.By, strings.Join(dimensionNames(), ", "), meant(q.By, dimensionNames()))}
 	}
 	switch span := t.until.Sub(t.since); {
 	case span <= 0:
@@ -84,7 +85,7 @@ func newTable(q backend.StatsQuery, now time.Time) (*table, error) {
 // fromHours reports whether the figures of hours answer the query.
 func (t *table) fromHours() bool {
 	aligned := t.since.Truncate(time.Hour).Equal(t.since) && t.until.Truncate(time.Hour).Equal(t.until)
-	return t.q.Filter == "" && t.width%time.Hour == 0 && (aligned || t.until.Sub(t.since) > shortRange)
+	return t.q.Filter == "" && t.q.Account == "" && t.width%time.Hour == 0 && (aligned || t.until.Sub(t.since) > shortRange)
 }
 
 func (m *Model) stats(ctx context.Context, t *table) (backend.Stats, error) {
@@ -99,11 +100,17 @@ func (m *Model) stats(ctx context.Context, t *table) (backend.Stats, error) {
 	if t.width > 0 {
 		t.total.buckets = make([]cell, (t.until.Sub(t.since)+t.width-1)/t.width)
 	}
-	err := m.read(ctx, read)
+	building := false
+	err := m.read(ctx, func(conn *sqlite3.Conn) error {
+		building = m.unfinished()
+		return read(conn)
+	})
 	if err != nil {
 		return backend.Stats{}, err
 	}
-	return t.result(source), nil
+	s := t.result(source)
+	s.Building = building
+	return s, nil
 }
 
 // from is the beginning of what is read.
@@ -152,7 +159,7 @@ func (t *table) readHours(conn *sqlite3.Conn) error {
 			to = append(to, &t.total.buckets[time.Duration(hour-since)*time.Hour/t.width])
 		}
 		for _, c := range to {
-			if err := c.mergePacked(packed); err != nil {
+			if err := c.mergePacked(packed, t.q.CountsOnly); err != nil {
 				return false, err
 			}
 		}
@@ -168,7 +175,7 @@ func (t *table) readHours(conn *sqlite3.Conn) error {
 // figureFields are the fields that figures and dimensions are computed from.
 func figureFields() []string {
 	return []string{
-		"provider", "region", "agentName", "agentId", "direction", "codec", "fromCountry", "toCountry", "final", "endedAt", "answered", "status",
+		"provider", "account", "region", "agentName", "agentId", "direction", "codec", "fromCountry", "toCountry", "final", "endedAt", "answered", "status",
 		"mos", "packetLossPct", "jitterMs", "turnLatencyMs", "durationSec", "cost", "costCurrency",
 	}
 }
@@ -179,6 +186,9 @@ func (t *table) readCalls(conn *sqlite3.Conn) error {
 	s.bound(t.from(), t.until)
 	if t.q.Provider != "" {
 		s.add("c.provider = ?", t.q.Provider)
+	}
+	if t.q.Account != "" {
+		s.add("c.account = ?", t.q.Account)
 	}
 	if err := s.filtered(t.q.Filter); err != nil {
 		return err
@@ -193,17 +203,17 @@ func (t *table) readCalls(conn *sqlite3.Conn) error {
 			reads = append(reads, fieldColumns()[i])
 		}
 	}
-	sql := "SELECT c.at, c.account, c.incidents IS NOT NULL"
+	sql := "SELECT c.at, c.incidents IS NOT NULL"
 	for _, c := range reads {
 		sql += ", c." + c.name
 	}
 	return each(conn, sql+" FROM calls c"+whereOf(s.where), s.args, func(stmt *sqlite3.Stmt) (bool, error) {
-		row := backend.CallRow{At: time.Unix(0, stmt.ColumnInt64(0)).UTC(), Account: stmt.ColumnText(1)}
-		if stmt.ColumnBool(2) {
+		row := backend.CallRow{At: time.Unix(0, stmt.ColumnInt64(0)).UTC()}
+		if stmt.ColumnBool(1) {
 			row.Incidents = []string{""}
 		}
 		for i := range reads {
-			readField(stmt, 3+i, &reads[i], &row.Call)
+			readField(stmt, 2+i, &reads[i], &row.Call)
 		}
 		if s.filter == nil || s.filter.Holds(&row.Call) == rules.True {
 			t.add(&row)
@@ -213,18 +223,18 @@ func (t *table) readCalls(conn *sqlite3.Conn) error {
 }
 
 func (t *table) add(row *backend.CallRow) {
-	group := t.group(row.Call.Provider, valuesOf(row)[t.dim])
+	group, one := t.group(row.Call.Provider, valuesOf(row)[t.dim]), shareOf(row)
 	for _, sum := range []*sums{&t.total, group} {
 		switch {
 		case sum == nil:
 		case row.At.Before(t.since):
-			sum.before.add(row, 1)
+			sum.before.add(&one, 1)
 		default:
-			sum.now.add(row, 1)
+			sum.now.add(&one, 1)
 		}
 	}
 	if t.width > 0 && !row.At.Before(t.since) {
-		t.total.buckets[row.At.Sub(t.since)/t.width].add(row, 1)
+		t.total.buckets[row.At.Sub(t.since)/t.width].add(&one, 1)
 	}
 }
 
@@ -256,7 +266,7 @@ func (t *table) result(source string) backend.Stats {
 func (m *Model) Changes(ctx context.Context, q backend.StatsQuery) ([]backend.Change, error) {
 	changes := []backend.Change{}
 	for _, dim := range dimensionNames() {
-		q.By, q.Compare, q.Bucket, q.ByProvider = dim, true, 0, false
+		q.By, q.Compare, q.Bucket, q.ByProvider, q.CountsOnly = dim, true, 0, false, true
 		t, err := newTable(q, time.Now())
 		if err != nil {
 			return nil, err

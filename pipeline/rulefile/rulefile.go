@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -44,7 +45,10 @@ type Config struct {
 	Changed func()
 	// Reloaded receives how a reading ended: loaded, unchanged or refused.
 	Reloaded func(outcome string)
-	Log      *slog.Logger
+	// Turn waits until the file may be compiled: drafts and the rules file wait for
+	// each other.
+	Turn func(context.Context) (release func(), err error)
+	Log  *slog.Logger
 }
 
 // File keeps the engine's rules equal to the rules file, all or nothing: a content
@@ -56,26 +60,42 @@ type File struct {
 
 	mu      sync.Mutex
 	status  backend.RulesFile
-	shipped bool   // the rules in force came with the program
-	seen    string // digest of the content that was read last
+	shipped bool     // the rules in force came with the program
+	seen    string   // digest of the content that was read last
+	files   []string // that the rules in force name
 }
 
 // Load compiles a rules file, and returns what problems call it. shipped are used if
 // the file does not exist; nil: none are. The error is rules.Problems, or that the
 // file cannot be read.
 func Load(path string, shipped []byte) (name string, set *rules.Set, problems rules.Problems, err error) {
-	src, err := rules.ReadFile(path)
+	sources, err := read(path, shipped != nil)
 	name = path
 	if errors.Is(err, fs.ErrNotExist) && shipped != nil {
-		name, src, err = shippedName, shipped, nil
+		name, sources, err = shippedName, []rules.Source{{Name: shippedName, Text: shipped}}, nil
 	}
 	if err != nil {
 		return name, nil, nil, fmt.Errorf("read rules: %w", err)
 	}
-	if set, problems = rules.Load(name, src); problems.Errors() {
-		return name, nil, nil, problems
+	if set, problems, err = rules.LoadSources(context.Background(), sources); err == nil && problems.Errors() {
+		err = problems
+	}
+	if err != nil {
+		return name, nil, nil, err
 	}
 	return name, set, problems, nil
+}
+
+// read reads the rules at a path. The default file need not be there where there are
+// files in the folder beside it.
+func read(path string, preset bool) ([]rules.Source, error) {
+	sources, err := rules.ReadSources(path)
+	if preset && errors.Is(err, fs.ErrNotExist) {
+		if beside, failed := rules.ReadSources(filepath.Join(filepath.Dir(path), rules.Folder)); failed == nil {
+			return beside, nil
+		}
+	}
+	return sources, err
 }
 
 // Open compiles the rules and keeps the engine's equal to the file while Watch runs.
@@ -100,9 +120,9 @@ func (f *File) accept(name string, set *rules.Set, problems rules.Problems) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.seen, f.shipped = set.Digest, name == shippedName
+	f.seen, f.shipped, f.files = rules.DigestSources(set.Sources), name == shippedName, set.Files
 	f.status = backend.RulesFile{
-		Path: name, Digest: set.Digest, Source: set.Source, Rules: len(set.Rules), LoadedAt: time.Now().UTC(), Problems: problems,
+		Path: name, Digest: set.Digest, Sources: set.Sources, Rules: len(set.Rules), LoadedAt: time.Now().UTC(), Problems: problems,
 	}
 }
 
@@ -135,32 +155,22 @@ func (f *File) Reload(ctx context.Context) error {
 	return nil
 }
 
-// content reads the file. Only a regular one is read: opening a pipe waits for a
-// writer.
-func (f *File) content(ctx context.Context) ([]byte, error) {
+// content reads the files.
+func (f *File) content(ctx context.Context) ([]rules.Source, error) {
 	type answer struct {
-		src []byte
-		err error
+		sources []rules.Source
+		err     error
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	done := make(chan answer, 1)
 	go func() {
-		var a answer
-		info, err := os.Stat(f.cfg.Path)
-		switch {
-		case err != nil:
-			a.err = err
-		case !info.Mode().IsRegular():
-			a.err = errors.New("it is no regular file")
-		default:
-			a.src, a.err = rules.ReadFile(f.cfg.Path)
-		}
-		done <- a
+		sources, err := read(f.cfg.Path, f.cfg.Shipped != nil)
+		done <- answer{sources, err}
 	}()
 	select {
 	case a := <-done:
-		return a.src, a.err
+		return a.sources, a.err
 	case <-ctx.Done():
 		return nil, fmt.Errorf("it could not be read in time: %w", ctx.Err())
 	}
@@ -168,7 +178,7 @@ func (f *File) content(ctx context.Context) ([]byte, error) {
 
 // read does the work of Reload and names how it ended; "" where ctx ended first.
 func (f *File) read(ctx context.Context) (outcome string) {
-	src, err := f.content(ctx)
+	sources, err := f.content(ctx)
 	if ctx.Err() != nil {
 		return ""
 	}
@@ -179,12 +189,12 @@ func (f *File) read(ctx context.Context) (outcome string) {
 		f.refuse("", nil, "the rules file cannot be read: "+plainPathError(err).Error())
 		return "refused"
 	}
-	set, problems, err := rules.LoadContext(ctx, f.cfg.Path, src)
+	set, problems, err := f.compile(ctx, sources)
 	switch {
 	case err != nil:
 		return ""
 	case problems.Errors():
-		f.refuse(rules.Digest(src), problems, "")
+		f.refuse(rules.DigestSources(sources), problems, "")
 		return "refused"
 	case set.Digest == f.Status().Digest && !f.onShipped():
 		f.fixed(set, problems)
@@ -194,6 +204,16 @@ func (f *File) read(ctx context.Context) (outcome string) {
 	f.accept(f.cfg.Path, set, problems)
 	f.cfg.Log.Info("rules reloaded", "digest", set.Digest, "rules", len(set.Rules))
 	return "loaded"
+}
+
+// compile waits for its turn; the error is that ctx ended.
+func (f *File) compile(ctx context.Context, sources []rules.Source) (*rules.Set, rules.Problems, error) {
+	release, err := f.cfg.Turn(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer release()
+	return rules.LoadSources(ctx, sources)
 }
 
 // plainPathError leaves out the operation and the path, which are known.
@@ -238,18 +258,18 @@ func (f *File) fixed(set *rules.Set, problems rules.Problems) {
 	if f.status.Refused() {
 		f.cfg.Log.Info("the rules file is as it was before the mistake", "digest", set.Digest)
 	}
-	f.seen, f.status.Problems, f.status.Error = set.Digest, append(problems, set.Expired(time.Now())...), ""
+	f.seen, f.status.Problems, f.status.Error = rules.DigestSources(set.Sources), append(problems, set.Expired(time.Now())...), ""
 }
 
 // differs says whether the file has another content than was read last.
 func (f *File) differs(ctx context.Context) bool {
-	src, err := f.content(ctx)
+	sources, err := f.content(ctx)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
 		return !f.shipped && f.status.Error == ""
 	}
-	return rules.Digest(src) != f.seen || f.status.Error != ""
+	return rules.DigestSources(sources) != f.seen || f.status.Error != ""
 }
 
 // Watch reloads when the file changes and on SIGHUP, until ctx ends.
@@ -257,8 +277,10 @@ func (f *File) Watch(ctx context.Context) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	events, failures, stop := f.folders()
-	defer stop()
+	w := f.watcher()
+	defer w.close()
+	w.follow()
+	beside := false           // a file that rules may name has changed
 	quiet := time.NewTimer(0) // at once: the file may have changed since it was opened
 	defer quiet.Stop()
 	for {
@@ -266,21 +288,34 @@ func (f *File) Watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-hangup:
-		case e := <-events:
-			if f.concerns(e) {
+		case e := <-w.events():
+			if named := f.besideRules(e); named || f.concerns(e) {
+				beside = beside || named
+				w.follow() // a folder may have come
 				quiet.Reset(quietTime)
 			}
 			continue
-		case err := <-failures:
+		case err := <-w.failures():
 			f.cfg.Log.Warn("watching the rules file", "err", err)
 			continue
 		case <-quiet.C:
-			if !f.differs(ctx) {
+			if !f.differs(ctx) && !beside {
 				continue
 			}
 		}
+		beside = false
 		_ = f.Reload(ctx) // fails only when ctx ends, and so does the loop
+		w.follow()        // the rules may name other files
 	}
+}
+
+// besideRules says whether an event may be about a file that rules name: it is of such
+// a kind, or mounted configuration was exchanged.
+func (f *File) besideRules(e fsnotify.Event) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Contains(rules.FileExtensions(), filepath.Ext(e.Name)) ||
+		strings.HasPrefix(filepath.Base(e.Name), "..") && (len(f.files) > 0 || f.status.Refused())
 }
 
 // concerns says whether an event in the watched folders may mean another content.
@@ -288,8 +323,18 @@ func (f *File) Watch(ctx context.Context) {
 // exchanged by its folder.
 func (f *File) concerns(e fsnotify.Event) bool {
 	name := filepath.Base(e.Name)
-	return name == filepath.Base(f.cfg.Path) || name == filepath.Base(realPath(f.cfg.Path)) || strings.HasPrefix(name, "..")
+	if name == filepath.Base(f.cfg.Path) || name == filepath.Base(realPath(f.cfg.Path)) || name == rules.Folder || strings.HasPrefix(name, "..") {
+		return true
+	}
+	if ext := filepath.Ext(name); ext != ".yaml" && ext != ".yml" || strings.HasPrefix(name, ".") {
+		return false
+	}
+	in := realPath(filepath.Dir(e.Name))
+	return in == realPath(f.cfg.Path) || in == realPath(f.beside())
 }
+
+// beside is the folder whose files are read with the rules file.
+func (f *File) beside() string { return filepath.Join(filepath.Dir(f.cfg.Path), rules.Folder) }
 
 // realPath is where a path leads by its links; the path itself where that is unknown.
 func realPath(path string) string {
@@ -299,23 +344,66 @@ func realPath(path string) string {
 	return path
 }
 
-// folders watches where the file is and where it points to: editors, and those
-// who deploy by links, put another file in its place. Without a watcher there
-// are still SIGHUP and the API.
-func (f *File) folders() (events <-chan fsnotify.Event, failures <-chan error, stop func()) {
+// watcher watches the folders that rules are in. Without one there are still SIGHUP
+// and the API.
+type watcher struct {
+	file *File
+	w    *fsnotify.Watcher // nil where the system has none to give
+	told map[string]bool   // folders that cannot be watched
+}
+
+const unwatched = "the rules file is not watched: reload it by SIGHUP or callwatch rules reload"
+
+func (f *File) watcher() *watcher {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
-		f.cfg.Log.Warn("the rules file is not watched: reload it by SIGHUP or callwatch rules reload", "err", err)
-		return nil, nil, func() {}
+		f.cfg.Log.Warn(unwatched, "err", err)
 	}
-	dirs := []string{filepath.Dir(f.cfg.Path)}
-	if real := filepath.Dir(realPath(f.cfg.Path)); real != dirs[0] {
-		dirs = append(dirs, real)
+	return &watcher{f, w, map[string]bool{}}
+}
+
+func (w *watcher) events() <-chan fsnotify.Event {
+	if w.w == nil {
+		return nil
 	}
-	for _, dir := range dirs {
-		if err := w.Add(dir); err != nil {
-			f.cfg.Log.Warn("the rules file is not watched: reload it by SIGHUP or callwatch rules reload", "folder", dir, "err", err)
+	return w.w.Events
+}
+
+func (w *watcher) failures() <-chan error {
+	if w.w == nil {
+		return nil
+	}
+	return w.w.Errors
+}
+
+func (w *watcher) close() {
+	if w.w != nil {
+		_ = w.w.Close()
+	}
+}
+
+// follow watches where the rules are and where they point to: editors, and those who
+// deploy by links, put another file in its place. A folder that is watched already
+// stays so.
+func (w *watcher) follow() {
+	if w.w == nil {
+		return
+	}
+	path := w.file.cfg.Path
+	folders := []string{filepath.Dir(path), filepath.Dir(realPath(path)), w.file.beside(), path}
+	w.file.mu.Lock()
+	for _, named := range w.file.files {
+		folders = append(folders, filepath.Dir(named), filepath.Dir(realPath(named)))
+	}
+	w.file.mu.Unlock()
+	for i, dir := range folders {
+		info, err := os.Stat(dir)
+		if i > 1 && (err != nil || !info.IsDir()) {
+			continue // there is none, or the path is a file
+		}
+		if err := w.w.Add(dir); err != nil && !w.told[dir] {
+			w.told[dir] = true
+			w.file.cfg.Log.Warn(unwatched, "folder", dir, "err", err)
 		}
 	}
-	return w.Events, w.Errors, func() { _ = w.Close() }
 }

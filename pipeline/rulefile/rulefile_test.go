@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"callwatch/pipeline/query"
 	"callwatch/rules"
 )
 
@@ -21,7 +22,7 @@ func opened(t *testing.T, replace func(context.Context, *rules.Set)) (*File, str
 	if err := os.WriteFile(path, []byte(oneRule), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, _, err := Open(Config{Path: path, Replace: replace, Changed: func() {}, Reloaded: func(string) {}, Log: slog.New(slog.DiscardHandler)})
+	f, _, err := Open(Config{Path: path, Turn: query.NewTurns().Wait, Replace: replace, Changed: func() {}, Reloaded: func(string) {}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func TestReloadAfterARefusal(t *testing.T) {
 		says string
 	}{
 		{"a pipe", func() error { return pipe(path) }, "no regular file"},
-		{"a folder", func() error { return os.Mkdir(path, 0o700) }, "no regular file"},
+		{"a folder", func() error { return os.Mkdir(path, 0o700) }, "no *.yaml file"},
 		{"a link to a device", func() error { return os.Symlink("/dev/zero", path) }, "no regular file"},
 		{"a file of 100 MB", func() error {
 			if err := os.WriteFile(path, nil, 0o600); err != nil {
@@ -94,5 +95,114 @@ func TestReloadAfterARefusal(t *testing.T) {
 				t.Errorf("the file is fixed: %v, %+v", err, f.Status())
 			}
 		})
+	}
+}
+
+// A folder that comes beside the rules file is followed, all its files or none.
+func TestWatchOfAFolder(t *testing.T) {
+	loaded := make(chan string, 10)
+	path := filepath.Join(t.TempDir(), "rules.yaml")
+	put := func(path, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(path, oneRule)
+	f, _, err := Open(Config{
+		Path: path, Turn: query.NewTurns().Wait, Replace: func(context.Context, *rules.Set) {}, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
+		Reloaded: func(outcome string) { loaded <- outcome },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); f.Watch(ctx) }()
+	defer func() { stop(); <-ended }()
+	next := func(what, want string, rules int) {
+		t.Helper()
+		select {
+		case got := <-loaded:
+			if got != want || f.Status().Rules != rules {
+				t.Fatalf("%s: %s, %d rules (%v); want %s, %d", what, got, f.Status().Rules, f.Status().Problems, want, rules)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s: nothing happens", what)
+		}
+	}
+	time.Sleep(2 * quietTime) // the first look has been taken
+	beside := filepath.Join(filepath.Dir(path), rules.Folder)
+	put(filepath.Join(beside, "a.yaml"), "rules: [{name: b, when: mos < 2}]\n")
+	next("a folder comes", "loaded", 2)
+	put(filepath.Join(beside, "b.yaml"), "rules: [{name: c, when: mos < 2}]\n")
+	next("another file", "loaded", 3)
+	put(filepath.Join(beside, "a.yaml"), "rules: [{name: c, when: mos < 2}]\n")
+	next("a name twice", "refused", 3)
+	if s := f.Status(); !strings.Contains(s.Problems.Error(), "b.yaml:1:16: error: a rule named \"c\" is in "+filepath.Join(beside, "a.yaml")+":1 already") {
+		t.Errorf("%v", s.Problems)
+	}
+	if err := os.Remove(filepath.Join(beside, "a.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	next("a file is gone", "loaded", 2)
+}
+
+// A file that the rules name is watched as they are: a change is taken, also in a folder
+// below, and one with an error leaves the rules in force as they are until it is fixed.
+func TestFilesThatRulesName(t *testing.T) {
+	replaced := make(chan string, 10)
+	f, path := opened(t, func(_ context.Context, s *rules.Set) { replaced <- s.Digest })
+	calendar := filepath.Join(filepath.Dir(path), "days", "off.ics")
+	if err := os.Mkdir(filepath.Dir(calendar), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(name+".new", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(name+".new", name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	event := func(day string) string { return "BEGIN:VEVENT\nDTSTART:" + day + "\nEND:VEVENT\n" }
+	seen := map[string]bool{}
+	taken := func(what string) {
+		t.Helper()
+		select {
+		case digest := <-replaced:
+			if seen[digest] {
+				t.Fatalf("%s: the digest is that of before", what)
+			}
+			seen[digest] = true
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s: not reloaded: %+v", what, f.Status())
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	watched := make(chan struct{})
+	go func() { f.Watch(ctx); close(watched) }()
+	defer func() { stop(); <-watched }()
+	write(calendar, event("20261225"))
+	write(path, "rules: [{name: a, when: mos < 3, active: {holidays: days/off.ics}}]\n")
+	taken("rules with a calendar")
+	write(calendar, event("20261226"))
+	taken("another calendar")
+	write(calendar, event("someday"))
+	for deadline := time.Now().Add(20 * time.Second); !f.Status().Refused(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a broken calendar is not refused")
+		}
+	}
+	write(calendar, event("20261227"))
+	taken("a fixed calendar")
+	for deadline := time.Now().Add(20 * time.Second); f.Status().Refused(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v", f.Status())
+		}
 	}
 }

@@ -3,6 +3,7 @@
 package telemetry
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"callwatch/pipeline"
+	"callwatch/pipeline/stage"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -35,6 +37,8 @@ type Metrics struct {
 	held        *prometheus.GaugeVec
 	reloads     *prometheus.CounterVec
 
+	sources map[Source]bool // in the settings
+
 	accepted  atomic.Int64
 	events    atomic.Int64
 	incidents atomic.Int64
@@ -47,27 +51,27 @@ func New() *Metrics {
 		registry: prometheus.NewRegistry(),
 		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callwatch_webhooks_total", Help: "Webhook requests by provider and how they ended.",
-		}, []string{"provider", "outcome"}),
+		}, []string{"provider", "account", "outcome"}),
 		webhookTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "callwatch_webhook_duration_seconds", Help: "Time from a webhook's header to its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 14),
-		}, []string{"provider"}),
+		}, []string{"provider", "account"}),
 		webhookSize: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "callwatch_webhook_size_bytes", Help: "Size of webhook bodies, inflated.",
 			Buckets: prometheus.ExponentialBuckets(256, 4, 8),
 		}),
 		dead: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callwatch_dead_letters_total", Help: "Webhooks that could not be normalized.",
-		}, []string{"provider"}),
+		}, []string{"provider", "account"}),
 		late: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callwatch_webhooks_erased_total", Help: "Webhooks and reports that are acknowledged and not kept because their call was erased.",
-		}, []string{"provider"}),
+		}, []string{"provider", "account"}),
 		replayed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callwatch_webhooks_replayed_total", Help: "Webhooks that are acknowledged and not stored because the same request was stored before.",
-		}, []string{"provider"}),
+		}, []string{"provider", "account"}),
 		passedOver: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callwatch_webhooks_ignored_total", Help: "Webhooks of a kind that is acknowledged and ignored.",
-		}, []string{"provider"}),
+		}, []string{"provider", "account"}),
 		judgeTime: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "callwatch_judge_duration_seconds", Help: "Time to fold one event and judge it by all rules.",
 			Buckets: prometheus.ExponentialBuckets(1e-6, 4, 10),
@@ -77,16 +81,16 @@ func New() *Metrics {
 		}, []string{"rule", "step"}),
 		fetches: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callwatch_fetches_total", Help: "Requests to providers for reports and lists of calls, by how they ended.",
-		}, []string{"provider", "outcome"}),
+		}, []string{"provider", "account", "outcome"}),
 		givenUp: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callwatch_fetches_given_up_total", Help: "Reports that were not to be had in time.",
-		}, []string{"provider"}),
+		}, []string{"provider", "account"}),
 		sweeps: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callwatch_sweeps_total", Help: "Looks for calls whose webhooks were lost, by how they ended.",
-		}, []string{"provider", "outcome"}),
+		}, []string{"provider", "account", "outcome"}),
 		swept: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callwatch_sweep_found_total", Help: "Calls whose webhooks were lost and that a sweep found.",
-		}, []string{"provider"}),
+		}, []string{"provider", "account"}),
 	}
 	m.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "callwatch_rules_reloads_total", Help: "Readings of the rules file after the start, by how they ended: loaded, unchanged, refused.",
@@ -94,7 +98,7 @@ func New() *Metrics {
 	m.held = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "callwatch_stage_held", Help: "1 where this replica works for the stage, 0 where another one does.",
 	}, []string{"stage"})
-	for _, stage := range []string{pipeline.NormalizeLease, pipeline.JudgeLease, pipeline.AnnounceLease} {
+	for _, stage := range []string{stage.NormalizeLease, stage.JudgeLease, stage.AnnounceLease} {
 		m.held.WithLabelValues(stage).Set(0)
 	}
 	m.registry.MustRegister(m.held, m.reloads, m.webhooks, m.webhookTime, m.webhookSize, m.dead, m.passedOver, m.replayed, m.late, m.judgeTime, m.transitions,
@@ -115,20 +119,83 @@ func New() *Metrics {
 	return m
 }
 
+// Source is an account of a provider, "" for the provider's own settings.
+type Source struct{ Provider, Account string }
+
+// Expected are values of labels that are known from the start.
+type Expected struct {
+	Sources, Fetching []Source // the latter have reports that are fetched
+	Outcomes, Fetched []string // of webhooks and of fetches
+}
+
+// unknown is a provider or an account that is not in the settings.
+const unknown = "unknown"
+
+// Expect makes the counters of known labels, each at 0: of a counter that begins at 1
+// nobody sees that it has grown. It is called before anything is counted.
+func (m *Metrics) Expect(e Expected) {
+	m.sources = map[Source]bool{}
+	for _, of := range e.Sources {
+		m.sources[of] = true
+	}
+	for _, of := range append(slices.Clone(e.Sources), Source{Provider: unknown}) {
+		for _, outcome := range e.Outcomes {
+			m.webhooks.WithLabelValues(of.Provider, of.Account, outcome)
+		}
+	}
+	for _, of := range e.Sources {
+		for _, c := range []*prometheus.CounterVec{m.dead, m.passedOver, m.replayed, m.late} {
+			c.WithLabelValues(of.Provider, of.Account)
+		}
+	}
+	for _, of := range e.Fetching {
+		for _, outcome := range e.Fetched {
+			m.fetches.WithLabelValues(of.Provider, of.Account, outcome)
+		}
+		m.givenUp.WithLabelValues(of.Provider, of.Account)
+		m.sweeps.WithLabelValues(of.Provider, of.Account, "ok")
+		m.sweeps.WithLabelValues(of.Provider, of.Account, "failed")
+		m.swept.WithLabelValues(of.Provider, of.Account)
+	}
+	for _, outcome := range []string{"loaded", "unchanged", "refused"} {
+		m.reloads.WithLabelValues(outcome)
+	}
+}
+
+// ExpectRules makes the counters of these rules.
+func (m *Metrics) ExpectRules(set *rules.Set) {
+	for i := range set.Rules {
+		for _, step := range rules.Steps() {
+			m.transitions.WithLabelValues(set.Rules[i].Name, string(step))
+		}
+	}
+}
+
 // Webhook is the end of one webhook request.
 type Webhook struct {
 	ID       string // of the stored body; "" if none was stored
 	Provider string
+	Account  string
 	Outcome  string
 	Accepted bool
 	Took     time.Duration
 	Bytes    int
 }
 
+// account is the label of an account. Stored bodies may be of accounts that the settings
+// no longer have: however many there were, they share one label.
+func (m *Metrics) account(provider, account string) string {
+	if account == "" || m.sources[Source{provider, account}] {
+		return account
+	}
+	return unknown
+}
+
 // Webhook counts a webhook request.
 func (m *Metrics) Webhook(w Webhook) {
-	m.webhooks.WithLabelValues(w.Provider, w.Outcome).Inc()
-	m.webhookTime.WithLabelValues(w.Provider).Observe(w.Took.Seconds())
+	account := m.account(w.Provider, w.Account)
+	m.webhooks.WithLabelValues(w.Provider, account, w.Outcome).Inc()
+	m.webhookTime.WithLabelValues(w.Provider, account).Observe(w.Took.Seconds())
 	m.webhookSize.Observe(float64(w.Bytes))
 	if w.Accepted {
 		m.accepted.Add(1)
@@ -139,9 +206,9 @@ func (m *Metrics) Webhook(w Webhook) {
 func (m *Metrics) Normalized(r *stream.Record, events int, err error) {
 	switch {
 	case err != nil:
-		m.dead.WithLabelValues(r.Provider).Inc()
+		m.dead.WithLabelValues(r.Provider, m.account(r.Provider, r.Account)).Inc()
 	case events == 0 && r.CountsAt.IsZero():
-		m.passedOver.WithLabelValues(r.Provider).Inc()
+		m.passedOver.WithLabelValues(r.Provider, m.account(r.Provider, r.Account)).Inc()
 	}
 }
 
@@ -152,10 +219,14 @@ func (m *Metrics) Published(events int) { m.events.Add(int64(events)) }
 func (m *Metrics) Judged(took time.Duration) { m.judgeTime.Observe(took.Seconds()) }
 
 // Late counts a body that was not kept because its call was erased.
-func (m *Metrics) Late(provider string) { m.late.WithLabelValues(provider).Inc() }
+func (m *Metrics) Late(provider, account string) {
+	m.late.WithLabelValues(provider, m.account(provider, account)).Inc()
+}
 
 // Replayed counts a webhook that was stored before.
-func (m *Metrics) Replayed(provider string) { m.replayed.WithLabelValues(provider).Inc() }
+func (m *Metrics) Replayed(provider, account string) {
+	m.replayed.WithLabelValues(provider, m.account(provider, account)).Inc()
+}
 
 // Transition counts a stored transition.
 func (m *Metrics) Transition(t rules.Transition) {
@@ -178,17 +249,19 @@ func (m *Metrics) Lease(name string, held bool) {
 func (m *Metrics) Reloaded(outcome string) { m.reloads.WithLabelValues(outcome).Inc() }
 
 // Fetched counts a request to a provider.
-func (m *Metrics) Fetched(provider, outcome string) {
-	m.fetches.WithLabelValues(provider, outcome).Inc()
+func (m *Metrics) Fetched(provider, account, outcome string) {
+	m.fetches.WithLabelValues(provider, account, outcome).Inc()
 }
 
 // GivenUp counts a report that was not available in time.
-func (m *Metrics) GivenUp(provider string) { m.givenUp.WithLabelValues(provider).Inc() }
+func (m *Metrics) GivenUp(provider, account string) {
+	m.givenUp.WithLabelValues(provider, account).Inc()
+}
 
 // Swept counts a sweep and the calls that it found.
-func (m *Metrics) Swept(provider, outcome string, found int) {
-	m.sweeps.WithLabelValues(provider, outcome).Inc()
-	m.swept.WithLabelValues(provider).Add(float64(found))
+func (m *Metrics) Swept(provider, account, outcome string, found int) {
+	m.sweeps.WithLabelValues(provider, account, outcome).Inc()
+	m.swept.WithLabelValues(provider, account).Add(float64(found))
 }
 
 // Damage counts what is stored and cannot be read.

@@ -6,20 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
+
+	"go.opentelemetry.io/contrib/exporters/autoexport"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 
 	"callwatch/notifier"
 	"callwatch/pipeline"
 	"callwatch/stream"
-
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
-	"go.opentelemetry.io/otel/sdk/resource"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/trace"
 )
 
 // Traces exports the way of each webhook, from its request to the Slack post. The
@@ -39,37 +41,57 @@ var ErrSetting = errors.New("wrong setting")
 
 const tracedIncidents = 10_000
 
-// NewTraces exports to the endpoint in the environment variables of OpenTelemetry;
-// nil if there is none. A value that cannot be used is ErrSetting.
+// NewTraces exports as the environment variables of OpenTelemetry say; nil where they
+// name neither an endpoint nor an exporter, or switch it off. A value that cannot be used
+// is ErrSetting.
 func NewTraces(ctx context.Context, version string) (*Traces, error) {
-	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" {
+	asked := slices.ContainsFunc([]string{"OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"},
+		func(name string) bool { return os.Getenv(name) != "" })
+	if !asked || strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") {
 		return nil, nil
 	}
-	exporter, err := otlptracehttp.New(ctx)
+	sampler, err := samplerAsSet()
 	if err != nil {
-		return nil, fmt.Errorf("trace: %w", err)
+		return nil, err
 	}
-	share := 1.0
-	if arg := os.Getenv("OTEL_TRACES_SAMPLER_ARG"); arg != "" {
-		if share, err = strconv.ParseFloat(arg, 64); err != nil || share < 0 || share > 1 {
-			return nil, fmt.Errorf("%w: OTEL_TRACES_SAMPLER_ARG: %q is not a share from 0 to 1", ErrSetting, arg)
-		}
-	}
-	about, err := resource.New(ctx, resource.WithFromEnv(), resource.WithTelemetrySDK(), resource.WithHost(),
-		resource.WithAttributes(attribute.String("service.name", serviceName()), attribute.String("service.version", version)))
+	exporter, err := autoexport.NewSpanExporter(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("trace: %w", err)
+		return nil, fmt.Errorf("%w: traces: %w", ErrSetting, err)
+	}
+	if autoexport.IsNoneSpanExporter(exporter) {
+		return nil, nil
+	}
+	// What the environment says goes over what comes before it.
+	about, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithHost(),
+		resource.WithAttributes(attribute.String("service.name", "callwatch"), attribute.String("service.version", version)), resource.WithFromEnv())
+	if err != nil {
+		return nil, fmt.Errorf("%w: traces: %w", ErrSetting, err)
 	}
 	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about),
-		sdktrace.WithSampler(sdktrace.TraceIDRatioBased(share)), sdktrace.WithIDGenerator(derivedIDs{}))
+		sdktrace.WithSampler(sampler), sdktrace.WithIDGenerator(derivedIDs{}))
 	return &Traces{provider: provider, tracer: provider.Tracer("callwatch"), causes: map[string]string{}}, nil
 }
 
-func serviceName() string {
-	if name := os.Getenv("OTEL_SERVICE_NAME"); name != "" {
-		return name
+// samplerAsSet is the sampler of OTEL_TRACES_SAMPLER. Spans of a trace are made apart
+// from each other: each one is decided by the trace's id, as the first is.
+func samplerAsSet() (sdktrace.Sampler, error) {
+	share := 1.0
+	if arg := os.Getenv("OTEL_TRACES_SAMPLER_ARG"); arg != "" {
+		var err error
+		if share, err = strconv.ParseFloat(arg, 64); err != nil || !(share >= 0 && share <= 1) {
+			return nil, fmt.Errorf("%w: OTEL_TRACES_SAMPLER_ARG: %q is not a share from 0 to 1", ErrSetting, arg)
+		}
 	}
-	return "callwatch"
+	switch name := os.Getenv("OTEL_TRACES_SAMPLER"); strings.TrimPrefix(name, "parentbased_") {
+	case "", "traceidratio":
+		return sdktrace.TraceIDRatioBased(share), nil
+	case "always_on":
+		return sdktrace.AlwaysSample(), nil
+	case "always_off":
+		return sdktrace.NeverSample(), nil
+	default:
+		return nil, fmt.Errorf("%w: OTEL_TRACES_SAMPLER: %q is none of always_on, always_off, traceidratio", ErrSetting, name)
+	}
 }
 
 // Close exports what is left.
@@ -80,8 +102,10 @@ func (t *Traces) Close(ctx context.Context) error {
 	return t.provider.Shutdown(ctx)
 }
 
-// rootSpan is the span that the others of a trace lie under.
-const rootSpan = "webhook"
+const (
+	rootSpan = "webhook" // the others of a trace lie under it
+	sendSpan = "notify"
+)
 
 // span records one step with the body of an id. what distinguishes steps of the
 // same name.
@@ -97,7 +121,14 @@ func (t *Traces) span(rawID, name, what string, begun, ended time.Time, failed e
 		}))
 	}
 	about = append(about, attribute.String("callwatch.raw_id", rawID))
-	_, s := t.tracer.Start(ctx, name, trace.WithTimestamp(begun), trace.WithAttributes(about...))
+	kind := trace.SpanKindInternal
+	switch name {
+	case rootSpan:
+		kind = trace.SpanKindServer
+	case sendSpan:
+		kind = trace.SpanKindClient
+	}
+	_, s := t.tracer.Start(ctx, name, trace.WithTimestamp(begun), trace.WithAttributes(about...), trace.WithSpanKind(kind))
 	if failed != nil {
 		s.SetStatus(codes.Error, failed.Error())
 	}
@@ -135,8 +166,8 @@ func (t *Traces) Webhook(w Webhook) {
 		return
 	}
 	ended := time.Now()
-	t.span(w.ID, rootSpan, "", ended.Add(-w.Took), ended, nil, attribute.String("callwatch.provider", w.Provider),
-		attribute.String("callwatch.outcome", w.Outcome), attribute.Int("http.request.body.size", w.Bytes))
+	t.span(w.ID, rootSpan, "", ended.Add(-w.Took), ended, nil, append(sourceOf(w.Provider, w.Account),
+		attribute.String("callwatch.outcome", w.Outcome), attribute.Int("http.request.body.size", w.Bytes))...)
 }
 
 // Normalized traces a body that was normalized.
@@ -144,7 +175,16 @@ func (t *Traces) Normalized(r *stream.Record, begun time.Time, err error) {
 	if t == nil {
 		return
 	}
-	t.span(r.ID(), "normalize", "", begun, time.Now(), err, attribute.String("callwatch.provider", r.Provider))
+	t.span(r.ID(), "normalize", "", begun, time.Now(), err, sourceOf(r.Provider, r.Account)...)
+}
+
+// sourceOf says whose a webhook is.
+func sourceOf(provider, account string) []attribute.KeyValue {
+	of := []attribute.KeyValue{attribute.String("callwatch.provider", provider)}
+	if account != "" {
+		of = append(of, attribute.String("callwatch.account", account))
+	}
+	return of
 }
 
 // Judged traces an event that was judged, and what it caused.
@@ -164,7 +204,7 @@ func (t *Traces) Judged(j pipeline.Judgement) {
 
 // Sent traces a request to Slack or another receiver.
 func (t *Traces) Sent(s notifier.Sending) {
-	t.span(t.causeOf(s.Incident), "notify", s.Incident+s.What+s.Began.String(), s.Began, s.Ended, nil,
+	t.span(t.causeOf(s.Incident), sendSpan, s.Incident+s.What+s.Began.String(), s.Began, s.Ended, nil,
 		attribute.String("callwatch.incident", s.Incident), attribute.String("callwatch.channel", s.Channel), attribute.String("callwatch.what", s.What))
 }
 

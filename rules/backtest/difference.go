@@ -82,7 +82,7 @@ func (m *matches) compact() {
 	kept := m.list[:0]
 	for _, c := range m.list {
 		if c != nil {
-			m.index[call.Key{Provider: c.Provider, CallID: c.CallID}] = len(kept)
+			m.index[call.Key{Provider: c.Provider, Account: c.Account, CallID: c.CallID}] = len(kept)
 			kept = append(kept, c)
 		}
 	}

@@ -3,6 +3,7 @@ package backtest
 import (
 	"time"
 
+	"callwatch/call"
 	"callwatch/rules"
 )
 
@@ -73,11 +74,15 @@ type KeyCount struct {
 // CallMatch is one call that matched, and why.
 type CallMatch struct {
 	Provider string         `json:"provider"`
+	Account  string         `json:"account,omitempty"`
 	CallID   string         `json:"callId"`
 	At       time.Time      `json:"at"`
 	Severity rules.Severity `json:"severity,omitempty"`
 	Held     []string       `json:"held"` // the conditions that held, with the values they met
 }
+
+// Source is the provider of the call, with its account where it has one.
+func (m *CallMatch) Source() string { return call.Source(m.Provider, m.Account) }
 
 // Report returns the report on the events so far.
 func (b *Backtest) Report() Report {

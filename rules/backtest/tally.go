@@ -136,6 +136,6 @@ func (y *tally) top() []KeyCount {
 
 func matchOf(e *rules.Evidence) CallMatch {
 	return CallMatch{
-		Provider: e.Call.Provider, CallID: e.Call.CallID, At: e.At, Severity: e.Severity, Held: e.Held(),
+		Provider: e.Call.Provider, Account: e.Call.Account, CallID: e.Call.CallID, At: e.At, Severity: e.Severity, Held: e.Held(),
 	}
 }

@@ -45,7 +45,7 @@ func (th *thread) messages(t *rules.Transition) int {
 // replies reports whether the notifier replies in the thread to this step.
 func replies(t *rules.Transition, quiet bool) bool {
 	switch t.Step {
-	case rules.StepEscalated, rules.StepAcknowledged, rules.StepUnacknowledged, rules.StepUnsilenced:
+	case rules.StepEscalated, rules.StepAcknowledged, rules.StepUnacknowledged, rules.StepUnsilenced, rules.StepAssigned, rules.StepNoted:
 		return !quiet
 	case rules.StepReminded:
 		return !quiet && t.Incident.Acknowledged == nil

@@ -5,9 +5,9 @@ import (
 	"math"
 	"slices"
 
-	"callwatch/call"
-
 	"github.com/expr-lang/expr/ast"
+
+	"callwatch/call"
 )
 
 // overList says whether n makes one number of the elements of a list, or of what
@@ -18,15 +18,12 @@ func (n *node) overList() bool { return n.op >= opSum && n.op <= opGreatest }
 // aggregate(list, number of each element).
 func (c *compiler) aggregate(out *node, name string, args []ast.Node) *node {
 	example := fmt.Sprintf("e.g. %s(intervals, .jitterMs)", name)
-	if len(args) == 0 || len(args) > 2 {
-		return c.fail(out.loc, CodeArguments, name+" takes a list, or a list and what to take of each element", example)
-	}
 	body, each := args[len(args)-1].(*ast.PredicateNode)
 	if len(args) == 2 && !each && c.closure == nil {
 		return c.fail(out.loc, CodeArguments, name+" takes a list and what to take of each element", example)
 	}
 	if len(args) == 2 && c.closure != nil {
-		return c.fail(out.loc, CodeNestedClosure, name+" cannot stand within another predicate", "judge one list at a time")
+		return c.fail(out.loc, CodeNestedClosure, name+" is not allowed within another predicate", "judge one list at a time")
 	}
 	l := c.lower(args[0])
 	switch {

@@ -69,7 +69,7 @@ func foreignWord(name string) string {
 }
 
 // foreignOperator is what to write instead of an operator of another language
-// that stands at an offset in characters; "" where there is none.
+// that is at an offset in characters; "" where there is none.
 func (c *compiler) foreignOperator(offset int) string {
 	src := []rune(c.src)
 	part := func(from, to int) string { return string(src[min(max(from, 0), len(src)):min(max(to, 0), len(src))]) }
@@ -94,7 +94,7 @@ func (c *compiler) foreignOperator(offset int) string {
 	case part(offset, offset+1) == "," && before != "" && strings.ContainsAny(before[len(before)-1:], "0123456789") && behind != "" && strings.ContainsAny(behind, "0123456789"):
 		return "decimals have a point: 3.5"
 	case part(offset, offset+1) == "," && strings.Contains(before, " in ("):
-		return `a list stands in brackets: hangupCause in ["busy", "rejected"]`
+		return `write a list in brackets: hangupCause in ["busy", "rejected"]`
 	case strings.HasSuffix(strings.TrimSpace(c.src), "%"):
 		return "percentages are plain numbers: packetLossPct > 5"
 	}

@@ -53,7 +53,7 @@ func (c *compiler) lifted(name string, args []ast.Node) bool {
 
 func (c *compiler) windowFunction(name string, at file.Location) *node {
 	if c.inArgument {
-		return c.fail(at, CodeNestedWindow, name+" cannot stand within another window function", "each asks about single calls")
+		return c.fail(at, CodeNestedWindow, name+" is not allowed within another window function", "each asks about single calls")
 	}
 	return c.fail(at, CodeWindowFunction, name+" looks at many calls: only in rules with over",
 		"add `over: 15m` to the rule, or judge the single call")
@@ -63,11 +63,14 @@ func (c *compiler) call(name string, args []ast.Node, at file.Location) *node {
 	o, ok := functions()[name]
 	out := &node{op: o, loc: at}
 	_, refused := refusedBuiltins()[name]
+	f, known := formOf(name)
 	switch {
-	case name == "date":
-		return c.date(args, at)
 	case refused:
 		return c.refuse(name, at)
+	case known && (len(args) < f.least || len(args) > f.most):
+		return c.wrongCount(name, f, len(args), at)
+	case name == "date":
+		return c.date(args, at)
 	case c.ofWindow() && c.lifted(name, args):
 		return c.figure(name, args, at)
 	case slices.Contains(windowFunctions(), name) && name != "sum":
@@ -81,9 +84,6 @@ func (c *compiler) call(name string, args []ast.Node, at file.Location) *node {
 	case o == opSum || o == opMean || o == opMedian:
 		return c.aggregate(out, name, args)
 	}
-	if want := len(argumentTypes(o)); len(args) != want {
-		return c.fail(at, CodeArguments, fmt.Sprintf("%s takes %s, not %d", name, arguments(want), len(args)), c.pipeHint())
-	}
 	for _, arg := range args {
 		a := c.lower(arg)
 		if a.typ.kind == invalid {
@@ -92,10 +92,6 @@ func (c *compiler) call(name string, args []ast.Node, at file.Location) *node {
 		out.args = append(out.args, a)
 	}
 	return c.function(out, name)
-}
-
-func arguments(n int) string {
-	return []string{"no argument", "one argument", "two arguments", "three arguments"}[n]
 }
 
 // argumentTypes are what the arguments of a function of single values must be;
@@ -164,7 +160,9 @@ func (c *compiler) function(out *node, name string) *node {
 			return c.fail(least.loc, CodeArguments, "the last argument of ratio is a number above 0 written out: with less below the line, it is unknown",
 				"e.g. ratio(count(shortCall), count(answered), 50)")
 		}
-		out.typ = typ{kind: number}
+		if out.typ = (typ{kind: number}); c.figures != nil {
+			markShare(out.args[0], out.args[1], c.figures.All)
+		}
 		return c.made(out.fails())
 	case opStartsWith, opEndsWith:
 		out.typ = typ{kind: boolean}
@@ -176,15 +174,6 @@ func (c *compiler) function(out *node, name string) *node {
 		out.err = &EvalError{out.String(), fmt.Sprintf("the text would be longer than %d bytes", maxBuilt)}
 	}
 	return c.made(out)
-}
-
-// pipeHint is for those who wrote a single stroke, which hands a value to a
-// function.
-func (c *compiler) pipeHint() string {
-	if strings.Contains(strings.ReplaceAll(c.src, "||", ""), "|") {
-		return "for either of two conditions write or, or ||"
-	}
-	return ""
 }
 
 func (c *compiler) unknownFunction(name string, at file.Location) *node {
@@ -201,10 +190,8 @@ func (c *compiler) unknownFunction(name string, at file.Location) *node {
 
 // date is a time written out, read at load.
 func (c *compiler) date(args []ast.Node, at file.Location) *node {
-	hint := `e.g. date("2026-03-01") or date("2026-03-01T08:00:00Z")`
-	if len(args) != 1 {
-		return c.fail(at, CodeArguments, "date takes one quoted text", hint)
-	}
+	f, _ := formOf("date")
+	hint := f.hint()
 	s, ok := args[0].(*ast.StringNode)
 	if !ok {
 		return c.fail(at, CodeTime, "date takes one quoted text", hint)
@@ -219,11 +206,8 @@ func (c *compiler) date(args []ast.Node, at file.Location) *node {
 }
 
 func (c *compiler) predicate(out *node, name string, args []ast.Node) *node {
-	if len(args) == 0 || len(args) > 2 {
-		return c.fail(out.loc, CodeArguments, name+" takes a list and a condition", fmt.Sprintf("e.g. %s(intervals, .mos < 3.5)", name))
-	}
 	if c.closure != nil {
-		return c.fail(out.loc, CodeNestedClosure, name+" cannot stand within another predicate", "judge one list at a time")
+		return c.fail(out.loc, CodeNestedClosure, name+" is not allowed within another predicate", "judge one list at a time")
 	}
 	l := c.lower(args[0])
 	if l.typ.kind == invalid {
@@ -299,7 +283,7 @@ func (c *compiler) extreme(out *node, name string, args []ast.Node) *node {
 		case a.typ.kind == invalid:
 			return a
 		case a.typ.kind == list && c.closure != nil:
-			return c.fail(out.loc, CodeNestedClosure, name+" cannot stand within another predicate", "judge one list at a time")
+			return c.fail(out.loc, CodeNestedClosure, name+" is not allowed within another predicate", "judge one list at a time")
 		case a.typ.kind == list:
 			return c.fail(start(arg), CodeType, fmt.Sprintf("%s compares numbers; %s is %s", name, a, a.typ),
 				fmt.Sprintf("of each element of a list: %s(intervals, .jitterMs)", name))
@@ -307,9 +291,6 @@ func (c *compiler) extreme(out *node, name string, args []ast.Node) *node {
 			return c.fail(start(arg), CodeType, fmt.Sprintf("%s compares numbers; %s is %s", name, a, a.typ), "")
 		}
 		out.typ.whole = out.typ.whole && a.typ.whole
-	}
-	if len(args) == 0 {
-		return c.fail(out.loc, CodeArguments, name+" takes two or more numbers, or a list of them", "")
 	}
 	return c.made(out)
 }

@@ -2,6 +2,7 @@ package condition
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,6 +59,9 @@ func (c *compiler) wantText(n *node, word string) bool {
 		return false
 	case list:
 		hint = fmt.Sprintf(`for an element of a list write "vip" in %s`, n)
+		if word == "startsWith" || word == "endsWith" {
+			hint = fmt.Sprintf(`each element of the list is a text: from %s ["+49", "+33"]`, word)
+		}
 	}
 	c.fail(n.loc, CodeType, fmt.Sprintf("%s is %s; %s needs texts", n, n.typ, word), hint)
 	return false
@@ -244,6 +248,8 @@ func rangeHint(field *node, o op, limit float64) string {
 		return fmt.Sprintf("shares are 0..1: write %s for %s %%", plain(limit/100), plain(limit))
 	case o == opGreaterEqual && f.Min != nil && limit == *f.Min, o == opLessEqual && f.Max != nil && limit == *f.Max:
 		return fmt.Sprintf("to ask whether it is known, write %s != nil", field)
+	case f.Type == call.Integer && tenth != math.Trunc(tenth):
+		return ""
 	case f.Max != nil && limit > *f.Max && (f.Min == nil || tenth >= *f.Min) && tenth <= *f.Max:
 		return fmt.Sprintf("did you mean %s?", plain(tenth))
 	default:

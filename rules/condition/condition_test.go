@@ -365,7 +365,7 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// Parentheses stand where they are needed and nowhere else.
+// Parentheses are where they are needed and nowhere else.
 func TestNormalizedText(t *testing.T) {
 	for src, want := range map[string]string{
 		"((mos)<3.50)":                               "mos < 3.5",

@@ -113,8 +113,10 @@ func (n *node) eval(f *frame) value {
 		return *f.facts.at(n.slot)
 	case opHour, opWeekday:
 		return n.time(f)
+	case opLookup:
+		return f.facts.look(n.table)
 	case opFigure:
-		return f.facts.figure(n.slot)
+		return f.facts.figure(n)
 	case opElement:
 		return f.elem
 	case opAnd, opOr, opNot, opEqual, opNotEqual, opLess, opLessEqual, opGreater, opGreaterEqual:

@@ -215,7 +215,7 @@ func (n *node) missing(f *frame, report func(string)) {
 		return
 	}
 	switch n.op {
-	case opField, opHour, opWeekday, opFigure, opMember, opIntervalMember, opIndex:
+	case opField, opHour, opWeekday, opLookup, opFigure, opMember, opIntervalMember, opIndex:
 		if name := n.path(); name != "" {
 			report(name)
 			return

@@ -15,6 +15,9 @@ type Facts struct {
 	none   value
 
 	figures []Bounds // of a window
+	further []Bounds // the same as they may be with further calls; see LoadFurther
+	tables  []given
+	labels  map[string]string // of an incident; nil for none
 }
 
 // Load takes the facts of e in place of those held before. It reads e only when
@@ -26,7 +29,7 @@ func (f *Facts) Load(e *call.Event) {
 		f.filled = make([]bool, len(f.fields))
 		f.lists = make([][]string, len(f.fields))
 	}
-	f.event, f.figures = e, nil
+	f.event, f.figures, f.further, f.tables, f.labels = e, nil, nil, f.tables[:0], nil
 	f.slots, f.filled = f.slots[:len(f.fields)], f.filled[:len(f.fields)]
 	clear(f.filled)
 }
@@ -43,11 +46,15 @@ func (f *Facts) at(slot int) *value {
 }
 
 // figure is one number told of the window.
-func (f *Facts) figure(slot int) value {
-	if slot >= len(f.figures) {
+func (f *Facts) figure(n *node) value {
+	figures := f.further
+	if n.share {
+		figures = f.figures
+	}
+	if n.slot >= len(figures) {
 		return f.none
 	}
-	return ofBounds(f.figures[slot].Low, f.figures[slot].High)
+	return ofBounds(figures[n.slot].Low, figures[n.slot].High)
 }
 
 // LoadExtra gives the values of Env.With, in its order, after Load; "" is

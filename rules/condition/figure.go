@@ -15,10 +15,16 @@ type Figures struct {
 
 // Figure is one number told of a window, e.g. `rate(mos < 3.5)`.
 type Figure struct {
-	Name string // in its normalized form
-	Func string // calls, count, rate, avg, min, max, sum, distinct, or p and a percentage: p95, p99.5
-	Arg  int    // place in Args; -1 for calls
-	Prev bool   // of the window before
+	Name string        // in its normalized form
+	Func string        // calls, count, rate, avg, min, max, sum, distinct, or p and a percentage: p95, p99.5
+	Arg  int           // place in Args; -1 for calls
+	Prev bool          // of the window before, or of that so long ago
+	Ago  time.Duration // 0: the window before
+}
+
+// Now is the figure of the window itself.
+func (f Figure) Now() Figure {
+	return Figure{Func: f.Func, Arg: f.Arg}
 }
 
 // Share says whether the figure is a share of 0..1.
@@ -91,8 +97,82 @@ func (p *Program) Figures() []int {
 	return slots
 }
 
+// Divides reports whether the program divides one figure of the window by another, as in
+// count(a) / calls, where ratio would name the least that there must be.
+func (p *Program) Divides() bool {
+	found := false
+	p.root.each(func(n *node) {
+		if n.op == opDivide {
+			n.each(func(m *node) { found = found || m.share })
+		}
+	})
+	return found
+}
+
 // LoadFigures takes the figures of a window, in the order of Figures.All, in
 // place of the facts of a call. It keeps the slice.
 func (f *Facts) LoadFigures(figures []Bounds) {
-	f.event, f.figures = nil, figures
+	f.event, f.figures, f.further, f.tables, f.labels = nil, figures, figures, f.tables[:0], nil
+}
+
+// LoadFurther is LoadFigures with the figures as they may be with further calls. Those
+// that are parts of a share are read as they are: both parts of it grow.
+func (f *Facts) LoadFurther(figures, further []Bounds) {
+	f.LoadFigures(figures)
+	f.further = further
+}
+
+// aLot is more than any number or total of calls.
+const aLot = 1 << 50
+
+// Further is what the figures of a window may be with any number of further calls:
+// numbers and totals are then larger, extremes further out. Shares, means and
+// percentiles are what they are of the calls so far.
+func (fs *Figures) Further(figures []Bounds) []Bounds {
+	further := slices.Clone(figures)
+	for i, f := range fs.All {
+		b := &further[i]
+		if f.Prev || !b.Known() {
+			continue
+		}
+		switch f.Func {
+		case "calls", "count", "distinct":
+			b.High = aLot
+		case "sum":
+			if b.High = aLot; fs.Args[f.Arg].below0() {
+				b.Low = -aLot
+			}
+		case "max":
+			b.High = aLot
+		case "min":
+			b.Low = -aLot
+		}
+	}
+	return further
+}
+
+// below0 reports whether the value is of a field that can be less than 0.
+func (a *Argument) below0() bool {
+	return a.root.field != nil && a.root.field.Min != nil && *a.root.field.Min < 0
+}
+
+// markShare marks the figures of x / y where both are about the calls of the window
+// itself, as in count(a) / calls: with further calls both grow.
+func markShare(x, y *node, all []Figure) {
+	var parts []*node
+	for _, side := range []*node{x, y} {
+		before := len(parts)
+		own := true
+		side.each(func(n *node) {
+			if n.op == opFigure {
+				parts, own = append(parts, n), own && !all[n.slot].Prev
+			}
+		})
+		if !own || len(parts) == before {
+			return
+		}
+	}
+	for _, n := range parts {
+		n.share = true
+	}
 }

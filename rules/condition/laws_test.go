@@ -99,7 +99,7 @@ func TestKleeneLaws(t *testing.T) {
 }
 
 // An operand that decides hides an error, and an error hides an unknown, wherever each
-// of them stands: with two and three operands, all of the four outcomes of each.
+// of them holds: with two and three operands, all of the four outcomes of each.
 func TestErrorBeforeUnknown(t *testing.T) {
 	e := rich()
 	e.MOS, e.PacketsLost, e.Answered = nil, new(int64(0)), new(true)

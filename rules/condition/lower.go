@@ -10,7 +10,7 @@ import (
 )
 
 // lower checks a syntax tree and turns it into nodes. Everything that is wrong
-// is reported; a node of invalid type stands where nothing sensible can.
+// is reported; a node of invalid type is where nothing sensible can.
 func (c *compiler) lower(n ast.Node) *node {
 	at := n.Location()
 	switch n := n.(type) {
@@ -58,6 +58,8 @@ func (c *compiler) lower(n ast.Node) *node {
 		return c.fail(at, CodeUnsupported, "a condition is one expression, without semicolons", "join conditions with && or ||")
 	case *ast.MapNode:
 		return c.fail(at, CodeUnsupported, "objects are not part of conditions", "test for several values with a list: x in [1, 2]")
+	case *ast.ConstantNode:
+		return c.strayed(n)
 	case *ast.BytesNode:
 		return c.fail(at, CodeUnsupported, "byte strings are not part of conditions", `write a text: "..."`)
 	default:

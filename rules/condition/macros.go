@@ -213,9 +213,9 @@ func (c *compiler) expand(m *macro, at file.Location) *node {
 	case c.ofWindow() && m.root.contains((*node).ofCall):
 		return c.fail(at, CodeOneCall, m.name+" is about one call; the window has many", "e.g. rate("+m.name+")")
 	case c.closure != nil && m.root.contains((*node).predicate):
-		return c.fail(at, CodeNestedClosure, m.name+" asks about the elements of a list: it cannot stand within another predicate", "judge one list at a time")
+		return c.fail(at, CodeNestedClosure, m.name+" asks about the elements of a list: it is not allowed within another predicate", "judge one list at a time")
 	case c.closure != nil && m.root.contains(func(n *node) bool { return n.op == opConcat }):
-		return c.fail(at, CodeTextBuilding, m.name+" joins texts: it cannot stand within a predicate", "compare the parts by themselves")
+		return c.fail(at, CodeTextBuilding, m.name+" joins texts: it is not allowed within a predicate", "compare the parts by themselves")
 	}
 	if c.count += m.size; c.count > maxNodes {
 		return c.tooComplex(at)

@@ -1,7 +1,6 @@
 package condition
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/yamlfile/spelling"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
@@ -19,6 +19,8 @@ import (
 type Env struct {
 	Macros map[string]string   // `define`: name to expression, expanded in the syntax tree
 	Lists  map[string][]string // `lists`: name to texts, for `from in us_carriers`
+
+	Tables map[string]*Table // `lookup`: what they give, by name
 
 	Zone *time.Location // whose clock hour and weekday read; nil: UTC
 
@@ -49,6 +51,16 @@ func (e Env) Check() map[string][]Problem {
 		c.problems = append(c.problems, m.problems...)
 		if len(c.problems) > 0 {
 			found[m.name] = c.sorted()
+		}
+	}
+	for name := range e.Tables {
+		c := &compiler{src: name, env: e, names: names}
+		c.checkName(name)
+		if _, ok := e.Lists[name]; ok || e.Macros[name] != "" {
+			c.fail(c.whole(), CodeBadName, name+" is a list or macro already", "give one of them another name")
+		}
+		if len(c.problems) > 0 {
+			found[name] = append(found[name], c.problems...)
 		}
 	}
 	for name, texts := range e.Lists {
@@ -113,7 +125,7 @@ func (n *names) has(env Env, name string) bool {
 	_, field := n.fields[name]
 	_, list := env.Lists[name]
 	_, macro := env.Macros[name]
-	return field || list || macro || slices.Contains(n.clockNames(), name)
+	return field || list || macro || env.Tables[name] != nil || slices.Contains(n.clockNames(), name)
 }
 
 func fieldType(f call.Field) typ {
@@ -151,6 +163,9 @@ func (c *compiler) identifier(n *ast.IdentifierNode) *node {
 	if m, ok := c.env.compiled.macros[n.Value]; ok {
 		return c.expand(m, n.Location())
 	}
+	if table := c.table(n.Value, n.Location()); table != nil {
+		return table
+	}
 	if clock := c.clock(n.Value, n.Location()); clock != nil {
 		return clock
 	}
@@ -179,6 +194,7 @@ func (c *compiler) suggest(name string) string {
 	known := slices.AppendSeq(c.names.clockNames(), maps.Keys(c.names.fields))
 	known = slices.AppendSeq(known, maps.Keys(c.env.Lists))
 	known = slices.AppendSeq(known, maps.Keys(c.env.Macros))
+	known = slices.AppendSeq(known, maps.Keys(c.env.Tables))
 	meant := nearest(name, known)
 	if meant == "" {
 		return ""
@@ -193,84 +209,10 @@ func (c *compiler) suggest(name string) string {
 
 // Nearest is the candidate that a mistyped word was probably meant to be, ""
 // where none is near.
-func Nearest(word string, candidates []string) string { return nearest(word, candidates) }
+func Nearest(word string, candidates []string) string { return spelling.Nearest(word, candidates) }
 
 // SuggestField says which field of a call an unknown name was probably meant to
 // be, "" where none is near.
 func SuggestField(name string) string { return newCompiler("", Env{}).suggest(name) }
 
-// maxWord is the longest word for which a meant one is looked for, in bytes.
-const maxWord = 64
-
-// nearest is the candidate closest to a word: the same but for case, one that it
-// begins, one a few typing errors away, or one that it is a part of; "" for none.
-func nearest(word string, candidates []string) string {
-	type scored struct {
-		name  string
-		score int
-	}
-	var best []scored
-	if len(word) > maxWord {
-		return ""
-	}
-	low := strings.ToLower(word)
-	for _, name := range candidates {
-		other := strings.ToLower(name)
-		distance := distance(low, other)
-		switch {
-		case other == low:
-			best = append(best, scored{name, 0})
-		case distance == 1 && len(low) > 2:
-			best = append(best, scored{name, 1})
-		case len(low) >= 3 && strings.HasPrefix(other, low):
-			best = append(best, scored{name, 100 + len(other)})
-		case distance <= len(low)/3:
-			best = append(best, scored{name, 10 + distance})
-		case len(low) >= 4 && beginsAlmost(other, low):
-			best = append(best, scored{name, 200 + len(other)})
-		case len(low) >= 4 && strings.Contains(other, low), len(other) >= 4 && strings.HasPrefix(low, other):
-			best = append(best, scored{name, 1000 + len(other)})
-		}
-	}
-	if len(best) == 0 {
-		return ""
-	}
-	return slices.MinFunc(best, func(a, b scored) int {
-		return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.name, b.name))
-	}).name
-}
-
-// beginsAlmost says whether a name begins with the word but for one typing error.
-func beginsAlmost(name, word string) bool {
-	for n := len(word) - 1; n <= len(word)+1 && n <= len(name); n++ {
-		if distance(word, name[:n]) == 1 {
-			return true
-		}
-	}
-	return false
-}
-
-// distance is the number of typing errors between two words: letters added, left
-// out, replaced, or exchanged with their neighbour.
-func distance(a, b string) int {
-	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row := make([]int, len(b)+1)
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			differ := 1
-			if a[i-1] == b[j-1] {
-				differ = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+differ)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last = last, row
-	}
-	return last[len(b)]
-}
+func nearest(word string, candidates []string) string { return spelling.Nearest(word, candidates) }

@@ -3,9 +3,9 @@ package condition
 import (
 	"regexp"
 
-	"callwatch/call"
-
 	"github.com/expr-lang/expr/file"
+
+	"callwatch/call"
 )
 
 // op is what a node does.
@@ -17,6 +17,7 @@ const (
 	opField
 	opHour
 	opWeekday
+	opLookup         // what a table gives for args[0]
 	opFigure         // a number told of a window
 	opElement        // the element of a predicate: # or the start of .mos
 	opMember         // args[0].key of raw
@@ -129,10 +130,12 @@ type node struct {
 	slot   int         // opField, opFigure
 	field  *call.Field // row of the field table behind a field or a member of an interval
 	key    string      // members, opMatches: the pattern
+	table  *Table      // opLookup
 	read   func(*call.Interval) value
 	re     *regexp.Regexp // opMatches
 	cost   int            // opMatches: instructions of the pattern
 	macro  string         // name of the macro this is the body of
+	share  bool           // opFigure: of a share, such as count(a) / calls
 	limits bool           // a comparison of a number or text field with a literal
 	err    *EvalError     // what an operator that can fail reports
 	zero   *EvalError     // the same, for division by zero
@@ -163,7 +166,7 @@ func (n *node) path() string {
 	switch n.op {
 	case opField:
 		return n.field.Name
-	case opFigure, opHour, opWeekday:
+	case opFigure, opHour, opWeekday, opLookup:
 		return n.key
 	case opMember, opIntervalMember:
 		if base := n.args[0].path(); base != "" {

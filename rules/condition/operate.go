@@ -99,6 +99,9 @@ func (n *node) binary(f *frame, a, b value) value {
 	case opIndex:
 		return index(a, b)
 	}
+	if b.kind == list && a.kind == text && (n.op == opStartsWith || n.op == opEndsWith) {
+		return n.withOne(f, a.text, b)
+	}
 	if a.kind != text || b.kind != text {
 		return value{}
 	}
@@ -117,6 +120,28 @@ func (n *node) binary(f *frame, a, b value) value {
 	default: // opConcat
 		return ofText(a.text + b.text)
 	}
+}
+
+// withOne is whether a text starts, or ends, with one of a list. An element that is not
+// known may be one.
+func (n *node) withOne(f *frame, s string, l value) value {
+	if !f.spend(l.size()) {
+		return f.fail(ErrTooLong)
+	}
+	out := ofBool(false)
+	for i := range l.size() {
+		v := l.at(i)
+		switch {
+		case v.kind != text:
+			out = value{}
+		case n.op == opStartsWith && strings.HasPrefix(s, v.text), n.op == opEndsWith && strings.HasSuffix(s, v.text):
+			if !l.maybe(i) {
+				return ofBool(true)
+			}
+			out = value{}
+		}
+	}
+	return out
 }
 
 // ratio is x / y where y is at least the number that is asked for; unknown where it

@@ -60,6 +60,12 @@ func (c *compiler) binary(n *ast.BinaryNode) *node {
 	case opIn:
 		return c.in(out)
 	case opContains, opStartsWith, opEndsWith:
+		if b.typ.kind == list && out.op != opContains && b.typ.elem == text {
+			if c.wantText(a, n.Operator) {
+				return c.made(out)
+			}
+			return bad(out.loc)
+		}
 		if c.wantText(a, n.Operator) && c.wantText(b, n.Operator) {
 			return c.made(out)
 		}
@@ -187,6 +193,9 @@ func (c *compiler) arithmetic(out *node, symbol string) *node {
 		return c.fail(out.loc, CodeType, "% needs whole numbers", "round first, e.g. compare round(x) / 2")
 	case out.op == opDivide || out.op == opPower:
 		out.typ.whole = false
+	}
+	if out.op == opDivide && c.figures != nil {
+		markShare(a, b, c.figures.All)
 	}
 	return c.made(out.fails())
 }

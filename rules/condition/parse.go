@@ -81,13 +81,17 @@ func parse(src string) (root ast.Node, err error) {
 	config := conf.CreateNew()
 	config.MaxNodes = maxNodes
 	config.DisableIfOperator = true
-	read, renamed := standIn(src)
+	read, written := spans(src)
+	read, renamed := standIn(read)
 	tree, err := parser.ParseWithConfig(read, config)
 	if err != nil {
 		return nil, err
 	}
 	if len(renamed) > 0 {
 		ast.Walk(&tree.Node, ownNames(renamed))
+	}
+	if len(written) > 0 {
+		ast.Walk(&tree.Node, ownSpans(written))
 	}
 	return tree.Node, nil
 }
@@ -109,6 +113,9 @@ func (c *compiler) syntax(err error) {
 	token := regexp.MustCompile(`(?:Operator|Identifier|Number|String|Bracket|Bytes)\((".*")\)`)
 	message = token.ReplaceAllString(message, "$1")
 	message = strings.NewReplacer("token EOF", "end", "token ", "").Replace(message)
+	if c.wrongCountAt(message, at) {
+		return
+	}
 	hint := c.foreignOperator(at.From)
 	if hint == "" {
 		hint = syntaxHint(message)
@@ -117,7 +124,7 @@ func (c *compiler) syntax(err error) {
 	case ifWord.MatchString(c.src):
 		message, hint = "if is not part of conditions", "join conditions with && and ||, or write condition ? value : other"
 	case strings.Contains(message, "coalesce"):
-		message = "?? cannot stand beside another operator without parentheses"
+		message = "?? needs parentheses beside another operator"
 	case strings.Contains(message, "unexpected end") && strings.Count(c.src, "(") > strings.Count(c.src, ")"):
 		hint = "a parenthesis is not closed"
 	}

@@ -20,7 +20,7 @@ const (
 )
 
 // printer writes expressions in their normalized form; with facts, each value
-// stands behind its name.
+// is behind its name.
 type printer struct {
 	strings.Builder
 	frame *frame // nil: names only
@@ -84,7 +84,7 @@ func (p *printer) node(n *node, within int) {
 	switch n.op {
 	case opLiteral, opNil:
 		p.literal(n)
-	case opField, opHour, opWeekday, opFigure, opElement, opMember, opIntervalMember, opIndex, opSlice:
+	case opField, opHour, opWeekday, opLookup, opFigure, opElement, opMember, opIntervalMember, opIndex, opSlice:
 		p.reference(n)
 		p.met(n)
 	case opArray:
@@ -132,7 +132,7 @@ func (p *printer) operation(n *node, symbol string) {
 	}
 }
 
-// wants is how strongly an operand must bind to stand without parentheses.
+// wants is how strongly an operand must bind to be without parentheses.
 func (n *node) wants(i int, operand *node) int {
 	switch strength := n.binds(); {
 	case n.op == opCoalesce && operand.op == opCoalesce && i == 0:
@@ -172,7 +172,7 @@ func (p *printer) reference(n *node) {
 	switch n.op {
 	case opField:
 		p.WriteString(n.field.Name)
-	case opFigure, opHour, opWeekday:
+	case opFigure, opHour, opWeekday, opLookup:
 		p.WriteString(n.key)
 	case opElement:
 		p.WriteByte('#')

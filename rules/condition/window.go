@@ -3,11 +3,12 @@ package condition
 import (
 	"fmt"
 	"slices"
-
-	"callwatch/call"
+	"time"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
+
+	"callwatch/call"
 )
 
 // CompileWindow is Compile for expressions about the calls of a window. What
@@ -55,16 +56,14 @@ func (c *compiler) figure(name string, args []ast.Node, at file.Location) *node 
 		return c.before(args, at)
 	}
 	if name == "calls" {
-		if len(args) > 0 {
-			return c.fail(at, CodeArguments, "calls takes no argument", "write calls, or count(condition)")
-		}
 		return c.asked(Figure{Name: "calls", Func: "calls", Arg: -1}, nil, at)
 	}
 	if name == "p" {
 		return c.percentile(args, at)
 	}
 	if len(args) != 1 {
-		return c.fail(at, CodeArguments, fmt.Sprintf("%s takes one argument, not %d", name, len(args)), "e.g. rate(mos < 3.5), p95(rttMs)")
+		return c.fail(at, CodeArguments, name+" of the calls of a window takes one condition",
+			"e.g. count(mos < 3.5), or of the elements of a list of each call: count(any(intervals, .mos < 3.5))")
 	}
 	c.inArgument = true
 	a := c.lower(args[0])
@@ -88,9 +87,6 @@ func (c *compiler) figure(name string, args []ast.Node, at file.Location) *node 
 // percentile is p(x, percent). Those that have a function of their own are that.
 func (c *compiler) percentile(args []ast.Node, at file.Location) *node {
 	hint := "e.g. p(rttMs, 99.5)"
-	if len(args) != 2 {
-		return c.fail(at, CodeArguments, fmt.Sprintf("p takes a value and a percentage, not %d arguments", len(args)), hint)
-	}
 	percent := c.lower(args[1])
 	switch {
 	case percent.typ.kind == invalid:
@@ -114,11 +110,19 @@ func (c *compiler) percentile(args []ast.Node, at file.Location) *node {
 	return c.asked(Figure{Name: fmt.Sprintf("p(%s, %s)", a, percent), Func: function}, a, at)
 }
 
-// before is the same figure of the window before.
+// before is the same figure of the window before, or of that so long ago.
 func (c *compiler) before(args []ast.Node, at file.Location) *node {
-	hint := "e.g. avg(mos) < prev(avg(mos)) - 0.3"
-	if len(args) != 1 {
-		return c.fail(at, CodeArguments, "prev takes one window function", hint)
+	hint := "e.g. avg(mos) < prev(avg(mos)) - 0.3, or prev(rate(answered), 24h)"
+	var written string
+	var ago time.Duration
+	if len(args) == 2 {
+		var ok bool
+		switch written, ago, ok = spanOf(args[1]); {
+		case !ok:
+			return c.fail(start(args[1]), CodeArguments, "the second argument of prev is how long ago the window was", "a span of time without quotes, e.g. prev(rate(answered), 24h) or 7d")
+		case ago <= 0 || ago > maxAgo:
+			return c.fail(start(args[1]), CodeArguments, fmt.Sprintf("prev does not go back %s", written), "at most 31d, e.g. prev(rate(answered), 7d)")
+		}
 	}
 	n := c.lower(args[0])
 	switch {
@@ -128,7 +132,10 @@ func (c *compiler) before(args []ast.Node, at file.Location) *node {
 		return c.fail(at, CodeArguments, fmt.Sprintf("prev takes one window function, not %s", n), hint)
 	}
 	f := c.figures.All[n.slot]
-	f.Name, f.Prev = "prev("+f.Name+")", true
+	f.Name, f.Prev, f.Ago = "prev("+f.Name+")", true, ago
+	if ago > 0 {
+		f.Name = fmt.Sprintf("prev(%s, %s)", c.figures.All[n.slot].Name, written)
+	}
 	out := c.place(f, at)
 	out.typ, out.field = n.typ, renamed(n.field, f.Name)
 	return c.made(out)

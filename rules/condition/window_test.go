@@ -167,7 +167,7 @@ func TestAnyPercentile(t *testing.T) {
 	}
 }
 
-// A ratio is unknown where what stands below the line is less than it must be, or may
+// A ratio is unknown where what is below the line is less than it must be, or may
 // be less.
 func TestRatioWithAMinimum(t *testing.T) {
 	src := "ratio(count(shortCall), count(answered), 50) > 0.1"

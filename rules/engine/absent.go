@@ -29,22 +29,35 @@ func (g *Engine) saw(i int, r *rules.Rule) {
 // judgeAbsence looks whether a key has been without a call for too long. Time
 // outside the active hours does not count.
 func (g *Engine) judgeAbsence(r *rules.Rule, k *KeyState) {
-	now := g.st.Now
+	now, active := g.st.Now, r.Active.Of(r.Severity)
 	watched := later(k.Seen, k.Watched.time())
 	if k.Incident == nil && now.Before(watched.Add(r.Absent)) {
 		k.LookAt = watched.Add(r.Absent)
 		g.leave(k)
 		return
 	}
-	missed := later(watched, r.Active.Since(now)).Add(r.Absent)
-	j := judgement{truth: condition.False, value: math.NaN(), severity: r.Severity, since: k.Seen}
-	j.evidence = func() rules.Evidence { return g.silence(r, k.Key, "calls", rules.FormatDuration(now.Sub(k.Seen))) }
+	forgotten := k.Seen.Add(rules.MaxAbsent)
+	if k.Expected {
+		forgotten = time.Time{}
+	}
+	old := !k.Expected && !now.Before(forgotten)
+	began := k.Seen
+	if began.IsZero() {
+		began = k.Watched.time()
+	}
+	missed := later(watched, active.Since(now)).Add(r.Absent)
+	j := judgement{truth: condition.False, value: math.NaN(), severity: r.Severity, since: began}
+	j.evidence = func() rules.Evidence { return g.silence(r, k.Key, "calls", rules.FormatDuration(now.Sub(began))) }
 	switch {
-	case k.Seen.IsZero() || k.Incident == nil && !now.Before(k.Seen.Add(rules.MaxAbsent)):
+	case k.Incident == nil && old:
 		k.Seen, k.LookAt = time.Time{}, time.Time{}
 		g.signal(r, k.Key, signal{})
 		return
-	case k.Incident != nil && !now.Before(k.Seen.Add(rules.MaxAbsent)):
+	case k.Incident != nil && old && k.Seen.IsZero():
+		k.LookAt = time.Time{}
+		g.signal(r, k.Key, signal{close: "not expected any more"})
+		return
+	case k.Incident != nil && old:
 		k.Seen, k.LookAt = time.Time{}, time.Time{}
 		g.signal(r, k.Key, signal{close: "not missed any more: no call for " + rules.FormatDuration(rules.MaxAbsent)})
 		return
@@ -53,14 +66,14 @@ func (g *Engine) judgeAbsence(r *rules.Rule, k *KeyState) {
 		if j.truth = condition.True; j.clear {
 			j.truth = condition.False
 		}
-		k.LookAt = earlier(nonPast(k.Seen.Add(r.Absent), now), k.Seen.Add(rules.MaxAbsent))
-	case !r.Active.Covers(now):
-		k.LookAt = earlier(r.Active.Next(now), k.Seen.Add(rules.MaxAbsent))
+		k.LookAt = earlier(nonPast(k.Seen.Add(r.Absent), now), forgotten)
+	case !active.Covers(now):
+		k.LookAt = earlier(active.Next(now), forgotten)
 	case now.Before(missed):
 		k.LookAt = missed
 	default:
 		j.truth = condition.True
-		k.LookAt = earlier(r.Active.Next(now), k.Seen.Add(rules.MaxAbsent))
+		k.LookAt = earlier(active.Next(now), forgotten)
 	}
 	g.signal(r, k.Key, signal{window: &j})
 }

@@ -24,6 +24,14 @@ func (g *Engine) Mark(seq uint64, at time.Time, a rules.Action) []rules.Transiti
 		g.acknowledge(a)
 	case rules.Resolve:
 		g.resolveByHand(a)
+	case rules.Assign:
+		to := "nobody"
+		if a.To != "" {
+			to = a.To
+		}
+		g.annotate(a.Incident, rules.StepAssigned, "to "+to+", by "+a.By, func(i *rules.Incident) bool { return i.Assign(a.To, a.By, g.st.Now) })
+	case rules.AddNote:
+		g.annotate(a.Incident, rules.StepNoted, "by "+a.By, func(i *rules.Incident) bool { return i.Note(a.Text, a.By, g.st.Now) })
 	case rules.AddSilence:
 		g.addSilence(a)
 	case rules.ExpireSilence:
@@ -35,23 +43,36 @@ func (g *Engine) Mark(seq uint64, at time.Time, a rules.Action) []rules.Transiti
 }
 
 func (g *Engine) acknowledge(a rules.Action) {
+	taken, step := a.Do == rules.Acknowledge, rules.StepUnacknowledged
+	if taken {
+		step = rules.StepAcknowledged
+	}
+	g.annotate(a.Incident, step, "by "+a.By, func(i *rules.Incident) bool {
+		if taken == (i.Acknowledged != nil) {
+			return false
+		}
+		if i.Acknowledged = nil; taken {
+			i.Acknowledged = &rules.Mark{By: a.By, At: g.st.Now}
+		}
+		return true
+	})
+}
+
+// annotate lets a person add something to an open incident, which its life goes on
+// without; f reports whether that changes anything.
+func (g *Engine) annotate(id string, step rules.Step, reason string, f func(*rules.Incident) bool) {
 	for _, k := range g.st.Keys {
-		if k.Incident == nil || k.Incident.ID != a.Incident {
+		if k.Incident == nil || k.Incident.ID != id {
 			continue
 		}
-		taken := a.Do == rules.Acknowledge
-		if taken == (k.Incident.Acknowledged != nil) {
+		in := *k.Incident
+		if !f(&in) {
 			return
 		}
-		step := rules.StepUnacknowledged
-		k.change(func(i *rules.Incident) {
-			i.Acknowledged, i.UpdatedAt = nil, g.st.Now
-			if taken {
-				i.Acknowledged, step = &rules.Mark{By: a.By, At: g.st.Now}, rules.StepAcknowledged
-			}
-		})
+		in.UpdatedAt = g.st.Now
+		k.Incident = &in
 		k.Told = k.told()
-		g.emit(step, "by "+a.By, *k.Incident)
+		g.emit(step, reason, in)
 		return
 	}
 }
@@ -74,7 +95,7 @@ func (g *Engine) addSilence(a rules.Action) {
 	if known || !made.Live(g.st.Now) || len(g.st.Silences) >= maxSilences {
 		return
 	}
-	if !made.Compile() {
+	if !made.Compile(g.set) {
 		return
 	}
 	g.st.Silences = append(g.st.Silences, made)
@@ -131,6 +152,10 @@ func (g *Engine) coverAll(why string) {
 func (g *Engine) cover(k *KeyState, why string) {
 	if k == nil || k.Incident == nil {
 		return
+	}
+	if begins := g.set.SilenceBegins(g.st.Now); !begins.Equal(k.SilenceAt) {
+		k.SilenceAt = begins
+		g.await(k)
 	}
 	had, has := k.Incident.Silence, g.silenceOf(k.Incident)
 	step := rules.StepSilenced

@@ -3,6 +3,8 @@ package engine
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -197,7 +199,7 @@ func TestMatchFor(t *testing.T) {
 	}
 	absent := rules.Incident{ID: "inc_1", Rule: "no-calls", By: []rules.Label{{Name: "provider", Value: "p"}, {Name: "sipCode", Value: "503"}, {Name: "answered", Value: "true"}, {Name: "region", Value: ""}}}
 	silence := rules.CompiledSilence{Silence: rules.Silence{Match: rules.MatchFor(&absent), Until: t0.Add(time.Hour)}}
-	if !silence.Compile() || rules.SilencedBy(&absent, t0, []rules.CompiledSilence{silence}) == nil {
+	if !silence.Compile(nil) || rules.SilencedBy(&absent, t0, []rules.CompiledSilence{silence}) == nil {
 		t.Errorf("an incident without a call is not matched by %s", rules.MatchFor(&absent))
 	}
 }
@@ -211,7 +213,12 @@ func TestActionsRefused(t *testing.T) {
 		"no silence":     {Do: rules.AddSilence, By: "a"},
 		"no end":         {Do: rules.AddSilence, By: "a", Silence: &rules.Silence{ID: "s", Match: `rule == "a"`}},
 		"no condition":   {Do: rules.AddSilence, By: "a", Silence: &rules.Silence{ID: "s", Until: t0}},
-		"unknown field":  {Do: rules.AddSilence, By: "a", Silence: &rules.Silence{ID: "s", Match: "rul == 1", Until: t0}},
+		"bad condition":  {Do: rules.AddSilence, By: "a", Silence: &rules.Silence{ID: "s", Match: "rule ==", Until: t0}},
+		"no note":        {Do: rules.AddNote, By: "a", Incident: "i", Text: " "},
+		"long note":      {Do: rules.AddNote, By: "a", Incident: "i", Text: strings.Repeat("x", 501)},
+		"note of lines":  {Do: rules.AddNote, By: "a", Incident: "i", Text: "a\nb"},
+		"note of none":   {Do: rules.AddNote, By: "a", Text: "a"},
+		"long name":      {Do: rules.Assign, By: "a", Incident: "i", To: strings.Repeat("x", 201)},
 		"of the file":    {Do: rules.ExpireSilence, By: "a", Silence: &rules.Silence{ID: "file_1"}},
 		"unknown doing":  {Do: "dance", By: "a"},
 		"long comment":   {Do: rules.AddSilence, By: "a", Silence: &rules.Silence{ID: "s", Match: good.Match, Until: t0, Comment: strings.Repeat("x", 2000)}},
@@ -226,6 +233,104 @@ func TestActionsRefused(t *testing.T) {
 	}
 	if _, err := (rules.Action{Do: rules.AddSilence, By: "a", Silence: good}).JSON(); err != nil {
 		t.Error(err)
+	}
+}
+
+// An incident is assigned and noted: bounded, once for a request that is repeated, and
+// the same after a restart.
+func TestAssignAndNote(t *testing.T) {
+	t.Parallel()
+	f := newFeed(t, badCall).event(ended("1", mos(2)))
+	id := f.out[0].Incident.ID
+	assign := func(to string) { f.mark(t, rules.Action{Do: rules.Assign, By: "ada", Incident: id, To: to}) }
+	note := func(text string) { f.mark(t, rules.Action{Do: rules.AddNote, By: "bob", Incident: id, Text: text}) }
+	f.wait(time.Minute)
+	assign("bob")
+	assign("bob")
+	note("the carrier knows")
+	note("the carrier knows")
+	f.restart(t, nil)
+	in := f.engine.Incidents()[0]
+	if want := (&rules.Assignment{To: "bob", By: "ada", At: t0.Add(time.Minute)}); !cmp.Equal(in.Assigned, want) {
+		t.Errorf("assigned %+v, want %+v", in.Assigned, want)
+	}
+	if want := []rules.Note{{Text: "the carrier knows", By: "bob", At: t0.Add(time.Minute)}}; !cmp.Equal(in.Notes, want) {
+		t.Errorf("notes %+v, want %+v", in.Notes, want)
+	}
+	assign("")
+	f.mark(t, rules.Action{Do: rules.AddNote, By: "bob", Incident: "inc_unknown", Text: "lost"})
+	want := []string{"bad-call opened", "bad-call assigned to bob, by ada", "bad-call noted by bob", "bad-call assigned to nobody, by ada"}
+	if diff := cmp.Diff(want, f.told()); diff != "" {
+		t.Error(diff)
+	}
+	for i := range 30 {
+		note(fmt.Sprint(i))
+	}
+	in = f.engine.Incidents()[0]
+	if n := len(in.Notes); in.Assigned != nil || n != 20 || in.Notes[n-1].Text != "29" || len(f.out[2].Incident.Notes) != 1 {
+		t.Errorf("assigned %+v, %d notes; %+v", in.Assigned, n, f.out[2].Incident.Notes)
+	}
+	// What the notes say of an erased call's numbers goes with the call.
+	in.Notes = []rules.Note{{Text: "+49 (30) 123-4567 called twice, 4930 1234567 as well, not 12345"}}
+	in.Opening.Call.From = "+49301234567"
+	in.Forget(in.Opening.Call.Key())
+	if got, want := in.Notes[0].Text, "[erased] called twice, [erased] as well, not 12345"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// A silence made at run time can name what a table gives, and is over when the rules file
+// has the table no more.
+func TestSilencesOfLookups(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "carriers.csv"), []byte("prefix,carrier\n1,att\n49,telekom\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	load := func(text string) *rules.Set {
+		file := filepath.Join(dir, "rules.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		set, problems, err := rules.LoadFile(file)
+		if err != nil || problems.Errors() {
+			t.Fatal(err, problems)
+		}
+		return set
+	}
+	const rule = "rules: [{name: bad-call, when: mos < 3.5, by: [provider]}, {name: of-carrier, when: mos < 3, by: [%s]}]\n"
+	with := load("lookup: {carrier: {file: carriers.csv, of: to, match: prefix}}\n" + fmt.Sprintf(rule, "carrier"))
+	match := `carrier == "telekom"`
+	if err := with.CheckSilence(&rules.Silence{Match: match}); err != nil {
+		t.Error(err)
+	}
+	if err := with.CheckSilence(&rules.Silence{Match: "carier == nil"}); err == nil {
+		t.Error("a name that is no table is taken")
+	}
+	f := &feed{engine: New(with, Options{}), at: t0}
+	f.event(ended("1", func(e *call.Event) { e.MOS, e.To = new(2.0), "+4930123" }))
+	if got, want := rules.MatchFor(&f.out[1].Incident), `rule == "of-carrier" && `+match; got != want {
+		t.Errorf("the silence of one incident is %s, want %s", got, want)
+	}
+	f.silence(t, "s1", match, time.Hour)
+	f.event(ended("2", func(e *call.Event) { e.MOS, e.To = new(2.0), "+1555" }))
+	for _, in := range f.engine.Incidents() {
+		if silenced := in.Silence != nil; silenced != (in.Rule == "bad-call" || in.By[0].Value == "telekom") {
+			t.Errorf("%s of %v: silenced %v", in.Rule, in.By, silenced)
+		}
+	}
+	f.restart(t, nil)
+	if n := len(f.engine.Silences()); n != 1 {
+		t.Errorf("%d silences after a restart", n)
+	}
+	f.restart(t, load(fmt.Sprintf(rule, "region"))).wait(time.Minute).event(ended("3", mos(4)))
+	if n := len(f.engine.Silences()); n != 0 {
+		t.Errorf("%d silences without the table", n)
+	}
+	for _, in := range f.engine.Incidents() {
+		if in.Silence != nil {
+			t.Errorf("%s is silenced still", in.Rule)
+		}
 	}
 }
 

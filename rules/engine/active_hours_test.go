@@ -51,7 +51,7 @@ func checkAbsence(t *testing.T, zone, hours string, wait int, seen time.Time) {
 	f.at = seen
 	f.event(ended("1", mos(4)))
 	f.wait(4 * 24 * time.Hour)
-	h, without, want := &f.engine.set.Rules[0].Active, 0, ""
+	h, without, want := &f.engine.set.Rules[0].Active.All[0], 0, ""
 	for m := seen; m.Before(f.at); m = m.Add(time.Minute) {
 		// At the end of the last minute of the wait the hours may be over: nothing
 		// opens then, and the wait begins again with the next hours.

@@ -40,6 +40,7 @@ func (g *Engine) Counts(i int) rules.Counts { return g.st.Rules[i].Counts }
 type WindowVerdict struct {
 	Truth   condition.Truth
 	Partial bool             // Truth is unknown only because partial calls may be either
+	Begun   bool             // Truth is unknown only because the window was not watched for all of its time yet
 	Value   float64          // of the leading figure; NaN if it is unknown
 	Figures *condition.Facts // valid until the next verdict or input
 	Few     *rules.Values    // the figure with the fewest measured calls, if fewer than the rule needs; else nil
@@ -49,12 +50,22 @@ type WindowVerdict struct {
 // changes nothing.
 func (g *Engine) JudgeWindow(i int, k *KeyState) WindowVerdict {
 	r := g.set.Rules[i]
-	j := g.judgement(i, r, k)
-	v := WindowVerdict{Truth: j.truth, Partial: j.open, Value: j.value, Figures: &g.windows}
+	j := g.readWindow(i, k)
+	v := WindowVerdict{Truth: j.truth, Partial: j.open, Begun: j.begun, Value: j.value, Figures: &g.windows}
 	if few, ok := g.short(r.Window); ok {
 		v.Few = &few
 	}
 	return v
+}
+
+// readWindow is judgement for readers: it leaves no trace in the state, which is the same
+// in every replica.
+func (g *Engine) readWindow(i int, k *KeyState) judgement {
+	s := g.st.Rules[i]
+	errors, last := s.Errors, s.LastError
+	j := g.judgement(i, g.set.Rules[i], k)
+	s.Errors, s.LastError = errors, last
+	return j
 }
 
 // Waiting reports whether the condition of the rule at index i holds for some call,

@@ -3,7 +3,6 @@ package engine
 import (
 	"container/list"
 	"slices"
-	"strings"
 
 	"callwatch/call"
 )
@@ -53,7 +52,7 @@ func (c *callCache) facts(cs *CallState) *call.Call {
 	}
 	if err != nil || known.Key() != cs.Key {
 		*known = call.Call{}
-		known.Provider, known.CallID = cs.Key.Provider, cs.Key.CallID
+		known.Provider, known.Account, known.CallID = cs.Key.Provider, cs.Key.Account, cs.Key.CallID
 	}
 	return known
 }
@@ -162,14 +161,7 @@ func (c *callCache) sorted() []*CallState {
 		if n := a.Touched.Compare(b.Touched); n != 0 {
 			return n
 		}
-		return compareKeys(a.Key, b.Key)
+		return a.Key.Compare(b.Key)
 	})
 	return all
-}
-
-func compareKeys(a, b call.Key) int {
-	if n := strings.Compare(a.Provider, b.Provider); n != 0 {
-		return n
-	}
-	return strings.Compare(a.CallID, b.CallID)
 }

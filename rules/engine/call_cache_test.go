@@ -45,7 +45,7 @@ func cachedMemory(t testing.TB, calls int) float64 {
 	return float64(used) / float64(calls)
 }
 
-// typicalEnd is the end of a call with what a provider tells of it.
+// typicalEnd is the end of a call with what a provider reports.
 func typicalEnd(i int, at time.Time) call.Event {
 	return ended(fmt.Sprintf("7c2f1a90-93d4-4e0b-a1c5-%012d", i), func(e *call.Event) {
 		e.ID = "acme:" + e.CallID + ":ended"

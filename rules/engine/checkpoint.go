@@ -134,7 +134,7 @@ func Restore(set *rules.Set, o Options, data []byte) (*Engine, error) {
 	}
 	g.orphans = append(g.orphans, c.Orphans...)
 	for _, s := range c.Silences {
-		if s.Compile() {
+		if s.Compile(set) {
 			g.st.Silences = append(g.st.Silences, s)
 		}
 	}
@@ -144,7 +144,7 @@ func Restore(set *rules.Set, o Options, data []byte) (*Engine, error) {
 	return g, nil
 }
 
-// places tells where each rule of the checkpoint stands in the set: -1 for one
+// places says where each rule of the checkpoint is in the set: -1 for one
 // that is gone, groups by other fields or is of another kind now.
 func (g *Engine) places(old []checkpointRule) []int {
 	place := make([]int, len(old))
@@ -180,6 +180,12 @@ func (g *Engine) restoreKey(k *KeyState, old []checkpointRule, place []int) {
 	}
 	if r := g.set.Rules[place[i]]; old[i].Shape != r.WindowDigest() || k.Window != nil && !r.Fits(k.Window) {
 		k.Window, k.Seen, k.LookAt = nil, time.Time{}, time.Time{}
+	}
+	if r := g.set.Rules[place[i]]; k.Expected && !slices.Contains(r.Expect, k.Key) {
+		if k.Expected = false; k.idle(g.st.Now) {
+			return
+		}
+		k.LookAt = g.st.Now.Add(time.Nanosecond)
 	}
 	g.st.Keys[ruleKey{k.Rule, k.Key}] = k
 	g.live[place[i]]++

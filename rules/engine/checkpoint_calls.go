@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"callwatch/call"
 )
@@ -28,7 +29,7 @@ func (c *callCache) write(out *parts) {
 	}
 	out.number(uint64(len(all)))
 	for _, cs := range all {
-		out.text(cs.Key.Provider)
+		out.text(sourceText(cs.Key))
 		out.text(cs.Key.CallID)
 		out.time(cs.Touched)
 		out.time(cs.Ended)
@@ -62,7 +63,7 @@ func (c *callCache) read(in *partReader, change func(*CallState)) error {
 			return fmt.Errorf("dictionary of %q: %w", provider, err)
 		}
 	}
-	providers := map[string]string{} // one string for all calls of a provider
+	names := map[string]string{} // one string for all calls of a provider or an account
 	for range in.number() {
 		cs := readCall(in)
 		if in.err != nil {
@@ -71,10 +72,12 @@ func (c *callCache) read(in *partReader, change func(*CallState)) error {
 		if c.dictionaries[cs.Key.Provider] == nil {
 			return fmt.Errorf("call of %q without a dictionary", cs.Key.Provider)
 		}
-		if _, known := providers[cs.Key.Provider]; !known {
-			providers[cs.Key.Provider] = cs.Key.Provider
+		for _, name := range []*string{&cs.Key.Provider, &cs.Key.Account} {
+			if _, known := names[*name]; !known {
+				names[*name] = *name
+			}
+			*name = names[*name]
 		}
-		cs.Key.Provider = providers[cs.Key.Provider]
 		if c.calls[cs.Key] != nil {
 			return errors.New("a call is there twice")
 		}
@@ -84,8 +87,21 @@ func (c *callCache) read(in *partReader, change func(*CallState)) error {
 	return in.err
 }
 
+// sourceText is the provider of a call, and behind a separator the account that few
+// have: older checkpoints hold none.
+func sourceText(k call.Key) string {
+	if k.Account == "" {
+		return k.Provider
+	}
+	return k.Provider + accountSign + k.Account
+}
+
+// accountSign is in no name of a provider.
+const accountSign = "\x01"
+
 func readCall(in *partReader) *CallState {
-	cs := &CallState{Key: call.Key{Provider: in.text(), CallID: in.text()}, Touched: in.time(), Ended: in.time(), EndedSeq: in.number()}
+	provider, account, _ := strings.Cut(in.text(), accountSign)
+	cs := &CallState{Key: call.Key{Provider: provider, Account: account, CallID: in.text()}, Touched: in.time(), Ended: in.time(), EndedSeq: in.number()}
 	flags := in.number()
 	cs.Over, cs.Settled = flags&1 != 0, flags&2 != 0
 	cs.Outcomes = make([]outcome, in.count())

@@ -44,7 +44,7 @@ func (g *Engine) restoreExpiry() {
 	}
 }
 
-// ruleMoved reports whether a rule stands elsewhere in the set than in a checkpoint.
+// ruleMoved reports whether a rule is elsewhere in the set than in a checkpoint.
 func ruleMoved(place []int, rules int) bool {
 	return !slices.IsSorted(place) || len(place) != rules || slices.Contains(place, -1)
 }

@@ -59,15 +59,15 @@ func (g *Engine) countIn(i int, r *rules.Rule, cs *CallState) {
 	if k.Seen = g.st.Now; k.Window == nil {
 		k.Watched, k.Window = instantOf(g.st.Now), window.New(spec, g.st.Now)
 	}
-	place := k.Window.Add(spec, at, g.st.Now, readings)
+	added := k.Window.Add(spec, spec.SessionOf(g.seen), at, g.st.Now, readings)
 	k.Window.Remember(cs.Key)
-	total := k.Window.Blame(spec, cs.Key, place, readings, &g.facts, g.hasCall)
-	addContribution(&health.Counts, total)
+	total := k.Window.Blame(spec, cs.Key, added.Place, readings, &g.facts, g.hasCall)
+	addContribution(&health.Counts, total, 1)
 	if total.Met {
 		health.matchAt(g.st.Now)
 	}
 	if k.Incident != nil {
-		k.addToIncident(g, r, readings)
+		k.addToIncident(g, r, readings, &added)
 	}
 	g.judgeWindow(i, r, k)
 }
@@ -96,19 +96,19 @@ func (g *Engine) concerns(i int, r *rules.Rule) (concerned, unknown bool) {
 	return true, false
 }
 
-// addContribution counts one call by what it contributes to the leading figure.
-func addContribution(c *rules.Counts, p window.Contribution) {
+// addContribution counts n calls by what each contributes to the leading figure.
+func addContribution(c *rules.Counts, p window.Contribution, n int) {
 	switch {
 	case !p.Judged:
-		c.Unjudged++
+		c.Unjudged += n
 		if p.Measured {
-			c.Partial++
+			c.Partial += n
 		}
 	case p.Met:
-		c.Matched++
-		c.Judged++
+		c.Matched += n
+		c.Judged += n
 	default:
-		c.Judged++
+		c.Judged += n
 	}
 }
 

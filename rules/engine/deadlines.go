@@ -51,7 +51,7 @@ func (h deadlineHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 func (h deadlineHeap) Less(i, j int) bool {
 	a, b := h[i], h[j]
 	return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.rule, b.rule), cmp.Compare(a.key, b.key),
-		cmp.Compare(a.call.Provider, b.call.Provider), cmp.Compare(a.call.CallID, b.call.CallID)) < 0
+		a.call.Compare(b.call)) < 0
 }
 func (h *deadlineHeap) Push(x any) { *h = append(*h, x.(deadline)) }
 func (h *deadlineHeap) Pop() any {

@@ -34,7 +34,7 @@ type Options struct {
 	// keeps from opening an incident; nil for nobody. It must not keep e.Call.
 	Matched func(r *rules.Rule, e *rules.Evidence)
 
-	// Clock tells how much time has passed, to find rules that are too slow; nil:
+	// Clock tells how much time the calling thread has used, to find rules that are too slow; nil:
 	// they are not looked for. It has no influence on what the engine does.
 	Clock func() time.Duration
 
@@ -68,15 +68,16 @@ type Engine struct {
 	indexed map[string]int // place of each rule in the set
 	orphans []orphan       // open incidents of rules that are no more
 
-	settling settling
-	live     []int             // keys of each rule
-	empty    []bool            // rules whose condition holds on a window without a call
-	windows  condition.Facts   // figures of the window being judged
-	measured window.Evaluation // of the window being judged: behind windows
-	readings []window.Reading
-	scratch  []byte
-	sampled  condition.Facts // samples of a window
-	watch    stopwatch
+	expecting bool // the keys that rules expect are waited for
+	settling  settling
+	live      []int             // keys of each rule
+	empty     []bool            // rules whose condition holds on a window without a call
+	windows   condition.Facts   // figures of the window being judged
+	measured  window.Evaluation // of the window being judged: behind windows
+	readings  []window.Reading
+	scratch   []byte
+	sampled   condition.Facts // samples of a window
+	watch     stopwatch
 }
 
 // New returns an engine that has seen no event.
@@ -202,6 +203,7 @@ func (g *Engine) begin(seq uint64, at time.Time) bool {
 	g.st.Seq, g.out = seq, nil
 	at = at.UTC().Round(0)
 	g.settleRestored(at)
+	first := !g.expecting
 	for {
 		if q, due := g.settling.next(); q != nil && !due.After(at) && !g.due.before(due) {
 			g.st.Now = later(g.st.Now, due)
@@ -218,6 +220,9 @@ func (g *Engine) begin(seq uint64, at time.Time) bool {
 		g.cover(g.st.Keys[ruleKey{d.rule, d.key}], "")
 	}
 	g.st.Now = later(g.st.Now, at)
+	if g.expecting = true; first {
+		g.expect()
+	}
 	g.forget()
 	g.st.Calls.evict()
 	return true

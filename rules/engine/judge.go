@@ -185,7 +185,7 @@ func (g *Engine) open(r *rules.Rule, e *call.Event) *KeyState {
 // evidence is the call as known now with every condition and the value it met.
 func (g *Engine) evidence(r *rules.Rule, e *call.Event, severity rules.Severity) rules.Evidence {
 	ev := rules.Evidence{At: g.st.Now, Severity: severity, Call: e.Clone()}
-	ev.Call.Raw, ev.Call.Intervals, ev.Call.Counters = nil, nil, nil
+	ev.Call.Raw, ev.Call.Intervals, ev.Call.Turns, ev.Call.Counters = nil, nil, nil, nil
 	if r.New != nil {
 		ev.Conditions = []rules.Condition{noveltyLeaf(r.New, e)}
 		return ev

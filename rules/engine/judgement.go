@@ -15,6 +15,7 @@ import (
 // judgement is what a window says at one time.
 type judgement struct {
 	truth    condition.Truth
+	begun    bool           // the truth is unknown only because the window was not watched for all of its time yet
 	open     bool           // the truth is unknown only because partial calls may be either
 	clear    bool           // an incident may resolve
 	reason   string         // why, where it is not the condition's
@@ -103,6 +104,9 @@ func (g *Engine) judgement(i int, r *rules.Rule, k *KeyState) judgement {
 	w := r.Window
 	j := judgement{truth: condition.Unknown, value: math.NaN()}
 	g.measureWindow(w, k.Window)
+	if !k.beforeWhole(w, g.st.Now) {
+		g.forgetBefore(w)
+	}
 	calls, whole := g.measured.Calls(), k.whole(w, g.st.Now)
 	switch {
 	case calls == 0 && w.NoData == rules.NoDataResolve:
@@ -115,7 +119,7 @@ func (g *Engine) judgement(i int, r *rules.Rule, k *KeyState) judgement {
 		when := g.evalWindow(i, r, r.When)
 		j.truth, j.open = when.Truth, g.partly(r.When, when)
 		if j.truth == condition.True && !whole && !g.holdsWithMore(i, r) {
-			j.truth = condition.Unknown
+			j.truth, j.begun = condition.Unknown, true
 		}
 		if j.truth == condition.True {
 			j.severity = g.windowSeverity(i, r)
@@ -138,6 +142,17 @@ func (g *Engine) judgement(i int, r *rules.Rule, k *KeyState) judgement {
 func (g *Engine) measureWindow(w *rules.Window, s *window.State) {
 	g.measured.Evaluate(&w.Spec, s)
 	g.windows.LoadFigures(g.measured.Bounds)
+}
+
+// forgetBefore makes the figures of the window before unknown.
+func (g *Engine) forgetBefore(w *rules.Window) {
+	for at, f := range w.Figures.All {
+		if f.Prev && f.Ago == 0 {
+			m := &g.measured.Measures[at]
+			m.Low, m.High = math.NaN(), math.NaN()
+			g.measured.Bounds[at] = m.Bounds()
+		}
+	}
 }
 
 // short is the figure that has the fewest measured calls, where that is fewer than
@@ -179,7 +194,7 @@ func (g *Engine) follow(i int, w *rules.Window, k *KeyState, j *judgement) {
 	}
 	l := &w.Leads[j.lead]
 	j.measure = g.measured.Measures[l.Figure]
-	if j.measure.Calls > 0 || g.empty[i] {
+	if j.measure.Calls > 0 || g.empty[i] || j.truth == condition.True {
 		j.value = l.Direction.End(j.measure.Bounds())
 	}
 	j.counts = countsOf(g.measured.Tally(&w.Spec, l))

@@ -59,5 +59,5 @@ func (g *Engine) await(k *KeyState) {
 // idle says whether nothing of the key need be remembered.
 func (k *KeyState) idle(now time.Time) bool {
 	return k.Incident == nil && !now.Before(k.QuietTill) && !now.Before(k.CalmAt) &&
-		k.Window == nil && k.Seen.IsZero() && k.Known == nil
+		k.Window == nil && k.Seen.IsZero() && !k.Expected && k.Known == nil
 }

@@ -35,7 +35,7 @@ func (k KeyState) step(r *rules.Rule, in signal, at time.Time) (KeyState, rules.
 		return k.judged(r, in.window, at)
 	case in.match != nil && k.Incident != nil:
 		return k.join(r, in, at)
-	case in.match != nil && !r.Active.Covers(at):
+	case in.match != nil && !r.Active.Of(in.match.Severity).Covers(at):
 		return k, stepInactive, ""
 	case in.match != nil && at.Before(k.QuietTill):
 		return k, stepCooledDown, ""
@@ -153,7 +153,7 @@ func (k KeyState) resolve(r *rules.Rule, at time.Time, reason string) (KeyState,
 		i.State, i.ResolvedAt, i.UpdatedAt = rules.Resolved, at, at
 		i.Resolving = k.LastGood
 	})
-	k.ResolveAt, k.UpdateAt, k.RemindAt, k.LastGood, k.Tally = time.Time{}, time.Time{}, time.Time{}, nil, nil
+	k.ResolveAt, k.UpdateAt, k.RemindAt, k.LastGood, k.Tally, k.Tallied = time.Time{}, time.Time{}, time.Time{}, nil, nil, 0
 	k.QuietTill = at.Add(r.Cooldown)
 	return k, rules.StepResolved, reason
 }

@@ -28,7 +28,7 @@ func (k KeyState) judged(r *rules.Rule, j *judgement, at time.Time) (KeyState, r
 	case k.Dismissed != "" && !j.severity.Worse(k.Dismissed):
 		k.PendingTill = time.Time{}
 		return k, "", ""
-	case !r.Active.Covers(at):
+	case !r.Active.Of(j.severity).Covers(at):
 		return k.heldBack(stepInactive)
 	case at.Before(k.QuietTill):
 		return k.heldBack(stepCooledDown)
@@ -195,12 +195,7 @@ func values(r *rules.Rule, j *judgement) *rules.Values {
 	f := &r.Window.Figures.All[l.Figure]
 	v := &rules.Values{Name: f.Name, Share: f.Share(), Opening: j.value, Latest: j.value, Worst: j.value, Measure: j.measure}
 	v.OpeningMeasure, v.WorstMeasure = &j.measure, &j.measure
-	switch l.Direction {
-	case condition.Up:
-		v.Direction = rules.DirectionUp
-	case condition.Down:
-		v.Direction = rules.DirectionDown
-	}
+	v.Direction = rules.DirectionOf(l.Direction)
 	return v
 }
 

@@ -18,7 +18,7 @@ const (
 
 // pastCalls are the outcomes of calls that are no longer kept: what comes late for
 // such a call must not match a rule, or count in a window, for a second time. They
-// stand in generations, of which the oldest is dropped as a whole.
+// are in generations, of which the oldest is dropped as a whole.
 type pastCalls struct {
 	generations []pastGeneration // oldest first
 	shared      map[string]string
@@ -32,7 +32,7 @@ type pastGeneration struct {
 // pastHash is the same in every process. Providers choose the ids of calls, so it
 // is one for which nobody finds two alike.
 func pastHash(k call.Key) uint64 {
-	b := append(append([]byte(k.Provider), 0), k.CallID...)
+	b := append(append([]byte(sourceText(k)), 0), k.CallID...)
 	sum := sha256.Sum256(b)
 	return binary.LittleEndian.Uint64(sum[:8])
 }

@@ -9,7 +9,7 @@ import (
 	"callwatch/rules"
 )
 
-// Swap is an engine that goes on with another set where this one stands, as if
+// Swap is an engine that goes on with another set where this one is, as if
 // it had been stopped and restored with that set: incidents of rules whose name
 // and `by` are the same live on. The checkpoint is what a restart has to begin
 // with, so that it judges nothing by the new rules that the old ones judged.

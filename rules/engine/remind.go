@@ -43,7 +43,7 @@ func (k *KeyState) remindFrom(r *rules.Rule, at time.Time) {
 // quiet says whether nobody is to be reminded of the incident now.
 func (k *KeyState) quiet(r *rules.Rule, at time.Time) bool {
 	in := k.Incident
-	return in.Acknowledged != nil || in.Silence != nil || in.Parent != "" || !r.Active.Covers(at)
+	return in.Acknowledged != nil || in.Silence != nil || in.Parent != "" || !r.Active.Of(in.Severity).Covers(at)
 }
 
 // remind tells again of an incident that nobody has taken, less and less often.

@@ -99,7 +99,7 @@ func (g *Engine) restoreSettling() {
 		}
 	}
 	slices.SortFunc(waiting, func(a, b *CallState) int {
-		return cmp.Or(cmp.Compare(a.EndedSeq, b.EndedSeq), compareKeys(a.Key, b.Key))
+		return cmp.Or(cmp.Compare(a.EndedSeq, b.EndedSeq), a.Key.Compare(b.Key))
 	})
 	for _, cs := range waiting {
 		for i := range g.settling {

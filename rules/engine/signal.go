@@ -1,6 +1,10 @@
 package engine
 
-import "callwatch/rules"
+import (
+	"time"
+
+	"callwatch/rules"
+)
 
 // signal lets one key take a step, and records the transition it makes.
 func (g *Engine) signal(r *rules.Rule, key string, in signal) {
@@ -24,11 +28,15 @@ func (g *Engine) signal(r *rules.Rule, key string, in signal) {
 		if step == rules.StepOpened {
 			g.st.Rules[g.indexed[r.Name]].Opened++
 			k.change(func(i *rules.Incident) { i.Slack, i.Outputs = g.set.Receivers(r, i); i.Silence = g.silenceOf(i) })
+			k.SilenceAt = g.set.SilenceBegins(g.st.Now)
 			if k.Incident.Silence != nil {
 				g.st.Rules[g.indexed[r.Name]].HeldBack.Silences++
 			}
 			g.gatherSamples(r, k)
 			adopted = g.adopt(r, k)
+		}
+		if step == rules.StepOpened || step == rules.StepEscalated {
+			k.change(func(i *rules.Incident) { i.Mention = g.set.Mentions(r, i) })
 		}
 		k.Told = k.told()
 		k.change(func(i *rules.Incident) {
@@ -47,7 +55,7 @@ func (g *Engine) signal(r *rules.Rule, key string, in signal) {
 		g.emit(rules.StepAdopted, "belongs to "+r.Name, *child.Incident)
 	}
 	if step == rules.StepResolved {
-		k.Incident, k.Told = nil, told{}
+		k.Incident, k.Told, k.SilenceAt = nil, told{}, time.Time{}
 	}
 	if k.Incident != nil && r.OfCalls() && !k.ResolveAt.IsZero() && !g.st.Now.Before(k.ResolveAt) {
 		g.signal(r, key, signal{}) // resolve_after: 0s

@@ -47,7 +47,7 @@ type callHold struct {
 	Recent []bool    `json:"recent,omitempty"`
 }
 
-// outcome is where one rule stands with one call.
+// outcome is the state of one rule for one call.
 type outcome uint8
 
 const (
@@ -76,7 +76,7 @@ type ruleKey struct {
 	Key  string // labels, joined
 }
 
-// KeyState is where one (rule, key) stands.
+// KeyState is the state of one (rule, key).
 type KeyState struct {
 	Rule      string          `json:"rule"`
 	Key       string          `json:"key"`
@@ -92,18 +92,22 @@ type KeyState struct {
 	HeldBack    rules.Step     `json:"heldBack,omitempty"`   // what keeps a condition that holds from opening an incident
 	Dismissed   rules.Severity `json:"dismissed,omitempty"`  // resolved by hand at this severity, and the condition has held since
 	Tally       []rules.Share  `json:"tally,omitempty"`      // what Incident.Top is taken from
+	Tallied     int            `json:"tallied,omitempty"`    // calls that Tally counts
 	Lead        int            `json:"lead,omitempty"`       // place of the figure that the incident follows among the rule's leads
 	Told        told           `json:"lastTold,omitzero"`    // what the latest transition said
 	LookAt      time.Time      `json:"lookAt,omitzero"`      // when the window or absence is to be judged again
 	RemindAt    time.Time      `json:"remindAt,omitzero"`
+	SilenceAt   time.Time      `json:"silenceAt,omitzero"` // when a silence that recurs may begin to cover the incident
 	RemindIn    time.Duration  `json:"remindIn,omitempty"` // until the reminder after that
 	Openings    []time.Time    `json:"openings,omitempty"` // within the latest hour
 	CalmAt      time.Time      `json:"calmAt,omitzero"`    // when the openings are forgotten
 
-	Window  *window.State `json:"window,omitempty"`
-	Seen    time.Time     `json:"seen,omitzero"`     // latest call, of rules about absence
-	Watched instant       `json:"watched,omitempty"` // from when on calls were waited for, or the whole window was seen; zero: always
-	Known   *knownValues  `json:"known,omitempty"`
+	Window   *window.State `json:"window,omitempty"`
+	Seen     time.Time     `json:"seen,omitzero"`      // latest call, of rules about absence
+	Watched  instant       `json:"watched,omitempty"`  // from when on calls were waited for, or the whole window was seen; zero: always
+	Missed   instant       `json:"missed,omitempty"`   // of windows over time: until when callwatch was away last
+	Expected bool          `json:"expected,omitempty"` // of rules about absence: missed although no call was seen
+	Known    *knownValues  `json:"known,omitempty"`
 
 	queued time.Time // deadline that is waiting for the key
 }
@@ -120,7 +124,7 @@ type told struct {
 // due is when time alone will change something for the key; zero for never.
 func (k *KeyState) due(now time.Time) time.Time {
 	var next time.Time
-	for _, t := range [...]time.Time{k.ResolveAt, k.UpdateAt, k.QuietTill, k.LookAt, k.RemindAt, k.CalmAt, k.PendingTill, k.silencedTill()} {
+	for _, t := range [...]time.Time{k.ResolveAt, k.UpdateAt, k.QuietTill, k.LookAt, k.RemindAt, k.CalmAt, k.PendingTill, k.SilenceAt, k.silencedTill()} {
 		if t.After(now) && (next.IsZero() || t.Before(next)) {
 			next = t
 		}

@@ -24,6 +24,7 @@ func topFields() []string {
 
 // tally counts one measured call by the values of its fields.
 func (k *KeyState) tally(r *rules.Rule, e *call.Event, met bool) {
+	k.Tallied++
 	for _, name := range topFields() {
 		if slices.Contains(r.By, name) {
 			continue
@@ -60,7 +61,7 @@ func (k *KeyState) top() []rules.Share {
 // gatherSamples gives an incident about a window that just opened the calls that
 // are its evidence: the worst and the latest ones, as far as they are still kept.
 func (g *Engine) gatherSamples(r *rules.Rule, k *KeyState) {
-	k.Tally = nil
+	k.Tally, k.Tallied = nil, 0
 	if r.Window == nil || k.Window == nil {
 		return
 	}
@@ -77,7 +78,7 @@ func (g *Engine) gatherSamples(r *rules.Rule, k *KeyState) {
 			k.tally(r, e, p.Met)
 		}
 	}
-	k.change(func(i *rules.Incident) { i.Samples, i.Top = samples, k.top() })
+	k.change(func(i *rules.Incident) { i.Samples, i.Top, i.TopOf = samples, k.top(), k.Tallied })
 }
 
 // reread is a call of the window as it is now, and what a lead makes of it; nil
@@ -88,30 +89,28 @@ func (g *Engine) reread(r *rules.Rule, l *window.Lead, key call.Key) (*call.Even
 		return nil, window.Contribution{}
 	}
 	g.sampled.Load(&cs.Call.Event)
-	if l == nil {
-		return &cs.Call.Event, window.Contribution{Measured: true, Judged: true, Met: true}
-	}
 	readings, _ := r.Window.Read(&g.sampled, nil)
-	return &cs.Call.Event, l.Contribution(readings)
+	return &cs.Call.Event, contribution(l, readings)
 }
 
 func (g *Engine) inWindow(r *rules.Rule, cs *CallState) bool {
 	return r.Window.Calls > 0 || cs.Ended.After(g.st.Now.Add(-r.Window.Over))
 }
 
-// addToIncident counts a further call of an open incident.
-func (k *KeyState) addToIncident(g *Engine, r *rules.Rule, readings []window.Reading) {
+// addToIncident counts a further call of an open incident, or a further leg of a session
+// that it counted before.
+func (k *KeyState) addToIncident(g *Engine, r *rules.Rule, readings []window.Reading, added *window.Added) {
 	l := r.Window.Lead(k.Lead)
-	p := window.Contribution{Measured: true, Judged: true, Met: true}
-	if l != nil {
-		p = l.Contribution(readings)
-	}
+	p := contribution(l, readings)
 	if p.Measured {
 		k.tally(r, g.seen, p.Met)
 	}
 	k.change(func(i *rules.Incident) {
-		addContribution(&i.Counts, p)
-		i.Top = k.top()
+		if added.Was != nil {
+			addContribution(&i.Counts, contribution(l, added.Was), -1)
+		}
+		addContribution(&i.Counts, contribution(l, added.Is), 1)
+		i.Top, i.TopOf = k.top(), k.Tallied
 		if p.Met {
 			i.Samples = sample(r, i.Samples, blame(r, l, g.seen, &g.facts, g.st.Now))
 		}
@@ -119,10 +118,18 @@ func (k *KeyState) addToIncident(g *Engine, r *rules.Rule, readings []window.Rea
 	*k = k.gatherFrom(g.st.Now)
 }
 
+// contribution is what a lead makes of a call; without one, every call counts the same.
+func contribution(l *window.Lead, readings []window.Reading) window.Contribution {
+	if l == nil {
+		return window.Contribution{Measured: true, Judged: true, Met: true}
+	}
+	return l.Contribution(readings)
+}
+
 // blame is one call as evidence for what a lead says of all.
 func blame(r *rules.Rule, l *window.Lead, e *call.Event, facts *condition.Facts, at time.Time) rules.Evidence {
 	ev := rules.Evidence{At: at, Call: e.Clone()}
-	ev.Call.Raw, ev.Call.Intervals, ev.Call.Counters = nil, nil, nil
+	ev.Call.Raw, ev.Call.Intervals, ev.Call.Turns, ev.Call.Counters = nil, nil, nil, nil
 	if l == nil || l.Arg < 0 {
 		return ev
 	}

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"slices"
 	"time"
 
 	"callwatch/rules"
@@ -32,12 +31,37 @@ func (g *Engine) resume(at time.Time) {
 	for _, k := range g.st.Keys {
 		i := g.indexed[k.Rule]
 		switch r := g.set.Rules[i]; {
-		case r.Absent > 0 && !k.Seen.IsZero() && away > r.Absent/longAway:
+		case r.Absent > 0 && k.awaited() && away > r.Absent/longAway:
 			k.Watched = instantOf(at)
-		case r.Absent > 0 && !k.Seen.IsZero():
+		case r.Absent > 0 && k.awaited():
 			k.Watched = instantOf(later(k.Seen, k.Watched.time()).Add(away))
 		case k.Window != nil && r.Window.Calls == 0:
-			k.Watched = instantOf(at)
+			k.Watched, k.Missed = instantOf(at), instantOf(at)
+			k.Window.Unwatched(&r.Window.Spec, from, at)
+		}
+	}
+}
+
+// awaited reports whether calls of the key are waited for.
+func (k *KeyState) awaited() bool { return !k.Seen.IsZero() || k.Expected }
+
+// expect begins to wait for the keys that rules name, at the first input with a set:
+// before it nobody waited.
+func (g *Engine) expect() {
+	for i, r := range g.set.Rules {
+		if g.rests(i) {
+			continue
+		}
+		for _, key := range r.Expect {
+			k := g.key(i, key)
+			if k == nil || k.Expected {
+				continue
+			}
+			k.Expected = true
+			if k.Seen.IsZero() {
+				k.Watched, k.LookAt = instantOf(g.st.Now), g.st.Now.Add(r.Absent)
+			}
+			g.await(k)
 		}
 	}
 }
@@ -57,22 +81,19 @@ func (g *Engine) findEmpty() {
 	}
 }
 
-// manyCalls is more calls than any window has.
-const manyCalls = 1 << 40
-
 // holdsWithMore reports whether the rule's condition, which is true of the figures
 // that are loaded, is true as well with any number of further calls: a window that
 // was not watched for long enough may have had some.
 func (g *Engine) holdsWithMore(i int, r *rules.Rule) bool {
-	more := slices.Clone(g.measured.Bounds)
-	for at, f := range r.Window.Figures.All {
-		if !f.Prev && (f.Func == "calls" || f.Func == "count" || f.Func == "distinct") {
-			more[at].High = manyCalls
-		}
-	}
-	g.windows.LoadFigures(more)
+	g.windows.LoadFurther(g.measured.Bounds, r.Window.Figures.Further(g.measured.Bounds))
 	defer g.windows.LoadFigures(g.measured.Bounds)
 	return g.evalWindow(i, r, r.When).Truth == condition.True
+}
+
+// beforeWhole reports whether the window before that of the key is all that is known of
+// it: while callwatch was away it may have had more calls.
+func (k *KeyState) beforeWhole(w *rules.Window, now time.Time) bool {
+	return k.Missed == 0 || !now.Before(k.Missed.time().Add(2*w.Over))
 }
 
 // wholeFrom is when the key's window will have been watched for a whole `over`.

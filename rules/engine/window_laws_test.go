@@ -21,7 +21,10 @@ const manyWindows = `rules:
   - {name: drop, over: 3m, when: avg(mos) < prev(avg(mos)) - 0.3, by: [provider, direction], no_data: resolve, resolve_after: 30s}
   - {name: spread, over: 12 calls, min_calls: 4, when: max(mos) - min(mos) > 1 and p95(jitterMs) > 40, resolve_after: 10s}
   - {name: agents, over: 4m, when: distinct(agentId) >= 3 or sum(jitterMs) > 300, settle: 1m, grace: 1m, no_data: alert, resolve_after: 20s, max_keys: 2, by: [direction]}
+  - {name: talks, over: 3m, count_by: sessionId, when: rate(mos < 3.5) > 0.4 or p90(jitterMs) > 40, by: [], resolve_after: 20s}
+  - {name: talks-before, over: 1m, count_by: sessionId, when: avg(jitterMs) > prev(avg(jitterMs)) or calls > prev(calls), resolve_after: 0s}
   - {name: none, absent: 4m, resolve_after: 1m, active: {hours: "12:00-13:00", tz: Europe/Berlin}, adopts: [low]}
+  - {name: awaited, absent: 3m, resolve_after: 10s, by: [direction], expect: [inbound, other]}
   - {name: none-at-night, absent: 2m, resolve_after: 0s, active: {hours: "12:20-12:40"}, by: [provider, direction]}
   - {name: fresh, new: agentId, learn: 5m, resolve_after: 2m, by: [direction]}
 `
@@ -35,6 +38,7 @@ const edgeRules = `  - {name: resting, mode: off, when: mos < 3.5}
   - {name: momentary-window, over: 2m, when: calls > 2, resolve_after: 0s, no_data: resolve}
   - {name: counted, over: 6 calls, when: count(mos < 3.5) >= 3, resolve_after: 0s}
   - {name: counted-before, over: 4 calls, when: rate(mos < 3.5) > prev(rate(mos < 3.5)), for: 20s, resolve_after: 30s, by: [direction]}
+  - {name: busier, over: 1m, settle: 0s, when: "calls > prev(calls, 1m) || avg(mos) < prev(avg(mos), 90s)", resolve_after: 0s, by: []}
   - {name: few, over: 2m, when: calls < 2, resolve_after: 0s, for: 30s}
   - {name: lasting, on: [stats, progress, ended], when: jitterMs > 30, for: 10s, resolve_after: 1m}
 `
@@ -60,6 +64,7 @@ func drawInputs(t *rapid.T, most int) []input {
 			e.Kind = rapid.SampledFrom([]call.Kind{call.Progress, call.Stats, call.Ended, call.Ended, call.Report}).Draw(t, "kind")
 			e.Final = e.Kind == call.Ended && rapid.Bool().Draw(t, "final")
 			e.Direction = rapid.SampledFrom([]string{"", call.Inbound, call.Outbound}).Draw(t, "direction")
+			e.SessionID = rapid.SampledFrom([]string{"", "x", "y", "z"}).Draw(t, "session")
 			e.AgentID = rapid.SampledFrom([]string{"", "a", "b", "c", "d"}).Draw(t, "agent")
 			if rapid.IntRange(0, 3).Draw(t, "has mos") > 0 {
 				mos(rapid.SampledFrom([]float64{1.5, 3, 3.4, 4, 4.3}).Draw(t, "mos"))(e)
@@ -137,7 +142,7 @@ func TestRestartAnywhereWithWindows(t *testing.T) {
 			t.Fatal(diff)
 		}
 	})
-	for _, some := range []string{"by hand", "momentary resolved", "momentary-window resolved", "counted resolved", "counted-before opened", "few opened", "lasting opened"} {
+	for _, some := range []string{"by hand", "momentary resolved", "momentary-window resolved", "counted resolved", "counted-before opened", "few opened", "busier opened", "talks opened", "talks resolved", "talks-before opened", "lasting opened"} {
 		if steps[some] == 0 {
 			t.Errorf("no run had: %s", some)
 		}

@@ -13,8 +13,9 @@ var windowKeys = []struct {
 	name, rule string
 	most       float64 // bytes a key
 }{
-	{"rate", "when: rate(mos < 3.5 || packetLossPct > 10) > 0.1", 2 << 10},
-	{"prev", "when: avg(mos) < prev(avg(mos)) - 0.3", 2700},
+	{"a-week-ago", `when: "rate(mos < 3.5) > 2 * prev(rate(mos < 3.5), 7d)"`, 40 << 10},
+	{"rate", "when: rate(mos < 3.5 || packetLossPct > 10) > 0.1", 2300},
+	{"prev", "when: avg(mos) < prev(avg(mos)) - 0.3", 3000},
 	{"percentile", "when: p95(rttMs) > 1000", 6 << 10},
 	{"percentile-prev", "when: p95(rttMs) > 3 * prev(p95(rttMs))", 7 << 10},
 }

@@ -44,6 +44,9 @@ const shareRule = `rules:
 `
 
 func TestAShareFiresAndResolves(t *testing.T) {
+	mos := func(v float64) func(*call.Event) {
+		return func(e *call.Event) { mos(v)(e); e.Codec = "opus" }
+	}
 	f := newFeed(t, shareRule).calls(15, 10*time.Second, mos(4.2)).calls(4, 10*time.Second, mos(3))
 	if len(f.out) != 0 {
 		t.Fatalf("judged %d calls", 19)
@@ -68,11 +71,18 @@ func TestAShareFiresAndResolves(t *testing.T) {
 	if in.Latest.Call.Provider != "p" || in.Latest.Call.CallID != "" || len(in.Trend) == 0 {
 		t.Errorf("latest %+v, trend %v", in.Latest.Call.Identity, in.Trend)
 	}
+	// What the calls have in common is counted over the latest ones of the window.
+	if diff := cmp.Diff([]rules.Share{{Field: "codec", Value: "opus", Matched: 5, Judged: 8}}, in.Top); diff != "" || in.TopOf != 8 {
+		t.Errorf("top of %d calls: %s", in.TopOf, diff)
+	}
 	f.calls(30, 10*time.Second, mos(2)).calls(200, 10*time.Second, mos(4))
 	if diff := cmp.Diff([]string{"share opened", "share escalated", "share resolved"}, f.names()); diff != "" {
 		t.Fatal(diff)
 	}
 	last := f.out[len(f.out)-1]
+	if diff := cmp.Diff([]rules.Share{{Field: "codec", Value: "opus", Matched: 35, Judged: last.Incident.TopOf}}, last.Incident.Top); diff != "" || last.Incident.TopOf != 152 {
+		t.Errorf("top of %d calls: %s", last.Incident.TopOf, diff)
+	}
 	if last.Incident.Values.Resolving == nil || *last.Incident.Values.Resolving >= 0.05 || last.Incident.Resolving == nil || last.Reason != "clear for 5m" {
 		t.Errorf("resolved with %+v, %q", last.Incident.Values, last.Reason)
 	}
@@ -288,7 +298,7 @@ func TestKeysAreBounded(t *testing.T) {
 	}
 }
 
-// A window that is asked other questions starts anew; its incident lives on. A
+// A window that is asked other questions starts again; its incident lives on. A
 // rule of another kind begins afresh.
 func TestReloadOfWindows(t *testing.T) {
 	const rule = "rules: [{name: low, resolve_after: 1m, min_calls: 2, over: %s, when: rate(mos < 3.5) > 0.5}]"
@@ -334,6 +344,10 @@ func TestFewCallsAreWarnedOf(t *testing.T) {
 		"rules: [{name: low, over: 15m, when: rate(mos < 3.5) > 0.5}]":                                    1,
 		"rules: [{name: low, over: 15m, when: rate(mos < 3.5) > 0.5, min_calls: 20}]":                     0,
 		"rules: [{name: low, over: 15m, when: count(mos < 3.5) > 5}]":                                     0,
+		"rules: [{name: low, over: 15m, when: count(mos < 3.5) / calls > 0.5}]":                           1,
+		"rules: [{name: low, over: 15m, when: 'ratio(count(mos < 3.5), calls, 20) > 0.5'}]":               0,
+		"rules: [{name: low, over: 15m, when: count(mos < 3.5) / 15 > 0.5}]":                              0,
+		"rules: [{name: low, over: 15m, when: calls / prev(calls) > 2}]":                                  0,
 		"defaults: {min_calls: 5}\nrules: [{name: low, over: 15m, when: rate(mos < 3.5) > 0.5}]":          0,
 		"defaults: {min_calls: 5}\nrules: [{name: low, when: mos < 3.5}, {name: gone, absent: 1h}]":       0,
 		"defaults: {severity: {critical: mos < 2}}\nrules: [{name: low, over: 1h, when: avg(mos) < 3.5}]": 0,

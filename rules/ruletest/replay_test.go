@@ -199,7 +199,7 @@ func (c replayCase) run(t *testing.T) {
 	}
 }
 
-// passTests runs the tests that stand with the rules.
+// passTests runs the tests that are with the rules.
 func passTests(t *testing.T, set *rules.Set, want int) {
 	t.Helper()
 	if want == 0 {

@@ -210,7 +210,7 @@ func (t *Trace) announced(r *rules.Rule, k *engine.KeyState, x *rules.Explanatio
 		unannounced(x, k.Incident)
 	case k != nil && now.Before(k.QuietTill):
 		x.HoldBack("cooldown", "an incident was resolved a short while ago: no new one before "+k.QuietTill.Format(time.RFC3339))
-	case !r.Active.Covers(now):
+	case !r.Active.Of(x.Severity).Covers(now):
 		x.HoldBack("active", "outside the hours in which incidents open")
 	}
 	if r.Mode == rules.Shadow {

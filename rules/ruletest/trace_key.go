@@ -135,7 +135,9 @@ func (t *Trace) window(i int, r *rules.Rule, k *engine.KeyState, x *rules.Explan
 		x.Verdict = rules.VerdictUnjudged
 		switch few := v.Few; {
 		case few != nil:
-			x.HoldBack("min_calls", fmt.Sprintf("%s: %d of %d calls measured; needs %d", few.Name, few.Measured, few.Calls, r.Window.MinCalls))
+			x.HoldBack("min_calls", fmt.Sprintf("%s: %s; needs %d", few.Name, few.Base(), r.Window.MinCalls))
+		case v.Begun:
+			x.HoldBack("window", fmt.Sprintf("not watched for a whole %s yet: further calls could make it false", r.Window))
 		case v.Partial:
 			x.HoldBack("partial", "not certain: calls of which only a part is known may be either")
 		}
@@ -164,7 +166,7 @@ func (t *Trace) observeWindows() {
 	}
 }
 
-// keyState is where the keys of a rule over windows or about absence stand that
+// keyState is the state of the keys of a rule over windows or about absence that
 // have no incident.
 func (t *Trace) keyState(r *rules.Rule, by map[string]string) rules.CaseState {
 	state := rules.CaseNone

@@ -270,7 +270,7 @@ func TestBoundsAgainstPlainRecomputation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			place := s.Add(w, e.EndedAt, now, readings)
+			place := s.Add(w, 0, e.EndedAt, now, readings).Place
 			classes := map[string]condition.Class{}
 			for _, p := range plain {
 				classes[p.src] = p.class(&e)
@@ -294,7 +294,7 @@ func TestBoundsAgainstPlainRecomputation(t *testing.T) {
 			if f.Arg >= 0 {
 				arg = w.Figures.Args[f.Arg].Text
 			}
-			want, got := plainMeasure(f, arg, v.n, in), s.Buckets.measure(w, f, &sums, &m)
+			want, got := plainMeasure(f, arg, v.n, in), s.Buckets.measure(w, f, &sums, &m, w.MinCalls)
 			if compared++; want.High > want.Low {
 				wide++
 			}

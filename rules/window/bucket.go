@@ -1,6 +1,10 @@
 package window
 
-import "callwatch/rules/condition"
+import (
+	"slices"
+
+	"callwatch/rules/condition"
+)
 
 // buckets are the figures of one key, a ring by the buckets' numbers.
 type buckets struct {
@@ -46,28 +50,32 @@ func (b *buckets) advance(s *shape, head int64) {
 
 // add counts one call in the bucket of a number, which the ring holds.
 func (b *buckets) add(w *Spec, number int64, readings []Reading) {
+	b.gather(w, number, readings)
+	b.count(w, number, readings, 1)
+}
+
+// join counts a further leg of a session that is in the bucket already, which said
+// one thing and says another now.
+func (b *buckets) join(w *Spec, number int64, leg, was, is []Reading) {
+	b.gather(w, number, leg)
+	if !slices.Equal(was, is) {
+		b.count(w, number, was, -1)
+		b.count(w, number, is, 1)
+	}
+}
+
+// gather takes in what is of single calls, also where sessions are counted: totals,
+// the smallest and largest values, and which values there are.
+func (b *buckets) gather(w *Spec, number int64, readings []Reading) {
 	s := &w.shape
 	p := s.place(number)
 	counts, sums := b.Counts[p*s.counts:(p+1)*s.counts], b.Sums[p*s.sums:(p+1)*s.sums]
-	counts[0]++
-	for i := range w.Leads {
-		if l := &w.Leads[i]; l.beyond >= 0 && l.Contribution(readings).Met {
-			counts[l.beyond]++
-		}
-	}
 	for i, r := range readings {
 		a := &s.args[i]
 		if !r.known {
-			if a.partial >= 0 && r.class == condition.Partial {
-				counts[a.partial]++
-			}
 			continue
 		}
 		first := counts[a.known] == 0
-		counts[a.known]++
-		if a.met >= 0 && r.class == condition.Matching {
-			counts[a.met]++
-		}
 		if a.sum >= 0 {
 			sums[a.sum] += r.number
 		}
@@ -77,11 +85,44 @@ func (b *buckets) add(w *Spec, number int64, readings []Reading) {
 		if a.high >= 0 && (first || r.number > sums[a.high]) {
 			sums[a.high] = r.number
 		}
-		if a.sketch >= 0 {
-			b.Sketches[p*s.sketches+a.sketch].add(r.number, b.exact(s, a))
-		}
 		if a.set >= 0 {
 			b.Sets[a.set].add(r.text, p)
+		}
+	}
+}
+
+// count adds one call or session, or takes one away: n is 1 or -1.
+func (b *buckets) count(w *Spec, number int64, readings []Reading, n int) {
+	s := &w.shape
+	p := s.place(number)
+	counts, one := b.Counts[p*s.counts:(p+1)*s.counts], uint32(n)
+	counts[0] += one
+	for i := range w.Leads {
+		if l := &w.Leads[i]; l.beyond >= 0 && l.Contribution(readings).Met {
+			counts[l.beyond] += one
+		}
+	}
+	for i, r := range readings {
+		a := &s.args[i]
+		if !r.known {
+			if a.partial >= 0 && r.class == condition.Partial {
+				counts[a.partial] += one
+			}
+			continue
+		}
+		counts[a.known] += one
+		if a.met >= 0 && r.class == condition.Matching {
+			counts[a.met] += one
+		}
+		if a.sessions >= 0 {
+			b.Sums[p*s.sums+a.sessions] += float64(n) * r.number
+		}
+		switch {
+		case a.sketch < 0:
+		case n > 0:
+			b.Sketches[p*s.sketches+a.sketch].add(r.number, b.exact(s, a))
+		default:
+			b.Sketches[p*s.sketches+a.sketch].remove(r.number)
 		}
 	}
 }

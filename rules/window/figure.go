@@ -22,7 +22,13 @@ func (e *Evaluation) Evaluate(w *Spec, s *State) {
 	e.totals.addUp(&w.shape, s.Buckets)
 	e.Measures, e.Bounds = e.Measures[:0], e.Bounds[:0]
 	for at := range w.Figures.All {
-		m := s.Buckets.measure(w, &w.Figures.All[at], &e.totals, &e.merged)
+		f, m := &w.Figures.All[at], Measure{}
+		if f.Ago > 0 {
+			m = s.Past.measure(w, s.Buckets.Head, f)
+		} else {
+			m = s.Buckets.measure(w, f, &e.totals, &e.merged, w.MinCalls)
+		}
+		m.Sessions = w.Sessions
 		e.Measures = append(e.Measures, m)
 		e.Bounds = append(e.Bounds, m.Bounds())
 	}
@@ -64,9 +70,9 @@ func (b *buckets) addUp(s *shape, sums []int, prev bool) []int {
 }
 
 // measure is what is known of one figure of a window, and of how many calls. It is
-// unknown of fewer measured calls than the rule wants, of calls of which nothing is
+// unknown of fewer measured calls than minCalls, of calls of which nothing is
 // known, and of no call where that has no answer.
-func (b *buckets) measure(w *Spec, f *condition.Figure, t *totals, m *merged) Measure {
+func (b *buckets) measure(w *Spec, f *condition.Figure, t *totals, m *merged, minCalls int) Measure {
 	s, counts := &w.shape, t.of(f)
 	out := Measure{Calls: counts[0], Measured: counts[0]}
 	if f.Arg >= 0 {
@@ -80,7 +86,7 @@ func (b *buckets) measure(w *Spec, f *condition.Figure, t *totals, m *merged) Me
 	}
 	figure := condition.Exact(math.NaN())
 	switch {
-	case out.Measured < w.MinCalls:
+	case out.Measured < minCalls:
 	case out.Measured > 0:
 		figure = b.figure(s, f, &out, m)
 	case out.Calls == 0 && (f.Arg < 0 || f.Func == "count" || f.Func == "sum" || f.Func == "distinct"):
@@ -93,15 +99,11 @@ func (b *buckets) measure(w *Spec, f *condition.Figure, t *totals, m *merged) Me
 // figure is one figure of a window with measured calls. A call that is partial may
 // be one that matches or not.
 func (b *buckets) figure(s *shape, f *condition.Figure, of *Measure, m *merged) condition.Bounds {
-	least, most := float64(of.Matching), float64(of.Matching+of.Partial)
 	switch f.Func {
 	case "calls":
 		return condition.Exact(float64(of.Calls))
-	case "count":
-		return condition.Bounds{Low: least, High: most}
-	case "rate":
-		n := float64(of.Measured)
-		return condition.Bounds{Low: least / n, High: most / n}
+	case "count", "rate":
+		return shareOf(f.Func, of)
 	default:
 		return condition.Exact(b.known(s, f, of.Measured, m))
 	}
@@ -114,7 +116,7 @@ func (b *buckets) known(s *shape, f *condition.Figure, known int, m *merged) flo
 	case "sum":
 		return b.fold(s, a, a.sum, f.Prev, add)
 	case "avg":
-		return b.fold(s, a, a.sum, f.Prev, add) / float64(known)
+		return b.fold(s, a, max(a.sum, a.sessions), f.Prev, add) / float64(known)
 	case "min":
 		return b.fold(s, a, a.low, f.Prev, math.Min)
 	case "max":

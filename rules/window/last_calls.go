@@ -43,7 +43,9 @@ func (s *shape) rowSize() int {
 }
 
 // numeric reports whether the argument's numbers are kept.
-func (a *argShape) numeric() bool { return a.sum >= 0 || a.low >= 0 || a.high >= 0 || a.sketch >= 0 }
+func (a *argShape) numeric() bool {
+	return a.sum >= 0 || a.sessions >= 0 || a.low >= 0 || a.high >= 0 || a.sketch >= 0
+}
 
 // appendRow writes what a call said. Texts are written as hashes: they are only
 // told apart.

@@ -16,6 +16,8 @@ type Measure struct {
 	Measured int `json:"measured"` // calls of which something is known that the figure asks: the base of shares
 	Partial  int `json:"partial"`  // of those: calls of which the condition is unknown
 	Blind    int `json:"blind"`    // calls of which nothing is known, left out
+
+	Sessions bool `json:"sessions,omitempty"` // these are numbers of sessions, not of calls
 }
 
 // Bounds are the two ends of the figure.
@@ -27,5 +29,14 @@ func (m *Measure) Coverage() string {
 	if m == nil || m.Blind == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d calls measured", m.Measured, m.Calls)
+	return m.Base()
+}
+
+// Base says of how many calls or sessions a figure is.
+func (m *Measure) Base() string {
+	items := "calls"
+	if m.Sessions {
+		items = "sessions"
+	}
+	return fmt.Sprintf("%d of %d %s measured", m.Measured, m.Calls, items)
 }

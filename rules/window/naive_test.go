@@ -72,23 +72,8 @@ func TestFiguresAgainstNaive(t *testing.T) {
 			now := t0
 			for range rapid.IntRange(1, 150).Draw(t, "n") {
 				now = now.Add(time.Duration(rapid.IntRange(0, 12).Draw(t, "pause")) * time.Second)
-				e := ended(func(e *call.Event) {
-					e.AgentID = rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "agent")
-					e.EndedAt = now.Add(-time.Duration(rapid.SampledFrom([]int{-5, 0, 0, 20, 200, 2000}).Draw(t, "late")) * time.Second)
-					if rapid.Bool().Draw(t, "has mos") {
-						e.MOS = new(rapid.Float64Range(1, 5).Draw(t, "mos"))
-					}
-					if rapid.Bool().Draw(t, "has jitter") {
-						e.JitterMs = new(rapid.Float64Range(0, 5000).Draw(t, "jitter"))
-					}
-				})
-				var facts condition.Facts
-				facts.Load(&e)
-				readings, err := w.Read(&facts, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				s.Add(w, e.EndedAt, now, readings)
+				e, readings := drawnCall(t, w, now, -5, 0, 0, 20, 200, 2000)
+				s.Add(w, 0, e.EndedAt, now, readings)
 				c := countedCall{mos: e.MOS, jitter: e.JitterMs, agent: e.AgentID}
 				if w.Calls == 0 {
 					head := floorDiv(now.Unix(), int64(w.shape.width.Seconds()))
@@ -126,7 +111,7 @@ func TestFiguresAgainstNaive(t *testing.T) {
 				if f.Arg >= 0 {
 					arg = w.Figures.Args[f.Arg].Text
 				}
-				measure := s.Buckets.measure(w, f, &sums, &m)
+				measure := s.Buckets.measure(w, f, &sums, &m, w.MinCalls)
 				want, got := naive(f.Func, arg, in), measure.Low
 				allowed := 1e-9
 				if math.IsNaN(want) != math.IsNaN(got) || got != measure.High && !math.IsNaN(got) || math.Abs(want-got) > allowed*math.Abs(want)+1e-6 {
@@ -187,4 +172,26 @@ func naive(function, arg string, in []countedCall) float64 {
 	}
 	rank := max(1, int(math.Ceil(percentile(function)*float64(n)-1e-9)))
 	return values[rank-1]
+}
+
+// drawnCall is a call that ended so many seconds before now, one of late, and what a
+// window reads of it.
+func drawnCall(t *rapid.T, w *Spec, now time.Time, late ...int) (call.Event, []Reading) {
+	e := ended(func(e *call.Event) {
+		e.AgentID = rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "agent")
+		e.EndedAt = now.Add(-time.Duration(rapid.SampledFrom(late).Draw(t, "late")) * time.Second)
+		if rapid.Bool().Draw(t, "has mos") {
+			e.MOS = new(rapid.Float64Range(1, 5).Draw(t, "mos"))
+		}
+		if rapid.Bool().Draw(t, "has jitter") {
+			e.JitterMs = new(rapid.Float64Range(0, 5000).Draw(t, "jitter"))
+		}
+	})
+	var facts condition.Facts
+	facts.Load(&e)
+	readings, err := w.Read(&facts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e, readings
 }

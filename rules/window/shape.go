@@ -29,20 +29,22 @@ type shape struct {
 	sketches int           // per bucket
 	sets     int           // per key
 	args     []argShape
+	past     pastShape
 	digest   string // of all that the numbers of a checkpoint depend on
 }
 
-// argShape says where the numbers of one argument stand; -1 for nowhere.
+// argShape says where the numbers of one argument are; -1 for nowhere.
 type argShape struct {
 	known, met     int // in counts: calls for which it is known, calls that meet the condition
 	partial        int // in counts: calls of which the condition is unknown, but not all of its comparisons
 	sum, low, high int // in sums
+	sessions       int // in sums: what avg adds up, where that is not the sum over all legs
 	sketch, set    int
 }
 
 func shapeOf(w *Spec) shape {
 	s := shape{counts: 1}
-	prev := slices.ContainsFunc(w.Figures.All, func(f condition.Figure) bool { return f.Prev })
+	prev := slices.ContainsFunc(w.Figures.All, func(f condition.Figure) bool { return f.Prev && f.Ago == 0 })
 	steps := windowSteps
 	if prev {
 		steps = windowStepsPrev
@@ -56,6 +58,7 @@ func shapeOf(w *Spec) shape {
 	if s.ring = s.steps; prev {
 		s.ring = 2 * s.steps
 	}
+	s.past = pastShapeOf(w, s.width)
 	take := func(place, n *int) {
 		if *place < 0 {
 			*place = *n
@@ -63,7 +66,7 @@ func shapeOf(w *Spec) shape {
 		}
 	}
 	for _, arg := range w.Figures.Args {
-		a := argShape{-1, -1, -1, -1, -1, -1, -1, -1}
+		a := argShape{-1, -1, -1, -1, -1, -1, -1, -1, -1}
 		take(&a.known, &s.counts)
 		if arg.Cond {
 			take(&a.met, &s.counts)
@@ -72,6 +75,9 @@ func shapeOf(w *Spec) shape {
 		s.args = append(s.args, a)
 	}
 	text := []string{fmt.Sprint(w.Over, w.Calls)}
+	if w.Sessions {
+		text = append(text, "sessions")
+	}
 	for _, f := range w.Figures.All {
 		text = append(text, f.Name)
 		if f.Arg < 0 {
@@ -79,8 +85,14 @@ func shapeOf(w *Spec) shape {
 		}
 		switch a := &s.args[f.Arg]; f.Func {
 		case "count", "rate":
-		case "avg", "sum":
+		case "sum":
 			take(&a.sum, &s.sums)
+		case "avg":
+			if w.Sessions {
+				take(&a.sessions, &s.sums)
+			} else {
+				take(&a.sum, &s.sums)
+			}
 		case "min":
 			take(&a.low, &s.sums)
 		case "max":

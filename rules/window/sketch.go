@@ -84,6 +84,23 @@ func (s *sketch) count(v float64) {
 	s.cells = slices.Insert(s.cells, i, size<<16|1)
 }
 
+// remove takes away one value that was added.
+func (s *sketch) remove(v float64) {
+	if i := slices.Index(s.values, v); i >= 0 {
+		s.values = slices.Delete(s.values, i, i+1)
+		return
+	}
+	size := sizeOf(v)
+	i, _ := slices.BinarySearch(s.cells, size<<16)
+	switch {
+	case i == len(s.cells) || s.cells[i]>>16 != size:
+	case s.cells[i]&maxCell > 1:
+		s.cells[i]--
+	default:
+		s.cells = slices.Delete(s.cells, i, i+1)
+	}
+}
+
 // MarshalJSON writes the sketch as text: values of eight bytes behind their number, then
 // the cells, each as the difference from the size before and its count.
 func (s sketch) MarshalJSON() ([]byte, error) {

@@ -164,7 +164,7 @@ func TestPercentilesOfFewValuesAreExact(t *testing.T) {
 	for _, n := range []int{1, 7, 511, 512, 513} {
 		s, now := New(w, t0), t0
 		for range 2000 { // a burst that has left
-			s.Add(w, now, now, []Reading{{known: true, number: rnd.Float64()}})
+			s.Add(w, 0, now, now, []Reading{{known: true, number: rnd.Float64()}})
 		}
 		now = now.Add(2 * w.Over)
 		var all []float64
@@ -172,7 +172,7 @@ func TestPercentilesOfFewValuesAreExact(t *testing.T) {
 			v := 500 + rnd.NormFloat64()
 			all = append(all, v)
 			at := now.Add(time.Duration(i%30) * 2 * time.Second)
-			s.Add(w, at, now.Add(59*time.Second), []Reading{{known: true, number: v}})
+			s.Add(w, 0, at, now.Add(59*time.Second), []Reading{{known: true, number: v}})
 		}
 		slices.Sort(all)
 		var e Evaluation

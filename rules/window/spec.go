@@ -19,16 +19,19 @@ type Spec struct {
 	Over     time.Duration // 0 where Calls is set
 	Calls    int           // the latest so many calls; 0 where Over is set
 	MinCalls int           // a figure of fewer measured calls is unknown
+	Sessions bool          // sessions are counted, not calls; only of windows over time
 
 	Figures condition.Figures // in the order in which an Evaluation has them
 	Leads   []Lead            // at least one, unless the rule asks nothing of the window
 
 	shape shape
+	worst []condition.Direction // of each argument: the side on which the value of a session's leg counts
 }
 
 // Compile chooses the leads of a condition over the figures and how they are kept.
 func (w *Spec) Compile(when *condition.Program) {
 	w.Leads = leadsOf(w, when)
+	w.worst = worstOf(w)
 	w.shape = shapeOf(w)
 }
 
@@ -45,6 +48,12 @@ func (w *Spec) Lead(i int) *Lead {
 // interchangeable.
 func (w *Spec) Digest() string { return w.shape.digest }
 
-// Span is how much time the buckets cover, the window before included; 0 of a window
+// Span is how much time the figures cover, earlier windows included; 0 of a window
 // over calls.
-func (w *Spec) Span() time.Duration { return time.Duration(w.shape.ring) * w.shape.width }
+func (w *Spec) Span() time.Duration {
+	span := time.Duration(w.shape.ring) * w.shape.width
+	if ago := w.Ago(); ago > 0 {
+		span = max(span, ago+w.Over+2*time.Duration(w.shape.past.step)*w.shape.width)
+	}
+	return span
+}

@@ -16,6 +16,9 @@ type State struct {
 	Leads   []leadState `json:"leads,omitempty"`   // by the lead's place in the rule
 	TrendAt int64       `json:"trendAt,omitempty"` // stride at the last point of the trends
 	Last    *lastCalls  `json:"last,omitempty"`    // of windows over calls
+	Past    *history    `json:"past,omitempty"`    // of windows of which earlier ones are asked for
+
+	Sessions *sessions `json:"sessions,omitempty"` // of windows that count sessions
 }
 
 // Point is a point of a trend.
@@ -35,20 +38,33 @@ func New(w *Spec, now time.Time) *State {
 	if w.Calls > 0 {
 		return &State{Buckets: newBuckets(&w.shape, 0), Last: &lastCalls{}}
 	}
-	return &State{Buckets: newBuckets(&w.shape, w.shape.at(now))}
+	s := &State{Buckets: newBuckets(&w.shape, w.shape.at(now))}
+	if w.Sessions {
+		s.Sessions = &sessions{From: s.Buckets.Head}
+	}
+	if w.shape.past.size > 0 {
+		s.Past = newHistory(&w.shape, s.Buckets.Head)
+	}
+	return s
 }
 
-// Add counts a call that was over at a time, and returns where: the number of its
-// bucket or, of a window over calls, its own. One that settles when the window has left
-// that time behind counts when it settles.
-func (s *State) Add(w *Spec, at, now time.Time, readings []Reading) int64 {
+// Added is how a call was counted.
+type Added struct {
+	Place int64     // number of its bucket or, of a window over calls, its own
+	Was   []Reading // what the legs of its session said together that were counted before; nil for none
+	Is    []Reading // what the call says or, with them, its session
+}
+
+// Add counts a call that was over at a time, as a leg of a session where that is not 0.
+// One that settles when the window has left that time behind counts when it settles.
+func (s *State) Add(w *Spec, session uint64, at, now time.Time, readings []Reading) Added {
 	if w.Calls > 0 {
 		s.Last.take(w, s.Buckets, readings)
-		return s.Last.Total
+		return Added{Place: s.Last.Total, Is: readings}
 	}
 	shape := &w.shape
 	head := shape.at(now)
-	s.Buckets.advance(shape, head)
+	s.advance(w, head)
 	number := head
 	if at.Before(now) { // clocks of providers run ahead
 		number = shape.at(at)
@@ -56,24 +72,33 @@ func (s *State) Add(w *Spec, at, now time.Time, readings []Reading) int64 {
 	if number <= head-int64(shape.steps) {
 		number = head
 	}
+	if session != 0 {
+		return s.Sessions.add(w, s.Buckets, session, number, readings)
+	}
 	s.Buckets.add(w, number, readings)
-	return number
+	return Added{Place: number, Is: readings}
 }
 
 // Advance moves the window on to a time. One over calls does not move with time.
 func (s *State) Advance(w *Spec, now time.Time) {
 	if w.Calls == 0 {
-		s.Buckets.advance(&w.shape, w.shape.at(now))
+		s.advance(w, w.shape.at(now))
 	}
 }
 
-// Empty reports whether the window, and the one before where it is kept, has no call.
-func (s *State) Empty(w *Spec) bool { return s.Buckets.empty(&w.shape) }
+// Empty reports whether the window, and those before it that are asked for, have no call.
+func (s *State) Empty(w *Spec) bool {
+	return s.Buckets.empty(&w.shape) && s.Past.empty(w, s.Buckets.Head)
+}
 
 // Next is when time alone makes the window another one; zero for a window over calls.
 func (s *State) Next(w *Spec) time.Time {
 	if w.Calls > 0 {
 		return time.Time{}
+	}
+	if s.Past != nil && s.Buckets.empty(&w.shape) {
+		step := w.shape.past.step
+		return w.shape.end((floorDiv(s.Buckets.Head, step)+1)*step - 1)
 	}
 	return w.shape.end(s.Buckets.Head)
 }
@@ -91,7 +116,7 @@ func (s *State) Fits(w *Spec) bool {
 	return b != nil && b.Head >= -maxNumber && b.Head <= maxNumber &&
 		len(b.Counts) == sh.ring*sh.counts && len(b.Sums) == sh.ring*sh.sums && len(b.Sketches) == sh.ring*sh.sketches &&
 		len(b.Sets) == sh.sets && !slices.ContainsFunc(b.Sets, func(d distinctValues) bool { return !d.fits(sh.ring) }) &&
-		(s.Last != nil) == (w.Calls > 0) && (s.Last == nil || s.Last.fits(w)) && (len(s.Leads) == 0 || len(s.Leads) == len(w.Leads))
+		s.Past.fits(w) && s.Sessions.fits(w) && (s.Last != nil) == (w.Calls > 0) && (s.Last == nil || s.Last.fits(w)) && (len(s.Leads) == 0 || len(s.Leads) == len(w.Leads))
 }
 
 // Remember notes the call as one of the latest.

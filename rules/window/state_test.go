@@ -38,7 +38,7 @@ func TestLargeWindowOverCalls(t *testing.T) {
 			for j := range readings {
 				readings[j] = Reading{known: true, class: class(i), number: 1}
 			}
-			s.Add(w, t0, t0, readings)
+			s.Add(w, 0, t0, t0, readings)
 			if i%97 != 0 || (i+1)%every != 0 {
 				continue
 			}
@@ -59,7 +59,7 @@ func TestLargeWindowOverCalls(t *testing.T) {
 				} else if f.Func == "sum" {
 					expect = float64(min(i+1, 4000))
 				}
-				if got := s.Buckets.measure(w, &f, &sums, &merged{}); got.Low != expect || got.High != expect {
+				if got := s.Buckets.measure(w, &f, &sums, &merged{}, w.MinCalls); got.Low != expect || got.High != expect {
 					t.Fatalf("%s after %d calls: %s is %v, want %v", when, i+1, f.Name, got.Low, expect)
 				}
 			}
@@ -75,7 +75,7 @@ func TestDamagedRowsAreDropped(t *testing.T) {
 	w := compile(t, "5 calls", "sum(jitterMs) > 10")
 	s := New(w, t0)
 	for range 7 {
-		s.Add(w, t0, t0, []Reading{{known: true, number: 3}})
+		s.Add(w, 0, t0, t0, []Reading{{known: true, number: 3}})
 	}
 	if !s.Fits(w) {
 		t.Fatal("a window does not fit its own rule")
@@ -97,8 +97,8 @@ func TestDamagedStatesAreRefused(t *testing.T) {
 	w := compile(t, "60s", "p95(rttMs) > 1 and distinct(agentId) > 1")
 	s := New(w, t0)
 	for i := range 600 {
-		s.Add(w, t0, t0, []Reading{{known: true, number: float64(i)}, {known: true, text: fmt.Sprint(i)}})
-		s.Add(w, t0.Add(2*time.Second), t0.Add(2*time.Second), []Reading{{known: true, number: float64(i)}, {known: true, text: fmt.Sprint(i % 9)}})
+		s.Add(w, 0, t0, t0, []Reading{{known: true, number: float64(i)}, {known: true, text: fmt.Sprint(i)}})
+		s.Add(w, 0, t0.Add(2*time.Second), t0.Add(2*time.Second), []Reading{{known: true, number: float64(i)}, {known: true, text: fmt.Sprint(i % 9)}})
 	}
 	text, err := json.Marshal(s)
 	if err != nil {

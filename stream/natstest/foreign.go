@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -33,7 +34,7 @@ func Single(dir string) (url string, stop func(), err error) {
 
 // Subjects are those that callwatch stores, with keys of its buckets, and others
 // that its streams take.
-func Subjects() []string {
+func Subjects(buckets ...string) []string {
 	subjects := []string{
 		"callwatch.raw", "callwatch.raw.rewrite.1", "callwatch.raw.rewrite.7", "callwatch.raw.rewrite.x",
 		"callwatch.event.acme.ended", "callwatch.event.other", "callwatch.event.a.b.c.d.e", "callwatch.event.acme.ended.past", "callwatch.tick", "callwatch.mark",
@@ -42,9 +43,9 @@ func Subjects() []string {
 		"callwatch.checkpoint.engine.manifest", "callwatch.checkpoint.engine.chunk", "callwatch.checkpoint.x",
 		"callwatch.task.acme.call", "callwatch.task.x",
 	}
-	for _, bucket := range []string{"meta", "notifier", "roles", "fetch"} {
-		for _, key := range []string{"format", "settled", "judge", "followed", "x", "a.b"} {
-			subjects = append(subjects, "$KV.callwatch_"+bucket+"."+key)
+	for _, bucket := range buckets {
+		for _, key := range []string{"format", "settled", "judge", "followed", "late.1.0", "x", "a.b"} {
+			subjects = append(subjects, "$KV."+bucket+"."+key)
 		}
 	}
 	return subjects
@@ -82,27 +83,67 @@ func Garbage(subject string) []*nats.Msg {
 	}
 }
 
-// Litter publishes garbage on all subjects of the store of a server and returns
-// how many messages its streams took.
-func Litter(ctx context.Context, url string) (stored int, err error) {
+// existing is how many keys of a bucket get garbage in place of their values.
+const existing = 5
+
+// Litter publishes garbage on all subjects of the store of a server, and on those of every bucket
+// that is there, some of its keys included. It returns how much each stream took.
+func Litter(ctx context.Context, url string) (taken map[string]int, err error) {
 	conn, err := nats.Connect(url)
 	if err != nil {
-		return 0, fmt.Errorf("connect to %s: %w", url, err)
+		return nil, fmt.Errorf("connect to %s: %w", url, err)
 	}
 	defer conn.Close()
 	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(10*time.Second))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	for _, subject := range Subjects() {
+	subjects, err := subjectsOf(ctx, js)
+	if err != nil {
+		return nil, err
+	}
+	taken = map[string]int{}
+	for _, subject := range subjects {
 		for _, m := range Garbage(subject) {
-			switch _, err := js.PublishMsg(ctx, m, jetstream.WithRetryWait(time.Millisecond)); {
+			switch ack, err := js.PublishMsg(ctx, m, jetstream.WithRetryWait(time.Millisecond)); {
 			case err == nil:
-				stored++
+				taken[ack.Stream]++
 			case !errors.Is(err, jetstream.ErrNoStreamResponse):
-				return stored, fmt.Errorf("publish on %s: %w", subject, err)
+				return taken, fmt.Errorf("publish on %s: %w", subject, err)
 			}
 		}
 	}
-	return stored, nil
+	names := js.StreamNames(ctx)
+	for name := range names.Name() {
+		if taken[name] == 0 {
+			return taken, fmt.Errorf("stream %s got nothing: it is to be added to Subjects", name)
+		}
+	}
+	return taken, names.Err()
+}
+
+func subjectsOf(ctx context.Context, js jetstream.JetStream) ([]string, error) {
+	var buckets, keys []string
+	names := js.KeyValueStoreNames(ctx)
+	for name := range names.Name() {
+		buckets = append(buckets, name)
+	}
+	if err := names.Error(); err != nil {
+		return nil, err
+	}
+	for _, name := range buckets {
+		bucket, err := js.KeyValue(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		have, err := bucket.Keys(ctx)
+		if err != nil && !errors.Is(err, jetstream.ErrNoKeysFound) {
+			return nil, err
+		}
+		slices.Sort(have)
+		for _, key := range have[:min(existing, len(have))] {
+			keys = append(keys, "$KV."+name+"."+key)
+		}
+	}
+	return append(Subjects(buckets...), keys...), nil
 }

@@ -13,6 +13,7 @@ import (
 	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
 	"callwatch/stream"
+	"callwatch/stream/frame"
 )
 
 const (
@@ -119,7 +120,7 @@ func (f *filler) one(ctx context.Context, n uint64, at time.Time) (stream.Event,
 		return stream.Event{}, fmt.Errorf("store call %d: %w", n, err)
 	}
 	e := f.event
-	if e.Raw, err = stream.ParsePosition(id); err != nil {
+	if e.Raw, err = frame.ParsePosition(id); err != nil {
 		return e, err
 	}
 	e.CountsAt, e.CallID = at, string(bytes.ReplaceAll([]byte(e.CallID), []byte(number), []byte(digits)))

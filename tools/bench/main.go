@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"time"
@@ -40,10 +41,11 @@ func rows() []row {
 		{"ingest", "HMAC-signed webhooks until they are durable, beside Echo alone and Echo with JetStream", ingest},
 		{"ed25519", "Ed25519-signed webhooks until they are durable, beside Echo that checks the same signature", ed25519Ingest},
 		{"pipeline", "webhooks until they are judged by the sixteen shipped rules", pipeline},
+		{"feed", "the row pipeline with and without the read model, in turns", feeding},
 		{"latency", "time from sending a webhook to its incident's post in Slack, at 500 a second of which 1 % alert", latency},
 		{"memory", "resident memory at 1,000 webhooks a second with 100,000 open calls", memory},
 		{"start", "time until ready, on an empty store and on one of many events; CPU when idle", start},
-		{"pages", "what the console asks about many calls: figures, lists and search, on -events calls of seven days", pages},
+		{"pages", "what the console asks about many calls: figures, lists and search, on -events calls of two weeks", pages},
 		{"flat", "cost of an event as the store grows", flat},
 	}
 }
@@ -71,6 +73,7 @@ func run(ctx context.Context) (err error) {
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds; the servers take turns, and medians count")
 	flag.IntVar(&o.conns, "conns", 256, "connections")
 	flag.IntVar(&o.events, "events", 1_000_000, "stored events for the rows start, pages and flat")
+	profile := flag.String("cpuprofile", "", "file for a profile of bench itself, which has the read model of the row pages")
 	flag.StringVar(&o.binary, "binary", "", "callwatch to measure (default: built from this source)")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./tools/bench [flags] [row ...]")
@@ -83,6 +86,19 @@ func run(ctx context.Context) (err error) {
 			fmt.Fprintf(o.out, "%-10s %s\n", r.name, r.doc)
 		}
 		return nil
+	}
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return errors.Join(err, f.Close())
+		}
+		defer func() {
+			pprof.StopCPUProfile()
+			err = errors.Join(err, f.Close())
+		}()
 	}
 	chosen := rows()
 	if len(o.only) > 0 {

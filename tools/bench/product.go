@@ -133,7 +133,7 @@ func (p *process) read(ctx context.Context, path string) (string, error) {
 }
 
 // metric is the sum of a metric's values over its labels; labels, if not "", must
-// stand in the line.
+// are in the line.
 func (p *process) metric(ctx context.Context, name, labels string) (float64, error) {
 	text, err := p.read(ctx, "/metrics")
 	if err != nil {
@@ -166,8 +166,10 @@ func (p *process) resident() int64 {
 }
 
 // cpu is the processor time the process has used.
-func (p *process) cpu() time.Duration {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+func (p *process) cpu() time.Duration { return cpuOf(p.cmd.Process.Pid) }
+
+func cpuOf(pid int) time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
 	}

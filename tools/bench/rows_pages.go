@@ -5,22 +5,28 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"callwatch/call"
+	"callwatch/handlers"
+	"callwatch/handlers/api"
 	"callwatch/handlers/backend"
 	"callwatch/pipeline/readmodel"
+	"callwatch/rules"
 	"callwatch/stream"
 )
 
 const (
-	pagesSpan  = 7 * 24 * time.Hour // over which the calls are spread
-	pagesTimes = 9                  // of each query; the median counts
+	pagesSpan  = 14 * 24 * time.Hour // over which the calls are spread
+	pagesTimes = 9                   // of each query; the median counts
 	pagesBatch = 10_000
 )
 
@@ -39,7 +45,7 @@ func pages(ctx context.Context, o *options) (err error) {
 	m := readmodel.New(readmodel.Config{Path: filepath.Join(dir, "readmodel.db"), Store: store, Log: slog.New(slog.DiscardHandler)})
 	feeding, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	begun := time.Now()
+	begun, used := time.Now(), cpuOf(os.Getpid())
 	go func() { ended <- m.Run(feeding) }()
 	defer func() {
 		stop()
@@ -50,14 +56,14 @@ func pages(ctx context.Context, o *options) (err error) {
 	if err := m.Current(ctx); err != nil {
 		return err
 	}
-	took := time.Since(begun)
+	took, used := time.Since(begun), cpuOf(os.Getpid())-used
 	info, err := os.Stat(filepath.Join(dir, "readmodel.db"))
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(o.out, "%d calls, file of %d MB, built in %.1f s: %.0f events/s\n\n", o.events, info.Size()>>20, took.Seconds(), float64(o.events)/took.Seconds())
+	fmt.Fprintf(o.out, "%d calls, file of %d MB, built in %.1f s with %.1f s of a processor: %.0f events/s\n\n", o.events, info.Size()>>20, took.Seconds(), used.Seconds(), float64(o.events)/took.Seconds())
 	fmt.Fprintln(o.out, "| query | median | calls found |\n| --- | ---: | ---: |")
-	day, week := now.Add(-24*time.Hour), now.Add(-pagesSpan)
+	day, week := now.Add(-24*time.Hour), now.Add(-7*24*time.Hour)
 	list := func(q backend.CallQuery) func() (int64, error) {
 		return func() (int64, error) {
 			p, err := m.Calls(ctx, q)
@@ -104,8 +110,92 @@ func pages(ctx context.Context, o *options) (err error) {
 		slices.Sort(took)
 		fmt.Fprintf(o.out, "| %s | %.1f ms | %d |\n", q.name, float64(took[pagesTimes/2].Microseconds())/1000, found)
 	}
+	return consolePages(ctx, o, store, m)
+}
+
+// consolePages measures whole pages of the console, as a browser asks for them.
+func consolePages(ctx context.Context, o *options, store *stream.Store, m *readmodel.Model) error {
+	history := &backend.History{
+		Model: m.ReadModel(),
+		Ends: func(ctx context.Context) (backend.Ends, error) {
+			ends, err := store.Ends(ctx)
+			return backend.Ends{Events: ends.Last, Transitions: ends.LastTransition}, err
+		},
+		Status: func(context.Context) backend.Status {
+			var s backend.Status
+			for _, name := range benchProviders() {
+				s.Providers = append(s.Providers, backend.ProviderStatus{Name: name, Title: name})
+			}
+			return s
+		},
+	}
+	server, err := handlers.Listen("127.0.0.1:0", handlers.Config{Dev: true, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), API: &api.API{
+		History: history, Open: func() []rules.Incident { return nil }, Silences: func() []rules.Silence { return nil },
+		Rules: func() backend.RulesFile { return backend.RulesFile{} },
+	}})
+	if err != nil {
+		return err
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve() // ends with the rows
+	}()
+	defer func() {
+		_ = server.Shutdown(context.WithoutCancel(ctx))
+		<-served
+	}()
+	fmt.Fprintln(o.out, "\n| page | median | size | wanted |\n| --- | ---: | ---: | ---: |")
+	for _, page := range []struct {
+		name, path string
+		most       time.Duration
+	}{
+		{"Overview of 24 h", "/", 100 * time.Millisecond},
+		{"Overview of 7 d", "/?range=7d", 300 * time.Millisecond},
+		{"Calls of 24 h", "/calls", 200 * time.Millisecond},
+		{"Calls of 24 h, lowest MOS first", "/calls?sort=mos", 200 * time.Millisecond},
+		{"Calls of 24 h of a provider", "/calls?filter=" + url.QueryEscape(`provider == "acme"`), 200 * time.Millisecond},
+		{"Calls, search of a number", "/calls?range=7d&q=" + url.QueryEscape("+1 415 555 0187"), 50 * time.Millisecond},
+		{"Calls, search of last digits", "/calls?range=7d&q=0187", 50 * time.Millisecond},
+		{"Calls, search of an agent", "/calls?range=7d&q=agent-7", 50 * time.Millisecond},
+	} {
+		took := make([]time.Duration, pagesTimes)
+		var size int64
+		for i := range took {
+			begun := time.Now()
+			if size, err = get(ctx, "http://"+server.Addr().String()+page.path); err != nil {
+				return err
+			}
+			took[i] = time.Since(begun)
+		}
+		slices.Sort(took)
+		met := "met"
+		if took[pagesTimes/2] > page.most {
+			met = "missed"
+		}
+		fmt.Fprintf(o.out, "| %s | %.1f ms | %d KB | %v, %s |\n", page.name, float64(took[pagesTimes/2].Microseconds())/1000, size>>10, page.most, met)
+	}
 	return nil
 }
+
+func get(ctx context.Context, url string) (size int64, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	size, err = io.Copy(io.Discard, res.Body)
+	_ = res.Body.Close()
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", url, res.Status)
+	}
+	return size, err
+}
+
+func benchProviders() []string { return []string{"acme", "bell", "tele", "voip", "wave"} }
 
 // storeCalls stores calls of the last days, one event each, in the order of their time.
 func storeCalls(ctx context.Context, store *stream.Store, calls int, now time.Time) error {
@@ -140,7 +230,7 @@ func storeCalls(ctx context.Context, store *stream.Store, calls int, now time.Ti
 func benchCall(r *rand.Rand, n int, at time.Time) call.Event {
 	pick := func(from ...string) string { return from[r.IntN(len(from))] }
 	e := call.Event{Identity: call.Identity{
-		ID: fmt.Sprintf("acme:%d", n), Provider: pick("acme", "bell", "tele", "voip", "wave"), Kind: call.Ended, CallID: fmt.Sprintf("call-%08x-0000-%06d", n*7919%1_000_003, n),
+		ID: fmt.Sprintf("acme:%d", n), Provider: pick(benchProviders()...), Kind: call.Ended, CallID: fmt.Sprintf("call-%08x-0000-%06d", n*7919%1_000_003, n),
 		AgentName: fmt.Sprintf("agent-%d", r.IntN(20)), Region: pick("us-east", "us-west", "eu-west", "eu-north", "ap-south", "sa"), OccurredAt: at, ReceivedAt: at, Final: true,
 	}}
 	e.Direction, e.Codec, e.Status = pick("inbound", "outbound"), pick("opus", "g729", "pcmu"), pick("completed", "completed", "completed", "failed", "busy")

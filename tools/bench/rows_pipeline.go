@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,6 +48,47 @@ func pipeline(ctx context.Context, o *options) error {
 			r.quantile(.5).Round(10*time.Microsecond), r.quantile(.99).Round(10*time.Microsecond))
 		defer o.verdict(fmt.Sprintf("%.1f KB: judged a second", float64(c.size)/1000), judged, c.target, true)
 	}
+	return nil
+}
+
+// feeding measures the pipeline with and without the read model, in turns.
+func feeding(ctx context.Context, o *options) error {
+	fmt.Fprintln(o.out, "| round | judged without read model | judged with it | in the read model by then |\n| --- | ---: | ---: | ---: |")
+	var ratios []float64
+	for round := range o.rounds {
+		var rates [2]float64
+		var fed float64
+		for i, off := range []string{"true", "false"} {
+			if round%2 == 1 {
+				i, off = 1-i, map[string]string{"true": "false", "false": "true"}[off]
+			}
+			dir := filepath.Join(o.scratch, "feed")
+			p, err := startCallwatch(ctx, o, dir, "CALLWATCH_READ_MODEL_OFF="+off)
+			if err != nil {
+				return err
+			}
+			var numbers atomic.Uint64
+			l := load{addr: p.addr, conns: o.conns, make: ended(small, 100, time.Now()), next: func() uint64 { return numbers.Add(1) }}
+			begun := time.Now()
+			r, err := l.run(ctx, o.each)
+			if err == nil {
+				err = p.judged(ctx, float64(r.answered))
+			}
+			rates[i] = float64(r.answered) / time.Since(begun).Seconds()
+			if err == nil && off == "false" {
+				var behind float64
+				behind, err = p.metric(ctx, "callwatch_read_model_behind_events", "")
+				fed = 1 - behind/float64(r.answered)
+			}
+			if err = errors.Join(err, p.stop(), os.RemoveAll(dir)); err != nil {
+				return err
+			}
+		}
+		ratios = append(ratios, rates[1]/rates[0])
+		fmt.Fprintf(o.out, "| %d | %.0f/s | %.0f/s | %.0f %% |\n", round+1, rates[0], rates[1], 100*max(0, fed))
+	}
+	slices.Sort(ratios)
+	o.verdict("throughput with the read model, to without", ratios[len(ratios)/2], 0.9, true)
 	return nil
 }
 

@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"callwatch/tools/faults/checker"
+	"callwatch/tools/faults/variants"
 )
 
 const (
@@ -43,7 +46,7 @@ func away(t *trial) error {
 	if err := r.settled(t.patience()); err != nil {
 		return err
 	}
-	if err := r.w.faults(slackFaults{Down: true}); err != nil {
+	if err := r.w.Faults(checker.SlackFaults{Down: true}); err != nil {
 		return err
 	}
 	begun := time.Now()
@@ -51,7 +54,7 @@ func away(t *trial) error {
 		return err
 	}
 	limit := degradedLimit
-	if t.mutate != none {
+	if t.mutate != variants.None {
 		limit = 15 * time.Second
 	}
 	shown := r.await("trouble with Slack shows", limit, func() bool { return r.shown("degraded") == 3 })
@@ -60,7 +63,7 @@ func away(t *trial) error {
 		return fmt.Errorf("it shows in %d of 3 places: %w", r.shown("degraded"), shown)
 	}
 	pause(t, time.Until(begun.Add(t.span(25*time.Second, 10*time.Minute))))
-	if err := r.w.faults(slackFaults{}); err != nil {
+	if err := r.w.Faults(checker.SlackFaults{}); err != nil {
 		return err
 	}
 	if err := r.settled(t.span(2*time.Minute, 10*time.Minute)); err != nil {

@@ -8,17 +8,19 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"callwatch/tools/faults/checker"
 )
 
 // bitflip flips one bit somewhere in the block files of a closed store, and looks
 // at what callwatch makes of it, under a memory limit: a flipped sequence can make
 // the server take all there is.
 func bitflip(t *trial) error {
-	w, err := t.checker()
+	w, err := checker.Start(t.dir)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = w.close() }()
+	defer func() { _ = w.Close() }()
 	p, err := t.install(w)
 	if err != nil {
 		return err
@@ -43,7 +45,11 @@ func bitflip(t *trial) error {
 		if err := os.CopyFS(p.data, os.DirFS(pristine)); err != nil {
 			return err
 		}
-		file, bit, err := flipBit(p.data, dice, i%4 < 2)
+		of := ""
+		if i%4 == 3 {
+			of = "CALLWATCH_ALERTS"
+		}
+		file, bit, err := flipBit(p.data, of, dice, i%4 < 2)
 		if err != nil {
 			return err
 		}
@@ -63,17 +69,25 @@ func bitflip(t *trial) error {
 			p.kill()
 			continue
 		}
+		// Transitions that are lost are stored again, of incidents that were announced.
+		if err := p.finished(t.patience(), "judge", "announce"); err != nil {
+			return err
+		}
+		_, ready, err := p.get("/readyz?verbose")
+		if err != nil {
+			return err
+		}
 		if err := p.stop(); err != nil {
 			return err
 		}
 		if said, err := os.ReadFile(p.log.Name()); err != nil {
 			return err
-		} else if strings.Contains(string(said[logged:]), strings.TrimPrefix(file, p.data+"/")) {
+		} else if strings.Contains(string(said[logged:]), strings.TrimPrefix(file, p.data+"/")) && strings.Contains(ready, "integrity") {
 			named++
 		} else {
-			t.say("bit %d of %s is not named", bit, strings.TrimPrefix(file, p.data))
+			t.say("bit %d of %s is not named; readiness: %.300s", bit, strings.TrimPrefix(file, p.data), ready)
 		}
-		v, err := w.verify(p.data)
+		v, err := w.Verify(p.data)
 		if err != nil {
 			return err
 		}
@@ -110,27 +124,25 @@ func (d *damaged) add(o damaged) {
 
 // lostBy splits what was lost after a flip in a block file by whether the block held
 // it. A flip in RAW may cost the one frame that it hit, with the incidents of its
-// calls; a flip in ALERTS may cost transitions of that block.
-func lostBy(v verdict, file string) (inside, outside damaged) {
+// calls. Transitions that a flip in ALERTS took are stored again: all incidents are open.
+func lostBy(v checker.Verdict, file string) (inside, outside damaged) {
 	all := damaged{v.Lost, v.Missing + v.Extra}
 	switch {
 	case strings.Contains(file, "/CALLWATCH_RAW/") && v.Frames <= 1:
 		return damaged{v.Lost, v.Extra}, damaged{0, v.Missing}
-	case strings.Contains(file, "/CALLWATCH_ALERTS/"):
-		return damaged{0, v.Missing}, damaged{v.Lost, v.Extra}
 	default:
 		return damaged{}, all
 	}
 }
 
-// flipBit changes one bit of the block files below dir: each as likely as the
+// flipBit changes one bit of the block files below dir, or of one stream: each as likely as the
 // others, or, with even, each file as likely as the others.
-func flipBit(dir string, dice *rand.Rand, even bool) (file string, bit int64, err error) {
+func flipBit(dir, of string, dice *rand.Rand, even bool) (file string, bit int64, err error) {
 	var files []string
 	var sizes []int64
 	var all int64
 	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || filepath.Ext(path) != ".blk" {
+		if err != nil || filepath.Ext(path) != ".blk" || !strings.Contains(path, of) {
 			return err
 		}
 		info, err := e.Info()
@@ -161,7 +173,7 @@ func flipBit(dir string, dice *rand.Rand, even bool) (file string, bit int64, er
 }
 
 // fill starts callwatch and sends it a number of calls.
-func (p *product) fill(w *checker, calls int, bad float64) error {
+func (p *product) fill(w *checker.Client, calls int, bad float64) error {
 	if err := p.start(); err != nil {
 		return err
 	}

@@ -1,73 +1,20 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"callwatch/normalizer/simulate"
+	"callwatch/tools/faults/variants"
 )
-
-// clockFile is where a callwatch built with a clock of its own reads how many
-// seconds to add to the time.
-const clockFile = "CALLWATCH_FAULT_CLOCK"
-
-// addClock adds a wall clock that can be set: that of the whole process, its
-// embedded server included. Timers run on undisturbed, as they do when an operator
-// sets a machine's clock.
-func (o *overlay) addClock(ctx context.Context, root string) error {
-	goroot, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
-	if err != nil {
-		return err
-	}
-	file, err := parseFile(filepath.Join(strings.TrimSpace(string(goroot)), "src", "time", "time.go"))
-	if err != nil {
-		return err
-	}
-	now := edit{"time.Now", behind("runtimeNow", "sec += Step")}
-	f, splices, err := now.find([]*sourceFile{file})
-	if err != nil {
-		return err
-	}
-	main := filepath.Join(root, "cmd", "callwatch", "zz_clock.go")
-	o.files[file.path] = f.file.spliced(file.tree.FileStart, file.tree.FileEnd, splices) + "\nvar Step int64\n"
-	o.files[main] = `package main
-
-import (
-	"context"
-	"os"
-	"strconv"
-	"strings"
-	"time"
-)
-
-func init() {
-	read := func() {
-		b, _ := os.ReadFile(os.Getenv("` + clockFile + `"))
-		if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil {
-			time.Step = n
-		}
-	}
-	read()
-	go func() {
-		for ; ; time.Sleep(20 * time.Millisecond) {
-			read()
-		}
-	}()
-}
-`
-	return nil
-}
 
 // step sets the product's clock, and with it that of the senders.
 func (r *rig) step(by time.Duration) error {
 	file := filepath.Join(r.t.dir, "clock")
-	r.setenv(clockFile, file)
+	r.setenv(variants.ClockFile, file)
 	if err := os.WriteFile(file+".new", fmt.Appendf(nil, "%d\n", int64(by/time.Second)), 0o600); err != nil {
 		return err
 	}
@@ -81,7 +28,7 @@ func (r *rig) step(by time.Duration) error {
 
 // clocks sets the clock forward and back by an hour and a day under load.
 func clocks(t *trial) error {
-	t.variant = clocked
+	t.variant = variants.Clocked
 	r, err := t.rig(16, 0.6)
 	if err != nil {
 		return err
@@ -113,7 +60,7 @@ func clocks(t *trial) error {
 // later, or in a short run at once.
 func tenfold(t *trial) error {
 	if !t.short { // building the standard library takes minutes
-		t.variant = clocked
+		t.variant = variants.Clocked
 	}
 	r, err := t.rig(32, 0.5)
 	if err != nil {
@@ -151,7 +98,7 @@ func tenfold(t *trial) error {
 	if err := r.settled(2 * time.Minute); err != nil {
 		return err
 	}
-	before, err := r.w.posts()
+	before, err := r.w.Posts()
 	if err != nil {
 		return err
 	}
@@ -173,7 +120,7 @@ func tenfold(t *trial) error {
 	if err := r.settled(2*time.Minute + time.Duration(before.Roots)*2*time.Second); err != nil {
 		return err
 	}
-	after, err := r.w.posts()
+	after, err := r.w.Posts()
 	if err != nil {
 		return err
 	}

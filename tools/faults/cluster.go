@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"callwatch/tools/faults/checker"
 )
 
 const (
@@ -14,11 +16,11 @@ const (
 
 // cluster kills, stops and cuts off replicas and NATS servers, one after the other.
 func cluster(t *trial) error {
-	w, err := t.checker()
+	w, err := checker.Start(t.dir)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = w.close() }()
+	defer func() { _ = w.Close() }()
 	p, err := t.install(w)
 	if err != nil {
 		return err
@@ -31,7 +33,7 @@ func cluster(t *trial) error {
 		return err
 	}
 	defer f.close()
-	if err := w.faults(slackFaults{Seed: t.seed, Share: 0.02}); err != nil {
+	if err := w.Faults(checker.SlackFaults{Seed: t.seed, Share: 0.02}); err != nil {
 		return err
 	}
 	l, err := p.load(w, 16, 0.2)
@@ -66,7 +68,7 @@ func cluster(t *trial) error {
 		}
 	}
 	t.count("%d answered 4xx wrongly", l.wrong.Load())
-	v, err := w.verify(f.entries[0].URL)
+	v, err := w.Verify(f.entries[0].URL)
 	if err != nil {
 		return err
 	}

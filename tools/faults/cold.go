@@ -13,7 +13,9 @@ import (
 	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
 	"callwatch/stream"
+	"callwatch/stream/frame"
 	"callwatch/stream/natstest"
+	"callwatch/tools/faults/variants"
 )
 
 const (
@@ -27,6 +29,9 @@ const (
 // in turns with the bare server of NATS. Then a damaged block of the oldest events must be named
 // while webhooks are taken.
 func cold(t *trial) error {
+	if t.short { // few events are open at once
+		t.enable = append(t.enable, "slow-open")
+	}
 	r, err := t.rig(4, 0)
 	if err != nil {
 		return err
@@ -77,6 +82,9 @@ func cold(t *trial) error {
 			return err
 		}
 	}
+	if err := r.killedOpening(4); err != nil {
+		return err
+	}
 	if err := r.namedBehind(); err != nil {
 		return err
 	}
@@ -84,6 +92,41 @@ func cold(t *trial) error {
 		return nil
 	}
 	return slow
+}
+
+// killedOpening kills callwatch while it takes webhooks and opens its store. Each webhook that
+// was answered 200 must be stored once, under the id of its answer.
+func (r *rig) killedOpening(kills int) error {
+	opening := 0
+	r.l.begin()
+	for range kills {
+		if err := os.Remove(filepath.Join(eventBlocks(r.data), "index.db")); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if err := r.launch(); err != nil {
+			return err
+		}
+		if err := r.taken(r.dice.Int64N(20) + 1); err != nil {
+			return err
+		}
+		if strings.Contains(r.ready(), "starting: taking webhooks") {
+			opening++
+		}
+		if r.dice.IntN(3) == 0 { // some are killed while those webhooks are moved
+			if err := r.await("callwatch is ready", 10*time.Minute, func() bool { return r.ready() == "" }); err != nil {
+				return err
+			}
+		}
+		r.kill()
+	}
+	if opening == 0 {
+		return errors.New("callwatch was never seen to take webhooks while it opened its store")
+	}
+	r.t.count("%d kills, %d of them seen to be while it opened", kills, opening)
+	if err := r.afterwards(); err != nil {
+		return err
+	}
+	return r.t.finish(r.product, r.w, "webhooks of these starts")
 }
 
 // namedBehind damages the oldest block of events and waits until it is named, while webhooks
@@ -106,7 +149,7 @@ func (r *rig) namedBehind() error {
 		return err
 	}
 	limit := time.Minute
-	if r.t.mutate != none {
+	if r.t.mutate != variants.None {
 		limit = 15 * time.Second
 	}
 	err = r.await("the damaged block is named", limit, func() bool {
@@ -148,7 +191,7 @@ func makeEvents(ctx context.Context, dir string, many int) (err error) {
 		if err != nil {
 			return err
 		}
-		at, err := stream.ParsePosition(id)
+		at, err := frame.ParsePosition(id)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"callwatch/tools/faults/checker"
+	"callwatch/tools/faults/variants"
 )
 
 // powercut cuts the power under load: the process dies, and of the file system
@@ -48,20 +51,20 @@ func powercut(t *trial) error {
 // patience is how long nothing may move before a run gives up. A mutated product
 // may never get there.
 func (t *trial) patience() time.Duration {
-	if t.mutate != none {
+	if t.mutate != variants.None {
 		return 10 * time.Second
 	}
 	return t.span(time.Minute, 5*time.Minute)
 }
 
 // finish waits until all is announced, stops callwatch and lets the checker judge.
-func (t *trial) finish(p *product, w *checker, format string, args ...any) error {
+func (t *trial) finish(p *product, w *checker.Client, format string, args ...any) error {
 	unsettled := p.settled(t.patience())
 	if err := p.stop(); err != nil {
 		return err
 	}
 	t.count(format, args...)
-	v, err := w.verify(p.data)
+	v, err := w.Verify(p.data)
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func eraseRow(t *trial) error {
 	for n := range x.n {
 		x.look(newErasing(n+1), "at the end")
 	}
-	v, err := r.w.verify(r.data)
+	v, err := r.w.Verify(r.data)
 	if err != nil {
 		return err
 	}

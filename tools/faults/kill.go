@@ -1,5 +1,9 @@
 package main
 
+import (
+	"callwatch/tools/faults/checker"
+)
+
 // kill9 kills callwatch in the middle of everything, again and again.
 func kill9(t *trial) error {
 	share := 0.7
@@ -11,7 +15,7 @@ func kill9(t *trial) error {
 		return err
 	}
 	defer r.close()
-	if err := r.w.faults(slackFaults{Seed: t.seed, Share: 0.2}); err != nil {
+	if err := r.w.Faults(checker.SlackFaults{Seed: t.seed, Share: 0.2}); err != nil {
 		return err
 	}
 	r.l.rate = 400
@@ -34,7 +38,7 @@ func kill9(t *trial) error {
 		}
 	}
 	if !t.short { // at a post or two a second thousands of incidents would take hours
-		if err := r.w.faults(slackFaults{Seed: t.seed + 1, Share: 0.02}); err != nil {
+		if err := r.w.Faults(checker.SlackFaults{Seed: t.seed + 1, Share: 0.02}); err != nil {
 			return err
 		}
 	}

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"io"
 	"iter"
@@ -15,13 +12,14 @@ import (
 
 	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
+	"callwatch/tools/faults/checker"
 )
 
 // load sends webhooks until it is stopped, each again and again until it is
 // answered for good, as providers do, and reports every 200 to the checker.
 type load struct {
 	product  *product
-	checker  *checker
+	checker  *checker.Client
 	requests iter.Seq[simulate.Request]
 	workers  int
 	rate     float64 // requests a second; 0: as fast as they are taken
@@ -43,7 +41,7 @@ func (p *product) traffic(seed uint64, count int, bad float64) (iter.Seq[simulat
 }
 
 // load of endless traffic, not yet begun.
-func (p *product) load(w *checker, workers int, bad float64) (*load, error) {
+func (p *product) load(w *checker.Client, workers int, bad float64) (*load, error) {
 	requests, err := p.traffic(p.t.seed, 0, bad)
 	return &load{product: p, checker: w, requests: requests, workers: workers}, err
 }
@@ -128,7 +126,7 @@ func (l *load) deliver(ctx context.Context, r *simulate.Request) {
 			if r.Expect == simulate.Refused {
 				l.wrong.Add(1)
 			}
-			l.checker.acked(id, r.Provider, r.Body)
+			l.checker.Acked(id, r.Provider, r.Body)
 			return
 		case status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout:
 			l.refused.Add(1)
@@ -180,10 +178,4 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// digest names a body in the ledger.
-func digest(body []byte) string {
-	sum := sha256.Sum256(bytes.TrimSpace(body))
-	return hex.EncodeToString(sum[:16])
 }

@@ -18,10 +18,14 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"callwatch/tools/faults/attack"
+	"callwatch/tools/faults/checker"
+	"callwatch/tools/faults/variants"
 )
 
 const usageText = `usage: faults -list
-       faults ROW|all [-seed N] [-cycles N] [-for D] [-short] [-mutate NAME | -mutations] [-record FILE] [-keep]
+       faults ROW|all [-seed N] [-cycles N] [-for D] [-short] [-mutate NAME | -mutations] [-record FILE] [-binaries DIR] [-keep]
 `
 
 func main() {
@@ -33,9 +37,16 @@ func main() {
 // command runs the program; the exit code is 0 where the number is reached, 1
 // where it is not, 2 for a mistake in the arguments.
 func command(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	if len(args) > 0 && args[0] == checkerCommand {
-		if err := runChecker(ctx, args[1:], in, out); err != nil {
+	if len(args) > 0 && args[0] == checker.Command {
+		if err := checker.Run(ctx, args[1:], in, out); err != nil {
 			fmt.Fprintln(errs, "checker:", err)
+			return 1
+		}
+		return 0
+	}
+	if len(args) > 0 && args[0] == attack.Command {
+		if err := attack.Run(ctx, args[1:], in, out); err != nil {
+			fmt.Fprintln(errs, "attackers:", err)
 			return 1
 		}
 		return 0
@@ -57,17 +68,24 @@ func command(ctx context.Context, args []string, in io.Reader, out, errs io.Writ
 		fmt.Fprintf(errs, "faults: there is no row %q; -list shows them\n", name)
 		return 2
 	}
-	if o.mutate != none && len(chosen) == 1 && !slices.Contains(mutationsOf(chosen[0]), o.mutate) {
-		fmt.Fprintf(errs, "faults: mutation %s does not concern row %s, which has %v\n", o.mutate, name, mutationsOf(chosen[0]))
+	if o.mutate != variants.None && len(chosen) == 1 && !slices.Contains(variants.Of(chosen[0].name), o.mutate) {
+		fmt.Fprintf(errs, "faults: mutation %s does not concern row %s, which has %v\n", o.mutate, name, variants.Of(chosen[0].name))
 		return 2
 	}
-	dir, err := os.MkdirTemp("", "faults-builds-")
-	if err != nil {
-		fmt.Fprintln(errs, "faults:", err)
-		return 1
+	dir := o.binaries
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "faults-builds-"); err != nil {
+			fmt.Fprintln(errs, "faults:", err)
+			return 1
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	o.builds = &builds{dir: dir}
+	o.builds = &variants.Builds{Dir: dir}
+	var building sync.WaitGroup
+	defer building.Wait()
+	if o.mutations { // it is there when the first of them is run
+		building.Go(func() { _, _ = o.builds.Get(ctx, variants.Mutated) }) // who uses it reports what is wrong
+	}
 	if err := performAll(ctx, runsOf(chosen, o), out); err != nil {
 		return 1
 	}
@@ -82,20 +100,20 @@ type run struct {
 	all      bool // rows that need root or take minutes are skipped in a short run
 }
 
-// runsOf are the runs that were asked for: each row as it is or, with -mutations,
-// with each of its mutations.
+// runsOf are the runs that were asked for: each row as it is, then, with -mutations, with each of
+// its mutations. They are one list, so that others go on while one waits.
 func runsOf(rows []row, o settings) []run {
-	var runs []run
+	var runs, mutated []run
 	for _, r := range rows {
-		if !o.mutations {
-			runs = append(runs, run{r, o, false, len(rows) > 1})
-			continue
-		}
-		for _, m := range mutationsOf(r) {
+		runs = append(runs, run{r, o, false, len(rows) > 1})
+		for _, m := range variants.Of(r.name) {
 			with := o
 			with.mutate = m
-			runs = append(runs, run{r, with, true, len(rows) > 1})
+			mutated = append(mutated, run{r, with, true, len(rows) > 1})
 		}
+	}
+	if o.mutations {
+		return append(runs, mutated...)
 	}
 	return runs
 }
@@ -140,9 +158,9 @@ func performAll(ctx context.Context, runs []run, out io.Writer) error {
 func list(out io.Writer) {
 	for _, r := range scorecard() {
 		fmt.Fprintf(out, "%2d  %-9s  %s: %s\n", r.number, r.name, r.fault, r.promise)
-		for _, m := range mutants() {
-			if slices.Contains(m.rows, r.name) {
-				fmt.Fprintf(out, "               -mutate %s: %s\n", m.name, m.what)
+		for _, m := range variants.Mutants() {
+			if slices.Contains(m.Rows, r.name) {
+				fmt.Fprintf(out, "               -mutate %s: %s\n", m.Name, m.What)
 			}
 		}
 	}
@@ -154,12 +172,13 @@ type settings struct {
 	cycles int           // 0: the row's own
 	length time.Duration // 0: the row's own
 	short  bool
-	mutate mutation
+	mutate variants.Mutation
 	record string
 	keep   bool
 
-	mutations bool // each row with each of its mutations
-	builds    *builds
+	mutations bool   // each row also with each of its mutations
+	binaries  string // directory that keeps what is built
+	builds    *variants.Builds
 }
 
 func options(args []string, errs io.Writer) (settings, string, error) {
@@ -171,12 +190,13 @@ func options(args []string, errs io.Writer) (settings, string, error) {
 	f.IntVar(&o.cycles, "cycles", 0, "how often the fault is made; 0 is the row's own number")
 	f.DurationVar(&o.length, "for", 0, "how long to go on; 0 is the row's own")
 	f.BoolVar(&o.short, "short", false, "a few cycles only, and rows that need root are passed over")
-	f.StringVar(&mutate, "mutate", string(none), "leave out what keeps the promise: the row must turn red")
-	f.BoolVar(&o.mutations, "mutations", false, "run each row with each of its mutations; they must turn it red")
+	f.StringVar(&mutate, "mutate", string(variants.None), "leave out what keeps the promise: the row must turn red")
+	f.BoolVar(&o.mutations, "mutations", false, "run each row also with each of its mutations; they must turn it red")
 	f.StringVar(&o.record, "record", "", "append the result as a line to a file")
+	f.StringVar(&o.binaries, "binaries", "", "keep the programs that are built in a directory: the next run builds what has changed")
 	f.BoolVar(&o.keep, "keep", false, "keep the data directory and the log, and say where they are")
 	name := ""
-	for len(args) > 0 { // flags may stand before and behind the row
+	for len(args) > 0 { // flags may be before and behind the row
 		if err := f.Parse(args); err != nil {
 			return o, "", err
 		}
@@ -190,8 +210,8 @@ func options(args []string, errs io.Writer) (settings, string, error) {
 	if name == "" {
 		return o, "", errors.New("no row")
 	}
-	o.mutate = mutation(mutate)
-	if _, ok := mutantNamed(o.mutate); !ok {
+	o.mutate = variants.Mutation(mutate)
+	if _, ok := variants.Named(o.mutate); !ok {
 		return o, "", fmt.Errorf("no mutation %q", mutate)
 	}
 	if o.seed == 0 {

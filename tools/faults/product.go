@@ -18,6 +18,8 @@ import (
 	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 	"callwatch/stream/natstest"
+	"callwatch/tools/faults/checker"
+	"callwatch/tools/faults/variants"
 )
 
 // product is a callwatch under test: one data directory and one address, and a
@@ -56,17 +58,17 @@ var stormRules, _, _ = strings.Cut(badCalls, "routes:")
 func (p *product) writeRules(text string) error { return os.WriteFile(p.rules, []byte(text), 0o600) }
 
 // install builds callwatch and prepares a data directory. w is its Slack.
-func (t *trial) install(w *checker) (*product, error) {
+func (t *trial) install(w *checker.Client) (*product, error) {
 	on := t.enable
-	if t.mutate != none {
+	if t.mutate != variants.None {
 		on = append(on, t.mutate)
 	}
 	if len(on) > 0 {
-		t.variant = map[variant]variant{plain: mutated, clocked: clockedMutated}[t.variant]
+		t.variant = map[variants.Variant]variants.Variant{variants.Plain: variants.Mutated, variants.Clocked: variants.ClockedMutated}[t.variant]
 	}
-	binary, err := t.builds.get(t, t.variant)
+	binary, err := t.builds.Get(t, t.variant)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errSetup, err)
 	}
 	p := &product{t: t, binary: binary, data: filepath.Join(t.dir, "data"), rules: filepath.Join(t.dir, "rules.yaml")}
 	if p.secrets, err = registry.Simulators().Generate(rand.NewChaCha8([32]byte{7})); err != nil {
@@ -91,9 +93,9 @@ func (t *trial) install(w *checker) (*product, error) {
 	for i, m := range on {
 		names[i] = string(m)
 	}
-	p.env = append(p.env, mutationsEnv+"="+strings.Join(names, ","), "HOME="+os.Getenv("HOME"), "PATH="+os.Getenv("PATH"), "CALLWATCH_LISTEN="+p.address, "CALLWATCH_DATA_DIR="+p.data,
+	p.env = append(p.env, variants.MutationsEnv+"="+strings.Join(names, ","), "HOME="+os.Getenv("HOME"), "PATH="+os.Getenv("PATH"), "CALLWATCH_LISTEN="+p.address, "CALLWATCH_DATA_DIR="+p.data,
 		"CALLWATCH_RULES="+p.rules, "CALLWATCH_PUBLIC_URL="+p.url(), "CALLWATCH_SLACK_TOKEN=xoxb-test", "CALLWATCH_SLACK_CHANNEL=#voice",
-		"CALLWATCH_SLACK_API_URL="+w.slack, "CALLWATCH_SLACK_RATE=1000", "CALLWATCH_LOG_LEVEL=warn")
+		"CALLWATCH_SLACK_API_URL="+w.Slack, "CALLWATCH_SLACK_RATE=1000", "CALLWATCH_LOG_LEVEL=warn")
 	return p, nil
 }
 
@@ -105,7 +107,7 @@ func (p *product) start() error {
 		return err
 	}
 	limit := time.Minute
-	if p.t.mutate != none {
+	if p.t.mutate != variants.None {
 		limit = 30 * time.Second // some mutations keep it from getting ready
 	}
 	return p.await("callwatch is ready", limit, func() bool { return p.ready() == "" })

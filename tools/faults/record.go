@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"callwatch/tools/faults/variants"
 )
 
 // result is one line of a record file.
@@ -44,17 +46,17 @@ func table(all []result) string {
 		return r, ok
 	}
 	for _, row := range scorecard() {
-		r, ok := latest(row.name, string(none))
+		r, ok := latest(row.name, string(variants.None))
 		if !ok {
 			r.verdict, r.run = "not run yet", "go run ./tools/faults "+row.name
 		}
 		fmt.Fprintf(&b, "| %d | %s | %s | %s | %s | `%s` |\n", row.number, row.fault, row.promise, strings.TrimPrefix(r.verdict+": "+r.figure, "reached: "), r.date, r.run)
 	}
 	b.WriteString("\n| mutation | row | what then happens | date | command |\n| --- | --- | --- | --- | --- |\n")
-	for _, m := range mutants() {
+	for _, m := range variants.Mutants() {
 		for _, row := range scorecard() {
-			if r, ok := latest(row.name, string(m.name)); ok {
-				fmt.Fprintf(&b, "| %s: %s | %s | %s: %s | %s | `%s` |\n", m.name, m.what, row.name, r.verdict, r.figure, r.date, r.run)
+			if r, ok := latest(row.name, string(m.Name)); ok {
+				fmt.Fprintf(&b, "| %s: %s | %s | %s: %s | %s | `%s` |\n", m.Name, m.What, row.name, r.verdict, r.figure, r.date, r.run)
 			}
 		}
 	}

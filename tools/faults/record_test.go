@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"flag"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"callwatch/tools/faults/variants"
 )
 
 var update = flag.Bool("update", false, "write the scorecard into docs/reliability.md")
@@ -46,93 +47,19 @@ func TestPublishedScorecard(t *testing.T) {
 	}
 }
 
-// A mutation that does not find its place, or does not compile, proves nothing.
-func TestMutationsApply(t *testing.T) {
-	root, err := filepath.Abs(filepath.Join("..", ".."))
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := &overlay{map[string]string{}}
-	if err := o.addMutations(root, mutants()); err != nil {
-		t.Fatal(err)
-	}
-	list, err := o.write(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("go", "build", "-o", os.DevNull, "-overlay", list, "./cmd/callwatch")
-	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("the mutated product does not compile: %v\n%s", err, out)
-	}
-	for _, m := range mutants() {
-		for _, name := range m.rows {
+// Every mutation is for rows that there are, and every row has one.
+func TestMutationsOfRows(t *testing.T) {
+	for _, m := range variants.Mutants() {
+		for _, name := range m.Rows {
 			if !slices.ContainsFunc(scorecard(), func(r row) bool { return r.name == name }) {
-				t.Errorf("mutation %s is for row %s, which does not exist", m.name, name)
+				t.Errorf("mutation %s is for row %s, which does not exist", m.Name, name)
 			}
 		}
 	}
 	for _, r := range scorecard() {
-		if len(mutationsOf(r)) == 0 {
+		if len(variants.Of(r.name)) == 0 {
 			t.Errorf("no mutation turns row %s red", r.name)
 		}
-	}
-}
-
-func TestEditsFindTheirPlace(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "x.go")
-	text := `package x
-
-type box struct{ on bool }
-
-func (b *box) put(n int) (err error) {
-	if n > 0 && b.ready(n) {
-		return nil
-	}
-	at, err := find(n, limit(3))
-	_ = at
-	return err
-}
-
-func put(n int) error { return open(box{on: n > 0}) }
-`
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f, err := parseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]struct {
-		edit edit
-		want string // in the changed function; "" for an error
-	}{
-		"condition":             {edit{"box.put", never(asks("ready"))}, "if false && (n > 0 && b.ready(n)) {"},
-		"argument":              {edit{"x.box.put", withoutArgument("limit")}, "find(n)\n"},
-		"result":                {edit{"put", withResult("find", 0, "7")}, "limit(3))\nat = 7\n"},
-		"before":                {edit{"put", before("find", "_, _ = CALL")}, "_, _ = find(n, limit(3))\nat, err"},
-		"field":                 {edit{"x.put", unset("on")}, "on: false && (n > 0)}"},
-		"start":                 {edit{"x.put", atStart("panic(1)")}, "{\npanic(1)\n"},
-		"expression":            {edit{"x.put", inPlaceOf("n > 0", "true")}, "on: true}"},
-		"two functions":         {edit{"put", atStart("panic(1)")}, ""},
-		"no such function":      {edit{"take", atStart("panic(1)")}, ""},
-		"no such call":          {edit{"put", never(asks("steady"))}, ""},
-		"another package":       {edit{"y.put", unset("on")}, ""},
-		"one of two is missing": {edit{"box.put", all(never(asks("ready")), withoutArgument("bound"))}, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			fn, splices, err := c.edit.find([]*sourceFile{f})
-			switch {
-			case c.want == "" && err == nil:
-				t.Error("it is applied")
-			case c.want != "" && err != nil:
-				t.Error(err)
-			case c.want != "":
-				if got := f.spliced(fn.decl.Pos(), fn.decl.End(), splices); !strings.Contains(got, c.want) {
-					t.Errorf("got\n%s\nwant in it\n%s", got, c.want)
-				}
-			}
-		})
 	}
 }
 

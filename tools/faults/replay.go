@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"callwatch/stream"
+	"callwatch/tools/faults/checker"
 )
 
 // replay makes callwatch judge and announce everything from the first event on
@@ -18,7 +19,7 @@ func replay(t *trial) error {
 		return err
 	}
 	defer r.close()
-	if err := r.w.faults(slackFaults{Seed: t.seed, Share: 0.1}); err != nil {
+	if err := r.w.Faults(checker.SlackFaults{Seed: t.seed, Share: 0.1}); err != nil {
 		return err
 	}
 	if err := r.fill(r.w, t.times(200, 5000), 0.6); err != nil {
@@ -30,7 +31,7 @@ func replay(t *trial) error {
 	if err := r.stop(); err != nil {
 		return err
 	}
-	before, err := r.w.posts()
+	before, err := r.w.Posts()
 	if err != nil {
 		return err
 	}
@@ -47,7 +48,7 @@ func replay(t *trial) error {
 	if err := r.settled(t.span(2*time.Minute, 10*time.Minute)); err != nil {
 		return err
 	}
-	after, err := r.w.posts()
+	after, err := r.w.Posts()
 	if err != nil {
 		return err
 	}

@@ -5,29 +5,31 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"time"
+
+	"callwatch/tools/faults/checker"
 )
 
 // rig is what most rows need: a callwatch, its checker, and load.
 type rig struct {
 	*product
-	w    *checker
+	w    *checker.Client
 	l    *load
 	dice *rand.Rand
 }
 
 // rig builds callwatch and prepares endless load; nothing is started.
 func (t *trial) rig(workers int, bad float64) (*rig, error) {
-	w, err := t.checker()
+	w, err := checker.Start(t.dir)
 	if err != nil {
 		return nil, err
 	}
 	p, err := t.install(w)
 	if err != nil {
-		return nil, errors.Join(err, w.close())
+		return nil, errors.Join(err, w.Close())
 	}
 	l, err := p.load(w, workers, bad)
 	if err != nil {
-		return nil, errors.Join(err, w.close())
+		return nil, errors.Join(err, w.Close())
 	}
 	return &rig{p, w, l, rand.New(rand.NewPCG(t.seed, uint64(t.row.number)))}, nil
 }
@@ -58,7 +60,7 @@ func (r *rig) close() {
 		r.l.end()
 	}
 	r.kill()
-	_ = r.w.close() // what it had to say was said
+	_ = r.w.Close() // what it had to say was said
 }
 
 // begin starts callwatch and the load.

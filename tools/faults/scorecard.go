@@ -8,6 +8,9 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"callwatch/tools/faults/checker"
+	"callwatch/tools/faults/variants"
 )
 
 // row is one line of the scorecard.
@@ -43,11 +46,13 @@ func scorecard() []row {
 		{number: 17, name: "hostile", fault: "slowloris, 10,000 connections, bombs, floods of bad signatures", promise: "memory bounded, other requests p99 under 100 ms", run: hostile},
 		{number: 18, name: "forge", fault: "forged, replayed, truncated signatures", promise: "none accepted", run: forge},
 		{number: 19, name: "foreign", fault: "foreign and malformed messages on every subject and bucket, before and after starts", promise: "the same alerts, all named, every start succeeds", run: foreign},
-		{number: 20, name: "retention", fault: "many times what the store may hold is sent", promise: "no webhook refused, no alert lost, size flat, webhooks go before events", run: retention},
+		{number: 20, name: "retention", fault: "a month on a file system of 1 GB: many times what it holds is sent", promise: "no webhook refused, no alert lost, size flat, webhooks go before events", run: retention},
 		{number: 21, name: "erase", fault: "calls erased in seven orders of events, restarts and kills behind each", promise: "the number is in no file, nothing brings the call back", run: eraseRow},
-		{number: 22, name: "strangers", fault: "2,000 slow forms, floods of headers and hostile drafts in 1 GiB of memory", promise: "alive, other requests p99 under 100 ms", run: strangers},
-		{number: 23, name: "cold", fault: "start on 10 million events, after a clean stop and after kill -9", promise: "webhooks within 3 s, ready within 1.2 times the bare nats-server, damage of old blocks named while webhooks are taken", run: cold},
+		{number: 22, name: "strangers", fault: "2,000 slow forms, floods of headers, 10,000 connections and hostile drafts at once in 1 GiB of memory", promise: "alive, other requests p99 under 100 ms", run: strangers},
+		{number: 23, name: "cold", fault: "start on 10 million events, after a clean stop and after kill -9", promise: "webhooks within 3 s and none lost, ready within 1.2 times the bare nats-server, damage of old blocks named while webhooks are taken", run: cold},
 		{number: 24, name: "away", fault: "Slack away for ten minutes", promise: "degraded within 60 s everywhere, then all delivered once", run: away},
+		{number: 25, name: "readmodel", fault: "killed while the read model is fed and built; its file cut, flipped, overwritten and deleted", promise: "webhooks are taken, and lists and figures are those of a file that is built again", run: modelRow},
+		{number: 26, name: "upgrade", fault: "an older callwatch replaced under load, gone back to, and replaced again", promise: "0 lost, 0 announced twice, the older one refuses the newer store", long: true, run: upgrade},
 	}
 }
 
@@ -60,9 +65,9 @@ type trial struct {
 	dir    string // of all its files
 	counts []string
 
-	verdict verdict    // of the checker, once it has judged
-	variant variant    // of callwatch that is run; none is plain
-	enable  []mutation // that belong to the row itself
+	verdict checker.Verdict     // of the checker, once it has judged
+	variant variants.Variant    // of callwatch that is run; none is plain
+	enable  []variants.Mutation // that belong to the row itself
 }
 
 var (
@@ -113,7 +118,7 @@ func (t *trial) span(short, full time.Duration) time.Duration {
 // as it must, or was skipped.
 func (r run) perform(ctx context.Context, out io.Writer) (err error) {
 	o := r.settings
-	t := &trial{Context: ctx, settings: o, row: r.row, out: out, variant: plain}
+	t := &trial{Context: ctx, settings: o, row: r.row, out: out, variant: variants.Plain}
 	begun := time.Now()
 	t.say("seed %d, mutation %s", o.seed, o.mutate)
 	switch {
@@ -196,7 +201,7 @@ func (o settings) command(r row) string {
 	if o.short {
 		c += " -short"
 	}
-	if o.mutate != none {
+	if o.mutate != variants.None {
 		c += " -mutate " + string(o.mutate)
 	}
 	return c

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"callwatch/tools/faults/checker"
 )
 
 // slackRow lets Slack fail in every way, one after the other, at Slack's own rate
@@ -20,25 +22,25 @@ func slackRow(t *trial) error {
 	}
 	down := t.span(5*time.Second, 10*time.Minute)
 	phases := []struct {
-		faults slackFaults
+		faults checker.SlackFaults
 		last   time.Duration
 	}{
-		{slackFaults{Seed: t.seed, Share: 0.5}, 5 * time.Second},
-		{slackFaults{Down: true}, down},
-		{slackFaults{Slow: time.Second}, 5 * time.Second},
+		{checker.SlackFaults{Seed: t.seed, Share: 0.5}, 5 * time.Second},
+		{checker.SlackFaults{Down: true}, down},
+		{checker.SlackFaults{Slow: time.Second}, 5 * time.Second},
 	}
 	if !t.short {
 		phases = append(phases, []struct {
-			faults slackFaults
+			faults checker.SlackFaults
 			last   time.Duration
 		}{
-			{slackFaults{Seed: t.seed, Share: 0.3, Hang: 0.2}, time.Minute},
-			{slackFaults{Revoked: "token_revoked"}, 10 * time.Second},
-			{slackFaults{Archived: true}, 10 * time.Second},
+			{checker.SlackFaults{Seed: t.seed, Share: 0.3, Hang: 0.2}, time.Minute},
+			{checker.SlackFaults{Revoked: "token_revoked"}, 10 * time.Second},
+			{checker.SlackFaults{Archived: true}, 10 * time.Second},
 		}...)
 	}
 	for i, phase := range phases {
-		if err := r.w.faults(phase.faults); err != nil {
+		if err := r.w.Faults(phase.faults); err != nil {
 			return err
 		}
 		if r.l.requests, err = r.traffic(t.seed+uint64(i), 12, 0.9); err != nil {
@@ -52,17 +54,17 @@ func slackRow(t *trial) error {
 		}
 		if err := r.await("a message of which Slack did not say that it was posted", time.Minute, func() bool {
 			pause(t, time.Second)
-			p, err := r.w.posts()
+			p, err := r.w.Posts()
 			return err == nil && p.Unclear >= 2
 		}); err != nil {
 			return err
 		}
 	}
-	if err := r.w.faults(slackFaults{}); err != nil {
+	if err := r.w.Faults(checker.SlackFaults{}); err != nil {
 		return err
 	}
 	unsettled := r.settled(t.span(2*time.Minute, 15*time.Minute))
-	p, err := r.w.posts()
+	p, err := r.w.Posts()
 	if err != nil {
 		return err
 	}
@@ -94,10 +96,10 @@ func storm(t *trial) error {
 		return err
 	}
 	opened, _ := strconv.Atoi(r.metric(`callwatch_transitions_total{rule="bad-call",step="opened"}`))
-	var p posts
+	var p checker.Posts
 	err = r.await("the storm lists all", 3*time.Minute, func() bool {
 		pause(t, time.Second)
-		p, err = r.w.posts()
+		p, err = r.w.Posts()
 		return err != nil || p.Listed+p.Roots-p.Storms >= opened
 	})
 	if err != nil {
@@ -106,17 +108,17 @@ func storm(t *trial) error {
 	if err := r.stop(); err != nil {
 		return err
 	}
-	v, err := r.w.order(order{Verify: r.data, Storm: true})
+	v, err := r.w.VerifyStorm(r.data)
 	if err != nil {
 		return err
 	}
 	listed := p.Listed + p.Roots - p.Storms
-	t.count("%d incidents, %d listed in %d storms and %d threads, %d posts", v.Verdict.Opened, p.Listed, p.Storms, p.Roots-p.Storms, p.Posted)
-	if err := t.judged(*v.Verdict); err != nil {
+	t.count("%d incidents, %d listed in %d storms and %d threads, %d posts", v.Opened, p.Listed, p.Storms, p.Roots-p.Storms, p.Posted)
+	if err := t.judged(v); err != nil {
 		return err
 	}
-	if listed < v.Verdict.Opened || p.Posted > 100+v.Verdict.Opened/50 {
-		return fmt.Errorf("%d incidents announced of %d, by %d posts", listed, v.Verdict.Opened, p.Posted)
+	if listed < v.Opened || p.Posted > 100+v.Opened/50 {
+		return fmt.Errorf("%d incidents announced of %d, by %d posts", listed, v.Opened, p.Posted)
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"callwatch/tools/faults/checker"
 )
 
 // sigstop freezes callwatch for a while, whatever it is doing, calls to Slack
@@ -16,7 +18,7 @@ func sigstop(t *trial) error {
 		return err
 	}
 	defer r.close()
-	if err := r.w.faults(slackFaults{Seed: t.seed, Slow: 50 * time.Millisecond}); err != nil {
+	if err := r.w.Faults(checker.SlackFaults{Seed: t.seed, Slow: 50 * time.Millisecond}); err != nil {
 		return err
 	}
 	r.l.rate = 200
@@ -26,7 +28,7 @@ func sigstop(t *trial) error {
 	times, longest := t.times(3, 30), t.span(6*time.Second, 30*time.Second)
 	var frozen time.Duration
 	for range times {
-		if err := r.taken(100 + r.dice.Int64N(100)); err != nil {
+		if err := r.taken(400 + r.dice.Int64N(100)); err != nil {
 			return err
 		}
 		if err := freeze(r.cmd.Process.Pid); err != nil {

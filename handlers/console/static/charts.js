@@ -14,7 +14,6 @@
       ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
       ctx.clip();
       ctx.lineWidth = ratio;
-      ctx.font = `${11 * ratio}px system-ui, sans-serif`;
       for (const limit of chart.thresholds) {
         const y = Math.round(plot.valToPos(limit.y, "y", true));
         ctx.setLineDash([5 * ratio, 4 * ratio]);
@@ -25,17 +24,13 @@
         ctx.stroke();
       }
       ctx.setLineDash([]);
-      let row = 0;
       for (const alert of chart.markers) {
         const x = Math.min(Math.max(plot.valToPos(alert.x, "x", true), bbox.left + ratio), bbox.left + bbox.width - ratio);
-        ctx.strokeStyle = ctx.fillStyle = colour(severity[alert.severity] || "--none");
+        ctx.strokeStyle = colour(severity[alert.severity] || "--none");
         ctx.beginPath();
         ctx.moveTo(x, bbox.top);
         ctx.lineTo(x, bbox.top + bbox.height);
         ctx.stroke();
-        const right = x > bbox.left + bbox.width / 2;
-        ctx.textAlign = right ? "right" : "left";
-        ctx.fillText(alert.label, x + (right ? -4 : 4) * ratio, bbox.top + (11 + 13 * (row++ % 8)) * ratio);
       }
       ctx.restore();
     };

@@ -1,14 +1,19 @@
 // What all pages share: keys, copying, and saying what came of it.
 "use strict";
 document.addEventListener("click", async event => {
-  const button = event.target.closest("button[data-copy]");
+  const button = event.target.closest("button[data-copy], button[data-copy-link]");
   if (!button) return;
-  const text = document.getElementById(button.dataset.copy).textContent;
+  const link = "copyLink" in button.dataset;
+  const text = link ? location.href : document.getElementById(button.dataset.copy).textContent;
   const told = button.nextElementSibling;
   try {
     await navigator.clipboard.writeText(text);
     told.textContent = "Copied.";
   } catch {
+    if (link) {
+      told.textContent = text;
+      return;
+    }
     const range = document.createRange();
     range.selectNodeContents(document.getElementById(button.dataset.copy));
     getSelection().removeAllRanges();

@@ -3,7 +3,7 @@
 // It lives in a shadow root: its styles are constructed there, which a policy
 // without inline styles allows.
 import {EditorView, keymap, placeholder, drawSelection} from "@codemirror/view";
-import {EditorState} from "@codemirror/state";
+import {EditorState, StateEffect} from "@codemirror/state";
 import {defaultKeymap, history, historyKeymap} from "@codemirror/commands";
 import {autocompletion, completionKeymap, closeBrackets, closeBracketsKeymap} from "@codemirror/autocomplete";
 import {linter, lintKeymap} from "@codemirror/lint";
@@ -63,6 +63,10 @@ const look = EditorView.theme({
   ".cm-completionDetail": {color: "var(--quiet)", fontStyle: "normal"},
 });
 
+// recheck asks for a check that the server had no time for.
+const recheck = StateEffect.define();
+const wantsCheck = update => update.transactions.some(t => t.effects.some(e => e.is(recheck)));
+
 // check asks the server what is wrong with an expression and shows it where it is.
 const check = area => async view => {
   const text = view.state.doc.toString();
@@ -74,7 +78,11 @@ const check = area => async view => {
   const over = area.dataset.over && document.getElementById(area.dataset.over);
   if (over) body.set("over", over.value);
   const answer = await fetch((document.body.dataset.base||"")+"/rules/check", {method: "POST", body}).catch(() => null);
-  if (!answer || !answer.ok) return [];
+  if (!answer || !answer.ok) {
+    if (report) report.textContent = answer && answer.status === 429 ? "Not checked yet: the server is busy." : "Not checked: the server gives no answer.";
+    setTimeout(() => view.dispatch({effects: recheck.of(null)}), 3000);
+    return [];
+  }
   const problems = await answer.json();
   if (report) report.textContent = problems.map(p => `${p.line}:${p.column} ${p.message}${p.hint ? " — " + p.hint : ""}`).join("\n");
   const doc = view.state.doc;
@@ -104,7 +112,7 @@ function edit(area) {
           ...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...lintKeymap]),
         single ? EditorState.transactionFilter.of(t => t.newDoc.lines > 1 ? [] : t) : [],
         history(), drawSelection(), closeBrackets(), bracketMatching(), expression, syntaxHighlighting(colours), look,
-        autocompletion({override: [complete]}), linter(check(area), {delay: 300}), placeholder(area.placeholder),
+        autocompletion({override: [complete]}), linter(check(area), {delay: 300, needsRefresh: wantsCheck}), placeholder(area.placeholder),
         EditorView.lineWrapping,
         EditorView.contentAttributes.of({"aria-label": label ? label.textContent : "expression"}),
         EditorView.updateListener.of(u => {

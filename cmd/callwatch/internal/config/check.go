@@ -1,120 +1,146 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/url"
+	"reflect"
 	"slices"
-	"strings"
 	"time"
 
-	"callwatch/call"
 	"callwatch/call/emodel"
-	"callwatch/normalizer"
-	"callwatch/pipeline"
+	"callwatch/pipeline/fetching"
+	"callwatch/yamlfile/spelling"
 )
 
-// Check refuses what can never work, naming the setting.
+// Check refuses what can never work, naming the setting and where it was given.
 func (c *Config) Check() error {
-	var errs []error
-	add := func(name, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%s%s: %s", Prefix, name, fmt.Sprintf(format, args...)))
+	return append(c.checkValues(), c.checkTogether()...).sorted().orNil()
+}
+
+// checkValues finds settings whose value can never work, whatever the others are.
+func (c *Config) checkValues() Faults {
+	var all Faults
+	add := func(path, format string, args ...any) {
+		all = append(all, c.fault(path, fmt.Sprintf(format, args...), ""))
 	}
-	if c.Durability != "fsync" && c.Durability != "os" {
-		add("DURABILITY", "%q is neither fsync nor os", c.Durability)
-	}
-	if !slices.Contains([]call.Prefer{call.PreferProvider, call.PreferEstimate, call.PreferWorst}, c.MOS) {
-		add("MOS", "%q is none of provider, estimate, worst", c.MOS)
-	}
+	visitSettings(reflect.ValueOf(c).Elem(), nil, "", func(s setting) {
+		if why, hint := outside(s); why != "" {
+			all = append(all, c.fault(s.name(), why, hint))
+		}
+	})
 	if c.PublicURL != "" {
-		if u, err := url.Parse(c.PublicURL); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" {
-			add("PUBLIC_URL", "%q is not scheme and host, such as https://hooks.example.com", c.PublicURL)
+		if u, err := url.Parse(c.PublicURL); err != nil || !IsAddress(c.PublicURL) || u.RawQuery != "" {
+			add("public_url", "%q is not scheme and host, such as https://hooks.example.com", c.PublicURL)
 		}
 	}
-	if c.FetchFor <= 0 || c.FetchFor > pipeline.LongestFetch {
-		add("FETCH_FOR", "%v is not above 0 and up to %v", c.FetchFor, pipeline.LongestFetch)
+	if c.URL != "" && !IsAddress(c.URL) {
+		add("url", "%q is not scheme and host, such as http://127.0.0.1:8080", c.URL)
 	}
-	if c.Audit != 0 && c.Audit < time.Second {
-		add("AUDIT", "%v is neither 0 nor a second or more", c.Audit)
+	if !isListener(c.Listen) {
+		add("listen", "%q is not an address and port, such as :8080 or 127.0.0.1:8080", c.Listen)
 	}
-	for name, keep := range map[string]time.Duration{"RAW": c.Retention.Raw, "EVENTS": c.Retention.Events, "INCIDENTS": c.Retention.Incidents, "DEAD_LETTERS": c.Retention.DeadLetters} {
+	if c.NATS.Listen != "" && !isListener(c.NATS.Listen) {
+		add("nats.listen", "%q is not an address and port, such as 127.0.0.1:4222", c.NATS.Listen)
+	}
+	if c.FetchFor <= 0 || c.FetchFor > fetching.LongestFetch {
+		add("fetch_for", "%v is not above 0 and up to %v", c.FetchFor, fetching.LongestFetch)
+	}
+	for path, every := range map[string]time.Duration{"audit": c.Audit, "sweep": c.Sweep} {
+		if every != 0 && every < time.Second {
+			add(path, "%v is neither 0 nor a second or more", every)
+		}
+	}
+	for path, keep := range map[string]time.Duration{"raw": c.Retention.Raw, "events": c.Retention.Events, "incidents": c.Retention.Incidents, "dead_letters": c.Retention.DeadLetters} {
 		if keep != 0 && keep < time.Hour {
-			add("RETENTION_"+name, "%v is neither 0 nor an hour or more", keep)
+			add("retention."+path, "%v is neither 0 nor an hour or more", keep)
 		}
 	}
-	if c.Retention.Disk != 0 && c.Retention.Disk < 100 {
-		add("RETENTION_DISK", "%d MB is neither 0 nor 100 or more", c.Retention.Disk)
+	if d := c.Retention.Disk; d > 0 && d < 100 {
+		add("retention.disk", "%d MB is neither 0 nor 100 or more", d)
 	}
-	if c.Sweep != 0 && c.Sweep < time.Second {
-		add("SWEEP", "%v is neither 0 nor a second or more", c.Sweep)
+	if u, err := url.Parse(c.Slack.APIURL); err != nil || u.Host == "" {
+		add("slack.api_url", "%q is not a web address", c.Slack.APIURL)
 	}
-	if c.NATS.Replicas < 1 || c.NATS.Replicas > 5 {
-		add("NATS_REPLICAS", "%d is not 1 to 5", c.NATS.Replicas)
+	all = append(all, c.checkCodecs()...)
+	all = append(all, c.checkOutputs()...)
+	all = append(all, c.checkWorkspaces()...)
+	all = append(all, c.checkProviders()...)
+	return append(all, c.checkAccess()...)
+}
+
+// checkTogether finds settings that do not work without each other.
+func (c *Config) checkTogether() Faults {
+	var all Faults
+	add := func(path, format string, args ...any) {
+		all = append(all, c.fault(path, fmt.Sprintf(format, args...), ""))
 	}
 	if c.NATS.Replicas > 1 && c.NATS.URL == "" {
-		add("NATS_REPLICAS", "%d copies need an external cluster: set CALLWATCH_NATS_URL", c.NATS.Replicas)
+		add("nats.replicas", "%d copies need an external cluster: set CALLWATCH_NATS_URL", c.NATS.Replicas)
 	}
 	if host, _, err := net.SplitHostPort(c.NATS.Listen); c.NATS.Listen != "" && c.NATS.ListenPassword == "" && err == nil && host != "localhost" {
 		if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-			add("NATS_LISTEN", "%s can be reached from other machines: set CALLWATCH_NATS_LISTEN_PASSWORD, or listen on 127.0.0.1", c.NATS.Listen)
+			add("nats.listen", "%s can be reached from other machines: set CALLWATCH_NATS_LISTEN_PASSWORD, or listen on 127.0.0.1", c.NATS.Listen)
 		}
 	}
 	if (c.NATS.Cert == "") != (c.NATS.Key == "") {
-		add("NATS_CERT", "certificate and CALLWATCH_NATS_KEY belong together: one is missing")
+		add("nats.cert", "certificate and CALLWATCH_NATS_KEY belong together: one is missing")
 	}
-	if c.Slack.Rate <= 0 {
-		add("SLACK_RATE", "%v is not above 0", c.Slack.Rate)
+	all = append(all, c.checkChannel()...)
+	return append(all, c.checkAccessTogether()...)
+}
+
+// isListener reports whether a text is an address and port to listen on.
+func isListener(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
 	}
-	if u, err := url.Parse(c.Slack.APIURL); err != nil || u.Host == "" {
-		add("SLACK_API_URL", "%q is not a web address", c.Slack.APIURL)
+	_, err = net.LookupPort("tcp", port)
+	return err == nil
+}
+
+// checkCodecs checks each row by itself, so that the one that is wrong is named.
+func (c *Config) checkCodecs() Faults {
+	var all Faults
+	for _, name := range slices.Sorted(maps.Keys(c.Codecs)) {
+		if _, err := emodel.NewTable(map[string]emodel.Codec{name: c.Codecs[name]}); err != nil {
+			all = append(all, c.fault("codecs."+name, err.Error(), ""))
+		}
 	}
-	if c.Slack.Token != "" && c.Slack.Channel == "" {
-		add("SLACK_CHANNEL", "missing: CALLWATCH_SLACK_TOKEN is set, but no channel to post to")
-	}
-	if _, err := Level(c.LogLevel); err != nil {
-		errs = append(errs, err)
+	if len(all) > 0 {
+		return all
 	}
 	table, err := emodel.NewTable(c.Codecs)
 	if err != nil {
-		errs = append(errs, fmt.Errorf("codecs: %w", err))
+		return Faults{c.fault("codecs", err.Error(), "")}
 	}
 	c.codecs = table
-	errs = append(errs, c.checkOutputs()...)
-	errs = append(errs, c.checkProviders()...)
-	return errors.Join(errs...)
+	return nil
 }
 
-func (c *Config) checkProviders() []error {
-	var errs []error
-	for name, settings := range c.Providers {
+func (c *Config) checkProviders() Faults {
+	var all Faults
+	for _, name := range slices.Sorted(maps.Keys(c.Providers)) {
 		p, ok := c.Registry.Find(name)
 		if !ok {
-			errs = append(errs, fmt.Errorf("providers: there is no provider %q", name))
+			all = append(all, c.unknown("providers."+name, fmt.Sprintf("there is no provider %q", name), meant(name, c.Registry.Names())))
 			continue
 		}
-		known := map[string]normalizer.Setting{}
-		for _, s := range p.AllSettings() {
-			known[strings.ToLower(s.Name)] = s
-		}
-		for key, value := range settings {
-			s, ok := known[key]
-			if !ok {
-				errs = append(errs, fmt.Errorf("providers.%s: there is no setting %q", name, key))
-				continue
-			}
-			for _, v := range value.List() {
-				if s.Check == nil {
-					continue
-				}
-				if err := s.Check(v); err != nil {
-					errs = append(errs, fmt.Errorf("%s: %w", p.EnvName(s.Name), err))
-				}
-			}
-		}
+		all = append(all, c.checkSettings(Source{Provider: p}, c.Providers[name])...)
+		all = append(all, c.checkAccounts(p)...)
 	}
-	return errs
+	return all
+}
+
+// meant is a hint for a name that is not known; "" for none.
+func meant(name string, known []string) string {
+	if near := spelling.Nearest(name, known); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return ""
 }
 
 // Level reads one of debug, info, warn and error.

@@ -5,20 +5,20 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/caarlos0/env/v11"
-	"github.com/goccy/go-yaml"
-
 	"callwatch/call"
 	"callwatch/call/emodel"
 	"callwatch/normalizer"
-	"callwatch/pipeline"
+	"callwatch/normalizer/declared"
+	"callwatch/pipeline/fetching"
+	"callwatch/yamlfile"
+	"callwatch/yamlfile/spelling"
 )
 
 // Prefix begins the name of each environment variable of callwatch.
@@ -31,7 +31,7 @@ type Config struct {
 	Listen     string      `env:"LISTEN" yaml:"listen" doc:"address of webhooks and probes"`
 	PublicURL  string      `env:"PUBLIC_URL" yaml:"public_url" doc:"scheme and host that providers call, with a path prefix if a proxy strips one; signatures that cover the URL are checked against it"`
 	DataDir    string      `env:"DATA_DIR" yaml:"data_dir" doc:"the embedded store"`
-	Rules      string      `env:"RULES" yaml:"rules" doc:"rules file; the shipped rules where the default does not exist"`
+	Rules      string      `env:"RULES" yaml:"rules" doc:"rules file, which is read with the files of the folder rules.d beside it, or a folder of rules files; the shipped rules where the default does not exist"`
 	MOS        call.Prefer `env:"MOS" yaml:"mos" enum:"provider,estimate,worst" doc:"which MOS a call shows: provider, estimate or worst"`
 	Durability string      `env:"DURABILITY" yaml:"durability" enum:"fsync,os" doc:"fsync: a 200 survives a power cut; os: a crash of the process"`
 
@@ -46,23 +46,48 @@ type Config struct {
 	NATS       NATS   `envPrefix:"NATS_" yaml:"nats" doc:"where JetStream is"`
 	Slack      Slack  `envPrefix:"SLACK_" yaml:"slack" doc:"where and how alerts are announced"`
 	ConsoleURL string `env:"CONSOLE_URL" yaml:"console_url" doc:"where readers of messages find the console"`
-	AdminToken Secret `env:"ADMIN_TOKEN" yaml:"admin_token" doc:"bearer token of the API under /api/v1 and of the commands that use it; a list during rotation"`
-	LogLevel   string `env:"LOG_LEVEL" yaml:"log_level" enum:"debug,info,warn,error" doc:"what is logged: debug, info, warn or error, and what is worse"`
+	AdminToken Secret `env:"ADMIN_TOKEN" yaml:"admin_token" doc:"bearer token of the API under /api/v1 and of the commands that use it, with the role admin and no name; a list during rotation"`
+	TokenList  Secret `env:"TOKENS" yaml:"token_list" doc:"further bearer tokens, each NAME:ROLE:TOKEN with the role viewer, operator or admin, separated by commas; in callwatch.yaml tokens are easier to read"`
+	Token      Secret `env:"TOKEN" yaml:"token" doc:"the token that commands show to a running callwatch; the first admin token where it is empty"`
+
+	TrustedProxies []string  `env:"TRUSTED_PROXIES" yaml:"trusted_proxies" doc:"networks of proxies, such as 10.0.0.0/8, whose X-Forwarded-For, X-Forwarded-Proto and user header are believed; no other's are"`
+	Proxy          ProxyAuth `envPrefix:"PROXY_" yaml:"proxy" doc:"log-in by a trusted proxy"`
+	OIDC           OIDC      `envPrefix:"OIDC_" yaml:"oidc" doc:"log-in to the console by OpenID Connect"`
+	Roles          Roles     `envPrefix:"ROLES_" yaml:"roles" doc:"which groups and users of the proxy or the OIDC provider have which role; * is each one that is logged in"`
+	TLS            TLS       `envPrefix:"TLS_" yaml:"tls" doc:"https on the listener, instead of at a proxy"`
+
+	URL      string `env:"URL" yaml:"url" doc:"the running callwatch that commands ask, scheme and host; the one on this machine where it is empty. serve does not use it"`
+	LogLevel string `env:"LOG_LEVEL" yaml:"log_level" enum:"debug,info,warn,error" doc:"what is logged: debug, info, warn or error, and what is worse"`
 
 	MaskOutputs bool `env:"MASK_OUTPUTS" yaml:"mask_outputs" doc:"telephone numbers masked in what webhook outputs get, too"`
 
+	ProvidersDir string `env:"PROVIDERS_DIR" yaml:"providers_dir" doc:"folder of declared providers, a file each: NAME.yaml"`
+
+	Tokens    map[string]AccessToken       `yaml:"tokens" doc:"bearer tokens by name; the name is shown with what its owner acknowledges"`
 	Outputs   map[string]Output            `yaml:"outputs" doc:"receivers beside Slack, by the names that routes use"`
 	Providers map[string]map[string]Secret `yaml:"providers" doc:"settings of the providers, by provider and setting"`
 	Codecs    map[string]emodel.Codec      `yaml:"codecs" doc:"rows that override or extend the estimator's codec table, by codec"`
+
+	// Accounts are the settings of the accounts of providers beside their own, by provider,
+	// account and setting: the key accounts of a provider in callwatch.yaml.
+	Accounts map[string]map[string]map[string]Secret `yaml:"-" env:"-"`
 
 	codecs emodel.Table // of Codecs, made by check
 
 	// Registry has the providers that are known. No operator sets it.
 	Registry normalizer.Registry `yaml:"-" env:"-"`
+	// Declared are the declared providers of callwatch.yaml and the folder.
+	Declared []*declared.Live  `yaml:"-" env:"-"`
+	problems yamlfile.Problems // of their declarations
+	source   source
+
+	file   *fileReader       // callwatch.yaml; nil where there is none
+	given  map[string]string // the variable or flag that gives a setting, by its path
+	faults Faults            // of variables
 	// Pace and Clock are for tests: how the fetcher asks, zero for the providers' own
 	// pace, and the clock of the notifier.
-	Pace  pipeline.FetchPace `yaml:"-" env:"-"`
-	Clock func() time.Time   `yaml:"-" env:"-"`
+	Pace  fetching.Pace    `yaml:"-" env:"-"`
+	Clock func() time.Time `yaml:"-" env:"-"`
 }
 
 // Day is 24 hours.
@@ -108,6 +133,8 @@ type Slack struct {
 	Rate          float64 `env:"RATE" yaml:"rate" above:"0" doc:"posts per second and channel"`
 	ShowNumbers   bool    `env:"SHOW_NUMBERS" yaml:"show_numbers" doc:"telephone numbers in full instead of masked"`
 	APIURL        string  `env:"API_URL" yaml:"api_url" doc:"another Slack, for tests"`
+
+	Workspaces map[string]Workspace `yaml:"workspaces" doc:"further workspaces, by the names before / in a channel of a route"`
 }
 
 // DefaultRules is the rules file where none is set. Where it does not exist, the
@@ -122,25 +149,28 @@ func Default(providers normalizer.Registry) Config {
 		Retention:  Retention{Raw: 14 * Day, Events: 90 * Day, Incidents: 400 * Day, DeadLetters: 30 * Day},
 		NATS:       NATS{Replicas: 1},
 		Durability: "fsync",
+		OIDC:       OIDC{Scopes: "profile email", RolesClaim: "groups"},
 		Slack:      Slack{APIURL: "https://slack.com/api/", Rate: 1},
 		Clock:      time.Now,
 		Registry:   providers,
+
+		ProvidersDir: DefaultProvidersDir,
 	}
 }
 
 // Read reads the file, if there is one, and then the environment over it.
-// A file that was named must exist; callwatch.yaml need not.
+// A file that was named must exist; callwatch.yaml need not. The error lists everything
+// that is wrong.
 func Read(file string, environ []string, providers normalizer.Registry) (Config, error) {
 	c := Default(providers)
+	c.source = source{file, environ, providers}
+	vars := variables(environ)
 	if err := c.readFile(file); err != nil {
 		return c, err
 	}
-	vars := env.ToMap(environ)
-	if err := readSecretFiles(vars); err != nil {
-		return c, err
-	}
-	if err := env.ParseWithOptions(&c, env.Options{Prefix: Prefix, Environment: vars}); err != nil {
-		return c, plainEnvError(err)
+	c.readVariables(vars)
+	if err := c.readDeclared(); err != nil {
+		return c, errors.Join(c.found().orNil(), err)
 	}
 	if c.Providers == nil {
 		c.Providers = map[string]map[string]Secret{}
@@ -149,10 +179,47 @@ func Read(file string, environ []string, providers normalizer.Registry) (Config,
 		for _, s := range p.AllSettings() {
 			if v := vars[p.EnvName(s.Name)]; v != "" {
 				c.SetProvider(p.Name, s.Name, Secret(v))
+				c.Given("providers."+p.Name+"."+strings.ToLower(s.Name), p.EnvName(s.Name))
 			}
 		}
 	}
+	c.readAccountVariables(vars)
+	c.visitWorkspaces(c.fromVariable(vars))
+	if all := c.found(); len(all) > 0 { // what else is wrong is said in the same run
+		return c, append(all, c.checkValues()...).sorted()
+	}
 	return c, nil
+}
+
+// readVariables reads the settings of the environment. What is wrong with them is kept as
+// faults.
+func (c *Config) readVariables(vars map[string]string) {
+	c.readSecretFiles(vars)
+	visitSettings(reflect.ValueOf(c).Elem(), nil, "", c.fromVariable(vars))
+}
+
+// fromVariable gives a setting what its variable says.
+func (c *Config) fromVariable(vars map[string]string) func(setting) {
+	return func(s setting) {
+		text := vars[s.env]
+		if text == "" {
+			return
+		}
+		c.Given(s.name(), s.env)
+		if why := setText(s.value, text); why != "" {
+			c.faults = append(c.faults, c.fault(s.name(), why, ""))
+		}
+	}
+}
+
+// variables are the environment by name.
+func variables(environ []string) map[string]string {
+	vars := map[string]string{}
+	for _, v := range environ {
+		name, value, _ := strings.Cut(v, "=")
+		vars[name] = value
+	}
+	return vars
 }
 
 // Variables are the names of all environment variables that mean something: of the
@@ -160,13 +227,7 @@ func Read(file string, environ []string, providers normalizer.Registry) (Config,
 // simulated senders take.
 func Variables(providers normalizer.Registry, simulated func(provider string) []normalizer.Setting) map[string]bool {
 	known := map[string]bool{}
-	fields, err := env.GetFieldParamsWithOptions(&Config{}, env.Options{Prefix: Prefix})
-	if err != nil {
-		return known
-	}
-	for _, f := range fields {
-		known[f.Key] = true
-	}
+	visitSettings(reflect.ValueOf(Config{}), nil, "", func(s setting) { known[s.env] = true })
 	for _, p := range providers {
 		for _, s := range slices.Concat(p.AllSettings(), simulated(p.Name)) {
 			known[p.EnvName(s.Name)] = true
@@ -183,68 +244,44 @@ func (c *Config) SetProvider(provider, setting string, v Secret) {
 	c.Providers[provider][strings.ToLower(setting)] = v
 }
 
-func (c *Config) readFile(file string) error {
-	named := file != ""
-	if !named {
-		file = "callwatch.yaml"
+// UnknownVariables are the variables that look like ours and mean nothing, each with the
+// one that was probably meant.
+func UnknownVariables(environ []string, known map[string]bool) []string {
+	var all []string
+	for _, v := range environ {
+		name, _, _ := strings.Cut(v, "=")
+		if !strings.HasPrefix(name, Prefix) || known[name] || known[strings.TrimSuffix(name, "_FILE")] {
+			continue
+		}
+		text := name + " is set, but there is no such setting"
+		if near := spelling.Nearest(name, slices.Sorted(maps.Keys(known))); near != "" {
+			text += "; did you mean " + near + "?"
+		}
+		all = append(all, text)
 	}
-	b, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) && !named {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("configuration: %w", err)
-	}
-	if err := yaml.UnmarshalWithOptions(b, c, yaml.Strict()); err != nil {
-		return fmt.Errorf("configuration file %s: %s", file, yaml.FormatError(err, false, true))
-	}
-	return nil
+	return all
 }
 
 // readSecretFiles takes CALLWATCH_X from the file that CALLWATCH_X_FILE names.
-func readSecretFiles(vars map[string]string) error {
+func (c *Config) readSecretFiles(vars map[string]string) {
+	settings := map[string]bool{}
+	visitSettings(reflect.ValueOf(Config{}), nil, "", func(s setting) { settings[s.env] = true })
 	for _, key := range slices.Sorted(maps.Keys(vars)) {
 		name, ok := strings.CutSuffix(key, "_FILE")
-		if !ok || !strings.HasPrefix(key, Prefix) || vars[key] == "" {
+		if !ok || !strings.HasPrefix(key, Prefix) || vars[key] == "" || settings[key] {
 			continue
 		}
 		if vars[name] != "" {
-			return fmt.Errorf("%s and %s are both set", name, key)
+			f := named(name, "%s is set, too", key)
+			f.text = name + " and " + key + " are both set"
+			c.faults = append(c.faults, f)
+			continue
 		}
 		b, err := os.ReadFile(vars[key])
 		if err != nil {
-			return fmt.Errorf("%s: %w", key, err)
+			c.faults = append(c.faults, named(key, "%s", err))
+			continue
 		}
 		vars[name] = strings.TrimSpace(string(b))
 	}
-	return nil
-}
-
-// plainEnvError names the variable in one line, and never its value.
-func plainEnvError(err error) error {
-	var agg env.AggregateError
-	if errors.As(err, &agg) && len(agg.Errors) > 0 {
-		err = agg.Errors[0]
-	}
-	var parse env.ParseError
-	if errors.As(err, &parse) {
-		return fmt.Errorf("environment: the value for %s is not a %s", parse.Name, parse.Type)
-	}
-	return fmt.Errorf("environment: %w", err)
-}
-
-// Keys are a provider's settings as the normalizer takes them.
-func (c *Config) Keys(p normalizer.Provider) normalizer.Keys {
-	k := normalizer.Keys{}
-	for _, s := range p.AllSettings() {
-		if values := c.Providers[p.Name][strings.ToLower(s.Name)].List(); len(values) > 0 {
-			k[s.Name] = values
-		}
-	}
-	return k
-}
-
-// Fetches reports whether reports of the provider can be fetched.
-func (c *Config) Fetches(p normalizer.Provider) bool {
-	return p.REST != nil && len(p.REST.Missing(c.Keys(p))) == 0
 }

@@ -20,6 +20,7 @@ import (
 	"callwatch/cmd/callwatch/internal/generated"
 	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
+	"callwatch/normalizer/shipped"
 )
 
 const (
@@ -29,7 +30,7 @@ const (
 
 func TestConfigSchemaIsCheckedIn(t *testing.T) {
 	t.Parallel()
-	schema, err := Schema(registry.Providers())
+	schema, err := Schema(allProviders())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,15 +59,15 @@ func TestConfigSchemaRefuses(t *testing.T) {
 // What the tags say a setting takes is what check takes.
 func TestConfigTags(t *testing.T) {
 	t.Parallel()
-	visitSettings(reflect.ValueOf(Default(registry.Providers())), nil, "", func(s shownSetting) {
-		proveTags(t, s.path[len(s.path)-1], s.tag, func(v any) error { return checkWith(s.path, v) })
+	visitSettings(reflect.ValueOf(Default(allProviders())), nil, "", func(s setting) {
+		proveTags(t, s.path[len(s.path)-1], s.tag, func(v any) error { return checkWith(t, s.path, v) })
 	})
 	for _, f := range settingFields(reflect.TypeFor[emodel.Codec]()) {
 		key := settingKey(f)
 		proveTags(t, key, f.Tag, func(v any) error {
 			row := map[string]any{"bpl": 20, "ptimeMs": 20}
 			row[key] = v
-			return checkWith([]string{"codecs", "opus"}, row)
+			return checkWith(t, []string{"codecs", "opus"}, row)
 		})
 	}
 }
@@ -74,13 +75,13 @@ func TestConfigTags(t *testing.T) {
 // Every variable that the documentation names is read.
 func TestVariablesAreRead(t *testing.T) {
 	t.Parallel()
-	known := Variables(registry.Providers(), func(string) []normalizer.Setting { return nil })
-	visitSettings(reflect.ValueOf(Default(registry.Providers())), nil, "", func(s shownSetting) {
+	known := Variables(allProviders(), func(string) []normalizer.Setting { return nil })
+	visitSettings(reflect.ValueOf(Default(allProviders())), nil, "", func(s setting) {
 		if !known[s.env] {
 			t.Errorf("%s is not read", s.env)
 		}
 	})
-	cfg, err := Read("", []string{"CALLWATCH_SLACK_CHANNEL=#calls", "CALLWATCH_NATS_REPLICAS=3", "CALLWATCH_RETENTION_RAW=48h"}, registry.Providers())
+	cfg, err := Read("", []string{"CALLWATCH_SLACK_CHANNEL=#calls", "CALLWATCH_NATS_REPLICAS=3", "CALLWATCH_RETENTION_RAW=48h"}, allProviders())
 	if err != nil || cfg.Slack.Channel != "#calls" || cfg.NATS.Replicas != 3 || cfg.Retention.Raw != 2*Day {
 		t.Errorf("channel %q, %d replicas, webhooks kept for %s, %v", cfg.Slack.Channel, cfg.NATS.Replicas, cfg.Retention.Raw, err)
 	}
@@ -121,7 +122,10 @@ func proveTags(t *testing.T, name string, tag reflect.StructTag, check func(any)
 }
 
 // checkWith checks the defaults with one setting changed.
-func checkWith(path []string, value any) error {
+func checkWith(t *testing.T, path []string, value any) error {
+	if n, ok := value.(float64); ok && n == float64(int(n)) {
+		value = int(n) // not 5.0
+	}
 	for i := len(path) - 1; i >= 0; i-- {
 		value = map[string]any{path[i]: value}
 	}
@@ -129,9 +133,12 @@ func checkWith(path []string, value any) error {
 	if err != nil {
 		return err
 	}
-	c := Default(registry.Providers())
-	c.NATS.URL = "nats://nats.example.com:4222" // else there are no replicas
-	if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil {
+	file := filepath.Join(t.TempDir(), "callwatch.yaml")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return err
+	}
+	c, err := Read(file, []string{"CALLWATCH_NATS_URL=nats://nats.example.com:4222"}, allProviders()) // else there are no replicas
+	if err != nil {
 		return err
 	}
 	return c.Check()
@@ -166,13 +173,13 @@ func TestSettingNodes(t *testing.T) {
 }
 
 // The example is generated, loads, says the defaults, and keeps to the schema:
-// as it stands, and with every setting in it set.
+// as it is, and with every setting in it set.
 func TestConfigExample(t *testing.T) {
 	t.Parallel()
 	example := configExample()
 	generated.Check(t, exampleFile, "ConfigExample", example)
-	if cfg := loadText(t, example); !cmp.Equal(cfg, loadText(t, []byte("{}")), cmpopts.IgnoreUnexported(Config{}), cmpopts.IgnoreFields(Config{}, "Registry", "Pace", "Clock")) {
-		t.Errorf("the example is not the defaults: %s", cmp.Diff(cfg, loadText(t, []byte("{}")), cmpopts.IgnoreUnexported(Config{}), cmpopts.IgnoreFields(Config{}, "Registry", "Pace", "Clock")))
+	if cfg := loadText(t, example); !cmp.Equal(cfg, loadText(t, []byte("{}")), cmpopts.IgnoreUnexported(Config{}), cmpopts.IgnoreFields(Config{}, "Registry", "Declared", "Pace", "Clock")) {
+		t.Errorf("the example is not the defaults: %s", cmp.Diff(cfg, loadText(t, []byte("{}")), cmpopts.IgnoreUnexported(Config{}), cmpopts.IgnoreFields(Config{}, "Registry", "Declared", "Pace", "Clock")))
 	}
 	all := regexp.MustCompile(`(?m)^( *)#([^ ])`).ReplaceAll(example, []byte("$1$2"))
 	for _, text := range [][]byte{example, all} {
@@ -180,7 +187,7 @@ func TestConfigExample(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if cfg := loadText(t, all); len(cfg.Outputs) == 0 || len(cfg.Codecs) == 0 || cfg.Slack.Token == "" || len(cfg.Providers) != len(registry.Providers()) {
+	if cfg := loadText(t, all); len(cfg.Outputs) == 0 || len(cfg.Codecs) == 0 || cfg.Slack.Token == "" || len(cfg.Providers) != len(allProviders()) {
 		t.Errorf("not every setting is set: %+v", cfg)
 	}
 }
@@ -191,7 +198,7 @@ func loadText(t *testing.T, text []byte) Config {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := Read(file, nil, registry.Providers())
+	cfg, err := Read(file, nil, allProviders())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +210,7 @@ func loadText(t *testing.T, text []byte) Config {
 
 func againstSchema(t *testing.T, text []byte) error {
 	t.Helper()
-	src, err := Schema(registry.Providers())
+	src, err := Schema(allProviders())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,14 +239,27 @@ func againstSchema(t *testing.T, text []byte) error {
 
 // exampleConfig has a value for what has no default.
 func exampleConfig() Config {
-	c := Default(registry.Providers())
+	c := Default(allProviders())
+	c.URL = "https://callwatch.example.com"
 	c.PublicURL, c.ConsoleURL, c.AdminToken = "https://hooks.example.com", "https://callwatch.example.com", "a-long-random-text"
 	c.NATS.URL, c.NATS.Creds, c.NATS.Listen = "nats://nats.example.com:4222", "/etc/callwatch/nats.creds", "127.0.0.1:4222"
 	c.NATS.CA, c.NATS.Cert, c.NATS.Key = "/etc/callwatch/ca.pem", "/etc/callwatch/cert.pem", "/etc/callwatch/key.pem"
 	c.Slack.Token, c.Slack.Channel, c.Slack.AppToken, c.Slack.SigningSecret = "xoxb-...", "#voice-quality", "xapp-...", "..."
 	c.Slack.WebhookURL, c.Slack.Groups = "https://hooks.slack.com/services/...", "S0123456789"
+	c.Slack.Workspaces = map[string]Workspace{"emea": {Token: "xoxb-...", SigningSecret: "..."}}
+	c.TokenList, c.Token = "grafana:viewer:a-long-random-text", "a-long-random-text"
+	c.Tokens = map[string]AccessToken{"anna": {Role: "operator", Token: "a-long-random-text"}}
+	c.TrustedProxies, c.Proxy.UserHeader, c.Proxy.GroupsHeader = []string{"10.0.0.0/8"}, "X-Forwarded-User", "X-Forwarded-Groups"
+	c.OIDC.Issuer, c.OIDC.ClientID, c.OIDC.ClientSecret, c.OIDC.NameClaim = "https://login.example.com", "callwatch", "...", "email"
+	c.Roles = Roles{Viewer: []string{"*"}, Operator: []string{"voice-team"}, Admin: []string{"user:anna@example.com", "platform"}}
+	c.TLS.Cert, c.TLS.Key = "/etc/callwatch/tls.pem", "/etc/callwatch/tls.key"
 	c.Outputs = map[string]Output{"ops": {Webhook: "https://ops.example.com/hook", Secret: "whsec_..."}, "am": {Alertmanager: "http://alertmanager:9093"}}
 	c.Providers = map[string]map[string]Secret{}
 	c.Codecs = map[string]emodel.Codec{"opus": {Bpl: 20, PtimeMs: 20, LookaheadMs: 6.5, Grounding: emodel.Literature}}
 	return c
+}
+
+// allProviders are those that come with callwatch.
+func allProviders() normalizer.Registry {
+	return append(registry.Providers(), shipped.Providers()...)
 }

@@ -11,30 +11,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"callwatch/cmd/callwatch/internal/generated"
-	"callwatch/normalizer/registry"
 )
-
-// shownSetting is a setting with a variable of its own.
-type shownSetting struct {
-	path   []string
-	env    string
-	preset reflect.Value
-	tag    reflect.StructTag
-}
-
-// visitSettings calls f for each setting that the environment can give, in the
-// order of the fields.
-func visitSettings(v reflect.Value, path []string, prefix string, f func(shownSetting)) {
-	for _, field := range settingFields(v.Type()) {
-		at, of := append(slices.Clone(path), settingKey(field)), v.FieldByIndex(field.Index)
-		switch {
-		case field.Type.Kind() == reflect.Struct:
-			visitSettings(of, at, prefix+field.Tag.Get("envPrefix"), f)
-		case field.Tag.Get("env") != "":
-			f(shownSetting{at, Prefix + prefix + field.Tag.Get("env"), of, field.Tag})
-		}
-	}
-}
 
 // The table of docs/configuration.md comes from the settings.
 func TestReferenceOfSettings(t *testing.T) {
@@ -46,10 +23,10 @@ func TestReferenceOfSettings(t *testing.T) {
 func settingReference() string {
 	var b strings.Builder
 	b.WriteString("| variable | default | |\n| --- | --- | --- |\n")
-	visitSettings(reflect.ValueOf(Default(registry.Providers())), nil, "", func(s shownSetting) {
+	visitSettings(reflect.ValueOf(Default(allProviders())), nil, "", func(s setting) {
 		preset, doc := "", s.tag.Get("doc")
-		if !s.preset.IsZero() || s.preset.Kind() == reflect.Bool {
-			preset = fmt.Sprintf("`%v`", presetText(s.preset))
+		if !s.value.IsZero() || s.value.Kind() == reflect.Bool {
+			preset = fmt.Sprintf("`%v`", presetText(s.value))
 		}
 		for _, word := range strings.Split(s.tag.Get("enum"), ",") {
 			if word != "" {
@@ -100,7 +77,7 @@ func (w *exampleWriter) group(depth int, v, preset reflect.Value, prefix string)
 		w.doc(depth, f.Tag.Get("doc"), env)
 		switch {
 		case f.Type.Kind() == reflect.Struct:
-			w.line(depth, true, settingKey(f), "")
+			w.line(depth, anySet(was), settingKey(f), "")
 			w.group(depth+1, of, was, prefix+f.Tag.Get("envPrefix"))
 		case f.Type == reflect.TypeFor[map[string]map[string]Secret]():
 			w.line(depth, false, settingKey(f), "")
@@ -109,13 +86,23 @@ func (w *exampleWriter) group(depth int, v, preset reflect.Value, prefix string)
 			w.line(depth, false, settingKey(f), "")
 			for _, key := range slices.SortedFunc(maps.Keys(keyed(of)), strings.Compare) {
 				w.line(depth+1, false, key, "")
-				w.group(depth+2, keyed(of)[key], reflect.Value{}, "")
+				w.group(depth+2, keyed(of)[key], reflect.Value{}, prefix+"_"+strings.ToUpper(key)+"__")
 			}
 		default:
 			set := was.IsValid() && (!was.IsZero() || f.Type.Kind() == reflect.Bool)
 			w.line(depth, set, settingKey(f), yamlText(of))
 		}
 	}
+}
+
+// anySet says whether a group has a field that is set.
+func anySet(group reflect.Value) bool {
+	for _, f := range settingFields(group.Type()) {
+		if v := group.FieldByIndex(f.Index); !v.IsZero() || v.Kind() == reflect.Bool {
+			return true
+		}
+	}
+	return false
 }
 
 func keyed(m reflect.Value) map[string]reflect.Value {
@@ -127,7 +114,7 @@ func keyed(m reflect.Value) map[string]reflect.Value {
 }
 
 func (w *exampleWriter) providers() {
-	for _, p := range registry.Providers() {
+	for _, p := range allProviders() {
 		w.line(1, false, p.Name, "")
 		for _, s := range p.AllSettings() {
 			w.doc(2, s.Doc, p.EnvName(s.Name))
@@ -143,7 +130,7 @@ func yamlText(v reflect.Value) string {
 	if v.Kind() == reflect.String {
 		value = v.String()
 	}
-	text, err := yaml.Marshal(value)
+	text, err := yaml.MarshalWithOptions(value, yaml.Flow(v.Kind() == reflect.Slice))
 	if err != nil {
 		return err.Error()
 	}
@@ -153,8 +140,8 @@ func yamlText(v reflect.Value) string {
 func configExample() []byte {
 	w := &exampleWriter{}
 	w.WriteString("# yaml-language-server: $schema=../callwatch.schema.json\n\n" +
-		"# All settings of callwatch.yaml. A setting behind a # has no default, and an example stands there: take the #\n" +
+		"# All settings of callwatch.yaml. A setting behind a # has no default, and an example is given: take the #\n" +
 		"# away, and that of the keys above it. The variable that goes over a setting is named behind its description.\n")
-	w.group(0, reflect.ValueOf(exampleConfig()), reflect.ValueOf(Default(registry.Providers())), "")
+	w.group(0, reflect.ValueOf(exampleConfig()), reflect.ValueOf(Default(allProviders())), "")
 	return []byte(w.String())
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -15,29 +14,33 @@ type Output struct {
 }
 
 // checkOutputs refuses outputs that can never work.
-func (c *Config) checkOutputs() []error {
-	var errs []error
+func (c *Config) checkOutputs() Faults {
+	var all Faults
+	add := func(path, text string) { all = append(all, c.fault(path, text, "")) }
 	for _, name := range slices.Sorted(maps.Keys(c.Outputs)) {
-		o := c.Outputs[name]
+		o, at := c.Outputs[name], "outputs."+name
 		switch {
 		case (o.Webhook == "") == (o.Alertmanager == ""):
-			errs = append(errs, fmt.Errorf("outputs.%s: needs either webhook or alertmanager", name))
+			add(at, "needs either webhook or alertmanager")
 		case o.Alertmanager != "" && o.Secret != "":
-			errs = append(errs, fmt.Errorf("outputs.%s: Alertmanager takes no signature", name))
+			add(at, "Alertmanager takes no signature: remove secret")
 		case !isWebAddress(o.Webhook + o.Alertmanager):
-			errs = append(errs, fmt.Errorf("outputs.%s: not a web address", name))
+			add(at, "not a web address")
 		}
 	}
 	if c.Slack.WebhookURL != "" && !isWebAddress(c.Slack.WebhookURL) {
-		errs = append(errs, fmt.Errorf("%sSLACK_WEBHOOK_URL: not a web address", Prefix))
+		add("slack.webhook_url", "not a web address")
 	}
 	if c.ConsoleURL != "" && !isWebAddress(Secret(c.ConsoleURL)) {
-		errs = append(errs, fmt.Errorf("%sCONSOLE_URL: not a web address", Prefix))
+		add("console_url", "not a web address, such as https://callwatch.example.com")
 	}
-	return errs
+	return all
 }
 
-func isWebAddress(s Secret) bool {
-	u, err := url.Parse(s.Reveal())
+func isWebAddress(s Secret) bool { return IsAddress(s.Reveal()) }
+
+// IsAddress reports whether a text is an http or https address with a host.
+func IsAddress(s string) bool {
+	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
 }

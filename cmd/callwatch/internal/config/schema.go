@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"strconv"
 	"strings"
@@ -104,6 +105,11 @@ func valueNode(preset reflect.Value) (schemaNode, error) {
 	case reflect.Map:
 		each, err := valueNode(reflect.Zero(preset.Type().Elem()))
 		return schemaNode{"type": "object", "additionalProperties": each}, err
+	case reflect.Slice:
+		if preset.Type() != reflect.TypeFor[[]string]() {
+			return nil, fmt.Errorf("has no form for %s", preset.Type())
+		}
+		node["type"], node["items"] = "array", schemaNode{"type": "string"}
 	case reflect.String:
 		node["type"] = "string"
 	case reflect.Bool:
@@ -116,7 +122,7 @@ func valueNode(preset reflect.Value) (schemaNode, error) {
 		if preset.Type() != reflect.TypeFor[time.Duration]() {
 			return nil, fmt.Errorf("has no form for %s", preset.Type())
 		}
-		text := schemaNode{"type": "string", "pattern": `^([0-9]*\.?[0-9]+(ns|us|µs|ms|s|m|h))+$|^0$`}
+		text := schemaNode{"type": "string", "pattern": `^([0-9]*\.?[0-9]+(ns|us|µs|ms|s|m|h))+$|^[0-9]*\.?[0-9]+[dw]$|^0$`}
 		node["anyOf"] = []schemaNode{text, {"const": 0}}
 	default:
 		return nil, fmt.Errorf("has no form for %s", preset.Type())
@@ -149,6 +155,11 @@ func providerNodes(registry normalizer.Registry) schemaNode {
 		properties := schemaNode{}
 		for _, s := range p.AllSettings() {
 			properties[strings.ToLower(s.Name)] = schemaNode{"type": "string", "description": s.Doc}
+		}
+		account := schemaNode{"type": []string{"object", "null"}, "additionalProperties": false, "properties": maps.Clone(properties)}
+		properties[accountsKey] = schemaNode{
+			"type": "object", "description": "further accounts at the provider, by name, each with the settings that the provider has",
+			"propertyNames": schemaNode{"pattern": accountName.String(), "maxLength": maxAccount}, "additionalProperties": account,
 		}
 		nodes[p.Name] = schemaNode{"type": "object", "additionalProperties": false, "properties": properties, "description": p.Title}
 	}

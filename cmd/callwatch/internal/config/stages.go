@@ -50,17 +50,22 @@ func (c *Config) Folding() call.Folding {
 	return call.Folding{Prefer: c.MOS, Rate: normalizer.Rater(c.Normalizing())}
 }
 
-// Normalizers finds a provider by its name, and says how its bodies are normalized.
-func (c *Config) Normalizers() func(name string) (normalizer.Provider, normalizer.Options, bool) {
-	options := map[string]normalizer.Options{}
-	for _, p := range c.Registry {
-		o := c.Normalizing()
-		o.Fetches = c.Fetches(p)
-		options[p.Name] = o
+// Normalizers finds a provider by its name, and says how the bodies of an account are
+// normalized. Bodies are stored of accounts that the settings no longer have.
+func (c *Config) Normalizers() func(name, account string) (normalizer.Provider, normalizer.Options, bool) {
+	fetches := map[string]map[string]bool{}
+	for _, of := range c.Sources() {
+		if fetches[of.Provider.Name] == nil {
+			fetches[of.Provider.Name] = map[string]bool{}
+		}
+		fetches[of.Provider.Name][of.Account] = c.Fetches(of)
 	}
-	return func(name string) (normalizer.Provider, normalizer.Options, bool) {
+	usual := c.Normalizing()
+	return func(name, account string) (normalizer.Provider, normalizer.Options, bool) {
 		p, ok := c.Registry.Find(name)
-		return p, options[name], ok
+		o := usual
+		o.Fetches = fetches[name][account]
+		return p, o, ok
 	}
 }
 
@@ -80,14 +85,15 @@ func (c *Config) UnknownOutputs(set *rules.Set) []string {
 // Notifier is the configuration of the notifier. set is nil where no incident is
 // announced.
 func (c *Config) Notifier(set *rules.Set) notifier.Config {
-	messages := c.SlackMessages()
+	messages := c.slackMessages(&Workspace{})
 	n := notifier.Config{
 		Channel: c.Slack.Channel, Rate: c.Slack.Rate, Storm: rules.UsualStorm(), Outputs: map[string]notifier.Output{},
+		Workspaces: map[string]notifier.Messenger{},
 	}
-	switch {
-	case messages.Token != "":
-		n.Slack = slack.New(messages)
-	case c.Slack.WebhookURL != "":
+	for _, w := range c.SlackWorkspaces() {
+		n.Workspaces[w.Name] = c.SlackClient(&w)
+	}
+	if c.Slack.Token == "" && c.Slack.WebhookURL != "" {
 		n.Incoming = slack.NewIncoming(notifier.Token(c.Slack.WebhookURL.Reveal()), notifier.DefaultTimeout, c.Slack.Rate, messages)
 	}
 	for name, o := range c.Outputs {
@@ -103,24 +109,20 @@ func (c *Config) Notifier(set *rules.Set) notifier.Config {
 	return n
 }
 
-// SlackMessages is what messages in Slack depend on.
-func (c *Config) SlackMessages() slack.Config {
+// slackMessages is what messages in a workspace depend on.
+func (c *Config) slackMessages(w *Workspace) slack.Config {
 	return slack.Config{
-		Token: notifier.Token(c.Slack.Token.Reveal()), APIURL: c.Slack.APIURL, ShowNumbers: c.Slack.ShowNumbers,
-		Buttons: c.Slack.Buttons(), ConsoleURL: c.ConsoleURL, Title: c.ProviderTitle,
+		Token: notifier.Token(w.Token.Reveal()), APIURL: w.APIURL, ShowNumbers: c.Slack.ShowNumbers,
+		Buttons: w.Buttons(), ConsoleURL: c.ConsoleURL, Title: c.ProviderTitle,
 	}
 }
 
-// Workspace asks Slack for the address of the workspace.
-func (c *Config) Workspace(ctx context.Context) (string, error) {
-	if c.Slack.Token == "" {
+// WorkspaceURL asks Slack for the address of a workspace.
+func (c *Config) WorkspaceURL(ctx context.Context, name string) (string, error) {
+	w, ok := c.SlackWorkspace(name)
+	if !ok {
 		return "", notifier.ErrNotConfigured
 	}
-	account, err := slack.New(c.SlackMessages()).Check(ctx, false)
+	account, err := c.SlackClient(&w).Check(ctx, false)
 	return account.URL, err
-}
-
-// Buttons says whether clicks can reach us.
-func (c *Slack) Buttons() bool {
-	return c.Token != "" && (c.SigningSecret != "" || c.AppToken != "")
 }

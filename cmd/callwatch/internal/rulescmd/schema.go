@@ -1,0 +1,12 @@
+package rulescmd
+
+import (
+	"github.com/spf13/cobra"
+
+	"callwatch/cmd/callwatch/internal/cli"
+	"callwatch/rules"
+)
+
+func rulesSchemaCommand() *cobra.Command {
+	return cli.SchemaCommand("rules files", "rules.schema.json", rules.Schema, "Expressions are checked by callwatch rules check.")
+}

@@ -1,0 +1,75 @@
+package handlers_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"callwatch/handlers"
+	"callwatch/rules"
+)
+
+// TestConsoleIncidentForm: each button of an incident's page does what it says, and what
+// cannot be done is said and changes nothing.
+func TestConsoleIncidentForm(t *testing.T) {
+	o := newOffice(t)
+	o.busy()
+	a := o.api()
+	v := &visitor{t: t, base: serve(t, handlers.Config{Dev: true, API: a}), header: http.Header{}}
+	id := a.Open()[0].ID
+	form := func(pairs ...string) url.Values {
+		f := url.Values{"back": {"/incidents/" + id}}
+		for i := 0; i < len(pairs); i += 2 {
+			f.Set(pairs[i], pairs[i+1])
+		}
+		return f
+	}
+	for _, c := range []struct {
+		name string
+		form url.Values
+		want int
+		says string // note of the next page, or text of this one
+		mark rules.Action
+	}{
+		{"assign", form("do", "assign", "to", " ben "), 303, "assigned", rules.Action{Do: rules.Assign, To: "ben", Incident: id}},
+		{"assign to nobody", form("do", "assign", "to", ""), 303, "assigned", rules.Action{Do: rules.Assign, Incident: id}},
+		{"assign to two lines", form("do", "assign", "to", "a\nb"), 422, "to must be a name", rules.Action{}},
+		{"assign to a long name", form("do", "assign", "to", strings.Repeat("x", 201)), 422, "at most 200 bytes", rules.Action{}},
+		{"note", form("do", "note", "text", " <carrier> knows "), 303, "noted", rules.Action{Do: rules.AddNote, Text: "<carrier> knows", Incident: id}},
+		{"empty note", form("do", "note", "text", " "), 422, "and not empty", rules.Action{}},
+		{"long note", form("do", "note", "text", strings.Repeat("x", 501)), 422, "at most 500 bytes", rules.Action{}},
+		{"note with a control character", form("do", "note", "text", "a\x1b[2J"), 422, "a note is one line", rules.Action{}},
+		{"unknown action", form("do", "close"), 400, "Reload the page", rules.Action{}},
+		{"nothing", form(), 400, "Reload the page", rules.Action{}},
+		{"resolve", form("do", "resolve"), 303, "resolved", rules.Action{Do: rules.Resolve, Incident: id}},
+		{"resolve again", form("do", "resolve"), 409, "already resolved", rules.Action{}},
+		{"note on a resolved one", form("do", "note", "text", "late"), 409, "already resolved", rules.Action{}},
+	} {
+		before := len(o.marks)
+		answer, body := v.ask("POST", "/incidents/"+id, c.form)
+		done := o.marks[before:]
+		switch {
+		case answer.StatusCode != c.want:
+			t.Errorf("%s: %d, want %d", c.name, answer.StatusCode, c.want)
+		case c.want != http.StatusSeeOther:
+			if len(done) > 0 || !strings.Contains(body, c.says) {
+				t.Errorf("%s: did %+v, says\n%s", c.name, done, body)
+			}
+		case len(done) != 1 || done[0].By == "" || answer.Header.Get("Location") != "/incidents/"+id+"?note="+c.says:
+			t.Errorf("%s: did %+v, to %s", c.name, done, answer.Header.Get("Location"))
+		default:
+			if done[0].By = ""; done[0] != c.mark {
+				t.Errorf("%s: did %+v, want %+v", c.name, done[0], c.mark)
+			}
+		}
+		if c.name == "note" {
+			if _, page := v.ask("GET", "/incidents/"+id, nil); !strings.Contains(page, "&lt;carrier&gt; knows") || strings.Contains(page, "<carrier>") {
+				t.Errorf("the page does not show the note as text")
+			}
+		}
+	}
+	if answer, body := v.ask("POST", "/incidents/inc_none", form("do", "resolve")); answer.StatusCode != http.StatusConflict || !strings.Contains(body, "not open") {
+		t.Errorf("unknown incident: %d", answer.StatusCode)
+	}
+}

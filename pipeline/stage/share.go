@@ -1,0 +1,51 @@
+package stage
+
+import (
+	"context"
+	"runtime"
+	"time"
+)
+
+const (
+	// parts is of how many parts of the time work behind the stages takes one for each
+	// processor while these are busy: less than a tenth, with what reading costs beside it.
+	parts = 32
+
+	busyAbove    = 0.5 // of the processors, used by this process
+	busyWith     = 8   // webhooks that are stored at once: others may have the processors
+	busyBehind   = 500 // messages that normalizing and judging have still to work on
+	longestBreak = 3 * time.Second
+)
+
+// Share bounds what the work behind the stages takes from them. It is for one
+// goroutine.
+type Share struct {
+	traffic *Traffic
+	behind  func() uint64 // messages that normalizing and judging have still to work on
+	at      time.Time     // of the last pause
+	used    time.Duration // processor time of the process, as of then
+	came    int64         // webhooks, as of then
+}
+
+// Share makes a share for one goroutine. behind is how many messages normalizing and
+// judging have still to work on.
+func (t *Traffic) Share(behind func() uint64) *Share { return &Share{traffic: t, behind: behind} }
+
+// Pause waits after a piece of work that took worked: while webhooks come and the
+// processors have no time to spare, while many webhooks are being stored, or while the
+// stages are behind, so long that the goroutine is at work for a 32nd of the time
+// for each processor, 3 s at most; else up to 5 ms, until no webhook is being
+// stored.
+func (s *Share) Pause(ctx context.Context, worked time.Duration) {
+	now, used, came := time.Now(), processorTime(), s.traffic.total.Load()
+	n := runtime.GOMAXPROCS(0)
+	busy := came > s.came && (s.traffic.now.Load() >= busyWith || used-s.used > time.Duration(busyAbove*float64(n)*float64(now.Sub(s.at)))) || s.behind() > busyBehind
+	if busy && n < parts {
+		select {
+		case <-time.After(min(worked*time.Duration(parts-n)/time.Duration(n), longestBreak)):
+		case <-ctx.Done():
+		}
+	}
+	s.traffic.Yield(ctx)
+	s.at, s.used, s.came = time.Now(), processorTime(), s.traffic.total.Load()
+}

@@ -1,0 +1,42 @@
+// Package names holds the names of streams, subjects and buckets, and how text from
+// outside becomes part of one.
+package names
+
+import "strings"
+
+// Streams.
+const (
+	RawStream        = "CALLWATCH_RAW"
+	EventStream      = "CALLWATCH_EVENTS"
+	AlertStream      = "CALLWATCH_ALERTS"
+	DeadStream       = "CALLWATCH_DEAD"
+	CheckpointStream = "CALLWATCH_CHECKPOINTS"
+	TaskStream       = "CALLWATCH_TASKS"
+)
+
+// Subjects, and what subjects begin with.
+const (
+	RawSubject       = "callwatch.raw"
+	RewritePrefix    = "callwatch.raw.rewrite."
+	EventPrefix      = "callwatch.event."
+	TickSubject      = "callwatch.tick"
+	MarkSubject      = "callwatch.mark"
+	AlertPrefix      = "callwatch.alert."
+	DeadPrefix       = "callwatch.dead."
+	CheckpointPrefix = "callwatch.checkpoint."
+	TaskPrefix       = "callwatch.task."
+)
+
+// What the names of buckets begin with.
+const (
+	BucketStreamPrefix = "KV_" // of the stream of a bucket
+	BucketPrefix       = "callwatch_"
+)
+
+// Short is the name of a stream or bucket for people.
+func Short(stream string) string {
+	if name, ok := strings.CutPrefix(stream, BucketStreamPrefix); ok {
+		return "bucket " + strings.TrimPrefix(name, BucketPrefix)
+	}
+	return strings.ToLower(strings.TrimPrefix(stream, "CALLWATCH_"))
+}

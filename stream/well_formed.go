@@ -1,0 +1,46 @@
+package stream
+
+import (
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
+)
+
+// wellFormed checks a message that was stored before seals: its subject and
+// headers must be what callwatch writes.
+func wellFormed(stream, subject string, h nats.Header) error {
+	switch {
+	case subject == names.TickSubject, subject == names.MarkSubject:
+		return nil
+	case stream == names.EventStream:
+		raw, index, err := place(h)
+		if err != nil || raw.Seq == 0 || index < 0 {
+			return errors.New("it names no stored webhook")
+		}
+		if h.Get(jet.HeaderID) == "" {
+			return errors.New("it has no event id")
+		}
+	case stream == names.AlertStream:
+		if _, err := parseCause(h.Get(jet.HeaderCause)); err != nil {
+			return errors.New("it names no cause")
+		}
+		if alertSubject(names.UnescapeHeader(h.Get(jet.HeaderRule)), names.UnescapeHeader(h.Get(jet.HeaderKey))) != subject {
+			return errors.New("its subject is not that of its rule and key")
+		}
+	case stream == names.TaskStream:
+		if due := h.Get(jet.HeaderDue); due != "" {
+			if _, err := time.Parse(time.RFC3339Nano, due); err != nil {
+				return errors.New("its time cannot be read")
+			}
+		}
+	case stream == names.RawStream:
+		if len(rewrittenBy(h)) == 0 {
+			return errors.New("it does not name the frame that it replaces")
+		}
+	}
+	return nil
+}

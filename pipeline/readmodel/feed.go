@@ -79,16 +79,15 @@ func newFeed(ctx context.Context, m *Model, f *file) (*feed, error) {
 	for name, to := range map[string]*uint64{"event": &d.event, "transition": &d.transition} {
 		text, err := metaText(f.writer, name)
 		if err != nil {
-			return d, errors.Join(err, d.end())
+			return d, err
 		}
 		*to = parseSeq(text)
 	}
 	d.nextEvent, d.nextTransition = d.event, d.transition
-	err := d.checkStore(ctx, f.empty)
-	if err != nil {
-		return d, errors.Join(err, d.end())
+	if err := d.checkStore(ctx, f.empty); err != nil {
+		return d, err
 	}
-	err = d.query("SELECT of, raw FROM corrections", nil, func(s *sqlite3.Stmt) error {
+	err := d.query("SELECT of, raw FROM corrections", nil, func(s *sqlite3.Stmt) error {
 		of, err := frame.ParsePosition(s.ColumnText(0))
 		raw, err2 := frame.ParsePosition(s.ColumnText(1))
 		d.corrected[of] = raw
@@ -746,7 +745,7 @@ func (m *Model) retain(ctx context.Context) error {
 	for more := true; more && err == nil; {
 		m.feeding.Lock()
 		d := m.feed
-		if d.build != nil || ends.First <= d.firstEvent && ends.FirstTransition <= d.firstTransition {
+		if d == nil || d.build != nil || ends.First <= d.firstEvent && ends.FirstTransition <= d.firstTransition {
 			m.feeding.Unlock()
 			return nil
 		}

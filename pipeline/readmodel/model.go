@@ -91,7 +91,10 @@ func (m *Model) Run(ctx context.Context) error {
 		}
 		m.cfg.Log.Warn("read model is built again", "path", m.cfg.Path, "err", err)
 		cause := err.Error()
-		if err := Remove(m.cfg.Path); err != nil {
+		m.feeding.Lock() // an erasure removes the file as well
+		err = Remove(m.cfg.Path)
+		m.feeding.Unlock()
+		if err != nil {
 			return fmt.Errorf("read model: %w", err)
 		}
 		m.mu.Lock()
@@ -111,16 +114,9 @@ func (m *Model) run(ctx context.Context) (err error) {
 		m.cfg.Log.Debug("the file is gone that a query found damaged", "err", old)
 	default:
 	}
-	f, err := openFile(m.cfg.Path)
+	f, building, err := m.openFeed(ctx)
 	if err != nil {
 		return err
-	}
-	m.feeding.Lock()
-	m.feed, err = newFeed(ctx, m, f)
-	building := err == nil && m.feed.build != nil
-	m.feeding.Unlock()
-	if err != nil {
-		return errors.Join(err, f.release())
 	}
 	m.mu.Lock()
 	m.status.Building = building // before a query sees the file
@@ -144,6 +140,23 @@ func (m *Model) run(ctx context.Context) (err error) {
 		m.feeding.Unlock()
 	}()
 	return m.follow(ctx)
+}
+
+// openFeed opens the file and what feeds it, and reports whether the file is built. An
+// erasure comes before or after: it removes a file that nothing feeds.
+func (m *Model) openFeed(ctx context.Context) (f *file, building bool, err error) {
+	m.feeding.Lock()
+	defer m.feeding.Unlock()
+	f, err = openFile(m.cfg.Path)
+	if err != nil {
+		return nil, false, err
+	}
+	d, err := newFeed(ctx, m, f)
+	if err != nil {
+		return nil, false, errors.Join(err, d.end(), f.release())
+	}
+	m.feed = d
+	return f, d.build != nil, nil
 }
 
 // unfinished reports whether the file is being built: what a query finds is not whole.

@@ -110,6 +110,36 @@ func (w *world) damage(path string) {
 	}
 }
 
+// An erasure that comes while the file is opened, or while a damaged one is removed,
+// neither removes a file that is in use nor ends the model.
+func TestEraseWhileTheFileOpens(t *testing.T) {
+	w := newWorld(t, 11)
+	w.publish(60, 10)
+	m := w.model("m")
+	var gone call.Key
+	for round := range 60 {
+		if round%3 == 2 {
+			if err := os.WriteFile(pathIn(t, m), []byte("this is no database"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		gone = call.Key{Provider: "acme", CallID: fmt.Sprintf("call-%05d", round%10)}
+		w.erase(gone)
+		w.run(m, func() {
+			time.Sleep(time.Duration(w.r.IntN(3000)) * time.Microsecond)
+			if _, err := m.Erase(t.Context(), engine.Forgetting{Calls: []call.Key{gone}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	w.run(m, func() { w.current(m) })
+	fresh := w.model("fresh")
+	w.run(fresh, func() { w.current(fresh) })
+	if diff := gocmp.Diff(content(t, fresh.cfg.Path), content(t, m.cfg.Path)); diff != "" {
+		t.Errorf("after erasing differs from rebuilt (-rebuilt +erased):\n%s", diff)
+	}
+}
+
 // A build that is interrupted begins again: the file lacks what is made at its end.
 func TestInterruptedBuild(t *testing.T) {
 	w := newWorld(t, 9)

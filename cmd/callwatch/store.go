@@ -18,6 +18,7 @@ import (
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/api"
 	"callwatch/handlers/backend"
+	"callwatch/handlers/wording"
 )
 
 func storeCommand(s *cli.Settings) *cobra.Command {
@@ -70,15 +71,15 @@ func printStoreSize(w io.Writer, size *backend.StoreSize) error {
 			keep = cli.Days(time.Duration(s.Keep) * time.Second)
 		}
 		if s.PerDay > 0 {
-			perDay = cli.Bytes(s.PerDay)
+			perDay = wording.Bytes(s.PerDay)
 		}
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\n", cli.PrintableText(s.Name), s.Messages, cli.Bytes(s.Bytes), perDay, oldest, keep)
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\n", cli.PrintableText(s.Name), s.Messages, wording.Bytes(s.Bytes), perDay, oldest, keep)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	if size.Directory > 0 {
-		fmt.Fprintf(w, "\ndata directory: %s\n", cli.Bytes(size.Directory))
+		fmt.Fprintf(w, "\ndata directory: %s\n", wording.Bytes(size.Directory))
 	}
 	_, err := fmt.Fprintln(w, "store: "+cli.UsageText(&size.StoreUsage))
 	return err
@@ -127,7 +128,7 @@ func printPruned(w io.Writer, done *backend.Pruned) error {
 		return err
 	}
 	for _, s := range done.Streams {
-		if _, err := fmt.Fprintf(w, "%s %s %s: %s%s\n", cli.Plural(int(s.Messages), "message"), verb, cli.PrintableText(s.Name), about, cli.Bytes(s.Bytes)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s %s %s: %s%s\n", cli.Plural(int(s.Messages), "message"), verb, cli.PrintableText(s.Name), about, wording.Bytes(s.Bytes)); err != nil {
 			return err
 		}
 	}

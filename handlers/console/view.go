@@ -36,7 +36,7 @@ func viewFuncs(base string) template.FuncMap {
 		"json":       func(v any) (string, error) { b, err := json.Marshal(v); return string(b), err },
 		"labels":     wording.Labels,
 		"count":      func(n any) string { return wording.Grouped(fmt.Sprint(n)) },
-		"bytes":      sizeOf,
+		"bytes":      wording.Bytes,
 		"pct":        func(v float64) string { return strconv.FormatFloat(100*v, 'f', 1, 64) + " %" },
 		"num":        func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) },
 		"span":       span,
@@ -49,7 +49,7 @@ func viewFuncs(base string) template.FuncMap {
 		"join":       strings.Join,
 		"shortTime":  func(t time.Time) string { return t.UTC().Format("01-02 15:04:05") },
 		"heldBack":   heldBack,
-		"fileSize":   func(n int64) string { return sizeOf(uint64(max(n, 0))) },
+		"fileSize":   func(n int64) string { return wording.Bytes(uint64(max(n, 0))) },
 	}
 }
 
@@ -118,17 +118,6 @@ func unmeasured(in rules.Incident) string {
 		return ""
 	}
 	return wording.Grouped(fmt.Sprint(n)) + word
-}
-
-func sizeOf(n uint64) string {
-	v, unit := float64(n), "B"
-	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if v < 1024 {
-			break
-		}
-		v, unit = v/1024, next
-	}
-	return strconv.FormatFloat(v, 'f', min(1, len(unit)-1), 64) + " " + unit
 }
 
 // span is a length of time in its two largest units.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"callwatch/handlers/backend"
+	"callwatch/handlers/wording"
 )
 
 // Clock is a time in UTC as reports show it.
@@ -48,12 +49,12 @@ func Grouped(n int) string {
 
 // UsageText is how full the store is, in one line.
 func UsageText(u *backend.StoreUsage) string {
-	text := Bytes(u.Bytes)
+	text := wording.Bytes(u.Bytes)
 	if u.Limit > 0 {
-		text += " of " + Bytes(u.Limit)
+		text += " of " + wording.Bytes(u.Limit)
 	}
 	if u.GrowthPerDay > 0 {
-		text += ", grows by " + Bytes(u.GrowthPerDay) + " a day"
+		text += ", grows by " + wording.Bytes(u.GrowthPerDay) + " a day"
 	}
 	if u.DaysLeft != nil {
 		text += fmt.Sprintf(", reaches the limit in %.1f days", *u.DaysLeft)
@@ -70,16 +71,4 @@ func Days(d time.Duration) string {
 		return fmt.Sprintf("%.1f h", d.Hours())
 	}
 	return fmt.Sprintf("%.1f d", d.Hours()/24)
-}
-
-// Bytes is a size in the unit that fits.
-func Bytes(n uint64) string {
-	v, unit := float64(n), "B"
-	for _, next := range []string{"kB", "MB", "GB", "TB"} {
-		if v < 1000 {
-			break
-		}
-		v, unit = v/1000, next
-	}
-	return strconv.FormatFloat(v, 'f', min(1, len(unit)-1), 64) + " " + unit
 }

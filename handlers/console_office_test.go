@@ -68,12 +68,15 @@ func newOffice(t *testing.T) *office {
 }
 
 // add stores events and judges them.
-func (o *office) add(events ...call.Event) {
+func (o *office) add(events ...call.Event) { o.addAt(time.Now(), events...) }
+
+// addAt stores events that come at a time.
+func (o *office) addAt(at time.Time, events ...call.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	at = at.UTC()
 	for _, e := range events {
 		o.seq++
-		at := time.Now().UTC()
 		o.events = append(o.events, backend.StoredEvent{Seq: o.seq, At: at, Event: e})
 		o.keep(o.engine.Apply(o.seq, at, &e), at)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"callwatch/call"
 	"callwatch/handlers"
@@ -17,7 +18,7 @@ import (
 func TestRuleShowsEachKey(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	n := 0
+	n, begun := 0, time.Now().Add(-10*time.Minute)
 	calls := func(region string, bad, good int) {
 		for i := range bad + good {
 			mos := 4.2
@@ -27,11 +28,11 @@ func TestRuleShowsEachKey(t *testing.T) {
 			n++
 			e := event(n, "telnyx", &mos, call.FromProvider)
 			e.Region, e.Final = region, true
-			o.add(e)
+			o.addAt(begun.Add(time.Duration(n)*8*time.Second), e)
 		}
 	}
 	calls("eu-west", 10, 15)
-	calls("us-east", 1, 24)
+	calls("us-east", 1, 49)
 	calls("ap-south", 1, 2)
 	base := serve(t, handlers.Config{Dev: true, API: o.api()})
 	get := func(path string) []byte {
@@ -50,12 +51,15 @@ func TestRuleShowsEachKey(t *testing.T) {
 	if b := get("/api/v1/rules/share"); json.Unmarshal(b, &shown) != nil {
 		t.Fatalf("%.300s", b)
 	}
-	if len(shown.Keys) != 3 || shown.Keys[0].By[0].Value != "eu-west" || shown.Keys[0].Incident == "" || shown.Keys[1].Values.Latest != 0.04 || shown.Keys[2].TooFew == nil || *shown.Keys[2].TooFew != 3 {
+	if len(shown.Keys) != 3 || shown.Keys[0].By[0].Value != "eu-west" || shown.Keys[0].Incident == "" || shown.Keys[1].Values.Latest != 0.02 || shown.Keys[2].TooFew == nil || *shown.Keys[2].TooFew != 3 {
 		t.Errorf("keys %+v", shown.Keys)
 	}
 	_, page, _ := strings.Cut(string(get("/rules/share")), "Each key now")
 	page, _, _ = strings.Cut(page, "</section>")
-	for _, want := range []string{`<a href="/incidents/` + shown.Keys[0].Incident, "40 % (10 of 25 measured)", "10 %", "us-east", "quiet", "4 % (1 of 25 measured)", "3 measured, too few"} {
+	if _, row, _ := strings.Cut(page, "us-east"); !strings.Contains(row[:max(0, strings.Index(row, "</tr>"))], `<svg class="sparkline"`) {
+		t.Errorf("the quiet key has no sparkline:\n%s", page)
+	}
+	for _, want := range []string{`<a href="/incidents/` + shown.Keys[0].Incident, "40 % (10 of 25 measured)", "10 %", "us-east", "quiet", "2 % (1 of 50 measured)", "3 measured, too few"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not show %q:\n%s", want, page)
 		}

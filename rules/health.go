@@ -34,5 +34,6 @@ type KeyHealth struct {
 	TooFew   *int     `json:"tooFew,omitempty"`   // measured calls, where they are fewer than the rule needs
 	Values   *Values  `json:"values,omitempty"`   // the leading figure; absent where it is unknown
 	Limit    *float64 `json:"limit,omitempty"`    // that the leading figure is compared with, where it is a number
+	Trend    []Point  `json:"trend,omitempty"`    // of the leading figure, oldest first, at most 12
 	Incident string   `json:"incident,omitempty"` // the open one
 }

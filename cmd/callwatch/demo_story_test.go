@@ -1,9 +1,13 @@
 package main
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"callwatch"
 	"callwatch/normalizer/simulate"
@@ -66,5 +70,28 @@ func TestStoryGivesOneAlert(t *testing.T) {
 	}
 	if in.Severity != rules.Critical || len(in.Adopted) == 0 || in.State != rules.Resolved {
 		t.Errorf("it is %s, %s, with %d adopted incidents", in.Severity, in.State, len(in.Adopted))
+	}
+}
+
+// The same seed tells the same story, to the moment and the call; another one has other
+// calls, and one alert as well.
+func TestSameSeedTellsTheSameStory(t *testing.T) {
+	set, _ := rules.Load("demo-rules.yaml", storyRules())
+	tell := func(seed uint64) map[string]rules.Incident {
+		o := storyOptions(simulate.Options{Sources: knownSimulators(), Seed: seed})
+		o.Count = int(storyRate * storyEnd.Seconds())
+		return judgeFleet(t, set, o)
+	}
+	first := tell(storySeed)
+	if diff := gocmp.Diff(first, tell(storySeed)); diff != "" {
+		t.Errorf("the same seed tells another story:\n%s", diff)
+	}
+	other := tell(storySeed + 1)
+	if gocmp.Equal(first, other) {
+		t.Error("two seeds tell the same story")
+	}
+	alerts := slices.DeleteFunc(slices.Collect(maps.Values(other)), func(in rules.Incident) bool { return in.Mode != rules.Active || in.Severity == rules.Info })
+	if len(alerts) != 1 || alerts[0].Rule != "provider-quality" || alerts[0].Severity != rules.Critical || alerts[0].State != rules.Resolved {
+		t.Errorf("alerts of the other: %+v", alerts)
 	}
 }

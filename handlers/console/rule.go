@@ -113,12 +113,7 @@ func (v *ruleView) incidents(open, latest []rules.Incident, name string) {
 		}
 		k := keyView{By: in.By, Severity: in.Severity, Incident: in.ID, State: stateOf(in), OpenedAt: in.OpenedAt}
 		if in.Values != nil {
-			k.Value = in.Values.LatestText()
-			var trend []*float64
-			for i := range in.Trend {
-				trend = append(trend, &in.Trend[i].Value)
-			}
-			k.Spark = sparkline(trend)
+			k.Value, k.Spark = in.Values.LatestText(), sparkOf(in.Trend)
 		}
 		v.Keys = append(v.Keys, k)
 	}
@@ -138,7 +133,7 @@ func (v *ruleView) keys(now []rules.KeyHealth) {
 		}
 		k := &v.Keys[at]
 		if h.Values != nil {
-			k.Value = h.Values.LatestText()
+			k.Value, k.Spark = h.Values.LatestText(), sparkOf(h.Trend)
 			if h.Limit != nil {
 				limit := *h.Values
 				limit.Latest, limit.Measure = *h.Limit, rules.Measure{Low: *h.Limit, High: *h.Limit}
@@ -148,6 +143,14 @@ func (v *ruleView) keys(now []rules.KeyHealth) {
 	}
 	v.MoreKeys = max(0, len(v.Keys)-maxRuleKeys)
 	v.Keys = v.Keys[:len(v.Keys)-v.MoreKeys]
+}
+
+func sparkOf(trend []rules.Point) string {
+	values := make([]*float64, len(trend))
+	for i := range trend {
+		values[i] = &trend[i].Value
+	}
+	return sparkline(values)
 }
 
 // stateOfKey is how a key without an incident is, in words.

@@ -34,6 +34,9 @@ func (g *Engine) KeyHealths(rule string) []rules.KeyHealth {
 	for _, k := range keys[:min(len(keys), maxKeysNow)] {
 		j := g.readWindow(i, k)
 		h := rules.KeyHealth{By: r.KeyLabels(k.Key), Values: values(r, &j), Holds: j.truth == condition.True, Unknown: j.truth == condition.Unknown && !j.open}
+		if h.Values != nil {
+			h.Trend = k.trend(j.lead)
+		}
 		if few, short := g.short(r.Window); short {
 			h.TooFew = &few.Measured
 		}

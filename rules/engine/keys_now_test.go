@@ -53,6 +53,17 @@ func TestKeyHealths(t *testing.T) {
 	if after, err := f.engine.Checkpoint(); err != nil || string(after) != string(before) {
 		t.Errorf("asking changed the state: %v", err)
 	}
+	for _, minute := range []float64{4, 2, 4, 4} {
+		f.calls(4, time.Minute, func(e *call.Event) { e.Region, e.MOS = "slow", &minute })
+	}
+	for _, h := range f.engine.KeyHealths("share") {
+		if h.By[0].Value == "slow" && (len(h.Trend) < 4 || h.Trend[len(h.Trend)-1].Value > 0.5 || h.Trend[0].Value != 0) {
+			t.Errorf("the trend of a key is %+v", h.Trend)
+		}
+		if h.By[0].Value == "new" && h.Trend != nil {
+			t.Errorf("a key with too few calls has the trend %+v", h.Trend)
+		}
+	}
 	for _, rule := range []string{"plain", "none"} {
 		if got := f.engine.KeyHealths(rule); got != nil {
 			t.Errorf("%s: %+v", rule, got)

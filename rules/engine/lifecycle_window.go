@@ -45,7 +45,7 @@ func (k KeyState) judged(r *rules.Rule, j *judgement, at time.Time) (KeyState, r
 	k.change(func(i *rules.Incident) {
 		i.Counts = j.counts
 		i.Values = values(r, j)
-		i.Trend = k.trend()
+		i.Trend = k.trend(k.Lead)
 		i.Summary = r.Summarize(i)
 	})
 	return k, step, joined(j.told(r, &e), note)
@@ -134,7 +134,7 @@ func (k KeyState) follow(r *rules.Rule, j *judgement) KeyState {
 			if next.Latest, next.Measure = j.value, j.measure; r.Window.Lead(k.Lead).Worse(j.value, v.Worst) {
 				next.Worst, next.WorstMeasure = j.value, &j.measure
 			}
-			i.Values, i.Trend = &next, k.trend()
+			i.Values, i.Trend = &next, k.trend(k.Lead)
 		}
 		if !holds {
 			return
@@ -174,8 +174,9 @@ func (k *KeyState) told() told {
 	return t
 }
 
-func (k *KeyState) trend() []rules.Point {
-	trend := k.Window.Trend(k.Lead)
+// trend are the latest values of the figure of a lead, oldest first.
+func (k *KeyState) trend(lead int) []rules.Point {
+	trend := k.Window.Trend(lead)
 	if len(trend) == 0 {
 		return nil
 	}

@@ -141,6 +141,9 @@ func TestConsolePages(t *testing.T) {
 		if width := eval[int](ctx, t, `document.documentElement.scrollWidth`); width > 390 {
 			t.Errorf("%s is %d wide on a phone", name, width)
 		}
+		if over := eval[string](ctx, t, `[...document.querySelectorAll('.events')].map(e => e.scrollWidth - e.parentElement.clientWidth).filter(n => n > 0).join()`); over != "" {
+			t.Errorf("%s: a table is %s wider than a phone", name, over)
+		}
 		if eval[bool](ctx, t, `document.body.innerText.includes('%!')`) {
 			t.Errorf("%s: a number is not written as one", name)
 		}

@@ -25,6 +25,8 @@ type options struct {
 	events  int // stored events for the rows about a full store
 	only    []string
 	binary  string // of callwatch; "" builds it
+	against string // the commit that the row versions compares with
+	rules   string // file
 	scratch string // folder for stores
 	out     io.Writer
 }
@@ -46,6 +48,7 @@ func rows() []row {
 		{"memory", "resident memory at 1,000 webhooks a second with 100,000 open calls", memory},
 		{"start", "time until ready, on an empty store and on one of many events; CPU when idle", start},
 		{"pages", "what the console asks about many calls: figures, lists and search, on -events calls of two weeks", pages},
+		{"versions", "this callwatch and the one of -against in turns: rates, latency, memory and backtest", versions},
 		{"flat", "cost of an event as the store grows", flat},
 	}
 }
@@ -67,7 +70,7 @@ func main() {
 }
 
 func run(ctx context.Context) (err error) {
-	o := &options{out: os.Stdout}
+	o := &options{out: os.Stdout, rules: "rules.yaml"}
 	list := flag.Bool("list", false, "list the rows")
 	flag.DurationVar(&o.each, "for", 5*time.Second, "how long each server is loaded, per round")
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds; the servers take turns, and medians count")
@@ -75,6 +78,7 @@ func run(ctx context.Context) (err error) {
 	flag.IntVar(&o.events, "events", 1_000_000, "stored events for the rows start, pages and flat")
 	profile := flag.String("cpuprofile", "", "file for a profile of bench itself, which has the read model of the row pages")
 	flag.StringVar(&o.binary, "binary", "", "callwatch to measure (default: built from this source)")
+	flag.StringVar(&o.against, "against", "", "commit of this repository for the row versions")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./tools/bench [flags] [row ...]")
 		flag.PrintDefaults()
@@ -101,6 +105,9 @@ func run(ctx context.Context) (err error) {
 		}()
 	}
 	chosen := rows()
+	if o.against == "" {
+		chosen = slices.DeleteFunc(chosen, func(r row) bool { return r.name == "versions" && !slices.Contains(o.only, r.name) })
+	}
 	if len(o.only) > 0 {
 		chosen = slices.DeleteFunc(chosen, func(r row) bool { return !slices.Contains(o.only, r.name) })
 	}

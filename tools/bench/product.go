@@ -84,7 +84,7 @@ func startCallwatch(ctx context.Context, o *options, dir string, environ ...stri
 	cmd := exec.CommandContext(ctx, o.binary, "serve", "--listen", addr, "--data-dir", dir, "--log-level", "warn")
 	cmd.Env = append(os.Environ(), append([]string{
 		"CALLWATCH_ATOMS_SIGNING_SECRET=" + hmacSecret, "CALLWATCH_SIGNALWIRE_SIGNING_KEY=" + hmacSecret,
-		"CALLWATCH_TELNYX_URL_TOKEN=" + urlToken, "CALLWATCH_PUBLIC_URL=" + publicURL, "CALLWATCH_ADMIN_TOKEN=" + adminToken, "CALLWATCH_RULES=rules.yaml",
+		"CALLWATCH_TELNYX_URL_TOKEN=" + urlToken, "CALLWATCH_PUBLIC_URL=" + publicURL, "CALLWATCH_ADMIN_TOKEN=" + adminToken, "CALLWATCH_RULES=" + o.rules,
 	}, environ...)...)
 	p := &process{cmd: cmd, addr: addr}
 	if p.log, err = os.CreateTemp(o.scratch, "callwatch-*.log"); err != nil {

@@ -28,20 +28,8 @@ func pipeline(ctx context.Context, o *options) error {
 		make   maker
 		target float64
 	}{{small, ended(small, 100, time.Now()), 5000}, {large, report(large, time.Now()), 1000}} {
-		dir := filepath.Join(o.scratch, fmt.Sprint("pipeline-", c.size))
-		p, err := startCallwatch(ctx, o, dir)
+		r, judged, err := o.judge(ctx, c.make, o.each*time.Duration(o.rounds), nil)
 		if err != nil {
-			return err
-		}
-		var numbers atomic.Uint64
-		l := load{addr: p.addr, conns: o.conns, make: c.make, next: func() uint64 { return numbers.Add(1) }}
-		begun := time.Now()
-		r, err := l.run(ctx, o.each*time.Duration(o.rounds))
-		if err == nil {
-			err = p.judged(ctx, float64(r.answered))
-		}
-		judged := float64(r.answered) / time.Since(begun).Seconds()
-		if err = errors.Join(err, p.stop(), os.RemoveAll(dir)); err != nil {
 			return err
 		}
 		fmt.Fprintf(o.out, "| %.1f KB | %.0f/s | %.0f/s | %v | %v |\n", float64(c.size)/1000, r.rate(), judged,
@@ -49,6 +37,28 @@ func pipeline(ctx context.Context, o *options) error {
 		defer o.verdict(fmt.Sprintf("%.1f KB: judged a second", float64(c.size)/1000), judged, c.target, true)
 	}
 	return nil
+}
+
+// judge starts callwatch on an empty store, loads it for a time and waits until all is
+// judged. after is asked then, unless it is nil; it returns events judged a second.
+func (o *options) judge(ctx context.Context, made maker, d time.Duration, after func(*process, result) error, environ ...string) (r result, judged float64, err error) {
+	dir := filepath.Join(o.scratch, "judged")
+	p, err := startCallwatch(ctx, o, dir, environ...)
+	if err != nil {
+		return r, 0, err
+	}
+	var numbers atomic.Uint64
+	l := load{addr: p.addr, conns: o.conns, make: made, next: func() uint64 { return numbers.Add(1) }}
+	begun := time.Now()
+	r, err = l.run(ctx, d)
+	if err == nil {
+		err = p.judged(ctx, float64(r.answered))
+	}
+	judged = float64(r.answered) / time.Since(begun).Seconds()
+	if err == nil && after != nil {
+		err = after(p, r)
+	}
+	return r, judged, errors.Join(err, p.stop(), os.RemoveAll(dir))
 }
 
 // feeding measures the pipeline with and without the read model, in turns.
@@ -62,27 +72,18 @@ func feeding(ctx context.Context, o *options) error {
 			if round%2 == 1 {
 				i, off = 1-i, map[string]string{"true": "false", "false": "true"}[off]
 			}
-			dir := filepath.Join(o.scratch, "feed")
-			p, err := startCallwatch(ctx, o, dir, "CALLWATCH_READ_MODEL_OFF="+off)
+			_, judged, err := o.judge(ctx, ended(small, 100, time.Now()), o.each, func(p *process, r result) error {
+				if off == "true" {
+					return nil
+				}
+				behind, err := p.metric(ctx, "callwatch_read_model_behind_events", "")
+				fed = 1 - behind/float64(r.answered)
+				return err
+			}, "CALLWATCH_READ_MODEL_OFF="+off)
 			if err != nil {
 				return err
 			}
-			var numbers atomic.Uint64
-			l := load{addr: p.addr, conns: o.conns, make: ended(small, 100, time.Now()), next: func() uint64 { return numbers.Add(1) }}
-			begun := time.Now()
-			r, err := l.run(ctx, o.each)
-			if err == nil {
-				err = p.judged(ctx, float64(r.answered))
-			}
-			rates[i] = float64(r.answered) / time.Since(begun).Seconds()
-			if err == nil && off == "false" {
-				var behind float64
-				behind, err = p.metric(ctx, "callwatch_read_model_behind_events", "")
-				fed = 1 - behind/float64(r.answered)
-			}
-			if err = errors.Join(err, p.stop(), os.RemoveAll(dir)); err != nil {
-				return err
-			}
+			rates[i] = judged
 		}
 		ratios = append(ratios, rates[1]/rates[0])
 		fmt.Fprintf(o.out, "| %d | %.0f/s | %.0f/s | %.0f %% |\n", round+1, rates[0], rates[1], 100*max(0, fed))
@@ -158,48 +159,56 @@ routes:
 `
 
 func latency(ctx context.Context, o *options) error {
+	r, waits, err := o.announce(ctx, 500, 100, o.each*time.Duration(o.rounds))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(o.out, "%d webhooks at %.0f/s, %d of them announced; from sending to Slack's request: p50 %v, p99 %v\n",
+		r.answered, r.rate(), len(waits.waits), waits.quantile(.5).Round(10*time.Microsecond), waits.quantile(.99).Round(10*time.Microsecond))
+	o.verdict("p50 in ms", float64(waits.quantile(.5))/1e6, 5, false)
+	o.verdict("p99 in ms", float64(waits.quantile(.99))/1e6, 30, false)
+	return nil
+}
+
+// announce sends webhooks at a rate a second, of which every bad-th alerts, for a time.
+// It returns how the load went and how long after it was sent each alert came to Slack.
+func (o *options) announce(ctx context.Context, rate, bad int, d time.Duration) (r, waits result, err error) {
 	fake := slackfake.New(slackfake.Config{Now: time.Now})
 	watch := &slackWatch{fake: fake, seen: map[string]bool{}}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return err
+		return r, waits, err
 	}
 	server := &http.Server{Handler: watch, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	defer func() { _ = server.Close() }()
 	rules := filepath.Join(o.scratch, "latency.yaml")
 	if err := os.WriteFile(rules, []byte(latencyRules), 0o600); err != nil {
-		return err
+		return r, waits, err
 	}
 	dir := filepath.Join(o.scratch, "latency")
 	p, err := startCallwatch(ctx, o, dir, "CALLWATCH_SLACK_TOKEN=xoxb-bench", "CALLWATCH_SLACK_CHANNEL=#bench",
 		"CALLWATCH_SLACK_API_URL=http://"+listener.Addr().String()+"/api/", "CALLWATCH_SLACK_RATE=10000", "CALLWATCH_RULES="+rules)
 	if err != nil {
-		return err
+		return r, waits, err
 	}
-	const rate, bad = 500, 100
 	var numbers atomic.Uint64
-	made := ended(small, bad, time.Now())
-	l := load{addr: p.addr, conns: 50, rate: rate, next: func() uint64 { return numbers.Add(1) }, make: func(buf []byte, n uint64) []byte {
+	made := ended(small, uint64(bad), time.Now())
+	l := load{addr: p.addr, conns: 50, rate: float64(rate), next: func() uint64 { return numbers.Add(1) }, make: func(buf []byte, n uint64) []byte {
 		buf = made(buf, n)
-		if n%bad == 0 {
+		if n%uint64(bad) == 0 {
 			watch.sent.Store(digits(n), time.Now())
 		}
 		return buf
 	}}
-	r, err := l.run(ctx, o.each*time.Duration(o.rounds))
+	r, err = l.run(ctx, d)
 	if err == nil {
 		err = watch.settle(ctx, r.answered/bad)
 	}
 	if err = errors.Join(err, p.stop(), os.RemoveAll(dir)); err != nil {
-		return err
+		return r, waits, err
 	}
-	waits := result{waits: sorted(watch.waits)}
-	fmt.Fprintf(o.out, "%d webhooks at %.0f/s, %d of them announced; from sending to Slack's request: p50 %v, p99 %v\n",
-		r.answered, r.rate(), len(watch.waits), waits.quantile(.5).Round(10*time.Microsecond), waits.quantile(.99).Round(10*time.Microsecond))
-	o.verdict("p50 in ms", float64(waits.quantile(.5))/1e6, 5, false)
-	o.verdict("p99 in ms", float64(waits.quantile(.99))/1e6, 30, false)
-	return nil
+	return r, result{waits: sorted(watch.waits)}, nil
 }
 
 // settle waits until so many calls are announced.

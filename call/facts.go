@@ -18,16 +18,16 @@ type Facts struct {
 	Answered     *bool     `json:"answered,omitempty" doc:"the call was answered"`
 	From         string    `json:"from,omitempty" doc:"caller, E.164 where it parses"`
 	To           string    `json:"to,omitempty" doc:"callee, E.164 where it parses"`
-	FromCountry  string    `json:"fromCountry,omitempty" case:"upper" doc:"ISO 3166 country of the caller's number"`
-	ToCountry    string    `json:"toCountry,omitempty" case:"upper" doc:"ISO 3166 country of the callee's number"`
+	FromCountry  string    `json:"fromCountry,omitempty" case:"upper" length:"2" doc:"ISO 3166 country of the caller's number"`
+	ToCountry    string    `json:"toCountry,omitempty" case:"upper" length:"2" doc:"ISO 3166 country of the callee's number"`
 	StartedAt    time.Time `json:"startedAt,omitzero" fold:"first" doc:"when the call was initiated"`
 	RingingAt    time.Time `json:"ringingAt,omitzero" fold:"first" doc:"when the far end began to ring"`
 	AnsweredAt   time.Time `json:"answeredAt,omitzero" fold:"first" doc:"when the call was answered"`
 	EndedAt      time.Time `json:"endedAt,omitzero" doc:"when the call ended"`
 	DurationSec  *float64  `json:"durationSec,omitempty" unit:"s" range:"0.." fold:"ended" doc:"talk time; includes ringing where the answer time is not known"`
 	RingSec      *float64  `json:"ringSec,omitempty" unit:"s" range:"0.." fold:"span" doc:"ringing until answer or end"`
-	PDDMs        *float64  `json:"pddMs,omitempty" unit:"ms" range:"0.." fold:"span" doc:"post-dial delay: initiation to first ringing"`
-	SetupMs      *float64  `json:"setupMs,omitempty" unit:"ms" range:"0.." fold:"span" doc:"initiation to answer"`
+	PDDMs        *float64  `json:"pddMs,omitempty" unit:"ms" seconds:"20" range:"0.." fold:"span" doc:"post-dial delay: initiation to first ringing"`
+	SetupMs      *float64  `json:"setupMs,omitempty" unit:"ms" seconds:"20" range:"0.." fold:"span" doc:"initiation to answer"`
 	ShortCall    *bool     `json:"shortCall,omitempty" doc:"answered and over within 6 seconds"`
 	HangupCause  string    `json:"hangupCause,omitempty" doc:"the provider's own word for why the call ended"`
 	HangupCode   *int64    `json:"hangupCode,omitempty" range:"0..1000" doc:"Q.850 cause (1..127) or the switch's own number"`
@@ -47,8 +47,8 @@ type Facts struct {
 	PacketLossPct       *float64 `json:"packetLossPct,omitempty" unit:"%" range:"0..100" doc:"lost of expected packets"`
 	JitterMs            *float64 `json:"jitterMs,omitempty" unit:"ms" range:"0.." doc:"interarrival jitter, mean"`
 	JitterMaxMs         *float64 `json:"jitterMaxMs,omitempty" unit:"ms" range:"0.." doc:"largest jitter, or root of the peak variance of packet spacing"`
-	RTTMs               *float64 `json:"rttMs,omitempty" unit:"ms" range:"0.." doc:"round-trip time to the media server, mean"`
-	RTTMaxMs            *float64 `json:"rttMaxMs,omitempty" unit:"ms" range:"0.." doc:"largest round-trip time"`
+	RTTMs               *float64 `json:"rttMs,omitempty" unit:"ms" seconds:"2" range:"0.." doc:"round-trip time to the media server, mean"`
+	RTTMaxMs            *float64 `json:"rttMaxMs,omitempty" unit:"ms" seconds:"2" range:"0.." doc:"largest round-trip time"`
 	JitterBufferMs      *float64 `json:"jitterBufferMs,omitempty" unit:"ms" range:"0.." doc:"mean delay in the jitter buffer"`
 	ConcealedPct        *float64 `json:"concealedPct,omitempty" unit:"%" range:"0..100" doc:"played samples that were concealment, silence left out"`
 	BurstRatio          *float64 `json:"burstRatio,omitempty" range:"1.." doc:"mean loss burst relative to random loss; 1 is random"`
@@ -84,12 +84,12 @@ type Facts struct {
 	// Voice agent.
 	TurnCount        *int64   `json:"turnCount,omitempty" unit:"turns" range:"0.." doc:"turns the agent took"`
 	Interruptions    *int64   `json:"interruptions,omitempty" range:"0.." doc:"times the agent was interrupted"`
-	TurnLatencyMs    *float64 `json:"turnLatencyMs,omitempty" unit:"ms" range:"0.." doc:"end of the user's speech to first agent audio, mean"`
-	TurnLatencyP95Ms *float64 `json:"turnLatencyP95Ms,omitempty" unit:"ms" range:"0.." doc:"95th percentile over the turns, the largest below five turns"`
-	TurnLatencyMaxMs *float64 `json:"turnLatencyMaxMs,omitempty" unit:"ms" range:"0.." doc:"slowest turn"`
-	STTLatencyMs     *float64 `json:"sttLatencyMs,omitempty" unit:"ms" range:"0.." doc:"speech to text, mean"`
-	LLMLatencyMs     *float64 `json:"llmLatencyMs,omitempty" unit:"ms" range:"0.." doc:"language model, mean"`
-	TTSLatencyMs     *float64 `json:"ttsLatencyMs,omitempty" unit:"ms" range:"0.." doc:"text to speech, mean"`
+	TurnLatencyMs    *float64 `json:"turnLatencyMs,omitempty" unit:"ms" seconds:"20" range:"0.." doc:"end of the user's speech to first agent audio, mean"`
+	TurnLatencyP95Ms *float64 `json:"turnLatencyP95Ms,omitempty" unit:"ms" seconds:"20" range:"0.." doc:"95th percentile over the turns, the largest below five turns"`
+	TurnLatencyMaxMs *float64 `json:"turnLatencyMaxMs,omitempty" unit:"ms" seconds:"20" range:"0.." doc:"slowest turn"`
+	STTLatencyMs     *float64 `json:"sttLatencyMs,omitempty" unit:"ms" seconds:"20" range:"0.." doc:"speech to text, mean"`
+	LLMLatencyMs     *float64 `json:"llmLatencyMs,omitempty" unit:"ms" seconds:"20" range:"0.." doc:"language model, mean"`
+	TTSLatencyMs     *float64 `json:"ttsLatencyMs,omitempty" unit:"ms" seconds:"20" range:"0.." doc:"text to speech, mean"`
 	LLMTokens        *int64   `json:"llmTokens,omitempty" unit:"tokens" range:"0.." doc:"tokens of the language model"`
 	TTSChars         *int64   `json:"ttsChars,omitempty" unit:"characters" range:"0.." doc:"characters spoken"`
 	EndReason        string   `json:"endReason,omitempty" doc:"why the agent's conversation ended"`

@@ -24,14 +24,16 @@ const (
 
 // Field is one row of the field table.
 type Field struct {
-	Name string   // as in JSON and in rules
-	Type Type     //
-	Unit string   // ms, s, %, packets, MOS ...; empty for none
-	Doc  string   // one sentence
-	Enum []string // the possible texts, where they are known
-	Case string   // lower or upper: how its texts are written, where that is known
-	Min  *float64 // smallest possible number, nil for none
-	Max  *float64 // largest possible number, nil for none
+	Name    string   // as in JSON and in rules
+	Type    Type     //
+	Unit    string   // ms, s, %, packets, MOS ...; empty for none
+	Doc     string   // one sentence
+	Enum    []string // the possible texts, where they are known
+	Case    string   // lower or upper: how its texts are written, where that is known
+	Length  int      // letters that its texts have, where that is known
+	Seconds float64  // a limit in ms below this one was meant in seconds; 0: below 1
+	Min     *float64 // smallest possible number, nil for none
+	Max     *float64 // largest possible number, nil for none
 
 	fold  foldRule
 	index []int // within Event
@@ -97,6 +99,8 @@ func appendFields(fields []Field, t reflect.Type, parent []int, offset uintptr) 
 			f.Enum = strings.Split(enum, ",")
 		}
 		f.Case = sf.Tag.Get("case")
+		f.Length = int(tagNumber(sf, "length"))
+		f.Seconds = tagNumber(sf, "seconds")
 		f.Min, f.Max = parseRange(sf.Tag.Get("range"))
 		if len(parent) == 0 || t == reflect.TypeFor[Identity]() && ownFold[name] {
 			f.fold = foldOwn
@@ -104,6 +108,15 @@ func appendFields(fields []Field, t reflect.Type, parent []int, offset uintptr) 
 		fields = append(fields, f)
 	}
 	return fields
+}
+
+// tagNumber is a number in a tag of the declaration, 0 for none.
+func tagNumber(sf reflect.StructField, name string) float64 {
+	v, err := strconv.ParseFloat(sf.Tag.Get(name), 64)
+	if err != nil {
+		return 0
+	}
+	return v
 }
 
 // ownFold names the identity fields that Fold treats by code of its own.

@@ -8,6 +8,8 @@ import (
 	"net/http"
 
 	"github.com/labstack/echo/v4"
+
+	"callwatch/handlers/wording"
 )
 
 // maxRequest bounds the JSON body of a request in bytes.
@@ -31,5 +33,5 @@ func readRequest(c echo.Context, into any) error {
 	if errors.As(err, &large) {
 		return &problem{status: http.StatusRequestEntityTooLarge, title: "Too large", detail: "The body may have 64 KiB at most."}
 	}
-	return &problem{status: http.StatusBadRequest, title: "Bad request", detail: "The body is not the JSON that is expected here: " + err.Error()}
+	return &problem{status: http.StatusBadRequest, title: "Bad request", detail: wording.JSONError(err)}
 }

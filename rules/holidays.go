@@ -89,7 +89,7 @@ func (l *loader) holidays(n ast.Node) *Holidays {
 		}
 		if at, err := time.Parse(time.DateOnly, s); err == nil {
 			ok = h.add(dayOfTime(at), false)
-		} else if !strings.Contains(s, ".") {
+		} else if !strings.Contains(s, ".") || strings.Trim(s, "0123456789./") == "" {
 			l.add(nodeAt(e), "bad-time", fmt.Sprintf("%q is no date", s), "dates such as 2026-12-25, or a calendar such as holidays.ics")
 			continue
 		} else if text, found := l.companion(e, s, ".ics"); found {

@@ -9,16 +9,14 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"callwatch/rules/condition"
 )
 
 // active reads when a rule may open incidents: hours, a list of them, always, or one of
 // these for each severity.
 func (l *loader) active(n ast.Node, zone *time.Location) ActiveTimes {
-	levels := false
-	for _, s := range severityNames() {
-		levels = levels || hasKey(n, s)
-	}
-	if !levels {
+	if !namesSeverity(n) {
 		return ActiveTimes{All: l.schedule(n, "active", zone)}
 	}
 	a := ActiveTimes{Levels: map[Severity]Schedule{}}
@@ -26,8 +24,17 @@ func (l *loader) active(n ast.Node, zone *time.Location) ActiveTimes {
 	for _, s := range Severities() {
 		known[string(s)] = func(n ast.Node) { a.Levels[s] = l.schedule(n, "active "+string(s), zone) }
 	}
-	l.mapping(n, "active levels", known)
+	l.mapping(n, "active by severity", known)
 	return a
+}
+
+// namesSeverity says whether a key is a severity, or nearer to one than to a key of hours.
+func namesSeverity(n ast.Node) bool {
+	m, _ := n.(*ast.MappingNode)
+	known := append(severityNames(), "hours", "days", "tz", "holidays")
+	return m != nil && slices.ContainsFunc(m.Values, func(v *ast.MappingValueNode) bool {
+		return slices.Contains(severityNames(), condition.Nearest(v.Key.GetToken().Value, known))
+	})
 }
 
 const always = "always"

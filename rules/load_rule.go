@@ -204,7 +204,7 @@ func (l *loader) fields(n ast.Node, what string, fit func(call.Field) bool) []st
 		case !known:
 			l.add(nodeAt(e), "unknown-field", fmt.Sprintf("%s: there is no field %q", what, name), condition.SuggestField(name))
 		case !fit(f):
-			l.add(nodeAt(e), "wrong-type", fmt.Sprintf("%s: %s is a %s, which is not allowed here", what, name, f.Type), "")
+			l.add(nodeAt(e), "wrong-type", fmt.Sprintf("%s: %s is %s, which is not allowed here", what, name, typeWords(f.Type)), "")
 		case slices.Contains(out, name):
 			l.report(nodeAt(e), problemWarning, "doubled-field", fmt.Sprintf("%s names %s twice", what, name), "")
 		default:
@@ -217,6 +217,18 @@ func (l *loader) fields(n ast.Node, what string, fit func(call.Field) bool) []st
 	}
 	l.list(n, what, read)
 	return out
+}
+
+func typeWords(t call.Type) string {
+	switch t {
+	case call.Strings:
+		return "a list of texts"
+	case call.Bool:
+		return "a truth value"
+	case call.Object:
+		return "an object"
+	}
+	return "a " + string(t)
 }
 
 // severity is one word, or a ladder of conditions.
@@ -321,7 +333,7 @@ func (l *loader) summary(n ast.Node) *Summary {
 	}
 	s, err := parseSummary(src, l.env.Tables)
 	if err != nil {
-		l.add(nodeAt(n), "bad-summary", "summary: "+strings.TrimPrefix(err.Error(), "template: summary:"), "fields: .Rule .Severity .By .Value .Call .Counts .Since; functions: pct num dur mask")
+		l.add(nodeAt(n), "bad-summary", "summary: "+summaryError(err), "fields: .Rule .Severity .By .Value .Call .Counts .Since; functions: pct num dur mask")
 		return nil
 	}
 	return s

@@ -137,6 +137,15 @@ func (l *loader) kindOfRule(r *Rule, present map[string]ast.Node) {
 	if r.RepeatMax > 0 && r.Repeat > r.RepeatMax && has("repeat_max") {
 		conflict("repeat_max", fmt.Sprintf("repeat_max is shorter than repeat (%s)", FormatDuration(r.Repeat)), "")
 	}
+	if has("repeat_max") && r.Repeat == 0 && !has("repeat") {
+		conflict("repeat_max", "repeat_max belongs to a rule with repeat", "add repeat: 1h, or leave it out")
+	}
+	if has("when") && has("where") && !has("over") && r.Where != nil && r.When != nil {
+		where, ok := r.Where.Limit()
+		if when, also := r.When.Limit(); ok && also && when.Excludes(where) {
+			conflict("when", fmt.Sprintf("the rule never matches: where %s excludes %s", r.Where, r.When), "where says which calls count, when which of them are bad")
+		}
+	}
 	if r.Window != nil && r.Window.Calls > 0 && r.Window.MinCalls > r.Window.Calls {
 		key := "min_calls"
 		if !has(key) {

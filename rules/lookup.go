@@ -92,6 +92,9 @@ func readTable(text []byte, key, value string) (map[string]string, error) {
 		return nil, tableError(err)
 	}
 	if len(header) < 2 {
+		if i := strings.IndexAny(header[0], ";\t|"); i >= 0 {
+			return nil, fmt.Errorf("its columns are separated by %q, not by commas", header[0][i])
+		}
 		return nil, errors.New("it has fewer than two columns")
 	}
 	place := func(name string, usual int) (int, error) {
@@ -111,7 +114,7 @@ func readTable(text []byte, key, value string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	values := map[string]string{}
+	values, seen := map[string]string{}, map[string]int{} // seen: lines, by what is compared of a key
 	for {
 		row, err := r.Read()
 		if errors.Is(err, io.EOF) {
@@ -122,18 +125,19 @@ func readTable(text []byte, key, value string) (map[string]string, error) {
 		}
 		line, _ := r.FieldPos(0)
 		k, v := strings.TrimSpace(row[keyAt]), strings.TrimSpace(row[valueAt])
-		_, again := values[k]
+		first, again := seen[condition.TableKey(k)]
 		switch {
 		case k == "":
 			return nil, fmt.Errorf("line %d: the key is empty", line)
 		case again:
-			return nil, fmt.Errorf("line %d: the key is in an earlier line already", line)
+			return nil, fmt.Errorf("line %d: the key is in line %d already", line, first)
 		case len(k) > maxTableText || len(v) > maxTableText:
 			return nil, fmt.Errorf("line %d: a key or value is longer than %d bytes", line, maxTableText)
 		case len(values) >= maxTableRows:
 			return nil, fmt.Errorf("it has more than %d lines", maxTableRows)
 		}
-		values[strings.Clone(k)] = strings.Clone(v)
+		k = strings.Clone(k)
+		values[k], seen[condition.TableKey(k)] = strings.Clone(v), line
 	}
 	if len(values) == 0 {
 		return nil, errors.New("it has no line below the names of the columns")
@@ -142,12 +146,15 @@ func readTable(text []byte, key, value string) (map[string]string, error) {
 }
 
 func tableError(err error) error {
-	var p *csv.ParseError
+	p := &csv.ParseError{}
+	_ = errors.As(err, &p)
 	switch {
 	case errors.Is(err, io.EOF):
 		return errors.New("it is empty")
-	case errors.As(err, &p):
-		return fmt.Errorf("line %d: %w", p.Line, p.Err)
+	case errors.Is(err, csv.ErrFieldCount):
+		return fmt.Errorf("line %d has another number of columns than the first line", p.Line)
+	case errors.Is(err, csv.ErrQuote), errors.Is(err, csv.ErrBareQuote):
+		return fmt.Errorf("line %d: a quote is not closed, or stands within a text that does not begin with one", p.Line)
 	}
 	return err
 }

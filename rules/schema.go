@@ -85,7 +85,7 @@ func keysTaken() map[string][]string {
 func mappingNames() map[string]string {
 	return map[string]string{
 		"a rules file": "file", "defaults": "defaults", "a rule": "rule", "severity": "ladder",
-		"route": "ruleRoute", "mention": "mention", "a route": "route", "storm": "storm", "a silence": "silence", "active": "active", "a lookup": "lookup", "active levels": "activeLevels",
+		"route": "ruleRoute", "mention": "mention", "a route": "route", "storm": "storm", "a silence": "silence", "active": "active", "a lookup": "lookup", "active by severity": "activeLevels",
 		"a test": "test", "a step of given": "given", "expect": "expect",
 	}
 }

@@ -146,7 +146,7 @@ func schemaKeys() map[string]map[string]keyShape {
 			"value": {textNode(), "column of what is given (the second)"},
 		},
 		"active": hours,
-		"active levels": {
+		"active by severity": {
 			"critical": {activeNode(), "when critical incidents may open (always)"},
 			"warning":  {activeNode(), "when warnings may open (always)"},
 			"info":     {activeNode(), "when incidents for information may open (always)"},

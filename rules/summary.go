@@ -86,8 +86,30 @@ func parseSummary(src string, tables map[string]*condition.Table) (*Summary, err
 	for name := range tables {
 		sample.Call[name] = "text"
 	}
-	_, err = s.render(sample)
+	text, err := s.render(sample)
+	if bad := wrongVerb.FindString(text); err == nil && bad != "" {
+		return nil, fmt.Errorf("printf cannot write a value so: %s; use %%v, or num and pct", bad)
+	}
 	return s, err
+}
+
+var (
+	wrongVerb = regexp.MustCompile(`%!.?\([^)]*\)?`) // of package fmt, for a value of another type
+	executing = regexp.MustCompile(`executing "summary" at <([^>]*)>: `)
+	noMember  = regexp.MustCompile(`can't evaluate field (\w+) in type .*`)
+	argCount  = regexp.MustCompile(`wrong number of args for (\w+): want (.+) got (\d+)`)
+	compared  = regexp.MustCompile(`error calling (\w+): incompatible types for comparison.*`)
+	undefined = regexp.MustCompile(`function "(\w+)" not defined`)
+)
+
+// summaryError is what package template says, for people who do not know Go.
+func summaryError(err error) string {
+	s := strings.TrimPrefix(err.Error(), "template: summary:")
+	s = executing.ReplaceAllString(s, "$1: ")
+	s = noMember.ReplaceAllString(s, "it has no member $1")
+	s = argCount.ReplaceAllString(s, "$1 takes $2 values, not $3")
+	s = compared.ReplaceAllString(s, "$1 compares values of one kind: write numbers with a point, such as 3.0")
+	return undefined.ReplaceAllString(s, "there is no function $1")
 }
 
 // sampleFacts are those of an incident of which everything is known.

@@ -79,10 +79,22 @@ func (d *Document) onlyDocument(docs []*ast.DocumentNode) ast.Node {
 func (d *Document) syntaxError(err error) {
 	var syntax *yaml.SyntaxError
 	if errors.As(err, &syntax) {
-		d.Add(TokenAt(syntax.Token), "yaml-syntax", "this is not YAML: "+syntax.Message, "")
+		d.Add(TokenAt(syntax.Token), "yaml-syntax", "this is not YAML: "+strings.ReplaceAll(syntax.Message, "\t", "tab"), syntaxHint(syntax.Message))
 		return
 	}
 	d.Add(Pos{1, 1}, "yaml-syntax", "this is not YAML: "+err.Error(), "")
+}
+
+// syntaxHint is what to do about a message of the parser.
+func syntaxHint(message string) string {
+	switch {
+	case strings.Contains(message, "\t"), strings.Contains(message, "tab "):
+		return "indent with spaces"
+	case strings.Contains(message, "quoted text"):
+		return "close the quotes"
+	default:
+		return "put a text in quotes that holds a colon and a space, or begins with a sign such as [ { > | \" ? &"
+	}
 }
 
 // Over reports whether reading on is of no use.
@@ -142,7 +154,11 @@ func (d *Document) Mapping(n ast.Node, what string, known Keys) {
 	d.Entries(n, what, func(key string, keyAt Pos, value ast.Node) {
 		read, ok := known[key]
 		if !ok {
-			d.Add(keyAt, "unknown-key", fmt.Sprintf("%s has no key %q", what, key), DidYouMean(key, known))
+			hint := DidYouMean(key, known)
+			if key == "<<" {
+				hint = "YAML's merge is not supported: " + d.anchorHint()
+			}
+			d.Add(keyAt, "unknown-key", fmt.Sprintf("%s has no key %q", what, key), hint)
 			return
 		}
 		read(value)
@@ -206,13 +222,17 @@ func (d *Document) withoutTags(src []byte) (token.Tokens, bool) {
 		}
 		p, word := TokenAt(t), strings.TrimSpace(t.Value)
 		rest := strings.TrimSpace(strings.TrimPrefix(word, "!"))
-		d.Add(p, "yaml-tag", fmt.Sprintf("YAML reads %s as a tag, not as text", word), fmt.Sprintf("write: not %s, or put the whole in quotes", rest))
+		blank, hint := 1, fmt.Sprintf("write: not %s, or put the whole in quotes", rest)
+		if strings.HasPrefix(word, "!!") || strings.HasPrefix(word, "!<") {
+			blank, hint = len([]rune(word)), "leave the tag out, or put the whole in quotes"
+		}
+		d.Add(p, "yaml-tag", fmt.Sprintf("YAML reads %s as a tag, not as text", word), hint)
 		line := blanked[p.Line]
 		if line == nil {
 			line = []rune(d.Lines[p.Line-1])
 			blanked[p.Line] = line
 		}
-		for i := p.Column - 1; i < len(line) && line[i] == '!'; i++ {
+		for i := p.Column - 1; i < min(len(line), p.Column-1+blank); i++ {
 			line[i] = ' '
 		}
 	}

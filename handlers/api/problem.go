@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -106,9 +107,22 @@ func inOwnWords(_ huma.Context, _ string, v any) (any, error) {
 		} else {
 			p.Detail += "; "
 		}
-		p.Detail += e.Location + ": " + e.Message
+		p.Detail += e.Location + ": " + parameterError(e.Message)
 	}
 	return p, nil
+}
+
+// parameterError is what the library says of a parameter, for people who do not know Go.
+func parameterError(message string) string {
+	switch {
+	case strings.HasPrefix(message, "invalid date/time"):
+		return "not a time: date, time and zone, such as 2026-12-01T06:00:00Z"
+	case message == "invalid integer":
+		return "not a whole number"
+	case message == "invalid boolean":
+		return "neither true nor false"
+	}
+	return message
 }
 
 // write answers a problem from outside of a handler.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/labstack/echo/v4"
+
+	"callwatch/handlers/wording"
 )
 
 const (
@@ -55,5 +57,5 @@ func decode(raw []byte, into any) error {
 		}
 		err = errors.New("more than one value")
 	}
-	return badRequest("The body is not the JSON that is expected here: " + err.Error())
+	return badRequest(wording.JSONError(err))
 }

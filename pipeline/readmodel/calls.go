@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -133,12 +134,24 @@ func (s *selection) conditions() error {
 }
 
 func (s *selection) bound(since, until time.Time) {
-	if n, ok := nanoseconds(since); ok {
-		s.add("c.at >= ?", n)
+	if !since.IsZero() {
+		s.add("c.at >= ?", within(since))
 	}
-	if n, ok := nanoseconds(until); ok {
-		s.add("c.at < ?", n)
+	if !until.IsZero() {
+		s.add("c.at < ?", within(until))
 	}
+}
+
+// within is a time in nanoseconds; what an integer does not hold is its first or last.
+func within(t time.Time) int64 {
+	n, ok := nanoseconds(t)
+	switch {
+	case ok:
+		return n
+	case t.Year() < 1700:
+		return math.MinInt64
+	}
+	return math.MaxInt64
 }
 
 func (s *selection) add(where string, args ...any) {

@@ -111,6 +111,15 @@ func TestFiltersAreThoseOfRules(t *testing.T) {
 				t.Errorf("a call of %s is not in the range", row.At)
 			}
 		}
+		early, late := time.Date(1000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+		for _, q := range []backend.CallQuery{{Since: late}, {Until: early}} {
+			if rows := pages(t, m, q); len(rows) > 0 {
+				t.Errorf("since %s until %s: %d calls, want none", q.Since, q.Until, len(rows))
+			}
+		}
+		if rows := pages(t, m, backend.CallQuery{Since: early, Until: late}); len(rows) != len(every) {
+			t.Errorf("within all of time %d calls, want %d", len(rows), len(every))
+		}
 	})
 }
 

@@ -1,6 +1,7 @@
 package condition
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -55,6 +56,9 @@ func (c *compiler) refusedCall() (name string, at file.Location) {
 	return "", file.Location{}
 }
 
+// partPercentile is a percentile that has no function of its own, such as p99.5(x).
+var partPercentile = regexp.MustCompile(`\bp([0-9]{1,2}(?:\.[0-9]+)?)\(`)
+
 // foreignWord is what other languages call a word of this one; "" for none.
 func foreignWord(name string) string {
 	switch strings.ToLower(name) {
@@ -88,6 +92,11 @@ func (c *compiler) foreignOperator(offset int) string {
 		return "write !="
 	case "=>":
 		return "write >="
+	case "|>":
+		return "write the function around its value: abs(x), not x |> abs()"
+	}
+	if m := partPercentile.FindStringSubmatch(c.src); m != nil {
+		return fmt.Sprintf("write p(x, %s)", m[1])
 	}
 	before, behind := strings.TrimRight(part(0, offset), " "), part(offset+1, offset+2)
 	switch {

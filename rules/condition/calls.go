@@ -182,6 +182,9 @@ func (c *compiler) unknownFunction(name string, at file.Location) *node {
 	if meant := nearest(name, known); meant != "" {
 		hint = "did you mean " + meant + "?"
 	}
+	if m := partPercentile.FindStringSubmatch(name + "("); m != nil {
+		hint = fmt.Sprintf("in a rule with over, p(x, %s)", m[1])
+	}
 	if _, ok := c.names.fields[name]; ok {
 		return c.fail(at, CodeUnknownFunction, name+" is a field, not a function", "write "+name+" without parentheses")
 	}

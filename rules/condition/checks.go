@@ -97,6 +97,12 @@ func (n *node) example() string {
 		case "%":
 			return left + " > 5"
 		}
+		if n.field.Max != nil && *n.field.Max == 1 {
+			return left + " > 0.1"
+		}
+	}
+	if n.isLiteral() {
+		return "mos < 3.5"
 	}
 	if n.op == opDivide {
 		return left + " > 0.1"
@@ -156,7 +162,11 @@ func (c *compiler) lint(n *node) {
 		c.fail(limit.loc, code, fmt.Sprintf("%s is %s, so %s %s", f.Name, rangeOf(f), n, verb), rangeHint(field, o, l))
 		return
 	}
-	if f.Unit == "ms" && l > 0 && l < 1 {
+	if f.Type == call.Integer && l != math.Trunc(l) && (o == opEqual || o == opNotEqual) {
+		c.fail(limit.loc, CodeNeverHolds, fmt.Sprintf("%s is a whole number, never %s", f.Name, limit), "")
+		return
+	}
+	if f.Unit == "ms" && l > 0 && l < max(f.Seconds, 1) {
 		c.warn(limit.loc, CodeSecondsForMillis, fmt.Sprintf("%s is in milliseconds; %s was probably meant in seconds", f.Name, limit),
 			fmt.Sprintf("did you mean %s?", plain(l*1000)))
 	}
@@ -185,6 +195,10 @@ func (c *compiler) lintCase(field, limit *node) {
 		written = strings.ToLower(written)
 	case "upper":
 		written = strings.ToUpper(written)
+	}
+	if n := field.field.Length; n > 0 && len(limit.val.text) != n {
+		c.warn(limit.loc, CodeWrongLength, fmt.Sprintf("%s is never %s: it has %d letters", field, limit, n), field.field.Doc)
+		return
 	}
 	if written != limit.val.text {
 		c.warn(limit.loc, CodeWrongCase, fmt.Sprintf("%s is never %s: it is written in %s case", field, limit, field.field.Case),
@@ -246,6 +260,8 @@ func rangeHint(field *node, o op, limit float64) string {
 	switch tenth := limit / 10; {
 	case field.op == opFigure && f.Max != nil && *f.Max == 1 && limit > 1 && limit <= 100:
 		return fmt.Sprintf("shares are 0..1: write %s for %s %%", plain(limit/100), plain(limit))
+	case field.op == opFigure:
+		return ""
 	case o == opGreaterEqual && f.Min != nil && limit == *f.Min, o == opLessEqual && f.Max != nil && limit == *f.Max:
 		return fmt.Sprintf("to ask whether it is known, write %s != nil", field)
 	case f.Type == call.Integer && tenth != math.Trunc(tenth):
@@ -293,7 +309,7 @@ func (c *compiler) lintMembers(a, l *node) {
 	}
 	switch of := l.val.ref.(type) {
 	case *items:
-		if len(a.field.Enum) == 0 && a.field.Case == "" {
+		if len(a.field.Enum) == 0 && a.field.Case == "" && a.field.Length == 0 {
 			return
 		}
 		wrong := 0

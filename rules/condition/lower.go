@@ -138,6 +138,9 @@ func (c *compiler) member(n *ast.MemberNode) *node {
 	case name != "" && base.typ.kind == interval:
 		return c.intervalMember(base, name, at)
 	case name != "" && base.typ.kind == list:
+		if base.typ.elem == text {
+			return c.fail(at, CodeType, base.String()+" is a list of texts and has no member "+name, fmt.Sprintf("ask for one of them: %q in %s", name, base))
+		}
 		return c.fail(at, CodeType, base.String()+" is a list and has no member "+name,
 			fmt.Sprintf("ask about its elements, e.g. any(%s, .%s < 3.5), or about one: %[1]s[0].%[2]s", base, name))
 	case base.typ.kind == object, base.typ.kind == dynamic && (key.typ.kind == text || key.typ.kind == dynamic || key.typ.kind == number):

@@ -213,6 +213,15 @@ func Nearest(word string, candidates []string) string { return spelling.Nearest(
 
 // SuggestField says which field of a call an unknown name was probably meant to
 // be, "" where none is near.
-func SuggestField(name string) string { return newCompiler("", Env{}).suggest(name) }
+func SuggestField(name string) string {
+	c := newCompiler("", Env{})
+	if slices.Contains(c.names.clockNames(), name) {
+		return name + " is read in conditions only"
+	}
+	fields := *c.names
+	fields.clock = false
+	c.names = &fields
+	return c.suggest(name)
+}
 
 func nearest(word string, candidates []string) string { return spelling.Nearest(word, candidates) }

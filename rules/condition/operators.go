@@ -191,6 +191,8 @@ func (c *compiler) arithmetic(out *node, symbol string) *node {
 		return bad(out.loc)
 	case out.op == opRemainder && (!wholeOrDynamic(a) || !wholeOrDynamic(b)):
 		return c.fail(out.loc, CodeType, "% needs whole numbers", "round first, e.g. compare round(x) / 2")
+	case out.op == opDivide && b.isLiteral() && b.val.num == 0:
+		return c.fail(b.loc, CodeArithmetic, fmt.Sprintf("%s: division by zero", out), "")
 	case out.op == opDivide || out.op == opPower:
 		out.typ.whole = false
 	}
@@ -198,6 +200,16 @@ func (c *compiler) arithmetic(out *node, symbol string) *node {
 		markShare(a, b, c.figures.All)
 	}
 	return c.made(out.fails())
+}
+
+// emptyRangeHint says what a range from more to less may have meant. Hours go over
+// midnight.
+func emptyRangeHint(lo, hi float64) string {
+	hint := fmt.Sprintf("write %s..%s", plain(hi), plain(lo))
+	if hi >= 0 && lo <= 23 {
+		hint += fmt.Sprintf("; of hours over midnight hour >= %s || hour <= %s", plain(lo), plain(hi))
+	}
+	return hint
 }
 
 func isTextual(n *node) bool      { return n.typ.kind == text || n.typ.kind == dynamic }
@@ -262,7 +274,9 @@ func (c *compiler) in(out *node) *node {
 		c.lintMembers(a, l)
 	default:
 		hint := ""
-		if l.typ.kind == text {
+		if l.typ.kind == text && !isTextual(a) {
+			hint = fmt.Sprintf("write a list: %s in [500, 503]", a)
+		} else if l.typ.kind == text {
 			hint = fmt.Sprintf("for a part of a text write %s contains %s", l, a)
 		}
 		return c.fail(out.loc, CodeType, fmt.Sprintf("%s is %s; after in comes a list, a range or raw", l, l.typ), hint)
@@ -280,7 +294,7 @@ func (c *compiler) span(n *ast.BinaryNode) *node {
 	case !lo.isLiteral() || !hi.isLiteral() || !lo.typ.whole || !hi.typ.whole:
 		return c.fail(at, CodeRange, "the bounds of a range are whole numbers written out", "e.g. sipCode in 500..599; else compare with >= and <=")
 	case lo.val.num > hi.val.num:
-		return c.fail(at, CodeRange, fmt.Sprintf("the range %s..%s is empty", lo, hi), fmt.Sprintf("write %s..%s", hi, lo))
+		return c.fail(at, CodeRange, fmt.Sprintf("the range %s..%s is empty", lo, hi), emptyRangeHint(lo.val.num, hi.val.num))
 	case hi.val.num-lo.val.num >= maxRange:
 		return c.fail(at, CodeRange, fmt.Sprintf("the range %s..%s has more than %d numbers", lo, hi, maxRange), "compare with >= and <=")
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -116,6 +117,10 @@ func (c *compiler) syntax(err error) {
 	if c.wrongCountAt(message, at) {
 		return
 	}
+	if message, hint := c.badToken(message, at.From); message != "" {
+		c.fail(at, CodeSyntax, message, hint)
+		return
+	}
 	hint := c.foreignOperator(at.From)
 	if hint == "" {
 		hint = syntaxHint(message)
@@ -131,6 +136,48 @@ func (c *compiler) syntax(err error) {
 	c.fail(at, CodeSyntax, message, hint)
 }
 
+// badToken words what the parser's scanner says of numbers and signs that it cannot
+// read; "" for anything else.
+func (c *compiler) badToken(message string, at int) (said, hint string) {
+	number := regexp.MustCompile(`^(?:invalid (?:integer|float) literal|bad number syntax).*"([^"]*)"`).FindStringSubmatch(message)
+	sign := regexp.MustCompile(`^unrecognized character: U\+([0-9A-F]+)`).FindStringSubmatch(message)
+	switch {
+	case number != nil && strings.Contains(message, "out of range"):
+		return "the number " + number[1] + " is too large", ""
+	case number != nil:
+		hint = "numbers are written 30, 3.5 or 1e6"
+		if lower := strings.ToLower(number[1]); spanWord.FindString(lower) == lower {
+			hint = "write " + lower + " in small letters"
+		}
+		return number[1] + " is not a number", hint
+	case sign != nil:
+		r, err := strconv.ParseInt(sign[1], 16, 32)
+		if err != nil {
+			return "", ""
+		}
+		return fmt.Sprintf("the character %q (U+%s) is not part of conditions", rune(r), sign[1]), plainSign(rune(r))
+	}
+	return "", ""
+}
+
+// plainSign is what to write instead of a sign that a word processor or another
+// keyboard writes.
+func plainSign(r rune) string {
+	const fullWidth = 0xFEE0 // how far the signs of full width are from those of ASCII
+	switch {
+	case strings.ContainsRune("\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb\u00b4", r):
+		return `quotes are straight: "opus"`
+	case strings.ContainsRune("\u00a0\u2007\u202f\u200b\u2060\ufeff\u3000", r):
+		return "write an ordinary space"
+	case r > fullWidth+' ' && r <= fullWidth+'~':
+		return fmt.Sprintf("write %c", r-fullWidth)
+	}
+	if sign := map[rune]string{'\u2264': "<=", '\u2265': ">=", '\u2260': "!=", '\u00d7': "*", '\u00f7': "/", '\u2212': "-", '\u2013': "-", '\u2014': "-", '\u2227': "&&", '\u2228': "||", '\u00ac': "not"}[r]; sign != "" {
+		return "write " + sign
+	}
+	return ""
+}
+
 var ifWord = regexp.MustCompile(`(^|[\s(])if[\s(]`)
 
 func syntaxHint(message string) string {
@@ -140,6 +187,11 @@ func syntaxHint(message string) string {
 		{`"OR"`, "write or, or ||"},
 		{`"NOT"`, "write not, or !"},
 		{`"&"`, "write &&, or and"},
+		{`"IS"`, "compare with ==; for unknown fields write == nil"},
+		{`"LIKE"`, "write contains, startsWith, endsWith or matches"},
+		{`"BETWEEN"`, "write mos >= 1 && mos <= 3; whole numbers: sipCode in 500..599"},
+		{`"IN"`, "write in: sipCode in [500, 503]"},
+		{`"#"`, "in a predicate # is the element of the list; a comment is outside of the quotes"},
 		{`"is"`, "compare with ==; for unknown fields write == nil"},
 		{`"like"`, "write contains, startsWith, endsWith or matches"},
 		{`"between"`, "write mos >= 1 && mos <= 3; whole numbers: sipCode in 500..599"},

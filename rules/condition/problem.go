@@ -49,6 +49,7 @@ const (
 	CodeBadName          Code = "bad-name"
 	CodeKeyType          Code = "key-type"
 	CodeConstant         Code = "constant-condition" // warning
+	CodeWrongLength      Code = "wrong-length"       // warning
 	CodeSecondsForMillis Code = "seconds-for-ms"     // warning
 	CodePreferLossPct    Code = "prefer-loss-pct"    // warning
 	CodeFractionInRange  Code = "fraction-in-range"  // warning

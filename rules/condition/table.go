@@ -26,19 +26,19 @@ func NewTable(name string, of call.Field, prefix bool, values map[string]string)
 	t := &Table{Name: name, Of: of, Prefix: prefix, values: values}
 	var signed []string
 	for key := range values {
-		if t.most = max(t.most, len(key)); tableKey(key) != key {
+		if t.most = max(t.most, len(key)); TableKey(key) != key {
 			signed = append(signed, key)
 		}
 	}
 	for _, key := range signed {
-		values[tableKey(key)] = values[key]
+		values[TableKey(key)] = values[key]
 		delete(values, key)
 	}
 	return t
 }
 
-// tableKey is a key without the + of a number.
-func tableKey(s string) string {
+// TableKey is a key without the + of a number.
+func TableKey(s string) string {
 	if rest, plus := strings.CutPrefix(s, "+"); plus && rest != "" && strings.Trim(rest, "0123456789") == "" {
 		return rest
 	}
@@ -47,7 +47,7 @@ func tableKey(s string) string {
 
 // find is the value of a key; false where there is none.
 func (t *Table) find(key string) (string, bool) {
-	key = tableKey(key)
+	key = TableKey(key)
 	if !t.Prefix {
 		v, ok := t.values[key]
 		return v, ok && v != ""

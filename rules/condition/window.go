@@ -94,6 +94,9 @@ func (c *compiler) percentile(args []ast.Node, at file.Location) *node {
 	case !percent.isLiteral() || percent.typ.kind != number || percent.val.num <= 0 || percent.val.num >= 100:
 		return c.fail(start(args[1]), CodeArguments, "the percentage of p is a number between 0 and 100 written out", hint)
 	}
+	if share := percent.val.num; share < 1 {
+		c.warn(start(args[1]), CodeShareForPercent, fmt.Sprintf("the second argument of p is in percent; %s was probably meant as a share", percent), fmt.Sprintf("for the %sth percentile write %[1]s", plain(share*100)))
+	}
 	function := "p" + plain(percent.val.num)
 	if slices.Contains(windowFunctions(), function) {
 		return c.figure(function, args[:1], at)

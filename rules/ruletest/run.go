@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -204,6 +205,9 @@ func (x *Runner) payload(c *rules.Case, g *rules.Given, at time.Time) ([]call.Ev
 	}
 	path := filepath.Join(filepath.Dir(c.File), g.Payload)
 	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no file %s: payload is a path relative to the rules file", path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read payload: %w", err)
 	}

@@ -102,13 +102,15 @@ func newApp(ctx context.Context, cfg config.Config, mode mode, log *slog.Logger)
 	}
 	storing := cfg.Store(log)
 	storing.Patience = openPatience
-	if a.store, err = stream.Begin(storing); err != nil {
+	stage.Profiled(ctx, "store", func(context.Context) { a.store, err = stream.Begin(storing) })
+	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
-	if err := a.serveStarting(); err != nil {
+	if err := a.serveStarting(ctx); err != nil {
 		return nil, errors.Join(err, a.store.Close(ctx))
 	}
-	if err = a.store.OpenStreams(ctx); err != nil {
+	stage.Profiled(ctx, "store", func(ctx context.Context) { err = a.store.OpenStreams(ctx) })
+	if err != nil {
 		err = fmt.Errorf("open the store: %w", err)
 	} else {
 		err = a.wire(ctx, mode, set)
@@ -125,7 +127,7 @@ func newApp(ctx context.Context, cfg config.Config, mode mode, log *slog.Logger)
 func (a *app) answer() { a.answering.Do(func() { a.server.Use(a.handling()) }) }
 
 // serveStarting takes webhooks while the store is being opened.
-func (a *app) serveStarting() (err error) {
+func (a *app) serveStarting(ctx context.Context) (err error) {
 	a.ingest = pipeline.NewIngest(pipeline.IngestConfig{Store: a.store, Traffic: &a.traffic, Again: a.metrics.Replayed, Late: a.metrics.Late})
 	c := a.taking()
 	c.Starting = true
@@ -136,7 +138,7 @@ func (a *app) serveStarting() (err error) {
 		return cli.Usage(fmt.Errorf("%sLISTEN: %w", config.Prefix, err))
 	}
 	a.served = make(chan error, 1)
-	go func() { a.served <- a.server.Serve() }()
+	go stage.Profiled(ctx, "ingest", func(context.Context) { a.served <- a.server.Serve() })
 	return nil
 }
 

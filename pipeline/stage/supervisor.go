@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/pprof"
 	"sync"
 	"time"
 
@@ -23,17 +24,24 @@ func Run(ctx context.Context, log *slog.Logger, failures *Failures, stages map[s
 	var running sync.WaitGroup
 	for name, stage := range stages {
 		running.Go(func() {
-			Keep(ctx, log.With("stage", name), func(ctx context.Context) error {
-				begun := time.Now()
-				err := stage(ctx)
-				if ctx.Err() == nil && !errors.Is(err, stream.ErrConflict) { // another replica works for it
-					failures.note(name, begun, time.Now(), err)
-				}
-				return err
+			Profiled(ctx, name, func(ctx context.Context) {
+				Keep(ctx, log.With("stage", name), func(ctx context.Context) error {
+					begun := time.Now()
+					err := stage(ctx)
+					if ctx.Err() == nil && !errors.Is(err, stream.ErrConflict) { // another replica works for it
+						failures.note(name, begun, time.Now(), err)
+					}
+					return err
+				})
 			})
 		})
 	}
 	running.Wait()
+}
+
+// Profiled runs work, and names its goroutines in profiles: those that it starts, too.
+func Profiled(ctx context.Context, name string, work func(ctx context.Context)) {
+	pprof.Do(ctx, pprof.Labels("stage", name), work)
 }
 
 // Keep runs a stage until ctx ends. A stage that fails starts again from what is

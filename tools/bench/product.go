@@ -56,7 +56,11 @@ func startFloor(ctx context.Context, kind, dir, publicKey string) (*process, err
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "floor", "-kind", kind, "-dir", dir, "-key", publicKey)
+	return startPrinting(exec.CommandContext(ctx, self, "floor", "-kind", kind, "-dir", dir, "-key", publicKey))
+}
+
+// startPrinting starts a server that prints its address.
+func startPrinting(cmd *exec.Cmd) (*process, error) {
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -67,7 +71,7 @@ func startFloor(ctx context.Context, kind, dir, publicKey string) (*process, err
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("floor %s does not start: %w", kind, err), cmd.Process.Kill())
+		return nil, errors.Join(fmt.Errorf("%s does not start: %w", strings.Join(cmd.Args, " "), err), cmd.Process.Kill())
 	}
 	return &process{cmd: cmd, addr: strings.TrimSpace(line)}, nil
 }
@@ -120,6 +124,7 @@ func (p *process) read(ctx context.Context, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	req.Header.Set("Authorization", "Bearer "+adminToken)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return "", err

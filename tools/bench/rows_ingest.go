@@ -21,12 +21,12 @@ type contender struct {
 
 // compare loads the servers in turns, some rounds, and returns the median rate of
 // each in requests a second.
-func compare(ctx context.Context, o *options, servers []contender, make maker) (map[string]float64, error) {
-	var numbers atomic.Uint64
+func compare(ctx context.Context, o *options, servers []contender, requests maker) (map[string]float64, error) {
+	numbers := make([]atomic.Uint64, len(servers))
 	all := map[string][]float64{}
 	for range o.rounds {
-		for _, s := range servers {
-			l := load{addr: s.process.addr, conns: o.conns, make: make, next: func() uint64 { return numbers.Add(1) }}
+		for i, s := range servers {
+			l := load{addr: s.process.addr, conns: o.conns, make: requests, next: func() uint64 { return numbers[i].Add(1) }}
 			if _, err := l.run(ctx, o.each/10+200*time.Millisecond); err != nil { // warm
 				return nil, fmt.Errorf("%s: %w", s.name, err)
 			}
@@ -121,7 +121,7 @@ func ed25519Ingest(ctx context.Context, o *options) (err error) {
 	servers = append(servers, contender{"callwatch, fsynced", p})
 	fmt.Fprintln(o.out, "| server | body | webhooks |\n| --- | --- | --- |")
 	for _, size := range []int{small, large} {
-		rates, err := compare(ctx, o, servers, signed(private, size, 4096, time.Now()))
+		rates, err := compare(ctx, o, servers, signed(private, ignoredBody(size, time.Now()), o.signatures(size), time.Now()))
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync/atomic"
+	"time"
+)
+
+// stages profiles callwatch under the load of the row rivals at 1.4 KB, and divides the
+// processor time of each stage by the webhooks that were judged meanwhile.
+func stages(ctx context.Context, o *options) error {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(o.scratch, "stages")
+	p, err := startCallwatch(ctx, o, dir, "CALLWATCH_TELNYX_PUBLIC_KEY="+base64.StdEncoding.EncodeToString(public))
+	if err != nil {
+		return err
+	}
+	const warm, drain = time.Second, 500 * time.Millisecond
+	var numbers atomic.Uint64
+	l := load{addr: p.addr, conns: o.conns, make: signed(private, hangupBody(small, time.Now()), o.signatures(small), time.Now()), next: func() uint64 { return numbers.Add(1) }}
+	loaded := make(chan error, 1)
+	go func() {
+		_, err := l.run(ctx, warm+o.each+drain)
+		loaded <- err
+	}()
+	time.Sleep(warm)
+	webhooks, profile, err := p.profiled(ctx, o)
+	err = errors.Join(err, <-loaded, p.stop(), os.RemoveAll(dir))
+	if err != nil {
+		return err
+	}
+	return o.printStages(ctx, profile, webhooks)
+}
+
+// profiled takes a profile into a file, and says how many webhooks were judged meanwhile.
+func (p *process) profiled(ctx context.Context, o *options) (webhooks float64, profile string, err error) {
+	before, err := p.metric(ctx, judgedMetric, "")
+	if err != nil {
+		return 0, "", err
+	}
+	data, err := p.read(ctx, fmt.Sprintf("/debug/pprof/profile?seconds=%d", max(1, int(o.each.Seconds()))))
+	if err != nil {
+		return 0, "", err
+	}
+	after, err := p.metric(ctx, judgedMetric, "")
+	if err != nil {
+		return 0, "", err
+	}
+	if after <= before {
+		return 0, "", errors.New("nothing was judged")
+	}
+	profile = filepath.Join(os.TempDir(), "callwatch-stages.pb.gz")
+	return after - before, profile, os.WriteFile(profile, []byte(data), 0o600)
+}
+
+var (
+	tagTotal = regexp.MustCompile(`stage: Total \S+ of (\S+)`)
+	tagValue = regexp.MustCompile(`(?m)^\s+([0-9.]+m?s) \([^)]*\): (\S+)`)
+)
+
+// printStages prints the time of each stage, and keeps the profile for go tool pprof.
+func (o *options) printStages(ctx context.Context, profile string, webhooks float64) error {
+	out, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-tags", profile).Output()
+	if err != nil {
+		return fmt.Errorf("go tool pprof: %w", err)
+	}
+	total := tagTotal.FindSubmatch(out)
+	if total == nil {
+		return fmt.Errorf("no stage in the profile:\n%s", out)
+	}
+	rest, err := time.ParseDuration(string(total[1]))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(o.out, "| stage | us of a processor per webhook |\n| --- | ---: |")
+	all := rest
+	for _, m := range tagValue.FindAllSubmatch(out, -1) {
+		d, err := time.ParseDuration(string(m[1]))
+		if err != nil {
+			return err
+		}
+		rest -= d
+		fmt.Fprintf(o.out, "| %s | %.1f |\n", m[2], float64(d.Microseconds())/webhooks)
+	}
+	fmt.Fprintf(o.out, "| collector and others without a stage | %.1f |\n| all | %.1f |\n", float64(rest.Microseconds())/webhooks, float64(all.Microseconds())/webhooks)
+	fmt.Fprintf(o.out, "\n%.0f webhooks judged; the profile: go tool pprof %s\n", webhooks, profile)
+	return nil
+}

@@ -83,7 +83,7 @@ func (d *feed) loadBuilding(k call.Key, seq uint64) (*entry, error) {
 
 // evict writes the calls that leave the cache.
 func (d *feed) evict(ctx context.Context) error {
-	for d.calls.full() {
+	for d.calls.full(d.calls.most) {
 		e := d.calls.oldest()
 		if err := d.save(ctx, e); err != nil {
 			return err

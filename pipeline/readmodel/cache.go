@@ -10,7 +10,8 @@ import (
 
 // Bounds of the calls that are held in memory between batches.
 const (
-	mostCached    = 20_000
+	mostCached    = 20_000 // while a file is built: a call that comes again is then folded at the end
+	mostFed       = 2_000  // of a complete file: a call that comes again is read from it
 	mostIntervals = 400_000 // of all of them together
 
 	// mostOfCall is how many events of a call are folded; further ones are left out.
@@ -67,9 +68,9 @@ func (c *cache) drop(k call.Key) {
 	}
 }
 
-// full reports whether calls have to go.
-func (c *cache) full() bool {
-	return c.order.Len() > c.most || c.intervals > mostIntervals && c.order.Len() > 1
+// full reports whether calls have to go where so many may stay.
+func (c *cache) full(most int) bool {
+	return c.order.Len() > most || c.intervals > mostIntervals && c.order.Len() > 1
 }
 
 // oldest is the call that was not fed for longest.
@@ -84,9 +85,9 @@ func (c *cache) entries() []*entry {
 	return all
 }
 
-// trim lets the calls go that were not fed for longest. None is dirty.
+// trim lets the calls go that were not fed for longest; the file is complete. None is dirty.
 func (c *cache) trim() {
-	for c.full() {
+	for c.full(min(c.most, mostFed)) {
 		c.drop(c.oldest().key)
 	}
 }

@@ -46,11 +46,12 @@ func rows() []row {
 		{"rivals", "Ed25519-signed webhooks until they are judged, beside Redpanda Connect's core and Echo, both with JetStream, which check and judge nothing", rivals},
 		{"stages", "processor time of each stage per webhook, by a profile under the load of the row rivals at 1.4 KB", stages},
 		{"feed", "the row pipeline with and without the read model, in turns", feeding},
-		{"latency", "time from sending a webhook to its incident's post in Slack, at 500 a second of which 1 % alert", latency},
+		{"latency", "time from sending a webhook to its incident's post in Slack, at 200 a second of which 5 % alert", latency},
 		{"memory", "resident memory at 1,000 webhooks a second with 100,000 open calls", memory},
 		{"start", "time until ready, on an empty store and on one of many events; CPU when idle", start},
 		{"pages", "what the console asks about many calls: figures, lists and search, on -events calls of two weeks", pages},
 		{"versions", "this callwatch and the one of -against in turns: rates, latency, memory and backtest", versions},
+		{"past", "backtest and rules suggest over -events calls, of a file and of the store", past},
 		{"flat", "cost of an event as the store grows", flat},
 	}
 }
@@ -77,7 +78,7 @@ func run(ctx context.Context) (err error) {
 	flag.DurationVar(&o.each, "for", 5*time.Second, "how long each server is loaded, per round")
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds; the servers take turns, and medians count")
 	flag.IntVar(&o.conns, "conns", 256, "connections")
-	flag.IntVar(&o.events, "events", 1_000_000, "stored events for the rows start, pages and flat")
+	flag.IntVar(&o.events, "events", 1_000_000, "stored events for the rows start, pages, past and flat")
 	profile := flag.String("cpuprofile", "", "file for a profile of bench itself, which has the read model of the row pages")
 	flag.StringVar(&o.binary, "binary", "", "callwatch to measure (default: built from this source)")
 	flag.StringVar(&o.against, "against", "", "commit of this repository for the row versions")

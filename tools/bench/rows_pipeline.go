@@ -159,14 +159,14 @@ routes:
 `
 
 func latency(ctx context.Context, o *options) error {
-	r, waits, err := o.announce(ctx, 500, 100, o.each*time.Duration(o.rounds))
+	r, waits, err := o.announce(ctx, 200, 20, o.each*time.Duration(o.rounds))
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(o.out, "%d webhooks at %.0f/s, %d of them announced; from sending to Slack's request: p50 %v, p99 %v\n",
 		r.answered, r.rate(), len(waits.waits), waits.quantile(.5).Round(10*time.Microsecond), waits.quantile(.99).Round(10*time.Microsecond))
-	o.verdict("p50 in ms", float64(waits.quantile(.5))/1e6, 5, false)
-	o.verdict("p99 in ms", float64(waits.quantile(.99))/1e6, 30, false)
+	o.verdict("p50 in ms", float64(waits.quantile(.5))/1e6, 1.5, false)
+	o.verdict("p99 in ms", float64(waits.quantile(.99))/1e6, 10, false)
 	return nil
 }
 

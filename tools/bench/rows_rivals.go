@@ -52,25 +52,25 @@ func rivals(ctx context.Context, o *options) error {
 		{"Redpanda Connect + JetStream, fsync", connect("-always"), false},
 		{"Echo + JetStream, fsync", func(ctx context.Context, dir string) (*process, error) { return startFloor(ctx, floorAlways, dir, "") }, false},
 	}
-	fmt.Fprintln(o.out, "| server | body | webhooks | callwatch to it | most memory |\n| --- | --- | ---: | ---: | ---: |")
+	fmt.Fprintln(o.out, "| server | body | webhooks | callwatch to it | processor time each | callwatch to it | most memory |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |")
 	for _, size := range []int{small, large} {
 		make := signed(private, hangupBody(size, time.Now()), o.signatures(size), time.Now())
 		numbers := uint64(0)
-		rates, memory := map[string][]float64{}, map[string]int64{}
+		rates, costs, memory := map[string][]float64{}, map[string][]float64{}, map[string]int64{}
 		for range o.rounds {
 			first := numbers
 			for _, r := range all {
-				rate, most, sent, err := r.load(ctx, o, make, first)
+				got, sent, err := r.load(ctx, o, make, first)
 				if err != nil {
 					return fmt.Errorf("%s: %w", r.name, err)
 				}
-				rates[r.name] = append(rates[r.name], rate)
-				memory[r.name], numbers = max(memory[r.name], most), max(numbers, sent)
+				rates[r.name], costs[r.name] = append(rates[r.name], got.rate), append(costs[r.name], got.cost)
+				memory[r.name], numbers = max(memory[r.name], got.memory), max(numbers, sent)
 			}
 		}
 		for _, r := range all {
-			fmt.Fprintf(o.out, "| %s | %.1f KB | %.0f/s | %.2f | %d MB |\n", r.name, float64(size)/1000, median(rates[r.name]),
-				median(rates[mine.name])/median(rates[r.name]), memory[r.name]>>20)
+			fmt.Fprintf(o.out, "| %s | %.1f KB | %.0f/s | %.2f | %.0f us | %.2f | %d MB |\n", r.name, float64(size)/1000, median(rates[r.name]),
+				median(rates[mine.name])/median(rates[r.name]), median(costs[r.name]), median(costs[mine.name])/median(costs[r.name]), memory[r.name]>>20)
 		}
 		want := map[int]float64{small: 1, large: 1.5}[size]
 		defer o.verdict(fmt.Sprintf("%.1f KB: callwatch to Redpanda Connect without fsync", float64(size)/1000), median(rates[mine.name])/median(rates[all[1].name]), want, true)
@@ -78,27 +78,35 @@ func rivals(ctx context.Context, o *options) error {
 	return nil
 }
 
+// loaded is how a server did under load.
+type loaded struct {
+	rate   float64 // webhooks a second
+	cost   float64 // microseconds of a processor per webhook
+	memory int64   // at most, in bytes
+}
+
 // load starts the server, loads it and stops it; numbers go on behind first.
-func (r *rival) load(ctx context.Context, o *options, make maker, first uint64) (rate float64, most int64, sent uint64, err error) {
+func (r *rival) load(ctx context.Context, o *options, make maker, first uint64) (out loaded, sent uint64, err error) {
 	dir := filepath.Join(o.scratch, "rivals")
 	p, err := r.start(ctx, dir)
 	if err != nil {
-		return 0, 0, 0, err
+		return out, 0, err
 	}
 	watching, stop := context.WithCancel(ctx)
 	watched := p.mostResident(watching)
 	var numbers atomic.Uint64
 	numbers.Store(first)
-	begun := time.Now()
+	begun, before := time.Now(), p.cpu()
 	l := load{addr: p.addr, conns: o.conns, make: make, next: func() uint64 { return numbers.Add(1) }}
 	got, err := l.run(ctx, o.each)
 	if err == nil && r.whole {
 		err = p.judged(ctx, float64(got.answered))
 	}
-	rate = float64(got.answered) / time.Since(begun).Seconds()
+	out.rate = float64(got.answered) / time.Since(begun).Seconds()
+	out.cost = float64((p.cpu() - before).Microseconds()) / float64(got.answered)
 	stop()
-	most = <-watched
-	return rate, most, numbers.Load(), errors.Join(err, p.stop(), os.RemoveAll(dir))
+	out.memory = <-watched
+	return out, numbers.Load(), errors.Join(err, p.stop(), os.RemoveAll(dir))
 }
 
 // answers waits until the server answers at all.

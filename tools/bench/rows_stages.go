@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -65,11 +66,11 @@ func (p *process) profiled(ctx context.Context, o *options) (webhooks float64, p
 }
 
 var (
-	tagTotal = regexp.MustCompile(`stage: Total \S+ of (\S+)`)
+	tagTotal = regexp.MustCompile(`: Total \S+ of (\S+)`)
 	tagValue = regexp.MustCompile(`(?m)^\s+([0-9.]+m?s) \([^)]*\): (\S+)`)
 )
 
-// printStages prints the time of each stage, and keeps the profile for go tool pprof.
+// printStages prints the time of each stage, of each stream in the server and of its consumers, and keeps the profile for go tool pprof.
 func (o *options) printStages(ctx context.Context, profile string, webhooks float64) error {
 	out, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-tags", profile).Output()
 	if err != nil {
@@ -77,7 +78,7 @@ func (o *options) printStages(ctx context.Context, profile string, webhooks floa
 	}
 	total := tagTotal.FindSubmatch(out)
 	if total == nil {
-		return fmt.Errorf("no stage in the profile:\n%s", out)
+		return fmt.Errorf("no labels in the profile:\n%s", out)
 	}
 	rest, err := time.ParseDuration(string(total[1]))
 	if err != nil {
@@ -85,13 +86,20 @@ func (o *options) printStages(ctx context.Context, profile string, webhooks floa
 	}
 	fmt.Fprintln(o.out, "| stage | us of a processor per webhook |\n| --- | ---: |")
 	all := rest
-	for _, m := range tagValue.FindAllSubmatch(out, -1) {
-		d, err := time.ParseDuration(string(m[1]))
-		if err != nil {
-			return err
+	for _, tag := range regexp.MustCompile(`\n\s*\n`).Split(string(out), -1) {
+		kind, values, _ := strings.Cut(tag, ":")
+		kind = strings.TrimSpace(kind)
+		if kind != "stage" && kind != "stream" && kind != "type" { // the server in the process has labels of its own
+			continue
 		}
-		rest -= d
-		fmt.Fprintf(o.out, "| %s | %.1f |\n", m[2], float64(d.Microseconds())/webhooks)
+		for _, m := range tagValue.FindAllStringSubmatch(values, -1) {
+			d, err := time.ParseDuration(m[1])
+			if err != nil {
+				return err
+			}
+			rest -= d
+			fmt.Fprintf(o.out, "| %s %s | %.1f |\n", kind, m[2], float64(d.Microseconds())/webhooks)
+		}
 	}
 	fmt.Fprintf(o.out, "| collector and others without a stage | %.1f |\n| all | %.1f |\n", float64(rest.Microseconds())/webhooks, float64(all.Microseconds())/webhooks)
 	fmt.Fprintf(o.out, "\n%.0f webhooks judged; the profile: go tool pprof %s\n", webhooks, profile)

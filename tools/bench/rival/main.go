@@ -1,7 +1,7 @@
 // Command rival is the core of Redpanda Connect with an http_server input and an
 // output that publishes to JetStream: what callwatch is measured against. Connect's own
-// output for JetStream is in a module that is not under an open-source licence, so
-// the output is here; it does what that one does: one acknowledged publish a message.
+// output for JetStream is in another module, which is partly under a licence that is not
+// open source, so a small one is here: one acknowledged publish a message.
 package main
 
 import (

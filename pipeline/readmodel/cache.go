@@ -10,8 +10,8 @@ import (
 
 // Bounds of the calls that are held in memory between batches.
 const (
-	mostCached    = 20_000 // while a file is built: a call that comes again is then folded at the end
-	mostFed       = 2_000  // of a complete file: a call that comes again is read from it
+	mostCached    = 20_000  // while a file is built: a call that comes again is then folded at the end
+	mostFed       = 2_000   // of a complete file: a call that comes again is read from it
 	mostIntervals = 400_000 // of all of them together
 
 	// mostOfCall is how many events of a call are folded; further ones are left out.

@@ -101,6 +101,9 @@ func inOwnWords(_ huma.Context, _ string, v any) (any, error) {
 		return v, nil
 	}
 	p := &ProblemDetails{Type: "about:blank", Title: http.StatusText(m.Status), Status: m.Status, Detail: m.Detail}
+	if m.Status == http.StatusUnprocessableEntity {
+		p.Title = unprocessable("").Title
+	}
 	for i, e := range m.Errors {
 		if i == 0 {
 			p.Detail = ""

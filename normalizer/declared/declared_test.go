@@ -158,6 +158,13 @@ func TestMistakesInValues(t *testing.T) {
 		"events:\n  - {kind: ended, set: {callId: body.id}}\ncauses: {hangup: netwerk}":                                          "network",
 		"events:\n  - {kind: ended, set: {callId: 'after(body.id)'}}":                                                            "after(",
 		"events:\n  - {kind: ended, set: {callId: body.id}}\nfetch: {base: 'http://x', path: /c, auth: {bearer: K1}}":            "https",
+		"events:\n  - {kind: ended, set: {callId: body.id, mos: 9}}":                                                             "mos cannot be 9",
+		"events:\n  - {kind: ended, set: {callId: body.id, packetsLost: -5}}":                                                    "packetsLost cannot be -5",
+		"events:\n  - {kind: ended, set: {callId: body.id, cost: 1e400}}":                                                        "the number 1e400 is too large",
+		"events:\n  - {kind: ended, set: {callId: body.id, from: “x”}}":                                                          "quotes are straight",
+		"events:\n  - {kind: ended, when: body.a = 5, set: {callId: body.id}}":                                                   "compare with ==",
+		"events:\n  - {kind: ended, when: 5, set: {callId: body.id}}":                                                            "5 is no condition",
+		"ignore: 'body.a =='\nevents:\n  - {kind: ended, set: {callId: body.id}}":                                                "unexpected end",
 		"events:\n  - {kind: ended, set: {callId: body.id}}\nfetch: {base: 'https://x', path: '/c/{calId}', auth: {bearer: K1}}": "did you mean {callId}?",
 	} {
 		_, problems := Load("acme.yaml", []byte("verify: none\n"+mistake+"\n"))

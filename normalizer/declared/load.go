@@ -233,7 +233,14 @@ func (l *loader) readHeaders(n ast.Node) {
 
 // expression compiles a condition, or what must be there.
 func (l *loader) expression(n ast.Node, what string) *expression.Expression {
-	return l.compiled(n, what, expression.Condition)
+	e := l.compiled(n, what, expression.Condition)
+	if e != nil && e.Constant() {
+		r := expression.Run{Roots: nil}
+		if v := r.Eval(e); v != nil && v != true && v != false {
+			l.Add(yamlfile.At(n), "wrong-type", fmt.Sprintf("%s: %s is no condition", what, expression.Encode(v)), `a comparison such as body.type == "ended"`)
+		}
+	}
+	return e
 }
 
 func (l *loader) compiled(n ast.Node, what string, use expression.Use) *expression.Expression {
@@ -342,6 +349,10 @@ func (l *loader) constant(n ast.Node, e *expression.Expression, f call.Field) {
 	r := expression.Run{Roots: nil}
 	v := r.Eval(e)
 	var to call.Event
+	if x, number := expression.AsFloat(expression.Number(v)); number && (f.Min != nil && x < *f.Min || f.Max != nil && x > *f.Max) {
+		l.Add(yamlfile.At(n), "bad-range", fmt.Sprintf("%s cannot be %s", f.Name, expression.Encode(v)), f.Doc)
+		return
+	}
 	if _, known := call.Lookup(f.Name); v != nil && known && !assign(&to, &assignment{name: f.Name, field: f}, v) {
 		l.Add(yamlfile.At(n), "wrong-type", fmt.Sprintf("%s: %s", f.Name, misfit(&assignment{field: f}, v)), f.Doc)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 )
 
 // maxDepth bounds the nesting of a body: deeper ones are hostile, not calls.
@@ -12,6 +13,7 @@ const maxDepth = 64
 
 // ParseJSON reads a JSON body. Numbers keep their digits until asked for.
 func ParseJSON(b []byte) (Node, error) {
+	b = bytes.TrimPrefix(b, []byte("\ufeff"))
 	if d, ok := read(b); ok {
 		return d.node(0), nil
 	}
@@ -28,12 +30,26 @@ func decodeJSON(b []byte) (any, error) {
 	dec.UseNumber()
 	var v any
 	if err := dec.Decode(&v); err != nil {
-		return nil, fmt.Errorf("parse json: %w", err)
+		return nil, errors.New("parse json: " + whyNot(err))
 	}
 	if dec.More() {
 		return nil, errors.New("parse json: more than one value")
 	}
 	return v, nil
+}
+
+// whyNot is why a body is no JSON.
+func whyNot(err error) string {
+	var syntax *json.SyntaxError
+	switch {
+	case errors.Is(err, io.EOF):
+		return "the body is empty"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "the body ends too early"
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("a mistake at byte %d: %v", syntax.Offset, syntax)
+	}
+	return err.Error()
 }
 
 // checkDepth refuses bodies nested deeper than maxDepth before they are decoded.

@@ -103,6 +103,20 @@ func TestRefusedByPackageJSON(t *testing.T) {
 	}
 }
 
+// What is said of a body that is no JSON is about the body; a byte order mark is none of it.
+func TestWhyNotJSON(t *testing.T) {
+	for body, want := range map[string]string{
+		"": "parse json: the body is empty", `{"a":`: "parse json: the body ends too early", "a=b": "parse json: a mistake at byte 1:",
+	} {
+		if _, err := ParseJSON([]byte(body)); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", body, err, want)
+		}
+	}
+	if n, err := ParseJSON([]byte("\ufeff{\"a\":1}")); err != nil || n.At("a").Text() != "1" {
+		t.Errorf("with a byte order mark: %v", err)
+	}
+}
+
 // Every byte at every place of the eight that are looked at together.
 func TestPlainText(t *testing.T) {
 	for c := range 256 {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -12,6 +11,8 @@ import (
 	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
+
+	"callwatch/yamlfile/spelling"
 )
 
 // compiler checks one expression and turns its syntax tree into nodes.
@@ -111,14 +112,15 @@ func (c *compiler) syntax(err error) {
 		c.refuse(name, where)
 		return
 	}
-	token := regexp.MustCompile(`(?:Operator|Identifier|Number|String|Bracket|Bytes)\((".*")\)`)
-	message = token.ReplaceAllString(message, "$1")
-	message = strings.NewReplacer("token EOF", "end", "token ", "").Replace(message)
+	message = spelling.Tokens(message)
 	if c.wrongCountAt(message, at) {
 		return
 	}
-	if message, hint := c.badToken(message, at.From); message != "" {
-		c.fail(at, CodeSyntax, message, hint)
+	if said, hint, scanned := spelling.Scanned(message); scanned {
+		if number, no := strings.CutSuffix(said, " is not a number"); no && spanWord.FindString(strings.ToLower(number)) == strings.ToLower(number) {
+			hint = "write " + strings.ToLower(number) + " in small letters"
+		}
+		c.fail(at, CodeSyntax, said, hint)
 		return
 	}
 	hint := c.foreignOperator(at.From)
@@ -134,48 +136,6 @@ func (c *compiler) syntax(err error) {
 		hint = "a parenthesis is not closed"
 	}
 	c.fail(at, CodeSyntax, message, hint)
-}
-
-// badToken words what the parser's scanner says of numbers and signs that it cannot
-// read; "" for anything else.
-func (c *compiler) badToken(message string, at int) (said, hint string) {
-	number := regexp.MustCompile(`^(?:invalid (?:integer|float) literal|bad number syntax).*"([^"]*)"`).FindStringSubmatch(message)
-	sign := regexp.MustCompile(`^unrecognized character: U\+([0-9A-F]+)`).FindStringSubmatch(message)
-	switch {
-	case number != nil && strings.Contains(message, "out of range"):
-		return "the number " + number[1] + " is too large", ""
-	case number != nil:
-		hint = "numbers are written 30, 3.5 or 1e6"
-		if lower := strings.ToLower(number[1]); spanWord.FindString(lower) == lower {
-			hint = "write " + lower + " in small letters"
-		}
-		return number[1] + " is not a number", hint
-	case sign != nil:
-		r, err := strconv.ParseInt(sign[1], 16, 32)
-		if err != nil {
-			return "", ""
-		}
-		return fmt.Sprintf("the character %q (U+%s) is not part of conditions", rune(r), sign[1]), plainSign(rune(r))
-	}
-	return "", ""
-}
-
-// plainSign is what to write instead of a sign that a word processor or another
-// keyboard writes.
-func plainSign(r rune) string {
-	const fullWidth = 0xFEE0 // how far the signs of full width are from those of ASCII
-	switch {
-	case strings.ContainsRune("\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb\u00b4", r):
-		return `quotes are straight: "opus"`
-	case strings.ContainsRune("\u00a0\u2007\u202f\u200b\u2060\ufeff\u3000", r):
-		return "write an ordinary space"
-	case r > fullWidth+' ' && r <= fullWidth+'~':
-		return fmt.Sprintf("write %c", r-fullWidth)
-	}
-	if sign := map[rune]string{'\u2264': "<=", '\u2265': ">=", '\u2260': "!=", '\u00d7': "*", '\u00f7': "/", '\u2212': "-", '\u2013': "-", '\u2014': "-", '\u2227': "&&", '\u2228': "||", '\u00ac': "not"}[r]; sign != "" {
-		return "write " + sign
-	}
-	return ""
 }
 
 var ifWord = regexp.MustCompile(`(^|[\s(])if[\s(]`)

@@ -160,6 +160,13 @@ func syntaxError(err error) *Error {
 	if strings.Contains(e.Message, "maximum allowed nodes") {
 		e.Message = fmt.Sprintf("the expression has more than %d parts", maxNodes)
 	}
+	if said, hint, scanned := spelling.Scanned(e.Message); scanned {
+		e.Message, e.Hint = strings.ReplaceAll(said, "conditions", "expressions"), hint
+	}
+	e.Message = spelling.Tokens(e.Message)
+	if strings.HasPrefix(e.Message, `unexpected "="`) {
+		e.Hint = "compare with =="
+	}
 	return e
 }
 

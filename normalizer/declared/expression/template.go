@@ -33,6 +33,9 @@ func TemplateOf(s string, known []string) ([]Piece, error) {
 			if near := spelling.Nearest(name, known); near != "" {
 				hint = "did you mean {" + near + "}?"
 			}
+			if len(known) == 0 {
+				hint = "nothing is put in here"
+			}
 			return nil, fmt.Errorf("{%s} is not known here: %s", name, hint)
 		}
 		out = append(out, Piece{Name: name})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -58,13 +59,24 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reade
 		return ExitFine
 	case errors.As(err, &coded):
 		if coded.Error() != "" {
-			fmt.Fprintln(errs, "callwatch: "+err.Error()+meantFile(err))
+			fmt.Fprintln(errs, "callwatch: "+said(err)+meantFile(err))
 		}
 		return coded.Code
 	default:
-		fmt.Fprintln(errs, "callwatch: "+err.Error()+meantFile(err))
+		fmt.Fprintln(errs, "callwatch: "+said(err)+meantFile(err))
 		return ExitRuntime
 	}
+}
+
+// said is the text of an error, without the words of the operating system for a file
+// that does not exist and of Go for a time.
+func said(err error) string {
+	s := err.Error()
+	var missing *fs.PathError
+	if errors.Is(err, fs.ErrNotExist) && errors.As(err, &missing) && missing.Path != "" {
+		s = strings.Replace(s, missing.Error(), "there is no file "+missing.Path, 1)
+	}
+	return strings.Replace(s, "time: invalid duration", "a number with a unit, such as 30s, 10m or 24h, not", 1)
 }
 
 // meantFile is a hint for a file that does not exist, or is a folder; "" for none.

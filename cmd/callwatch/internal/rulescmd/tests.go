@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -89,7 +90,7 @@ func rulesTestCommand(s *cli.Settings) *cobra.Command {
 		}
 		switch {
 		case len(report.Tests) == 0:
-			return cli.Problems(fmt.Errorf("no tests in %v", files))
+			return cli.Problems(fmt.Errorf("no tests in %s", strings.Join(files, ", ")))
 		case report.Failed > 0:
 			return cli.Silent(cli.ExitProblems)
 		case strict && len(report.Gaps) > 0:

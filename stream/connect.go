@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"callwatch/stream/embedded"
+	"callwatch/stream/jet"
 )
 
 const (
@@ -20,6 +21,7 @@ const (
 	openAgain   = time.Second
 	createTries = 5
 	createWait  = 2 * time.Second
+	peersWait   = 30 * time.Second // for a server of the cluster that counts as offline because it is slow
 
 	oldestServer      = "2.12" // the first with atomic batches
 	oldestServerMajor = 2
@@ -59,18 +61,26 @@ func (s *Store) jsOf(string) jetstream.JetStream { return s.conn.JS }
 
 // settle runs fn, which looks for something on the server and creates it where
 // it is not there. Of two replicas that create the same at once a cluster
-// answers one only; the other finds it when it looks again.
+// answers one only; the other finds it when it looks again. A cluster in which a
+// server has just not been heard of is asked again.
 func (s *Store) settle(ctx context.Context, fn func(context.Context) error) error {
 	if s.node != nil {
+		s.node.Making.RLock()
+		defer s.node.Making.RUnlock()
 		ctx, cancel := context.WithTimeout(ctx, setupWait)
 		defer cancel()
 		return fn(ctx)
 	}
+	begun := time.Now()
 	for try := 1; ; try++ {
 		once, cancel := context.WithTimeout(ctx, createWait)
 		err := fn(once)
+		peers := jet.NoPeers(err) && time.Since(begun) < peersWait
+		if peers {
+			<-once.Done()
+		}
 		cancel()
-		if err == nil || try == createTries || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		if !peers && (try >= createTries || !errors.Is(err, context.DeadlineExceeded)) || ctx.Err() != nil {
 			return err
 		}
 	}

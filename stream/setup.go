@@ -114,10 +114,10 @@ func replicasError(replicas int, err error) error {
 	if !errors.As(err, &api) {
 		return err
 	}
-	switch api.ErrorCode {
-	case jet.CodeReplicasNotSupported:
+	switch {
+	case api.ErrorCode == jet.CodeReplicasNotSupported:
 		return fmt.Errorf("%d replicas are asked for, and the NATS server is in no cluster", replicas)
-	case jet.CodeNoPeers:
+	case jet.NoPeers(err):
 		return fmt.Errorf("%d replicas are asked for, and the NATS cluster has not as many servers with JetStream now: %w", replicas, err)
 	default:
 		return err

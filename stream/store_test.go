@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"callwatch/stream/blocks"
 	"callwatch/stream/embedded"
 )
 
@@ -66,6 +68,7 @@ func body(i int) []byte {
 }
 
 func TestOpenRefusesWrongConfiguration(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		cfg  Config
 		want string
@@ -90,6 +93,7 @@ func TestOpenRefusesWrongConfiguration(t *testing.T) {
 }
 
 func TestSecondProcessOnADirectoryIsRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first := open(t, Config{Dir: dir})
 	_, err := Open(t.Context(), Config{Dir: dir})
@@ -102,6 +106,7 @@ func TestSecondProcessOnADirectoryIsRefused(t *testing.T) {
 }
 
 func TestNewerFormatIsRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
 	meta, err := s.Bucket(t.Context(), metaBucket)
@@ -123,6 +128,7 @@ func TestNewerFormatIsRefused(t *testing.T) {
 }
 
 func TestExternalServer(t *testing.T) {
+	t.Parallel()
 	srv, _ := externalServer(t, t.TempDir(), -1)
 	host := open(t, Config{URL: srv.ClientURL()})
 	s := open(t, Config{URL: srv.ClientURL()})
@@ -191,6 +197,7 @@ func TestExternalServerGoesAway(t *testing.T) {
 }
 
 func TestHealth(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	if _, err := s.Append(t.Context(), record(1)); err != nil {
 		t.Fatal(err)
@@ -219,6 +226,7 @@ func (h *hurried) Healthz(o *server.HealthzOptions) *server.HealthStatus {
 
 // A busy processor is no reason to refuse webhooks; a server that ended is.
 func TestHealthOnABusyMachine(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	srv := s.node.Running.Load()
 	if err := embedded.HealthOf(&hurried{srv, 5}); err != nil {
@@ -235,7 +243,41 @@ func TestHealthOnABusyMachine(t *testing.T) {
 	}
 }
 
+// A stream that is being made is no reason to refuse webhooks; one that cannot be read is.
+func TestHealthWhileAStreamIsMade(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, Config{Dir: dir})
+	folder := filepath.Join(blocks.StreamsDir(dir), "MADE")
+	begin := func() {
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.node.Making.RLock()
+	begin()
+	health := make(chan error, 1)
+	go func() { health <- s.node.Health() }()
+	select {
+	case err := <-health:
+		t.Errorf("while the stream is made: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	if err := os.Remove(folder); err != nil {
+		t.Fatal(err)
+	}
+	s.node.Making.RUnlock()
+	if err := <-health; err != nil {
+		t.Errorf("once the stream is made: %v", err)
+	}
+	begin()
+	if err := s.node.Health(); err == nil {
+		t.Error("a server that cannot read a stream is well")
+	}
+}
+
 func TestDurabilityReachesTheServer(t *testing.T) {
+	t.Parallel()
 	for durability, syncAlways := range map[Durability]bool{"": true, Fsync: true, OS: false} {
 		s := open(t, Config{Durability: durability})
 		if got := s.node.Running.Load().JetStreamConfig().SyncAlways; got != syncAlways {

@@ -35,6 +35,8 @@ type Server struct {
 	Running atomic.Pointer[server.Server]
 	Marks   map[string]uint64 // last sequences of the streams as noted before the start
 
+	Making sync.RWMutex // read-locked while a stream is made: its folder is there before it
+
 	mu    sync.Mutex
 	flaws []blocks.Flaw // found since the process began
 
@@ -168,8 +170,17 @@ func (n *Server) InProcessConn() (net.Conn, error) {
 	return srv.InProcessConn()
 }
 
-// Health is nil while the server is well, else the cause.
-func (n *Server) Health() error { return HealthOf(n.Running.Load()) }
+// Health is nil while the server is well, else the cause. The server calls the folder of a
+// stream that is just being made a stream that it cannot recover.
+func (n *Server) Health() error {
+	err := HealthOf(n.Running.Load())
+	if err != nil {
+		n.Making.Lock()
+		defer n.Making.Unlock()
+		err = HealthOf(n.Running.Load())
+	}
+	return err
+}
 
 // Checked is the part of a server that reports its health.
 type Checked interface {

@@ -31,7 +31,7 @@ const (
 	codeAccountResources      = 10002
 	codeStoreFailed           = 10077 // "maximum bytes exceeded" comes with it
 	CodeReplicasNotSupported  = 10074
-	CodeNoPeers               = 10005
+	codeNoPeers               = 10005
 )
 
 // Classify turns an error of a write into one of the sentinels.
@@ -64,6 +64,13 @@ func LostRace(err error) bool {
 	var api *jetstream.APIError
 	return errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
 		api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
+
+// NoPeers says whether the cluster has too few servers for the copies of a stream, or does
+// not hear of them now.
+func NoPeers(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode == codeNoPeers
 }
 
 // ReadError returns the sentinel of a read's error.

@@ -64,22 +64,25 @@ func parse(base string, role access.Role) map[string]*template.Template {
 	if err != nil {
 		panic(err) // of the pattern
 	}
-	shared := []string{"templates/layout.html", "templates/parts.html"}
+	add := func(t *template.Template, file string) {
+		src, err := templates.ReadFile(file)
+		if err != nil {
+			panic(err) // the files are in the program
+		}
+		text := actingForm.ReplaceAllString(string(src), `{{if may "operator"}}$0{{end}}`)
+		template.Must(t.Parse(localLink.ReplaceAllString(text, `$1="`+template.HTMLEscapeString(base)+`/`)))
+	}
+	shared := template.New("").Funcs(viewFuncs(base)).Funcs(template.FuncMap{"may": role.May})
+	const layout, parts = "templates/layout.html", "templates/parts.html"
+	add(shared, layout)
+	add(shared, parts)
 	pages := map[string]*template.Template{}
 	for _, file := range files {
-		if slices.Contains(shared, file) {
-			continue
+		if file != layout && file != parts {
+			page := template.Must(shared.Clone())
+			add(page, file)
+			pages[strings.TrimSuffix(path.Base(file), ".html")] = page
 		}
-		page := template.New("").Funcs(viewFuncs(base)).Funcs(template.FuncMap{"may": role.May})
-		for _, name := range append(slices.Clone(shared), file) {
-			src, err := templates.ReadFile(name)
-			if err != nil {
-				panic(err) // the files are in the program
-			}
-			text := actingForm.ReplaceAllString(string(src), `{{if may "operator"}}$0{{end}}`)
-			template.Must(page.Parse(localLink.ReplaceAllString(text, `$1="`+template.HTMLEscapeString(base)+`/`)))
-		}
-		pages[strings.TrimSuffix(path.Base(file), ".html")] = page
 	}
 	return pages
 }

@@ -172,12 +172,19 @@ func (p *product) get(path string) (status int, body string, err error) {
 	return res.StatusCode, string(b), err
 }
 
-// metric is one sample of /metrics, "" where there is none.
-func (p *product) metric(name string) string {
+// metric asks for one sample of /metrics.
+func (p *product) metric(name string) string { return sample(p.metrics(), name) }
+
+func (p *product) metrics() string {
 	_, body, err := p.get("/metrics")
 	if err != nil {
 		return ""
 	}
+	return body
+}
+
+// sample is one sample of what /metrics said, "" where there is none.
+func sample(body, name string) string {
 	lines := bufio.NewScanner(strings.NewReader(body))
 	for lines.Scan() {
 		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
@@ -214,17 +221,21 @@ func (p *product) finished(limit time.Duration, stages ...string) error {
 type progress struct{ left, posted, edited string }
 
 func (p *product) progress(stage string) progress {
+	body := p.metrics()
 	sent := func(what string) string {
-		return p.metric(`callwatch_notifications_total{channel="#voice",what="` + what + `"}`)
+		return sample(body, `callwatch_notifications_total{channel="#voice",what="`+what+`"}`)
 	}
-	return progress{p.metric(`callwatch_backlog_messages{stage="` + stage + `"}`), sent("posted"), sent("edited")}
+	return progress{sample(body, `callwatch_backlog_messages{stage="`+stage+`"}`), sent("posted"), sent("edited")}
 }
 
 // await polls until ok; it fails when the process has ended or time is up.
 func (p *product) await(what string, limit time.Duration, ok func() bool) error {
 	deadline := time.Now().Add(limit)
-	for !ok() {
+	for {
+		asked := time.Now()
 		switch {
+		case ok():
+			return nil
 		case p.t.Err() != nil:
 			return p.t.Err()
 		case !alive(p.cmd.Process.Pid):
@@ -232,9 +243,8 @@ func (p *product) await(what string, limit time.Duration, ok func() bool) error 
 		case time.Now().After(deadline):
 			return fmt.Errorf("not within %v: %s (ready: %s)\n%s", limit, what, p.ready(), p.lastWords())
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(max(10*time.Millisecond, min(4*time.Since(asked), time.Second))) // others need the processor too
 	}
-	return nil
 }
 
 // alive says whether the process runs: a zombie does not.

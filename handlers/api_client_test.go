@@ -35,17 +35,20 @@ func TestGeneratedClient(t *testing.T) {
 	}
 }
 
-// tool runs go in the client's module.
+// tool runs go in the client's module and returns what is written to stdout: on a new
+// machine go says on stderr what it downloads.
 func tool(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off")
-	out, err := cmd.CombinedOutput()
-	if err != nil && strings.Contains(string(out), "dial tcp") {
-		t.Skipf("the modules of the client cannot be loaded: %s", out)
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil && strings.Contains(said.String(), "dial tcp") {
+		t.Skipf("the modules of the client cannot be loaded: %s", said.String())
 	}
 	if err != nil {
-		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+		t.Fatalf("go %s: %v\n%s%s", strings.Join(args, " "), err, out, said.String())
 	}
 	return string(out)
 }

@@ -29,6 +29,9 @@ var (
 // browser opens a tab of Chromium.
 func browser(t *testing.T) context.Context {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a browser")
+	}
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "headless-shell", "chrome"} {
 		if p, err := exec.LookPath(name); err == nil {

@@ -61,6 +61,7 @@ func becomes(ctx context.Context, t *testing.T, expr string) {
 		if ctx.Err() != nil || time.Now().After(end) {
 			t.Fatalf("%s: %v, %v", expr, ok, err)
 		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 
@@ -128,7 +129,7 @@ func TestConsolePages(t *testing.T) {
 			settle(ctx, t, name)
 			photograph(ctx, t, name+"-"+scheme)
 			eval[any](ctx, t, string(axe)+";0")
-			eval[string](ctx, t, `window.axed = null, axe.run().then(r => { window.axed = r.violations.filter(v => v.impact === 'serious' || v.impact === 'critical').map(v => v.id + ': ' + v.nodes.map(n => n.target + ' ' + n.failureSummary).join('; ')).join('\n') }), ''`)
+			eval[string](ctx, t, `window.axed = null, axe.run({resultTypes: ['violations']}).then(r => { window.axed = r.violations.filter(v => v.impact === 'serious' || v.impact === 'critical').map(v => v.id + ': ' + v.nodes.map(n => n.target + ' ' + n.failureSummary).join('; ')).join('\n') }), ''`)
 			eventually(ctx, t, `window.axed !== null`)
 			if found := eval[string](ctx, t, `window.axed`); found != "" {
 				t.Errorf("%s, %s: %s", name, scheme, found)

@@ -193,6 +193,7 @@ func TestListener(t *testing.T) {
 }
 
 func TestOpenListenerIsRefused(t *testing.T) {
+	t.Parallel()
 	for _, listen := range []string{":4222", "0.0.0.0:4222", "[::]:4222", "192.0.2.1:4222", "example.com:4222"} {
 		_, err := Open(t.Context(), Config{Dir: t.TempDir(), Listen: listen})
 		if err == nil || !strings.Contains(err.Error(), "can be reached from other machines") {
@@ -346,6 +347,7 @@ func TestLeastPermissions(t *testing.T) {
 
 // TestPermissionsAreDocumented: docs/cluster.md names each subject.
 func TestPermissionsAreDocumented(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../docs/cluster.md")
 	if err != nil {
 		t.Fatal(err)

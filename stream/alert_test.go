@@ -23,6 +23,7 @@ func put(t testing.TB, s *Store, rule, key string, cause Cause, data string) boo
 }
 
 func TestPutTransition(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	for _, step := range []struct {
 		rule, key string
@@ -72,6 +73,7 @@ func TestPutTransition(t *testing.T) {
 // TestTransitionsOfConcurrentWriters: writers that replay the same causes store
 // each cause at most once, and causes only grow.
 func TestTransitionsOfConcurrentWriters(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	const writers, causes = 8, 40
 	var stored atomic.Int64
@@ -108,6 +110,7 @@ func TestTransitionsOfConcurrentWriters(t *testing.T) {
 }
 
 func TestFollowTransitions(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	put(t, s, "rule", "a", Cause{1, 0}, "1")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -138,6 +141,7 @@ func TestFollowTransitions(t *testing.T) {
 }
 
 func TestDeadLetters(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	letter := func(seq uint64) DeadLetter {
 		at := Position{Seq: seq, Index: 1}

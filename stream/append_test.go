@@ -55,6 +55,7 @@ func readRecords(t testing.TB, s *Store, from Position, n int) []Record {
 }
 
 func TestFramesAnswerEveryWaiter(t *testing.T) {
+	t.Parallel()
 	const n = 2000
 	s := open(t, Config{})
 	ids := appendAll(t, s, n)
@@ -98,6 +99,7 @@ func TestFramesAnswerEveryWaiter(t *testing.T) {
 }
 
 func TestRecordsGoOnLive(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -126,6 +128,7 @@ func TestRecordsGoOnLive(t *testing.T) {
 }
 
 func TestRestartContinues(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
 	before, err := s.Append(t.Context(), record(1))
@@ -150,6 +153,7 @@ func TestRestartContinues(t *testing.T) {
 }
 
 func TestLargeBodies(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	stored := func(r Record) (id string, err error) { // as soon as a slow disk lets it
 		waitFor(t, func() bool { id, err = s.Append(t.Context(), r); return !errors.Is(err, ErrUnavailable) })
@@ -180,6 +184,7 @@ func TestLargeBodies(t *testing.T) {
 }
 
 func TestRecordNotFound(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	if _, err := s.Append(t.Context(), record(1)); err != nil {
 		t.Fatal(err)
@@ -233,6 +238,7 @@ func TestFullStoreIsRefusedAtOnce(t *testing.T) {
 }
 
 func TestReserveOfTheDisk(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{Reserve: 1 << 60})
 	waitFor(t, func() bool { _, err := s.Append(t.Context(), record(1)); return errors.Is(err, ErrFull) })
 	h := s.Health(t.Context())
@@ -241,22 +247,35 @@ func TestReserveOfTheDisk(t *testing.T) {
 	}
 }
 
+// appended stores a record and returns its id, again where a busy machine has not confirmed
+// it in time, as a provider sends it again.
+func appended(t *testing.T, s *Store, r Record) (id string) {
+	t.Helper()
+	var err error
+	waitFor(t, func() bool { id, err = s.Append(t.Context(), r); return !errors.Is(err, ErrUnavailable) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
 // waitFor polls until ok, for what happens in the monitor's time.
 func waitFor(t *testing.T, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.After(20 * time.Second); !ok(); {
+	for deadline := time.After(patience); !ok(); {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatal("did not happen within 20 s")
+			t.Fatalf("did not happen within %v", patience)
 		}
 	}
 }
 
 // TestServerRestarts replaces the embedded server under a running store.
 func TestServerRestarts(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	if _, err := s.Append(t.Context(), record(0)); err != nil {
 		t.Fatal(err)

@@ -24,6 +24,7 @@ func bucket(t *testing.T, s *Store) *Bucket {
 }
 
 func TestBucket(t *testing.T) {
+	t.Parallel()
 	b := bucket(t, open(t, Config{}))
 	ctx := t.Context()
 	if v, rev, err := b.Load(ctx, "a.b *>é"); v != nil || rev != 0 || err != nil {
@@ -70,6 +71,7 @@ func TestBucket(t *testing.T) {
 }
 
 func TestBucketExpires(t *testing.T) {
+	t.Parallel()
 	b := bucket(t, open(t, Config{}))
 	rev, _, err := b.SaveFor(t.Context(), "short", []byte("1"), 0, time.Second)
 	if err != nil {
@@ -85,6 +87,7 @@ func TestBucketExpires(t *testing.T) {
 }
 
 func TestBucketRace(t *testing.T) {
+	t.Parallel()
 	b := bucket(t, open(t, Config{}))
 	var won atomic.Int64
 	var wg sync.WaitGroup
@@ -104,6 +107,7 @@ func TestBucketRace(t *testing.T) {
 }
 
 func TestEscapes(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		s := string(rapid.SliceOf(rapid.Byte()).Draw(t, "s"))
 		if got, ok := names.Untoken(names.Token(s)); got != s || !ok {

@@ -146,6 +146,7 @@ func publishDead(ctx context.Context, s *Store, n, size int) error {
 // TestRemovedIsNotDamaged: what was removed on purpose is no flaw, after a stop and
 // after a crash, and one flipped bit beside it is still found.
 func TestRemovedIsNotDamaged(t *testing.T) {
+	t.Parallel()
 	for name, remove := range removals() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -204,6 +205,7 @@ func TestRemovedIsNotDamaged(t *testing.T) {
 // TestDamageBeforeTombstone: a tombstone behind damage does not tell which sequence
 // comes next.
 func TestDamageBeforeTombstone(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
 	if err := publishDead(t.Context(), s, 10, 200); err != nil {

@@ -39,6 +39,7 @@ func noise(n int) []byte {
 }
 
 func TestCheckpoint(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
 	none := func(uint64, io.Reader) error { t.Error("called"); return nil }
@@ -63,6 +64,7 @@ func TestCheckpoint(t *testing.T) {
 }
 
 func TestCheckpointBeforeIsUsed(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	old := noise(2 * chunkSize)
 	save(t, s, 10, noise(10))
@@ -105,6 +107,7 @@ func TestCheckpointBeforeIsUsed(t *testing.T) {
 
 // TestCheckpointChecksum: a chunk of other bytes is not taken for the state.
 func TestCheckpointChecksum(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	save(t, s, 10, []byte("before"))
 	save(t, s, 20, []byte("after"))
@@ -122,6 +125,7 @@ func TestCheckpointChecksum(t *testing.T) {
 // A process that was stopped while it saved, and goes on after another has saved,
 // replaces nothing.
 func TestCheckpointOfAnotherProcessStays(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	saveState(t, s, 1, "first")
 	err := s.SaveCheckpoint(t.Context(), "engine", 2, func(w io.Writer) error {

@@ -213,6 +213,7 @@ func acknowledge(ctx context.Context, s *Store) func() map[string]string {
 
 // Faults of the cluster under writes: nothing acknowledged is lost.
 func TestClusterFaultsLoseNothing(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, false)
 	s, e := join(t, c)
 	writes := func() bool {

@@ -241,6 +241,7 @@ func TestDamagedBlocks(t *testing.T) {
 // TestDamagedDescription: a stream whose description is damaged must not be taken
 // for one that does not exist.
 func TestDamagedDescription(t *testing.T) {
+	t.Parallel()
 	dir := writeFrames(t)
 	file := filepath.Join(blocks.StreamsDir(dir), names.RawStream, "meta.inf")
 	b, err := os.ReadFile(file)
@@ -310,6 +311,7 @@ func checkDamage(t *testing.T, dir string) (lost uint64, flaws []Flaw) {
 
 // TestDamagedFrame: a frame whose checksum differs is named and passed over.
 func TestDamagedFrame(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	if _, err := s.Append(t.Context(), record(1)); err != nil {
 		t.Fatal(err)

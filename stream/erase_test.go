@@ -7,6 +7,7 @@ import (
 )
 
 func TestEraseTasks(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
 	for _, key := range []string{"a", "b"} {
@@ -34,6 +35,7 @@ func TestEraseTasks(t *testing.T) {
 }
 
 func TestRewriteValues(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{Dir: t.TempDir()})
 	for _, name := range []string{"one", "two"} {
 		b, err := s.Bucket(t.Context(), name)

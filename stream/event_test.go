@@ -52,6 +52,7 @@ func follow(t testing.TB, s *Store, from uint64, n int) []Message {
 }
 
 func TestPublishEvents(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	if err := s.PublishEvents(t.Context(), events(1)); !errors.Is(err, ErrConflict) {
 		t.Fatalf("without LastPublished: %v", err)
@@ -101,6 +102,7 @@ func TestPublishEvents(t *testing.T) {
 }
 
 func TestMarksStandAmongEvents(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	if _, _, _, err := s.LastPublished(t.Context()); err != nil {
 		t.Fatal(err)
@@ -126,6 +128,7 @@ func TestMarksStandAmongEvents(t *testing.T) {
 }
 
 func TestEventsAreCloudEvents(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{Listen: "127.0.0.1:0"})
 	if _, _, _, err := s.LastPublished(t.Context()); err != nil {
 		t.Fatal(err)
@@ -168,6 +171,7 @@ func TestEventsAreCloudEvents(t *testing.T) {
 // TestTwoPublishers: of two processes that would publish the same events one
 // wins, and a batch is stored whole or not at all.
 func TestTwoPublishers(t *testing.T) {
+	t.Parallel()
 	srv, _ := externalServer(t, t.TempDir(), -1)
 	host := open(t, Config{URL: srv.ClientURL()})
 	other := open(t, Config{URL: srv.ClientURL()})
@@ -197,6 +201,7 @@ func TestTwoPublishers(t *testing.T) {
 }
 
 func TestLargeEvents(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	if _, _, _, err := s.LastPublished(t.Context()); err != nil {
 		t.Fatal(err)
@@ -220,6 +225,7 @@ func TestLargeEvents(t *testing.T) {
 }
 
 func TestFollowEvents(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	if _, _, _, err := s.LastPublished(t.Context()); err != nil {
 		t.Fatal(err)
@@ -318,6 +324,7 @@ func BenchmarkFollow(b *testing.B) {
 // emptied one, is not stuck, nor one for which a message has just come: the server
 // must not be started again for it.
 func TestWaitingIsNotStuck(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	unwatched := &Store{conn: other(s, s.conn.JS, false)} // no monitor starts the server again
 	var c *jet.Cursor

@@ -41,7 +41,7 @@ func litter(t testing.TB, s *Store) (stored int) {
 // and nothing else.
 func works(t *testing.T, s *Store, round int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
 	defer cancel()
 	id, err := s.Append(ctx, record(round))
 	if err != nil {
@@ -190,6 +190,7 @@ func TestForeignMessagesAreSkipped(t *testing.T) {
 
 // TestForeignBeforeSeals opens a store of an older format with garbage in it.
 func TestForeignBeforeSeals(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{Durability: OS})
 	for _, name := range []string{names.EventStream, names.AlertStream, names.CheckpointStream, names.TaskStream, names.DeadStream, names.BucketStreamPrefix + names.BucketPrefix + "meta"} {
 		s.conn.Seals.Store(name, &jet.Seal{From: 1 << 60})
@@ -217,6 +218,7 @@ func TestForeignBeforeSeals(t *testing.T) {
 
 // TestCopiesOfEvents publishes events of callwatch once more, as a bridge would.
 func TestCopiesOfEvents(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{Durability: OS})
 	if _, _, _, err := s.LastPublished(t.Context()); err != nil {
 		t.Fatal(err)

@@ -54,6 +54,7 @@ func unpackStore(t *testing.T, archive string) string {
 // What a callwatch of format 1 stored, three webhooks, their events, an incident,
 // three checkpoints and how far delivery had come, is all there after the upgrade.
 func TestStoreOfFormat1IsMigrated(t *testing.T) {
+	t.Parallel()
 	dir := unpackStore(t, "testdata/store-format-1.tar.gz")
 	for range 2 { // the second time it has the new format
 		s := open(t, Config{Dir: dir})
@@ -91,6 +92,7 @@ func TestStoreOfFormat1IsMigrated(t *testing.T) {
 }
 
 func TestSlotsGoWithTheCheckpointsInThem(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{Dir: unpackStore(t, "testdata/store-format-1.tar.gz")})
 	for seq := range uint64(checkpointsKept) {
 		saveState(t, s, 4+seq, "newer")

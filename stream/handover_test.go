@@ -72,6 +72,7 @@ func add(t *testing.T, s *Store, r Record) string {
 
 // Who has read all there is needs the server no more.
 func TestHandedOver(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	first := add(t, s, record(0)) // before there is a reader
 	f := followRaw(t, s, nil)
@@ -100,6 +101,7 @@ func TestHandedOver(t *testing.T) {
 // More than there is room for comes from the server, in its place; so does what
 // was stored beside the committer, and nothing comes twice.
 func TestHandedOverInPart(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	hold := make(chan struct{}, 1000)
 	f := followRaw(t, s, hold)
@@ -150,6 +152,7 @@ func encodeOnce(t *testing.T, r *Record) []byte {
 
 // A record that is erased before the reader came to it does not come from memory.
 func TestErasedBeforeHandedOver(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	hold := make(chan struct{}, 10)
 	f := followRaw(t, s, hold)
@@ -175,6 +178,7 @@ func TestErasedBeforeHandedOver(t *testing.T) {
 
 // What somebody else stored is found without being told of.
 func TestStoredByOthers(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	f := followRaw(t, s, nil)
 	first := add(t, s, record(0))
@@ -193,6 +197,7 @@ func TestStoredByOthers(t *testing.T) {
 
 // A second reader gets the same, and the place of one that ended is taken.
 func TestReadersOfHandover(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	one, two := followRaw(t, s, nil), followRaw(t, s, nil)
 	for i := range 20 {

@@ -22,6 +22,7 @@ func readBack(t *testing.T, s *Store, before uint64, n int) (seqs []uint64) {
 }
 
 func TestEventsBefore(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{Durability: OS})
 	if got := readBack(t, s, 0, 10); len(got) != 0 {
 		t.Errorf("an empty store has %v", got)
@@ -74,6 +75,7 @@ func TestEventsBefore(t *testing.T) {
 }
 
 func TestReadBySequence(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{Durability: OS})
 	if _, _, _, err := s.LastPublished(t.Context()); err != nil {
 		t.Fatal(err)

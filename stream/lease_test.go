@@ -120,7 +120,6 @@ func TestClusterLeaseWatermark(t *testing.T) {
 
 // A reader is there for the server it was made by before all servers know it.
 func TestClusterReadsAtOnce(t *testing.T) {
-	t.Parallel()
 	c := startCluster(t, false)
 	var stores [3]*Store
 	for i := range stores {

@@ -112,7 +112,6 @@ func TestEarlyWebhooksAreMovedOnce(t *testing.T) {
 
 // Senders notice nothing of the moment when the streams are open.
 func TestWebhooksWhileTheStoreOpens(t *testing.T) {
-	t.Parallel()
 	s := begin(t, t.TempDir())
 	var mu sync.Mutex
 	told := map[string]string{}

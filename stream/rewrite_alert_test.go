@@ -16,6 +16,7 @@ func blackened(t Transition) (data []byte, key string, ok bool) {
 }
 
 func TestRewriteTransitions(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
 	put := func(key string, cause uint64, data string, want bool) {
@@ -90,6 +91,7 @@ func TestRewriteTransitions(t *testing.T) {
 
 // A run that was stopped between its steps is completed by the next one.
 func TestRewriteTransitionsIsFinishedByTheNextRun(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{Dir: t.TempDir()})
 	for i := range 3 {
 		if _, err := s.PutTransition(t.Context(), "rule", "key", Cause{Seq: uint64(i + 1)}, fmt.Appendf(nil, "%d number", i+1)); err != nil {

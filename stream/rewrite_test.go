@@ -71,6 +71,7 @@ func readAll(t *testing.T, s *Store, from Position) (seen []string) {
 }
 
 func TestEraseRecords(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
 	putFrame(t, s, personal("a"), personal("b"), personal("c"))
@@ -137,6 +138,7 @@ func TestEraseRecords(t *testing.T) {
 // Stopped between the new frame and the removal of the old one, the next run
 // finishes the work.
 func TestEraseRecordsIsFinishedByTheNextRun(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
 	seq := putFrame(t, s, personal("a"), personal("b"))
@@ -160,6 +162,7 @@ func TestEraseRecordsIsFinishedByTheNextRun(t *testing.T) {
 }
 
 func TestPastEvents(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{Durability: OS})
 	if _, _, _, err := s.LastPublished(t.Context()); err != nil {
 		t.Fatal(err)
@@ -199,6 +202,7 @@ func TestPastEvents(t *testing.T) {
 }
 
 func TestEraseCheckpoints(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
 	for i, state := range []string{"number-of-a", "number-of-b", "harmless", "kept"} {

@@ -16,6 +16,7 @@ import (
 // What was removed is in no file any more, however it was removed, and what stays is
 // as it was, also after a start that reads all blocks.
 func TestScrub(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
 	bucket, err := s.Bucket(t.Context(), "things")
@@ -108,6 +109,7 @@ func TestScrub(t *testing.T) {
 // A record that was half overwritten when the power went is completed by the next
 // start, and what is no longer in its place is left alone.
 func TestScrubIsFinishedByTheNextStart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
 	for i := range 3 {

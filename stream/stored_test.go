@@ -8,6 +8,7 @@ import (
 
 // What is stored is read once, in order, ticks included, and the reader ends.
 func TestStoredEvents(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{Durability: OS})
 	if err := s.StoredEvents(t.Context(), time.Time{}, func(Message, uint64) error { return errors.New("an event") }); err != nil {
 		t.Errorf("an empty store: %v", err)

@@ -114,6 +114,7 @@ func TestTaskComesUntilItIsFinished(t *testing.T) {
 
 // What follows a due task is stored once, however often that task comes.
 func TestTaskIsFollowedOnce(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	later(t, s, "acme", "a", "1", 0)
 	d := dueTasks(t, s, "acme", 1)[0]
@@ -138,6 +139,7 @@ func TestTaskIsFollowedOnce(t *testing.T) {
 }
 
 func TestTaskKeyIsBounded(t *testing.T) {
+	t.Parallel()
 	s := open(t, Config{})
 	if _, err := s.Later(t.Context(), Task{Topic: "acme", Key: strings.Repeat("x", maxKey+1)}); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("long key: %v", err)
@@ -239,7 +241,7 @@ func TestKillLosesNoTask(t *testing.T) {
 		}
 	}
 	// All that are there become due.
-	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), 2*patience)
 	defer stop()
 	_ = s.FollowDue(ctx, "acme", func(d Due) error {
 		if delete(found, d.Key); len(found) == 0 {

@@ -13,6 +13,7 @@ import (
 // TestStreamsAndConsumersSayWhatTheyAre: who lists them by another tool reads what each is
 // for; a stream of an older callwatch gets its description, one that its operator wrote stays.
 func TestStreamsAndConsumersSayWhatTheyAre(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
 	ctx, stop := context.WithCancel(t.Context())

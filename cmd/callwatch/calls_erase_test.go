@@ -236,6 +236,7 @@ func TestEraseCallIsFinishedByTheNextRun(t *testing.T) {
 // What comes of an erased call is acknowledged and not kept, be it a webhook, or one
 // that was stored before the tombstone was known; other calls go on.
 func TestErasedCallStaysOut(t *testing.T) {
+	t.Parallel()
 	a, base := running(t, func(c *config.Config) {
 		c.Providers = map[string]map[string]config.Secret{}
 		c.SetProvider("bird", normalizer.URLToken, proofToken)
@@ -269,6 +270,7 @@ func TestErasedCallStaysOut(t *testing.T) {
 // All calls of a number are erased, in whatever spelling it is given and written;
 // nothing without --yes.
 func TestEraseNumber(t *testing.T) {
+	t.Parallel()
 	cfg := demoConfig(registry.Providers(), t.TempDir(), "127.0.0.1:0", testSecrets(t))
 	cfg.Rules = writeRules(t, "rules:\n  - name: bad-number\n    when: mos < 3.5\n    by: [to]\n    summary: bad calls to ${to}\n")
 	env := []string{"CALLWATCH_DATA_DIR=" + cfg.DataDir, "CALLWATCH_RULES=" + cfg.Rules}

@@ -20,6 +20,7 @@ import (
 // call that is erased through the one that judges is gone from all, and stays so.
 func TestClusterShowsTroubleAndErases(t *testing.T) {
 	long(t)
+	t.Parallel()
 	slack, slackURL := fakeSlackServer(t, "#voice")
 	var away atomic.Bool
 	away.Store(true)

@@ -185,6 +185,7 @@ func (f *fleet) settled(among ...int) {
 // breaks that may: what one undisturbed callwatch announces is announced, once.
 func TestClusterOfReplicas(t *testing.T) {
 	long(t)
+	t.Parallel()
 	secrets := testSecrets(t)
 	requests := traffic(t, secrets, 400)
 	requests = slices.DeleteFunc(requests, func(r simulate.Request) bool { return r.Expect == simulate.Refused })

@@ -34,6 +34,7 @@ func (p *printed) String() string {
 // buttons say.
 func TestConsoleOfDemo(t *testing.T) {
 	long(t)
+	t.Parallel()
 	browser := tab(t)
 	ctx, stop := context.WithCancel(context.Background())
 	out := &printed{}

@@ -48,6 +48,7 @@ func TestStoryRules(t *testing.T) {
 // The story's rules and traffic give one alert, of the provider that degrades: it
 // takes in the single bad calls, becomes critical and resolves before the end.
 func TestStoryGivesOneAlert(t *testing.T) {
+	t.Parallel()
 	set, _ := rules.Load("demo-rules.yaml", storyRules())
 	o := storyOptions(simulate.Options{Sources: knownSimulators(), Seed: storySeed})
 	if len(o.Sources) < 8 {

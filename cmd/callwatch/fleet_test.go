@@ -19,6 +19,7 @@ import (
 // third of the calls is bad gives one alert that takes the quiet one in.
 func TestShippedRulesOnAFleet(t *testing.T) {
 	long(t)
+	plain(t)
 	t.Parallel()
 	set, problems, err := rules.LoadFile("../../rules.yaml")
 	if err != nil || len(problems) > 0 {

@@ -97,6 +97,7 @@ func leader(t *testing.T, first, second *app) (leads, follows *app) {
 // One replica stores transitions, all know the incidents. What the one that leads
 // had not stored when it lost the lease is found again, from the last checkpoint.
 func TestClusterJudgeTakesOver(t *testing.T) {
+	t.Parallel()
 	c := servers(t)
 	file := writeRules(t, clusterRules())
 	var replicas [2]*app
@@ -152,6 +153,7 @@ func TestClusterJudgeTakesOver(t *testing.T) {
 // Of the replicas that start only the first one ends a downtime: while one judges,
 // another that joins says nothing about absence.
 func TestClusterReplicaThatJoinsEndsNoDowntime(t *testing.T) {
+	t.Parallel()
 	c := servers(t)
 	file := writeRules(t, clusterRules())
 	first, stopFirst := replicaOn(t, c, file)
@@ -179,6 +181,7 @@ func TestClusterReplicaThatJoinsEndsNoDowntime(t *testing.T) {
 // A replica that holds the lease and stores nothing holds up no other one for
 // longer than the lease: what its events cause is stored by the one that takes over.
 func TestClusterJudgeOfADeadHolder(t *testing.T) {
+	t.Parallel()
 	c := servers(t)
 	entry := enter(t, c)
 	idle, err := stream.Open(t.Context(), stream.Config{URL: entry.URL, Replicas: 3, Patience: openPatience, Log: testLogger(t)})
@@ -240,6 +243,7 @@ func TestClusterJudgeOfADeadHolder(t *testing.T) {
 // A call is erased where checkpoints are saved, and no replica that saves them
 // later brings it back.
 func TestClusterEraseCall(t *testing.T) {
+	t.Parallel()
 	c := servers(t)
 	file := writeRules(t, clusterRules())
 	first, stopFirst := replicaOn(t, c, file)

@@ -78,6 +78,7 @@ func child(t *testing.T, args ...string) *exec.Cmd {
 
 // Scripts are what a person types and what they are told.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},

@@ -19,6 +19,7 @@ import (
 // root that is thrown away: by debootstrap where it is, else over a copy of this system.
 // The unit is valid there, and its command starts and stops.
 func TestPackageInstalls(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes minutes")
 	}

@@ -13,6 +13,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"testing"
 	"time"
 )
 
@@ -42,16 +44,38 @@ type node struct {
 	log                      *os.File
 }
 
-// Start builds nats-server from the module that callwatch embeds, and starts a
-// cluster below dir. Secure makes it ask for TLS and for credentials.
+// shared is the nats-server of all clusters of a test binary, beside it: go test removes
+// the folder.
+var shared = sync.OnceValues(func() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	return build(filepath.Dir(self))
+})
+
+// build builds nats-server from the module that callwatch embeds.
+func build(dir string) (string, error) {
+	path := filepath.Join(dir, "nats-server")
+	if out, err := exec.Command("go", "build", "-o", path, "github.com/nats-io/nats-server/v2").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build nats-server: %w\n%s", err, out)
+	}
+	return path, nil
+}
+
+// Start starts a cluster below dir. Secure makes it ask for TLS and for credentials.
 func Start(ctx context.Context, dir string, secure bool) (*Cluster, error) {
-	c := &Cluster{dir: dir, binary: filepath.Join(dir, "nats-server"), routes: map[[2]int]*proxy{}}
-	build := exec.CommandContext(ctx, "go", "build", "-o", c.binary, "github.com/nats-io/nats-server/v2")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build nats-server: %w\n%s", err, out)
+	c := &Cluster{dir: dir, routes: map[[2]int]*proxy{}}
+	var err error
+	if testing.Testing() {
+		c.binary, err = shared()
+	} else {
+		c.binary, err = build(dir)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if secure {
-		var err error
 		if c.secured, err = secureIn(dir); err != nil {
 			return nil, err
 		}

@@ -261,6 +261,7 @@ func TestHealthWhileAStreamIsMade(t *testing.T) {
 	select {
 	case err := <-health:
 		t.Errorf("while the stream is made: %v", err)
+		health <- err
 	case <-time.After(100 * time.Millisecond):
 	}
 	if err := os.Remove(folder); err != nil {

@@ -24,7 +24,7 @@ import (
 func open(ctx context.Context, t *testing.T, url string) {
 	t.Helper()
 	do(ctx, t, chromedp.Navigate(url))
-	eventually(ctx, t, `document.readyState === 'complete'`)
+	becomes(ctx, t, `document.readyState === 'complete'`) // the page may go on to another
 }
 
 // press clicks what a selector finds first.

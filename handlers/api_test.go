@@ -39,7 +39,7 @@ func apiOf(marked *[]rules.Action) *api.API {
 		Rules:    func() backend.RulesFile { return backend.RulesFile{Path: "rules.yaml"} },
 		Reload:   func(context.Context) (backend.RulesFile, error) { return backend.RulesFile{}, nil },
 		Progress: func() backend.Progress { return backend.Progress{Sequence: 7} },
-		Mark: func(_ context.Context, a rules.Action) (bool, error) {
+		Act: func(_ context.Context, a rules.Action) (bool, error) {
 			if a.Do == rules.AddSilence {
 				if err := (*rules.Set)(nil).CheckSilence(a.Silence); err != nil {
 					return false, err

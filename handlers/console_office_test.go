@@ -96,7 +96,7 @@ func (o *office) mark(_ context.Context, a rules.Action) (bool, error) {
 	o.seq++
 	at := time.Now().UTC()
 	o.marks = append(o.marks, a)
-	o.keep(o.engine.Mark(o.seq, at, a), at)
+	o.keep(o.engine.Act(o.seq, at, a), at)
 	close(o.changed)
 	o.changed = make(chan struct{})
 	return true, nil
@@ -135,7 +135,7 @@ func (o *office) api() *api.API {
 			return backend.RulesFile{Path: "rules.yaml", Rules: len(o.set.Rules), LoadedAt: time.Now(), Sources: []rules.Source{{Name: "rules.yaml", Text: []byte(officeRules)}}, Digest: o.set.Digest}
 		},
 		Progress: func() backend.Progress { return backend.Progress{} },
-		Mark:     o.mark,
+		Act:      o.mark,
 	}
 }
 

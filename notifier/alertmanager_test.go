@@ -67,7 +67,7 @@ func alertStep(t *testing.T, name string, in rules.Incident, now time.Time) (rul
 	case "escalated":
 		in.Severity = rules.Critical
 	case "acknowledged":
-		in.Acknowledged = &rules.Mark{By: "ana", At: now}
+		in.Acknowledged = &rules.Actor{By: "ana", At: now}
 	case "unacknowledged":
 		in.Acknowledged = nil
 	case "silenced":

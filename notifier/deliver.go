@@ -55,7 +55,7 @@ func (n *Notifier) post(ctx context.Context, j *job) {
 	}
 	if name == rootName {
 		in := &j.want.Incident
-		j.page.Shows = Shown{Mark: mark(in), Hash: j.workspace.Digest(&c), Cause: j.want.Cause, At: j.now}
+		j.page.Shows = Shown{State: shownState(in), Hash: j.workspace.Digest(&c), Cause: j.want.Cause, At: j.now}
 		j.page.Severity = in.Severity
 	}
 	j.page.Sent[name] = s
@@ -101,7 +101,7 @@ func (n *Notifier) edit(ctx context.Context, j *job) {
 		n.failed(ctx, j, o, after, err)
 		return
 	}
-	j.page.Shows = Shown{Mark: mark(&j.want.Incident), Hash: j.workspace.Digest(&c), Cause: j.want.Cause, At: j.now}
+	j.page.Shows = Shown{State: shownState(&j.want.Incident), Hash: j.workspace.Digest(&c), Cause: j.want.Cause, At: j.now}
 	n.succeeded(j, func(c *ChannelStatus) { c.Edited++ })
 	n.log.Debug("message edited", j.ids())
 	n.save(ctx, j)

@@ -78,14 +78,14 @@ const (
 
 // Shown is the version of the incident that the root shows.
 type Shown struct {
-	Mark  string      `json:"mark"` // state and severity: what must not wait
+	State string      `json:"mark"` // state and severity: what must not wait
 	Hash  string      `json:"hash"`
 	Cause rules.Cause `json:"cause"`
 	At    time.Time   `json:"at"`
 }
 
-// mark is the part of an incident that readers act on.
-func mark(in *rules.Incident) string {
+// shownState is the part of an incident that readers act on.
+func shownState(in *rules.Incident) string {
 	m := string(in.State) + "/" + string(in.Severity)
 	if in.Acknowledged != nil {
 		m += "/acknowledged by " + in.Acknowledged.By

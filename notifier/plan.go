@@ -82,7 +82,7 @@ func plan(r *Record, w *Want, hash string) []Action {
 		acts = append(acts, r.send(Line{Name: rootName}, Urgency(&w.Incident)))
 	}
 	behind := root.State == delivered && !r.Frozen && w.Cause.After(r.Shows.Cause) && r.Shows.Hash != hash
-	named := behind && r.Shows.Mark != mark(&w.Incident)
+	named := behind && r.Shows.State != shownState(&w.Incident)
 	if named {
 		acts = append(acts, Action{Do: edit, Rank: Urgency(&w.Incident)})
 	}
@@ -124,7 +124,7 @@ func linesOf(r *Record, w *Want) []Line {
 		ls = append(ls, Line{Name: openedName, Step: rules.StepOpened, Incident: *in})
 	}
 	ls = append(ls, w.Lines...)
-	if !w.Cause.After(r.Shows.Cause) && r.Shows.Mark != mark(in) {
+	if !w.Cause.After(r.Shows.Cause) && r.Shows.State != shownState(in) {
 		return ls // a replay of the past: nothing can be concluded from it
 	}
 	made := Line{skipped: true, At: in.UpdatedAt, Cause: w.Cause, Incident: *in}

@@ -14,7 +14,7 @@ func TestPlan(t *testing.T) {
 	t.Parallel()
 	at := func(n uint64) rules.Cause { return rules.Cause{Seq: n} }
 	shows := func(m, hash string, seq uint64) Shown {
-		return Shown{Mark: m, Hash: hash, Cause: at(seq), At: notifiertest.T0}
+		return Shown{State: m, Hash: hash, Cause: at(seq), At: notifiertest.T0}
 	}
 	is := Sent{State: delivered, TS: "1.1"}
 	warning := func(seq uint64) Want { return Want{Incident: notifiertest.Opened(), Cause: at(seq)} }

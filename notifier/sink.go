@@ -64,7 +64,7 @@ func (n *Notifier) push(ctx context.Context, j *job) {
 // restart the open incident is sent again.
 func (n *Notifier) pushed(ctx context.Context, j *job) {
 	l := &j.act.Line
-	j.page.Shows = Shown{Mark: mark(&l.Incident), Cause: l.Cause, At: j.now}
+	j.page.Shows = Shown{State: shownState(&l.Incident), Cause: l.Cause, At: j.now}
 	j.thread.sink.End(&j.page.Record, l)
 	if l.Step != StepAgain {
 		n.save(ctx, j)

@@ -148,7 +148,7 @@ func (n *Notifier) undelivered(incident string, most int) map[string][]Undeliver
 			next = now
 		}
 		all[id] = append(all[id], Undelivered{
-			Receiver: th.page.Channel, Announced: th.page.Sent[rootName].State == delivered || th.page.Shows.Mark != "" && th.sink != nil,
+			Receiver: th.page.Channel, Announced: th.page.Sent[rootName].State == delivered || th.page.Shows.State != "" && th.sink != nil,
 			Cause: l.status.Trouble(), Since: th.waiting, NextTry: next,
 		})
 	}

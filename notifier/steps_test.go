@@ -56,7 +56,7 @@ func TestScriptedIncident(t *testing.T) {
 		}
 	}
 	in := notifiertest.Escalated()
-	in.Acknowledged = &rules.Mark{By: took[0].By.Name, At: took[0].At}
+	in.Acknowledged = &rules.Actor{By: took[0].By.Name, At: took[0].At}
 	s.handle(rules.StepAcknowledged, in)
 	s.handle(rules.StepReminded, in) // not of one that somebody has taken
 	s.until(notifiertest.T0.Add(75 * time.Second))
@@ -91,7 +91,7 @@ func TestResolvedByHandSaysWho(t *testing.T) {
 	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.drain()
 	r := notifiertest.Resolved()
-	r.ResolvedBy, r.Resolving, r.ResolveAfter = &rules.Mark{By: "ana", At: r.ResolvedAt}, nil, 30*time.Minute
+	r.ResolvedBy, r.Resolving, r.ResolveAfter = &rules.Actor{By: "ana", At: r.ResolvedAt}, nil, 30*time.Minute
 	s.handle(rules.StepResolved, r)
 	s.drain()
 	th := s.one()

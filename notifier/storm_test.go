@@ -218,7 +218,7 @@ func TestStormEndsThoughAMemberChanges(t *testing.T) {
 	s.until(notifiertest.T0.Add(notifier.Calm - time.Second))
 	s.n.EndStorms(notifiertest.T0.Add(notifier.Calm))
 	in := nthIncident(3, 0)
-	in.Acknowledged = &rules.Mark{By: "ana", At: s.clock.now()}
+	in.Acknowledged = &rules.Actor{By: "ana", At: s.clock.now()}
 	s.handle(rules.StepAcknowledged, in)
 	s.drain()
 	if ths := s.fake.Threads(); len(ths) != 1 || !strings.Contains(ths[0].Root.Shown, "Storm over: 12 incidents") {

@@ -213,7 +213,7 @@ func (j *Judge) judge(ctx context.Context, engine *engine.Engine, m stream.Messa
 	var action rules.Action
 	var err error
 	switch {
-	case m.Mark:
+	case m.Action:
 		action, err = rules.ParseAction(m.Data)
 	case !m.Tick:
 		err = eventlog.Decode(m.Data, true, &e)
@@ -231,8 +231,8 @@ func (j *Judge) judge(ctx context.Context, engine *engine.Engine, m stream.Messa
 	switch {
 	case m.Tick:
 		done.Made = engine.Tick(m.Seq, m.Time)
-	case m.Mark:
-		done.Made = engine.Mark(m.Seq, m.Time, action)
+	case m.Action:
+		done.Made = engine.Act(m.Seq, m.Time, action)
 	default:
 		done.Event, done.Made = &e, engine.Apply(m.Seq, m.Time, &e)
 	}
@@ -267,7 +267,7 @@ func (j *Judge) disableSlow(ctx context.Context, names []string) error {
 		j.cfg.Log.Error("rule is too slow and will be disabled", "rule", name)
 		data, err := rules.Action{Do: rules.DisableRule, By: "callwatch", Rule: name}.JSON()
 		if err == nil {
-			_, err = j.cfg.Store.PublishMark(ctx, data)
+			_, err = j.cfg.Store.PublishAction(ctx, data)
 		}
 		if err != nil {
 			return fmt.Errorf("disable rule %s: %w", name, err)

@@ -26,7 +26,7 @@ func (j *Judge) Act(ctx context.Context, action rules.Action) (applied bool, err
 			return false, err
 		}
 	}
-	seq, err := j.cfg.Store.PublishMark(ctx, data)
+	seq, err := j.cfg.Store.PublishAction(ctx, data)
 	if err != nil {
 		return false, fmt.Errorf("store the %s: %w", action.Do, err)
 	}
@@ -68,7 +68,7 @@ func (j *Judge) NoteStart(ctx context.Context) {
 	}
 	data, err := rules.Action{Do: rules.Resume, By: "callwatch"}.JSON()
 	if err == nil {
-		_, err = j.cfg.Store.PublishMark(ctx, data)
+		_, err = j.cfg.Store.PublishAction(ctx, data)
 	}
 	if err != nil {
 		j.cfg.Log.Warn("start not noted: the time callwatch was stopped may count as an absence of calls", "err", err)

@@ -46,7 +46,7 @@ const (
 // silenceID leaves out what the rules file's ids begin with.
 var silenceID = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$`)
 
-// ParseAction reads what Action.JSON wrote. Whatever it accepts, Mark can take.
+// ParseAction reads what Action.JSON wrote. Whatever it accepts, Engine.Act can take.
 func ParseAction(data []byte) (Action, error) {
 	var a Action
 	d := json.NewDecoder(bytes.NewReader(data))

@@ -148,8 +148,8 @@ type Incident struct {
 	Resolving *Evidence  `json:"resolving,omitempty"` // the latest call that was judged good, once resolved
 	Samples   []Evidence `json:"samples,omitempty"`   // worst calls first, at most the rule's `samples`
 
-	Acknowledged *Mark    `json:"acknowledged,omitempty"`
-	ResolvedBy   *Mark    `json:"resolvedBy,omitempty"` // who resolved it by hand
+	Acknowledged *Actor   `json:"acknowledged,omitempty"`
+	ResolvedBy   *Actor   `json:"resolvedBy,omitempty"` // who resolved it by hand
 	Silence      *Silence `json:"silence,omitempty"`    // the one that covers it now
 
 	Assigned *Assignment `json:"assigned,omitempty"`
@@ -168,8 +168,8 @@ type Incident struct {
 	RuleError    string        `json:"ruleError,omitempty"`    // the rule is unhealthy: its latest run-time error
 }
 
-// Mark is who did something to an incident, and when.
-type Mark struct {
+// Actor is who did something to an incident, and when.
+type Actor struct {
 	By string    `json:"by"` // as the person is called in Slack, or on the command line
 	At time.Time `json:"at"`
 }

@@ -207,13 +207,13 @@ func (s *Store) PublishTick(ctx context.Context, at time.Time) error {
 	return nil
 }
 
-// PublishMark stores in EVENTS what a person did to an incident, and returns its
+// PublishAction stores in EVENTS what a person did to an incident, and returns its
 // sequence: the rule engine finds it there between the events, so that a replay
 // sees the same. data is the caller's own form of it.
-func (s *Store) PublishMark(ctx context.Context, data []byte) (seq uint64, err error) {
-	ack, err := s.conn.JS.PublishMsg(ctx, s.conn.Sealed(names.EventStream, &nats.Msg{Subject: names.MarkSubject, Data: data}))
+func (s *Store) PublishAction(ctx context.Context, data []byte) (seq uint64, err error) {
+	ack, err := s.conn.JS.PublishMsg(ctx, s.conn.Sealed(names.EventStream, &nats.Msg{Subject: names.ActionSubject, Data: data}))
 	if err != nil {
-		return 0, fmt.Errorf("publish mark: %w", jet.Classify(err))
+		return 0, fmt.Errorf("publish action: %w", jet.Classify(err))
 	}
 	return ack.Sequence, nil
 }

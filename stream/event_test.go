@@ -111,19 +111,19 @@ func TestMarksStandAmongEvents(t *testing.T) {
 	if err := s.PublishEvents(t.Context(), all[:1]); err != nil {
 		t.Fatal(err)
 	}
-	seq, err := s.PublishMark(t.Context(), []byte(`{"do":"acknowledge"}`))
+	seq, err := s.PublishAction(t.Context(), []byte(`{"do":"acknowledge"}`))
 	if err != nil || seq != 2 {
-		t.Fatalf("mark at %d, %v", seq, err)
+		t.Fatalf("action at %d, %v", seq, err)
 	}
 	if err := s.PublishEvents(t.Context(), all[1:]); err != nil {
-		t.Fatalf("events after a mark: %v", err)
+		t.Fatalf("events after an action: %v", err)
 	}
 	got := follow(t, s, 0, 3)
-	if m := got[1]; !m.Mark || m.Tick || string(m.Data) != `{"do":"acknowledge"}` || m.Seq != seq || m.ID() != "" {
-		t.Errorf("mark %+v", m)
+	if m := got[1]; !m.Action || m.Tick || string(m.Data) != `{"do":"acknowledge"}` || m.Seq != seq || m.ID() != "" {
+		t.Errorf("action %+v", m)
 	}
-	if got[0].Mark || got[2].Mark {
-		t.Error("an event is taken for a mark")
+	if got[0].Action || got[2].Action {
+		t.Error("an event is taken for an action")
 	}
 }
 

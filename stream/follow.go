@@ -15,19 +15,19 @@ import (
 
 const messagesAtOnce = 2000
 
-// Message is one stored event, tick or mark.
+// Message is one stored event, tick or action.
 type Message struct {
 	Seq     uint64    // in EVENTS
 	Time    time.Time // when it was stored: the rule engine's time
 	Tick    bool      // a tick has no event
-	Mark    bool      // neither has a mark
+	Action  bool      // what a person did: it has no call
 	Subject string
-	Data    []byte // the event as JSON; of a tick, its time; of a mark, what PublishMark was given
+	Data    []byte // the event as JSON; of a tick, its time; of an action, what PublishAction was given
 
 	header nats.Header
 }
 
-// ID is the event's id, "" of a tick or mark.
+// ID is the event's id, "" of a tick or action.
 func (m *Message) ID() string { return names.UnescapeHeader(m.header.Get(jet.HeaderID)) }
 
 // CallID is the call the event is about, "" when unknown.
@@ -69,7 +69,7 @@ func (m *Message) parts() (provider, kind string) {
 	return provider, kind
 }
 
-// Follow reads EVENTS, ticks and marks included, from a sequence on (0: from the start):
+// Follow reads EVENTS, ticks and actions included, from a sequence on (0: from the start):
 // what is stored, then what comes, in order, until ctx ends or fn fails; it
 // returns their error. skipped, where it is not nil, is called with the sequence of
 // each foreign message instead of fn.
@@ -77,7 +77,7 @@ func (s *Store) Follow(ctx context.Context, from uint64, fn func(Message) error,
 	return s.follow(ctx, from, nil, fn, skipped)
 }
 
-// Filter chooses events by provider and kind; "" means any. Ticks and marks are left out.
+// Filter chooses events by provider and kind; "" means any. Ticks and actions are left out.
 type Filter struct{ Provider, Kind string }
 
 func (f Filter) subject() string {
@@ -120,7 +120,7 @@ func (s *Store) follow(ctx context.Context, from uint64, subjects []string, fn f
 
 func newMessage(m jetstream.Msg, meta *jetstream.MsgMetadata) Message {
 	return Message{
-		Seq: meta.Sequence.Stream, Time: meta.Timestamp.UTC(), Tick: m.Subject() == names.TickSubject, Mark: m.Subject() == names.MarkSubject,
+		Seq: meta.Sequence.Stream, Time: meta.Timestamp.UTC(), Tick: m.Subject() == names.TickSubject, Action: m.Subject() == names.ActionSubject,
 		Subject: m.Subject(), Data: m.Data(), header: m.Headers(),
 	}
 }

@@ -86,8 +86,8 @@ func works(t *testing.T, s *Store, round int) {
 		switch {
 		case m.Tick:
 			ticks++
-		case m.Mark:
-			t.Error("foreign mark came through")
+		case m.Action:
+			t.Error("foreign action came through")
 		default:
 			events++
 			if !strings.HasPrefix(m.ID(), "acme:") || m.Provider() != "acme" {

@@ -21,7 +21,7 @@ const (
 // errEnough ends a cursor that has read what was wanted.
 var errEnough = errors.New("enough")
 
-// Ends are the sequences of the first and the last event, tick or mark, and of the
+// Ends are the sequences of the first and the last event, tick or action, and of the
 // first and the last transition; 0 where there is none.
 type Ends struct{ First, Last, FirstTransition, LastTransition uint64 }
 
@@ -41,7 +41,7 @@ func (s *Store) Ends(ctx context.Context) (Ends, error) {
 	}, nil
 }
 
-// EventsBefore reads EVENTS, ticks and marks included, newest first, from before a
+// EventsBefore reads EVENTS, ticks and actions included, newest first, from before a
 // sequence (0: from the end), until fn wants no more or fails, or the first is
 // read.
 func (s *Store) EventsBefore(ctx context.Context, before uint64, fn func(Message) (more bool, err error)) error {
@@ -90,7 +90,7 @@ func (s *Store) eventsBetween(ctx context.Context, from, end uint64) ([]Message,
 	return found, nil
 }
 
-// EventAt reads the event, tick or mark at a sequence; ErrNotFound where there is
+// EventAt reads the event, tick or action at a sequence; ErrNotFound where there is
 // none, or none any more.
 func (s *Store) EventAt(ctx context.Context, seq uint64) (Message, error) {
 	m, err := s.events.GetMsg(ctx, seq)
@@ -101,7 +101,7 @@ func (s *Store) EventAt(ctx context.Context, seq uint64) (Message, error) {
 		return Message{}, fmt.Errorf("event %d: %w", seq, ErrNotFound)
 	}
 	return Message{
-		Seq: m.Sequence, Time: m.Time.UTC(), Tick: m.Subject == names.TickSubject, Mark: m.Subject == names.MarkSubject,
+		Seq: m.Sequence, Time: m.Time.UTC(), Tick: m.Subject == names.TickSubject, Action: m.Subject == names.ActionSubject,
 		Subject: m.Subject, Data: m.Data, header: m.Header,
 	}, nil
 }

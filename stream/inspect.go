@@ -19,7 +19,7 @@ const inspectEvery = 3 * time.Second
 // and the latest of them, at most 20.
 func (s *Store) Foreign() (counts map[string]uint64, latest []Foreign) { return s.conn.Foreign() }
 
-// SkipEvent notes that the event, tick or mark cannot be read and is skipped.
+// SkipEvent notes that the event, tick or action cannot be read and is skipped.
 func (s *Store) SkipEvent(m *Message, why error) {
 	s.conn.Skip(names.EventStream, m.Subject, m.Seq, why)
 }

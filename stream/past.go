@@ -43,7 +43,7 @@ func (m *Message) Past() bool { return strings.HasSuffix(m.Subject, pastSuffix) 
 // not noted.
 func (m *Message) Source() string { return names.UnescapeHeader(m.header.Get(jet.HeaderOrigin)) }
 
-// CountsAt is when the event counts: for live events, ticks and marks when they
+// CountsAt is when the event counts: for live events, ticks and actions when they
 // were stored.
 func (m *Message) CountsAt() time.Time {
 	if text := m.header.Get(jet.HeaderCountsAt); text != "" {
@@ -89,9 +89,9 @@ func (s *Store) EventsOf(ctx context.Context, provider string, fn func(Message) 
 	return s.storedEvents(ctx, []string{subject}, time.Time{}, func(m Message, _ uint64) error { return fn(m) })
 }
 
-// Marks reads what people did to incidents, in the order in which it was stored.
-func (s *Store) Marks(ctx context.Context, fn func(Message) error) error {
-	return s.storedEvents(ctx, []string{names.MarkSubject}, time.Time{}, func(m Message, _ uint64) error { return fn(m) })
+// Actions reads what people did to incidents, in the order in which it was stored.
+func (s *Store) Actions(ctx context.Context, fn func(Message) error) error {
+	return s.storedEvents(ctx, []string{names.ActionSubject}, time.Time{}, func(m Message, _ uint64) error { return fn(m) })
 }
 
 // HeadersOf reads the stored events of a provider since a time, live and past,
@@ -159,7 +159,7 @@ func (s *Store) EventsOfRecord(ctx context.Context, raw Position, fn func(Messag
 	}
 }
 
-// nextEvent reads the first event, no tick or mark, at a sequence or after it; ok is
+// nextEvent reads the first event, no tick or action, at a sequence or after it; ok is
 // false if there is none.
 func (s *Store) nextEvent(ctx context.Context, seq uint64) (m Message, ok bool, err error) {
 	for {

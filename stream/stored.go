@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// StoredEvents reads the events, ticks and marks that were stored at or after since
+// StoredEvents reads the events, ticks and actions that were stored at or after since
 // (zero: from the first), in order, and ends behind the last one or with fn's
 // error. left is how many more there are.
 func (s *Store) StoredEvents(ctx context.Context, since time.Time, fn func(m Message, left uint64) error) error {

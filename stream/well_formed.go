@@ -14,7 +14,7 @@ import (
 // headers must be what callwatch writes.
 func wellFormed(stream, subject string, h nats.Header) error {
 	switch {
-	case subject == names.TickSubject, subject == names.MarkSubject:
+	case subject == names.TickSubject, subject == names.ActionSubject:
 		return nil
 	case stream == names.EventStream:
 		raw, index, err := place(h)

@@ -17,7 +17,7 @@ import (
 func (a *app) api() *api.API {
 	shown := &api.API{
 		History: a.reads(),
-		Rules:   a.rulesFile, Reload: a.reloadRules, Mark: a.act, Latest: a.latestIncidents,
+		Rules:   a.rulesFile, Reload: a.reloadRules, Act: a.act, Latest: a.latestIncidents,
 		Open: func() (open []rules.Incident) {
 			a.judge.Look(func(g *engine.Engine) { open = g.Incidents() })
 			return open

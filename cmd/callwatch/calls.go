@@ -42,13 +42,13 @@ func callsCommand(s *cli.Settings) *cobra.Command {
 func callShowCommand(s *cli.Settings) *cobra.Command {
 	c := &cobra.Command{
 		Use: "show PROVIDER CALL", Short: "Show what is stored about a call", Args: cobra.ExactArgs(2),
-		Long: "Show what is known of a call, its events and the incidents that name it. " + deskHelp,
+		Long: "Show what is known of a call, its events and the incidents that name it. " + workHelp,
 	}
 	account := c.Flags().String("account", "", cli.AccountHelp)
 	named := func(args []string) (url.Values, error) {
 		return url.Values{"provider": args[:1], "account": {*account}, "call": args[1:]}, nil
 	}
-	return onDesk(c, s, "call", named, func(w io.Writer, o cli.Output, page *backend.CallHistory) error {
+	return workCommand(c, s, "call", named, func(w io.Writer, o cli.Output, page *backend.CallHistory) error {
 		return cli.PrintOne(w, o, *page, func(w io.Writer) error { return callText(w, page) })
 	})
 }

@@ -22,7 +22,7 @@ func callEraseCommand(s *cli.Settings) *cobra.Command {
 		Long: "Erase the stored bodies of a call, its events, dead letters and pending fetches, what the rules know of it and what\n" +
 			"incidents show of it: the bytes on the disk are overwritten, and what comes of the call later is not kept. What remains\n" +
 			"is said. A call is found by each of its ids. With --number all calls that name a number, in any spelling, are listed, and\n" +
-			"erased with --yes. " + deskHelp,
+			"erased with --yes. " + workHelp,
 		Example: "  callwatch calls erase PROVIDER leg-4001\n  callwatch calls erase --number '+49 151 12345678'\n  callwatch calls erase --number +4915112345678 --yes",
 	}
 	c.Flags().StringVar(&number, "number", "", "erase all calls of this number, given with its country code")
@@ -50,7 +50,7 @@ func callEraseCommand(s *cli.Settings) *cobra.Command {
 		}
 		return params, nil
 	}
-	return onDesk(c, s, "erase", request, func(w io.Writer, o cli.Output, done *maintenance.Erased) error {
+	return workCommand(c, s, "erase", request, func(w io.Writer, o cli.Output, done *maintenance.Erased) error {
 		return cli.PrintOne(w, o, *done, func(w io.Writer) error {
 			erasedText(w, done)
 			return nil

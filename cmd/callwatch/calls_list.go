@@ -148,7 +148,7 @@ func (f *chosen) params(search string, now time.Time) (url.Values, error) {
 func callListCommand(s *cli.Settings) *cobra.Command {
 	return listCommand(s, &cobra.Command{
 		Use: "ls", Short: "List calls, newest first", Args: cobra.NoArgs,
-		Long:    "List calls, newest first. " + deskHelp,
+		Long:    "List calls, newest first. " + workHelp,
 		Example: "  callwatch calls ls --since 24h --filter 'mos < 3.5 && region == \"us-east\"'\n  callwatch calls ls --sort=-packetLossPct --limit 20",
 	})
 }
@@ -156,7 +156,7 @@ func callListCommand(s *cli.Settings) *cobra.Command {
 func callFindCommand(s *cli.Settings) *cobra.Command {
 	return listCommand(s, &cobra.Command{
 		Use: "find TEXT", Short: "Find calls by id, number or agent", Args: cobra.ExactArgs(1),
-		Long:    "Find calls by one of their ids, a number in any spelling or its last digits, or a part of an agent's name. " + deskHelp,
+		Long:    "Find calls by one of their ids, a number in any spelling or its last digits, or a part of an agent's name. " + workHelp,
 		Example: "  callwatch calls find '+1 415 555 0187'\n  callwatch calls find 0187 --since 7d",
 	})
 }
@@ -171,7 +171,7 @@ func listCommand(s *cli.Settings, c *cobra.Command) *cobra.Command {
 	flags.StringVar(&f.severity, "severity", "", "of the worst incident: critical, warning or info")
 	flags.StringVar(&f.sort, "sort", "", "field, at or severity; with - before it the largest first")
 	flags.IntVar(&f.limit, "limit", 50, "calls to list")
-	o, open := cli.AddOutput(c), addDesk(c, s)
+	o, open := cli.AddOutput(c), addWorkplace(c, s)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if f.limit < 1 || f.limit > mostListed {
 			return cli.Usage(fmt.Errorf("--limit: %d is not in 1 to %d", f.limit, mostListed))
@@ -202,7 +202,7 @@ func sayBuilding(c *cobra.Command, building bool) {
 }
 
 // calls lists up to limit calls, page by page; building says that some may be missing.
-func (d *desk) calls(ctx context.Context, params url.Values, limit int, bar *cli.Progress) (rows []backend.CallRow, building bool, err error) {
+func (d *workplace) calls(ctx context.Context, params url.Values, limit int, bar *cli.Progress) (rows []backend.CallRow, building bool, err error) {
 	const pageSize = 1000
 	rows = []backend.CallRow{}
 	for {
@@ -255,7 +255,7 @@ func statsCommand(s *cli.Settings) *cobra.Command {
 	c := &cobra.Command{
 		Use: "stats", Short: "Show figures of calls by dimension", Args: cobra.NoArgs,
 		Long: "Show figures of the calls of a time range, the last 24 hours without one. A share with two ends lies between them:\n" +
-			"what is not known of a call may be either. " + deskHelp,
+			"what is not known of a call may be either. " + workHelp,
 		Example: "  callwatch stats --by region --since 7d --compare",
 	}
 	f := c.Flags()
@@ -266,7 +266,7 @@ func statsCommand(s *cli.Settings) *cobra.Command {
 	f.StringVar(&account, "account", "", "only this account's calls")
 	f.StringVar(&filter, "filter", "", "expression of the rule language")
 	f.BoolVar(&compare, "compare", false, "with the period of the same length before")
-	o, open := cli.AddOutput(c), addDesk(c, s)
+	o, open := cli.AddOutput(c), addWorkplace(c, s)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		params, err := (&chosen{since: since, until: until, filter: filter, account: account}).params("", time.Now())
 		if err != nil {

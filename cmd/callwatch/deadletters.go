@@ -22,10 +22,10 @@ func deadlettersCommand(s *cli.Settings) *cobra.Command {
 
 func lettersListCommand(s *cli.Settings) *cobra.Command {
 	var limit int
-	c := &cobra.Command{Use: "ls", Short: "List dead letters, newest first", Long: "List dead letters, newest first. " + deskHelp, Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "ls", Short: "List dead letters, newest first", Long: "List dead letters, newest first. " + workHelp, Args: cobra.NoArgs}
 	c.Flags().IntVarP(&limit, "limit", "n", 100, "how many")
 	request := func([]string) (url.Values, error) { return url.Values{"limit": {strconv.Itoa(limit)}}, nil }
-	return onDesk(c, s, "deadletters", request, func(w io.Writer, o cli.Output, list *[]backend.DeadLetter) error {
+	return workCommand(c, s, "deadletters", request, func(w io.Writer, o cli.Output, list *[]backend.DeadLetter) error {
 		return cli.PrintAll(w, o, *list, func(w io.Writer) error { return letterTable(w, *list) })
 	})
 }
@@ -46,10 +46,10 @@ func letterTable(w io.Writer, list []backend.DeadLetter) error {
 func letterShowCommand(s *cli.Settings) *cobra.Command {
 	c := &cobra.Command{
 		Use: "show ID", Short: "Show a dead letter with its body", Args: cobra.ExactArgs(1),
-		Long: "Show a dead letter with its body, up to 256 KB of it. " + deskHelp,
+		Long: "Show a dead letter with its body, up to 256 KB of it. " + workHelp,
 	}
 	request := func(args []string) (url.Values, error) { return url.Values{"id": args}, nil }
-	return onDesk(c, s, "deadletter", request, func(w io.Writer, o cli.Output, page *maintenance.DeadLetterPage) error {
+	return workCommand(c, s, "deadletter", request, func(w io.Writer, o cli.Output, page *maintenance.DeadLetterPage) error {
 		return cli.PrintOne(w, o, *page, func(w io.Writer) error {
 			fmt.Fprintf(w, "dead letter %s, %s, %s, %s\n", page.RawID, cli.PrintableText(page.Provider), cli.PrintableText(page.Source), cli.LocalTime(page.Time))
 			fmt.Fprintln(w, cli.PrintableText(page.Error))
@@ -66,7 +66,7 @@ func lettersReplayCommand(s *cli.Settings) *cobra.Command {
 		Use: "replay [ID...|--all]", Short: "Normalize dead letters again",
 		Long: "Normalize dead letters again, after the normalizer was fixed. What becomes events is judged as if it came now;\n" +
 			"events that were seen before change nothing. What still cannot be normalized stays, with the present reason, and\n" +
-			"ends the command with exit 1. " + deskHelp,
+			"ends the command with exit 1. " + workHelp,
 	}
 	c.Flags().BoolVar(&all, "all", false, "every dead letter")
 	request := func(args []string) (url.Values, error) {
@@ -75,7 +75,7 @@ func lettersReplayCommand(s *cli.Settings) *cobra.Command {
 		}
 		return url.Values{"id": args}, nil
 	}
-	return onDesk(c, s, "deadletters-replay", request, func(w io.Writer, o cli.Output, done *backend.Replayed) error {
+	return workCommand(c, s, "deadletters-replay", request, func(w io.Writer, o cli.Output, done *backend.Replayed) error {
 		err := cli.PrintOne(w, o, *done, func(w io.Writer) error {
 			_, err := fmt.Fprintf(w, "%s replayed: %d fixed, %d failed again\n", cli.Plural(done.Tried, "dead letter"), done.Fixed, done.Failed)
 			return err

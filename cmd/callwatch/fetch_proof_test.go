@@ -304,7 +304,7 @@ func foldAll(t *testing.T, dir string) map[call.Key]*call.Call {
 	defer func() { _ = store.Close(context.Background()) }()
 	known := map[call.Key]*call.Call{}
 	err = store.StoredEvents(t.Context(), time.Time{}, func(m stream.Message, _ uint64) error {
-		if m.Tick || m.Mark {
+		if m.Tick || m.Action {
 			return nil
 		}
 		var e call.Event

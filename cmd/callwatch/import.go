@@ -32,7 +32,7 @@ func importCommand(s *cli.Settings) *cobra.Command {
 	var lists, filters []string
 	times := map[string]*string{"since": new(string), "until": new(string)}
 	c := &cobra.Command{
-		Use: "import PROVIDER", Short: "Import past calls, without alerts", Long: importLong + "\n\n" + deskHelp,
+		Use: "import PROVIDER", Short: "Import past calls, without alerts", Long: importLong + "\n\n" + workHelp,
 		Example: "  callwatch import " + s.Providers.Names()[0] + " --since 7d\n  callwatch import " + s.Providers.Names()[0] + " --file calls.ndjson.gz",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -46,7 +46,7 @@ func importCommand(s *cli.Settings) *cobra.Command {
 	f.StringSliceVar(&lists, "list", nil, "only these lists of the provider (default: all)")
 	f.StringArrayVar(&filters, "filter", nil, "a filter of the provider's list, as name=value; needs one --list")
 	f.BoolVar(&restart, "restart", false, "start from the beginning instead of resuming an import that was interrupted")
-	o, open := cli.AddOutput(c), addDesk(c, s)
+	o, open := cli.AddOutput(c), addWorkplace(c, s)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		d, err := open(c)
 		if err != nil {
@@ -92,7 +92,7 @@ func importCommand(s *cli.Settings) *cobra.Command {
 	return c
 }
 
-func importFrom(c *cobra.Command, d *desk, file string, params url.Values, done *maintenance.Imported, bar *cli.Progress) (err error) {
+func importFrom(c *cobra.Command, d *workplace, file string, params url.Values, done *maintenance.Imported, bar *cli.Progress) (err error) {
 	in, size := c.InOrStdin(), int64(0)
 	if file != "-" {
 		f, err := os.Open(file)

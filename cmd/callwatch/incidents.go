@@ -22,9 +22,9 @@ import (
 func incidentsCommand(s *cli.Settings) *cobra.Command {
 	return cli.CommandGroup("incidents", "List, show, acknowledge, assign, note and resolve incidents of a running callwatch",
 		incidentsListCommand(s), incidentsShowCommand(s),
-		markCommand(s, "ack", "Acknowledge incidents: no reminders while somebody has them"),
-		markCommand(s, "unack", "Give acknowledged incidents back"),
-		markCommand(s, "resolve", "Resolve incidents by hand, whatever their condition"),
+		actionCommand(s, "ack", "Acknowledge incidents: no reminders while somebody has them"),
+		actionCommand(s, "unack", "Give acknowledged incidents back"),
+		actionCommand(s, "resolve", "Resolve incidents by hand, whatever their condition"),
 		assignCommand(s), noteCommand(s))
 }
 
@@ -183,8 +183,8 @@ func byHand(in *shownIncident) string {
 	return ", by " + in.ResolvedBy.By
 }
 
-// markCommand is ack, unack and resolve.
-func markCommand(s *cli.Settings, do, short string) *cobra.Command {
+// actionCommand is ack, unack and resolve.
+func actionCommand(s *cli.Settings, do, short string) *cobra.Command {
 	c := &cobra.Command{Use: do + " ID...", Short: short, Args: cobra.MinimumNArgs(1)}
 	return onIncidents(s, c, do, func(args []string) ([]string, map[string]string) { return args, map[string]string{} })
 }

@@ -168,7 +168,7 @@ func TestClusterReplicaThatJoinsEndsNoDowntime(t *testing.T) {
 	})
 	resumed := 0
 	err := first.store.StoredEvents(t.Context(), time.Time{}, func(m stream.Message, _ uint64) error {
-		if m.Mark {
+		if m.Action {
 			resumed++
 		}
 		return nil
@@ -271,7 +271,7 @@ func TestClusterEraseCall(t *testing.T) {
 		t.Errorf("where no checkpoints are saved: %v", err)
 	}
 	commanded := func(id string) (done maintenance.Erased, err error) { // in a process of its own
-		d := desk{cfg: first.cfg, log: testLogger(t)}
+		d := workplace{cfg: first.cfg, log: testLogger(t)}
 		params := url.Values{"provider": {"bird"}, "call": {"leg-" + id}}
 		err = d.do(t.Context(), "erase", params, nil, &done, cli.NewProgress(io.Discard))
 		return done, err
@@ -326,7 +326,7 @@ func TestClusterEraseCall(t *testing.T) {
 	waits := birdCall("4004", 4.1)
 	stopSecond()
 	stopSecond = func() {}
-	d := desk{cfg: first.cfg, log: testLogger(t)}
+	d := workplace{cfg: first.cfg, log: testLogger(t)}
 	a, err := d.open(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ func replayCommand(s *cli.Settings) *cobra.Command {
 	var dryRun, apply bool
 	var rate float64
 	c := &cobra.Command{
-		Use: "replay", Short: "Show or correct what the present normalizer makes of stored bodies", Long: replayLong + "\n\n" + deskHelp,
+		Use: "replay", Short: "Show or correct what the present normalizer makes of stored bodies", Long: replayLong + "\n\n" + workHelp,
 		Example: "  callwatch replay --since 7d\n  callwatch replay --since 7d --provider " + s.Providers.Names()[0] + " --apply",
 		Args:    cobra.NoArgs,
 	}
@@ -53,7 +53,7 @@ func replayCommand(s *cli.Settings) *cobra.Command {
 			"apply": {strconv.FormatBool(apply)}, "rate": {strconv.FormatFloat(rate, 'g', -1, 64)},
 		}, nil
 	}
-	return onDesk(c, s, "replay", request, printReplay)
+	return workCommand(c, s, "replay", request, printReplay)
 }
 
 func printReplay(w io.Writer, o cli.Output, r *maintenance.ReplayReport) error {

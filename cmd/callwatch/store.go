@@ -30,9 +30,9 @@ func storeSizeCommand(s *cli.Settings) *cobra.Command {
 	c := &cobra.Command{
 		Use: "size", Short: "Show what each stream takes, the limit, the growth and the days left", Args: cobra.NoArgs,
 		Long: "Show what each stream and the whole data directory take, the limit, the growth per day and the days until the limit\n" +
-			"is reached. " + deskHelp,
+			"is reached. " + workHelp,
 	}
-	o, open := cli.AddOutput(c), addDesk(c, s)
+	o, open := cli.AddOutput(c), addWorkplace(c, s)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		d, err := open(c)
 		if err != nil {
@@ -54,7 +54,7 @@ func storeSizeCommand(s *cli.Settings) *cobra.Command {
 
 // storeSize is what the store of a configuration takes where no callwatch runs on it.
 func storeSize(ctx context.Context, cfg config.Config) (size backend.StoreSize, err error) {
-	d := &desk{cfg: cfg, log: slog.New(slog.DiscardHandler)}
+	d := &workplace{cfg: cfg, log: slog.New(slog.DiscardHandler)}
 	err = d.do(ctx, "store-size", nil, nil, &size, cli.NewProgress(io.Discard))
 	return size, err
 }
@@ -92,11 +92,11 @@ func storePruneCommand(s *cli.Settings) *cobra.Command {
 		Use: "prune", Short: "Remove now what retention no longer keeps", Args: cobra.NoArgs,
 		Long: "Remove now what retention no longer keeps, instead of within the next half minute: webhooks older than\n" +
 			"CALLWATCH_RETENTION_RAW, and the oldest webhooks and events where the store is at its limit. What was not processed\n" +
-			"yet stays. Events, incidents and dead letters are removed at their age by the store itself. " + deskHelp,
+			"yet stays. Events, incidents and dead letters are removed at their age by the store itself. " + workHelp,
 	}
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be removed; the sizes are estimates")
 	c.Flags().StringVar(&by, "by", "", "who asks for it (default: the user)")
-	o, open := cli.AddOutput(c), addDesk(c, s)
+	o, open := cli.AddOutput(c), addWorkplace(c, s)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		d, err := open(c)
 		if err != nil {
@@ -111,7 +111,7 @@ func storePruneCommand(s *cli.Settings) *cobra.Command {
 	return c
 }
 
-func (d *desk) prune(ctx context.Context, p api.Prune, done *backend.Pruned, bar *cli.Progress) error {
+func (d *workplace) prune(ctx context.Context, p api.Prune, done *backend.Pruned, bar *cli.Progress) error {
 	if d.remote != nil {
 		return d.remote.Ask(ctx, http.MethodPost, "/store/prune", p, done)
 	}

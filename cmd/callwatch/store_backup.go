@@ -20,10 +20,10 @@ func storeBackupCommand(s *cli.Settings) *cobra.Command {
 		Use: "backup FILE", Short: "Write the whole store to a file, while webhooks are taken", Args: cobra.ExactArgs(1),
 		Long: "Write all that is stored to a zip file: webhooks, events, incidents, what was announced, the state of the rules.\n" +
 			"Every webhook that was answered before the command began is in it. A file of that name is replaced once the\n" +
-			"new one is complete. It holds phone numbers; keep it as safe as the data directory. " + deskHelp,
+			"new one is complete. It holds phone numbers; keep it as safe as the data directory. " + workHelp,
 		Example: "  callwatch store backup /backup/callwatch-$(date +%F).zip --url http://127.0.0.1:8080",
 	}
-	open := addDesk(c, s)
+	open := addWorkplace(c, s)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		d, err := open(c)
 		if err != nil {
@@ -41,7 +41,7 @@ func storeBackupCommand(s *cli.Settings) *cobra.Command {
 
 // backup writes a backup beside the file, reads its description back, and gives it
 // the file's name.
-func (d *desk) backup(ctx context.Context, file string) (b *stream.Backup, err error) {
+func (d *workplace) backup(ctx context.Context, file string) (b *stream.Backup, err error) {
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		return nil, cli.Usage(fmt.Errorf("create the backup: %s is a folder; name a file", file))
 	}
@@ -79,7 +79,7 @@ func (d *desk) backup(ctx context.Context, file string) (b *stream.Backup, err e
 	return b, nil
 }
 
-func (d *desk) backupHere(ctx context.Context, w io.Writer) error {
+func (d *workplace) backupHere(ctx context.Context, w io.Writer) error {
 	a, err := d.open(ctx)
 	if err != nil {
 		return err

@@ -39,7 +39,7 @@ type API struct {
 	Rules    func() backend.RulesFile                                // where the rules come from
 	Reload   func(ctx context.Context) (backend.RulesFile, error)    // reads the rules file again
 	Progress func() backend.Progress                                 // how far judging has come
-	Mark     func(ctx context.Context, a rules.Action) (bool, error) // false: stored, but not judged yet
+	Act      func(ctx context.Context, a rules.Action) (bool, error) // false: stored, but not judged yet
 }
 
 // Env is what the interface needs of the server it is part of.

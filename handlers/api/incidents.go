@@ -217,7 +217,7 @@ func (s *service) markIncident(read func([]byte) (rules.Action, error)) func(con
 			return nil, &ProblemDetails{Status: http.StatusConflict, Title: "Resolved", Detail: "The incident is resolved already."}
 		}
 		action.By, action.Incident = in.by(action.By), found.ID
-		status, err := s.mark(ctx, &in.Caller, action, http.StatusOK)
+		status, err := s.act(ctx, &in.Caller, action, http.StatusOK)
 		if err != nil {
 			return nil, err
 		}
@@ -226,13 +226,13 @@ func (s *service) markIncident(read func([]byte) (rules.Action, error)) func(con
 	}
 }
 
-// mark stores what a person does and answers the status of it: 202 while judging
+// act stores what a person does and answers the status of it: 202 while judging
 // has not come so far.
-func (s *service) mark(ctx context.Context, c *Caller, action rules.Action, done int) (int, error) {
+func (s *service) act(ctx context.Context, c *Caller, action rules.Action, done int) (int, error) {
 	if err := action.Check(); err != nil {
 		return 0, cannotBe(err)
 	}
-	seen, err := s.Mark(ctx, action)
+	seen, err := s.Act(ctx, action)
 	if problems := (rules.Problems{}); errors.As(err, &problems) {
 		return 0, cannotBe(err)
 	}

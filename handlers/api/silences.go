@@ -79,7 +79,7 @@ func (s *service) addSilence(ctx context.Context, in *silenceInput) (*silenceOut
 	if err != nil {
 		return nil, err
 	}
-	status, err := s.mark(ctx, &in.Caller, rules.Action{Do: rules.AddSilence, By: request.By, Silence: &made}, http.StatusCreated)
+	status, err := s.act(ctx, &in.Caller, rules.Action{Do: rules.AddSilence, By: request.By, Silence: &made}, http.StatusCreated)
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +141,6 @@ func (s *service) expireSilence(ctx context.Context, in *expireInput) (*expireOu
 		return nil, &ProblemDetails{Status: http.StatusConflict, Title: "In the rules file", Detail: "This silence is in the rules file: remove it there."}
 	}
 	action := rules.Action{Do: rules.ExpireSilence, By: in.by(in.By), Silence: &rules.Silence{ID: all[i].ID}}
-	status, err := s.mark(ctx, &in.Caller, action, http.StatusNoContent)
+	status, err := s.act(ctx, &in.Caller, action, http.StatusNoContent)
 	return &expireOutput{status}, err
 }

@@ -163,14 +163,14 @@ func (c *console) markIncident(ec echo.Context) error {
 	default:
 		return &failure{status: http.StatusBadRequest, title: "Unknown action", detail: "Reload the page and use its buttons."}
 	}
-	if note, err = c.mark(ec, action, note, id); err != nil {
+	if note, err = c.act(ec, action, note, id); err != nil {
 		return err
 	}
 	return c.back(ec, localPath(form.Get("back")), note)
 }
 
-// mark stores what a person does and returns what the next page says of it.
-func (c *console) mark(ec echo.Context, action rules.Action, done, id string) (note string, err error) {
+// act stores what a person does and returns what the next page says of it.
+func (c *console) act(ec echo.Context, action rules.Action, done, id string) (note string, err error) {
 	if err := action.Check(); err != nil {
 		var problems rules.Problems
 		if errors.As(err, &problems) {
@@ -178,7 +178,7 @@ func (c *console) mark(ec echo.Context, action rules.Action, done, id string) (n
 		}
 		return "", &failure{status: http.StatusUnprocessableEntity, title: "That cannot be done", detail: err.Error()}
 	}
-	seen, err := c.Mark(ec.Request().Context(), action)
+	seen, err := c.Act(ec.Request().Context(), action)
 	if problems := (rules.Problems{}); errors.As(err, &problems) {
 		return "", failed(problems, "")
 	}

@@ -161,11 +161,11 @@ func (c *console) addSilence(ec echo.Context) error {
 func (c *console) replaceSilence(ec echo.Context, s rules.Silence, note string) (string, error) {
 	old := s.ID
 	s.ID, s.By = newSilenceID(), who(ec)
-	note, err := c.mark(ec, rules.Action{Do: rules.AddSilence, By: who(ec), Silence: &s}, note, s.ID)
+	note, err := c.act(ec, rules.Action{Do: rules.AddSilence, By: who(ec), Silence: &s}, note, s.ID)
 	if err != nil || old == "" {
 		return note, err
 	}
-	_, err = c.mark(ec, rules.Action{Do: rules.ExpireSilence, By: who(ec), Silence: &rules.Silence{ID: old}}, note, old)
+	_, err = c.act(ec, rules.Action{Do: rules.ExpireSilence, By: who(ec), Silence: &rules.Silence{ID: old}}, note, old)
 	return note, err
 }
 
@@ -241,7 +241,7 @@ func (c *console) expireSilence(ec echo.Context) error {
 	case s.InFile():
 		return inFile()
 	}
-	note, err := c.mark(ec, rules.Action{Do: rules.ExpireSilence, By: who(ec), Silence: &rules.Silence{ID: s.ID}}, "expired", s.ID)
+	note, err := c.act(ec, rules.Action{Do: rules.ExpireSilence, By: who(ec), Silence: &rules.Silence{ID: s.ID}}, "expired", s.ID)
 	if err != nil {
 		return err
 	}

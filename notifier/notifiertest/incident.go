@@ -105,7 +105,7 @@ func Hostile() rules.Incident {
 	in.Values = &rules.Values{Name: nasty, Share: true}
 	in.Top = []rules.Share{{Field: nasty, Value: nasty, Matched: 1 << 60, Judged: 1}, {Field: "to", Value: nasty}}
 	in.Silence = &rules.Silence{By: nasty, Comment: nasty}
-	in.Acknowledged = &rules.Mark{By: nasty}
+	in.Acknowledged = &rules.Actor{By: nasty}
 	in.Assigned = &rules.Assignment{To: nasty, By: "ana"}
 	in.Notes = []rules.Note{{Text: nasty, By: nasty}}
 	for i := range 40 {
@@ -124,7 +124,7 @@ func Title(provider string) string {
 
 func Acknowledged() rules.Incident {
 	in := Grown()
-	in.Acknowledged = &rules.Mark{By: "ana", At: T0.Add(10 * time.Minute)}
+	in.Acknowledged = &rules.Actor{By: "ana", At: T0.Add(10 * time.Minute)}
 	return in
 }
 

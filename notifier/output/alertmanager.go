@@ -86,7 +86,7 @@ func (a *alertmanager) Plan(r *notifier.Record, w *notifier.Want) []notifier.Act
 // mayFire reports whether Alertmanager may have an alert of the incident.
 // Earlier versions sent alerts and kept no label sets.
 func (a *alertmanager) mayFire(r *notifier.Record) bool {
-	return len(r.Alerts) > 0 || r.Begun == (rules.Cause{}) && r.Shows.Mark != ""
+	return len(r.Alerts) > 0 || r.Begun == (rules.Cause{}) && r.Shows.State != ""
 }
 
 // Begin adds the label set that is about to be sent.

@@ -192,7 +192,7 @@ func FuzzMessage(f *testing.F) {
 		in.Trend = []rules.Point{{At: notifiertest.T0, Value: mos}, {At: notifiertest.T0, Value: float64(n)}, {At: notifiertest.T0.Add(time.Minute), Value: -mos}}
 		in.Top = []rules.Share{{Field: name, Value: text, Matched: n, Judged: n}, {Field: "from", Value: number}}
 		in.Adopted = []rules.Adopted{{ID: text, Rule: name, Summary: text}}
-		in.Acknowledged = &rules.Mark{By: name, At: notifiertest.T0}
+		in.Acknowledged = &rules.Actor{By: name, At: notifiertest.T0}
 		in.Silence = &rules.Silence{By: text, Comment: name, Until: notifiertest.T0}
 		in.Parent, in.ID = text, name
 		in.Show = []string{"from", "to", "mos", "hangupCause", "codec", "tags", "durationSec", "packetsLost", name}

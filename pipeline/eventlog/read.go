@@ -53,7 +53,7 @@ func InOrder(ctx context.Context, store *stream.Store, since time.Time, change f
 		if err := b.before(m.Time, backfilled); err != nil {
 			return err
 		}
-		return fn(Stored{At: m.Time, Data: m.Data, Tick: m.Tick || m.Mark, Action: m.Mark}, more)
+		return fn(Stored{At: m.Time, Data: m.Data, Tick: m.Tick || m.Action, Action: m.Action}, more)
 	})
 	if err != nil {
 		return err

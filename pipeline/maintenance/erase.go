@@ -438,7 +438,7 @@ func without(st stream.Transition, what engine.Forgetting, incidents map[string]
 // buckets, such as the delivery ledger.
 func (t *target) eraseNumbers(ctx context.Context, redact func(string) string) error {
 	var marks []uint64
-	err := t.m.cfg.Store.Marks(ctx, func(m stream.Message) error {
+	err := t.m.cfg.Store.Actions(ctx, func(m stream.Message) error {
 		if text := string(m.Data); redact(text) != text {
 			marks = append(marks, m.Seq)
 		}

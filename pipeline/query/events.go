@@ -44,7 +44,7 @@ func newSieve(q backend.EventQuery) (*sieve, error) {
 // read is passed over, as by the engine.
 func (s *sieve) pass(m *stream.Message) (e backend.StoredEvent, ok bool) {
 	switch {
-	case m.Tick || m.Mark || m.Kind() == eventlog.NoEvent,
+	case m.Tick || m.Action || m.Kind() == eventlog.NoEvent,
 		s.query.Provider != "" && s.query.Provider != m.Provider(),
 		s.query.Account != "" && s.query.Account != m.Account(),
 		s.query.Kind != "" && string(s.query.Kind) != m.Kind():

@@ -133,7 +133,7 @@ func (r *Reader) indexEvents(ctx context.Context) error {
 		r.correcting.Lock()
 		r.corrected.Note(&m)
 		r.correcting.Unlock()
-		if !m.Tick && !m.Mark && m.Kind() != eventlog.NoEvent {
+		if !m.Tick && !m.Action && m.Kind() != eventlog.NoEvent {
 			k := call.Key{Provider: m.Provider(), Account: m.Account(), CallID: m.CallID()}
 			r.calls.add(m.Seq, r.calls.hash(k))
 			if aliases := m.Aliases(); len(aliases) > 0 {
@@ -143,7 +143,7 @@ func (r *Reader) indexEvents(ctx context.Context) error {
 		if left == 0 || m.Seq >= ends.Last {
 			r.callsReady.release()
 		}
-		if m.Tick || m.Mark || !r.calls.full() {
+		if m.Tick || m.Action || !r.calls.full() {
 			return nil
 		}
 		now, err := r.cfg.Store.Ends(ctx)

@@ -220,7 +220,7 @@ func (m *Model) follow(ctx context.Context) error {
 
 func readEvent(msg stream.Message) item {
 	i := item{message: &msg}
-	if msg.Tick || msg.Mark || msg.Kind() == eventlog.NoEvent {
+	if msg.Tick || msg.Action || msg.Kind() == eventlog.NoEvent {
 		return i
 	}
 	e := &call.Event{}

@@ -143,7 +143,7 @@ func (t *trial) tick(at time.Time) []rules.Transition {
 func (t *trial) resume(at time.Time) []rules.Transition {
 	t.made = nil
 	t.seq++
-	t.take(t.engine.Mark(t.seq, at, rules.Action{Do: rules.Resume, By: "callwatch"}))
+	t.take(t.engine.Act(t.seq, at, rules.Action{Do: rules.Resume, By: "callwatch"}))
 	return t.made
 }
 

@@ -35,7 +35,7 @@ func callOf(id string, mos float64) *call.Event {
 
 // What the notifier posts for each step, in its order.
 func TestMessagesOfThread(t *testing.T) {
-	silence, mark := &rules.Silence{ID: "s"}, &rules.Mark{By: "ada"}
+	silence, mark := &rules.Silence{ID: "s"}, &rules.Actor{By: "ada"}
 	type step struct {
 		step  rules.Step
 		set   func(*rules.Incident)

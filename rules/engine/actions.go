@@ -10,9 +10,9 @@ import (
 
 const maxSilences = 1000 // made at run time
 
-// Mark folds what a person did, stored at a place and time of the event stream.
+// Act folds what a person did, stored at a place and time of the event stream.
 // What is done already, or to an incident that is not open, changes nothing.
-func (g *Engine) Mark(seq uint64, at time.Time, a rules.Action) []rules.Transition {
+func (g *Engine) Act(seq uint64, at time.Time, a rules.Action) []rules.Transition {
 	if a.Do == rules.Resume && seq > g.st.Seq {
 		g.resume(at.UTC().Round(0))
 	}
@@ -52,7 +52,7 @@ func (g *Engine) acknowledge(a rules.Action) {
 			return false
 		}
 		if i.Acknowledged = nil; taken {
-			i.Acknowledged = &rules.Mark{By: a.By, At: g.st.Now}
+			i.Acknowledged = &rules.Actor{By: a.By, At: g.st.Now}
 		}
 		return true
 	})

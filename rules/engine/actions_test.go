@@ -28,7 +28,7 @@ func (f *feed) mark(t testing.TB, a rules.Action) *feed {
 		t.Fatal(err)
 	}
 	f.seq++
-	f.out = append(f.out, f.engine.Mark(f.seq, f.at, stored)...)
+	f.out = append(f.out, f.engine.Act(f.seq, f.at, stored)...)
 	return f
 }
 
@@ -66,7 +66,7 @@ func TestAcknowledgeOnceAndGiveBack(t *testing.T) {
 	id := f.out[0].Incident.ID
 	ack := rules.Action{Do: rules.Acknowledge, By: "ada", Incident: id}
 	f.wait(time.Minute).mark(t, ack).mark(t, ack).mark(t, rules.Action{Do: rules.Acknowledge, By: "bob", Incident: id})
-	if got, want := f.engine.Incidents()[0].Acknowledged, (&rules.Mark{By: "ada", At: t0.Add(time.Minute)}); !cmp.Equal(got, want) {
+	if got, want := f.engine.Incidents()[0].Acknowledged, (&rules.Actor{By: "ada", At: t0.Add(time.Minute)}); !cmp.Equal(got, want) {
 		t.Errorf("acknowledged %+v, want %+v", got, want)
 	}
 	back := rules.Action{Do: rules.Unacknowledge, By: "bob", Incident: id}
@@ -361,7 +361,7 @@ silences:
 					if open := g.Incidents(); n < len(open) {
 						a.Incident = open[n].ID
 					}
-					return g.Mark(seq, now, a)
+					return g.Act(seq, now, a)
 				})
 			case 2:
 				a := rules.Action{Do: rapid.SampledFrom([]rules.Doing{rules.AddSilence, rules.AddSilence, rules.ExpireSilence}).Draw(t, "do"), By: "bob", Silence: &rules.Silence{
@@ -369,7 +369,7 @@ silences:
 					Match: rapid.SampledFrom([]string{`rule == "low"`, `direction == "outbound"`, `severity == "critical"`, `mos < 2`}).Draw(t, "match"),
 					Until: now.Add(time.Duration(rapid.IntRange(0, 200).Draw(t, "for")) * time.Second),
 				}}
-				inputs = append(inputs, func(g *Engine, seq uint64) []rules.Transition { return g.Mark(seq, now, a) })
+				inputs = append(inputs, func(g *Engine, seq uint64) []rules.Transition { return g.Act(seq, now, a) })
 			default:
 				e := ended(fmt.Sprint(rapid.IntRange(0, 8).Draw(t, "call")), func(e *call.Event) {
 					e.ID, e.OccurredAt = fmt.Sprint(i), now

@@ -56,7 +56,7 @@ func TestExpectedKeys(t *testing.T) {
 		pass(10 * time.Minute)
 		at = at.Add(2 * time.Hour) // away: nobody watched
 		seq++
-		note(g.Mark(seq, at, rules.Action{Do: rules.Resume, By: "callwatch"}))
+		note(g.Act(seq, at, rules.Action{Do: rules.Resume, By: "callwatch"}))
 		pass(20 * time.Minute)
 		seen("us")
 		pass(15 * time.Minute) // 2h45m: only eu, at 2h40m; and asia, which had its call long ago

@@ -163,7 +163,7 @@ func (k KeyState) resolve(r *rules.Rule, at time.Time, reason string) (KeyState,
 // severity.
 func (k KeyState) closed(r *rules.Rule, in signal, at time.Time) (KeyState, rules.Step, string) {
 	if in.by != "" {
-		k.change(func(i *rules.Incident) { i.ResolvedBy = &rules.Mark{By: in.by, At: at} })
+		k.change(func(i *rules.Incident) { i.ResolvedBy = &rules.Actor{By: in.by, At: at} })
 		if !r.OfCalls() {
 			k.Dismissed = k.Incident.Severity
 		}

@@ -47,7 +47,7 @@ func TestSlowRuleIsNamedAndDisabled(t *testing.T) {
 	}
 	f.event(ended("b", mos(2))) // it goes on until it is disabled
 	f.seq++
-	f.engine.Mark(f.seq, f.at, rules.Action{Do: rules.DisableRule, By: "callwatch", Rule: "slow"})
+	f.engine.Act(f.seq, f.at, rules.Action{Do: rules.DisableRule, By: "callwatch", Rule: "slow"})
 	f.event(ended("c", mos(2)))
 	if got := f.engine.Healths(); got[1].Counts.Matched != 1 || !got[1].Disabled || got[1].LastError == "" || got[0].Counts.Matched != 2 {
 		t.Errorf("healths %+v", got)

@@ -112,9 +112,9 @@ func TestRestartAnywhereWithWindows(t *testing.T) {
 				seq := uint64(2*i + 1)
 				switch open := g.Incidents(); {
 				case actions[i] == rules.Resume:
-					out = append(out, g.Mark(seq, in.at, rules.Action{Do: rules.Resume, By: "callwatch"})...)
+					out = append(out, g.Act(seq, in.at, rules.Action{Do: rules.Resume, By: "callwatch"})...)
 				case actions[i] == rules.Resolve && len(open) > 0:
-					out = append(out, g.Mark(seq, in.at, rules.Action{Do: rules.Resolve, By: "ada", Incident: open[i%len(open)].ID})...)
+					out = append(out, g.Act(seq, in.at, rules.Action{Do: rules.Resolve, By: "ada", Incident: open[i%len(open)].ID})...)
 				}
 				if in.event == nil {
 					out = append(out, g.Tick(seq+1, in.at)...)

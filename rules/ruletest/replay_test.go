@@ -437,7 +437,7 @@ func (r *replay) step(s replayStep) {
 				s.line.Action.Incident = in.ID
 			}
 		}
-		r.out = append(r.out, r.engine.Mark(r.seq, s.line.At, *s.line.Action)...)
+		r.out = append(r.out, r.engine.Act(r.seq, s.line.At, *s.line.Action)...)
 	default:
 		r.out = append(r.out, r.engine.Tick(r.seq, s.line.At)...)
 	}

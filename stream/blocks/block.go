@@ -130,7 +130,7 @@ func (k *Block) owns(subject string) bool {
 	case names.RawStream:
 		return subject == names.RawSubject || strings.HasPrefix(subject, names.RewritePrefix)
 	case names.EventStream:
-		return strings.HasPrefix(subject, names.EventPrefix) || subject == names.TickSubject || subject == names.MarkSubject
+		return strings.HasPrefix(subject, names.EventPrefix) || subject == names.TickSubject || subject == names.ActionSubject
 	case names.AlertStream:
 		return strings.HasPrefix(subject, names.AlertPrefix)
 	case names.DeadStream:

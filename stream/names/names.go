@@ -20,7 +20,7 @@ const (
 	RewritePrefix    = "callwatch.raw.rewrite."
 	EventPrefix      = "callwatch.event."
 	TickSubject      = "callwatch.tick"
-	MarkSubject      = "callwatch.mark"
+	ActionSubject    = "callwatch.mark"
 	AlertPrefix      = "callwatch.alert."
 	DeadPrefix       = "callwatch.dead."
 	CheckpointPrefix = "callwatch.checkpoint."

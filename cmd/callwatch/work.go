@@ -56,33 +56,33 @@ func (a *app) work(ctx context.Context, name string, params url.Values, body io.
 	return done, err
 }
 
-// desk is where a command has work done: in this process, on the store of a
+// workplace is where a command has work done: in this process, on the store of a
 // callwatch that is stopped or on a NATS server; or by a running callwatch.
-type desk struct {
+type workplace struct {
 	cfg    config.Config
 	log    *slog.Logger
 	remote *cli.Remote // nil: in this process
 	fresh  bool        // a store may be made where there is none
 }
 
-// addDesk gives a command the flag that says which running callwatch has it done.
-func addDesk(c *cobra.Command, s *cli.Settings) func(*cobra.Command) (*desk, error) {
+// addWorkplace gives a command the flag that says which running callwatch has it done.
+func addWorkplace(c *cobra.Command, s *cli.Settings) func(*cobra.Command) (*workplace, error) {
 	cli.AddURL(c)
-	return func(c *cobra.Command) (*desk, error) {
+	return func(c *cobra.Command) (*workplace, error) {
 		cfg, err := s.Load(c)
 		if err != nil {
 			return nil, err
 		}
-		d := &desk{cfg: cfg, log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))}
+		d := &workplace{cfg: cfg, log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))}
 		d.remote, err = s.Place(c, &cfg)
 		return d, err
 	}
 }
 
-// onDesk completes a command that has one piece of work done and shows its result.
+// workCommand completes a command that has one piece of work done and shows its result.
 // request makes the work's parameters from the arguments.
-func onDesk[T any](c *cobra.Command, s *cli.Settings, work string, request func(args []string) (url.Values, error), show func(w io.Writer, o cli.Output, done *T) error) *cobra.Command {
-	o, open := cli.AddOutput(c), addDesk(c, s)
+func workCommand[T any](c *cobra.Command, s *cli.Settings, work string, request func(args []string) (url.Values, error), show func(w io.Writer, o cli.Output, done *T) error) *cobra.Command {
+	o, open := cli.AddOutput(c), addWorkplace(c, s)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		params, err := request(args)
 		if err != nil {
@@ -101,13 +101,13 @@ func onDesk[T any](c *cobra.Command, s *cli.Settings, work string, request func(
 	return c
 }
 
-const deskHelp = "The callwatch at --url or CALLWATCH_URL does the work, or the one that runs on the data directory; else the store is opened here."
+const workHelp = "The callwatch at --url or CALLWATCH_URL does the work, or the one that runs on the data directory; else the store is opened here."
 
 // closeWait is how long a command waits for its store to close.
 const closeWait = 10 * time.Second
 
 // do has work done and reads its result into out. The error has the exit code.
-func (d *desk) do(ctx context.Context, name string, params url.Values, body io.Reader, out any, bar *cli.Progress) error {
+func (d *workplace) do(ctx context.Context, name string, params url.Values, body io.Reader, out any, bar *cli.Progress) error {
 	defer bar.End()
 	if d.remote != nil {
 		return d.remote.Work(ctx, name, params, body, out, bar.At)
@@ -143,7 +143,7 @@ func storeThere(cfg *config.Config) error {
 }
 
 // open is callwatch with its store and none of its stages.
-func (d *desk) open(ctx context.Context) (*app, error) {
+func (d *workplace) open(ctx context.Context) (*app, error) {
 	if err := storeThere(&d.cfg); err != nil && !d.fresh {
 		return nil, err
 	}

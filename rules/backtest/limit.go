@@ -13,6 +13,7 @@ import (
 	"github.com/expr-lang/expr/vm"
 
 	"callwatch/rules"
+	"callwatch/yamlfile/spelling"
 )
 
 // Limit is a condition on the numbers of a report, such as
@@ -47,6 +48,9 @@ var (
 	totalNumbers  = []string{"events", "calls", "matched", "incidents", "messages", "caught", "missed"}
 	ruleNumbers   = []string{"matched", "judged", "unjudged", "incidents", "open", "messages", "caught", "missed"}
 )
+
+// goTypes are the types that expr-lang's errors name, in words.
+var goTypes = strings.NewReplacer("mismatched types ", "", "mismatched type ", "", "float64", "a number", "string", "a text", "bool", "a condition", "interface {}", "a value")
 
 // ParseLimit compiles a limit of at most 2000 bytes. Check its names before use.
 func ParseLimit(src string) (*Limit, error) {
@@ -92,6 +96,16 @@ func (l *Limit) compile(text string) (*vm.Program, error) {
 	if err != nil {
 		first, _, _ := strings.Cut(err.Error(), "\n")
 		first = l.named(limitPosition.ReplaceAllString(first, ""), nil)
+		if said, hint, ok := spelling.Scanned(first); ok {
+			first = said
+			if hint != "" {
+				first += " (" + hint + ")"
+			}
+		}
+		if strings.HasPrefix(first, "expected bool, but got ") {
+			first = "it is a number and no comparison"
+		}
+		first = goTypes.Replace(spelling.Tokens(first))
 		return nil, fmt.Errorf("%s; write comparisons such as messages > 20 && low-mos.incidents <= 5", first)
 	}
 	return program, nil

@@ -113,7 +113,7 @@ func (l *loader) readRule(n ast.Node) *Rule {
 	l.inZone(n, &r)
 	l.mapping(n, "a rule", known)
 	l.figures, l.env.Zone = nil, nil
-	if present["name"] == nil {
+	if _, read := n.(*ast.MappingNode); present["name"] == nil && (read || len(l.Problems) == before) {
 		l.add(nodeAt(n), "no-name", "a rule needs a name", "add name: and a short word in kebab-case")
 	}
 	if present["when"] == nil && present["absent"] == nil && present["new"] == nil && len(l.Problems) == before {

@@ -73,19 +73,30 @@ func TestConsoleOfDemo(t *testing.T) {
 		return s
 	}
 
+	link := func(selector string) (href string) { // rows come and go
+		t.Helper()
+		within(t, 2*time.Minute, selector, func() bool {
+			var err error
+			href, err = chromedp.Run(browser, chromedp.Evaluate[string](fmt.Sprintf("document.querySelector(%q)?.getAttribute('href') ?? ''", selector)))
+			if err != nil && browser.Err() != nil {
+				t.Fatal(err)
+			}
+			return err == nil && href != ""
+		})
+		return href
+	}
+
 	show("/")
 	truth(`document.querySelector(".tile") !== null || document.body.innerText.includes("Open incidents")`)
 	show("/live")
 	truth(`document.querySelector('#link.live') !== null && Number(document.getElementById('total').textContent) > 20`)
-	truth(`document.querySelector('tr[data-band=bad] a[href^="/calls/telnyx/"]') !== null`)
-	path := text(`document.querySelector('tr[data-band=bad] a[href^="/calls/telnyx/"]').getAttribute('href')`)
+	path := link(`tr[data-band=bad] a[href^="/calls/telnyx/"]`)
 	show(path)
 	truth(`document.querySelectorAll('.why').length > 5 && document.querySelectorAll('.timeline li').length > 0`)
 	truth(`(document.querySelector('.rawbox summary')?.click(), document.querySelector('.raw')?.textContent.length > 100)`)
 
 	show("/incidents")
-	truth(`document.querySelector('.card .title') !== null`)
-	show(text(`document.querySelector('.card .title').getAttribute('href')`))
+	show(link(".card .title"))
 	truth(`(document.querySelector('button[value=acknowledge]')?.click(), document.body.innerText.includes('Taken by console'))`)
 
 	show("/rules")

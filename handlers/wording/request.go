@@ -36,7 +36,7 @@ func JSONError(err error) string {
 		return "A time is a text: date, time and zone, such as 2026-12-01T06:00:00Z."
 	}
 	if m := unknownMember.FindStringSubmatch(err.Error()); m != nil {
-		return fmt.Sprintf("The body has a member %s that is not known here.", m[1])
+		return fmt.Sprintf("The body has an unknown field %s.", m[1])
 	}
 	return "The body cannot be read: " + err.Error() + "."
 }

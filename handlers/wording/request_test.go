@@ -17,7 +17,7 @@ func TestJSONError(t *testing.T) {
 		`{"n":1.5}`: "n is a whole number, not a number.", `{"n":1e400}`: "n is a whole number, not a number.", `{"ok":1}`: "ok is true or false, not a number.",
 		`{"list":"x"}`: "list is a list, not a text.", `{"list":[1]}`: "list is a text, not a number.", `{"in":[]}`: "in is an object, not a list.",
 		`{"at":"1h"}`: `"1h" is not a time: date, time and zone, such as 2026-12-01T06:00:00Z.`, `{"at":5}`: "A time is a text: date, time and zone, such as 2026-12-01T06:00:00Z.",
-		`{"txt":"x"}`: `The body has a member "txt" that is not known here.`,
+		`{"txt":"x"}`: `The body has an unknown field "txt".`,
 	} {
 		var into struct {
 			Text string    `json:"text"`

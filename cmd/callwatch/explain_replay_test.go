@@ -47,6 +47,9 @@ func TestExplainWithTheWindowOfThen(t *testing.T) {
 		x, err := a.query.Backend().Explain(t.Context(), last)
 		return len(a.api().Open()) == 1 && err == nil && whenOf(&x) == "matched 6"
 	})
+	if err := a.model.Current(t.Context()); err != nil { // it knows whose call an id is
+		t.Fatal(err)
+	}
 	open := a.api().Open()
 	want := map[string]string{"call_0": "not-matched 1", "call_1": "not-matched 2", "call_2": "matched 3", "call_5": "matched 6"}
 	for id, text := range want {

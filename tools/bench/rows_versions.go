@@ -45,7 +45,7 @@ func versions(ctx context.Context, o *options) (err error) {
 		}
 	}
 	status := func() maker { return ended(small, 100, time.Now()) }
-	large := func() maker { return report(large, time.Now()) }
+	reports := func() maker { return report(large, time.Now()) }
 	wait := func(q float64) func(context.Context, *options) (float64, error) {
 		return func(ctx context.Context, o *options) (float64, error) {
 			_, waits, err := o.announce(ctx, 200, 100, o.each)
@@ -55,8 +55,8 @@ func versions(ctx context.Context, o *options) (err error) {
 	figures := []figure{
 		{"taken a second, 1.4 KB", true, false, pipe(status, false)},
 		{"judged a second, 1.4 KB", true, false, pipe(status, true)},
-		{"taken a second, 39 KB", true, false, pipe(large, false)},
-		{"judged a second, 39 KB", true, false, pipe(large, true)},
+		{"taken a second, 39 KB", true, false, pipe(reports, false)},
+		{"judged a second, 39 KB", true, false, pipe(reports, true)},
 		{"webhook to Slack at 200/s, p50, ms", false, false, wait(.5)},
 		{"webhook to Slack at 200/s, p99, ms", false, false, wait(.99)},
 		{"resident with 100,000 calls at 1,000/s, MB", false, true, func(ctx context.Context, o *options) (float64, error) {

@@ -60,7 +60,7 @@ func TestAccountOfAWebhook(t *testing.T) {
 			t.Errorf("%s: stored as %+v, want account %q", name, stored, test.account)
 		}
 	}
-	seen := map[[32]byte]string{}
+	seen := map[normalizer.Digest]string{}
 	for _, b := range store.all() {
 		if had, same := seen[b.Identity.Digest]; same && had != b.Account {
 			t.Errorf("a request of %q is taken for one of %q that was sent again", b.Account, had)

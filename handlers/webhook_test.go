@@ -223,7 +223,7 @@ func TestStoredBody(t *testing.T) {
 	}
 	got := store.all()
 	for i := range got {
-		if got[i].Identity.Digest == ([32]byte{}) || got[i].Identity.Within <= 0 {
+		if got[i].Identity.Digest == (normalizer.Digest{}) || got[i].Identity.Within <= 0 {
 			t.Errorf("body %d has no identity: %+v", i, got[i].Identity)
 		}
 		got[i].Identity = normalizer.Identity{} // what it covers is tested with the providers

@@ -4,11 +4,12 @@
 package normalizer
 
 import (
-	"crypto/sha256"
 	"errors"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/minio/highwayhash"
 
 	"callwatch/call"
 )
@@ -185,9 +186,13 @@ const (
 // Identity tells a request that is sent again from others. The zero value is of no
 // request: fetched, imported, or not verified.
 type Identity struct {
-	Digest [sha256.Size]byte // of all that was verified
-	Within time.Duration     // how long an equal one is the same request
+	Digest Digest        // of all that was verified
+	Within time.Duration // how long an equal one is the same request
 }
+
+// Digest is a keyed hash (HighwayHash-128). Its key is of this process: nobody else can make
+// two requests with one digest.
+type Digest [highwayhash.Size128]byte
 
 // Body is a stored body with what a normalizer needs beside it.
 type Body struct {

@@ -2,12 +2,15 @@ package normalizer
 
 import (
 	"cmp"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/minio/highwayhash"
 
 	"callwatch/call"
 )
@@ -36,13 +39,22 @@ func Verify(p Provider, r *Request, k Keys) (Webhook, error) {
 // defaultReplay is the Replay of providers that name none.
 const defaultReplay = 5 * time.Minute
 
+// identityKey is the key of Digest.
+var identityKey = func() (key [highwayhash.Size]byte) {
+	_, _ = rand.Read(key[:]) // it never fails
+	return key
+}()
+
 // identified is a verified request with its identity. Of the headers only those count
 // that the signature covers or that the provider's mapping reads: others may be
 // changed by anybody who has captured the request.
 func identified(p Provider, r *Request, key, signed string) Webhook {
 	hook := trusted(p, r, key)
 	b := &hook.body
-	h := sha256.New()
+	h, err := highwayhash.New128(identityKey[:])
+	if err != nil {
+		panic(err) // the key has another size
+	}
 	add := func(part []byte) {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		h.Write(part)

@@ -28,7 +28,8 @@ type JudgeConfig struct {
 	Traffic *stage.Traffic
 	Rules   *rules.Set // to begin with
 	Engine  engine.Options
-	Erased  *tombstone.Set // calls whose events are not judged
+	Erased  *tombstone.Set   // calls whose events are not judged
+	Recent  *eventlog.Recent // has events that need not be decoded; nil: none
 	// Judged receives each event or tick that was judged.
 	Judged func(Judgement)
 	// Stored receives each transition that this replica stored.
@@ -209,14 +210,18 @@ func (j *Judge) judge(ctx context.Context, engine *engine.Engine, m stream.Messa
 	if m.Past() { // imports and corrections wake no rule, whenever they are read
 		return nil
 	}
-	var e call.Event
+	e := &call.Event{}
 	var action rules.Action
 	var err error
 	switch {
 	case m.Action:
 		action, err = rules.ParseAction(m.Data)
 	case !m.Tick:
-		err = eventlog.Decode(m.Data, true, &e)
+		if made := j.cfg.Recent.Event(&m); made != nil {
+			e = made
+		} else {
+			err = eventlog.Decode(m.Data, true, e)
+		}
 	}
 	if err != nil {
 		j.cfg.Store.SkipEvent(&m, err)
@@ -234,7 +239,7 @@ func (j *Judge) judge(ctx context.Context, engine *engine.Engine, m stream.Messa
 	case m.Action:
 		done.Made = engine.Act(m.Seq, m.Time, action)
 	default:
-		done.Event, done.Made = &e, engine.Apply(m.Seq, m.Time, &e)
+		done.Event, done.Made = e, engine.ApplyText(m.Seq, m.Time, e, m.Data)
 	}
 	slow := engine.Slow()
 	runtime.UnlockOSThread()
@@ -250,10 +255,10 @@ func (j *Judge) judge(ctx context.Context, engine *engine.Engine, m stream.Messa
 	j.yielding.Did(1, cmp.Or(e.ReceivedAt, m.Time))
 	j.cfg.Judged(done)
 	if leads && done.Event != nil {
-		j.cfg.Log.LogAttrs(ctx, slog.LevelDebug, "event judged", slog.Any("", &e), slog.Int("transitions", len(done.Made)))
+		j.cfg.Log.LogAttrs(ctx, slog.LevelDebug, "event judged", slog.Any("", e), slog.Int("transitions", len(done.Made)))
 	}
 	for _, t := range done.Made {
-		if err := j.store(ctx, t, &e); err != nil {
+		if err := j.store(ctx, t, e); err != nil {
 			return err
 		}
 	}

@@ -36,6 +36,7 @@ type NormalizeConfig struct {
 	Late   func(provider, account string)
 	// Published receives how many events were stored.
 	Published func(events int)
+	Recent    *eventlog.Recent // receives the events that are stored; nil: nobody needs them
 	Log       *slog.Logger
 }
 
@@ -191,7 +192,9 @@ func (n *Normalize) eventsOf(ctx context.Context, r *stream.Record) ([]stream.Ev
 	events, err := n.Events(r)
 	var out []stream.Event
 	if err == nil {
-		out, err = stored(r, events)
+		if out, err = stored(r, events); err == nil {
+			n.cfg.Recent.Add(out, events)
+		}
 	}
 	n.cfg.Normalized(r, begun, len(events), err)
 	nothing := err == nil && len(events) == 0

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"container/list"
 	"context"
-	"crypto/sha256"
 	"sync"
 	"time"
 
@@ -18,13 +17,13 @@ const maxSeen = 32_768
 type replays struct {
 	mu     sync.Mutex
 	most   int
-	byID   map[[sha256.Size]byte]*list.Element
+	byID   map[normalizer.Digest]*list.Element
 	latest *list.List // of *seenRequest, the one seen last in front
 }
 
 // seenRequest is a request that is being stored, or was.
 type seenRequest struct {
-	digest [sha256.Size]byte
+	digest normalizer.Digest
 	at     time.Time     // received
 	stored chan struct{} // closed when id and err are set
 	id     string
@@ -32,7 +31,7 @@ type seenRequest struct {
 }
 
 func newReplays(most int) *replays {
-	return &replays{most: most, byID: map[[sha256.Size]byte]*list.Element{}, latest: list.New()}
+	return &replays{most: most, byID: map[normalizer.Digest]*list.Element{}, latest: list.New()}
 }
 
 // once stores a request unless the same was stored within its tolerance, and returns

@@ -9,6 +9,7 @@ import (
 
 	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
+	"callwatch/pipeline/eventlog"
 	"callwatch/pipeline/stage"
 	"callwatch/pipeline/tombstone"
 	"callwatch/rules"
@@ -38,6 +39,7 @@ type setup struct {
 	normalize *Normalize
 	judge     *Judge
 	published int // events
+	recent    *eventlog.Recent
 }
 
 func atRest(t *testing.T, set *rules.Set) *setup {
@@ -52,7 +54,7 @@ func atRest(t *testing.T, set *rules.Set) *setup {
 
 func stagesOn(t *testing.T, store *stream.Store, set *rules.Set) *setup {
 	t.Helper()
-	s := &setup{store: store, traffic: new(stage.Traffic)}
+	s := &setup{store: store, traffic: new(stage.Traffic), recent: new(eventlog.Recent)}
 	s.leases = stage.NewLeases(store, func(string, bool) {})
 	var err error
 	if s.erased, err = tombstone.Open(t.Context(), store, time.Hour); err != nil {
@@ -61,7 +63,7 @@ func stagesOn(t *testing.T, store *stream.Store, set *rules.Set) *setup {
 	s.normalize = s.newNormalize(t)
 	s.judge = NewJudge(JudgeConfig{
 		Store: store, Leases: s.leases, Traffic: s.traffic, Rules: set, Erased: s.erased,
-		Judged: func(Judgement) {}, Stored: func(rules.Transition) {}, Log: testLogger(t),
+		Judged: func(Judgement) {}, Stored: func(rules.Transition) {}, Recent: s.recent, Log: testLogger(t),
 	})
 	return s
 }
@@ -76,7 +78,7 @@ func (s *setup) newNormalize(t *testing.T) *Normalize {
 			return p, normalizer.Options{}, ok
 		},
 		Normalized: func(*stream.Record, time.Time, int, error) {}, Published: func(n int) { s.published += n },
-		Erased: s.erased, Late: func(string, string) {}, Log: testLogger(t),
+		Erased: s.erased, Late: func(string, string) {}, Recent: s.recent, Log: testLogger(t),
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"callwatch/handlers/slackpreview"
 	"callwatch/normalizer"
 	"callwatch/pipeline"
+	"callwatch/pipeline/eventlog"
 	"callwatch/pipeline/fetching"
 	"callwatch/pipeline/maintenance"
 	"callwatch/pipeline/query"
@@ -55,6 +56,7 @@ type app struct {
 	metrics   *telemetry.Metrics
 	traces    *telemetry.Traces // nil: OpenTelemetry is not configured
 	traffic   stage.Traffic
+	recent    eventlog.Recent
 	served    chan error // of server, when it ends
 	answering sync.Once
 	damage    *pipeline.Damage
@@ -165,7 +167,7 @@ func (a *app) wire(ctx context.Context, mode mode, set *rules.Set) (err error) {
 	a.judge = pipeline.NewJudge(pipeline.JudgeConfig{
 		Store: a.store, Leases: a.leases, Traffic: &a.traffic, Log: a.log,
 		Rules: set, Engine: engine.Options{Prefer: a.cfg.MOS, Rate: a.cfg.Folding().Rate},
-		Judged: a.judged, Stored: a.metrics.Transition, Erased: a.erased,
+		Judged: a.judged, Stored: a.metrics.Transition, Erased: a.erased, Recent: &a.recent,
 	})
 	notifying := a.cfg.Notifier(set)
 	notifying.Observe = a.traces.Sent
@@ -184,7 +186,7 @@ func (a *app) wire(ctx context.Context, mode mode, set *rules.Set) (err error) {
 	})
 	if !a.cfg.ReadModel.Off {
 		a.model = readmodel.New(readmodel.Config{
-			Path: a.cfg.ModelFile(), Store: a.store, Fold: a.cfg.Folding(), Rules: a.judge.Rules, Log: a.log, Pause: a.traffic.Share(a.unjudged).Pause,
+			Path: a.cfg.ModelFile(), Store: a.store, Fold: a.cfg.Folding(), Rules: a.judge.Rules, Recent: &a.recent, Log: a.log, Pause: a.traffic.Share(a.unjudged).Pause,
 		})
 	}
 	a.maintenance = a.newMaintenance(&pipeline.Running{Store: a.store, Leases: a.leases, Normalize: a.normalize, Judge: a.judge})
@@ -202,7 +204,7 @@ func (a *app) openStore(ctx context.Context, traffic *stage.Traffic) (err error)
 	a.normalize = pipeline.NewNormalize(pipeline.NormalizeConfig{
 		Providers: a.cfg.Registry,
 		Store:     a.store, Leases: a.leases, Traffic: traffic, Damage: a.damage, Log: a.log,
-		Find: a.cfg.Normalizers(), Normalized: a.normalized, Published: a.metrics.Published, Erased: a.erased, Late: a.metrics.Late,
+		Find: a.cfg.Normalizers(), Normalized: a.normalized, Published: a.metrics.Published, Erased: a.erased, Late: a.metrics.Late, Recent: &a.recent,
 	})
 	return nil
 }

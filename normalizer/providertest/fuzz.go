@@ -3,6 +3,7 @@ package providertest
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -78,6 +79,10 @@ func CheckEvent(t *testing.T, e *call.Event) {
 	var back call.Event
 	if err := json.Unmarshal(b, &back); err != nil {
 		t.Errorf("event cannot be read back: %v", err)
+	}
+	// Judging takes the event as it was made, a replay as it was stored.
+	if !reflect.DeepEqual(&back, e) {
+		t.Errorf("stored and read back it is another event:\n%s", cmp.Diff(e, &back))
 	}
 }
 

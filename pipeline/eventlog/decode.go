@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -27,10 +28,10 @@ type leanEvent struct {
 // Decode reads an event as encoding/json does, in half the time. raw decodes the
 // providers' own members too.
 func Decode(data []byte, raw bool, e *call.Event) error {
-	*e = call.Event{}
 	if raw {
-		return Unmarshal(data, e)
+		return call.ReadEvent(data, e)
 	}
+	*e = call.Event{}
 	var l leanEvent
 	if err := Unmarshal(data, &l); err != nil {
 		return err
@@ -65,8 +66,9 @@ func decodeForeign(data []byte, raw bool) (Moment, error) {
 	if e.ID == "" {
 		sum := sha256.Sum256(data)
 		e.ID = e.Provider + ":sha256-" + hex.EncodeToString(sum[:12])
+		return Moment{At: TimeOf(e), Event: e}, nil
 	}
-	return Moment{At: TimeOf(e), Event: e}, nil
+	return Moment{At: TimeOf(e), Event: e, Text: bytes.Clone(data)}, nil // of a block of many lines
 }
 
 // TimeOf is the time at which an event counts that is not from the store; zero if

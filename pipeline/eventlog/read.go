@@ -86,6 +86,7 @@ func OfCall(ctx context.Context, store *stream.Store, k call.Key) ([]stream.Mess
 type Moment struct {
 	At    time.Time
 	Event *call.Event
+	Text  []byte // the event as call.ReadEvent reads it; nil: it is not known
 }
 
 // Reading says which stored events to read, and how.
@@ -150,7 +151,9 @@ func decodeBatch(batch []Stored, raw bool) []Moment {
 			continue
 		}
 		e := &call.Event{}
-		if Decode(batch[i].Data, raw, e) != nil {
+		if Decode(batch[i].Data, raw, e) == nil {
+			out[i].Text = batch[i].Data
+		} else {
 			*e = call.Event{}
 		}
 		out[i].Event = e

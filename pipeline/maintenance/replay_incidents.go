@@ -119,7 +119,7 @@ func (r *replaying) opened(ctx context.Context, set *rules.Set, options backtest
 		case !r.until.IsZero() && !m.At.Before(r.until):
 			return ended
 		}
-		for _, t := range test.Event(m.At, m.Event) {
+		for _, t := range test.EventText(m.At, m.Event, m.Text) {
 			if t.Step == rules.StepOpened {
 				in := &t.Incident
 				ref := IncidentRef{Rule: in.Rule, Key: keyText(in.By), OpenedAt: in.OpenedAt, Severity: in.Severity, Summary: in.Summary}

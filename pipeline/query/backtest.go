@@ -45,7 +45,7 @@ func (r *Reader) backtest(ctx context.Context, q backend.BacktestQuery, progress
 		case e.Tick: // what people did to incidents, rules under test cannot know
 			test.Tick(e.At)
 		default:
-			test.Event(e.At, event)
+			test.EventText(e.At, event, e.Data)
 		}
 	})
 	return test.Report(), err

@@ -197,7 +197,7 @@ func (m *Model) follow(ctx context.Context) error {
 	go func() {
 		failed <- m.cfg.Store.Follow(ctx, event+1, func(msg stream.Message) error {
 			begun := time.Now()
-			i := readEvent(msg)
+			i := readEvent(msg, m.cfg.Recent)
 			m.reading.Add(int64(time.Since(begun)))
 			return put(i)
 		}, func(seq uint64) {
@@ -218,13 +218,17 @@ func (m *Model) follow(ctx context.Context) error {
 	return err
 }
 
-func readEvent(msg stream.Message) item {
+func readEvent(msg stream.Message, recent *eventlog.Recent) item {
 	i := item{message: &msg}
 	if msg.Tick || msg.Action || msg.Kind() == eventlog.NoEvent {
 		return i
 	}
 	e := &call.Event{}
-	if eventlog.Decode(msg.Data, false, e) == nil && e.Provider != "" && e.CallID != "" {
+	if made := recent.Event(&msg); made != nil {
+		*e = *made
+		e.Raw = nil
+		i.event = e
+	} else if eventlog.Decode(msg.Data, false, e) == nil && e.Provider != "" && e.CallID != "" {
 		i.event = e
 	}
 	msg.Data = nil
@@ -488,7 +492,7 @@ func (d *feed) foldStored(ctx context.Context, e *entry) error {
 		if err != nil {
 			return err
 		}
-		i := readEvent(m)
+		i := readEvent(m, nil)
 		if i.event == nil || i.event.Key() != e.key {
 			continue
 		}
@@ -717,7 +721,7 @@ func (d *feed) correct(ctx context.Context, of stream.Position, m *stream.Messag
 	}
 	for _, record := range records {
 		err := d.model.cfg.Store.EventsOfRecord(ctx, record, func(m stream.Message) error {
-			i := readEvent(m)
+			i := readEvent(m, nil)
 			if i.event == nil || m.Seq > d.nextEvent {
 				return nil
 			}

@@ -16,6 +16,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/handlers/backend"
+	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -26,7 +27,9 @@ type Config struct {
 	Store *stream.Store
 	Fold  call.Folding
 	Rules func() *rules.Set // those in force; nil: none
-	Log   *slog.Logger
+	// Recent has events that need not be decoded; nil: none.
+	Recent *eventlog.Recent
+	Log    *slog.Logger
 	// Pause, if set, is called between two batches with how long the last one took, and
 	// how long its events took to decode: webhooks go first.
 	Pause func(ctx context.Context, worked time.Duration)

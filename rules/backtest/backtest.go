@@ -53,13 +53,19 @@ func New(set *rules.Set, o Options) *Backtest {
 // returns the transitions that both caused, without those of the baseline. Events
 // come in the order of at; an earlier at counts as the latest one seen.
 func (b *Backtest) Event(at time.Time, e *call.Event) []rules.Transition {
+	return b.EventText(at, e, nil)
+}
+
+// EventText is Event of an event that call.ReadEvent reads from a text, which is kept and must
+// not change: see engine.ApplyText.
+func (b *Backtest) EventText(at time.Time, e *call.Event, text []byte) []rules.Transition {
 	b.events++
 	b.span(at)
 	if b.baseline != nil {
-		b.baseline.event(at, e)
+		b.baseline.event(at, e, text)
 	}
 	known := b.trial.knows(e)
-	made := b.trial.event(at, e)
+	made := b.trial.event(at, e, text)
 	if !known && b.trial.knows(e) {
 		b.calls++
 	}
@@ -119,16 +125,13 @@ func newTrial(set *rules.Set, o Options) *trial {
 	return t
 }
 
-func (t *trial) knows(e *call.Event) bool {
-	_, ok := t.engine.Call(e.Key())
-	return ok
-}
+func (t *trial) knows(e *call.Event) bool { return t.engine.Has(e.Key()) }
 
-func (t *trial) event(at time.Time, e *call.Event) []rules.Transition {
+func (t *trial) event(at time.Time, e *call.Event, text []byte) []rules.Transition {
 	t.made = nil
 	t.advance(at)
 	t.seq++
-	t.take(t.engine.Apply(t.seq, at, e))
+	t.take(t.engine.ApplyText(t.seq, at, e, text))
 	return t.made
 }
 

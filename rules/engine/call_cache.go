@@ -1,8 +1,12 @@
 package engine
 
 import (
+	"bytes"
 	"container/list"
 	"slices"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"callwatch/call"
 )
@@ -15,14 +19,15 @@ const hotCalls = 1024
 // all but the ones used last are evicted to compressed JSON until then. What the
 // rules made of a call stays readable without its facts.
 type callCache struct {
+	folding      call.Folding
 	capacity     int // of hot calls
 	calls        map[call.Key]*CallState
 	hot          *list.List // of *callState, used last first
 	dictionaries dictionaries
 }
 
-func newCallCache() *callCache {
-	return &callCache{capacity: hotCalls, calls: map[call.Key]*CallState{}, hot: list.New(), dictionaries: dictionaries{}}
+func newCallCache(f call.Folding) *callCache {
+	return &callCache{folding: f, capacity: hotCalls, calls: map[call.Key]*CallState{}, hot: list.New(), dictionaries: dictionaries{}}
 }
 
 // get returns a call without its facts; nil if there is none. See load.
@@ -34,7 +39,7 @@ func (c *callCache) load(cs *CallState) *CallState {
 		c.hot.MoveToFront(cs.hot)
 		return cs
 	}
-	cs.Call = c.facts(cs)
+	cs.Call, cs.texts = c.factsAndTexts(cs)
 	cs.hot = c.hot.PushFront(cs)
 	return cs
 }
@@ -42,19 +47,75 @@ func (c *callCache) load(cs *CallState) *CallState {
 // facts returns the facts of a call without making it hot. Facts that cannot be
 // read are damage to a checkpoint that its checksum did not show: they are unknown.
 func (c *callCache) facts(cs *CallState) *call.Call {
+	known, _ := c.factsAndTexts(cs)
+	return known
+}
+
+func (c *callCache) factsAndTexts(cs *CallState) (known *call.Call, texts [][]byte) {
 	if cs.Call != nil {
-		return cs.Call
+		return cs.Call, cs.texts
 	}
-	known := &call.Call{}
+	known = &call.Call{}
 	text, err := c.dictionaries.decompress(cs.Key.Provider, cs.evicted)
-	if err == nil {
+	switch {
+	case err != nil:
+	case bytes.HasPrefix(text, []byte("[")):
+		texts, err = c.fold(known, text)
+	default:
 		err = known.ReadState(text)
 	}
 	if err != nil || known.Key() != cs.Key {
-		*known = call.Call{}
+		*known, texts = call.Call{}, nil
 		known.Provider, known.Account, known.CallID = cs.Key.Provider, cs.Key.Account, cs.Key.CallID
 	}
-	return known
+	return known, texts
+}
+
+// fold folds events into a call, and returns their texts.
+func (c *callCache) fold(known *call.Call, list []byte) ([][]byte, error) {
+	var values []jsontext.Value
+	if err := json.Unmarshal(list, &values, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
+		return nil, err
+	}
+	texts := make([][]byte, len(values))
+	for i, v := range values {
+		var e call.Event
+		if err := call.ReadEvent(v, &e); err != nil {
+			return nil, err
+		}
+		known.FoldWith(&e, c.folding)
+		texts[i] = v
+	}
+	return texts, nil
+}
+
+// A call of few and short events is kept as these: they need not be written.
+const (
+	maxTexts     = 8
+	maxTextBytes = 64 << 10
+)
+
+// keepText keeps the text of the event that was folded last; nil if it is not known.
+func (cs *CallState) keepText(text []byte) {
+	size := len(text)
+	for _, t := range cs.texts {
+		size += len(t)
+	}
+	switch n := cs.Call.Events - len(cs.texts); {
+	case n == 0: // the call had the event before
+	case n > 1 || text == nil || len(cs.texts) == maxTexts || size > maxTextBytes:
+		cs.texts = nil
+	default:
+		cs.texts = append(cs.texts, text)
+	}
+}
+
+// state is all that is known of a call as text: a list of its events, or what call.AppendState writes.
+func (cs *CallState) state() ([]byte, error) {
+	if cs.texts == nil {
+		return cs.Call.AppendState(nil)
+	}
+	return slices.Concat([]byte("["), bytes.Join(cs.texts, []byte(",")), []byte("]")), nil
 }
 
 // put adds a call, in place of one with its key. Its facts are there.
@@ -89,7 +150,7 @@ func (c *callCache) evict() {
 			return
 		}
 		c.hot.Remove(cs.hot)
-		cs.hot, cs.Call = nil, nil
+		cs.hot, cs.Call, cs.texts = nil, nil, nil
 	}
 }
 
@@ -99,7 +160,7 @@ func (c *callCache) compress(cs *CallState) bool {
 	if cs.evicted != nil {
 		return true // and not changed since
 	}
-	text, err := cs.Call.AppendState(nil)
+	text, err := cs.state()
 	if err != nil {
 		return false
 	}
@@ -115,7 +176,7 @@ func (c *callCache) learn(provider string, first []byte) {
 	samples := [][]byte{first}
 	for at := c.hot.Back(); at != nil && len(samples) < maxSamplesOfDictionary; at = at.Prev() {
 		if cs := at.Value.(*CallState); cs.Key.Provider == provider {
-			if text, err := cs.Call.AppendState(nil); err == nil {
+			if text, err := cs.state(); err == nil {
 				samples = append(samples, text)
 			}
 		}
@@ -137,7 +198,7 @@ func (c *callCache) forget(key call.Key) (found bool) {
 	var others []*CallState
 	for _, cs := range c.sorted() {
 		if cs.Key.Provider == key.Provider {
-			cs.Call = c.facts(cs)
+			cs.Call, cs.texts = c.factsAndTexts(cs)
 			cs.evicted = nil
 			others = append(others, cs)
 		}
@@ -145,7 +206,7 @@ func (c *callCache) forget(key call.Key) (found bool) {
 	delete(c.dictionaries, key.Provider)
 	for _, cs := range others {
 		if c.compress(cs) && cs.hot == nil {
-			cs.Call = nil
+			cs.Call, cs.texts = nil, nil
 		}
 	}
 	return true

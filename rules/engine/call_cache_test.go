@@ -104,7 +104,7 @@ func TestLookingKeepsCallsEvicted(t *testing.T) {
 // whatever order.
 func TestCallCacheIsAMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c, want := newCallCache(), map[call.Key]string{}
+		c, want := newCallCache(call.Folding{}), map[call.Key]string{}
 		c.capacity = rapid.IntRange(0, 4).Draw(t, "capacity")
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
 			n := rapid.IntRange(0, 8).Draw(t, "call")
@@ -148,6 +148,80 @@ func TestCallCacheIsAMap(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A call that is kept as its events is the same as one that was never evicted, whatever
+// events came, whether all their texts are known, and how many there are.
+func TestCallKeptAsItsEvents(t *testing.T) {
+	set := compileSet(t, "rules:\n  - {name: low, when: mos < 2}\n")
+	rapid.Check(t, func(t *rapid.T) {
+		g, never := New(set, Options{Prefer: call.PreferWorst}), call.Call{}
+		g.st.Calls.capacity = 0
+		kept := 0
+		for i := range rapid.IntRange(1, 12).Draw(t, "events") {
+			at := t0.Add(time.Duration(i) * time.Minute)
+			e := typicalEnd(1, at.Add(time.Duration(rapid.IntRange(-300, 300).Draw(t, "late"))*time.Second))
+			e.ID = fmt.Sprint("acme:", rapid.IntRange(0, 9).Draw(t, "id"))
+			e.Kind = rapid.SampledFrom([]call.Kind{call.Progress, call.Stats, call.Ended, call.Report}).Draw(t, "kind")
+			e.MOS, e.MOSEstimate = new(rapid.Float64Range(1, 5).Draw(t, "mos")), new(rapid.Float64Range(1, 5).Draw(t, "estimate"))
+			e.MOSSource = rapid.SampledFrom([]string{call.FromProvider, call.Estimated}).Draw(t, "source")
+			e.Tags = rapid.SliceOfN(rapid.String(), 0, 3).Draw(t, "tags")
+			e.Raw["note"] = rapid.String().Draw(t, "note") + strings.Repeat("x", rapid.SampledFrom([]int{0, 30_000}).Draw(t, "long"))
+			e.Intervals = []call.Interval{{Start: at, End: at.Add(time.Second), JitterMs: new(rapid.Float64Range(0, 90).Draw(t, "jitter"))}}
+			text, err := e.JSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			e = call.Event{}
+			if err := call.ReadEvent(text, &e); err != nil {
+				t.Fatal(err)
+			}
+			never.FoldWith(&e, g.st.Calls.folding)
+			if rapid.IntRange(0, 9).Draw(t, "unknown") == 0 {
+				text = nil
+			}
+			g.ApplyText(uint64(2*i+1), at, &e, text)
+			g.Tick(uint64(2*i+2), at)
+			cs := g.st.Calls.get(e.Key())
+			if cs.Call != nil {
+				t.Fatal("not evicted")
+			}
+			got, texts := g.st.Calls.factsAndTexts(cs)
+			want, err := never.AppendState(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if have, err := got.AppendState(nil); err != nil || string(have) != string(want) {
+				t.Fatalf("after %d events, %d kept as texts: %v\n%s\nwant\n%s", i+1, len(texts), err, have, want)
+			}
+			kept = max(kept, len(texts))
+		}
+		if kept > maxTexts {
+			t.Fatalf("%d events kept", kept)
+		}
+	})
+}
+
+// Where the dictionary of a provider was made of a call's events, forgetting the call makes another one.
+func TestForgottenCallIsInNoDictionary(t *testing.T) {
+	for _, id := range []string{"plain", "a<b>&c", "line\u2028separator", `quote"back\slash`, "caf\u00e9"} {
+		g := New(compileSet(t, "rules:\n  - {name: low, when: mos < 2}\n"), Options{})
+		g.st.Calls.capacity = 0
+		e := typicalEnd(1, t0)
+		e.CallID = id
+		text, err := e.JSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.ApplyText(1, t0, &e, text)
+		g.Tick(2, t0)
+		if d := g.st.Calls.dictionaries[e.Provider]; d == nil || !strings.Contains(string(d.text), e.To) {
+			t.Fatalf("%s: not in the dictionary", id)
+		}
+		if g.st.Calls.forget(e.Key()); g.st.Calls.dictionaries[e.Provider] != nil {
+			t.Errorf("%s: the dictionary still has it", id)
+		}
+	}
 }
 
 // A call that is loaded and does not change is not compressed again.

@@ -61,7 +61,7 @@ func (g *Engine) countIn(i int, r *rules.Rule, cs *CallState) {
 	}
 	added := k.Window.Add(spec, spec.SessionOf(g.seen), at, g.st.Now, readings)
 	k.Window.Remember(cs.Key)
-	total := k.Window.Blame(spec, cs.Key, added.Place, readings, &g.facts, g.hasCall)
+	total := k.Window.Blame(spec, cs.Key, added.Place, readings, &g.facts, g.Has)
 	addContribution(&health.Counts, total, 1)
 	if total.Met {
 		health.matchAt(g.st.Now)

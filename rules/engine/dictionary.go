@@ -65,11 +65,18 @@ func (d dictionaries) decompress(provider string, b []byte) ([]byte, error) {
 	return dict.s2.Decode(nil, b)
 }
 
-// mentions reports whether the dictionary was made from the call, among others.
+// mentions reports whether the dictionary was made from the call, among others: of its
+// facts, or of its events, which escape more.
 func (d *dictionary) mentions(key call.Key) bool {
 	if d == nil {
 		return false
 	}
-	member, err := jsontext.AppendQuote([]byte(`"callId":`), strings.ToValidUTF8(key.CallID, "\ufffd"))
-	return err != nil || bytes.Contains(d.text, member)
+	id := strings.ToValidUTF8(key.CallID, "\ufffd")
+	const member = `"callId":`
+	fact, err := jsontext.AppendQuote([]byte(member), id)
+	if err != nil {
+		return true
+	}
+	event, err := jsontext.AppendFormat([]byte(member), fact[len(member):], jsontext.EscapeForHTML(true), jsontext.EscapeForJS(true))
+	return err != nil || bytes.Contains(d.text, fact) || bytes.Contains(d.text, event)
 }

@@ -96,7 +96,7 @@ func New(set *rules.Set, o Options) *Engine {
 	}
 	g := &Engine{
 		set: set, opt: o, indexed: map[string]int{},
-		st:    state{Calls: newCallCache(), Keys: map[ruleKey]*KeyState{}},
+		st:    state{Calls: newCallCache(call.Folding{Prefer: o.Prefer, Rate: o.Rate}), Keys: map[ruleKey]*KeyState{}},
 		watch: stopwatch{clock: o.Clock},
 	}
 	for i, r := range set.Rules {
@@ -117,6 +117,12 @@ func (g *Engine) Seq() uint64 { return g.st.Seq }
 // returns the transitions it made happen. An event at or before Seq changes
 // nothing, and neither does one whose id was seen before.
 func (g *Engine) Apply(seq uint64, at time.Time, e *call.Event) []rules.Transition {
+	return g.ApplyText(seq, at, e, nil)
+}
+
+// ApplyText is Apply of an event that call.ReadEvent reads from a text, which is kept and must
+// not change: the facts of the call need not be written as JSON to keep them.
+func (g *Engine) ApplyText(seq uint64, at time.Time, e *call.Event, text []byte) []rules.Transition {
 	if !g.begin(seq, at) {
 		return nil
 	}
@@ -126,7 +132,8 @@ func (g *Engine) Apply(seq uint64, at time.Time, e *call.Event) []rules.Transiti
 	g.noteFields(e)
 	cs, begun := g.callOf(e.Key())
 	over := cs.Over
-	changed := cs.Call.FoldWith(e, call.Folding{Prefer: g.opt.Prefer, Rate: g.opt.Rate})
+	changed := cs.Call.FoldWith(e, g.st.Calls.folding)
+	cs.keepText(text)
 	if cs.Over = isOver(&cs.Call.Event); !over && cs.Over {
 		cs.endHolds()
 	}
@@ -294,16 +301,10 @@ func (g *Engine) callOf(k call.Key) (cs *CallState, begun bool) {
 
 // call returns a call that has not expired, with its facts; nil if there is none.
 func (g *Engine) call(k call.Key) *CallState {
-	if !g.hasCall(k) {
+	if !g.Has(k) {
 		return nil
 	}
 	return g.st.Calls.load(g.st.Calls.get(k))
-}
-
-// hasCall reports whether there is a call that has not expired.
-func (g *Engine) hasCall(k call.Key) bool {
-	cs := g.st.Calls.get(k)
-	return cs != nil && !g.opt.gone(cs, g.st.Now)
 }
 
 // forget drops calls that have had no event for long enough.
@@ -336,9 +337,15 @@ func (g *Engine) Incidents() []rules.Incident {
 	return open
 }
 
+// Has reports whether a call is known that has not expired.
+func (g *Engine) Has(k call.Key) bool {
+	cs := g.st.Calls.get(k)
+	return cs != nil && !g.opt.gone(cs, g.st.Now)
+}
+
 // Call returns what is known of a call; false once it has expired.
 func (g *Engine) Call(k call.Key) (call.Call, bool) {
-	if !g.hasCall(k) {
+	if !g.Has(k) {
 		return call.Call{}, false
 	}
 	return *g.st.Calls.facts(g.st.Calls.get(k)), true

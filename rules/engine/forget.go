@@ -26,7 +26,7 @@ func Forget(data []byte, f Forgetting) (without []byte, found bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	calls := newCallCache()
+	calls := newCallCache(call.Folding{}) // texts of events stay as they are
 	if err := calls.read(in, func(*CallState) {}); err != nil {
 		return nil, false, fmt.Errorf("read checkpoint: %w", err)
 	}

@@ -36,6 +36,7 @@ type CallState struct {
 	Settled  bool // nothing more is expected: every window has counted it
 	Over     bool // the call has ended
 
+	texts   [][]byte      // events of which the call is the fold, as JSON; nil: not all are known
 	evicted []byte        // facts of the call, compressed; nil once they changed
 	hot     *list.Element // of the cache; nil while it is evicted
 }

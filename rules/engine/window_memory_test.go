@@ -28,7 +28,7 @@ func keyMemory(t testing.TB, rule string) float64 {
 	// What the engine keeps of the calls themselves is not the window's.
 	measure := func() uint64 {
 		g.expiry = expiry{}
-		g.st.Calls, g.st.Seen = newCallCache(), memory{}
+		g.st.Calls, g.st.Seen = newCallCache(call.Folding{}), memory{}
 		var m runtime.MemStats
 		runtime.GC()
 		runtime.GC()
@@ -47,7 +47,7 @@ func keyMemory(t testing.TB, rule string) float64 {
 			g.Apply(seq, at, &e)
 		}
 		g.expiry = expiry{}
-		g.st.Calls = newCallCache()
+		g.st.Calls = newCallCache(call.Folding{})
 	}
 	used := measure() - before
 	if len(g.st.Keys) != keys {

@@ -15,28 +15,45 @@ import (
 	"time"
 )
 
-// stages profiles callwatch under the load of the row rivals at 1.4 KB, and divides the
-// processor time of each stage by the webhooks that were judged meanwhile.
+// stages profiles callwatch under the load of the row rivals at 1.4 KB and under reports of 39 KB,
+// and divides the processor time of each stage by the webhooks that were judged meanwhile.
 func stages(ctx context.Context, o *options) error {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		return err
 	}
+	for _, c := range []struct {
+		size int
+		make maker
+	}{
+		{small, signed(private, hangupBody(small, time.Now()), o.signatures(small), time.Now())},
+		{large, report(large, time.Now())},
+	} {
+		fmt.Fprintf(o.out, "\n%.1f KB:\n\n", float64(c.size)/1000)
+		if err := o.stagesOf(ctx, c.make, fmt.Sprintf("callwatch-stages-%d.pb.gz", c.size), "CALLWATCH_TELNYX_PUBLIC_KEY="+base64.StdEncoding.EncodeToString(public)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stagesOf profiles callwatch under one kind of webhooks, into a file of the folder for temporary files.
+func (o *options) stagesOf(ctx context.Context, made maker, file string, environ ...string) error {
 	dir := filepath.Join(o.scratch, "stages")
-	p, err := startCallwatch(ctx, o, dir, "CALLWATCH_TELNYX_PUBLIC_KEY="+base64.StdEncoding.EncodeToString(public))
+	p, err := startCallwatch(ctx, o, dir, environ...)
 	if err != nil {
 		return err
 	}
 	const warm, drain = time.Second, 500 * time.Millisecond
 	var numbers atomic.Uint64
-	l := load{addr: p.addr, conns: o.conns, make: signed(private, hangupBody(small, time.Now()), o.signatures(small), time.Now()), next: func() uint64 { return numbers.Add(1) }}
+	l := load{addr: p.addr, conns: o.conns, make: made, next: func() uint64 { return numbers.Add(1) }}
 	loaded := make(chan error, 1)
 	go func() {
 		_, err := l.run(ctx, warm+o.each+drain)
 		loaded <- err
 	}()
 	time.Sleep(warm)
-	webhooks, profile, err := p.profiled(ctx, o)
+	webhooks, profile, err := p.profiled(ctx, o, file)
 	err = errors.Join(err, <-loaded, p.stop(), os.RemoveAll(dir))
 	if err != nil {
 		return err
@@ -45,7 +62,7 @@ func stages(ctx context.Context, o *options) error {
 }
 
 // profiled takes a profile into a file, and says how many webhooks were judged meanwhile.
-func (p *process) profiled(ctx context.Context, o *options) (webhooks float64, profile string, err error) {
+func (p *process) profiled(ctx context.Context, o *options, file string) (webhooks float64, profile string, err error) {
 	before, err := p.metric(ctx, judgedMetric, "")
 	if err != nil {
 		return 0, "", err
@@ -61,7 +78,7 @@ func (p *process) profiled(ctx context.Context, o *options) (webhooks float64, p
 	if after <= before {
 		return 0, "", errors.New("nothing was judged")
 	}
-	profile = filepath.Join(os.TempDir(), "callwatch-stages.pb.gz")
+	profile = filepath.Join(os.TempDir(), file)
 	return after - before, profile, os.WriteFile(profile, []byte(data), 0o600)
 }
 

@@ -188,7 +188,7 @@ func (p *Plan) Run(ctx context.Context, src *pastevents.Source) (backtest.Report
 		if m.Event == nil {
 			test.Tick(m.At)
 		} else {
-			test.Event(m.At, m.Event)
+			test.EventText(m.At, m.Event, m.Text)
 		}
 		return nil
 	})

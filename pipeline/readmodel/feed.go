@@ -23,7 +23,8 @@ import (
 
 // Batches: what one transaction holds, and how long the first message of one waits.
 const (
-	batchMessages = 4000
+	batchMessages = 1000 // short enough for a Pause behind each to bound the share of the time
+	buildMessages = 4000 // while the file is built
 	batchWait     = 250 * time.Millisecond
 
 	// retainEvery is how often the model drops what the streams no longer keep.
@@ -254,13 +255,17 @@ func (m *Model) batches(ctx context.Context, items <-chan item, failed <-chan er
 	if err := errors.Join(m.retain(ctx), m.commit(ctx, nil)); err != nil {
 		return err
 	}
+	most := batchMessages
+	if m.building() {
+		most = buildMessages
+	}
 	for {
 		select {
 		case i := <-items:
 			if batch = append(batch, i); len(batch) == 1 {
 				late.Reset(batchWait)
 			}
-			if len(batch) < batchMessages {
+			if len(batch) < most {
 				continue
 			}
 		case <-late.C:
@@ -285,6 +290,9 @@ func (m *Model) batches(ctx context.Context, items <-chan item, failed <-chan er
 			return err
 		}
 		batch = batch[:0]
+		if !m.building() {
+			most = batchMessages
+		}
 		if m.cfg.Pause != nil {
 			m.cfg.Pause(ctx, time.Since(begun)+time.Duration(m.reading.Swap(0)))
 		}

@@ -280,7 +280,9 @@ func (f *File) Watch(ctx context.Context) {
 	w := f.watcher()
 	defer w.close()
 	w.follow()
-	beside := false           // a file that rules may name has changed
+	f.mu.Lock()
+	beside := len(f.files) > 0 // a file that rules may name has changed, or may have since it was read
+	f.mu.Unlock()
 	quiet := time.NewTimer(0) // at once: the file may have changed since it was opened
 	defer quiet.Stop()
 	for {
@@ -304,8 +306,11 @@ func (f *File) Watch(ctx context.Context) {
 			}
 		}
 		beside = false
-		_ = f.Reload(ctx) // fails only when ctx ends, and so does the loop
-		w.follow()        // the rules may name other files
+		_ = f.Reload(ctx)   // fails only when ctx ends, and so does the loop
+		if w.follow() > 0 { // the rules name other files, which may have changed since they were read
+			beside = true
+			quiet.Reset(quietTime)
+		}
 	}
 }
 
@@ -384,11 +389,12 @@ func (w *watcher) close() {
 
 // follow watches where the rules are and where they point to: editors, and those who
 // deploy by links, put another file in its place. A folder that is watched already
-// stays so.
-func (w *watcher) follow() {
+// stays so; follow returns how many are new.
+func (w *watcher) follow() (added int) {
 	if w.w == nil {
-		return
+		return 0
 	}
+	before := len(w.w.WatchList())
 	path := w.file.cfg.Path
 	folders := []string{filepath.Dir(path), filepath.Dir(realPath(path)), w.file.beside(), path}
 	w.file.mu.Lock()
@@ -406,4 +412,5 @@ func (w *watcher) follow() {
 			w.file.cfg.Log.Warn(unwatched, "folder", dir, "err", err)
 		}
 	}
+	return len(w.w.WatchList()) - before
 }

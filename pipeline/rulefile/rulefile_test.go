@@ -151,6 +151,45 @@ func TestWatchOfAFolder(t *testing.T) {
 	next("a file is gone", "loaded", 2)
 }
 
+// A file that changes after the rules that name it were read, and before it is watched, is
+// read again.
+func TestFileThatChangesBeforeItIsWatched(t *testing.T) {
+	var calendar string
+	replaced := make(chan string, 10)
+	f, path := opened(t, func(_ context.Context, s *rules.Set) {
+		if len(replaced) == 0 {
+			put(t, calendar, "BEGIN:VEVENT\nDTSTART:20261226\nEND:VEVENT\n")
+		}
+		replaced <- s.Digest
+	})
+	calendar = filepath.Join(filepath.Dir(path), "days", "off.ics")
+	if err := os.Mkdir(filepath.Dir(calendar), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	put(t, calendar, "BEGIN:VEVENT\nDTSTART:20261225\nEND:VEVENT\n")
+	ctx, stop := context.WithCancel(t.Context())
+	watched := make(chan struct{})
+	go func() { f.Watch(ctx); close(watched) }()
+	defer func() { stop(); <-watched }()
+	put(t, path, "rules: [{name: a, when: mos < 3, active: {holidays: days/off.ics}}]\n")
+	for deadline := time.Now().Add(20 * time.Second); len(replaced) < 2; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the calendar of before stays: %+v", f.Status())
+		}
+	}
+}
+
+// put replaces a file at once, as an editor does.
+func put(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name+".new", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(name+".new", name); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A file that the rules name is watched as they are: a change is taken, also in a folder
 // below, and one with an error leaves the rules in force as they are until it is fixed.
 func TestFilesThatRulesName(t *testing.T) {
@@ -160,15 +199,7 @@ func TestFilesThatRulesName(t *testing.T) {
 	if err := os.Mkdir(filepath.Dir(calendar), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	write := func(name, text string) {
-		t.Helper()
-		if err := os.WriteFile(name+".new", []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(name+".new", name); err != nil {
-			t.Fatal(err)
-		}
-	}
+	write := func(name, text string) { put(t, name, text) }
 	event := func(day string) string { return "BEGIN:VEVENT\nDTSTART:" + day + "\nEND:VEVENT\n" }
 	seen := map[string]bool{}
 	taken := func(what string) {

@@ -9,7 +9,7 @@ import (
 const (
 	// parts is of how many parts of the time work behind the stages takes one for each
 	// processor while these are busy: less than a tenth, with what reading costs beside it.
-	parts = 32
+	parts = 64
 
 	busyAbove    = 0.5 // of the processors, used by this process
 	busyWith     = 8   // webhooks that are stored at once: others may have the processors

@@ -103,7 +103,7 @@ func (cs *CallState) keepText(text []byte) {
 	}
 	switch n := cs.Call.Events - len(cs.texts); {
 	case n == 0: // the call had the event before
-	case n > 1 || text == nil || len(cs.texts) == maxTexts || size > maxTextBytes:
+	case n > 1 || text == nil || len(cs.texts) >= maxTexts || size > maxTextBytes:
 		cs.texts = nil
 	default:
 		cs.texts = append(cs.texts, text)

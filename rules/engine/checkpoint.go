@@ -13,9 +13,13 @@ import (
 	"callwatch/rules"
 )
 
-// checkpointVersion changes when older checkpoints can no longer be read. One
-// that cannot be read is no loss: the events are replayed instead.
-const checkpointVersion = 8
+// checkpointVersion changes when older builds can no longer read a checkpoint; oldestCheckpoint
+// is the first one that this build reads. One that cannot be read is no loss: the events are
+// replayed instead. Since 9 calls may be there as their events.
+const (
+	checkpointVersion = 9
+	oldestCheckpoint  = 8
+)
 
 // checkpoint is the engine's state as it is stored, as JSON behind its length; the
 // event ids that are remembered and the calls follow.
@@ -92,8 +96,8 @@ func readCheckpoint(in *partReader) (c checkpoint, seen memory, err error) {
 	if err := in.json(&c); err != nil {
 		return c, seen, fmt.Errorf("read checkpoint: %w", err)
 	}
-	if c.Version != checkpointVersion {
-		return c, seen, fmt.Errorf("read checkpoint: version %d, not %d", c.Version, checkpointVersion)
+	if c.Version < oldestCheckpoint || c.Version > checkpointVersion {
+		return c, seen, fmt.Errorf("read checkpoint: version %d, not %d to %d", c.Version, oldestCheckpoint, checkpointVersion)
 	}
 	seen = memory{Recent: in.hashes(), Older: in.hashes()}
 	return c, seen, nil

@@ -42,10 +42,15 @@ const heldRules = "rules:\n  - {name: good, when: mos > 4.5}\n  - {name: held, w
 func TestRestoreRefuses(t *testing.T) {
 	set := compileSet(t, heldRules)
 	data := checkpointed(t, set)
-	for old, other := range map[string]string{`{"version":8`: `{"version":7`} {
-		if !bytes.Contains(data, []byte(old)) {
-			t.Fatalf("no %s in the checkpoint", old)
-		}
+	const own = `{"version":9`
+	if !bytes.Contains(data, []byte(own)) {
+		t.Fatalf("no %s in the checkpoint", own)
+	}
+	if _, err := Restore(set, Options{}, bytes.Replace(data, []byte(own), []byte(`{"version":8`), 1)); err != nil {
+		t.Errorf("a checkpoint of the version before is refused: %v", err)
+	}
+	for _, other := range []string{`{"version":7`, `{"version":0`} {
+		old := own
 		changed := bytes.Replace(data, []byte(old), []byte(other), 1)
 		if _, err := Restore(set, Options{}, changed); err == nil {
 			t.Errorf("%s is restored", other)

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"callwatch/notifier"
+	"callwatch/notifier/delivery"
 	"callwatch/notifier/notifiertest"
 	"callwatch/rules"
 )
@@ -233,7 +233,7 @@ func TestAlertFollowsTheIncident(t *testing.T) {
 			store := &alertStore{now: s.clock.now, alerts: map[string]amAlert{}, crashes: strings.Contains(c.steps, "crash")}
 			server := httptest.NewServer(store)
 			t.Cleanup(server.Close)
-			s.cfg.Outputs = map[string]outputConfig{"ops": {Alertmanager: notifier.Token(server.URL)}}
+			s.cfg.Outputs = map[string]outputConfig{"ops": {Alertmanager: delivery.Token(server.URL)}}
 			s.restart()
 			playAlerts(t, s, c.steps, store.shown)
 			if len(store.bad) > 0 {
@@ -261,7 +261,7 @@ func TestRealAlertmanager(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene(t, channel)
 			s.clock.t = time.Now().UTC().Add(-3 * time.Minute) // ends are in the past; what fires ends four minutes later
-			s.cfg.Outputs = map[string]outputConfig{"ops": {Alertmanager: notifier.Token(address)}}
+			s.cfg.Outputs = map[string]outputConfig{"ops": {Alertmanager: delivery.Token(address)}}
 			s.restart()
 			playAlerts(t, s, c.steps, shown)
 			if st := s.n.Status(); st.Broken() || s.receiver("output ops").Parked > 0 {
@@ -272,7 +272,7 @@ func TestRealAlertmanager(t *testing.T) {
 	t.Run("names and values of any kind", func(t *testing.T) {
 		s := newScene(t, channel)
 		s.clock.t = time.Now().UTC()
-		s.cfg.Outputs = map[string]outputConfig{"ops": {Alertmanager: notifier.Token(address)}}
+		s.cfg.Outputs = map[string]outputConfig{"ops": {Alertmanager: delivery.Token(address)}}
 		s.restart()
 		in := routed(notifiertest.Opened())
 		in.ID, in.OpenedAt = "any-kind", s.clock.now()

@@ -36,7 +36,6 @@ type Sending struct {
 }
 
 const (
-	DefaultTimeout = 10 * time.Second
-	editsEvery     = 1200 * time.Millisecond // chat.update allows some fifty a minute
-	editsBurst     = 5
+	editsEvery = 1200 * time.Millisecond // chat.update allows some fifty a minute
+	editsBurst = 5
 )

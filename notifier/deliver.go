@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"callwatch/notifier/delivery"
 	"callwatch/rules"
 )
 
@@ -63,7 +64,7 @@ func (n *Notifier) post(ctx context.Context, j *job) {
 		return
 	}
 	at, err := j.workspace.Post(attempt, j.channel(), j.rootTS(), &c, j.tag())
-	if o, after := OutcomeOf(err); o != Done {
+	if o, after := delivery.OutcomeOf(err); o != delivery.Done {
 		n.failed(ctx, j, o, after, err)
 		return
 	}
@@ -97,7 +98,7 @@ func (n *Notifier) arrived(ctx context.Context, j *job, at Place) {
 func (n *Notifier) edit(ctx context.Context, j *job) {
 	c := n.root(&j.page, &j.want)
 	err := j.workspace.Edit(ctx, Place{j.page.ID, j.rootTS()}, &c, Tag{j.page.Incident, rootName})
-	if o, after := OutcomeOf(err); o != Done {
+	if o, after := delivery.OutcomeOf(err); o != delivery.Done {
 		n.failed(ctx, j, o, after, err)
 		return
 	}
@@ -117,14 +118,14 @@ func (n *Notifier) look(ctx context.Context, j *job) {
 	} else if j.search.Pages > read { // it does answer
 		n.shut(j, func(l *lane) { l.failures = 0 })
 	}
-	switch o, after := OutcomeOf(err); {
-	case o == Unreadable:
+	switch o, after := delivery.OutcomeOf(err); {
+	case o == delivery.Unreadable:
 		// An incident that nobody hears of is worse than one told twice.
 		n.log.Warn("cannot look whether a message was posted; posting it again", j.ids(), "err", err.Error())
 		j.absent()
-	case o == BadContent || o == NotEditable: // says nothing about the message
-		n.failed(ctx, j, Unclear, 0, err)
-	case o != Done:
+	case o == delivery.BadContent || o == delivery.NotEditable: // says nothing about the message
+		n.failed(ctx, j, delivery.Unclear, 0, err)
+	case o != delivery.Done:
 		n.failed(ctx, j, o, after, err)
 	case found:
 		n.arrived(ctx, j, at)

@@ -10,7 +10,6 @@ const (
 	OpenedName = openedName
 	MaxPage    = maxPage
 	Calm       = calm
-	Redacted   = redacted
 )
 
 // PageKey is the key of an incident's page in the ledger.

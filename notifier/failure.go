@@ -3,41 +3,43 @@ package notifier
 import (
 	"context"
 	"time"
+
+	"callwatch/notifier/delivery"
 )
 
 // failed draws the consequence of a call that did not work.
-func (n *Notifier) failed(ctx context.Context, j *job, o Outcome, after time.Duration, err error) {
+func (n *Notifier) failed(ctx context.Context, j *job, o delivery.Outcome, after time.Duration, err error) {
 	n.blame(j, o, err)
-	if j.act.Do == post && o != Unclear {
+	if j.act.Do == post && o != delivery.Unclear {
 		j.absent()
 	}
 	switch o {
-	case Limited:
+	case delivery.Limited:
 		n.limited(j, j.now.Add(after))
-	case Refused:
+	case delivery.Refused:
 		n.shut(j, func(l *lane) { l.backOff(j.now) })
-	case Unclear:
+	case delivery.Unclear:
 		if j.act.Do != post { // a post is looked for at once
 			n.shut(j, func(l *lane) { l.backOff(j.now) })
 		}
-	case BadContent:
+	case delivery.BadContent:
 		n.simplify(ctx, j, err)
-	case Gone:
+	case delivery.Gone:
 		if j.act.Do == look {
 			j.absent() // it went with its root
 		}
 		j.page.lostRoot()
 		n.save(ctx, j)
-	case NotEditable:
+	case delivery.NotEditable:
 		j.page.Frozen = true
 		n.save(ctx, j)
-	case BadChannel, BadToken:
+	case delivery.BadChannel, delivery.BadToken:
 		n.avoid(ctx, j, o, err)
 	}
 }
 
 // avoid announces the incident elsewhere, or holds it where there is no other place.
-func (n *Notifier) avoid(ctx context.Context, j *job, o Outcome, err error) {
+func (n *Notifier) avoid(ctx context.Context, j *job, o delivery.Outcome, err error) {
 	if to := n.elsewhere(j.page.Channel, o); to != "" {
 		n.move(ctx, j, to)
 		return
@@ -102,20 +104,20 @@ func (n *Notifier) shut(j *job, change func(*lane)) {
 }
 
 // blame shows an error at the channel.
-func (n *Notifier) blame(j *job, o Outcome, err error) {
+func (n *Notifier) blame(j *job, o delivery.Outcome, err error) {
 	n.shut(j, func(l *lane) {
 		l.status.LastError, l.status.ErrorAt = err.Error(), j.now
 		switch o {
-		case Refused, Unclear, BadChannel, BadToken:
+		case delivery.Refused, delivery.Unclear, delivery.BadChannel, delivery.BadToken:
 			l.status.Failures++
 			if l.failing.IsZero() {
 				l.failing = j.now
 			}
 		}
-		if o == BadChannel || o == BadToken {
+		if o == delivery.BadChannel || o == delivery.BadToken {
 			l.status.Broken = true
 		}
-		if o == Limited {
+		if o == delivery.Limited {
 			l.status.Limited++
 		}
 	})

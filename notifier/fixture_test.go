@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"callwatch/notifier"
+	"callwatch/notifier/delivery"
 	"callwatch/notifier/notifiertest"
 	"callwatch/notifier/output"
 	"callwatch/notifier/slack"
@@ -136,8 +137,8 @@ func (s *scene) restart() {
 
 // config is what a test sets of the notifier and its receivers.
 type config struct {
-	Token       notifier.Token
-	WebhookURL  notifier.Token
+	Token       delivery.Token
+	WebhookURL  delivery.Token
 	APIURL      string
 	Channel     string
 	Rate        float64
@@ -153,7 +154,7 @@ type config struct {
 }
 
 type outputConfig struct {
-	Webhook, Secret, Alertmanager notifier.Token
+	Webhook, Secret, Alertmanager delivery.Token
 }
 
 func (c *config) slack() slack.Config {

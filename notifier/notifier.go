@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"callwatch/notifier/delivery"
 	"callwatch/rules"
 )
 
@@ -65,7 +66,7 @@ type thread struct {
 
 // New makes a notifier that keeps its records in ledger. now is the clock.
 func New(cfg Config, ledger Ledger, now func() time.Time, log *slog.Logger) *Notifier {
-	cfg.Timeout = cmp.Or(cfg.Timeout, DefaultTimeout)
+	cfg.Timeout = cmp.Or(cfg.Timeout, delivery.DefaultTimeout)
 	if cfg.Rate <= 0 {
 		cfg.Rate = 1
 	}

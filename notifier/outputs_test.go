@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"callwatch/notifier"
+	"callwatch/notifier/delivery"
 	"callwatch/notifier/notifiertest"
 	"callwatch/notifier/slackfake"
 	"callwatch/rules"
@@ -69,7 +69,7 @@ func routed(in rules.Incident) rules.Incident {
 func TestWebhookGetsEveryStepInOrder(t *testing.T) {
 	t.Parallel()
 	s, r := outputScene(t, func(url string) outputConfig {
-		return outputConfig{Webhook: notifier.Token(url + "/hook"), Secret: "s3cret"}
+		return outputConfig{Webhook: delivery.Token(url + "/hook"), Secret: "s3cret"}
 	}, 500, 429, 200, 503)
 	s.handle(rules.StepOpened, routed(notifiertest.Opened()))
 	s.handle(rules.StepEscalated, routed(notifiertest.Escalated()))
@@ -124,7 +124,7 @@ func signature(secret, id string, at time.Time, body []byte) string {
 
 func TestRefusedWebhookIsGivenUpAndTheNextIsSent(t *testing.T) {
 	t.Parallel()
-	s, r := outputScene(t, func(url string) outputConfig { return outputConfig{Webhook: notifier.Token(url)} }, 400)
+	s, r := outputScene(t, func(url string) outputConfig { return outputConfig{Webhook: delivery.Token(url)} }, 400)
 	s.handle(rules.StepOpened, routed(notifiertest.Opened()))
 	s.handle(rules.StepResolved, routed(notifiertest.Resolved()))
 	s.drain()
@@ -135,7 +135,7 @@ func TestRefusedWebhookIsGivenUpAndTheNextIsSent(t *testing.T) {
 
 func TestUnreachableOutputIsShownAndCatchesUp(t *testing.T) {
 	t.Parallel()
-	s, r := outputScene(t, func(url string) outputConfig { return outputConfig{Webhook: notifier.Token(url + "/very-secret-path")} }, 404)
+	s, r := outputScene(t, func(url string) outputConfig { return outputConfig{Webhook: delivery.Token(url + "/very-secret-path")} }, 404)
 	s.handle(rules.StepOpened, routed(notifiertest.Opened()))
 	s.until(notifiertest.T0.Add(10 * time.Second))
 	if st := s.n.Status(); !st.Broken() || st.Settled != 0 {
@@ -152,7 +152,7 @@ func TestUnreachableOutputIsShownAndCatchesUp(t *testing.T) {
 
 func TestAlertFiresUntilItIsResolved(t *testing.T) {
 	t.Parallel()
-	s, r := outputScene(t, func(url string) outputConfig { return outputConfig{Alertmanager: notifier.Token(url + "/")} })
+	s, r := outputScene(t, func(url string) outputConfig { return outputConfig{Alertmanager: delivery.Token(url + "/")} })
 	s.handle(rules.StepOpened, routed(notifiertest.Opened()))
 	s.until(notifiertest.T0.Add(150 * time.Second))
 	settled := s.n.Settled()
@@ -197,7 +197,7 @@ func TestIncomingWebhookPostsOpeningAndResolve(t *testing.T) {
 	r := &receiver{now: s.clock.now, statuses: []int{500}}
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
-	s.cfg.Token, s.cfg.WebhookURL, s.cfg.Buttons = "", notifier.Token(server.URL), true
+	s.cfg.Token, s.cfg.WebhookURL, s.cfg.Buttons = "", delivery.Token(server.URL), true
 	s.restart()
 	s.handle(rules.StepOpened, notifiertest.Opened())
 	s.handle(rules.StepUpdated, notifiertest.Grown())
@@ -230,7 +230,7 @@ func TestIncomingWebhookPostsOpeningAndResolve(t *testing.T) {
 func TestWebhookNumbersAreMaskedWhereConfigured(t *testing.T) {
 	t.Parallel()
 	for _, masked := range []bool{true, false} {
-		s, r := outputScene(t, func(url string) outputConfig { return outputConfig{Webhook: notifier.Token(url)} })
+		s, r := outputScene(t, func(url string) outputConfig { return outputConfig{Webhook: delivery.Token(url)} })
 		s.cfg.MaskOutputs = masked
 		s.restart()
 		in := routed(notifiertest.Opened())

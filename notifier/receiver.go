@@ -8,7 +8,7 @@ import (
 )
 
 // Messenger keeps a thread of messages for each incident, and can edit and find
-// them: Slack. It retries nothing; its errors are of type Failure.
+// them: Slack. It retries nothing; its errors are of type delivery.Failure.
 type Messenger interface {
 	// Digest identifies the appearance of a content: equal digests look the same.
 	Digest(c *Content) string

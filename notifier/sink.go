@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"callwatch/notifier/delivery"
 	"callwatch/rules"
 )
 
@@ -51,7 +52,7 @@ func (n *Notifier) push(ctx context.Context, j *job) {
 		return
 	}
 	err := j.thread.sink.Send(attempt, &j.page.Record, l, j.now)
-	if o, after := OutcomeOf(err); o != Done {
+	if o, after := delivery.OutcomeOf(err); o != delivery.Done {
 		n.pushFailed(ctx, j, o, after, err)
 		return
 	}
@@ -71,17 +72,17 @@ func (n *Notifier) pushed(ctx context.Context, j *job) {
 	}
 }
 
-func (n *Notifier) pushFailed(ctx context.Context, j *job, o Outcome, after time.Duration, err error) {
+func (n *Notifier) pushFailed(ctx context.Context, j *job, o delivery.Outcome, after time.Duration, err error) {
 	n.blame(j, o, err)
 	in := &j.act.Line.Incident
 	still := Later(in.OpenedAt, in.UpdatedAt)
 	switch {
-	case o == BadContent, !still.IsZero() && j.now.Sub(still) > giveUpAfter:
+	case o == delivery.BadContent, !still.IsZero() && j.now.Sub(still) > giveUpAfter:
 		n.giveUp(j, j.act.Line.Name, err)
 		n.pushed(ctx, j)
-	case o == Limited:
+	case o == delivery.Limited:
 		n.shut(j, func(l *lane) { l.close(j.now.Add(after)) })
-	case o == BadChannel || o == BadToken:
+	case o == delivery.BadChannel || o == delivery.BadToken:
 		n.shut(j, func(l *lane) { l.close(j.now.Add(holdFor)) })
 	default:
 		n.shut(j, func(l *lane) { l.backOff(j.now) })

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"callwatch/notifier"
+	"callwatch/notifier/delivery"
 	"callwatch/notifier/notifiertest"
 	"callwatch/notifier/slackfake"
 	"callwatch/rules"
@@ -100,7 +101,7 @@ func TestNoTroubleWhereNoneIs(t *testing.T) {
 		}
 	})
 	t.Run("an alert that is repeated", func(t *testing.T) {
-		s, _ := outputScene(t, func(url string) outputConfig { return outputConfig{Alertmanager: notifier.Token(url)} })
+		s, _ := outputScene(t, func(url string) outputConfig { return outputConfig{Alertmanager: delivery.Token(url)} })
 		s.handle(rules.StepOpened, routed(notifiertest.Opened()))
 		for at := notifiertest.T0; at.Before(notifiertest.T0.Add(10 * time.Minute)); at = at.Add(7 * time.Second) {
 			if s.until(at); s.receiver("output ops").Degraded {
@@ -140,7 +141,7 @@ func TestOtherReceiverOfTheRouteIsServedWhileOneHangs(t *testing.T) {
 	defer hook.Close()
 	cfg := config{
 		Token: token, APIURL: slackServer.URL, Channel: channel, Timeout: time.Hour,
-		Outputs: map[string]outputConfig{"ops": {Webhook: notifier.Token(hook.URL)}},
+		Outputs: map[string]outputConfig{"ops": {Webhook: delivery.Token(hook.URL)}},
 	}
 	n := notifier.New(cfg.notifier(), newMemory(), time.Now, slog.New(slog.DiscardHandler))
 	ctx, stop := context.WithCancel(t.Context())

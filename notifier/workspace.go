@@ -3,6 +3,7 @@ package notifier
 import (
 	"time"
 
+	"callwatch/notifier/delivery"
 	"callwatch/rules"
 )
 
@@ -43,9 +44,9 @@ func (n *Notifier) existing(channel string) string {
 // elsewhere is the default channel where an incident can be announced that its own
 // channel does not take; "" for none. A token that is refused is of use in no channel of
 // its workspace.
-func (n *Notifier) elsewhere(channel string, o Outcome) string {
+func (n *Notifier) elsewhere(channel string, o delivery.Outcome) string {
 	d := n.existing("")
-	if d == channel || o == BadToken && n.workspace(d) == n.workspace(channel) {
+	if d == channel || o == delivery.BadToken && n.workspace(d) == n.workspace(channel) {
 		return ""
 	}
 	return d

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"callwatch/notifier"
+	"callwatch/notifier/delivery"
 	"callwatch/notifier/notifiertest"
 	"callwatch/notifier/slack"
 	"callwatch/notifier/slackfake"
@@ -187,7 +187,7 @@ func TestIncomingBesideWorkspaces(t *testing.T) {
 	hook := &receiver{now: s.clock.now}
 	server := httptest.NewServer(hook)
 	defer server.Close()
-	s.cfg.Token, s.cfg.WebhookURL = "", notifier.Token(server.URL)
+	s.cfg.Token, s.cfg.WebhookURL = "", delivery.Token(server.URL)
 	s.restart()
 	s.play("#team", "emea/"+channel)
 	if ths := emea.Threads(); len(ths) != 1 || names(ths[0]) != wholeThread {

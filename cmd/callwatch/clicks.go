@@ -8,7 +8,7 @@ import (
 
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/slackpreview"
-	"callwatch/notifier"
+	"callwatch/notifier/delivery"
 	"callwatch/notifier/slack"
 	"callwatch/pipeline/stage"
 	"callwatch/rules"
@@ -18,7 +18,7 @@ import (
 // clicks answers the buttons in a workspace of Slack.
 func (a *app) clicks(w *config.Workspace) *slack.Clicks {
 	c := &slack.Clicks{
-		Secret: notifier.Token(w.SigningSecret.Reveal()), Act: a.click, Now: time.Now, Log: a.log,
+		Secret: delivery.Token(w.SigningSecret.Reveal()), Act: a.click, Now: time.Now, Log: a.log,
 		Web: &http.Client{Timeout: 2 * time.Second},
 	}
 	if groups := config.Secret(w.Groups).List(); len(groups) > 0 {
@@ -77,7 +77,7 @@ func (a *app) openIncident(id string) (in rules.Incident, ok bool) {
 func (a *app) listen(w *config.Workspace) stage.Func {
 	clicks := a.clicks(w)
 	return func(ctx context.Context) error {
-		return clicks.Listen(ctx, notifier.Token(w.AppToken.Reveal()), w.APIURL)
+		return clicks.Listen(ctx, delivery.Token(w.AppToken.Reveal()), w.APIURL)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"callwatch/notifier"
+	"callwatch/notifier/delivery"
 	"callwatch/rules"
 )
 
@@ -22,7 +23,7 @@ import (
 // every label set that may be firing, and is stored before a request: after a
 // crash the next request resolves what the last one may have started.
 type alertmanager struct {
-	url  notifier.Token
+	url  delivery.Token
 	web  *http.Client
 	text Text
 }
@@ -37,8 +38,8 @@ type Text interface {
 }
 
 // NewAlertmanager sends alerts to the Alertmanager at url.
-func NewAlertmanager(url notifier.Token, timeout time.Duration, t Text) notifier.Output {
-	return &alertmanager{url: url, web: notifier.HTTPClient(timeout), text: t}
+func NewAlertmanager(url delivery.Token, timeout time.Duration, t Text) notifier.Output {
+	return &alertmanager{url: url, web: delivery.HTTPClient(timeout), text: t}
 }
 
 // againEvery is how often a firing alert is repeated.
@@ -142,7 +143,7 @@ func (a *alertmanager) Send(ctx context.Context, r *notifier.Record, l *notifier
 	if err != nil {
 		return fmt.Errorf("write alerts: %w", err)
 	}
-	return notifier.PostJSON(ctx, a.web, notifier.Token(strings.TrimRight(string(a.url), "/")+"/api/v2/alerts"), body, nil)
+	return delivery.PostJSON(ctx, a.web, delivery.Token(strings.TrimRight(string(a.url), "/")+"/api/v2/alerts"), body, nil)
 }
 
 // End keeps the label set that fires now, if any.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"callwatch/notifier"
+	"callwatch/notifier/delivery"
 	"callwatch/rules"
 )
 
@@ -22,16 +23,16 @@ import (
 // (standardwebhooks.com): id, timestamp and body by HMAC-SHA256. The id is the
 // same however often a message is sent, so that receivers can drop repetitions.
 type webhook struct {
-	url    notifier.Token
-	secret notifier.Token
+	url    delivery.Token
+	secret delivery.Token
 	web    *http.Client
 	mask   bool // phone numbers
 }
 
 // NewWebhook posts to url. Without a secret nothing is signed; masked hides phone
 // numbers.
-func NewWebhook(url, secret notifier.Token, timeout time.Duration, masked bool) notifier.Output {
-	return &webhook{url: url, secret: secret, web: notifier.HTTPClient(timeout), mask: masked}
+func NewWebhook(url, secret delivery.Token, timeout time.Duration, masked bool) notifier.Output {
+	return &webhook{url: url, secret: secret, web: delivery.HTTPClient(timeout), mask: masked}
 }
 
 func (h *webhook) Every() time.Duration { return notifier.OutputEvery }
@@ -63,12 +64,12 @@ func (h *webhook) Send(ctx context.Context, _ *notifier.Record, l *notifier.Line
 		}
 	}
 	id := "msg_" + l.Incident.ID + "_" + strings.ReplaceAll(strings.ReplaceAll(l.Name, "/", "_"), ".", "_")
-	return notifier.PostJSON(ctx, h.web, h.url, body, standardHeaders(h.secret, id, now, body))
+	return delivery.PostJSON(ctx, h.web, h.url, body, standardHeaders(h.secret, id, now, body))
 }
 
 // standardHeaders sign a message per Standard Webhooks. A secret that begins with
 // whsec_ is base64, any other is taken as it is; without a secret nothing is signed.
-func standardHeaders(secret notifier.Token, id string, now time.Time, body []byte) http.Header {
+func standardHeaders(secret delivery.Token, id string, now time.Time, body []byte) http.Header {
 	at := strconv.FormatInt(now.Unix(), 10)
 	h := http.Header{}
 	h.Set("Webhook-Id", id)

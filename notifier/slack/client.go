@@ -17,12 +17,13 @@ import (
 	"github.com/slack-go/slack"
 
 	"callwatch/notifier"
+	"callwatch/notifier/delivery"
 	"callwatch/rules"
 )
 
 // Config is what messages in Slack depend on.
 type Config struct {
-	Token       notifier.Token // bot token
+	Token       delivery.Token // bot token
 	APIURL      string         // "" for Slack's own
 	Timeout     time.Duration
 	ShowNumbers bool   // show phone numbers in full
@@ -40,7 +41,7 @@ func (c *Config) writer() *writer {
 // Client posts to Slack with a bot token. It retries nothing.
 type Client struct {
 	api    *slack.Client
-	token  notifier.Token
+	token  delivery.Token
 	writer *writer
 
 	mu  sync.Mutex
@@ -49,7 +50,7 @@ type Client struct {
 
 // New returns a client of the API at cfg.APIURL.
 func New(cfg Config) *Client {
-	web := notifier.HTTPClient(cmp.Or(cfg.Timeout, notifier.DefaultTimeout))
+	web := delivery.HTTPClient(cmp.Or(cfg.Timeout, delivery.DefaultTimeout))
 	return &Client{
 		api: slack.New(string(cfg.Token), slack.OptionAPIURL(apiURL(cfg.APIURL)), slack.OptionHTTPClient(web),
 			slack.OptionLog(log.New(io.Discard, "", 0))),
@@ -145,8 +146,8 @@ var errTooMany = fmt.Errorf("more than %d messages to look through", pageSize*ma
 func (c *Client) Find(ctx context.Context, channel, thread string, t notifier.Tag, s *notifier.Search) (at notifier.Place, found bool, err error) {
 	at, found, err = c.find(ctx, channel, thread, t, s)
 	err = c.failure(err)
-	if f := (*notifier.Failure)(nil); errors.As(err, &f) && (f.Outcome == notifier.BadChannel || isAnswer(err, "missing_scope") || errors.Is(err, errTooMany)) {
-		f.Outcome = notifier.Unreadable
+	if f := (*delivery.Failure)(nil); errors.As(err, &f) && (f.Outcome == delivery.BadChannel || isAnswer(err, "missing_scope") || errors.Is(err, errTooMany)) {
+		f.Outcome = delivery.Unreadable
 	}
 	return at, found, err
 }

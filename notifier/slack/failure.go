@@ -7,7 +7,7 @@ import (
 
 	"github.com/slack-go/slack"
 
-	"callwatch/notifier"
+	"callwatch/notifier/delivery"
 )
 
 // failure classifies the error of one call, without the token in its text. An
@@ -16,7 +16,7 @@ func (c *Client) failure(err error) error {
 	if err == nil {
 		return nil
 	}
-	f := &notifier.Failure{Text: brief(c.token.Redact(err)), Err: c.token.Redact(err)}
+	f := &delivery.Failure{Text: brief(c.token.Redact(err)), Err: c.token.Redact(err)}
 	var (
 		limited *slack.RateLimitedError
 		status  slack.StatusCodeError
@@ -24,41 +24,41 @@ func (c *Client) failure(err error) error {
 	)
 	switch {
 	case errors.As(err, &limited):
-		f.Outcome, f.After = notifier.Limited, min(max(limited.RetryAfter, notifier.LeastWait), notifier.MostWait)
+		f.Outcome, f.After = delivery.Limited, min(max(limited.RetryAfter, delivery.LeastWait), delivery.MostWait)
 	case errors.As(err, &status):
-		f.Outcome = notifier.Unclear
+		f.Outcome = delivery.Unclear
 		if status.Code == http.StatusTooManyRequests {
-			f.Outcome, f.After = notifier.Limited, notifier.LeastWait
+			f.Outcome, f.After = delivery.Limited, delivery.LeastWait
 		}
 	case errors.As(err, &answer):
 		f.Outcome, f.After = answered(answer.Err)
 	default:
-		f.Outcome, f.After = notifier.OutcomeOf(err)
+		f.Outcome, f.After = delivery.OutcomeOf(err)
 	}
 	return f
 }
 
 // answered classifies the errors that Slack names.
-func answered(name string) (notifier.Outcome, time.Duration) {
+func answered(name string) (delivery.Outcome, time.Duration) {
 	switch name {
 	case "ratelimited", "rate_limited", "message_limit_exceeded":
-		return notifier.Limited, notifier.LeastWait
+		return delivery.Limited, delivery.LeastWait
 	case "internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org", "invalid_cursor":
-		return notifier.Unclear, 0
+		return delivery.Unclear, 0
 	case "invalid_blocks", "invalid_blocks_format", "invalid_attachments", "too_many_attachments", "msg_blocks_too_long",
 		"msg_too_long", "no_text", "invalid_metadata_format", "invalid_metadata_schema", "metadata_too_large",
 		"invalid_arguments", "invalid_form_data", "block_mismatch":
-		return notifier.BadContent, 0
+		return delivery.BadContent, 0
 	case "message_not_found", "thread_not_found", "cannot_reply_to_message":
-		return notifier.Gone, 0
+		return delivery.Gone, 0
 	case "edit_window_closed", "cant_update_message":
-		return notifier.NotEditable, 0
+		return delivery.NotEditable, 0
 	case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "missing_scope",
 		"no_permission", "access_denied", "org_login_required", "two_factor_setup_required", "accesslimited",
 		"team_access_not_granted", "not_allowed_token_type":
-		return notifier.BadToken, 0
+		return delivery.BadToken, 0
 	default:
-		return notifier.BadChannel, 0
+		return delivery.BadChannel, 0
 	}
 }
 

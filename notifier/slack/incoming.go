@@ -10,24 +10,25 @@ import (
 	"github.com/slack-go/slack"
 
 	"callwatch/notifier"
+	"callwatch/notifier/delivery"
 	"callwatch/rules"
 )
 
 // incoming is a Slack incoming webhook: it takes messages and returns nothing to
 // edit them by, so that only the opening and the resolve are posted.
 type incoming struct {
-	url    notifier.Token
+	url    delivery.Token
 	web    *http.Client
 	writer *writer
 	pace   time.Duration
 }
 
 // NewIncoming posts to the incoming webhook at url, rate messages a second.
-func NewIncoming(url notifier.Token, timeout time.Duration, rate float64, w Config) notifier.Output {
+func NewIncoming(url delivery.Token, timeout time.Duration, rate float64, w Config) notifier.Output {
 	if rate <= 0 {
 		rate = 1
 	}
-	return &incoming{url: url, web: notifier.HTTPClient(timeout), writer: w.writer(), pace: time.Duration(float64(time.Second) / rate)}
+	return &incoming{url: url, web: delivery.HTTPClient(timeout), writer: w.writer(), pace: time.Duration(float64(time.Second) / rate)}
 }
 
 func (s *incoming) Every() time.Duration { return s.pace }
@@ -55,5 +56,5 @@ func (s *incoming) Send(ctx context.Context, _ *notifier.Record, l *notifier.Lin
 	if err != nil {
 		return fmt.Errorf("write message: %w", err)
 	}
-	return notifier.PostJSON(ctx, s.web, s.url, body, nil)
+	return delivery.PostJSON(ctx, s.web, s.url, body, nil)
 }

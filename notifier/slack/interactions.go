@@ -18,7 +18,7 @@ import (
 	"sync"
 	"time"
 
-	"callwatch/notifier"
+	"callwatch/notifier/delivery"
 )
 
 // Kind of an action that a person takes in Slack.
@@ -72,7 +72,7 @@ const (
 
 // Verify checks Slack's signature v0 of a request: HMAC-SHA256 over version,
 // timestamp and body. It returns ErrSignature or ErrExpired.
-func Verify(secret notifier.Token, now time.Time, h http.Header, body []byte) error {
+func Verify(secret delivery.Token, now time.Time, h http.Header, body []byte) error {
 	at := h.Get("X-Slack-Request-Timestamp")
 	given, ok := strings.CutPrefix(h.Get("X-Slack-Signature"), "v0=")
 	seconds, err := strconv.ParseInt(at, 10, 64)
@@ -167,7 +167,7 @@ func slackTime(ts string) time.Time {
 
 // Clicks answers what people click in Slack, by HTTP and by Socket Mode.
 type Clicks struct {
-	Secret notifier.Token // signing secret of the app, for requests by HTTP
+	Secret delivery.Token // signing secret of the app, for requests by HTTP
 	Allow  Allow          // nil: everybody
 	Act    Act
 	Now    func() time.Time
@@ -288,7 +288,7 @@ func (c *Clicks) tell(ctx context.Context, address, text string) {
 	}
 	body, err := json.Marshal(map[string]any{"response_type": "ephemeral", "replace_original": false, "text": text})
 	if err == nil {
-		err = notifier.PostJSON(ctx, c.Web, notifier.Token(address), body, nil)
+		err = delivery.PostJSON(ctx, c.Web, delivery.Token(address), body, nil)
 	}
 	if err != nil {
 		c.Log.Debug("answer to a click not delivered", "err", err)

@@ -12,15 +12,15 @@ import (
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/socketmode"
 
-	"callwatch/notifier"
+	"callwatch/notifier/delivery"
 )
 
 // Listen takes clicks by Socket Mode, over a connection that we open, until ctx
 // ends or the connection cannot be opened any more. app is an app-level token
 // with the scope connections:write; url is that of the API, "" for Slack's.
-func (c *Clicks) Listen(ctx context.Context, app notifier.Token, url string) error {
+func (c *Clicks) Listen(ctx context.Context, app delivery.Token, url string) error {
 	api := slack.New("", slack.OptionAppLevelToken(string(app)), slack.OptionAPIURL(apiURL(url)),
-		slack.OptionHTTPClient(&http.Client{Timeout: notifier.DefaultTimeout}), slack.OptionLog(log.New(io.Discard, "", 0)))
+		slack.OptionHTTPClient(&http.Client{Timeout: delivery.DefaultTimeout}), slack.OptionLog(log.New(io.Discard, "", 0)))
 	socket := socketmode.New(api, socketmode.OptionLog(log.New(io.Discard, "", 0)), socketmode.OptionReadLimit(4<<20))
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -11,6 +11,7 @@ import (
 	"callwatch/call"
 	"callwatch/normalizer"
 	"callwatch/notifier"
+	"callwatch/notifier/delivery"
 	outputs "callwatch/notifier/output"
 	"callwatch/notifier/slack"
 	"callwatch/rules"
@@ -94,14 +95,14 @@ func (c *Config) Notifier(set *rules.Set) notifier.Config {
 		n.Workspaces[w.Name] = c.SlackClient(&w)
 	}
 	if c.Slack.Token == "" && c.Slack.WebhookURL != "" {
-		n.Incoming = slack.NewIncoming(notifier.Token(c.Slack.WebhookURL.Reveal()), notifier.DefaultTimeout, c.Slack.Rate, messages)
+		n.Incoming = slack.NewIncoming(delivery.Token(c.Slack.WebhookURL.Reveal()), delivery.DefaultTimeout, c.Slack.Rate, messages)
 	}
 	for name, o := range c.Outputs {
 		if o.Alertmanager != "" {
-			n.Outputs[name] = outputs.NewAlertmanager(notifier.Token(o.Alertmanager.Reveal()), notifier.DefaultTimeout, slack.NewPlain(messages))
+			n.Outputs[name] = outputs.NewAlertmanager(delivery.Token(o.Alertmanager.Reveal()), delivery.DefaultTimeout, slack.NewPlain(messages))
 			continue
 		}
-		n.Outputs[name] = outputs.NewWebhook(notifier.Token(o.Webhook.Reveal()), notifier.Token(o.Secret.Reveal()), notifier.DefaultTimeout, c.MaskOutputs)
+		n.Outputs[name] = outputs.NewWebhook(delivery.Token(o.Webhook.Reveal()), delivery.Token(o.Secret.Reveal()), delivery.DefaultTimeout, c.MaskOutputs)
 	}
 	if set != nil {
 		n.Storms = set.Storms()
@@ -112,7 +113,7 @@ func (c *Config) Notifier(set *rules.Set) notifier.Config {
 // slackMessages is what messages in a workspace depend on.
 func (c *Config) slackMessages(w *Workspace) slack.Config {
 	return slack.Config{
-		Token: notifier.Token(w.Token.Reveal()), APIURL: w.APIURL, ShowNumbers: c.Slack.ShowNumbers,
+		Token: delivery.Token(w.Token.Reveal()), APIURL: w.APIURL, ShowNumbers: c.Slack.ShowNumbers,
 		Buttons: w.Buttons(), ConsoleURL: c.ConsoleURL, Title: c.ProviderTitle,
 	}
 }

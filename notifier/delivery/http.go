@@ -1,4 +1,7 @@
-package notifier
+// Package delivery has what calls to receivers share: the HTTP client, the secrets that
+// must not be printed, and what the result of one call means for its message. It decides
+// nothing about messages and imports nothing of callwatch.
+package delivery
 
 import (
 	"bytes"
@@ -10,6 +13,9 @@ import (
 	"strings"
 	"time"
 )
+
+// DefaultTimeout is that of one call to a receiver.
+const DefaultTimeout = 10 * time.Second
 
 // HTTPClient returns the HTTP client for receivers. It follows no redirect, which
 // would carry a secret elsewhere.

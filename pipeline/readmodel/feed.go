@@ -16,6 +16,7 @@ import (
 	"callwatch/call"
 	"callwatch/handlers/backend"
 	"callwatch/pipeline/eventlog"
+	"callwatch/pipeline/readmodel/figures"
 	"callwatch/rules"
 	"callwatch/stream"
 	"callwatch/stream/frame"
@@ -48,7 +49,7 @@ type feed struct {
 
 	corrected eventlog.Corrections
 	dirty     []*entry
-	hours     map[hourKey]*cell // changes of the open batch
+	hours     map[hourKey]*figures.Cell // changes of the open batch
 	statement map[string]*sqlite3.Stmt
 	bound     map[string][]bool // parameters of statements that write a row
 
@@ -74,7 +75,7 @@ type item struct {
 
 func newFeed(ctx context.Context, m *Model, f *file) (*feed, error) {
 	d := &feed{
-		model: m, conn: f.writer, calls: newCache(m.cached), corrected: eventlog.Corrections{}, hours: map[hourKey]*cell{},
+		model: m, conn: f.writer, calls: newCache(m.cached), corrected: eventlog.Corrections{}, hours: map[hourKey]*figures.Cell{},
 		statement: map[string]*sqlite3.Stmt{}, bound: map[string][]bool{}, erased: map[call.Key]uint64{},
 	}
 	for name, to := range map[string]*uint64{"event": &d.event, "transition": &d.transition} {
@@ -678,31 +679,31 @@ func (d *feed) writeAliases(of uint64, had, has []string) (err error) {
 
 // count adds a call to the figures of its hour n times.
 func (d *feed) count(row *backend.CallRow, n int64) {
-	hour, one := hourOf(row.At), shareOf(row)
-	for dim, value := range valuesOf(row) {
+	hour, one := figures.HourOf(row.At), figures.ShareOf(row)
+	for dim, value := range figures.Values(row) {
 		k := hourKey{dim, hour, row.Call.Provider, value}
 		c := d.hours[k]
 		if c == nil {
-			c = &cell{}
+			c = &figures.Cell{}
 			d.hours[k] = c
 		}
-		c.add(&one, n)
+		c.Add(&one, n)
 	}
 }
 
 func (d *feed) writeHours() error {
 	for k, change := range d.hours {
-		if change.still() {
+		if change.Zero() {
 			continue
 		}
 		err := d.query("SELECT cell FROM hours WHERE dim = ? AND hour = ? AND provider = ? AND value = ?", []any{k.dim, k.hour, k.provider, k.value},
-			func(s *sqlite3.Stmt) error { return change.mergePacked(s.ColumnRawBlob(0), false) })
+			func(s *sqlite3.Stmt) error { return change.MergePacked(s.ColumnRawBlob(0), false) })
 		switch {
 		case err != nil:
-		case change.empty():
+		case change.Empty():
 			err = d.exec("DELETE FROM hours WHERE dim = ? AND hour = ? AND provider = ? AND value = ?", k.dim, k.hour, k.provider, k.value)
 		default:
-			err = d.exec("INSERT OR REPLACE INTO hours VALUES (?, ?, ?, ?, ?)", k.dim, k.hour, k.provider, k.value, change.pack())
+			err = d.exec("INSERT OR REPLACE INTO hours VALUES (?, ?, ?, ?, ?)", k.dim, k.hour, k.provider, k.value, change.Pack())
 		}
 		if err != nil {
 			return err

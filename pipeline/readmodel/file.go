@@ -9,6 +9,8 @@ import (
 	"os"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"callwatch/pipeline/readmodel/figures"
 )
 
 const (
@@ -143,7 +145,7 @@ func damaged(err error) bool {
 			return true
 		}
 	}
-	return errors.Is(err, errOther) || errors.Is(err, errCell) || errors.Is(err, errUnfinished)
+	return errors.Is(err, errOther) || errors.Is(err, figures.ErrUnreadable) || errors.Is(err, errUnfinished)
 }
 
 // Remove deletes the file of a model that is not running. Its content is overwritten

@@ -10,6 +10,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/handlers/backend"
+	"callwatch/pipeline/readmodel/figures"
 	"callwatch/rules"
 )
 
@@ -127,12 +128,12 @@ func (m *Model) Contrast(ctx context.Context, id string) (backend.Contrast, erro
 		text string
 	}
 	bad, all := map[value]int64{}, map[value]int64{}
-	var ofBad, ofGood cell
+	var ofBad, ofGood figures.Cell
 	err = m.read(ctx, func(conn *sqlite3.Conn) error {
 		out.Building = m.unfinished()
 		s := &selection{}
 		s.also(match)
-		for _, name := range figureFields() {
+		for _, name := range figures.Fields() {
 			if !slices.ContainsFunc(s.reads, func(c column) bool { return c.Name == name }) {
 				i := slices.IndexFunc(fieldColumns(), func(c column) bool { return c.Name == name })
 				s.reads = append(s.reads, fieldColumns()[i])
@@ -150,7 +151,7 @@ func (m *Model) Contrast(ctx context.Context, id string) (backend.Contrast, erro
 				readField(stmt, 1+i, &s.reads[i], &row.Call)
 			}
 			of := stmt.ColumnBool(0) || isOf(in, match, &row.Call)
-			values := valuesOf(&row)
+			values := figures.Values(&row)
 			values[0] = row.Call.Provider
 			for dim, text := range values {
 				all[value{dim, text}]++
@@ -158,24 +159,24 @@ func (m *Model) Contrast(ctx context.Context, id string) (backend.Contrast, erro
 					bad[value{dim, text}]++
 				}
 			}
-			one := shareOf(&row)
+			one := figures.ShareOf(&row)
 			if of {
 				out.BadCalls++
-				ofBad.add(&one, 1)
+				ofBad.Add(&one, 1)
 			} else {
 				out.GoodCalls++
-				ofGood.add(&one, 1)
+				ofGood.Add(&one, 1)
 			}
 			return true, nil
 		})
 	})
-	out.Bad, out.Good = ofBad.figures(), ofGood.figures()
+	out.Bad, out.Good = ofBad.Figures(), ofGood.Figures()
 	if err != nil || out.BadCalls == 0 {
 		return out, err
 	}
 	for v, n := range bad {
 		d := backend.Difference{
-			Dimension: dimensionNames()[v.dim], Value: v.text, BadCalls: n, AllCalls: all[v],
+			Dimension: backend.Dimensions()[v.dim], Value: v.text, BadCalls: n, AllCalls: all[v],
 			Bad: float64(n) / float64(out.BadCalls), All: float64(all[v]) / float64(out.BadCalls+out.GoodCalls),
 		}
 		if v.text != "" && d.Bad-d.All >= leastShare {

@@ -315,7 +315,7 @@ func TestStats(t *testing.T) {
 		every := pages(t, m, allCalls)
 		since := time.Date(2026, 11, 1, 5, 0, 0, 0, time.UTC)
 		until := since.Add(24 * time.Hour)
-		for _, by := range append([]string{""}, dimensionNames()...) {
+		for _, by := range append([]string{""}, backend.Dimensions()...) {
 			q := backend.StatsQuery{Since: since, Until: until, By: by, ByProvider: by == "region", Bucket: 2 * time.Hour, Compare: true}
 			hours, err := m.Stats(t.Context(), q)
 			if err != nil {
@@ -380,40 +380,6 @@ func TestStats(t *testing.T) {
 			}
 		}
 	})
-}
-
-// A cell is packed and read back, and cells cancel out.
-func TestCells(t *testing.T) {
-	w := newWorld(t, 9)
-	var rows []backend.CallRow
-	for range 300 {
-		rows = append(rows, backend.CallRow{Call: w.event(50)})
-	}
-	var all, packed cell
-	for i := range rows {
-		one := shareOf(&rows[i])
-		all.add(&one, 1)
-	}
-	if err := packed.mergePacked(all.pack(), false); err != nil || string(packed.pack()) != string(all.pack()) {
-		t.Errorf("packed differs: %v", err)
-	}
-	w.r.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
-	for i := range rows {
-		one := shareOf(&rows[i])
-		packed.add(&one, -1)
-	}
-	if !packed.still() {
-		t.Errorf("something is left: %+v", packed)
-	}
-	data := all.pack()
-	for range 2000 { // whatever is stored, reading it ends
-		damaged := slices.Clone(data[:w.r.IntN(len(data)+1)])
-		if len(damaged) > 0 {
-			damaged[w.r.IntN(len(damaged))] ^= byte(1 + w.r.IntN(255))
-		}
-		var c cell
-		_ = c.mergePacked(damaged, false)
-	}
 }
 
 // The calls of an incident are those that it names and those of its time that meet its

@@ -21,6 +21,8 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"callwatch/call"
+	"callwatch/handlers/backend"
+	"callwatch/pipeline/readmodel/figures"
 )
 
 // schemaVersion changes with the meaning of a table; a file of another version is
@@ -116,7 +118,7 @@ func schema() string {
 	b.WriteString(tables)
 	b.WriteString("CREATE TABLE calls (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, severity INTEGER NOT NULL, fromEnd TEXT, toEnd TEXT, incidents TEXT")
 	// What is first in a row is found fastest.
-	first := append(figureFields(), "callId", "sessionId")
+	first := append(figures.Fields(), "callId", "sessionId")
 	columns := slices.Clone(fieldColumns())
 	slices.SortStableFunc(columns, func(a, b column) int { return cmp.Compare(placeIn(first, a.Name), placeIn(first, b.Name)) })
 	for _, c := range columns {
@@ -137,7 +139,7 @@ func placeIn(list []string, name string) int {
 // version names the schema and what is computed from it; a file with another one is
 // built again.
 var version = sync.OnceValue(func() string {
-	sum := sha256.Sum256([]byte(schema() + indexes + strings.Join(dimensionNames(), ",")))
+	sum := sha256.Sum256([]byte(schema() + indexes + strings.Join(backend.Dimensions(), ",")))
 	return fmt.Sprintf("%d-%s", schemaVersion, hex.EncodeToString(sum[:8]))
 })
 

@@ -1,4 +1,7 @@
-package readmodel
+// Package figures adds up calls: how many there are, how many are bad, and how their
+// MOS, loss and other measures are distributed. It is arithmetic on rows of calls and
+// imports no database: the read model stores its cells and reads them back.
+package figures
 
 import (
 	"cmp"
@@ -40,9 +43,9 @@ const (
 	counters
 )
 
-// cell is the figures of a set of calls as sums of whole numbers: adding a call and
+// Cell is the figures of a set of calls as sums of whole numbers: adding a call and
 // taking it away again leaves what was there, bit for bit.
-type cell struct {
+type Cell struct {
 	counts [counters]int64
 	sums   [distributions]int64     // in thousandths
 	bins   [distributions]histogram // calls by binOf
@@ -112,8 +115,8 @@ func inBin(bin int32) float64 {
 // mostSummed bounds a number that is added up, so that no sum overflows.
 const mostSummed = 1e9
 
-// share is what one call adds to each of its cells.
-type share struct {
+// Share is what one call adds to each of its cells.
+type Share struct {
 	counts   [counters]int64
 	known    [distributions]bool
 	sums     [distributions]int64
@@ -123,7 +126,8 @@ type share struct {
 	cost     int64
 }
 
-func shareOf(row *backend.CallRow) (s share) {
+// ShareOf is what a call adds.
+func ShareOf(row *backend.CallRow) (s Share) {
 	e := &row.Call
 	count := func(i int, holds bool) {
 		if holds {
@@ -152,8 +156,8 @@ func shareOf(row *backend.CallRow) (s share) {
 	return s
 }
 
-// add counts a call n times; -1 takes it away.
-func (c *cell) add(s *share, n int64) {
+// Add counts a call n times; -1 takes it away.
+func (c *Cell) Add(s *Share, n int64) {
 	for i, v := range s.counts {
 		c.counts[i] += n * v
 	}
@@ -168,7 +172,7 @@ func (c *cell) add(s *share, n int64) {
 	}
 }
 
-func (c *cell) cost(currency string, s costSum) {
+func (c *Cell) cost(currency string, s costSum) {
 	if c.costs == nil {
 		c.costs = map[string]costSum{}
 	}
@@ -179,8 +183,8 @@ func (c *cell) cost(currency string, s costSum) {
 	}
 }
 
-// merge adds the figures of other calls.
-func (c *cell) merge(o *cell) {
+// Merge adds the figures of other calls.
+func (c *Cell) Merge(o *Cell) {
 	for i, n := range o.counts {
 		c.counts[i] += n
 	}
@@ -193,23 +197,23 @@ func (c *cell) merge(o *cell) {
 	}
 }
 
-// empty reports whether no call is left.
-func (c *cell) empty() bool {
+// Empty reports whether no call is left.
+func (c *Cell) Empty() bool {
 	return c.counts == [counters]int64{} && len(c.costs) == 0
 }
 
-// still reports whether adding the cell changes nothing.
-func (c *cell) still() bool {
+// Zero reports whether adding the cell changes nothing.
+func (c *Cell) Zero() bool {
 	for i := range distributions {
 		if c.sums[i] != 0 || slices.ContainsFunc(c.bins[i].counts, func(n int64) bool { return n != 0 }) {
 			return false
 		}
 	}
-	return c.empty()
+	return c.Empty()
 }
 
-// pack is the stored form of a cell: the same for the same figures.
-func (c *cell) pack() []byte {
+// Pack is the stored form of a cell: the same for the same figures.
+func (c *Cell) Pack() []byte {
 	var b []byte
 	for _, n := range c.counts {
 		b = binary.AppendVarint(b, n)
@@ -235,10 +239,11 @@ func (c *cell) pack() []byte {
 	return b
 }
 
-var errCell = errors.New("figures of an hour cannot be read")
+// ErrUnreadable says that packed figures are damaged.
+var ErrUnreadable = errors.New("figures of an hour cannot be read")
 
-// mergePacked adds what pack made, or of it the counts.
-func (c *cell) mergePacked(b []byte, countsOnly bool) error {
+// MergePacked adds what Pack made, or of it the counts.
+func (c *Cell) MergePacked(b []byte, countsOnly bool) error {
 	failed := false
 	signed := func() int64 {
 		v, n := binary.Varint(b)
@@ -269,7 +274,7 @@ func (c *cell) mergePacked(b []byte, countsOnly bool) error {
 		bin := int64(0)
 		for n := length(); n > 0 && !failed; n-- {
 			if bin += signed(); bin < leastBin || bin > mostBin {
-				return errCell
+				return ErrUnreadable
 			}
 			c.bins[i].add(int32(bin), signed())
 		}
@@ -277,7 +282,7 @@ func (c *cell) mergePacked(b []byte, countsOnly bool) error {
 	for n := length(); n > 0 && !failed; n-- {
 		size := length()
 		if size > uint64(len(b)) {
-			return errCell
+			return ErrUnreadable
 		}
 		currency := string(b[:size])
 		b = b[size:]
@@ -285,13 +290,13 @@ func (c *cell) mergePacked(b []byte, countsOnly bool) error {
 		c.cost(currency, costSum{sum, signed()})
 	}
 	if failed || len(b) > 0 {
-		return errCell
+		return ErrUnreadable
 	}
 	return nil
 }
 
-// figures are the figures as they are shown.
-func (c *cell) figures() backend.Figures {
+// Figures are the figures as they are shown.
+func (c *Cell) Figures() backend.Figures {
 	n := &c.counts
 	f := backend.Figures{
 		Calls: n[countCalls], Ended: n[countEnded], Incidents: n[countIncident],
@@ -318,7 +323,7 @@ func rate(holds, known, of int64) backend.Rate {
 	return r
 }
 
-func (c *cell) distribution(i int) backend.Distribution {
+func (c *Cell) distribution(i int) backend.Distribution {
 	var d backend.Distribution
 	c.bins[i].each(func(_ int32, n int64) { d.Known += n })
 	if d.Known <= 0 {
@@ -338,15 +343,12 @@ func (c *cell) distribution(i int) backend.Distribution {
 	return d
 }
 
-// dimensionNames are the dimensions in the order of their numbers in the file: 0 is
-// all calls of a provider.
-func dimensionNames() []string { return backend.Dimensions() }
-
 // maxValue bounds the value of a dimension in bytes.
 const maxValue = 200
 
-// valuesOf are the values of a call in all dimensions, "" where unknown.
-func valuesOf(row *backend.CallRow) [7]string {
+// Values are the values of a call in all of backend.Dimensions, "" where unknown and
+// for the provider.
+func Values(row *backend.CallRow) [7]string {
 	e := &row.Call
 	agent, country := cmp.Or(e.AgentName, e.AgentID), cmp.Or(e.ToCountry, e.FromCountry)
 	if e.Direction == "inbound" {
@@ -359,8 +361,8 @@ func valuesOf(row *backend.CallRow) [7]string {
 	return values
 }
 
-// hourOf is the hour of a time since the Unix epoch.
-func hourOf(t time.Time) int64 {
+// HourOf is the hour of a time since the Unix epoch.
+func HourOf(t time.Time) int64 {
 	return floorDiv(t.Unix(), 3600)
 }
 
@@ -370,4 +372,12 @@ func floorDiv(a, b int64) int64 {
 		q--
 	}
 	return q
+}
+
+// Fields are the fields of a call that figures and dimensions are computed from.
+func Fields() []string {
+	return []string{
+		"provider", "account", "region", "agentName", "agentId", "direction", "codec", "fromCountry", "toCountry", "final", "endedAt", "answered", "status",
+		"mos", "packetLossPct", "jitterMs", "turnLatencyMs", "durationSec", "cost", "costCurrency",
+	}
 }

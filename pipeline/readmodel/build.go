@@ -10,6 +10,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"callwatch/call"
+	"callwatch/pipeline/readmodel/schema"
 	"callwatch/stream"
 )
 
@@ -36,7 +37,7 @@ var errUnfinished = errors.New("building the file was interrupted")
 // interrupted is built again.
 type build struct {
 	ends    stream.Ends // when it began
-	indexed bool        // indexes were made first
+	indexed bool        // schema.Indexes were made first
 	broken  bool        // calls in memory were lost
 	last    time.Time   // when something came
 
@@ -49,7 +50,7 @@ func (d *feed) begin(ends stream.Ends) error {
 	b := &build{ends: ends, last: time.Now(), seed: maphash.MakeSeed(), seen: make([]uint64, seenBits/64)}
 	sql := "PRAGMA synchronous=off; CREATE TABLE later (\"callId\" TEXT, provider TEXT, account TEXT, seq INTEGER); INSERT INTO meta VALUES ('building', '')"
 	if b.indexed = ends.Last-min(ends.Last, ends.First) > mostSorted; b.indexed {
-		sql += ";" + indexes
+		sql += ";" + schema.Indexes
 	}
 	d.build = b
 	return d.conn.Exec(sql)
@@ -74,7 +75,7 @@ func (d *feed) loadBuilding(k call.Key, seq uint64) (*entry, error) {
 		return e, nil
 	}
 	if !d.build.new(k) {
-		return nil, d.exec("INSERT INTO later VALUES (?, ?, ?, ?)", append(keyArgs(k), seq)...)
+		return nil, d.exec("INSERT INTO later VALUES (?, ?, ?, ?)", append(schema.KeyArgs(k), seq)...)
 	}
 	e := &entry{key: k}
 	d.calls.put(e)
@@ -124,7 +125,7 @@ func (d *feed) finish(ctx context.Context) error {
 		if indexed {
 			return nil
 		}
-		return d.conn.Exec(indexes)
+		return d.conn.Exec(schema.Indexes)
 	})
 	if err == nil {
 		err = d.finishLater(ctx)
@@ -156,7 +157,7 @@ func (d *feed) finishLater(ctx context.Context) error {
 			var events []event
 			err := d.query(`SELECT rowid, "callId", provider, account, seq FROM later WHERE rowid > ? ORDER BY rowid LIMIT ?`, []any{row, atOnce}, func(s *sqlite3.Stmt) error {
 				row, more = s.ColumnInt64(0), true
-				events = append(events, event{readKey(s, 1), uint64(s.ColumnInt64(4))}) //nolint:gosec // a sequence
+				events = append(events, event{schema.ReadKey(s, 1), uint64(s.ColumnInt64(4))}) //nolint:gosec // a sequence
 				return nil
 			})
 			for _, v := range events {
@@ -198,8 +199,8 @@ func (d *feed) finishNames(ctx context.Context) error {
 		err := d.transact(ctx, func() error {
 			var keys []call.Key
 			err := d.query(`SELECT DISTINCT "callId", provider, account FROM named WHERE ("callId", provider, account) > (?, ?, ?) ORDER BY "callId", provider, account LIMIT ?`,
-				append(keyArgs(last), atOnce), func(s *sqlite3.Stmt) error {
-					keys = append(keys, readKey(s, 0))
+				append(schema.KeyArgs(last), atOnce), func(s *sqlite3.Stmt) error {
+					keys = append(keys, schema.ReadKey(s, 0))
 					return nil
 				})
 			for _, k := range keys {

@@ -16,6 +16,8 @@ import (
 
 	"callwatch/call"
 	"callwatch/handlers/backend"
+	"callwatch/pipeline/readmodel/schema"
+	"callwatch/pipeline/readmodel/sqlitefile"
 	"callwatch/rules"
 	"callwatch/yamlfile/spelling"
 )
@@ -72,9 +74,9 @@ func parseCursor(text string, query uint32) (c cursor, err error) {
 // selection is a query of calls, checked.
 type selection struct {
 	backend.CallQuery
-	filter *rules.Filter // nil: none, or all of it is part of the conditions
-	reads  []column      // by the filter
-	sort   string        // column
+	filter *rules.Filter   // nil: none, or all of it is part of the conditions
+	reads  []schema.Column // by the filter
+	sort   string          // column
 	desc   bool
 	limit  int
 	digest uint32
@@ -125,10 +127,10 @@ func (s *selection) conditions() error {
 		s.add("c.account = ?", s.Account)
 	}
 	if s.Severity != "" {
-		if rank(s.Severity) == 0 {
+		if s.Severity.Rank() == 0 {
 			return &backend.QueryError{Reason: fmt.Sprintf("severity is %.40q, not critical, warning or info", s.Severity)}
 		}
-		s.add("c.severity = ?", rank(s.Severity))
+		s.add("c.severity = ?", s.Severity.Rank())
 	}
 	return s.filtered(s.Filter)
 }
@@ -144,7 +146,7 @@ func (s *selection) bound(since, until time.Time) {
 
 // within is a time in nanoseconds; what an integer does not hold is its first or last.
 func within(t time.Time) int64 {
-	n, ok := nanoseconds(t)
+	n, ok := schema.Nanoseconds(t)
 	switch {
 	case ok:
 		return n
@@ -168,13 +170,16 @@ func (s *selection) filtered(expr string) error {
 		return problems
 	}
 	for _, name := range filter.Fields() {
-		i := slices.IndexFunc(fieldColumns(), func(c column) bool { return c.Name == name })
-		if i < 0 {
+		c, ok := schema.Find(name)
+		if !ok {
 			return &backend.QueryError{Reason: "the filter reads " + name + ", which is not part of the list of calls: a call's page and the events have it"}
 		}
-		s.reads = append(s.reads, fieldColumns()[i])
+		s.reads = append(s.reads, c)
 	}
-	w := filter.Where(columnOf)
+	w := filter.Where(func(f *call.Field) (string, bool) {
+		c, ok := schema.Find(f.Name)
+		return "c." + c.SQL, ok
+	})
 	if w.SQL != "" {
 		s.add("("+w.SQL+")", w.Args...)
 	}
@@ -242,7 +247,7 @@ func (s *selection) plan(conn *sqlite3.Conn) error {
 	r := &selection{}
 	r.bound(s.Since, s.Until)
 	n := 0
-	err := each(conn, fmt.Sprintf("SELECT count(*) FROM (SELECT 1 FROM calls c%s LIMIT %d)", whereOf(r.where), mostByTime), r.args, func(st *sqlite3.Stmt) (bool, error) {
+	err := sqlitefile.Each(conn, fmt.Sprintf("SELECT count(*) FROM (SELECT 1 FROM calls c%s LIMIT %d)", whereOf(r.where), mostByTime), r.args, func(st *sqlite3.Stmt) (bool, error) {
 		n = st.ColumnInt(0)
 		return false, nil
 	})
@@ -279,7 +284,7 @@ type lister struct {
 }
 
 func (l *lister) run() (err error) {
-	if l.row, _, err = l.conn.Prepare("SELECT " + selected() + " FROM calls c WHERE c.seq = ?"); err != nil {
+	if l.row, _, err = l.conn.Prepare("SELECT " + schema.Selected() + " FROM calls c WHERE c.seq = ?"); err != nil {
 		return err
 	}
 	defer l.row.Close() //nolint:errcheck // it has the error of the last step
@@ -308,7 +313,7 @@ func (l *lister) run() (err error) {
 
 // count is how many calls a scan looks at.
 func (l *lister) count() error {
-	return each(l.conn, "SELECT count(*) FROM calls c"+whereOf(l.where), l.args, func(s *sqlite3.Stmt) (bool, error) {
+	return sqlitefile.Each(l.conn, "SELECT count(*) FROM calls c"+whereOf(l.where), l.args, func(s *sqlite3.Stmt) (bool, error) {
 		l.total = s.ColumnInt64(0)
 		return false, nil
 	})
@@ -347,13 +352,13 @@ func (l *lister) part(known bool) error {
 	}
 	columns += named
 	for _, c := range l.reads {
-		columns += ", c." + c.name
+		columns += ", c." + c.SQL
 	}
 	sql := "SELECT " + columns + " FROM calls c" + whereOf(where) + " ORDER BY " + order
 	if !l.scans() {
 		sql += fmt.Sprintf(" LIMIT %d", l.limit+1-len(l.page.Calls))
 	}
-	return each(l.conn, sql, args, func(s *sqlite3.Stmt) (bool, error) { return l.take(s, known) })
+	return sqlitefile.Each(l.conn, sql, args, func(s *sqlite3.Stmt) (bool, error) { return l.take(s, known) })
 }
 
 // take looks at one call.
@@ -368,16 +373,16 @@ func (l *lister) take(s *sqlite3.Stmt, known bool) (more bool, err error) {
 		l.page.Scanned++
 		l.event = call.Event{}
 		for i := range l.reads {
-			readField(s, 3+i, &l.reads[i], &l.event)
+			l.reads[i].Read(s, 3+i, &l.event)
 		}
 		passes = (l.filter == nil || l.filter.Holds(&l.event) == rules.True) && (l.choose == nil || l.choose(&l.event, s.ColumnBool(2)))
 	}
 	if passes {
-		if err := bind(l.row, seq); err != nil {
+		if err := sqlitefile.Bind(l.row, seq); err != nil {
 			return false, err
 		}
 		if l.row.Step() {
-			_, row, _ := readRow(l.row)
+			_, row, _ := schema.ReadCall(l.row)
 			l.page.Calls = append(l.page.Calls, row)
 		}
 		if err := l.row.Reset(); err != nil {
@@ -432,11 +437,11 @@ func valueOf(s *sqlite3.Stmt, at int) any {
 func (m *Model) Call(ctx context.Context, k call.Key) (row backend.CallRow, seqs []uint64, err error) {
 	err = m.read(ctx, func(conn *sqlite3.Conn) error {
 		for _, where := range []string{
-			sameCall, "c.seq IN (SELECT call FROM aliases WHERE alias = ?) AND provider = ? AND ifnull(account, '') = ?",
+			schema.SameCall, "c.seq IN (SELECT call FROM aliases WHERE alias = ?) AND provider = ? AND ifnull(account, '') = ?",
 		} {
-			err := each(conn, "SELECT "+selected()+" FROM calls c WHERE "+where+" LIMIT 1", keyArgs(k), func(s *sqlite3.Stmt) (bool, error) {
-				_, r, events := readRow(s)
-				row, seqs = r, unpackSequences(events)
+			err := sqlitefile.Each(conn, "SELECT "+schema.Selected()+" FROM calls c WHERE "+where+" LIMIT 1", schema.KeyArgs(k), func(s *sqlite3.Stmt) (bool, error) {
+				_, r, events := schema.ReadCall(s)
+				row, seqs = r, schema.Sequences(events)
 				return false, nil
 			})
 			if err != nil || len(seqs) > 0 {
@@ -446,6 +451,15 @@ func (m *Model) Call(ctx context.Context, k call.Key) (row backend.CallRow, seqs
 		return backend.ErrNotFound
 	})
 	return row, seqs, err
+}
+
+// sortColumn is the column of a name by which lists are sorted.
+func sortColumn(name string) (string, bool) {
+	if name == "at" || name == "severity" {
+		return "c." + name, true
+	}
+	c, ok := schema.Find(name)
+	return "c." + c.SQL, ok && c.Type != call.Strings
 }
 
 // sortable are the names by which calls can be sorted.

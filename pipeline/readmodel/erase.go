@@ -5,6 +5,8 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"callwatch/pipeline/readmodel/schema"
+	"callwatch/pipeline/readmodel/sqlitefile"
 	"callwatch/rules/engine"
 )
 
@@ -23,7 +25,7 @@ func (m *Model) forget(ctx context.Context, what engine.Forgetting) error {
 	defer m.feeding.Unlock()
 	d := m.feed
 	if d == nil { // it does not run: what is not in the file cannot be read from it
-		return Remove(m.cfg.Path)
+		return sqlitefile.Remove(m.cfg.Path)
 	}
 	err = d.transact(ctx, func() error {
 		for _, k := range what.Calls {
@@ -42,7 +44,7 @@ func (m *Model) forget(ctx context.Context, what engine.Forgetting) error {
 				}
 			}
 			for _, table := range tables {
-				if err := d.exec("DELETE FROM "+table+" WHERE "+sameCall, keyArgs(k)...); err != nil {
+				if err := d.exec("DELETE FROM "+table+" WHERE "+schema.SameCall, schema.KeyArgs(k)...); err != nil {
 					return err
 				}
 			}
@@ -82,5 +84,5 @@ type File struct{ Path string }
 
 // Erase removes the file: the model is built again when it runs.
 func (f File) Erase(context.Context, engine.Forgetting) (remains []string, err error) {
-	return nil, Remove(f.Path)
+	return nil, sqlitefile.Remove(f.Path)
 }

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -17,6 +15,8 @@ import (
 	"callwatch/handlers/backend"
 	"callwatch/pipeline/eventlog"
 	"callwatch/pipeline/readmodel/figures"
+	"callwatch/pipeline/readmodel/schema"
+	"callwatch/pipeline/readmodel/sqlitefile"
 	"callwatch/rules"
 	"callwatch/stream"
 	"callwatch/stream/frame"
@@ -51,7 +51,7 @@ type feed struct {
 	dirty     []*entry
 	hours     map[hourKey]*figures.Cell // changes of the open batch
 	statement map[string]*sqlite3.Stmt
-	bound     map[string][]bool // parameters of statements that write a row
+	rows      schema.Writer
 
 	// erased are calls with the sequence up to which their events are not folded.
 	erased map[call.Key]uint64
@@ -73,20 +73,21 @@ type item struct {
 	parsed     *rules.Transition
 }
 
-func newFeed(ctx context.Context, m *Model, f *file) (*feed, error) {
+func newFeed(ctx context.Context, m *Model, f *sqlitefile.File) (*feed, error) {
 	d := &feed{
-		model: m, conn: f.writer, calls: newCache(m.cached), corrected: eventlog.Corrections{}, hours: map[hourKey]*figures.Cell{},
-		statement: map[string]*sqlite3.Stmt{}, bound: map[string][]bool{}, erased: map[call.Key]uint64{},
+		model: m, conn: f.Writer, calls: newCache(m.cached), corrected: eventlog.Corrections{}, hours: map[hourKey]*figures.Cell{},
+		statement: map[string]*sqlite3.Stmt{}, erased: map[call.Key]uint64{},
 	}
+	d.rows.Prepared = d.prepared
 	for name, to := range map[string]*uint64{"event": &d.event, "transition": &d.transition} {
-		text, err := metaText(f.writer, name)
+		text, _, err := sqlitefile.Meta(f.Writer, name)
 		if err != nil {
 			return d, err
 		}
 		*to = parseSeq(text)
 	}
 	d.nextEvent, d.nextTransition = d.event, d.transition
-	if err := d.checkStore(ctx, f.empty); err != nil {
+	if err := d.checkStore(ctx, f.Empty); err != nil {
 		return d, err
 	}
 	err := d.query("SELECT of, raw FROM corrections", nil, func(s *sqlite3.Stmt) error {
@@ -98,7 +99,7 @@ func newFeed(ctx context.Context, m *Model, f *file) (*feed, error) {
 	return d, err
 }
 
-// checkStore fails with errOther if the file was made from another store, or from
+// checkStore fails with sqlitefile.ErrOther if the file was made from another store, or from
 // more than the store has now. An empty file is built.
 func (d *feed) checkStore(ctx context.Context, empty bool) error {
 	ends, err := d.model.cfg.Store.Ends(ctx)
@@ -109,22 +110,22 @@ func (d *feed) checkStore(ctx context.Context, empty bool) error {
 		return d.begin(ends)
 	}
 	if d.event > ends.Last || d.transition > ends.LastTransition {
-		return errOther
+		return sqlitefile.ErrOther
 	}
-	have, err := metaText(d.conn, "mark")
+	have, _, err := sqlitefile.Meta(d.conn, "mark")
 	if err != nil || have == "" {
 		return err
 	}
 	var k mark
 	if json.Unmarshal([]byte(have), &k) != nil {
-		return errOther
+		return sqlitefile.ErrOther
 	}
 	msg, err := d.model.cfg.Store.EventAt(ctx, k.Seq)
 	if errors.Is(err, stream.ErrNotFound) {
 		return nil // it has expired or was erased
 	}
 	if err == nil && !msg.Time.Equal(k.At) {
-		return errOther
+		return sqlitefile.ErrOther
 	}
 	return err
 }
@@ -166,7 +167,7 @@ func (d *feed) query(sql string, values []any, row func(*sqlite3.Stmt) error) er
 	if err != nil {
 		return err
 	}
-	if err := bind(s, values...); err != nil {
+	if err := sqlitefile.Bind(s, values...); err != nil {
 		return err
 	}
 	for s.Step() {
@@ -467,9 +468,9 @@ func (d *feed) load(ctx context.Context, k call.Key) (*entry, error) {
 		return e, nil
 	}
 	e := &entry{key: k}
-	err := d.query("SELECT "+selected()+" FROM calls c WHERE "+sameCall, keyArgs(k), func(s *sqlite3.Stmt) error {
-		seq, row, events := readRow(s)
-		e.stored, e.row, e.seqs, e.absent = seq, row, unpackSequences(events), true
+	err := d.query("SELECT "+schema.Selected()+" FROM calls c WHERE "+schema.SameCall, schema.KeyArgs(k), func(s *sqlite3.Stmt) error {
+		seq, row, events := schema.ReadCall(s)
+		e.stored, e.row, e.seqs, e.absent = seq, row, schema.Sequences(events), true
 		e.remember()
 		return nil
 	})
@@ -594,7 +595,7 @@ func (d *feed) write(e *entry) error {
 	}
 	if !e.changed {
 		d.count(&e.row, 1)
-		return d.exec("UPDATE calls SET severity = ?, incidents = ? WHERE seq = ?", rank(e.row.Severity), listText(e.row.Incidents), e.stored)
+		return d.rows.SetIncidents(&e.row, e.stored)
 	}
 	if old.stored != 0 && old.stored != e.seqs[0] {
 		if err := d.forget(&old); err != nil {
@@ -605,61 +606,16 @@ func (d *feed) write(e *entry) error {
 	e.stored = e.seqs[0]
 	e.remember()
 	d.count(&e.row, 1)
-	return cmp.Or(d.writeRow(e, &old), d.writeAliases(e.stored, old.aliases, e.aliases))
+	write := d.rows.Update
+	if old.stored == 0 {
+		write = d.rows.Insert
+	}
+	return cmp.Or(write(&e.row, e.seqs, e.first), d.writeAliases(e.stored, old.aliases, e.aliases))
 }
 
 // forget removes what the tables have of a call, less the figures of its hours.
 func (d *feed) forget(e *entry) error {
 	return cmp.Or(d.exec("DELETE FROM calls WHERE seq = ?", e.stored), d.writeAliases(e.stored, e.aliases, nil))
-}
-
-func (d *feed) writeRow(e, old *entry) error {
-	own, columns := ownColumns(), fieldColumns()
-	sql := updateSQL()
-	if old.stored == 0 {
-		sql = insertSQL()
-	}
-	s, err := d.prepared(sql)
-	if err != nil {
-		return err
-	}
-	if d.bound[sql] == nil {
-		d.bound[sql] = make([]bool, len(rowColumns())+1)
-	}
-	b := binder{stmt: s, set: d.bound[sql]}
-	at, _ := nanoseconds(e.row.At)
-	first, _ := nanoseconds(e.first)
-	for _, v := range []any{
-		e.stored, e.seqs[len(e.seqs)-1], at, first, rank(e.row.Severity), listText(e.row.Incidents), packSequences(e.seqs),
-		known(reversedDigits(e.row.Call.From)), known(reversedDigits(e.row.Call.To)),
-	}[:len(own)] {
-		b.value(v)
-	}
-	for i := range columns {
-		b.field(&columns[i], &e.row.Call)
-	}
-	if b.err != nil {
-		return b.err
-	}
-	s.Step()
-	return s.Reset()
-}
-
-// listText is a list of texts as it is stored, nil if it is empty.
-func listText(list []string) any {
-	if len(list) == 0 {
-		return nil
-	}
-	text, _ := json.Marshal(list) // texts have a JSON form
-	return string(text)
-}
-
-// known is a text as it is stored, nil if it is empty.
-func known(text string) any {
-	if text == "" {
-		return nil
-	}
-	return text
 }
 
 // writeAliases keeps the further ids by which a call is found.
@@ -779,7 +735,7 @@ func (m *Model) retain(ctx context.Context) error {
 func (d *feed) drop(ctx context.Context, ends stream.Ends) (more bool, err error) {
 	var keys []call.Key
 	err = d.query(`SELECT "callId", provider, account FROM calls WHERE seq < ? ORDER BY seq LIMIT ?`, []any{ends.First, retainAtOnce}, func(s *sqlite3.Stmt) error {
-		keys = append(keys, readKey(s, 0))
+		keys = append(keys, schema.ReadKey(s, 0))
 		return nil
 	})
 	if err != nil {
@@ -800,31 +756,16 @@ func (d *feed) drop(ctx context.Context, ends stream.Ends) (more bool, err error
 	return false, d.dropTransitions(ctx, ends.FirstTransition)
 }
 
-// insertSQL and updateSQL write a row of calls. Both take the same values: those of
-// ownColumns, then the fields.
-var insertSQL = sync.OnceValue(func() string {
-	names, places := []string{}, []string{}
-	for i, name := range rowColumns() {
-		names, places = append(names, name), append(places, "?"+strconv.Itoa(i+1))
-	}
-	return "INSERT INTO calls (" + strings.Join(names, ", ") + ") VALUES (" + strings.Join(places, ", ") + ")"
-})
+// oldest is how long before callwatch heard of a call it may have begun: a start
+// before that is a wrong clock.
+const oldest = 31 * 24 * time.Hour
 
-var updateSQL = sync.OnceValue(func() string {
-	var sets []string
-	for i, name := range rowColumns() {
-		if name == "seq" || name == quoted("provider") || name == quoted("account") || name == quoted("callId") {
-			continue // they name the call
+// beganAt is when a call began: its start, unless that is not known or cannot be.
+func beganAt(e *call.Event, first time.Time) time.Time {
+	for _, t := range []time.Time{e.StartedAt, e.RingingAt, e.AnsweredAt} {
+		if !t.IsZero() && !t.After(first) && first.Sub(t) <= oldest {
+			return t.UTC()
 		}
-		sets = append(sets, name+" = ?"+strconv.Itoa(i+1))
 	}
-	return "UPDATE calls SET " + strings.Join(sets, ", ") + " WHERE seq = ?1"
-})
-
-func rowColumns() []string {
-	names := ownColumns()
-	for _, c := range fieldColumns() {
-		names = append(names, c.name)
-	}
-	return names
+	return first.UTC()
 }

@@ -11,6 +11,8 @@ import (
 	"callwatch/call"
 	"callwatch/handlers/backend"
 	"callwatch/pipeline/readmodel/figures"
+	"callwatch/pipeline/readmodel/schema"
+	"callwatch/pipeline/readmodel/sqlitefile"
 	"callwatch/rules"
 )
 
@@ -27,7 +29,7 @@ const (
 func (m *Model) incident(ctx context.Context, id string) (*rules.Incident, error) {
 	var seq uint64
 	err := m.read(ctx, func(conn *sqlite3.Conn) error {
-		return each(conn, "SELECT seq FROM steps WHERE incident = ? ORDER BY seq DESC LIMIT 1", []any{id}, func(s *sqlite3.Stmt) (bool, error) {
+		return sqlitefile.Each(conn, "SELECT seq FROM steps WHERE incident = ? ORDER BY seq DESC LIMIT 1", []any{id}, func(s *sqlite3.Stmt) (bool, error) {
 			seq = uint64(s.ColumnInt64(0)) //nolint:gosec // a sequence
 			return false, nil
 		})
@@ -89,10 +91,12 @@ func (m *Model) IncidentCalls(ctx context.Context, id string, q backend.CallQuer
 	}
 	match := m.matching(in)
 	since, until := span(in, match, time.Now())
-	from, _ := nanoseconds(since)
-	to, _ := nanoseconds(until)
+	from, _ := schema.Nanoseconds(since)
+	to, _ := schema.Nanoseconds(until)
 	s.add(`(c.at >= ? AND c.at <= ? OR c.seq IN `+namedCalls+`)`, from, to, id)
-	s.also(match)
+	if match != nil {
+		s.reads = schema.With(s.reads, match.Fields())
+	}
 	s.choose = func(e *call.Event, named bool) bool { return named || isOf(in, match, e) }
 	s.namedBy = id
 	return m.list(ctx, s)
@@ -100,19 +104,6 @@ func (m *Model) IncidentCalls(ctx context.Context, id string, q backend.CallQuer
 
 // namedCalls are the calls that an incident names.
 const namedCalls = `(SELECT k.seq FROM named n JOIN calls k ON k."callId" = n."callId" AND k.provider = n.provider AND ifnull(k.account, '') = n.account WHERE n.incident = ?)`
-
-// also reads what a match reads.
-func (s *selection) also(match *rules.Matching) {
-	if match == nil {
-		return
-	}
-	for _, name := range match.Fields() {
-		i := slices.IndexFunc(fieldColumns(), func(c column) bool { return c.Name == name })
-		if i >= 0 && !slices.ContainsFunc(s.reads, func(c column) bool { return c.Name == name }) {
-			s.reads = append(s.reads, fieldColumns()[i])
-		}
-	}
-}
 
 // Contrast compares the calls of an incident with all calls of its time.
 func (m *Model) Contrast(ctx context.Context, id string) (backend.Contrast, error) {
@@ -132,23 +123,20 @@ func (m *Model) Contrast(ctx context.Context, id string) (backend.Contrast, erro
 	err = m.read(ctx, func(conn *sqlite3.Conn) error {
 		out.Building = m.unfinished()
 		s := &selection{}
-		s.also(match)
-		for _, name := range figures.Fields() {
-			if !slices.ContainsFunc(s.reads, func(c column) bool { return c.Name == name }) {
-				i := slices.IndexFunc(fieldColumns(), func(c column) bool { return c.Name == name })
-				s.reads = append(s.reads, fieldColumns()[i])
-			}
+		if match != nil {
+			s.reads = schema.With(s.reads, match.Fields())
 		}
+		s.reads = schema.With(s.reads, figures.Fields())
 		sql := "SELECT c.seq IN " + namedCalls
 		for _, c := range s.reads {
-			sql += ", c." + c.name
+			sql += ", c." + c.SQL
 		}
-		from, _ := nanoseconds(out.Since)
-		to, _ := nanoseconds(out.Until)
-		return each(conn, sql+" FROM calls c WHERE c.at >= ? AND c.at <= ?", []any{id, from, to}, func(stmt *sqlite3.Stmt) (bool, error) {
+		from, _ := schema.Nanoseconds(out.Since)
+		to, _ := schema.Nanoseconds(out.Until)
+		return sqlitefile.Each(conn, sql+" FROM calls c WHERE c.at >= ? AND c.at <= ?", []any{id, from, to}, func(stmt *sqlite3.Stmt) (bool, error) {
 			var row backend.CallRow
 			for i := range s.reads {
-				readField(stmt, 1+i, &s.reads[i], &row.Call)
+				s.reads[i].Read(stmt, 1+i, &row.Call)
 			}
 			of := stmt.ColumnBool(0) || isOf(in, match, &row.Call)
 			values := figures.Values(&row)

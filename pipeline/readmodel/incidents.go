@@ -7,6 +7,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"callwatch/call"
+	"callwatch/pipeline/readmodel/schema"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -14,14 +15,14 @@ import (
 // takeTransition stores a step of an incident and which calls it names.
 func (d *feed) takeTransition(ctx context.Context, t *stream.Transition, parsed *rules.Transition) error {
 	in := &parsed.Incident
-	at, _ := nanoseconds(parsed.At)
-	opened, _ := nanoseconds(in.OpenedAt)
+	at, _ := schema.Nanoseconds(parsed.At)
+	opened, _ := schema.Nanoseconds(in.OpenedAt)
 	resolved := any(nil)
-	if n, ok := nanoseconds(in.ResolvedAt); ok {
+	if n, ok := schema.Nanoseconds(in.ResolvedAt); ok {
 		resolved = n
 	}
 	err := d.exec("INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		t.Seq, in.ID, in.Rule, in.Key(), string(parsed.Step), rank(in.Severity), at, opened, resolved)
+		t.Seq, in.ID, in.Rule, in.Key(), string(parsed.Step), in.Severity.Rank(), at, opened, resolved)
 	if err != nil {
 		return err
 	}
@@ -31,10 +32,10 @@ func (d *feed) takeTransition(ctx context.Context, t *stream.Transition, parsed 
 		if k.Provider == "" || k.CallID == "" {
 			continue
 		}
-		worst[k] = max(worst[k], rank(cmp.Or(e.Severity, in.Severity)))
+		worst[k] = max(worst[k], cmp.Or(e.Severity, in.Severity).Rank())
 	}
 	for k, severity := range worst {
-		err := d.exec("INSERT OR REPLACE INTO named VALUES (?, ?, ?, ?, ?, ?)", append(keyArgs(k), in.ID, severity, t.Seq)...)
+		err := d.exec("INSERT OR REPLACE INTO named VALUES (?, ?, ?, ?, ?, ?)", append(schema.KeyArgs(k), in.ID, severity, t.Seq)...)
 		if err == nil && d.build == nil {
 			err = d.rename(ctx, k)
 		}
@@ -64,13 +65,13 @@ func (d *feed) rename(ctx context.Context, k call.Key) error {
 func (d *feed) nameIncidents(e *entry) error {
 	worst := 0
 	e.row.Incidents = nil
-	err := d.query("SELECT incident, severity FROM named WHERE "+sameCall+" ORDER BY incident", keyArgs(e.key),
+	err := d.query("SELECT incident, severity FROM named WHERE "+schema.SameCall+" ORDER BY incident", schema.KeyArgs(e.key),
 		func(s *sqlite3.Stmt) error {
 			e.row.Incidents = append(e.row.Incidents, s.ColumnText(0))
 			worst = max(worst, s.ColumnInt(1))
 			return nil
 		})
-	e.row.Severity = severityOf(worst)
+	e.row.Severity = schema.SeverityOf(worst)
 	return err
 }
 
@@ -78,7 +79,7 @@ func (d *feed) nameIncidents(e *entry) error {
 func (d *feed) dropTransitions(ctx context.Context, first uint64) error {
 	var keys []call.Key
 	err := d.query(`SELECT "callId", provider, account FROM named WHERE seq < ?`, []any{first}, func(s *sqlite3.Stmt) error {
-		keys = append(keys, readKey(s, 0))
+		keys = append(keys, schema.ReadKey(s, 0))
 		return nil
 	})
 	if err != nil || first <= d.firstTransition {

@@ -1,3 +1,12 @@
+// Package readmodel is what pages and API ask about many calls: one row per call,
+// one per step of an incident, and figures of each hour by provider and dimension, in
+// an SQLite file beside the store.
+//
+// The file is derived from EVENTS and ALERTS. If it is missing, damaged, of another
+// version or of another store, it is built again; nothing is lost with it. It is fed
+// in batches by a follower of its own. Each batch is one transaction, which also
+// stores how far the model has come, so that a stop anywhere neither loses a message
+// nor counts one twice.
 package readmodel
 
 import (
@@ -17,6 +26,9 @@ import (
 	"callwatch/call"
 	"callwatch/handlers/backend"
 	"callwatch/pipeline/eventlog"
+	"callwatch/pipeline/readmodel/figures"
+	"callwatch/pipeline/readmodel/schema"
+	"callwatch/pipeline/readmodel/sqlitefile"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -41,8 +53,8 @@ type Model struct {
 	cfg    Config
 	cached int // calls that are held in memory
 
-	open sync.RWMutex // held for reading by queries, for writing while the file changes
-	file *file        // nil until Run has opened it
+	open sync.RWMutex     // held for reading by queries, for writing while the file changes
+	file *sqlitefile.File // nil until Run has opened it
 
 	feeding sync.Mutex // the connection that writes, and feed
 	feed    *feed      // nil while there is no file
@@ -89,13 +101,13 @@ func (m *Model) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case !damaged(err):
+		case !isDamaged(err):
 			return fmt.Errorf("read model: %w", err)
 		}
 		m.cfg.Log.Warn("read model is built again", "path", m.cfg.Path, "err", err)
 		cause := err.Error()
 		m.feeding.Lock() // an erasure removes the file as well
-		err = Remove(m.cfg.Path)
+		err = sqlitefile.Remove(m.cfg.Path)
 		m.feeding.Unlock()
 		if err != nil {
 			return fmt.Errorf("read model: %w", err)
@@ -133,12 +145,12 @@ func (m *Model) run(ctx context.Context) (err error) {
 	m.changed = make(chan struct{})
 	m.mu.Unlock()
 	defer func() {
-		f.close() // ends queries, which hold the lock
+		f.End() // ends queries, which hold the lock
 		m.open.Lock()
 		m.file = nil
 		m.open.Unlock()
 		m.feeding.Lock()
-		err = errors.Join(err, m.feed.end(), f.release())
+		err = errors.Join(err, m.feed.end(), f.Close())
 		m.feed = nil
 		m.feeding.Unlock()
 	}()
@@ -147,7 +159,7 @@ func (m *Model) run(ctx context.Context) (err error) {
 
 // openFeed opens the file and what feeds it, and reports whether the file is built. An
 // erasure comes before or after: it removes a file that nothing feeds.
-func (m *Model) openFeed(ctx context.Context) (f *file, building bool, err error) {
+func (m *Model) openFeed(ctx context.Context) (f *sqlitefile.File, building bool, err error) {
 	m.feeding.Lock()
 	defer m.feeding.Unlock()
 	f, err = openFile(m.cfg.Path)
@@ -156,7 +168,7 @@ func (m *Model) openFeed(ctx context.Context) (f *file, building bool, err error
 	}
 	d, err := newFeed(ctx, m, f)
 	if err != nil {
-		return nil, false, errors.Join(err, d.end(), f.release())
+		return nil, false, errors.Join(err, d.end(), f.Close())
 	}
 	m.feed = d
 	return f, d.build != nil, nil
@@ -177,11 +189,11 @@ func (m *Model) read(ctx context.Context, fn func(*sqlite3.Conn) error) error {
 	if m.file == nil {
 		return backend.ErrIndexing
 	}
-	err := m.file.read(ctx, fn)
-	if err != nil && ctx.Err() == nil && m.file.ctx.Err() != nil {
+	err := m.file.Read(ctx, fn)
+	if err != nil && ctx.Err() == nil && m.file.Ended() {
 		return backend.ErrIndexing
 	}
-	if damaged(err) {
+	if isDamaged(err) {
 		select {
 		case m.damage <- err:
 		default:
@@ -227,6 +239,28 @@ func (m *Model) committed(event, transition, behind uint64, building bool, now t
 	s.Event, s.Transition, s.Behind, s.Building, s.UpdatedAt = event, transition, behind, building, now
 	close(m.changed)
 	m.changed = make(chan struct{})
+}
+
+// openFile opens the file of a model. It fails with errUnfinished if it was left
+// while it was being built.
+func openFile(path string) (*sqlitefile.File, error) {
+	f, err := sqlitefile.Open(path, schema.Tables(), schema.Version())
+	if err != nil {
+		return nil, err
+	}
+	_, unfinished, err := sqlitefile.Meta(f.Writer, "building")
+	if err == nil && unfinished {
+		err = errUnfinished
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// isDamaged reports whether an error says that the file has to be built again.
+func isDamaged(err error) bool {
+	return sqlitefile.Damaged(err) || errors.Is(err, figures.ErrUnreadable) || errors.Is(err, errUnfinished)
 }
 
 func parseSeq(text string) uint64 {

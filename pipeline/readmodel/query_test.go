@@ -18,6 +18,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/handlers/backend"
+	"callwatch/pipeline/readmodel/sqlitefile"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -27,7 +28,7 @@ var allCalls = backend.CallQuery{Limit: mostCalls}
 // verify reads the whole file, so that damage is found.
 func (w *world) verify(m *Model) error {
 	return m.read(w.t.Context(), func(c *sqlite3.Conn) error {
-		return each(c, "PRAGMA integrity_check", nil, func(*sqlite3.Stmt) (bool, error) { return true, nil })
+		return sqlitefile.Each(c, "PRAGMA integrity_check", nil, func(*sqlite3.Stmt) (bool, error) { return true, nil })
 	})
 }
 
@@ -144,7 +145,7 @@ func plainOrder(a, b *backend.CallRow, q backend.CallQuery) int {
 		case "", "at":
 			return r.At
 		case "severity":
-			return float64(rank(r.Severity))
+			return float64(r.Severity.Rank())
 		}
 		f, _ := call.Lookup(q.Sort)
 		switch v := f.Value(&r.Call).(type) {

@@ -153,7 +153,7 @@ func TestInterruptedBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(d.transact(t.Context(), func() error { return nil }), d.end(), f.release()); err != nil {
+	if err := errors.Join(d.transact(t.Context(), func() error { return nil }), d.end(), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 	w.run(m, func() { w.current(m) })

@@ -14,6 +14,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"callwatch/call"
+	"callwatch/pipeline/readmodel/sqlitefile"
 	"callwatch/rules"
 	"callwatch/stream"
 )
@@ -231,7 +232,7 @@ func content(t testing.TB, path string) string {
 	defer conn.Close() //nolint:errcheck // only read
 	var b strings.Builder
 	for _, table := range []string{"calls", "aliases", "steps", "named", "hours", "corrections"} {
-		err := each(conn, "SELECT * FROM "+table+" ORDER BY 1, 2", nil, func(s *sqlite3.Stmt) (bool, error) {
+		err := sqlitefile.Each(conn, "SELECT * FROM "+table+" ORDER BY 1, 2", nil, func(s *sqlite3.Stmt) (bool, error) {
 			fmt.Fprintf(&b, "%s:", table)
 			for i := range s.ColumnCount() {
 				if s.ColumnType(i) == sqlite3.BLOB {

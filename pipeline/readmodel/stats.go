@@ -10,6 +10,8 @@ import (
 
 	"callwatch/handlers/backend"
 	"callwatch/pipeline/readmodel/figures"
+	"callwatch/pipeline/readmodel/schema"
+	"callwatch/pipeline/readmodel/sqlitefile"
 	"callwatch/rules"
 )
 
@@ -49,7 +51,7 @@ func readHours(conn *sqlite3.Conn, q backend.StatsQuery, t *figures.Table) error
 	if q.Provider != "" {
 		sql, args = sql+" AND provider = ?", append(args, q.Provider)
 	}
-	return each(conn, sql, args, func(s *sqlite3.Stmt) (bool, error) {
+	return sqlitefile.Each(conn, sql, args, func(s *sqlite3.Stmt) (bool, error) {
 		return true, t.AddHour(s.ColumnInt64(0), s.ColumnText(1), s.ColumnText(2), s.ColumnRawBlob(3))
 	})
 }
@@ -71,23 +73,18 @@ func readCalls(conn *sqlite3.Conn, q backend.StatsQuery, t *figures.Table) error
 	if s.filter == nil {
 		reads = nil
 	}
-	for _, name := range figures.Fields() {
-		if !slices.ContainsFunc(reads, func(c column) bool { return c.Name == name }) {
-			i := slices.IndexFunc(fieldColumns(), func(c column) bool { return c.Name == name })
-			reads = append(reads, fieldColumns()[i])
-		}
-	}
+	reads = schema.With(reads, figures.Fields())
 	sql := "SELECT c.at, c.incidents IS NOT NULL"
 	for _, c := range reads {
-		sql += ", c." + c.name
+		sql += ", c." + c.SQL
 	}
-	return each(conn, sql+" FROM calls c"+whereOf(s.where), s.args, func(stmt *sqlite3.Stmt) (bool, error) {
+	return sqlitefile.Each(conn, sql+" FROM calls c"+whereOf(s.where), s.args, func(stmt *sqlite3.Stmt) (bool, error) {
 		row := backend.CallRow{At: time.Unix(0, stmt.ColumnInt64(0)).UTC()}
 		if stmt.ColumnBool(1) {
 			row.Incidents = []string{""}
 		}
 		for i := range reads {
-			readField(stmt, 2+i, &reads[i], &row.Call)
+			reads[i].Read(stmt, 2+i, &row.Call)
 		}
 		if s.filter == nil || s.filter.Holds(&row.Call) == rules.True {
 			t.Add(&row)

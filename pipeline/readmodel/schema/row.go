@@ -1,4 +1,4 @@
-package readmodel
+package schema
 
 import (
 	"cmp"
@@ -14,23 +14,9 @@ import (
 	"callwatch/rules"
 )
 
-// oldest is how long before callwatch heard of a call it may have begun: a start
-// before that is a wrong clock.
-const oldest = 31 * 24 * time.Hour
-
-// beganAt is when a call began: its start, unless that is not known or cannot be.
-func beganAt(e *call.Event, first time.Time) time.Time {
-	for _, t := range []time.Time{e.StartedAt, e.RingingAt, e.AnsweredAt} {
-		if !t.IsZero() && !t.After(first) && first.Sub(t) <= oldest {
-			return t.UTC()
-		}
-	}
-	return first.UTC()
-}
-
-// nanoseconds is a time as it is stored; false if it is unknown or outside of what
+// Nanoseconds is a time as it is stored; false if it is unknown or outside of what
 // an integer holds.
-func nanoseconds(t time.Time) (int64, bool) {
+func Nanoseconds(t time.Time) (int64, bool) {
 	if t.IsZero() || t.Year() < 1700 || t.Year() > 2250 {
 		return 0, false
 	}
@@ -46,54 +32,43 @@ func exactInteger(n int64) int64 {
 // binder binds values to a statement, one after the other, and keeps the first error.
 type binder struct {
 	stmt *sqlite3.Stmt
-	set  []bool // by parameter: it is not NULL before; nil: not known
+	set  []bool // by parameter: it is not NULL before
 	n    int
 	err  error
 }
 
-func bind(stmt *sqlite3.Stmt, values ...any) error {
-	b := binder{stmt: stmt}
-	for _, v := range values {
-		b.value(v)
-	}
-	return b.err
-}
-
 func (b *binder) null() {
-	if b.set == nil || b.set[b.n] {
+	if b.set[b.n] {
 		b.done(false, b.stmt.BindNull(b.n))
 	}
 }
 
 func (b *binder) done(set bool, err error) {
 	b.err = cmp.Or(b.err, err)
-	if b.set != nil {
-		b.set[b.n] = set
-	}
+	b.set[b.n] = set
 }
 
-func (b *binder) value(v any) {
+func (b *binder) integer(v int64) {
 	b.n++
-	switch v := v.(type) {
-	case nil:
+	b.done(true, b.stmt.BindInt64(b.n, v))
+}
+
+// text binds a text, NULL if it is empty.
+func (b *binder) text(v string) {
+	if b.n++; v == "" {
 		b.null()
-	case int64:
-		b.done(true, b.stmt.BindInt64(b.n, v))
-	case uint64:
-		b.done(true, b.stmt.BindInt64(b.n, int64(v))) //nolint:gosec // sequences
-	case int:
-		b.done(true, b.stmt.BindInt64(b.n, int64(v)))
-	case float64:
-		b.done(true, b.stmt.BindFloat(b.n, v))
-	case string:
-		b.done(true, b.stmt.BindText(b.n, v))
-	case []byte:
-		b.done(true, b.stmt.BindBlob(b.n, v))
+		return
 	}
+	b.done(true, b.stmt.BindText(b.n, v))
+}
+
+func (b *binder) blob(v []byte) {
+	b.n++
+	b.done(true, b.stmt.BindBlob(b.n, v))
 }
 
 // field binds a field of a call, NULL if it is unknown.
-func (b *binder) field(c *column, e *call.Event) {
+func (b *binder) field(c *Column, e *call.Event) {
 	b.n++
 	switch c.Type {
 	case call.Number:
@@ -112,7 +87,7 @@ func (b *binder) field(c *column, e *call.Event) {
 			return
 		}
 	case call.Time:
-		if n, ok := nanoseconds(c.Time(e)); ok {
+		if n, ok := Nanoseconds(c.Time(e)); ok {
 			b.done(true, b.stmt.BindInt64(b.n, n))
 			return
 		}
@@ -131,23 +106,24 @@ func (b *binder) field(c *column, e *call.Event) {
 	b.null()
 }
 
-// readRow reads the columns of selected, from the first on.
-func readRow(stmt *sqlite3.Stmt) (seq uint64, row backend.CallRow, events []byte) {
+// ReadCall reads the columns of Selected, from the first on.
+func ReadCall(stmt *sqlite3.Stmt) (seq uint64, row backend.CallRow, events []byte) {
 	seq = uint64(stmt.ColumnInt64(0)) //nolint:gosec // a sequence
 	row.At = time.Unix(0, stmt.ColumnInt64(1)).UTC()
-	row.Severity = severityOf(stmt.ColumnInt(2))
+	row.Severity = SeverityOf(stmt.ColumnInt(2))
 	row.Incidents = texts(stmt.ColumnRawText(3))
 	events = stmt.ColumnRawBlob(4)
 	row.Events = countSequences(events)
 	columns := fieldColumns()
 	for i := range columns {
-		readField(stmt, 5+i, &columns[i], &row.Call)
+		columns[i].Read(stmt, 5+i, &row.Call)
 	}
 	row.Account = row.Call.Account
 	return seq, row, events
 }
 
-func readField(stmt *sqlite3.Stmt, at int, c *column, e *call.Event) {
+// Read reads the column of a statement that holds the field; NULL leaves the call as it is.
+func (c *Column) Read(stmt *sqlite3.Stmt, at int, e *call.Event) {
 	if stmt.ColumnType(at) == sqlite3.NULL {
 		return
 	}
@@ -175,23 +151,10 @@ func texts(data []byte) (list []string) {
 	return list
 }
 
-// rank orders severities in the file: 0 for none.
-func rank(s rules.Severity) int {
-	switch s {
-	case rules.Critical:
-		return 3
-	case rules.Warning:
-		return 2
-	case rules.Info:
-		return 1
-	default:
-		return 0
-	}
-}
-
-func severityOf(n int) rules.Severity {
+// SeverityOf is the severity of a rank; "" for 0.
+func SeverityOf(n int) rules.Severity {
 	for _, s := range rules.Severities() {
-		if rank(s) == n {
+		if s.Rank() == n {
 			return s
 		}
 	}
@@ -209,8 +172,8 @@ func packSequences(seqs []uint64) []byte {
 	return b
 }
 
-// unpackSequences is the inverse of packSequences; what cannot be read ends the list.
-func unpackSequences(b []byte) (seqs []uint64) {
+// Sequences unpacks the sequences of the events of a call; what cannot be read ends the list.
+func Sequences(b []byte) (seqs []uint64) {
 	var before uint64
 	for len(b) > 0 {
 		d, n := binary.Uvarint(b)

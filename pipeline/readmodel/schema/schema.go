@@ -1,13 +1,6 @@
-// Package readmodel is what pages and API ask about many calls: one row per call,
-// one per step of an incident, and figures of each hour by provider and dimension, in
-// an SQLite file beside the store.
-//
-// The file is derived from EVENTS and ALERTS. If it is missing, damaged, of another
-// version or of another store, it is built again; nothing is lost with it. It is fed
-// in batches by a follower of its own. Each batch is one transaction, which also
-// stores how far the model has come, so that a stop anywhere neither loses a message
-// nor counts one twice.
-package readmodel
+// Package schema is the tables of the read model's file, and how a call is a row of
+// one: what a row holds, how it is written and read back. It queries nothing.
+package schema
 
 import (
 	"cmp"
@@ -25,23 +18,23 @@ import (
 	"callwatch/pipeline/readmodel/figures"
 )
 
-// schemaVersion changes with the meaning of a table; a file of another version is
+// number changes with the meaning of a table; a file of another version is
 // built again.
-const schemaVersion = 3
+const number = 3
 
-// column is a column of the table calls that holds a field of the call.
-type column struct {
+// Column is a column of the table calls that holds a field of the call.
+type Column struct {
 	call.Field
-	name string // quoted
+	SQL string // its name, quoted
 }
 
 // fieldColumns are the fields of a call that a row holds, in the order of the field
 // table: all but intervals and the members of raw.
-var fieldColumns = sync.OnceValue(func() []column {
-	var out []column
+var fieldColumns = sync.OnceValue(func() []Column {
+	var out []Column
 	for _, f := range call.Fields() {
 		if f.Type != call.List && f.Type != call.Object {
-			out = append(out, column{f, quoted(f.Name)})
+			out = append(out, Column{f, quoted(f.Name)})
 		}
 	}
 	return out
@@ -49,18 +42,29 @@ var fieldColumns = sync.OnceValue(func() []column {
 
 func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
-// columnOf is the column of a field, for conditions; false if it has none, or is a
-// list.
-func columnOf(f *call.Field) (string, bool) {
-	switch f.Type {
-	case call.List, call.Object:
-		return "", false
-	default:
-		return "c." + quoted(f.Name), true
+// Find is the column of a field; false if it has none: a list, or a member of raw.
+func Find(name string) (Column, bool) {
+	i := slices.IndexFunc(fieldColumns(), func(c Column) bool { return c.Name == name })
+	if i < 0 {
+		return Column{}, false
 	}
+	return fieldColumns()[i], true
 }
 
-func (c column) sqlType() string {
+// With adds the columns of further fields, less those that have none.
+func With(columns []Column, names []string) []Column {
+	for _, name := range names {
+		if slices.ContainsFunc(columns, func(c Column) bool { return c.Name == name }) {
+			continue
+		}
+		if c, ok := Find(name); ok {
+			columns = append(columns, c)
+		}
+	}
+	return columns
+}
+
+func (c Column) sqlType() string {
 	switch c.Type {
 	case call.Number:
 		return "REAL"
@@ -85,7 +89,7 @@ func ownColumns() []string {
 	return []string{"seq", "last", "at", "first", "severity", "incidents", "events", "fromEnd", "toEnd"}
 }
 
-const tables = `
+const otherTables = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE corrections (of TEXT PRIMARY KEY, raw TEXT NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE aliases (alias TEXT NOT NULL, call INTEGER NOT NULL);
@@ -99,9 +103,9 @@ CREATE TABLE hours (dim INTEGER, hour INTEGER, provider TEXT, value TEXT, cell B
 	PRIMARY KEY (dim, hour, provider, value)) WITHOUT ROWID;
 `
 
-// indexes are made once the calls are there: filling a table in order is several
-// times as fast without.
-const indexes = `
+// Indexes are the statements that make the indexes. That is done once the calls are
+// there: filling a table in order is several times as fast without.
+const Indexes = `
 CREATE INDEX calls_id ON calls ("callId", provider);
 CREATE INDEX calls_at ON calls (at);
 CREATE INDEX calls_agent ON calls ("agentName", at) WHERE "agentName" IS NOT NULL;
@@ -112,17 +116,17 @@ CREATE INDEX calls_session ON calls ("sessionId") WHERE "sessionId" IS NOT NULL;
 CREATE INDEX aliases_alias ON aliases (alias, call);
 `
 
-// schema is the statements that make an empty file, less the indexes.
-func schema() string {
+// Tables is the statements that make an empty file, less the indexes.
+func Tables() string {
 	var b strings.Builder
-	b.WriteString(tables)
+	b.WriteString(otherTables)
 	b.WriteString("CREATE TABLE calls (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, severity INTEGER NOT NULL, fromEnd TEXT, toEnd TEXT, incidents TEXT")
 	// What is first in a row is found fastest.
 	first := append(figures.Fields(), "callId", "sessionId")
 	columns := slices.Clone(fieldColumns())
-	slices.SortStableFunc(columns, func(a, b column) int { return cmp.Compare(placeIn(first, a.Name), placeIn(first, b.Name)) })
+	slices.SortStableFunc(columns, func(a, b Column) int { return cmp.Compare(placeIn(first, a.Name), placeIn(first, b.Name)) })
 	for _, c := range columns {
-		fmt.Fprintf(&b, ", %s %s", c.name, c.sqlType())
+		fmt.Fprintf(&b, ", %s %s", c.SQL, c.sqlType())
 	}
 	b.WriteString(", last INTEGER NOT NULL, first INTEGER NOT NULL, events BLOB NOT NULL);")
 	return b.String()
@@ -136,41 +140,30 @@ func placeIn(list []string, name string) int {
 	return len(list)
 }
 
-// version names the schema and what is computed from it; a file with another one is
+// Version names the schema and what is computed from it; a file with another one is
 // built again.
-var version = sync.OnceValue(func() string {
-	sum := sha256.Sum256([]byte(schema() + indexes + strings.Join(backend.Dimensions(), ",")))
-	return fmt.Sprintf("%d-%s", schemaVersion, hex.EncodeToString(sum[:8]))
+var Version = sync.OnceValue(func() string {
+	sum := sha256.Sum256([]byte(Tables() + Indexes + strings.Join(backend.Dimensions(), ",")))
+	return fmt.Sprintf("%d-%s", number, hex.EncodeToString(sum[:8]))
 })
 
-// sameCall is the condition that a row is of a call; keyArgs are its values. Of the
+// SameCall is the condition that a row is of a call; KeyArgs are its values. Of the
 // account that few calls have, the table calls has NULL where the others have "".
-const sameCall = `"callId" = ? AND provider = ? AND ifnull(account, '') = ?`
+const SameCall = `"callId" = ? AND provider = ? AND ifnull(account, '') = ?`
 
-func keyArgs(k call.Key) []any { return []any{k.CallID, k.Provider, k.Account} }
+// KeyArgs are the values of SameCall.
+func KeyArgs(k call.Key) []any { return []any{k.CallID, k.Provider, k.Account} }
 
-// readKey reads the columns callId, provider and account.
-func readKey(s *sqlite3.Stmt, at int) call.Key {
+// ReadKey reads the columns callId, provider and account.
+func ReadKey(s *sqlite3.Stmt, at int) call.Key {
 	return call.Key{CallID: s.ColumnText(at), Provider: s.ColumnText(at + 1), Account: s.ColumnText(at + 2)}
 }
 
-// selected is the list of columns that readRow reads.
-var selected = sync.OnceValue(func() string {
+// Selected is the list of columns that ReadCall reads.
+var Selected = sync.OnceValue(func() string {
 	names := []string{"c.seq", "c.at", "c.severity", "c.incidents", "c.events"}
 	for _, c := range fieldColumns() {
-		names = append(names, "c."+c.name)
+		names = append(names, "c."+c.SQL)
 	}
 	return strings.Join(names, ", ")
 })
-
-// sortColumn is the column of a name by which lists are sorted.
-func sortColumn(name string) (string, bool) {
-	if name == "at" || name == "severity" {
-		return "c." + name, true
-	}
-	i := slices.IndexFunc(fieldColumns(), func(c column) bool { return c.Name == name && c.Type != call.Strings })
-	if i < 0 {
-		return "", false
-	}
-	return "c." + fieldColumns()[i].name, true
-}

@@ -232,7 +232,11 @@ func TestDamageBeforeTombstone(t *testing.T) {
 // flawsIn checks all blocks of a closed store.
 func flawsIn(t *testing.T, dir string) (found []Flaw) {
 	t.Helper()
-	c := &blocks.Checker{Dir: dir, Marks: embedded.ReadMarks(dir), Log: slog.New(slog.DiscardHandler), Found: func(f Flaw) { found = append(found, f) }}
+	c := &blocks.Checker{Dir: dir, Marks: embedded.ReadMarks(dir), Log: slog.New(slog.DiscardHandler), Found: func(f Flaw) {
+		if !slices.Contains(found, f) { // both look at it after a crash
+			found = append(found, f)
+		}
+	}}
 	if _, err := c.Older(t.Context()); err != nil {
 		t.Fatal(err)
 	}

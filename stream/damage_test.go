@@ -348,56 +348,88 @@ func TestDamagedFrame(t *testing.T) {
 	}
 }
 
-// TestDamageInOldBlocks: the start does not wait for the check of old blocks; what
-// it finds is named while webhooks are taken, and no other frame is lost.
+// TestDamageInOldBlocks: after a clean stop the start does not wait for the check of old
+// blocks, and what it finds is named while webhooks are taken; after a crash they are checked
+// before the server reads them and drops what is behind the damage. No other frame is lost.
 func TestDamageInOldBlocks(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	s := open(t, Config{Dir: dir, Durability: OS})
 	const frames = 30
-	for i := range frames {
-		r := record(i)
-		r.Body = noise(500_000)
-		if _, err := s.Append(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	closeStore(t, s)
-	files, err := blocks.Files(filepath.Join(blocks.StreamsDir(dir), names.RawStream, "msgs"))
-	if err != nil || len(files) < 3 {
-		t.Fatalf("%d files, %v", len(files), err)
-	}
-	for i, bit := range []int{8*200_000 + 3, 8 * 20} { // of a body; of the length of a subject
-		b, err := os.ReadFile(files[i].Path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b[bit/8] ^= 1 << (bit % 8)
-		writeFile(t, files[i].Path, b)
-	}
-	s = open(t, Config{Dir: dir, Durability: OS})
-	waitFor(t, func() bool { return len(s.Health(t.Context()).Flaws) == 2 })
-	waitFor(t, func() bool { _, err := s.Append(t.Context(), record(1)); return err == nil })
-	for _, f := range s.Health(t.Context()).Flaws {
-		if f.First != f.Last || f.Stream != names.RawStream || f.Kept == "" {
-			t.Errorf("flaw %+v", f)
-		}
-	}
-	waitFor(t, func() bool {
-		read := map[uint64]bool{}
-		lost := uint64(0)
-		err := s.StoredRecords(t.Context(), Position{Seq: 1}, func(records []Record) error {
-			for _, r := range records {
-				read[r.At.Seq] = true
-			}
-			return nil
-		}, func(d *Damage) { lost += d.Last - d.First + 1 })
-		n := 0
-		for seq := range uint64(frames) {
-			if read[seq+1] {
-				n++
+	source := t.TempDir()
+	earlier := filepath.Join(t.TempDir(), "index.db")
+	msgs := func(dir string) string { return filepath.Join(blocks.StreamsDir(dir), names.RawStream, "msgs") }
+	for part := range 2 {
+		s := open(t, Config{Dir: source, Durability: OS})
+		for i := range frames / 2 {
+			r := record(part*frames/2 + i)
+			r.Body = noise(500_000)
+			if _, err := s.Append(t.Context(), r); err != nil {
+				t.Fatal(err)
 			}
 		}
-		return err == nil && n == frames-2 && lost == 2
-	})
+		closeStore(t, s)
+		if part == 0 {
+			if err := os.Link(filepath.Join(msgs(source), "index.db"), earlier); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, crashed := range map[string]func(index string) error{
+		"clean stop": func(string) error { return nil },
+		"no index":   os.Remove,
+		"old index": func(index string) error {
+			old, err := os.ReadFile(earlier)
+			if err == nil {
+				err = os.WriteFile(index, old, 0o600)
+			}
+			before := time.Now().Add(-time.Hour)
+			return errors.Join(err, os.Chtimes(index, before, before))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS(source)); err != nil {
+				t.Fatal(err)
+			}
+			files, err := blocks.Files(msgs(dir))
+			if err != nil || len(files) < 3 {
+				t.Fatalf("%d files, %v", len(files), err)
+			}
+			if err := crashed(filepath.Join(msgs(dir), "index.db")); err != nil {
+				t.Fatal(err)
+			}
+			for i, bit := range []int{8*200_000 + 3, 8 * 20} { // of a body; of the length of a subject
+				b, err := os.ReadFile(files[i].Path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b[bit/8] ^= 1 << (bit % 8)
+				writeFile(t, files[i].Path, b)
+			}
+			s := open(t, Config{Dir: dir, Durability: OS})
+			waitFor(t, func() bool { return len(s.Health(t.Context()).Flaws) == 2 })
+			waitFor(t, func() bool { _, err := s.Append(t.Context(), record(1)); return err == nil })
+			for _, f := range s.Health(t.Context()).Flaws {
+				if f.First != f.Last || f.Stream != names.RawStream || f.Kept == "" {
+					t.Errorf("flaw %+v", f)
+				}
+			}
+			waitFor(t, func() bool {
+				read := map[uint64]bool{}
+				lost := uint64(0)
+				err := s.StoredRecords(t.Context(), Position{Seq: 1}, func(records []Record) error {
+					for _, r := range records {
+						read[r.At.Seq] = true
+					}
+					return nil
+				}, func(d *Damage) { lost += d.Last - d.First + 1 })
+				n := 0
+				for seq := range uint64(frames) {
+					if read[seq+1] {
+						n++
+					}
+				}
+				return err == nil && n == frames-2 && lost == 2
+			})
+		})
+	}
 }

@@ -9,9 +9,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"callwatch/stream/disk"
@@ -104,8 +107,10 @@ func Streams(dir string) ([]string, error) {
 	return names, nil
 }
 
-// BeforeStart checks what the server reads first while it does not run: the
-// description of each stream and its last block. Older blocks are checked behind.
+// BeforeStart checks while the server does not run what it will read at its start: the
+// description of each stream, its last block, and all blocks where the index is no more
+// or older than they are, as after a crash. Of a damaged block the server then drops the
+// rest, without a word. Other blocks are checked behind the start.
 func (c *Checker) BeforeStart() error {
 	names, err := Streams(c.Dir)
 	if err != nil {
@@ -126,6 +131,11 @@ func (c *Checker) BeforeStart() error {
 		if err == nil && !damaged {
 			damaged, err = c.shorter(name, blocks)
 		}
+		if err == nil && (damaged || !c.indexed(name, blocks)) {
+			var older bool
+			older, err = c.all(name, blocks[:len(blocks)-1])
+			damaged = damaged || older
+		}
 		if err != nil {
 			return fmt.Errorf("check stream %s: %w", name, err)
 		}
@@ -136,6 +146,51 @@ func (c *Checker) BeforeStart() error {
 		}
 	}
 	return c.MoveAside()
+}
+
+// indexed reports whether the server has an index of the blocks that is not older than they are.
+func (c *Checker) indexed(stream string, blocks []File) bool {
+	index, err := os.Stat(filepath.Join(StreamsDir(c.Dir), stream, "msgs", "index.db"))
+	if err != nil {
+		return false
+	}
+	for _, b := range slices.Backward(blocks) {
+		if info, err := os.Stat(b.Path); err != nil || info.ModTime().After(index.ModTime()) {
+			return false
+		}
+	}
+	return true
+}
+
+// all checks blocks on all processors, while the server does not run.
+func (c *Checker) all(stream string, blocks []File) (damaged bool, err error) {
+	sound, errs := make([]bool, len(blocks)), make([]error, len(blocks))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(blocks)) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(blocks); i = int(next.Add(1)) - 1 {
+				var b []byte
+				if b, errs[i] = os.ReadFile(blocks[i].Path); errs[i] == nil {
+					sound[i], errs[i] = soundBlock(stream, blocks[i], b)
+				}
+			}
+		})
+	}
+	workers.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return false, err
+	}
+	for i, file := range blocks {
+		if !sound[i] {
+			found, err := c.block(stream, file, false)
+			if err != nil {
+				return damaged, err
+			}
+			damaged = damaged || found
+		}
+	}
+	return damaged, nil
 }
 
 // shorter reports whether the blocks end before a sequence that is known to have

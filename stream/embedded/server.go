@@ -142,16 +142,22 @@ func (n *Server) Checker() *blocks.Checker {
 	return &blocks.Checker{Dir: n.opts.StoreDir, Marks: n.Marks, Log: n.log, Found: n.AddFlaw}
 }
 
-// AddFlaw logs damage and adds it to Flaws.
+// AddFlaw logs damage and adds it to Flaws, once.
 func (n *Server) AddFlaw(f blocks.Flaw) {
+	n.mu.Lock()
+	known := slices.Contains(n.flaws, f)
+	if !known {
+		n.flaws = append(n.flaws, f)
+	}
+	n.mu.Unlock()
+	if known {
+		return
+	}
 	level := slog.LevelError
 	if f.Torn {
 		level = slog.LevelWarn
 	}
 	n.log.Log(context.Background(), level, "store is damaged", "err", f.Error())
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.flaws = append(n.flaws, f)
 }
 
 // Flaws returns the damage found since the process began, oldest first.

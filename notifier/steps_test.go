@@ -9,18 +9,18 @@ import (
 	"time"
 
 	"callwatch/notifier/notifiertest"
-	"callwatch/notifier/slack"
+	"callwatch/notifier/slack/clicks"
 	"callwatch/notifier/slackfake"
 	"callwatch/rules"
 )
 
 const signing = "8f742231b10e8888abcd99yyyzzz85a5"
 
-// clicks appends every action to *took.
-func clicks(now func() time.Time, took *[]slack.Action) *slack.Clicks {
-	return &slack.Clicks{
+// pressed appends every action to *took.
+func pressed(now func() time.Time, took *[]clicks.Action) *clicks.Handler {
+	return &clicks.Handler{
 		Secret: signing, Now: now, Log: slog.New(slog.DiscardHandler),
-		Act: func(_ context.Context, a slack.Action) error {
+		Act: func(_ context.Context, a clicks.Action) error {
 			*took = append(*took, a)
 			return nil
 		},
@@ -43,8 +43,8 @@ func TestScriptedIncident(t *testing.T) {
 	s.handle(rules.StepEscalated, notifiertest.Escalated())
 	s.until(notifiertest.T0.Add(65 * time.Second))
 
-	var took []slack.Action
-	c := clicks(s.clock.now, &took)
+	var took []clicks.Action
+	c := pressed(s.clock.now, &took)
 	payload, err := s.fake.Press(s.one().Root.TS, "callwatch_ack", 0, slackfake.User{ID: "U0ANA", Name: "ana"})
 	if err != nil {
 		t.Fatal(err)

@@ -9,15 +9,15 @@ import (
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/slackpreview"
 	"callwatch/notifier/delivery"
-	"callwatch/notifier/slack"
+	"callwatch/notifier/slack/clicks"
 	"callwatch/pipeline/stage"
 	"callwatch/rules"
 	"callwatch/rules/engine"
 )
 
 // clicks answers the buttons in a workspace of Slack.
-func (a *app) clicks(w *config.Workspace) *slack.Clicks {
-	c := &slack.Clicks{
+func (a *app) clicks(w *config.Workspace) *clicks.Handler {
+	c := &clicks.Handler{
 		Secret: delivery.Token(w.SigningSecret.Reveal()), Act: a.click, Now: time.Now, Log: a.log,
 		Web: &http.Client{Timeout: 2 * time.Second},
 	}
@@ -33,18 +33,18 @@ const actWait = 1500 * time.Millisecond
 
 // click carries out what a person clicked. It is stored when click returns, and a
 // click that Slack delivers again changes nothing.
-func (a *app) click(ctx context.Context, click slack.Action) error {
+func (a *app) click(ctx context.Context, click clicks.Action) error {
 	action := rules.Action{By: click.By.Name, Incident: click.Incident}
 	switch click.Kind {
-	case slack.Ack:
+	case clicks.Ack:
 		action.Do = rules.Acknowledge
-	case slack.Unack:
+	case clicks.Unack:
 		action.Do = rules.Unacknowledge
-	case slack.Assign:
+	case clicks.Assign:
 		action.Do, action.To = rules.Assign, click.By.Name
-	case slack.Resolve:
+	case clicks.Resolve:
 		action.Do = rules.Resolve
-	case slack.Silence:
+	case clicks.Silence:
 		in, ok := a.openIncident(click.Incident)
 		if !ok {
 			return fmt.Errorf("silence %s: the incident is not open", click.Incident)

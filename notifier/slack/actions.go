@@ -7,16 +7,12 @@ import (
 	"github.com/slack-go/slack"
 
 	"callwatch/call"
+	"callwatch/notifier/slack/clicks"
 	"callwatch/rules"
 )
 
-// Ids of actions, as they come back with a click.
+// Ids of the buttons that open a link; the others are in package clicks.
 const (
-	actionAck     = "callwatch_ack"
-	actionUnack   = "callwatch_unack"
-	actionSilence = "callwatch_silence"
-	actionAssign  = "callwatch_assign"
-	actionResolve = "callwatch_resolve"
 	actionView    = "callwatch_view"
 	actionRunbook = "callwatch_runbook"
 )
@@ -29,12 +25,12 @@ func (w *writer) actions(in *rules.Incident) []slack.Block {
 	}
 	var es []slack.BlockElement
 	if in.State == rules.Firing && in.Parent == "" {
-		id, text := actionAck, markup("Acknowledge")
+		id, text := clicks.IDAck, markup("Acknowledge")
 		if in.Acknowledged != nil {
-			id, text = actionUnack, "Unacknowledge"
+			id, text = clicks.IDUnack, "Unacknowledge"
 		}
 		es = append(es, slack.NewButtonBlockElement(id, in.ID, plainLabel(text)), silenceMenu(in),
-			slack.NewButtonBlockElement(actionAssign, in.ID, plainLabel("Assign to me")), resolveButton(in))
+			slack.NewButtonBlockElement(clicks.IDAssign, in.ID, plainLabel("Assign to me")), resolveButton(in))
 	}
 	if link := w.viewURL(in); link != "" {
 		es = append(es, slack.NewButtonBlockElement(actionView, "", plainLabel(w.viewName(in))).WithURL(link))
@@ -55,12 +51,12 @@ func silenceMenu(in *rules.Incident) slack.BlockElement {
 	for _, o := range [...][2]string{{"1h", "1 hour"}, {"4h", "4 hours"}, {"24h", "1 day"}} {
 		options = append(options, slack.NewOptionBlockObject(o[0]+" "+in.ID, plainLabel(markup(o[1])), nil))
 	}
-	return slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plainLabel("Silence"), actionSilence, options...)
+	return slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plainLabel("Silence"), clicks.IDSilence, options...)
 }
 
 // resolveButton asks before it resolves: that cannot be undone.
 func resolveButton(in *rules.Incident) slack.BlockElement {
-	b := slack.NewButtonBlockElement(actionResolve, in.ID, plainLabel("Resolve"))
+	b := slack.NewButtonBlockElement(clicks.IDResolve, in.ID, plainLabel("Resolve"))
 	return b.WithConfirm(slack.NewConfirmationBlockObject(plainLabel("Resolve the incident?"),
 		plainLabel("It ends now, whatever its condition. The next match opens a new one."), plainLabel("Resolve"), plainLabel("Cancel")))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"callwatch/notifier"
+	"callwatch/notifier/slack/clicks"
 )
 
 // Account is who the token belongs to.
@@ -77,7 +78,7 @@ const groupsFor = 5 * time.Minute
 // AllowGroups allows the members of any of the user groups, by their ids (S...).
 // Members are asked of Slack at most every five minutes; where it does not
 // answer, those known last stay allowed.
-func (c *Client) AllowGroups(groups []string, now func() time.Time) Allow {
+func (c *Client) AllowGroups(groups []string, now func() time.Time) clicks.Allow {
 	var mu sync.Mutex
 	known := map[string][]string{}
 	asked := map[string]time.Time{}

@@ -1,6 +1,6 @@
-// Package slack renders incidents as Slack messages, posts, edits and finds them,
-// and answers the buttons. It implements notifier.Messenger and, for an incoming
-// webhook, notifier.Output. No other package imports slack-go.
+// Package slack renders incidents as Slack messages, posts, edits and finds them. It
+// implements notifier.Messenger and, for an incoming webhook, notifier.Output. Package
+// clicks below it answers the buttons; no package beside these two imports slack-go.
 package slack
 
 import (
@@ -27,7 +27,7 @@ type Config struct {
 	APIURL      string         // "" for Slack's own
 	Timeout     time.Duration
 	ShowNumbers bool   // show phone numbers in full
-	Buttons     bool   // messages carry buttons: clicks reach Clicks
+	Buttons     bool   // messages carry buttons: package clicks answers them
 	ConsoleURL  string // address of the console, for links; "" for none
 
 	// Title is a provider's display name; nil shows the name as it is.

@@ -1,4 +1,4 @@
-package slack
+package clicks
 
 import (
 	"context"
@@ -14,44 +14,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
-	"callwatch/notifier"
 	"callwatch/notifier/notifiertest"
 	"callwatch/notifier/slackfake"
 )
 
 const signing = "8f742231b10e8888abcd99yyyzzz85a5"
 
-const (
-	token   = "xoxb-1234-very-secret"
-	channel = "#voice"
-)
-
-// fakeSlack is a client before a fake Slack, at a time that only the test moves.
-type fakeSlack struct {
-	fake   *slackfake.Server
-	client *Client
-	now    time.Time
-}
-
-func (s *fakeSlack) clock() time.Time { return s.now }
-
-func newFake(t *testing.T) *fakeSlack {
-	t.Helper()
-	s := &fakeSlack{now: notifiertest.T0}
-	s.fake = slackfake.New(slackfake.Config{Now: s.clock, Token: token, Channels: []string{channel}})
-	server := httptest.NewServer(s.fake)
-	t.Cleanup(server.Close)
-	s.client = New(Config{Token: token, APIURL: server.URL + "/api/", Timeout: 5 * time.Second, Buttons: true, Title: notifiertest.Title})
-	return s
-}
-
-func ana() slackfake.User { return slackfake.User{ID: "U0ANA", Name: "ana"} }
-
-// clicks takes every action into *took.
-func clicks(now func() time.Time, took *[]Action) *Clicks {
-	return &Clicks{
+// handler takes every action into *took.
+func handler(now func() time.Time, took *[]Action) *Handler {
+	return &Handler{
 		Secret: signing, Now: now, Log: slog.New(slog.DiscardHandler),
 		Act: func(_ context.Context, a Action) error {
 			*took = append(*took, a)
@@ -96,94 +67,39 @@ func TestSlackSignature(t *testing.T) {
 	}
 }
 
-func TestButtonsBecomeActions(t *testing.T) {
-	s := newFake(t)
-	in := notifiertest.Opened()
-	at, err := s.client.Post(t.Context(), channel, "", &notifier.Content{Incident: &in}, notifier.Tag{Incident: in.ID, Name: "root"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var took []Action
-	c := clicks(s.clock, &took)
-	root := at.TS
-	press := func(action string, option int) int {
-		t.Helper()
-		payload, err := s.fake.Press(root, action, option, ana())
-		if err != nil {
-			t.Fatal(err)
-		}
-		h, body := slackfake.Request(signing, s.now, payload)
-		status, _ := c.Interactions(t.Context(), h, body)
-		if again, _ := c.Interactions(t.Context(), h, body); again != status {
-			t.Errorf("the same request again: %d, then %d", status, again)
-		}
-		return status
-	}
-	for _, p := range []struct {
-		action string
-		option int
-	}{{actionAck, 0}, {actionSilence, 0}, {actionSilence, 1}, {actionSilence, 2}, {actionAssign, 0}, {actionResolve, 0}, {actionRunbook, 0}} {
-		if status := press(p.action, p.option); status != 200 {
-			t.Errorf("%s: status %d", p.action, status)
-		}
-	}
-	var got []Action
-	ids := map[string]bool{}
-	for _, a := range took {
-		if a.ID == "" || a.At.IsZero() || ids[a.ID] {
-			t.Errorf("action without an id of its own, or without a time: %+v", a)
-		}
-		ids[a.ID] = true
-		a.ID, a.At = "", time.Time{}
-		got = append(got, a)
-	}
-	by := Person{"U0ANA", "ana"}
-	want := []Action{
-		{Incident: "bad-call-1", Kind: Ack, By: by},
-		{Incident: "bad-call-1", Kind: Silence, For: time.Hour, By: by},
-		{Incident: "bad-call-1", Kind: Silence, For: 4 * time.Hour, By: by},
-		{Incident: "bad-call-1", Kind: Silence, For: 24 * time.Hour, By: by},
-		{Incident: "bad-call-1", Kind: Assign, By: by},
-		{Incident: "bad-call-1", Kind: Resolve, By: by},
-	}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("-want +got\n%s", d)
-	}
-}
-
 func TestInteractionAnswers(t *testing.T) {
 	now := func() time.Time { return notifiertest.T0 }
 	good := []byte(`{"type":"block_actions","user":{"id":"U1","name":"ben"},"actions":[{"action_id":"callwatch_ack","value":"inc","action_ts":"1.2"}]}`)
 	for name, c := range map[string]struct {
 		payload string
-		change  func(*Clicks)
+		change  func(*Handler)
 		status  int
 		acts    int
 	}{
 		"good":                   {string(good), nil, 200, 1},
-		"allowed":                {string(good), func(c *Clicks) { c.Allow = allow(true, nil) }, 200, 1},
-		"not allowed":            {string(good), func(c *Clicks) { c.Allow = allow(false, nil) }, 200, 0},
-		"nobody knows":           {string(good), func(c *Clicks) { c.Allow = allow(false, errors.New("away")) }, 503, 0},
-		"wrong secret":           {string(good), func(c *Clicks) { c.Secret = "other" }, 401, 0},
-		"no secret":              {string(good), func(c *Clicks) { c.Secret = "" }, 401, 0},
-		"store is away":          {string(good), func(c *Clicks) { c.Act = func(context.Context, Action) error { return errors.New("away") } }, 503, 0},
+		"allowed":                {string(good), func(c *Handler) { c.Allow = allow(true, nil) }, 200, 1},
+		"not allowed":            {string(good), func(c *Handler) { c.Allow = allow(false, nil) }, 200, 0},
+		"nobody knows":           {string(good), func(c *Handler) { c.Allow = allow(false, errors.New("away")) }, 503, 0},
+		"wrong secret":           {string(good), func(c *Handler) { c.Secret = "other" }, 401, 0},
+		"no secret":              {string(good), func(c *Handler) { c.Secret = "" }, 401, 0},
+		"store is away":          {string(good), func(c *Handler) { c.Act = func(context.Context, Action) error { return errors.New("away") } }, 503, 0},
 		"no JSON":                {"nope", nil, 400, 0},
 		"another kind":           {`{"type":"view_submission"}`, nil, 200, 0},
 		"somebody else's":        {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"x","value":"inc"}]}`, nil, 200, 0},
 		"no incident":            {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"callwatch_ack"}]}`, nil, 400, 0},
 		"assign without anybody": {`{"type":"block_actions","user":{},"actions":[{"action_id":"callwatch_assign","value":"inc","action_ts":"1.2"}]}`, nil, 400, 0},
 		"assign without a name":  {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"callwatch_assign","value":"inc","action_ts":"1.2"}]}`, nil, 200, 1},
-		"resolve, not allowed":   {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"callwatch_resolve","value":"inc","action_ts":"1.2"}]}`, func(c *Clicks) { c.Allow = allow(false, nil) }, 200, 0},
+		"resolve, not allowed":   {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"callwatch_resolve","value":"inc","action_ts":"1.2"}]}`, func(c *Handler) { c.Allow = allow(false, nil) }, 200, 0},
 		"silence without end":    {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"callwatch_silence","selected_option":{"value":"9999h inc"}}]}`, nil, 400, 0},
 		"silence without start":  {`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"callwatch_silence","selected_option":{"value":"-1h inc"}}]}`, nil, 400, 0},
 	} {
 		var took []Action
-		clicks := clicks(now, &took)
+		h := handler(now, &took)
 		if c.change != nil {
-			c.change(clicks)
+			c.change(h)
 		}
-		h, body := slackfake.Request(signing, notifiertest.T0, []byte(c.payload))
-		status, _ := clicks.Interactions(t.Context(), h, body)
+		header, body := slackfake.Request(signing, notifiertest.T0, []byte(c.payload))
+		status, _ := h.Interactions(t.Context(), header, body)
 		if status != c.status || len(took) != c.acts {
 			t.Errorf("%s: status %d and %d actions, want %d and %d", name, status, len(took), c.status, c.acts)
 		}
@@ -194,41 +110,12 @@ func allow(ok bool, err error) Allow {
 	return func(context.Context, string) (bool, error) { return ok, err }
 }
 
-func TestGroupsDecideWhoMayAct(t *testing.T) {
-	s := newFake(t)
-	s.fake.SetGroup("S1", "U1")
-	s.fake.SetGroup("S2", "U2")
-	may := s.client.AllowGroups([]string{"S1", "S2"}, s.clock)
-	for user, want := range map[string]bool{"U1": true, "U2": true, "U3": false} {
-		if got, err := may(t.Context(), user); got != want || err != nil {
-			t.Errorf("%s: %v, %v; want %v", user, got, err, want)
-		}
-	}
-	n := 0
-	for _, c := range s.fake.Calls() {
-		if c.Method == "usergroups.users.list" {
-			n++
-		}
-	}
-	if n != 2 {
-		t.Errorf("%d questions to Slack, want one a group", n)
-	}
-	s.now = notifiertest.T0.Add(time.Hour)
-	s.fake.Revoke("token_revoked")
-	if got, err := may(t.Context(), "U2"); !got || err != nil {
-		t.Errorf("Slack is away: %v, %v; those known stay allowed", got, err)
-	}
-	if got, err := may(t.Context(), "U3"); got || err == nil {
-		t.Errorf("Slack is away: %v, %v; nobody else is", got, err)
-	}
-}
-
 func TestSocketModeTakesClicks(t *testing.T) {
-	fake := slackfake.New(slackfake.Config{Now: time.Now, Token: token})
+	fake := slackfake.New(slackfake.Config{Now: time.Now, Token: "xoxb-1234"})
 	server := httptest.NewServer(fake)
 	t.Cleanup(server.Close)
 	var took []Action
-	c := clicks(time.Now, &took)
+	c := handler(time.Now, &took)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Listen(ctx, "xapp-1", server.URL+"/api/") }()
@@ -265,10 +152,10 @@ func FuzzInteraction(f *testing.F) {
 // TestReplayedClickDoesNothing sends signed requests again: within the time that a
 // signature is taken the action is carried out once.
 func TestReplayedClickDoesNothing(t *testing.T) {
-	s := newFake(t)
+	now := notifiertest.T0
 	var took []Action
 	fail := false
-	c := clicks(s.clock, &took)
+	c := handler(func() time.Time { return now }, &took)
 	record := c.Act
 	c.Act = func(ctx context.Context, a Action) error {
 		if fail {
@@ -279,7 +166,7 @@ func TestReplayedClickDoesNothing(t *testing.T) {
 	send := func(action, ts string) int {
 		payload := `{"type":"block_actions","user":{"id":"U0ANA","username":"ana"},"actions":[{"action_id":"` + action + `","value":"bad-call-1","action_ts":"` + ts + `"}]}`
 		body := []byte("payload=" + url.QueryEscape(payload))
-		stamp := strconv.FormatInt(s.now.Unix(), 10)
+		stamp := strconv.FormatInt(now.Unix(), 10)
 		mac := hmac.New(sha256.New, []byte(signing))
 		mac.Write([]byte("v0:" + stamp + ":" + string(body)))
 		h := http.Header{}
@@ -294,23 +181,23 @@ func TestReplayedClickDoesNothing(t *testing.T) {
 		status     int
 		done       int
 	}{
-		{actionAck, "1773454440.000100", false, 200, 1},
-		{actionAck, "1773454440.000100", false, 200, 1}, // again
-		{actionUnack, "1773454450.000100", false, 200, 2},
-		{actionAck, "1773454440.000100", false, 200, 2}, // an old one, to undo the last
-		{actionAck, "1773454460.000100", true, 503, 2},  // failed: may be sent again
-		{actionAck, "1773454460.000100", false, 200, 3},
-		{actionAck, "1773454460.000100", false, 200, 3},
-		{actionAssign, "1773454470.000100", false, 200, 4},
-		{actionAssign, "1773454470.000100", false, 200, 4},
-		{actionResolve, "1773454480.000100", false, 200, 5},
-		{actionResolve, "1773454480.000100", false, 200, 5},
+		{IDAck, "1773454440.000100", false, 200, 1},
+		{IDAck, "1773454440.000100", false, 200, 1}, // again
+		{IDUnack, "1773454450.000100", false, 200, 2},
+		{IDAck, "1773454440.000100", false, 200, 2}, // an old one, to undo the last
+		{IDAck, "1773454460.000100", true, 503, 2},  // failed: may be sent again
+		{IDAck, "1773454460.000100", false, 200, 3},
+		{IDAck, "1773454460.000100", false, 200, 3},
+		{IDAssign, "1773454470.000100", false, 200, 4},
+		{IDAssign, "1773454470.000100", false, 200, 4},
+		{IDResolve, "1773454480.000100", false, 200, 5},
+		{IDResolve, "1773454480.000100", false, 200, 5},
 	} {
 		fail = step.fail
 		if got := send(step.action, step.ts); got != step.status || len(took) != step.done {
 			t.Errorf("request %d: status %d, %d actions; want %d and %d", i, got, len(took), step.status, step.done)
 		}
-		s.now = s.now.Add(40 * time.Second)
+		now = now.Add(40 * time.Second)
 	}
 	var d doneClicks
 	for i := range 3 * maxClicks {

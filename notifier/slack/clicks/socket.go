@@ -1,4 +1,4 @@
-package slack
+package clicks
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"io"
 	"log"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -18,8 +19,11 @@ import (
 // Listen takes clicks by Socket Mode, over a connection that we open, until ctx
 // ends or the connection cannot be opened any more. app is an app-level token
 // with the scope connections:write; url is that of the API, "" for Slack's.
-func (c *Clicks) Listen(ctx context.Context, app delivery.Token, url string) error {
-	api := slack.New("", slack.OptionAppLevelToken(string(app)), slack.OptionAPIURL(apiURL(url)),
+func (c *Handler) Listen(ctx context.Context, app delivery.Token, url string) error {
+	if url == "" {
+		url = slack.APIURL
+	}
+	api := slack.New("", slack.OptionAppLevelToken(string(app)), slack.OptionAPIURL(strings.TrimRight(url, "/")+"/"),
 		slack.OptionHTTPClient(&http.Client{Timeout: delivery.DefaultTimeout}), slack.OptionLog(log.New(io.Discard, "", 0)))
 	socket := socketmode.New(api, socketmode.OptionLog(log.New(io.Discard, "", 0)), socketmode.OptionReadLimit(4<<20))
 	ctx, stop := context.WithCancel(ctx)
@@ -40,7 +44,7 @@ func (c *Clicks) Listen(ctx context.Context, app delivery.Token, url string) err
 
 // event answers one envelope. One that is not acknowledged is delivered again, so
 // a click is acknowledged once it is stored, or where trying again would not help.
-func (c *Clicks) event(ctx context.Context, socket *socketmode.Client, e socketmode.Event) {
+func (c *Handler) event(ctx context.Context, socket *socketmode.Client, e socketmode.Event) {
 	switch e.Type {
 	case socketmode.EventTypeConnected:
 		c.Log.Info("Slack Socket Mode connected")

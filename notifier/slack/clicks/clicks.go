@@ -1,4 +1,7 @@
-package slack
+// Package clicks takes what people click in the messages of Slack, by HTTP and by Socket
+// Mode: it checks the signature, who may act, and that a click is carried out once. It knows
+// the buttons by the ids below and imports of callwatch only notifier/delivery.
+package clicks
 
 import (
 	"cmp"
@@ -54,6 +57,16 @@ type Allow func(ctx context.Context, user string) (bool, error)
 
 // Act carries an action out. It returns once the action is stored.
 type Act func(ctx context.Context, a Action) error
+
+// Ids of the buttons, as they come back with a click. The value of a button is the incident;
+// that of an option of IDSilence is the duration, a space, and the incident.
+const (
+	IDAck     = "callwatch_ack"
+	IDUnack   = "callwatch_unack"
+	IDSilence = "callwatch_silence"
+	IDAssign  = "callwatch_assign"
+	IDResolve = "callwatch_resolve"
+)
 
 // Errors of interactions.
 var (
@@ -127,15 +140,15 @@ func actionOf(payload []byte) (Action, click, error) {
 	a := Action{Incident: clicked.Value, By: Person{c.User.ID, c.User.Username}, At: slackTime(clicked.TS)}
 	a.By.Name = cmp.Or(a.By.Name, c.User.Name, c.User.ID)
 	switch clicked.ID {
-	case actionAck:
+	case IDAck:
 		a.Kind = Ack
-	case actionUnack:
+	case IDUnack:
 		a.Kind = Unack
-	case actionAssign:
+	case IDAssign:
 		a.Kind = Assign
-	case actionResolve:
+	case IDResolve:
 		a.Kind = Resolve
-	case actionSilence:
+	case IDSilence:
 		a.Kind = Silence
 		var length string
 		length, a.Incident, _ = strings.Cut(clicked.Selected.Value, " ")
@@ -165,8 +178,8 @@ func slackTime(ts string) time.Time {
 	return time.Unix(seconds, 0).UTC()
 }
 
-// Clicks answers what people click in Slack, by HTTP and by Socket Mode.
-type Clicks struct {
+// Handler answers what people click in Slack, by HTTP and by Socket Mode.
+type Handler struct {
 	Secret delivery.Token // signing secret of the app, for requests by HTTP
 	Allow  Allow          // nil: everybody
 	Act    Act
@@ -219,7 +232,7 @@ func (d *doneClicks) failed(id string) {
 // Interactions answers signed requests by HTTP: what a handler for POST
 // /slack/interactions is to send back, within three seconds. Requests that are
 // not Slack's get 401.
-func (c *Clicks) Interactions(ctx context.Context, h http.Header, body []byte) (status int, answer []byte) {
+func (c *Handler) Interactions(ctx context.Context, h http.Header, body []byte) (status int, answer []byte) {
 	if err := Verify(c.Secret, c.Now(), h, body); err != nil {
 		c.Log.Warn("Slack interaction refused", "err", err)
 		return http.StatusUnauthorized, []byte(err.Error())
@@ -240,7 +253,7 @@ func (c *Clicks) Interactions(ctx context.Context, h http.Header, body []byte) (
 
 // take carries out what a verified payload asks for. An error means that nothing
 // was done.
-func (c *Clicks) take(ctx context.Context, payload []byte) (err error) {
+func (c *Handler) take(ctx context.Context, payload []byte) (err error) {
 	ctx, stop := context.WithTimeout(ctx, answerIn)
 	defer stop()
 	a, click, err := actionOf(payload)
@@ -282,7 +295,7 @@ func (c *Clicks) take(ctx context.Context, payload []byte) (err error) {
 }
 
 // tell answers the person alone, best effort: a failure changes nothing.
-func (c *Clicks) tell(ctx context.Context, address, text string) {
+func (c *Handler) tell(ctx context.Context, address, text string) {
 	if c.Web == nil || !strings.HasPrefix(address, "https://") {
 		return
 	}

@@ -291,6 +291,9 @@ func TestConnLimit(t *testing.T) {
 // TestSlowStrangers: 1,800 senders of a megabyte each that never finish, and as many headers, stay
 // within the budget, and webhooks are taken meanwhile.
 func TestSlowStrangers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	const budget, perKind = 16 << 20, 600
 	s := listen(t, handlers.Config{
 		Limits: handlers.Limits{InFlight: budget}, Timeouts: handlers.Timeouts{Header: time.Minute, Read: time.Minute},

@@ -92,6 +92,9 @@ var (
 // TestBehindNginx: under the path of a proxy, whether or not the proxy strips it, every
 // link and form of the console leads back below it, streams flow, webhooks and API work.
 func TestBehindNginx(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts nginx")
+	}
 	t.Run("stripped", func(t *testing.T) { behindNginx(t, true) })
 	t.Run("passed on", func(t *testing.T) { behindNginx(t, false) })
 }

@@ -54,6 +54,9 @@ func TestChild(t *testing.T) {
 }
 
 func TestKillLosesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	t.Parallel()
 	dir := t.TempDir()
 	acked := map[string]string{}
@@ -171,6 +174,9 @@ func recordsOf(block []byte) (at []int) {
 // of sequences and lengths among them: the frame that has it is named, and no other
 // is lost.
 func TestBitFlips(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	t.Parallel()
 	source := writeFrames(t)
 	seed := uint64(time.Now().UnixNano())
@@ -197,6 +203,9 @@ func TestBitFlips(t *testing.T) {
 
 // TestDamagedBlocks: what is damaged is named, and nothing beside it is lost.
 func TestDamagedBlocks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	t.Parallel()
 	source := writeFrames(t)
 	noise := rand.NewChaCha8([32]byte{1})
@@ -352,6 +361,9 @@ func TestDamagedFrame(t *testing.T) {
 // blocks, and what it finds is named while webhooks are taken; after a crash they are checked
 // before the server reads them and drops what is behind the damage. No other frame is lost.
 func TestDamageInOldBlocks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	t.Parallel()
 	const frames = 30
 	source := t.TempDir()

@@ -13,6 +13,9 @@ import (
 // TestRetentionBySize: a store at its limit goes on taking webhooks. The oldest that
 // are processed go, its size stays, and what is gone is no damage, also after a start.
 func TestRetentionBySize(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	const limit = 24 << 20
 	cfg := Config{Dir: t.TempDir(), Durability: OS, MaxStore: limit}
 	s := open(t, cfg)
@@ -94,6 +97,9 @@ func TestUnprocessedStays(t *testing.T) {
 }
 
 func TestRetentionByAge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	t.Parallel()
 	s := open(t, Config{Durability: OS})
 	var w watch

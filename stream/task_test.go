@@ -189,6 +189,9 @@ func TestTaskChild(t *testing.T) {
 }
 
 func TestKillLosesNoTask(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	t.Parallel()
 	dir := t.TempDir()
 	stored := map[string]int{} // the latest of each key

@@ -30,6 +30,7 @@ const (
 // running starts callwatch in this process with its API open.
 func running(t *testing.T, change func(*config.Config)) (*app, string) {
 	t.Helper()
+	long(t)
 	cfg := defaultConfig()
 	cfg.DataDir, cfg.Listen, cfg.AdminToken = t.TempDir(), "127.0.0.1:0", adminToken
 	cfg.Providers = map[string]map[string]config.Secret{"butter": {"url_token": butterToken}}
@@ -44,6 +45,7 @@ func running(t *testing.T, change func(*config.Config)) (*app, string) {
 // inDevelopment starts callwatch in this process as serve --dev does.
 func inDevelopment(t *testing.T, log *slog.Logger, change func(*config.Config)) (*app, string) {
 	t.Helper()
+	long(t)
 	cfg := defaultConfig()
 	cfg.DataDir, cfg.Listen, cfg.Rules = t.TempDir(), "127.0.0.1:0", writeRules(t, networkRule)
 	change(&cfg)

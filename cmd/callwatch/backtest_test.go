@@ -54,6 +54,7 @@ const liveRules = `rules:
 // What serve did with webhooks is what backtest says of its store, to the
 // transition and to the Slack message.
 func TestBacktestEqualsServe(t *testing.T) {
+	long(t)
 	t.Parallel()
 	secrets := testSecrets(t)
 	slack, slackURL := fakeSlackServer(t)
@@ -106,6 +107,7 @@ func TestBacktestEqualsServe(t *testing.T) {
 // resolved and told, and stops.
 func serveUntilResolved(t *testing.T, cfg config.Config, requests []simulate.Request) {
 	t.Helper()
+	long(t)
 	a, err := newApp(t.Context(), cfg, serving, testLogger(t))
 	if err != nil {
 		t.Fatal(err)

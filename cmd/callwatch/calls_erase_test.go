@@ -47,6 +47,7 @@ func onDisk(t *testing.T, dir, text string) (files []string) {
 // An erased call is on the disk no more: neither its bodies nor its events, dead
 // letters, or what the rules know of it. The calls beside it are as they were.
 func TestEraseCall(t *testing.T) {
+	long(t)
 	t.Parallel()
 	for _, running := range []bool{false, true} {
 		t.Run(fmt.Sprintf("running %v", running), func(t *testing.T) {

@@ -119,6 +119,7 @@ func checkSequenceCall(t *testing.T, base string, s *casefile.Sequence, want *ca
 // TestHTTPCases sends the requests of each case to a callwatch in development
 // and to one with a log-in: both have the console mounted.
 func TestHTTPCases(t *testing.T) {
+	long(t)
 	t.Parallel()
 	_, dev := inDevelopment(t, testLogger(t), func(c *config.Config) { c.Rules = "../../rules.yaml" })
 	_, serving := running(t, func(c *config.Config) {

@@ -68,6 +68,7 @@ func TestReferenceOfCommands(t *testing.T) {
 // Every command has examples, and those and the commands of all documents exist as they
 // are written, with their flags and number of arguments.
 func TestExamplesAreCommands(t *testing.T) {
+	long(t)
 	t.Parallel()
 	eachCommand(rootCommand(nil), func(c *cobra.Command) {
 		if !c.HasAvailableSubCommands() && c.Example == "" {

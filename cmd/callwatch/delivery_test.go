@@ -187,6 +187,7 @@ func TestReceiversOfAnotherReplica(t *testing.T) {
 
 // TestAlertRulesFire plays metrics to the shipped Prometheus alerts.
 func TestAlertRulesFire(t *testing.T) {
+	long(t)
 	t.Parallel()
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {

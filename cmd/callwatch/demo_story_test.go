@@ -48,6 +48,7 @@ func TestStoryRules(t *testing.T) {
 // The story's rules and traffic give one alert, of the provider that degrades: it
 // takes in the single bad calls, becomes critical and resolves before the end.
 func TestStoryGivesOneAlert(t *testing.T) {
+	long(t)
 	t.Parallel()
 	set, _ := rules.Load("demo-rules.yaml", storyRules())
 	o := storyOptions(simulate.Options{Sources: knownSimulators(), Seed: storySeed})
@@ -77,6 +78,7 @@ func TestStoryGivesOneAlert(t *testing.T) {
 // The same seed tells the same story, to the moment and the call; another one has other
 // calls, and one alert as well.
 func TestSameSeedTellsTheSameStory(t *testing.T) {
+	long(t)
 	set, _ := rules.Load("demo-rules.yaml", storyRules())
 	tell := func(seed uint64) map[string]rules.Incident {
 		o := storyOptions(simulate.Options{Sources: knownSimulators(), Seed: seed})

@@ -49,6 +49,7 @@ func testSecrets(t *testing.T) simulate.Secrets {
 // more is further environment, over the rest.
 func start(t *testing.T, dir, rules, slackURL string, secrets simulate.Secrets, more ...string) *process {
 	t.Helper()
+	long(t)
 	p := &process{t: t, base: "http://" + freeAddress(t), log: &bytes.Buffer{}}
 	p.cmd = child(t, "serve")
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log

@@ -79,6 +79,7 @@ type request struct {
 
 func startFaulty(t *testing.T, provider string, seed uint64, n int) *faulty {
 	t.Helper()
+	long(t)
 	fakeAPI, err := registry.FakeAPI(provider, "")
 	if err != nil {
 		t.Fatal(err)

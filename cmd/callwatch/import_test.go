@@ -235,6 +235,7 @@ func TestImportByRunningCallwatch(t *testing.T) {
 }
 
 func TestImportFile(t *testing.T) {
+	long(t)
 	t.Parallel()
 	body := func(id string) string {
 		return fmt.Sprintf(`{"call_sid":%q,"status":"completed","duration":12,"timestamp":"2026-11-01T12:00:45Z"}`, id)
@@ -294,6 +295,7 @@ func serveApp(t *testing.T, cfg config.Config, change func(*config.Config)) *app
 // runApp runs callwatch in this process until stop is called, which waits for its end.
 func runApp(t *testing.T, cfg config.Config, change func(*config.Config)) (a *app, stop func()) {
 	t.Helper()
+	long(t)
 	if change != nil {
 		change(&cfg)
 	}

@@ -88,6 +88,7 @@ func (c *collector) Export(_ context.Context, sent *tracepb.ExportTraceServiceRe
 // Slack, in one trace, to a receiver over HTTP and one over gRPC; switched off, nothing is
 // sent.
 func TestTraces(t *testing.T) {
+	long(t)
 	for name, c := range map[string]struct {
 		env  map[string]string // HTTP and GRPC are the addresses of the receivers
 		sent bool

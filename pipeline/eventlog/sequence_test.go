@@ -55,6 +55,9 @@ func shuffled(t *testing.T, n int) (text []byte, want []string) {
 // A file is put in order however long it is: from a file that can be read again,
 // after the first attempt, and from one that cannot.
 func TestLongFileOutOfOrder(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	t.Setenv("TMPDIR", t.TempDir())
 	for _, n := range []int{100, Sortable, Sortable + 10, 3*Sortable + 7} {
 		text, want := shuffled(t, n)

@@ -84,8 +84,8 @@ func (g *Engine) Waiting(i int) bool {
 
 // Hold returns how far the `for` of the rule at index i has come on the call: since
 // when the condition has held, and whether it held for the latest events.
-func (c *CallState) Hold(i int) (since time.Time, recent []bool) {
-	for _, h := range c.Holds {
+func (cs *CallState) Hold(i int) (since time.Time, recent []bool) {
+	for _, h := range cs.Holds {
 		if h.Rule == i {
 			return h.Since, h.Recent
 		}

@@ -25,23 +25,3 @@ func TestSilencesAreBounded(t *testing.T) {
 		t.Error("none is taken once another has ended")
 	}
 }
-
-// The event ids that are remembered are bounded, and the latest million is always
-// recognized.
-func TestRememberedEventsAreBounded(t *testing.T) {
-	var m memory
-	id := func(i int) string { return fmt.Sprint("event-", i) }
-	for i := range 2*maxRemembered + 1 {
-		if m.add(id(i)) {
-			t.Fatalf("event %d is known before it came", i)
-		}
-		if len(m.Recent) > maxRemembered || len(m.Older) > maxRemembered {
-			t.Fatalf("after %d events %d and %d are remembered", i+1, len(m.Recent), len(m.Older))
-		}
-	}
-	for _, i := range []int{2 * maxRemembered, 2*maxRemembered - 1, maxRemembered + 1} {
-		if !m.add(id(i)) {
-			t.Errorf("event %d is forgotten", i)
-		}
-	}
-}

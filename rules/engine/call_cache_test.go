@@ -11,6 +11,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules"
+	"callwatch/rules/engine/past"
 )
 
 // cachedMemory is what a call takes that has ended and was evicted, with its
@@ -23,7 +24,7 @@ func cachedMemory(t testing.TB, calls int) float64 {
 	g := New(set, Options{})
 	measure := func() uint64 {
 		seen := g.st.Seen
-		g.st.Seen = memory{} // it is bounded by itself
+		g.st.Seen = past.Events{} // it is bounded by itself
 		var m runtime.MemStats
 		runtime.GC()
 		runtime.GC()

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"callwatch/rules"
+	"callwatch/rules/engine/parts"
+	"callwatch/rules/engine/past"
 )
 
 // checkpointVersion changes when older builds can no longer read a checkpoint; oldestCheckpoint
@@ -73,33 +75,32 @@ func (g *Engine) WriteCheckpoint(w io.Writer) error {
 }
 
 // write writes the checkpoint with the hashes of event ids and the calls behind it.
-func (c *checkpoint) write(w io.Writer, seen memory, calls *callCache, past pastCalls) error {
+func (c *checkpoint) write(w io.Writer, seen past.Events, calls *callCache, gone past.Calls) error {
 	b, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
 	}
 	buffer := bufio.NewWriterSize(w, 1<<16)
-	out := parts{w: buffer}
-	out.bytes(b)
-	out.hashes(seen.Recent)
-	out.hashes(seen.Older)
-	calls.write(&out)
-	past.write(&out)
-	if err := cmp.Or(out.err, buffer.Flush()); err != nil {
+	out := parts.NewWriter(buffer)
+	out.Bytes(b)
+	seen.Write(out)
+	calls.write(out)
+	gone.Write(out)
+	if err := cmp.Or(out.Err, buffer.Flush()); err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
 	}
 	return nil
 }
 
 // readCheckpoint reads what write wrote, up to the calls.
-func readCheckpoint(in *partReader) (c checkpoint, seen memory, err error) {
-	if err := in.json(&c); err != nil {
+func readCheckpoint(in *parts.Reader) (c checkpoint, seen past.Events, err error) {
+	if err := in.JSON(&c); err != nil {
 		return c, seen, fmt.Errorf("read checkpoint: %w", err)
 	}
 	if c.Version < oldestCheckpoint || c.Version > checkpointVersion {
 		return c, seen, fmt.Errorf("read checkpoint: version %d, not %d to %d", c.Version, oldestCheckpoint, checkpointVersion)
 	}
-	seen = memory{Recent: in.hashes(), Older: in.hashes()}
+	seen.Read(in)
 	return c, seen, nil
 }
 
@@ -107,7 +108,7 @@ func readCheckpoint(in *partReader) (c checkpoint, seen memory, err error) {
 // changed since. Rules are recognized by name and `by`: what is known of the
 // others is dropped, and their open incidents are closed at the next event.
 func Restore(set *rules.Set, o Options, data []byte) (*Engine, error) {
-	in := &partReader{b: data}
+	in := parts.NewReader(data)
 	c, seen, err := readCheckpoint(in)
 	if err != nil {
 		return nil, err
@@ -124,12 +125,12 @@ func Restore(set *rules.Set, o Options, data []byte) (*Engine, error) {
 	if err := g.restoreCalls(in, place); err != nil {
 		return nil, fmt.Errorf("read checkpoint: %w", err)
 	}
-	var moved func([]outcome) []outcome
+	var moved func([]byte) []byte
 	if ruleMoved(place, len(set.Rules)) {
-		moved = func(old []outcome) []outcome { return g.outcomes(old, place) }
+		moved = func(old []byte) []byte { return outcomesNow(old, place, len(set.Rules)) }
 	}
-	if g.st.Past.read(in, moved); in.err != nil {
-		return nil, fmt.Errorf("read checkpoint: %w", in.err)
+	if g.st.Past.Read(in, moved); in.Err != nil {
+		return nil, fmt.Errorf("read checkpoint: %w", in.Err)
 	}
 	g.restoreExpiry()
 	g.restoreSettling()

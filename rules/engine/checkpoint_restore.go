@@ -1,12 +1,16 @@
 package engine
 
-import "slices"
+import (
+	"slices"
+
+	"callwatch/rules/engine/parts"
+)
 
 // restoreCalls reads the calls. Outcomes and holds follow their rules to the places
 // that those have now.
-func (g *Engine) restoreCalls(in *partReader, place []int) error {
+func (g *Engine) restoreCalls(in *parts.Reader, place []int) error {
 	return g.st.Calls.read(in, func(cs *CallState) {
-		cs.Outcomes = g.outcomes(cs.Outcomes, place)
+		cs.Outcomes = outcomesNow(cs.Outcomes, place, len(g.set.Rules))
 		g.restoreHolds(cs, place)
 	})
 }
@@ -26,9 +30,9 @@ func (g *Engine) restoreHolds(cs *CallState, place []int) {
 	cs.Holds = holds
 }
 
-// outcomes are those of a checkpoint, each at its rule's place in the set.
-func (g *Engine) outcomes(old []outcome, place []int) []outcome {
-	out := make([]outcome, len(g.set.Rules))
+// outcomesNow returns those of a checkpoint, each at its rule's place in a set of so many rules.
+func outcomesNow[O byte | outcome](old []O, place []int, rules int) []O {
+	out := make([]O, rules)
 	for i := range old {
 		if i < len(place) && place[i] >= 0 {
 			out[place[i]] = old[i]

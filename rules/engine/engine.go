@@ -1,7 +1,7 @@
 // Package engine evaluates rules: it turns events and the passing of time into
 // transitions of incidents, and saves and restores its state. It is a pure fold,
 // (state, input) -> (state, transitions): it does no input or output and reads no
-// clock. It may import call, rules, rules/condition and rules/window.
+// clock. It may import call, rules, rules/condition, rules/window and its own parts and past.
 package engine
 
 import (
@@ -11,6 +11,7 @@ import (
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/rules/engine/past"
 	"callwatch/rules/window"
 )
 
@@ -92,7 +93,7 @@ func New(set *rules.Set, o Options) *Engine {
 		o.OpenFor = defaultOpenFor
 	}
 	if o.PastFor == 0 {
-		o.PastFor = defaultPastFor
+		o.PastFor = past.DefaultFor
 	}
 	g := &Engine{
 		set: set, opt: o, indexed: map[string]int{},
@@ -126,7 +127,7 @@ func (g *Engine) ApplyText(seq uint64, at time.Time, e *call.Event, text []byte)
 	if !g.begin(seq, at) {
 		return nil
 	}
-	if g.st.Seen.add(e.ID) {
+	if g.st.Seen.Add(e.ID) {
 		return g.out
 	}
 	g.noteFields(e)
@@ -291,7 +292,7 @@ func (g *Engine) callOf(k call.Key) (cs *CallState, begun bool) {
 		copy(cs.Outcomes, old.Outcomes)
 		return cs, true
 	}
-	for i, o := range []byte(g.st.Past.of(k, g.st.Now, g.opt.PastFor)) {
+	for i, o := range []byte(g.st.Past.Of(k, g.st.Now, g.opt.PastFor)) {
 		if i < len(cs.Outcomes) && outcome(o) <= OutcomeCounted {
 			cs.Outcomes[i] = outcome(o)
 		}
@@ -313,12 +314,20 @@ func (g *Engine) forget() {
 		switch {
 		case g.st.Calls.get(cs.Key) != cs: // removed since
 		case g.opt.gone(cs, g.st.Now):
-			g.st.Past.keep(cs.Key, cs.Outcomes, g.st.Now, g.opt.PastFor)
+			g.st.Past.Keep(cs.Key, asBytes(cs.Outcomes), g.st.Now, g.opt.PastFor)
 			g.st.Calls.remove(cs)
 		default:
 			g.expiry.wait(cs)
 		}
 	}
+}
+
+func asBytes(outcomes []outcome) []byte {
+	text := make([]byte, len(outcomes))
+	for i, o := range outcomes {
+		text[i] = byte(o)
+	}
+	return text
 }
 
 func isOver(e *call.Event) bool {

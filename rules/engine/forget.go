@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"callwatch/call"
+	"callwatch/rules/engine/parts"
+	"callwatch/rules/engine/past"
 )
 
 // Forgetting is what is to be removed from the state of the rules.
@@ -21,7 +23,7 @@ type Forgetting struct {
 // numbers from keys, labels and whatever else is text. found is false where the
 // checkpoint has none of that.
 func Forget(data []byte, f Forgetting) (without []byte, found bool, err error) {
-	in := &partReader{b: data}
+	in := parts.NewReader(data)
 	c, seen, err := readCheckpoint(in)
 	if err != nil {
 		return nil, false, err
@@ -33,9 +35,9 @@ func Forget(data []byte, f Forgetting) (without []byte, found bool, err error) {
 	for _, k := range f.Calls {
 		found = calls.forget(k) || found
 	}
-	var past pastCalls
-	if past.read(in, nil); in.err != nil {
-		return nil, false, fmt.Errorf("read checkpoint: %w", in.err)
+	var gone past.Calls
+	if gone.Read(in, nil); in.Err != nil {
+		return nil, false, fmt.Errorf("read checkpoint: %w", in.Err)
 	}
 	for _, s := range [][]*KeyState{c.Keys, pointers(c.Orphans)} {
 		for _, ks := range s {
@@ -58,7 +60,7 @@ func Forget(data []byte, f Forgetting) (without []byte, found bool, err error) {
 		return data, false, nil
 	}
 	var out bytes.Buffer
-	err = c.write(&out, seen, calls, past)
+	err = c.write(&out, seen, calls, gone)
 	return out.Bytes(), true, err
 }
 

@@ -87,7 +87,7 @@ func (g *Engine) noteFields(e *call.Event) {
 // unreported are the fields the rule reads that no event has had, once there
 // were events.
 func (g *Engine) unreported(r *rules.Rule) []string {
-	if len(g.st.Seen.Recent) == 0 {
+	if g.st.Seen.Empty() {
 		return nil
 	}
 	names := slices.DeleteFunc(r.FieldsRead(), func(name string) bool { return slices.Contains(g.st.Reported, name) })

@@ -10,16 +10,16 @@ import (
 
 // holding reports whether a `for` of the rule has begun on the call that ends
 // when the call does.
-func (c *CallState) holding(rule int) bool {
-	return slices.ContainsFunc(c.Holds, func(h callHold) bool { return h.Rule == rule && !h.Since.IsZero() })
+func (cs *CallState) holding(rule int) bool {
+	return slices.ContainsFunc(cs.Holds, func(h callHold) bool { return h.Rule == rule && !h.Since.IsZero() })
 }
 
 // endHolds ends every `for` with a duration: the call is over, and so is what
 // held during it.
-func (c *CallState) endHolds() {
-	for i := range c.Holds {
-		if !c.Holds[i].Since.IsZero() {
-			c.Holds[i] = callHold{Rule: c.Holds[i].Rule}
+func (cs *CallState) endHolds() {
+	for i := range cs.Holds {
+		if !cs.Holds[i].Since.IsZero() {
+			cs.Holds[i] = callHold{Rule: cs.Holds[i].Rule}
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/rules/engine/parts"
 )
 
 // MaxKnown bounds the values remembered for one key. Beyond, whether another one is
@@ -23,7 +24,7 @@ type knownValues struct {
 // take remembers a value and tells whether it was seen for the first time; unknown
 // where it was not seen among as many as are remembered.
 func (k *knownValues) take(value string) condition.Truth {
-	h := hash64(value)
+	h := parts.Hash(value)
 	i, found := slices.BinarySearch(k.Hashes, h)
 	switch {
 	case found:

@@ -15,8 +15,8 @@ func (g *Engine) Recall(x *rules.Explanation, k call.Key) {
 	o := OutcomeUnseen
 	if cs := g.call(k); cs != nil {
 		o = cs.Outcomes[i]
-	} else if past := g.st.Past.of(k, g.st.Now, g.opt.PastFor); i < len(past) {
-		o = outcome(past[i])
+	} else if gone := g.st.Past.Of(k, g.st.Now, g.opt.PastFor); i < len(gone) {
+		o = outcome(gone[i])
 	}
 	x.HeldBack, x.Severity = nil, ""
 	switch o {

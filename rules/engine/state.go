@@ -6,6 +6,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules"
+	"callwatch/rules/engine/past"
 	"callwatch/rules/window"
 )
 
@@ -16,8 +17,8 @@ type state struct {
 	Calls *callCache
 	Keys  map[ruleKey]*KeyState
 	Rules []*ruleState // by the rule's place in the set
-	Seen  memory
-	Past  pastCalls // calls that are no longer kept
+	Seen  past.Events
+	Past  past.Calls // calls that are no longer kept
 
 	Silences []rules.CompiledSilence // made at run time
 	Reported []string                // fields that rules read and events have had
@@ -61,14 +62,14 @@ const (
 
 // hold is the state of the rule's `for` on the call, made when it is missing; it
 // may be changed.
-func (c *CallState) hold(rule int) *callHold {
-	for i := range c.Holds {
-		if c.Holds[i].Rule == rule {
-			return &c.Holds[i]
+func (cs *CallState) hold(rule int) *callHold {
+	for i := range cs.Holds {
+		if cs.Holds[i].Rule == rule {
+			return &cs.Holds[i]
 		}
 	}
-	c.Holds = append(c.Holds, callHold{Rule: rule})
-	return &c.Holds[len(c.Holds)-1]
+	cs.Holds = append(cs.Holds, callHold{Rule: rule})
+	return &cs.Holds[len(cs.Holds)-1]
 }
 
 // ruleKey names the state of one rule for one key.
@@ -146,42 +147,4 @@ type ruleState struct {
 	HeldBack     rules.HeldBack `json:"heldBack,omitzero"`
 	Unremembered int            `json:"unremembered,omitempty"` // calls of which a rule about new values could not tell
 	Disabled     bool           `json:"disabled,omitempty"`     // until the rules file changes: it was too slow
-}
-
-// memory recognizes events whose call is no longer kept, so that a webhook
-// retried days later does not start its call again. It holds the latest one to
-// two million hashes.
-type memory struct {
-	Recent map[uint64]struct{}
-	Older  map[uint64]struct{}
-}
-
-const maxRemembered = 1_000_000
-
-// add remembers id and says whether it was known already.
-func (m *memory) add(id string) (known bool) {
-	h := hash64(id)
-	if _, known = m.Recent[h]; known {
-		return true
-	}
-	if _, known = m.Older[h]; known {
-		return true
-	}
-	if len(m.Recent) >= maxRemembered {
-		m.Older, m.Recent = m.Recent, nil
-	}
-	if m.Recent == nil {
-		m.Recent = map[uint64]struct{}{}
-	}
-	m.Recent[h] = struct{}{}
-	return false
-}
-
-// hash64 is FNV-1a: the same in every process, since checkpoints hold it.
-func hash64(s string) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 1099511628211
-	}
-	return h
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/rules/engine/past"
 )
 
 var windowKeys = []struct {
@@ -28,7 +29,7 @@ func keyMemory(t testing.TB, rule string) float64 {
 	// What the engine keeps of the calls themselves is not the window's.
 	measure := func() uint64 {
 		g.expiry = expiry{}
-		g.st.Calls, g.st.Seen = newCallCache(call.Folding{}), memory{}
+		g.st.Calls, g.st.Seen = newCallCache(call.Folding{}), past.Events{}
 		var m runtime.MemStats
 		runtime.GC()
 		runtime.GC()

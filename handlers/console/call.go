@@ -2,19 +2,18 @@ package console
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
 	"callwatch/call"
 	"callwatch/handlers/backend"
+	"callwatch/handlers/console/chart"
 	"callwatch/rules"
 )
 
@@ -24,10 +23,10 @@ const maxShownBody = 256 << 10
 type callView struct {
 	backend.CallHistory
 	Groups  []factGroup
-	Unknown []factGroup // facts that nothing was reported of, names and meaning
-	Stages  *stagesView // how long an agent takes to answer, on the whole
-	Turns   *turnsView  // and in each turn
-	Charts  []chart
+	Unknown []factGroup   // facts that nothing was reported of, names and meaning
+	Stages  *chart.Stages // how long an agent takes to answer, on the whole
+	Turns   *chart.Turns  // and in each turn
+	Charts  []chart.Chart
 	Verdict []verdictGroup
 	Unsaid  string // why there are no explanations
 }
@@ -57,7 +56,7 @@ func (c *console) call(ec echo.Context) error {
 	if err != nil {
 		return failed(err, "call")
 	}
-	v := callView{CallHistory: stored, Stages: stagesOf(&stored.Call), Turns: turnsOf(&stored.Call)}
+	v := callView{CallHistory: stored, Stages: chart.StagesOf(&stored.Call), Turns: chart.TurnsOf(&stored.Call)}
 	v.Groups, v.Unknown = factsOf(&stored.Call)
 	why, err := c.History.Explain(ctx, k)
 	if err != nil {
@@ -68,7 +67,7 @@ func (c *console) call(ec echo.Context) error {
 		v.Unsaid = f.title + ". " + f.detail
 	}
 	v.Verdict = verdicts(why.Rules)
-	v.Charts = chartsOf(&stored.Call, why.Rules, stored.Incidents)
+	v.Charts = chart.OfCall(&stored.Call, why.Rules, stored.Incidents)
 	return c.page(ec, http.StatusOK, "call", view{Title: "Call " + tail(k.CallID), At: "calls", Body: v})
 }
 
@@ -159,9 +158,3 @@ func bodyOf(b backend.Body) bodyView {
 	v.Binary = !utf8.Valid(shown)
 	return v
 }
-
-// byTime orders alerts as they came.
-func byTime(a, b marker) int { return cmp.Or(cmp.Compare(a.X, b.X), cmp.Compare(a.Label, b.Label)) }
-
-// seconds is a point in time as the charts count it.
-func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

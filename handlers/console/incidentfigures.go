@@ -10,6 +10,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/handlers/backend"
+	"callwatch/handlers/console/chart"
 	"callwatch/handlers/wording"
 	"callwatch/rules"
 	"callwatch/rules/engine"
@@ -87,12 +88,12 @@ func percentBar(share float64) int { return min(100, max(0, int(share*100+0.5)))
 // grew, with the limits of the rule as it is now.
 func (v *incidentView) plot(set *rules.Set) {
 	in := &v.Incident
-	var values []sample
+	var values []chart.Sample
 	label := func(x float64) string { return wording.Amount(int64(x + 0.5)) }
 	if in.Values == nil {
 		v.PlotTitle = "Matching calls"
 		for _, t := range v.Transitions {
-			values = append(values, sample{t.At, float64(t.Incident.Counts.Matched)})
+			values = append(values, chart.Sample{At: t.At, Value: float64(t.Incident.Counts.Matched)})
 		}
 	} else {
 		v.PlotTitle = in.Values.Name
@@ -101,38 +102,38 @@ func (v *incidentView) plot(set *rules.Set) {
 			label = wording.Percent
 		}
 		for _, p := range in.Trend {
-			values = append(values, sample{p.At, p.Value})
+			values = append(values, chart.Sample{At: p.At, Value: p.Value})
 		}
 		for _, t := range v.Transitions {
 			for _, p := range t.Incident.Trend {
-				values = append(values, sample{p.At, p.Value})
+				values = append(values, chart.Sample{At: p.At, Value: p.Value})
 			}
 			if t.Incident.Values != nil && t.Incident.Values.Name == in.Values.Name {
 				at := t.Incident.Values.Latest
 				if t.Incident.Values.Resolving != nil {
 					at = *t.Incident.Values.Resolving
 				}
-				values = append(values, sample{t.At, at})
+				values = append(values, chart.Sample{At: t.At, Value: at})
 			}
 		}
 	}
-	slices.SortStableFunc(values, func(a, b sample) int { return a.At.Compare(b.At) })
-	values = slices.CompactFunc(values, func(a, b sample) bool { return a.At.Sub(b.At).Abs() < time.Second })
-	moments := []moment{{in.OpenedAt, "opened"}}
+	slices.SortStableFunc(values, func(a, b chart.Sample) int { return a.At.Compare(b.At) })
+	values = slices.CompactFunc(values, func(a, b chart.Sample) bool { return a.At.Sub(b.At).Abs() < time.Second })
+	moments := []chart.Moment{{At: in.OpenedAt, Text: "opened"}}
 	if in.Acknowledged != nil {
-		moments = append(moments, moment{in.Acknowledged.At, "acknowledged"})
+		moments = append(moments, chart.Moment{At: in.Acknowledged.At, Text: "acknowledged"})
 	}
 	if !in.ResolvedAt.IsZero() {
-		moments = append(moments, moment{in.ResolvedAt, "resolved"})
+		moments = append(moments, chart.Moment{At: in.ResolvedAt, Text: "resolved"})
 	}
-	v.Plot = plotOf(values, limitsOf(set, in), moments, label)
+	v.Plot = chart.NewPlot(values, limitsOf(set, in), moments, label)
 	for _, s := range values {
 		v.PlotRows = append(v.PlotRows, pair{when(s.At), label(s.Value)})
 	}
 }
 
 // limitsOf are the numbers that the rule of an incident compares its figure with.
-func limitsOf(set *rules.Set, in *rules.Incident) (limits []limitLine) {
+func limitsOf(set *rules.Set, in *rules.Incident) (limits []chart.Limit) {
 	r := ruleNamed(set, in.Rule)
 	if r == nil || in.Values == nil {
 		return nil
@@ -146,7 +147,7 @@ func limitsOf(set *rules.Set, in *rules.Incident) (limits []limitLine) {
 				continue
 			}
 			seen[y] = true
-			l := limitLine{y, x.Name + " " + m[1], "when"}
+			l := chart.Limit{Value: y, Text: x.Name + " " + m[1], Class: "when"}
 			if in.Values.Share {
 				l.Text = x.Name + " " + wording.Percent(y)
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"callwatch/handlers/backend"
+	"callwatch/handlers/console/chart"
 	"callwatch/rules"
 )
 
@@ -88,7 +89,7 @@ func nest(all []rules.Incident) []listedIncident {
 
 type incidentView struct {
 	backend.IncidentHistory
-	Plot        *plot // the rule's figure over time
+	Plot        *chart.Plot // the rule's figure over time
 	PlotTitle   string
 	PlotRows    []pair // the same as a table
 	Calls       string // address of all its calls

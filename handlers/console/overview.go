@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"callwatch/handlers/backend"
+	"callwatch/handlers/console/chart"
 	"callwatch/handlers/wording"
 	"callwatch/rules"
 )
@@ -271,7 +272,7 @@ func tilesOf(s *backend.Stats, calls string) []tile {
 		for i := range s.Series {
 			values[i] = of(&s.Series[i].Figures)
 		}
-		return sparkline(values)
+		return chart.Sparkline(values)
 	}
 	number := func(n int64) *float64 { f := float64(n); return &f }
 	quantity := func(title string, of func(f *backend.Figures) *float64, n func(f *backend.Figures) int64, decimals int, unit, better, order string) tile {
@@ -471,4 +472,11 @@ func costKnown(f *backend.Figures) (n int64) {
 		n += c.Known
 	}
 	return n
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"callwatch/handlers/backend"
+	"callwatch/handlers/console/chart"
 	"callwatch/rules"
 )
 
@@ -150,7 +151,7 @@ func sparkOf(trend []rules.Point) string {
 	for i := range trend {
 		values[i] = &trend[i].Value
 	}
-	return sparkline(values)
+	return chart.Sparkline(values)
 }
 
 // stateOfKey is how a key without an incident is, in words.

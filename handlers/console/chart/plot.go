@@ -1,4 +1,6 @@
-package console
+// Package chart draws figures: it turns facts of calls and incidents into paths, places
+// and labels that a template puts into a page. It keeps no state and asks nobody.
+package chart
 
 import (
 	"math"
@@ -12,9 +14,9 @@ const (
 	sparkHeight = 28
 )
 
-// sparkline is the path of a small chart of values at equal steps. Unknown values
+// Sparkline is the path of a small chart of values at equal steps. Unknown values
 // leave a gap. "" where fewer than two are known.
-func sparkline(values []*float64) string {
+func Sparkline(values []*float64) string {
 	low, high, known := math.Inf(1), math.Inf(-1), 0
 	for _, v := range values {
 		if v != nil {
@@ -49,8 +51,8 @@ func sparkline(values []*float64) string {
 
 func short(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
 
-// plot is a line over time as a drawing, with limits and moments marked in it.
-type plot struct {
+// Plot is a line over time as a drawing, with limits and moments marked in it.
+type Plot struct {
 	Width, Height int
 	Path          string
 	Dots          []dot
@@ -71,20 +73,20 @@ type plotMark struct{ X, Text, Anchor, LabelX string }
 
 type tick struct{ X, Text string }
 
-// sample is one value at a time.
-type sample struct {
+// Sample is one value at a time.
+type Sample struct {
 	At    time.Time
 	Value float64
 }
 
-// limitLine is a limit that a figure is compared with.
-type limitLine struct {
+// Limit is a limit that a figure is compared with.
+type Limit struct {
 	Value       float64
 	Text, Class string
 }
 
-// moment is something that happened at a time.
-type moment struct {
+// Moment is something that happened at a time.
+type Moment struct {
 	At   time.Time
 	Text string
 }
@@ -95,8 +97,8 @@ const (
 	plotTop, plotBottom   = 16, 24
 )
 
-// plotOf draws values, oldest first. nil where there are fewer than two.
-func plotOf(values []sample, limits []limitLine, moments []moment, label func(float64) string) *plot {
+// NewPlot draws values, oldest first. nil where there are fewer than two.
+func NewPlot(values []Sample, limits []Limit, moments []Moment, label func(float64) string) *Plot {
 	if len(values) < 2 || !values[0].At.Before(values[len(values)-1].At) {
 		return nil
 	}
@@ -105,7 +107,7 @@ func plotOf(values []sample, limits []limitLine, moments []moment, label func(fl
 	for _, v := range values {
 		low, high = min(low, v.Value), max(high, v.Value)
 	}
-	p := &plot{Width: plotWidth, Height: plotHeight, Low: label(low), High: label(high)}
+	p := &Plot{Width: plotWidth, Height: plotHeight, Low: label(low), High: label(high)}
 	for _, l := range limits {
 		low, high = min(low, l.Value), max(high, l.Value)
 	}
@@ -132,8 +134,12 @@ func plotOf(values []sample, limits []limitLine, moments []moment, label func(fl
 	}
 	var d strings.Builder
 	for i, v := range values {
-		d.WriteString([]string{"L", "M"}[bit(i == 0)] + short(x(v.At)) + " " + short(y(v.Value)))
-		p.Dots = append(p.Dots, dot{short(x(v.At)), short(y(v.Value)), when(v.At) + ": " + label(v.Value)})
+		command := "L"
+		if i == 0 {
+			command = "M"
+		}
+		d.WriteString(command + short(x(v.At)) + " " + short(y(v.Value)))
+		p.Dots = append(p.Dots, dot{short(x(v.At)), short(y(v.Value)), v.At.UTC().Format(time.DateTime) + ": " + label(v.Value)})
 	}
 	p.Path = d.String()
 	last := math.Inf(-1)
@@ -166,11 +172,4 @@ func plotOf(values []sample, limits []limitLine, moments []moment, label func(fl
 		p.Ticks = append(p.Ticks, tick{short(x(t)), t.UTC().Format(layout)})
 	}
 	return p
-}
-
-func bit(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -1,6 +1,7 @@
-package console
+package chart
 
 import (
+	"cmp"
 	"math"
 	"regexp"
 	"slices"
@@ -11,8 +12,8 @@ import (
 	"callwatch/rules"
 )
 
-// chart is one figure of a call over its intervals.
-type chart struct {
+// Chart is one figure of a call over its intervals.
+type Chart struct {
 	Name       string      `json:"name"`
 	Title      string      `json:"title"`
 	Unit       string      `json:"unit"`
@@ -64,12 +65,12 @@ func figures() []figure {
 	}
 }
 
-// chartsOf draws what the intervals of a call tell. Figures that no interval has
+// OfCall draws what the intervals of a call tell. Figures that no interval has
 // are left out.
-func chartsOf(e *call.Event, why []rules.Explanation, incidents []rules.Incident) (charts []chart) {
+func OfCall(e *call.Event, why []rules.Explanation, incidents []rules.Incident) (charts []Chart) {
 	alerts := markersOf(why, incidents)
 	for _, f := range figures() {
-		c := chart{Name: f.name, Title: f.title, Unit: f.unit, Markers: alerts, Thresholds: thresholdsOf(why, f.fields), Min: math.Inf(1), Max: math.Inf(-1)}
+		c := Chart{Name: f.name, Title: f.title, Unit: f.unit, Markers: alerts, Thresholds: thresholdsOf(why, f.fields), Min: math.Inf(1), Max: math.Inf(-1)}
 		for i := range e.Intervals {
 			v := &e.Intervals[i]
 			if v.Start.IsZero() && v.End.IsZero() {
@@ -140,3 +141,9 @@ func markersOf(why []rules.Explanation, incidents []rules.Incident) []marker {
 	slices.SortFunc(found, byTime)
 	return found
 }
+
+// byTime orders alerts as they came.
+func byTime(a, b marker) int { return cmp.Or(cmp.Compare(a.X, b.X), cmp.Compare(a.Label, b.Label)) }
+
+// seconds is a point in time as the charts count it.
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -1,4 +1,4 @@
-package console
+package chart
 
 import (
 	"math"
@@ -40,8 +40,8 @@ func lengthOf(t call.Turn) (steps, turn float64) {
 
 func milliseconds(v float64) string { return wording.Decimals(&v, 0, " ms") }
 
-// stagesView is how long the steps of an agent's answer take on the whole, stacked.
-type stagesView struct {
+// Stages is how long the steps of an agent's answer take on the whole, stacked.
+type Stages struct {
 	Stages []stageView
 	Total  string // of the steps
 	Turn   string // measured from the caller's last word to the agent's first; "" if unknown
@@ -54,12 +54,12 @@ type stageView struct {
 	X, Width int
 }
 
-// stagesOf stacks the mean latencies of an agent's steps; nil where fewer than two are
+// StagesOf stacks the mean latencies of an agent's steps; nil where fewer than two are
 // known.
-func stagesOf(e *call.Event) *stagesView {
+func StagesOf(e *call.Event) *Stages {
 	mean := call.Turn{STTMs: e.STTLatencyMs, LLMMs: e.LLMLatencyMs, TTSMs: e.TTSLatencyMs, LatencyMs: e.TurnLatencyMs}
 	steps, turn := lengthOf(mean)
-	v := &stagesView{Total: milliseconds(steps)}
+	v := &Stages{Total: milliseconds(steps)}
 	if mean.LatencyMs != nil {
 		v.Turn = milliseconds(*mean.LatencyMs)
 	}
@@ -78,8 +78,8 @@ func stagesOf(e *call.Event) *stagesView {
 	return v
 }
 
-// turnsView are the turns of an agent's call as stacked bars.
-type turnsView struct {
+// Turns are the turns of an agent's call as stacked bars.
+type Turns struct {
 	Bars    []turnBar
 	Most    string  // the longest turn
 	Width   int     // of the drawing
@@ -107,10 +107,10 @@ const (
 	maxTurns   = 120
 )
 
-// turnsOf draws each turn of an agent; nil where no turn is known. What of a turn is in
+// TurnsOf draws each turn of an agent; nil where no turn is known. What of a turn is in
 // no known step is drawn as the rest.
-func turnsOf(e *call.Event) *turnsView {
-	v := &turnsView{Omitted: max(0, len(e.Turns)-maxTurns)}
+func TurnsOf(e *call.Event) *Turns {
+	v := &Turns{Omitted: max(0, len(e.Turns)-maxTurns)}
 	shown := e.Turns[:len(e.Turns)-v.Omitted]
 	longest := 0.0
 	for _, t := range shown {

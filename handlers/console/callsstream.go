@@ -3,19 +3,16 @@ package console
 import (
 	"bytes"
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
-	"callwatch/call"
 	"callwatch/handlers/access"
 	"callwatch/handlers/backend"
-	"callwatch/rules"
+	"callwatch/handlers/console/calllist"
 )
 
 // streamCalls sends the calls that a filter finds as it finds them, and how far it
@@ -25,11 +22,11 @@ func (c *console) streamCalls(ec echo.Context) error {
 	if m == nil {
 		return notFound("list of calls")
 	}
-	q := callsQueryOf(ec.QueryParams(), c.Now())
-	columns := q.shownColumns()
+	q := calllist.QueryOf(ec.QueryParams(), c.Now())
+	columns := q.Shown()
 	ctx, cancel := context.WithCancel(ec.Request().Context())
 	defer cancel()
-	ask, shown := q.backend(), 0
+	ask, shown := q.Backend(), 0
 	to, done, err := c.openStream(ec)
 	if err != nil {
 		return err
@@ -43,7 +40,7 @@ func (c *console) streamCalls(ec echo.Context) error {
 		shown += len(found)
 		var out bytes.Buffer
 		for i := range found {
-			if err := c.pages[access.Viewer]["calls"].ExecuteTemplate(&out, "call-row", cells(columns, &found[i])); err != nil {
+			if err := c.pages[access.Viewer]["calls"].ExecuteTemplate(&out, "call-row", calllist.Cells(columns, &found[i])); err != nil {
 				c.Log.Error("call not shown", "err", err)
 				return
 			}
@@ -82,8 +79,8 @@ func (c *console) streamCalls(ec echo.Context) error {
 		Incomplete bool   `json:"incomplete,omitempty"`
 	}{Scanned: page.Scanned, Incomplete: page.Incomplete}
 	if page.Next != "" {
-		v := callsView{Query: q}
-		end.Next = c.Base + v.after(page.Next)
+		v := calllist.View{Query: q}
+		end.Next = c.Base + v.After(page.Next)
 	}
 	b, _ := json.Marshal(end)
 	to.send(0, "done", string(b))
@@ -100,7 +97,7 @@ func (c *console) exportCalls(ec echo.Context) error {
 	if m == nil {
 		return notFound("list of calls")
 	}
-	q := callsQueryOf(ec.QueryParams(), c.Now())
+	q := calllist.QueryOf(ec.QueryParams(), c.Now())
 	q.Limit, q.Cursor = 1000, ""
 	form, contentType := "csv", "text/csv; charset=utf-8"
 	if ec.QueryParam("format") == "ndjson" {
@@ -121,7 +118,7 @@ func (c *console) exportCalls(ec echo.Context) error {
 	h := ec.Response().Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Disposition", `attachment; filename="calls-`+c.Now().UTC().Format("20060102-150405")+`.`+form+`"`)
-	write, flush := exporter(ec.Response(), form)
+	write, flush := calllist.Exporter(ec.Response(), form)
 	for n := 0; ; {
 		for i := range page.Calls {
 			if err := write(&page.Calls[i]); err != nil {
@@ -138,67 +135,4 @@ func (c *console) exportCalls(ec echo.Context) error {
 			panic(http.ErrAbortHandler) // so that the file does not look whole
 		}
 	}
-}
-
-func exporter(w http.ResponseWriter, form string) (write func(r *backend.CallRow) error, flush func()) {
-	if form == "ndjson" {
-		enc := json.NewEncoder(w)
-		return func(r *backend.CallRow) error {
-			return enc.Encode(struct {
-				At        string         `json:"at"`
-				Account   string         `json:"account,omitempty"`
-				Severity  rules.Severity `json:"severity,omitempty"`
-				Incidents []string       `json:"incidents,omitempty"`
-				Call      call.Event     `json:"call"`
-			}{iso(r.At), r.Account, r.Severity, r.Incidents, r.Call})
-		}, func() {}
-	}
-	out := csv.NewWriter(w)
-	var fields []call.Field
-	for _, f := range call.Fields() {
-		if f.Type != call.List && f.Type != call.Object && f.Name != "account" {
-			fields = append(fields, f)
-		}
-	}
-	header := []string{"at", "account", "severity", "incidents"}
-	for _, f := range fields {
-		header = append(header, f.Name)
-	}
-	_ = out.Write(header) // an error comes again with the first row
-	return func(r *backend.CallRow) error {
-		row := []string{iso(r.At), plainCell(r.Account), string(r.Severity), strings.Join(r.Incidents, " ")}
-		for _, f := range fields {
-			cell := ""
-			if f.Known(&r.Call) {
-				cell = csvValue(f.Value(&r.Call))
-			}
-			row = append(row, cell)
-		}
-		return out.Write(row)
-	}, out.Flush
-}
-
-func csvValue(v any) string {
-	switch v := v.(type) {
-	case string:
-		return plainCell(v)
-	case []string:
-		return plainCell(strings.Join(v, " "))
-	case float64, bool, int, int64:
-		return fmt.Sprint(v)
-	default:
-		return plainCell(strings.Trim(value(v), `"`))
-	}
-}
-
-// plainCell keeps a spreadsheet from taking a provider's text for a formula. A
-// number with its plus sign stays as it is.
-func plainCell(s string) string {
-	if s == "" || !strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return s
-	}
-	if s[0] == '+' && strings.Trim(s[1:], "0123456789") == "" {
-		return s
-	}
-	return "'" + s
 }

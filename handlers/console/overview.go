@@ -16,15 +16,16 @@ import (
 
 	"callwatch/handlers/backend"
 	"callwatch/handlers/console/chart"
+	"callwatch/handlers/console/period"
 	"callwatch/handlers/wording"
 	"callwatch/rules"
 )
 
 type overviewView struct {
-	Range     timeRange
-	Ranges    []rangeLink
+	Range     period.Range
+	Ranges    []period.Link
 	By        string // dimension of the heat map
-	Bys       []rangeLink
+	Bys       []period.Link
 	Self      string // address of this view
 	Open      []rules.Incident
 	More      int // open incidents that are not listed
@@ -101,7 +102,7 @@ func (c *console) overview(ec echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ec.Request().Context(), overviewTime)
 	defer cancel()
-	v := overviewView{Range: rangeOf(params, c.Now()), By: "region"}
+	v := overviewView{Range: period.Of(params, c.Now()), By: "region"}
 	if by := params.Get("by"); by != "provider" && slices.Contains(backend.Dimensions(), by) {
 		v.By = by
 	}
@@ -131,22 +132,22 @@ func (c *console) overview(ec echo.Context) error {
 }
 
 func (v *overviewView) links() {
-	to := func(r timeRange, by string) string {
-		q := r.query()
+	to := func(r period.Range, by string) string {
+		q := r.Query()
 		if by != "region" {
 			q.Set("by", by)
 		}
 		return "/?" + q.Encode()
 	}
-	for _, name := range rangeNames() {
-		v.Ranges = append(v.Ranges, rangeLink{name, to(timeRange{Name: name}, v.By), v.Range.Name == name})
+	for _, name := range period.Names() {
+		v.Ranges = append(v.Ranges, period.Link{Name: name, Href: to(period.Range{Name: name}, v.By), On: v.Range.Name == name})
 	}
 	for _, by := range backend.Dimensions() {
 		if by != "provider" {
-			v.Bys = append(v.Bys, rangeLink{by, to(v.Range, by), v.By == by})
+			v.Bys = append(v.Bys, period.Link{Name: by, Href: to(v.Range, by), On: v.By == by})
 		}
 	}
-	v.Self, v.Calls = to(v.Range, v.By), "/calls?"+v.Range.query().Encode()
+	v.Self, v.Calls = to(v.Range, v.By), "/calls?"+v.Range.Query().Encode()
 }
 
 // openIncidents keeps those that alert, the most severe first. Adopted ones are
@@ -178,7 +179,7 @@ func (v *overviewView) figures(ctx context.Context, m *backend.ReadModel, known 
 	}
 	q := backend.StatsQuery{Since: v.Range.Since, Until: v.Range.Until, Compare: true}
 	all := q
-	all.By, all.Bucket = "provider", v.Range.bucket()
+	all.By, all.Bucket = "provider", v.Range.Bucket()
 	total, err := m.Stats(ctx, all)
 	if err != nil {
 		return err
@@ -248,7 +249,7 @@ func dimensionIs(dimension, value string) string {
 
 // callsOf is the address of the calls of a provider and a value, worst first.
 func (v *overviewView) callsOf(provider, dimension, value string) string {
-	q := v.Range.query()
+	q := v.Range.Query()
 	var conditions []string
 	if provider != "" {
 		conditions = append(conditions, dimensionIs("provider", provider))

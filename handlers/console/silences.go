@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"callwatch/handlers/console/period"
 	"callwatch/rules"
 )
 
@@ -65,7 +66,7 @@ func silenceFormOf(values map[string][]string) silenceForm {
 // end is when the silence ends: at the time that was typed, else after the length.
 func (f *silenceForm) end(now time.Time) (time.Time, bool) {
 	if f.Until != "" {
-		if t, ok := parseTime(f.Until, now); ok && t.After(now) && t.Sub(now) <= maxSilence {
+		if t, ok := period.Parse(f.Until, now); ok && t.After(now) && t.Sub(now) <= maxSilence {
 			return t, true
 		}
 		f.TimeError = "Write a time to come, in UTC, like 2026-03-01T07:00."
@@ -101,7 +102,7 @@ func (c *console) silences(ec echo.Context) error {
 		if !ok || made.InFile() {
 			return notFound("silence")
 		}
-		f = silenceForm{ID: made.ID, Match: made.Match, Until: made.Until.UTC().Format(localTime), Comment: made.Comment}
+		f = silenceForm{ID: made.ID, Match: made.Match, Until: made.Until.UTC().Format(period.Local), Comment: made.Comment}
 	}
 	return c.silencesPage(ec, http.StatusOK, f)
 }

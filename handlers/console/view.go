@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/handlers/console/calllist"
 	"callwatch/handlers/wording"
 	"callwatch/rules"
 )
@@ -31,7 +32,7 @@ func viewFuncs(base string) template.FuncMap {
 		"mosMark":    mosMark,
 		"loss":       wording.Loss,
 		"ms":         func(v *float64) string { return wording.Decimals(v, 0, " ms") },
-		"callPath":   func(source, id string) string { return base + callPath(source, id) },
+		"callPath":   func(source, id string) string { return base + calllist.CallPath(source, id) },
 		"pathEsc":    url.PathEscape,
 		"json":       func(v any) (string, error) { b, err := json.Marshal(v); return string(b), err },
 		"labels":     wording.Labels,
@@ -61,10 +62,6 @@ func when(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format("2006-01-02 15:04:05")
-}
-
-func callPath(source, id string) string {
-	return "/calls/" + url.PathEscape(source) + "/" + url.PathEscape(id)
 }
 
 // tail is the end of an id: its start is often the same for all of them.

@@ -1,4 +1,6 @@
-package console
+// Package calllist is the list of calls in the console: what of it an address holds, its
+// columns and cells, and its export as a file. It asks nobody for calls.
+package calllist
 
 import (
 	"net/url"
@@ -9,12 +11,13 @@ import (
 
 	"callwatch/call"
 	"callwatch/handlers/backend"
+	"callwatch/handlers/console/period"
 	"callwatch/handlers/wording"
 	"callwatch/rules"
 )
 
-// callsQuery is the state of the list of calls, as its address holds it.
-type callsQuery struct {
+// Query is the state of the list, as its address holds it.
+type Query struct {
 	Search, Filter string
 	Severity       string
 	Incident       string // only the calls of this one
@@ -22,7 +25,7 @@ type callsQuery struct {
 	Desc           bool
 	Cursor         string
 	Columns        []string // shown; none: the usual ones
-	Range          timeRange
+	Range          period.Range
 	Limit          int
 }
 
@@ -31,10 +34,11 @@ const (
 	maxTyped     = 4096 // bytes of a search or filter
 )
 
-func callsQueryOf(q url.Values, now time.Time) callsQuery {
-	c := callsQuery{
+// QueryOf reads the state from the parameters of an address.
+func QueryOf(q url.Values, now time.Time) Query {
+	c := Query{
 		Search: strings.TrimSpace(q.Get("q")), Filter: strings.TrimSpace(q.Get("filter")), Severity: q.Get("severity"),
-		Incident: q.Get("incident"), Cursor: q.Get("cursor"), Range: rangeOf(q, now), Limit: callsPerPage,
+		Incident: q.Get("incident"), Cursor: q.Get("cursor"), Range: period.Of(q, now), Limit: callsPerPage,
 	}
 	if n, err := strconv.Atoi(q.Get("limit")); err == nil {
 		c.Limit = min(max(n, 1), 1000)
@@ -48,10 +52,10 @@ func callsQueryOf(q url.Values, now time.Time) callsQuery {
 	return c
 }
 
-// values are the state as parameters of an address, without the cursor.
-func (c *callsQuery) values() url.Values {
-	v := c.Range.query()
-	if c.Incident != "" && c.Range.Name == usualRange {
+// Values are the state as parameters of an address, without the cursor.
+func (c *Query) Values() url.Values {
+	v := c.Range.Query()
+	if c.Incident != "" && c.Range.Name == period.Usual {
 		v = url.Values{}
 	}
 	for name, value := range map[string]string{"q": c.Search, "filter": c.Filter, "severity": c.Severity, "incident": c.Incident} {
@@ -71,33 +75,36 @@ func (c *callsQuery) values() url.Values {
 	return v
 }
 
-func (c *callsQuery) sorting() string {
+func (c *Query) sorting() string {
 	if c.Desc {
 		return "-" + c.Sort
 	}
 	return c.Sort
 }
 
-// backend is the state as the read model is asked.
-func (c *callsQuery) backend() backend.CallQuery {
+// Backend is the state as the read model is asked.
+func (c *Query) Backend() backend.CallQuery {
 	q := backend.CallQuery{
 		Search: c.Search, Filter: c.Filter, Severity: rules.Severity(c.Severity), Since: c.Range.Since, Until: c.Range.Until,
 		Sort: c.Sort, Desc: c.Desc, Limit: c.Limit, Cursor: c.Cursor,
 	}
-	if c.Search != "" && c.Range.Name == usualRange || c.Incident != "" {
+	if c.Search != "" && c.Range.Name == period.Usual || c.Incident != "" {
 		q.Since, q.Until = time.Time{}, time.Time{} // what is searched for is wanted whenever it was
 	}
 	return q
 }
 
+// TooLong reports whether more was typed than the list is searched for.
+func (c *Query) TooLong() bool { return len(c.Search) > maxTyped || len(c.Filter) > maxTyped }
+
 // wholeTime says that the list is not bounded by the range.
-func (c *callsQuery) wholeTime() bool {
-	q := c.backend()
+func (c *Query) wholeTime() bool {
+	q := c.Backend()
 	return q.Since.IsZero()
 }
 
-// column is one column of the list of calls.
-type column struct {
+// Column is one column of the list of calls.
+type Column struct {
 	Name  string // that the read model sorts by
 	Title string
 	Class string
@@ -128,13 +135,13 @@ func clipped(s string) cell {
 }
 
 // callColumns are all columns, in their order.
-func callColumns() []column {
+func callColumns() []Column {
 	ms := func(of func(e *call.Event) *float64) func(r *backend.CallRow) cell {
 		return func(r *backend.CallRow) cell { return text(wording.Decimals(of(&r.Call), 0, " ms")) }
 	}
-	return []column{
+	return []Column{
 		{"at", "Time", "", "-", func(r *backend.CallRow) cell {
-			return cell{Kind: "time", At: r.At, Href: callPath(r.Call.Source(), r.Call.CallID)}
+			return cell{Kind: "time", At: r.At, Href: CallPath(r.Call.Source(), r.Call.CallID)}
 		}},
 		{"provider", "Provider", "", "", func(r *backend.CallRow) cell { return text(r.Call.Provider) }},
 		{"direction", "Direction", "", "", func(r *backend.CallRow) cell { return text(r.Call.Direction) }},
@@ -179,24 +186,24 @@ func callColumns() []column {
 		{"hangupCause", "Hangup cause", "", "", func(r *backend.CallRow) cell { return clipped(r.Call.HangupCause) }},
 		{"account", "Account", "", "", func(r *backend.CallRow) cell { return clipped(r.Account) }},
 		{"callId", "Call", "", "", func(r *backend.CallRow) cell {
-			return cell{Text: tail(r.Call.CallID), Title: r.Call.CallID, Class: "mono"}
+			return cell{Text: wording.Tail(r.Call.CallID, 12), Title: r.Call.CallID, Class: "mono"}
 		}},
 	}
 }
 
 const usualColumns = 14 // shown unless others are chosen
 
-// shownColumns are the chosen columns, or the usual ones.
-func (c *callsQuery) shownColumns() []column {
+// Shown are the chosen columns, or the usual ones.
+func (c *Query) Shown() []Column {
 	all := callColumns()
 	if len(c.Columns) == 0 {
 		return all[:usualColumns]
 	}
-	return slices.DeleteFunc(all, func(col column) bool { return !slices.Contains(c.Columns, col.Name) })
+	return slices.DeleteFunc(all, func(col Column) bool { return !slices.Contains(c.Columns, col.Name) })
 }
 
-// cells are the row of a call.
-func cells(columns []column, r *backend.CallRow) []cell {
+// Cells are the row of a call.
+func Cells(columns []Column, r *backend.CallRow) []cell {
 	row := make([]cell, len(columns))
 	for i := range columns {
 		c := columns[i].cell(r)
@@ -204,4 +211,9 @@ func cells(columns []column, r *backend.CallRow) []cell {
 		row[i] = c
 	}
 	return row
+}
+
+// CallPath is the address of the page of a call.
+func CallPath(source, id string) string {
+	return "/calls/" + url.PathEscape(source) + "/" + url.PathEscape(id)
 }

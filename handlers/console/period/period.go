@@ -1,4 +1,6 @@
-package console
+// Package period is the time that a page of the console is about, as an address holds
+// it and as people type it.
+package period
 
 import (
 	"net/url"
@@ -8,32 +10,33 @@ import (
 	"callwatch/rules"
 )
 
-// timeRange is the time that a page is about.
-type timeRange struct {
-	Name         string // of rangeNames; "": since and until were given
+// Range is the time that a page is about.
+type Range struct {
+	Name         string // of Names; "": since and until were given
 	Since, Until time.Time
 	From, To     string // as they were typed
 	Error        string // what is wrong with what was typed
 }
 
-// localTime is how browsers write the value of an input of date and time.
-const localTime = "2006-01-02T15:04"
+// Local is how browsers write the value of an input of date and time.
+const Local = "2006-01-02T15:04"
 
-const usualRange = "24h"
+// Usual is the range of a page that is asked for no other.
+const Usual = "24h"
 
 // maxRange bounds a range that somebody types.
 const maxRange = 366 * 24 * time.Hour
 
-// rangeNames are the ranges to choose from.
-func rangeNames() []string { return []string{"1h", "6h", "24h", "7d"} }
+// Names are the ranges to choose from.
+func Names() []string { return []string{"1h", "6h", "24h", "7d"} }
 
-// rangeOf reads range, or since and until, from an address. What cannot be read
+// Of reads range, or since and until, from an address. What cannot be read
 // leaves the usual range and says so.
-func rangeOf(q url.Values, now time.Time) timeRange {
-	r := timeRange{Name: usualRange, Until: now, From: strings.TrimSpace(q.Get("since")), To: strings.TrimSpace(q.Get("until"))}
+func Of(q url.Values, now time.Time) Range {
+	r := Range{Name: Usual, Until: now, From: strings.TrimSpace(q.Get("since")), To: strings.TrimSpace(q.Get("until"))}
 	if r.From != "" || r.To != "" {
-		since, ok := parseTime(r.From, now)
-		until, okUntil := parseTime(r.To, now)
+		since, ok := Parse(r.From, now)
+		until, okUntil := Parse(r.To, now)
 		if r.To == "" {
 			until, okUntil = now, true
 		}
@@ -52,19 +55,19 @@ func rangeOf(q url.Values, now time.Time) timeRange {
 			return r
 		}
 	}
-	for _, name := range rangeNames() {
+	for _, name := range Names() {
 		if name == q.Get("range") {
 			r.Name = name
 		}
 	}
-	length, _ := rules.ParseDuration(r.Name) // one of rangeNames
+	length, _ := rules.ParseDuration(r.Name) // one of Names
 	r.Since = now.Add(-length)
 	return r
 }
 
-// parseTime reads a point in time, or how long ago it was.
-func parseTime(s string, now time.Time) (time.Time, bool) {
-	for _, layout := range []string{time.RFC3339, localTime, "2006-01-02T15:04:05", "2006-01-02 15:04", time.DateOnly} {
+// Parse reads a point in time, or how long ago it was.
+func Parse(s string, now time.Time) (time.Time, bool) {
+	for _, layout := range []string{time.RFC3339, Local, "2006-01-02T15:04:05", "2006-01-02 15:04", time.DateOnly} {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t.UTC(), t.Year() > 1970 && t.Year() < 2200
 		}
@@ -75,8 +78,8 @@ func parseTime(s string, now time.Time) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// query is the range as an address holds it.
-func (r timeRange) query() url.Values {
+// Query is the range as an address holds it.
+func (r Range) Query() url.Values {
 	if r.Name != "" {
 		return url.Values{"range": {r.Name}}
 	}
@@ -84,7 +87,7 @@ func (r timeRange) query() url.Values {
 }
 
 // Text names the range in a sentence.
-func (r timeRange) Text() string {
+func (r Range) Text() string {
 	switch r.Name {
 	case "1h":
 		return "last hour"
@@ -95,11 +98,11 @@ func (r timeRange) Text() string {
 	case "7d":
 		return "last 7 days"
 	}
-	return when(r.Since) + " to " + when(r.Until)
+	return r.Since.UTC().Format(time.DateTime) + " to " + r.Until.UTC().Format(time.DateTime)
 }
 
-// bucket is the resolution of charts over the range.
-func (r timeRange) bucket() time.Duration {
+// Bucket is the resolution of charts over the range.
+func (r Range) Bucket() time.Duration {
 	length := r.Until.Sub(r.Since)
 	for _, b := range []time.Duration{2 * time.Minute, 10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour} {
 		if length/b <= 48 {
@@ -107,4 +110,10 @@ func (r timeRange) bucket() time.Duration {
 		}
 	}
 	return 7 * 24 * time.Hour
+}
+
+// Link leads to the same page of another range.
+type Link struct {
+	Name, Href string
+	On         bool
 }

@@ -13,6 +13,7 @@ import (
 
 	"callwatch/handlers/backend"
 	"callwatch/handlers/console/chart"
+	"callwatch/handlers/console/figures"
 	"callwatch/rules"
 )
 
@@ -93,7 +94,7 @@ type incidentView struct {
 	PlotTitle   string
 	PlotRows    []pair // the same as a table
 	Calls       string // address of all its calls
-	Contrast    *contrastView
+	Contrast    *figures.Contrast
 	Match       string             // condition of a silence for it
 	HasReceiver bool               // alerts go somewhere
 	Timeline    []rules.Transition // without plain updates but for the last

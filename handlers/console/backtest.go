@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"callwatch/handlers/backend"
+	"callwatch/handlers/console/format"
 	"callwatch/rules"
 	"callwatch/rules/backtest"
 )
@@ -173,7 +174,7 @@ func histogram(calls []backtest.CallMatch) (bars []bar, unit string) {
 		b.X, b.Height = i*barWidth, (b.Count*100+tallest-1)/tallest
 		b.Y = 100 - b.Height
 	}
-	return bars, span(step)
+	return bars, format.Span(step)
 }
 
 // patient lets an answer take longer than the server's usual time.

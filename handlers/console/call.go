@@ -14,6 +14,7 @@ import (
 	"callwatch/call"
 	"callwatch/handlers/backend"
 	"callwatch/handlers/console/chart"
+	"callwatch/handlers/console/format"
 	"callwatch/rules"
 )
 
@@ -68,7 +69,7 @@ func (c *console) call(ec echo.Context) error {
 	}
 	v.Verdict = verdicts(why.Rules)
 	v.Charts = chart.OfCall(&stored.Call, why.Rules, stored.Incidents)
-	return c.page(ec, http.StatusOK, "call", view{Title: "Call " + tail(k.CallID), At: "calls", Body: v})
+	return c.page(ec, http.StatusOK, "call", view{Title: "Call " + format.Tail(k.CallID), At: "calls", Body: v})
 }
 
 // factsOf lists what is known of a call by the groups of the field table, and what is
@@ -94,11 +95,11 @@ func factsOf(e *call.Event) (groups, unknown []factGroup) {
 		case []string:
 			shown.Value = strings.Join(v, ", ")
 		default:
-			shown.Value = value(v)
+			shown.Value = format.Value(v)
 		}
 		switch f.Name {
 		case "mos":
-			shown.Mark = mosMark(e.MOSSource)
+			shown.Mark = format.Source(e.MOSSource)
 		case "mosProvider":
 			shown.Mark = "reported"
 		case "mosEstimate", "rFactor", "mosMin", "mosP5", "mosBelow35Pct":

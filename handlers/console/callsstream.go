@@ -45,15 +45,15 @@ func (c *console) streamCalls(ec echo.Context) error {
 				return
 			}
 		}
-		to.send(0, "rows", out.String())
+		to.Send(0, "rows", out.String())
 	}
 	inOrder := q.Sort == "" // the order of the scan is that of the list
 	ask.Scanned = func(p backend.ScanProgress) {
 		if inOrder {
 			rows(p.Found)
 		}
-		to.send(0, "progress", fmt.Sprintf(`{"done":%d,"total":%d}`, p.Done, p.Total))
-		if to.failure() != nil {
+		to.Send(0, "progress", fmt.Sprintf(`{"done":%d,"total":%d}`, p.Done, p.Total))
+		if to.Err() != nil {
 			cancel()
 		}
 	}
@@ -66,7 +66,7 @@ func (c *console) streamCalls(ec echo.Context) error {
 	switch {
 	case err != nil && ctx.Err() == nil:
 		c.Log.Warn("calls not listed", "err", err)
-		to.send(0, "failed", "The search did not get to its end. Choose a shorter time.")
+		to.Send(0, "failed", "The search did not get to its end. Choose a shorter time.")
 		return nil
 	case err != nil:
 		return nil
@@ -83,7 +83,7 @@ func (c *console) streamCalls(ec echo.Context) error {
 		end.Next = c.Base + v.After(page.Next)
 	}
 	b, _ := json.Marshal(end)
-	to.send(0, "done", string(b))
+	to.Send(0, "done", string(b))
 	return nil
 }
 

@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"regexp"
-	"slices"
 	"strconv"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"callwatch/handlers/backend"
 	"callwatch/handlers/console/chart"
 	"callwatch/handlers/console/figures"
+	"callwatch/handlers/console/format"
 	"callwatch/handlers/wording"
 	"callwatch/rules"
 	"callwatch/rules/engine"
@@ -32,41 +32,10 @@ func (v *incidentView) contrast(ctx context.Context, m *backend.ReadModel) {
 	}
 }
 
-// plot draws the figure of a rule over windows, or how the number of matching calls
-// grew, with the limits of the rule as it is now.
+// plot draws the incident with the limits of its rule as it is now.
 func (v *incidentView) plot(set *rules.Set) {
 	in := &v.Incident
-	var values []chart.Sample
-	label := func(x float64) string { return wording.Amount(int64(x + 0.5)) }
-	if in.Values == nil {
-		v.PlotTitle = "Matching calls"
-		for _, t := range v.Transitions {
-			values = append(values, chart.Sample{At: t.At, Value: float64(t.Incident.Counts.Matched)})
-		}
-	} else {
-		v.PlotTitle = in.Values.Name
-		label = func(x float64) string { return strconv.FormatFloat(x, 'g', 3, 64) }
-		if in.Values.Share {
-			label = wording.Percent
-		}
-		for _, p := range in.Trend {
-			values = append(values, chart.Sample{At: p.At, Value: p.Value})
-		}
-		for _, t := range v.Transitions {
-			for _, p := range t.Incident.Trend {
-				values = append(values, chart.Sample{At: p.At, Value: p.Value})
-			}
-			if t.Incident.Values != nil && t.Incident.Values.Name == in.Values.Name {
-				at := t.Incident.Values.Latest
-				if t.Incident.Values.Resolving != nil {
-					at = *t.Incident.Values.Resolving
-				}
-				values = append(values, chart.Sample{At: t.At, Value: at})
-			}
-		}
-	}
-	slices.SortStableFunc(values, func(a, b chart.Sample) int { return a.At.Compare(b.At) })
-	values = slices.CompactFunc(values, func(a, b chart.Sample) bool { return a.At.Sub(b.At).Abs() < time.Second })
+	values, title, label := chart.ValuesOf(in, v.Transitions)
 	moments := []chart.Moment{{At: in.OpenedAt, Text: "opened"}}
 	if in.Acknowledged != nil {
 		moments = append(moments, chart.Moment{At: in.Acknowledged.At, Text: "acknowledged"})
@@ -74,9 +43,9 @@ func (v *incidentView) plot(set *rules.Set) {
 	if !in.ResolvedAt.IsZero() {
 		moments = append(moments, chart.Moment{At: in.ResolvedAt, Text: "resolved"})
 	}
-	v.Plot = chart.NewPlot(values, limitsOf(set, in), moments, label)
+	v.PlotTitle, v.Plot = title, chart.NewPlot(values, limitsOf(set, in), moments, label)
 	for _, s := range values {
-		v.PlotRows = append(v.PlotRows, pair{when(s.At), label(s.Value)})
+		v.PlotRows = append(v.PlotRows, pair{format.Time(s.At), label(s.Value)})
 	}
 }
 

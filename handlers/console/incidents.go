@@ -14,6 +14,7 @@ import (
 	"callwatch/handlers/backend"
 	"callwatch/handlers/console/chart"
 	"callwatch/handlers/console/figures"
+	"callwatch/handlers/console/format"
 	"callwatch/rules"
 )
 
@@ -54,13 +55,13 @@ func (c *console) incidents(ec echo.Context) error {
 	for _, state := range []string{"open", "acknowledged", "silenced", "shadow", "resolved"} {
 		t := tab{State: state}
 		for i := range listed {
-			if stateOf(listed[i].Incident) == state {
+			if format.State(listed[i].Incident) == state {
 				t.Count++
 			}
 		}
 		v.Tabs = append(v.Tabs, t)
 	}
-	v.List = slices.DeleteFunc(listed, func(in listedIncident) bool { return stateOf(in.Incident) != v.State })
+	v.List = slices.DeleteFunc(listed, func(in listedIncident) bool { return format.State(in.Incident) != v.State })
 	v.More = max(0, len(v.List)-maxListed)
 	v.List = v.List[:len(v.List)-v.More]
 	return c.page(ec, http.StatusOK, "incidents", view{Title: "Incidents", At: "incidents", Body: v})

@@ -14,7 +14,8 @@ import (
 	"callwatch/call"
 	"callwatch/handlers/access"
 	"callwatch/handlers/backend"
-	"callwatch/handlers/wording"
+	"callwatch/handlers/console/format"
+	"callwatch/handlers/console/sse"
 	"callwatch/rules"
 )
 
@@ -123,16 +124,9 @@ func minutes(events []backend.StoredEvent, now time.Time) []minute {
 		if n := len(counted); n == 0 || counted[n-1].Start < t {
 			counted = append(counted, minute{t, map[string]int{}})
 		}
-		counted[len(counted)-1].Bands[bandOr(events[i].Event.MOS)]++
+		counted[len(counted)-1].Bands[format.Band(events[i].Event.MOS)]++
 	}
 	return counted
-}
-
-func bandOr(mos *float64) string {
-	if mos == nil {
-		return "none"
-	}
-	return wording.Band(mos)
 }
 
 // streamEvents sends events as rows of the table, several together. The id of
@@ -163,7 +157,7 @@ func (c *console) streamEvents(ec echo.Context) error {
 	}
 	defer done()
 	if skipped > 0 {
-		to.send(q.After, "gap", strconv.FormatUint(skipped, 10))
+		to.Send(q.After, "gap", strconv.FormatUint(skipped, 10))
 	}
 
 	events := make(chan backend.StoredEvent, batchRows)
@@ -180,22 +174,22 @@ func (c *console) streamEvents(ec echo.Context) error {
 	}()
 	err = c.sendRows(to, events, followed)
 	cancel()
-	if err != nil && ec.Request().Context().Err() == nil && to.err == nil {
+	if err != nil && ec.Request().Context().Err() == nil && to.Err() == nil {
 		c.Log.Warn("stream ended", "err", err)
 	}
 	return nil
 }
 
 // sendRows sends what comes until following or the connection ends.
-func (c *console) sendRows(to *stream, events <-chan backend.StoredEvent, followed <-chan error) error {
-	beat := time.NewTicker(heartbeat)
+func (c *console) sendRows(to *sse.Stream, events <-chan backend.StoredEvent, followed <-chan error) error {
+	beat := time.NewTicker(sse.Heartbeat)
 	defer beat.Stop()
-	for to.err == nil {
+	for to.Err() == nil {
 		select {
 		case err := <-followed:
 			return err
 		case <-beat.C:
-			to.write(": still here\n\n")
+			to.Beat()
 		case e := <-events:
 			batch := []backend.StoredEvent{e}
 			for full := time.After(batchTime); len(batch) < batchRows && full != nil; {
@@ -212,10 +206,10 @@ func (c *console) sendRows(to *stream, events <-chan backend.StoredEvent, follow
 					return fmt.Errorf("render event: %w", err)
 				}
 			}
-			to.send(batch[len(batch)-1].Seq, "rows", rows.String())
+			to.Send(batch[len(batch)-1].Seq, "rows", rows.String())
 		}
 	}
-	return to.err
+	return to.Err()
 }
 
 // resumeAt is the sequence behind which a stream goes on: what the browser saw
@@ -245,15 +239,24 @@ func (c *console) streamIncidents(ec echo.Context) error {
 	defer done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	beating := to.beat(ctx, cancel)
+	beating := to.KeepAlive(ctx, cancel)
 	err = c.History.FollowIncidents(ctx, resumeAt(ec, ends.Transitions), func(t backend.StoredTransition) error {
-		to.send(t.Seq, "transition", t.Transition.Incident.ID)
-		return to.failure()
+		to.Send(t.Seq, "transition", t.Transition.Incident.ID)
+		return to.Err()
 	})
 	cancel()
 	<-beating
-	if err != nil && !errors.Is(err, context.Canceled) && to.failure() == nil {
+	if err != nil && !errors.Is(err, context.Canceled) && to.Err() == nil {
 		c.Log.Warn("stream ended", "err", err)
 	}
 	return nil
+}
+
+// openStream begins a stream; done gives its place back.
+func (c *console) openStream(ec echo.Context) (to *sse.Stream, done func(), err error) {
+	if c.streams.Add(1) > int64(c.Streams) {
+		c.streams.Add(-1)
+		return nil, nil, &failure{status: http.StatusServiceUnavailable, title: "Too many pages are open", detail: "Close some of them: each follows what happens."}
+	}
+	return sse.Open(ec.Response()), func() { c.streams.Add(-1) }, nil
 }

@@ -19,6 +19,7 @@ import (
 
 	"callwatch/handlers/access"
 	"callwatch/handlers/backend"
+	"callwatch/handlers/console/format"
 	"callwatch/rules"
 )
 
@@ -72,7 +73,7 @@ func parse(base string, role access.Role) map[string]*template.Template {
 		text := actingForm.ReplaceAllString(string(src), `{{if may "operator"}}$0{{end}}`)
 		template.Must(t.Parse(localLink.ReplaceAllString(text, `$1="`+template.HTMLEscapeString(base)+`/`)))
 	}
-	shared := template.New("").Funcs(viewFuncs(base)).Funcs(template.FuncMap{"may": role.May})
+	shared := template.New("").Funcs(format.Funcs(base)).Funcs(template.FuncMap{"may": role.May})
 	const layout, parts = "templates/layout.html", "templates/parts.html"
 	add(shared, layout)
 	add(shared, parts)

@@ -14,6 +14,7 @@ import (
 
 	"callwatch/handlers/backend"
 	"callwatch/handlers/console/chart"
+	"callwatch/handlers/console/format"
 	"callwatch/rules"
 )
 
@@ -112,7 +113,7 @@ func (v *ruleView) incidents(open, latest []rules.Incident, name string) {
 		if in.State == rules.Resolved {
 			continue
 		}
-		k := keyView{By: in.By, Severity: in.Severity, Incident: in.ID, State: stateOf(in), OpenedAt: in.OpenedAt}
+		k := keyView{By: in.By, Severity: in.Severity, Incident: in.ID, State: format.State(in), OpenedAt: in.OpenedAt}
 		if in.Values != nil {
 			k.Value, k.Spark = in.Values.LatestText(), sparkOf(in.Trend)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/handlers/backend"
+	"callwatch/handlers/console/format"
 	"callwatch/handlers/console/period"
 	"callwatch/handlers/wording"
 	"callwatch/rules"
@@ -141,7 +142,7 @@ func callColumns() []Column {
 	}
 	return []Column{
 		{"at", "Time", "", "-", func(r *backend.CallRow) cell {
-			return cell{Kind: "time", At: r.At, Href: CallPath(r.Call.Source(), r.Call.CallID)}
+			return cell{Kind: "time", At: r.At, Href: format.CallPath(r.Call.Source(), r.Call.CallID)}
 		}},
 		{"provider", "Provider", "", "", func(r *backend.CallRow) cell { return text(r.Call.Provider) }},
 		{"direction", "Direction", "", "", func(r *backend.CallRow) cell { return text(r.Call.Direction) }},
@@ -211,9 +212,4 @@ func Cells(columns []Column, r *backend.CallRow) []cell {
 		row[i] = c
 	}
 	return row
-}
-
-// CallPath is the address of the page of a call.
-func CallPath(source, id string) string {
-	return "/calls/" + url.PathEscape(source) + "/" + url.PathEscape(id)
 }

@@ -1,4 +1,6 @@
-package console
+// Package format turns facts into the words that templates of the console show. It
+// returns plain text, which html/template escapes.
+package format
 
 import (
 	"encoding/json"
@@ -10,29 +12,27 @@ import (
 	"time"
 
 	"callwatch/call"
-	"callwatch/handlers/console/calllist"
 	"callwatch/handlers/wording"
 	"callwatch/rules"
 )
 
-// viewFuncs turn facts into words. They return plain text: html/template
-// escapes all of it. base is what links to pages begin with.
-func viewFuncs(base string) template.FuncMap {
+// Funcs are what templates call. base is what links to pages begin with.
+func Funcs(base string) template.FuncMap {
 	return template.FuncMap{
 		"base":       func(path string) string { return base + path },
 		"severities": func() []string { return []string{"critical", "warning", "info"} },
 		"clock":      func(t time.Time) string { return t.UTC().Format("15:04:05") },
-		"when":       when,
+		"when":       Time,
 		"iso":        iso,
 		"minute":     func(t time.Time) int64 { return t.Unix() / 60 },
-		"tail":       tail,
+		"tail":       Tail,
 		"score":      func(v *float64) string { return wording.Decimals(v, 2, "") },
 		"band":       wording.Band,
-		"bandOr":     bandOr,
-		"mosMark":    mosMark,
+		"bandOr":     Band,
+		"mosMark":    Source,
 		"loss":       wording.Loss,
 		"ms":         func(v *float64) string { return wording.Decimals(v, 0, " ms") },
-		"callPath":   func(source, id string) string { return base + calllist.CallPath(source, id) },
+		"callPath":   func(source, id string) string { return base + CallPath(source, id) },
 		"pathEsc":    url.PathEscape,
 		"json":       func(v any) (string, error) { b, err := json.Marshal(v); return string(b), err },
 		"labels":     wording.Labels,
@@ -40,13 +40,13 @@ func viewFuncs(base string) template.FuncMap {
 		"bytes":      wording.Bytes,
 		"pct":        func(v float64) string { return strconv.FormatFloat(100*v, 'f', 1, 64) + " %" },
 		"num":        func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) },
-		"span":       span,
-		"seconds":    func(n int64) string { return span(time.Duration(n) * time.Second) },
-		"state":      stateOf,
+		"span":       Span,
+		"seconds":    func(n int64) string { return Span(time.Duration(n) * time.Second) },
+		"state":      State,
 		"calls":      callsOf,
 		"unmeasured": unmeasured,
 		"known":      func(t time.Time) bool { return !t.IsZero() },
-		"value":      value,
+		"value":      Value,
 		"join":       strings.Join,
 		"shortTime":  func(t time.Time) string { return t.UTC().Format("01-02 15:04:05") },
 		"heldBack":   heldBack,
@@ -56,19 +56,19 @@ func viewFuncs(base string) template.FuncMap {
 
 func iso(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
-// when is a point in time, to the second.
-func when(t time.Time) string {
+// Time is a point in time, to the second.
+func Time(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
 	return t.UTC().Format("2006-01-02 15:04:05")
 }
 
-// tail is the end of an id: its start is often the same for all of them.
-func tail(id string) string { return wording.Tail(id, 12) }
+// Tail is the end of an id: its start is often the same for all of them.
+func Tail(id string) string { return wording.Tail(id, 12) }
 
-// mosMark says in a word whose figure a MOS is.
-func mosMark(source string) string {
+// Source says in a word whose figure a MOS is.
+func Source(source string) string {
 	switch source {
 	case call.FromProvider:
 		return "reported"
@@ -80,8 +80,8 @@ func mosMark(source string) string {
 	return ""
 }
 
-// stateOf is the state of an incident, as its list is divided.
-func stateOf(in rules.Incident) string {
+// State is the state of an incident, as its list is divided.
+func State(in rules.Incident) string {
 	switch {
 	case in.State == rules.Resolved:
 		return "resolved"
@@ -117,8 +117,8 @@ func unmeasured(in rules.Incident) string {
 	return wording.Grouped(fmt.Sprint(n)) + word
 }
 
-// span is a length of time in its two largest units.
-func span(d time.Duration) string {
+// Span is a length of time in its two largest units.
+func Span(d time.Duration) string {
 	d = d.Round(time.Second)
 	units := []struct {
 		of   time.Duration
@@ -137,8 +137,8 @@ func span(d time.Duration) string {
 	return strings.Join(parts, " ")
 }
 
-// value is the value of a sub-expression; "" where it is unknown.
-func value(v any) string {
+// Value is the value of a sub-expression; "" where it is unknown.
+func Value(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return ""
@@ -147,7 +147,7 @@ func value(v any) string {
 	case string:
 		return strconv.Quote(v)
 	case time.Time:
-		return when(v)
+		return Time(v)
 	}
 	s := fmt.Sprint(v)
 	if r := []rune(s); len(r) > 200 {
@@ -168,4 +168,17 @@ func heldBack(h rules.HeldBack) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// Band is how a MOS felt, "none" where it is unknown.
+func Band(mos *float64) string {
+	if mos == nil {
+		return "none"
+	}
+	return wording.Band(mos)
+}
+
+// CallPath is the address of the page of a call.
+func CallPath(source, id string) string {
+	return "/calls/" + url.PathEscape(source) + "/" + url.PathEscape(id)
 }

@@ -410,12 +410,19 @@ func TestDamageInOldBlocks(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, bit := range []int{8*200_000 + 3, 8 * 20} { // of a body; of the length of a subject
+				written, err := os.Stat(files[i].Path)
+				if err != nil {
+					t.Fatal(err)
+				}
 				b, err := os.ReadFile(files[i].Path)
 				if err != nil {
 					t.Fatal(err)
 				}
 				b[bit/8] ^= 1 << (bit % 8)
 				writeFile(t, files[i].Path, b)
+				if err := os.Chtimes(files[i].Path, written.ModTime(), written.ModTime()); err != nil {
+					t.Fatal(err)
+				}
 			}
 			s := open(t, Config{Dir: dir, Durability: OS})
 			waitFor(t, func() bool { return len(s.Health(t.Context()).Flaws) == 2 })

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -169,12 +170,21 @@ func flipBit(dir, of string, dice *rand.Rand, even bool) (file string, bit int64
 		bit -= 8 * sizes[i]
 		i++
 	}
-	b, err := os.ReadFile(files[i])
+	return files[i], bit, spoil(files[i], bit)
+}
+
+// spoil flips a bit of a file as a disk does, without changing when it was written.
+func spoil(file string, bit int64) error {
+	info, err := os.Stat(file)
 	if err != nil {
-		return "", 0, err
+		return err
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return err
 	}
 	b[bit/8] ^= 1 << (bit % 8)
-	return files[i], bit, os.WriteFile(files[i], b, 0o600)
+	return errors.Join(os.WriteFile(file, b, 0o600), os.Chtimes(file, info.ModTime(), info.ModTime()))
 }
 
 // fill starts callwatch and sends it a number of calls.

@@ -133,12 +133,11 @@ func (r *rig) killedOpening(kills int) error {
 // are taken.
 func (r *rig) namedBehind() error {
 	block := filepath.Join(eventBlocks(r.data), "1.blk")
-	b, err := os.ReadFile(block)
+	info, err := os.Stat(block)
 	if err != nil {
 		return err
 	}
-	b[len(b)/2] ^= 4
-	if err := os.WriteFile(block, b, 0o600); err != nil {
+	if err := spoil(block, 8*(info.Size()/2)+2); err != nil {
 		return err
 	}
 	if err := r.begin(); err != nil {

@@ -83,6 +83,9 @@ func (h *Holidays) daysNamed() map[string]bool {
 // minute that is covered after one that is not, end at one that is not after one that is,
 // and Next, Since and End name that minute.
 func TestActiveHoursOfAYear(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	plain(t)
 	from := time.Date(2025, 12, 1, 0, 0, 0, 0, time.UTC)
 	const margin, minutes = 31 * dayMinutes, (31 + 365 + 31) * dayMinutes

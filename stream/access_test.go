@@ -139,6 +139,9 @@ func cannotWrite(t *testing.T, conn *nats.Conn, s *Store) {
 }
 
 func TestListener(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	t.Parallel()
 	for name, cfg := range map[string]Config{
 		"loopback":      {Listen: "127.0.0.1:0"},
@@ -279,6 +282,9 @@ func operated(t *testing.T, users map[string]embedded.Permissions) (url string, 
 // TestLeastPermissions runs the store and a reader as users with the permissions
 // that docs/cluster.md names.
 func TestLeastPermissions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	t.Parallel()
 	url, creds := operated(t, map[string]embedded.Permissions{"callwatch": embedded.OwnPermissions(), "reader": embedded.ReaderPermissions()})
 	s := open(t, Config{URL: url, CredsFile: creds["callwatch"], Patience: 5 * time.Second})

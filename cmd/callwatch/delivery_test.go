@@ -109,6 +109,7 @@ func asAdmin(t *testing.T, url string) string {
 // TestTroubleShowsOnReplicas takes Slack away from two replicas: also the one that announces nothing
 // says so on readiness and on its pages, and no longer once Slack is back.
 func TestTroubleShowsOnReplicas(t *testing.T) {
+	long(t)
 	t.Parallel()
 	slack, slackURL := fakeSlackServer(t, "#voice")
 	var away atomic.Bool

@@ -18,6 +18,9 @@ import (
 // A model that grew while events came, stopped in the middle, was erased from and
 // whose file was damaged, has the same content as one that is built at the end.
 func TestRebuildEqualsGrown(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			const calls = 40

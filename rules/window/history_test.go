@@ -107,7 +107,7 @@ func TestHistoryAgainstNaive(t *testing.T) {
 				}
 			}
 		})
-		if known == 0 {
+		if known == 0 && !testing.Short() { // a short run makes few calls
 			t.Errorf("over %s, %s ago: nothing is ever known", c.over, c.ago)
 		}
 	}

@@ -33,7 +33,7 @@ func (t *Traffic) Share(behind func() uint64) *Share { return &Share{traffic: t,
 
 // Pause waits after a piece of work that took worked: while webhooks come and the
 // processors have no time to spare, while many webhooks are being stored, or while the
-// stages are behind, so long that the goroutine is at work for a 32nd of the time
+// stages are behind, so long that the goroutine is at work for a 64th of the time
 // for each processor, 3 s at most; else up to 5 ms, until no webhook is being
 // stored.
 func (s *Share) Pause(ctx context.Context, worked time.Duration) {

@@ -108,9 +108,9 @@ func Streams(dir string) ([]string, error) {
 }
 
 // BeforeStart checks while the server does not run what it will read at its start: the
-// description of each stream, its last block, and all blocks where the index is no more
-// or older than they are, as after a crash. Of a damaged block the server then drops the
-// rest, without a word. Other blocks are checked behind the start.
+// description of each stream, its last block, and all blocks where the index is missing or
+// older than they are, as after a crash: the server then drops the rest of a damaged block
+// and does not report it. Other blocks are checked behind the start.
 func (c *Checker) BeforeStart() error {
 	names, err := Streams(c.Dir)
 	if err != nil {

@@ -133,6 +133,11 @@ func performAll(ctx context.Context, runs []run, out io.Writer) error {
 	}
 	var mu sync.Mutex
 	var errs []error
+	keep := func(r run, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s, mutation %s: %w", r.row.name, r.settings.mutate, err))
+		}
+	}
 	var running sync.WaitGroup
 	free := make(chan struct{}, slots)
 	for _, r := range runs {
@@ -140,18 +145,21 @@ func performAll(ctx context.Context, runs []run, out io.Writer) error {
 		running.Go(func() {
 			defer func() { <-free }()
 			if slots == 1 {
-				errs = append(errs, r.perform(ctx, out)) // the next waits for this one
+				keep(r, r.perform(ctx, out)) // the next waits for this one
 				return
 			}
 			var lines bytes.Buffer
 			err := r.perform(ctx, &lines)
 			mu.Lock()
 			defer mu.Unlock()
-			errs = append(errs, err)
+			keep(r, err)
 			_, _ = lines.WriteTo(out) // out may be closed
 		})
 	}
 	running.Wait()
+	if len(runs) > 1 && len(errs) > 0 { // what is wrong stands at the end, whatever was printed since
+		fmt.Fprintf(out, "\nwrong, %d of %d runs:\n%v\n", len(errs), len(runs), errors.Join(errs...))
+	}
 	return errors.Join(errs...)
 }
 

@@ -8,6 +8,7 @@ import (
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/rules/engine/calls"
 )
 
 // Now returns stream time: that of the latest input, or of the latest deadline that
@@ -16,7 +17,7 @@ func (g *Engine) Now() time.Time { return g.st.Now }
 
 // CallState returns a call that has not expired, with its facts; nil if there is
 // none. It is for reading, until the next input.
-func (g *Engine) CallState(k call.Key) *CallState { return g.call(k) }
+func (g *Engine) CallState(k call.Key) *calls.State { return g.call(k) }
 
 // KeyState returns the state of a rule for one key; nil if there is none. It is for
 // reading, until the next input.
@@ -71,8 +72,8 @@ func (g *Engine) readWindow(i int, k *KeyState) judgement {
 // Waiting reports whether the condition of the rule at index i holds for some call,
 // but not yet for as long as its `for` asks.
 func (g *Engine) Waiting(i int) bool {
-	for _, cs := range g.st.Calls.calls {
-		if cs.Outcomes[i] == OutcomeMatched {
+	for cs := range g.st.Calls.All() {
+		if cs.Outcomes[i] == calls.Matched {
 			continue
 		}
 		if since, recent := cs.Hold(i); !since.IsZero() || slices.Contains(recent, true) {
@@ -80,15 +81,4 @@ func (g *Engine) Waiting(i int) bool {
 		}
 	}
 	return false
-}
-
-// Hold returns how far the `for` of the rule at index i has come on the call: since
-// when the condition has held, and whether it held for the latest events.
-func (cs *CallState) Hold(i int) (since time.Time, recent []bool) {
-	for _, h := range cs.Holds {
-		if h.Rule == i {
-			return h.Since, h.Recent
-		}
-	}
-	return time.Time{}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"callwatch/rules"
+	"callwatch/rules/engine/calls"
 	"callwatch/rules/engine/parts"
 	"callwatch/rules/engine/past"
 )
@@ -75,7 +76,7 @@ func (g *Engine) WriteCheckpoint(w io.Writer) error {
 }
 
 // write writes the checkpoint with the hashes of event ids and the calls behind it.
-func (c *checkpoint) write(w io.Writer, seen past.Events, calls *callCache, gone past.Calls) error {
+func (c *checkpoint) write(w io.Writer, seen past.Events, cache *calls.Cache, gone past.Calls) error {
 	b, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
@@ -84,7 +85,7 @@ func (c *checkpoint) write(w io.Writer, seen past.Events, calls *callCache, gone
 	out := parts.NewWriter(buffer)
 	out.Bytes(b)
 	seen.Write(out)
-	calls.write(out)
+	cache.Write(out)
 	gone.Write(out)
 	if err := cmp.Or(out.Err, buffer.Flush()); err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)

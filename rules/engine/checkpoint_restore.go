@@ -3,20 +3,21 @@ package engine
 import (
 	"slices"
 
+	"callwatch/rules/engine/calls"
 	"callwatch/rules/engine/parts"
 )
 
 // restoreCalls reads the calls. Outcomes and holds follow their rules to the places
 // that those have now.
 func (g *Engine) restoreCalls(in *parts.Reader, place []int) error {
-	return g.st.Calls.read(in, func(cs *CallState) {
+	return g.st.Calls.Read(in, func(cs *calls.State) {
 		cs.Outcomes = outcomesNow(cs.Outcomes, place, len(g.set.Rules))
 		g.restoreHolds(cs, place)
 	})
 }
 
-func (g *Engine) restoreHolds(cs *CallState, place []int) {
-	var holds []callHold
+func (g *Engine) restoreHolds(cs *calls.State, place []int) {
+	var holds []calls.Hold
 	for _, h := range cs.Holds {
 		if h.Rule < 0 || h.Rule >= len(place) || place[h.Rule] < 0 || g.rests(place[h.Rule]) {
 			continue
@@ -31,7 +32,7 @@ func (g *Engine) restoreHolds(cs *CallState, place []int) {
 }
 
 // outcomesNow returns those of a checkpoint, each at its rule's place in a set of so many rules.
-func outcomesNow[O byte | outcome](old []O, place []int, rules int) []O {
+func outcomesNow[O byte | calls.Outcome](old []O, place []int, rules int) []O {
 	out := make([]O, rules)
 	for i := range old {
 		if i < len(place) && place[i] >= 0 {
@@ -43,8 +44,8 @@ func outcomesNow[O byte | outcome](old []O, place []int, rules int) []O {
 
 // restoreExpiry queues the calls for their expiry again.
 func (g *Engine) restoreExpiry() {
-	for _, cs := range g.st.Calls.sorted() {
-		g.expiry.wait(cs)
+	for _, cs := range g.st.Calls.Sorted() {
+		g.expiry.Wait(cs)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules"
+	"callwatch/rules/engine/calls"
 )
 
 // checkpointed is the checkpoint of an engine with hot and evicted calls, some
@@ -19,7 +20,7 @@ import (
 func checkpointed(t testing.TB, set *rules.Set) []byte {
 	t.Helper()
 	g := New(set, Options{})
-	g.st.Calls.capacity = 3
+	g.st.Calls.Capacity = 3
 	for i := range 30 {
 		at := t0.Add(time.Duration(i) * time.Second)
 		e := typicalEnd(i, at)
@@ -99,16 +100,16 @@ func TestRestoreMovesOutcomes(t *testing.T) {
 			}
 			for i := range 30 {
 				e := typicalEnd(i, t0)
-				cs := g.st.Calls.get(e.Key())
-				got, want := map[string]outcome{}, map[string]outcome{"good": OutcomeGood, "held": OutcomeGood}
+				cs := g.st.Calls.Get(e.Key())
+				got, want := map[string]calls.Outcome{}, map[string]calls.Outcome{"good": calls.Good, "held": calls.Good}
 				for j, r := range set.Rules {
 					got[r.Name] = cs.Outcomes[j]
 				}
 				if i%9 == 0 {
-					want["held"] = OutcomeUnseen // not decided yet
+					want["held"] = calls.Unseen // not decided yet
 				}
 				if name == "one more" {
-					want["first"] = OutcomeUnseen
+					want["first"] = calls.Unseen
 				} else if name == "one less" {
 					delete(want, "good")
 				}

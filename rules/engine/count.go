@@ -6,16 +6,17 @@ import (
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/rules/engine/calls"
 	"callwatch/rules/window"
 )
 
 // count takes a settled call into the windows of rules that have not counted it.
-func (g *Engine) count(rules []int, cs *CallState) {
+func (g *Engine) count(rules []int, cs *calls.State) {
 	loaded := false
 	g.watch.begin()
 	defer g.watch.end()
 	for _, i := range rules {
-		if cs.Outcomes[i] != OutcomeUnseen || g.st.Rules[i].Disabled {
+		if cs.Outcomes[i] != calls.Unseen || g.st.Rules[i].Disabled {
 			continue
 		}
 		if !loaded {
@@ -23,7 +24,7 @@ func (g *Engine) count(rules []int, cs *CallState) {
 			g.facts.Load(g.seen)
 			loaded = true
 		}
-		cs.Outcomes[i] = OutcomeCounted
+		cs.Outcomes[i] = calls.Counted
 		g.countIn(i, g.set.Rules[i], cs)
 		g.watch.lap(i)
 		if g.opt.Counted != nil {
@@ -32,7 +33,7 @@ func (g *Engine) count(rules []int, cs *CallState) {
 	}
 }
 
-func (g *Engine) countIn(i int, r *rules.Rule, cs *CallState) {
+func (g *Engine) countIn(i int, r *rules.Rule, cs *calls.State) {
 	health := g.st.Rules[i]
 	switch concerned, unknown := g.concerns(i, r); {
 	case unknown:

@@ -61,56 +61,6 @@ func (h *deadlineHeap) Pop() any {
 	return x
 }
 
-// expiry finds calls that had no event for long. Each is queued once while it is
-// open and once after it has ended, however many events it has.
-type expiry struct{ ended, open []touchedCall }
-
-type touchedCall struct {
-	call    *CallState
-	touched int64 // microseconds since 1970
-}
-
-// wait queues a call: when it begins, when it ends, and again if it had an event
-// while it was queued.
-func (x *expiry) wait(cs *CallState) {
-	c := touchedCall{cs, cs.Touched.UnixMicro()}
-	if cs.Over {
-		x.ended = append(x.ended, c)
-	} else {
-		x.open = append(x.open, c)
-	}
-}
-
-// due returns the calls whose time is over, unless they had an event since.
-func (x *expiry) due(now time.Time, o Options) []*CallState {
-	return slices.Concat(takeBefore(&x.ended, now.Add(-o.EndedFor)), takeBefore(&x.open, now.Add(-o.OpenFor)))
-}
-
-// gone reports whether a call has expired.
-func (o Options) gone(cs *CallState, now time.Time) bool {
-	if cs.Over {
-		return cs.Touched.Before(now.Add(-o.EndedFor))
-	}
-	return cs.Touched.Before(now.Add(-o.OpenFor))
-}
-
-func takeBefore(queue *[]touchedCall, limit time.Time) []*CallState {
-	n, before := 0, limit.UnixMicro()
-	for n < len(*queue) && (*queue)[n].touched < before {
-		n++
-	}
-	if n == 0 {
-		return nil
-	}
-	taken := make([]*CallState, n)
-	for i := range taken {
-		taken[i] = (*queue)[i].call
-	}
-	clear((*queue)[:n])
-	*queue = (*queue)[n:]
-	return taken
-}
-
 func sortIncidents(in []rules.Incident) {
 	slices.SortFunc(in, func(a, b rules.Incident) int {
 		return cmp.Or(a.OpenedAt.Compare(b.OpenedAt), cmp.Compare(a.ID, b.ID))

@@ -1,7 +1,8 @@
 // Package engine evaluates rules: it turns events and the passing of time into
 // transitions of incidents, and saves and restores its state. It is a pure fold,
 // (state, input) -> (state, transitions): it does no input or output and reads no
-// clock. It may import call, rules, rules/condition, rules/window and its own parts and past.
+// clock. It may import call, rules, rules/condition, rules/window and its own calls, parts
+// and past.
 package engine
 
 import (
@@ -11,6 +12,7 @@ import (
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/rules/engine/calls"
 	"callwatch/rules/engine/past"
 	"callwatch/rules/window"
 )
@@ -41,7 +43,7 @@ type Options struct {
 
 	// Counted is told of each call that a rule over a window has counted or left
 	// out, right after; nil for nobody. It must not keep cs.
-	Counted func(rule int, cs *CallState)
+	Counted func(rule int, cs *calls.State)
 }
 
 const (
@@ -60,7 +62,7 @@ type Engine struct {
 	opt     Options
 	st      state
 	due     deadlines
-	expiry  expiry
+	expiry  calls.Expiry
 	facts   condition.Facts
 	seen    *call.Event    // what facts were loaded from
 	event   *call.Event    // the one that is applied
@@ -97,8 +99,9 @@ func New(set *rules.Set, o Options) *Engine {
 	}
 	g := &Engine{
 		set: set, opt: o, indexed: map[string]int{},
-		st:    state{Calls: newCallCache(call.Folding{Prefer: o.Prefer, Rate: o.Rate}), Keys: map[ruleKey]*KeyState{}},
-		watch: stopwatch{clock: o.Clock},
+		st:     state{Calls: calls.New(call.Folding{Prefer: o.Prefer, Rate: o.Rate}), Keys: map[ruleKey]*KeyState{}},
+		expiry: calls.Expiry{EndedFor: o.EndedFor, OpenFor: o.OpenFor},
+		watch:  stopwatch{clock: o.Clock},
 	}
 	for i, r := range set.Rules {
 		g.indexed[r.Name] = i
@@ -133,15 +136,12 @@ func (g *Engine) ApplyText(seq uint64, at time.Time, e *call.Event, text []byte)
 	g.noteFields(e)
 	cs, begun := g.callOf(e.Key())
 	over := cs.Over
-	changed := cs.Call.FoldWith(e, g.st.Calls.folding)
-	cs.keepText(text)
+	changed := g.st.Calls.Fold(cs, e, text, g.st.Now)
 	if cs.Over = isOver(&cs.Call.Event); !over && cs.Over {
-		cs.endHolds()
+		cs.EndHolds()
 	}
-	cs.Touched, cs.evicted = g.st.Now, nil
-	g.st.Calls.put(cs)
 	if begun || !over && cs.Over {
-		g.expiry.wait(cs)
+		g.expiry.Wait(cs)
 	}
 	g.judgeAll(cs, e, changed)
 	g.noticeEnd(cs)
@@ -151,7 +151,7 @@ func (g *Engine) ApplyText(seq uint64, at time.Time, e *call.Event, text []byte)
 // judgeAll lets every rule that the event wakes look at the call. A rule with
 // "N of M" sees what the event itself says over what is known of the call, also of
 // an event that says the same again: see carriesSample.
-func (g *Engine) judgeAll(cs *CallState, e *call.Event, changed bool) {
+func (g *Engine) judgeAll(cs *calls.State, e *call.Event, changed bool) {
 	g.event = e
 	g.watch.begin()
 	defer g.watch.end()
@@ -162,7 +162,7 @@ func (g *Engine) judgeAll(cs *CallState, e *call.Event, changed bool) {
 		loaded := false
 		for i, r := range g.set.Rules {
 			wakes := r.Wakes(e.Kind)
-			if g.rests(i) || cs.Outcomes[i] == OutcomeMatched || r.For.Need > 0 != samples || !wakes && !cs.holding(i) {
+			if g.rests(i) || cs.Outcomes[i] == calls.Matched || r.For.Need > 0 != samples || !wakes && !cs.Holding(i) {
 				continue
 			}
 			if !loaded {
@@ -216,7 +216,7 @@ func (g *Engine) begin(seq uint64, at time.Time) bool {
 		if q, due := g.settling.next(); q != nil && !due.After(at) && !g.due.before(due) {
 			g.st.Now = later(g.st.Now, due)
 			g.settleNext(q)
-			g.st.Calls.evict()
+			g.st.Calls.Evict()
 			continue
 		}
 		d, ok := g.due.pop(at)
@@ -232,7 +232,7 @@ func (g *Engine) begin(seq uint64, at time.Time) bool {
 		g.expect()
 	}
 	g.forget()
-	g.st.Calls.evict()
+	g.st.Calls.Evict()
 	return true
 }
 
@@ -283,46 +283,46 @@ func later(a, b time.Time) time.Time {
 }
 
 // callOf is the call an event is about, begun where it is not kept.
-func (g *Engine) callOf(k call.Key) (cs *CallState, begun bool) {
+func (g *Engine) callOf(k call.Key) (cs *calls.State, begun bool) {
 	if cs := g.call(k); cs != nil {
 		return cs, false
 	}
-	cs = &CallState{Key: k, Call: &call.Call{}, Outcomes: make([]outcome, len(g.set.Rules))}
-	if old := g.st.Calls.get(k); old != nil { // expired, but not removed yet
+	cs = &calls.State{Key: k, Call: &call.Call{}, Outcomes: make([]calls.Outcome, len(g.set.Rules))}
+	if old := g.st.Calls.Get(k); old != nil { // expired, but not removed yet
 		copy(cs.Outcomes, old.Outcomes)
 		return cs, true
 	}
 	for i, o := range []byte(g.st.Past.Of(k, g.st.Now, g.opt.PastFor)) {
-		if i < len(cs.Outcomes) && outcome(o) <= OutcomeCounted {
-			cs.Outcomes[i] = outcome(o)
+		if i < len(cs.Outcomes) && calls.Outcome(o) <= calls.Counted {
+			cs.Outcomes[i] = calls.Outcome(o)
 		}
 	}
 	return cs, true
 }
 
 // call returns a call that has not expired, with its facts; nil if there is none.
-func (g *Engine) call(k call.Key) *CallState {
+func (g *Engine) call(k call.Key) *calls.State {
 	if !g.Has(k) {
 		return nil
 	}
-	return g.st.Calls.load(g.st.Calls.get(k))
+	return g.st.Calls.Load(g.st.Calls.Get(k))
 }
 
 // forget drops calls that have had no event for long enough.
 func (g *Engine) forget() {
-	for _, cs := range g.expiry.due(g.st.Now, g.opt) {
+	for _, cs := range g.expiry.Due(g.st.Now) {
 		switch {
-		case g.st.Calls.get(cs.Key) != cs: // removed since
-		case g.opt.gone(cs, g.st.Now):
+		case g.st.Calls.Get(cs.Key) != cs: // removed since
+		case g.expiry.Gone(cs, g.st.Now):
 			g.st.Past.Keep(cs.Key, asBytes(cs.Outcomes), g.st.Now, g.opt.PastFor)
-			g.st.Calls.remove(cs)
+			g.st.Calls.Remove(cs)
 		default:
-			g.expiry.wait(cs)
+			g.expiry.Wait(cs)
 		}
 	}
 }
 
-func asBytes(outcomes []outcome) []byte {
+func asBytes(outcomes []calls.Outcome) []byte {
 	text := make([]byte, len(outcomes))
 	for i, o := range outcomes {
 		text[i] = byte(o)
@@ -348,8 +348,8 @@ func (g *Engine) Incidents() []rules.Incident {
 
 // Has reports whether a call is known that has not expired.
 func (g *Engine) Has(k call.Key) bool {
-	cs := g.st.Calls.get(k)
-	return cs != nil && !g.opt.gone(cs, g.st.Now)
+	cs := g.st.Calls.Get(k)
+	return cs != nil && !g.expiry.Gone(cs, g.st.Now)
 }
 
 // Call returns what is known of a call; false once it has expired.
@@ -357,7 +357,7 @@ func (g *Engine) Call(k call.Key) (call.Call, bool) {
 	if !g.Has(k) {
 		return call.Call{}, false
 	}
-	return *g.st.Calls.facts(g.st.Calls.get(k)), true
+	return *g.st.Calls.Facts(g.st.Calls.Get(k)), true
 }
 
 func failure(r *rules.Rule, err any) string { return fmt.Sprintf("rule %s: %v", r.Name, err) }

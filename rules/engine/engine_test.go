@@ -322,7 +322,7 @@ func TestRestartAnywhere(t *testing.T) {
 			g := New(set, Options{})
 			var out []rules.Transition
 			for i, in := range inputs {
-				g.st.Calls.capacity = hot
+				g.st.Calls.Capacity = hot
 				if restart(i) {
 					data, err := g.Checkpoint()
 					if err != nil {
@@ -340,7 +340,7 @@ func TestRestartAnywhere(t *testing.T) {
 			}
 			return out
 		}
-		want, err := json.Marshal(run(hotCalls, func(int) bool { return false }))
+		want, err := json.Marshal(run(New(set, Options{}).st.Calls.Capacity, func(int) bool { return false }))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"callwatch/call"
+	"callwatch/rules/engine/calls"
 	"callwatch/rules/engine/parts"
 	"callwatch/rules/engine/past"
 )
@@ -28,12 +29,12 @@ func Forget(data []byte, f Forgetting) (without []byte, found bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	calls := newCallCache(call.Folding{}) // texts of events stay as they are
-	if err := calls.read(in, func(*CallState) {}); err != nil {
+	cache := calls.New(call.Folding{}) // texts of events stay as they are
+	if err := cache.Read(in, func(*calls.State) {}); err != nil {
 		return nil, false, fmt.Errorf("read checkpoint: %w", err)
 	}
 	for _, k := range f.Calls {
-		found = calls.forget(k) || found
+		found = cache.Forget(k) || found
 	}
 	var gone past.Calls
 	if gone.Read(in, nil); in.Err != nil {
@@ -60,7 +61,7 @@ func Forget(data []byte, f Forgetting) (without []byte, found bool, err error) {
 		return data, false, nil
 	}
 	var out bytes.Buffer
-	err = c.write(&out, seen, calls, gone)
+	err = c.write(&out, seen, cache, gone)
 	return out.Bytes(), true, err
 }
 

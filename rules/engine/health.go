@@ -30,7 +30,7 @@ func (g *Engine) Healths() []rules.Health {
 }
 
 // Calls is the number of calls that are kept.
-func (g *Engine) Calls() int { return len(g.st.Calls.calls) }
+func (g *Engine) Calls() int { return g.st.Calls.Len() }
 
 // hour is how many calls matched in one hour of stream time.
 type hour struct {

@@ -6,32 +6,17 @@ import (
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/rules/engine/calls"
 )
-
-// holding reports whether a `for` of the rule has begun on the call that ends
-// when the call does.
-func (cs *CallState) holding(rule int) bool {
-	return slices.ContainsFunc(cs.Holds, func(h callHold) bool { return h.Rule == rule && !h.Since.IsZero() })
-}
-
-// endHolds ends every `for` with a duration: the call is over, and so is what
-// held during it.
-func (cs *CallState) endHolds() {
-	for i := range cs.Holds {
-		if !cs.Holds[i].Since.IsZero() {
-			cs.Holds[i] = callHold{Rule: cs.Holds[i].Rule}
-		}
-	}
-}
 
 // keepHold ends a `for` with a duration where `where` is no longer true of the
 // loaded call or an exception holds: it has to begin again.
-func (g *Engine) keepHold(i int, r *rules.Rule, cs *CallState) {
-	if !cs.holding(i) {
+func (g *Engine) keepHold(i int, r *rules.Rule, cs *calls.State) {
+	if !cs.Holding(i) {
 		return
 	}
 	if concerned, unknown := g.concerns(i, r); !concerned || unknown {
-		*cs.hold(i) = callHold{Rule: i}
+		*cs.HoldOf(i) = calls.Hold{Rule: i}
 	}
 }
 
@@ -39,13 +24,13 @@ func (g *Engine) keepHold(i int, r *rules.Rule, cs *CallState) {
 // of its conditions hold still.
 func (g *Engine) heldUntil(i int, r *rules.Rule, d deadline) {
 	cs := g.call(d.call)
-	if cs == nil || cs.Outcomes[i] == OutcomeMatched || !cs.holding(i) || g.st.Now.Before(cs.hold(i).Since.Add(r.For.Duration)) {
+	if cs == nil || cs.Outcomes[i] == calls.Matched || !cs.Holding(i) || g.st.Now.Before(cs.HoldOf(i).Since.Add(r.For.Duration)) {
 		return
 	}
 	g.seen = &cs.Call.Event
 	g.facts.Load(g.seen)
 	if truth, severity, concerned := g.evaluate(i, r); concerned && truth == condition.True {
-		g.settle(i, r, cs, OutcomeMatched, severity)
+		g.settle(i, r, cs, calls.Matched, severity)
 	}
 }
 

@@ -9,10 +9,11 @@ import (
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/rules/engine/calls"
 )
 
 // judge looks at one call with one rule and acts on the outcome.
-func (g *Engine) judge(i int, r *rules.Rule, cs *CallState) {
+func (g *Engine) judge(i int, r *rules.Rule, cs *calls.State) {
 	switch {
 	case r.Absent > 0:
 		g.saw(i, r)
@@ -31,13 +32,13 @@ func (g *Engine) judge(i int, r *rules.Rule, cs *CallState) {
 	switch truth {
 	case condition.True:
 		if g.held(i, r, cs, true) {
-			g.settle(i, r, cs, OutcomeMatched, severity)
+			g.settle(i, r, cs, calls.Matched, severity)
 		}
 	case condition.False:
 		g.held(i, r, cs, false)
-		g.settle(i, r, cs, OutcomeGood, "")
+		g.settle(i, r, cs, calls.Good, "")
 	default:
-		g.settle(i, r, cs, OutcomeUnjudged, "")
+		g.settle(i, r, cs, calls.Unjudged, "")
 	}
 }
 
@@ -96,13 +97,13 @@ func (g *Engine) severity(r *rules.Rule) (rules.Severity, *condition.Program) {
 
 // held takes one outcome into the rule's `for` and says whether the condition
 // has held long enough. What could not be told neither adds nor interrupts.
-func (g *Engine) held(i int, r *rules.Rule, cs *CallState, holds bool) bool {
+func (g *Engine) held(i int, r *rules.Rule, cs *calls.State, holds bool) bool {
 	switch {
 	case r.For.Need > 0:
 		if !g.carriesSample(i) {
 			return false
 		}
-		h := cs.hold(i)
+		h := cs.HoldOf(i)
 		if h.Recent = append(h.Recent, holds); len(h.Recent) > r.For.Of {
 			h.Recent = slices.Delete(h.Recent, 0, 1)
 		}
@@ -117,9 +118,9 @@ func (g *Engine) held(i int, r *rules.Rule, cs *CallState, holds bool) bool {
 		if cs.Over { // the condition can hold no longer than the call
 			return false
 		}
-		h := cs.hold(i)
+		h := cs.HoldOf(i)
 		if !holds {
-			*h = callHold{Rule: i}
+			*h = calls.Hold{Rule: i}
 			return false
 		}
 		if h.Since.IsZero() {
@@ -133,30 +134,30 @@ func (g *Engine) held(i int, r *rules.Rule, cs *CallState, holds bool) bool {
 
 // settle records the outcome for the call and tells the key of it. A call
 // counts once: when an unknown becomes known, it moves.
-func (g *Engine) settle(i int, r *rules.Rule, cs *CallState, to outcome, severity rules.Severity) {
+func (g *Engine) settle(i int, r *rules.Rule, cs *calls.State, to calls.Outcome, severity rules.Severity) {
 	from, health := cs.Outcomes[i], g.st.Rules[i]
-	if from == to || from == OutcomeGood && to == OutcomeUnjudged {
+	if from == to || from == calls.Good && to == calls.Unjudged {
 		return
 	}
 	cs.Outcomes[i] = to
-	if from == OutcomeUnjudged {
+	if from == calls.Unjudged {
 		health.Counts.Unjudged--
 	}
 	e := g.seen
 	switch to {
-	case OutcomeUnjudged:
+	case calls.Unjudged:
 		health.Counts.Unjudged++
 		if k := g.open(r, e); k != nil {
 			g.signal(r, k.Key, signal{unknown: true})
 		}
-	case OutcomeGood:
+	case calls.Good:
 		health.Counts.Judged++
 		if k := g.open(r, e); k != nil {
 			ev := g.evidence(r, e, "")
 			g.signal(r, k.Key, signal{good: &ev})
 		}
-	case OutcomeMatched:
-		if from != OutcomeGood {
+	case calls.Matched:
+		if from != calls.Good {
 			health.Counts.Judged++
 		}
 		health.Counts.Matched++
@@ -165,9 +166,9 @@ func (g *Engine) settle(i int, r *rules.Rule, cs *CallState, to outcome, severit
 		if g.opt.Matched != nil {
 			g.opt.Matched(r, &ev)
 		}
-		in := signal{match: &ev, again: from == OutcomeGood}
-		if cs.holding(i) {
-			in.since = cs.hold(i).Since
+		in := signal{match: &ev, again: from == calls.Good}
+		if cs.Holding(i) {
+			in.since = cs.HoldOf(i).Since
 		}
 		g.signal(r, rules.JoinLabels(r.LabelsOf(e)), in)
 	}

@@ -8,6 +8,7 @@ import (
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/rules/engine/calls"
 	"callwatch/rules/engine/parts"
 )
 
@@ -37,17 +38,17 @@ func (k *knownValues) take(value string) condition.Truth {
 }
 
 // judgeNew looks whether a call brings a value that its key never had.
-func (g *Engine) judgeNew(i int, r *rules.Rule, cs *CallState) {
+func (g *Engine) judgeNew(i int, r *rules.Rule, cs *calls.State) {
 	switch concerned, unknown := g.concerns(i, r); {
 	case unknown:
-		g.settle(i, r, cs, OutcomeUnjudged, "")
+		g.settle(i, r, cs, calls.Unjudged, "")
 		return
 	case !concerned:
 		return
 	}
 	value := r.New.Field.Format(g.seen)
 	if value == "" {
-		g.settle(i, r, cs, OutcomeUnjudged, "")
+		g.settle(i, r, cs, calls.Unjudged, "")
 		return
 	}
 	k := g.keyOfCall(i, g.seen)
@@ -60,14 +61,14 @@ func (g *Engine) judgeNew(i int, r *rules.Rule, cs *CallState) {
 	learned := !g.st.Now.Before(k.Known.Since.Add(r.New.Learn))
 	switch isNew := k.Known.take(value); {
 	case isNew == condition.Unknown:
-		if cs.Outcomes[i] == OutcomeUnseen {
+		if cs.Outcomes[i] == calls.Unseen {
 			g.st.Rules[i].Unremembered++
 		}
-		g.settle(i, r, cs, OutcomeUnjudged, "")
+		g.settle(i, r, cs, calls.Unjudged, "")
 	case isNew == condition.True && learned:
-		g.settle(i, r, cs, OutcomeMatched, r.Severity)
+		g.settle(i, r, cs, calls.Matched, r.Severity)
 	default:
-		g.settle(i, r, cs, OutcomeGood, "")
+		g.settle(i, r, cs, calls.Good, "")
 	}
 }
 

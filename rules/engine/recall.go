@@ -3,6 +3,7 @@ package engine
 import (
 	"callwatch/call"
 	"callwatch/rules"
+	"callwatch/rules/engine/calls"
 )
 
 // Recall puts into an explanation of a rule about new values what the engine made
@@ -12,17 +13,17 @@ func (g *Engine) Recall(x *rules.Explanation, k call.Key) {
 	if !ok || g.set.Rules[i].New == nil || x.Verdict == rules.VerdictNotConcerned || len(x.Missing) > 0 {
 		return
 	}
-	o := OutcomeUnseen
+	o := calls.Unseen
 	if cs := g.call(k); cs != nil {
 		o = cs.Outcomes[i]
 	} else if gone := g.st.Past.Of(k, g.st.Now, g.opt.PastFor); i < len(gone) {
-		o = outcome(gone[i])
+		o = calls.Outcome(gone[i])
 	}
 	x.HeldBack, x.Severity = nil, ""
 	switch o {
-	case OutcomeMatched:
+	case calls.Matched:
 		x.Verdict, x.Severity = rules.VerdictMatched, g.set.Rules[i].Severity
-	case OutcomeGood:
+	case calls.Good:
 		x.Verdict = rules.VerdictNotMatched
 	default:
 		x.Verdict = rules.VerdictUnjudged

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"callwatch/rules"
+	"callwatch/rules/engine/calls"
 )
 
 // Swap is an engine that goes on with another set where this one is, as if
@@ -74,9 +75,9 @@ func (k *KeyState) rest() (rested KeyState, some bool) {
 // the order of their keys.
 func (g *Engine) restAll(i int, reason string) {
 	r := g.set.Rules[i]
-	for _, cs := range g.st.Calls.calls {
-		if slices.ContainsFunc(cs.Holds, func(h callHold) bool { return h.Rule == i }) {
-			*cs.hold(i) = callHold{Rule: i}
+	for cs := range g.st.Calls.All() {
+		if slices.ContainsFunc(cs.Holds, func(h calls.Hold) bool { return h.Rule == i }) {
+			*cs.HoldOf(i) = calls.Hold{Rule: i}
 		}
 	}
 	var keys []*KeyState

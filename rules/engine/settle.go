@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"callwatch/rules"
+	"callwatch/rules/engine/calls"
 )
 
 // settling holds the calls that have ended and may yet be reported on, in the
@@ -14,8 +15,8 @@ type settling []settleQueue
 
 type settleQueue struct {
 	wait  time.Duration
-	rules []int        // by place in the set
-	calls []*CallState // that have ended
+	rules []int          // by place in the set
+	calls []*calls.State // that have ended
 }
 
 func settlingOf(set *rules.Set) settling {
@@ -36,7 +37,7 @@ func settlingOf(set *rules.Set) settling {
 }
 
 // push lets a call wait.
-func (s settling) push(cs *CallState) {
+func (s settling) push(cs *calls.State) {
 	for i := range s {
 		s[i].calls = append(s[i].calls, cs)
 	}
@@ -57,7 +58,7 @@ func (s settling) next() (q *settleQueue, due time.Time) {
 
 // noticeEnd remembers when the end of a call was stored, and counts the call at
 // once where nothing more is expected of it.
-func (g *Engine) noticeEnd(cs *CallState) {
+func (g *Engine) noticeEnd(cs *calls.State) {
 	if len(g.settling) == 0 || !cs.Over && cs.Ended.IsZero() {
 		return
 	}
@@ -83,8 +84,8 @@ func (g *Engine) settleNext(q *settleQueue) {
 	if q.calls = q.calls[1:]; len(q.calls) == 0 {
 		q.calls = nil
 	}
-	if g.st.Calls.get(cs.Key) == cs && !g.opt.gone(cs, g.st.Now) && !cs.Settled {
-		g.count(q.rules, g.st.Calls.load(cs))
+	if g.st.Calls.Get(cs.Key) == cs && !g.expiry.Gone(cs, g.st.Now) && !cs.Settled {
+		g.count(q.rules, g.st.Calls.Load(cs))
 	}
 }
 
@@ -92,13 +93,13 @@ func (g *Engine) settleNext(q *settleQueue) {
 // through with has been counted by all of its rules; one that ended with the last
 // event is still to come, also where the queue waits for nothing.
 func (g *Engine) restoreSettling() {
-	var waiting []*CallState
-	for _, cs := range g.st.Calls.calls {
+	var waiting []*calls.State
+	for cs := range g.st.Calls.All() {
 		if !cs.Ended.IsZero() && !cs.Settled {
 			waiting = append(waiting, cs)
 		}
 	}
-	slices.SortFunc(waiting, func(a, b *CallState) int {
+	slices.SortFunc(waiting, func(a, b *calls.State) int {
 		return cmp.Or(cmp.Compare(a.EndedSeq, b.EndedSeq), a.Key.Compare(b.Key))
 	})
 	for _, cs := range waiting {

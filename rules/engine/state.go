@@ -1,11 +1,10 @@
 package engine
 
 import (
-	"container/list"
 	"time"
 
-	"callwatch/call"
 	"callwatch/rules"
+	"callwatch/rules/engine/calls"
 	"callwatch/rules/engine/past"
 	"callwatch/rules/window"
 )
@@ -14,7 +13,7 @@ import (
 type state struct {
 	Now   time.Time // stream time
 	Seq   uint64    // last event or tick applied
-	Calls *callCache
+	Calls *calls.Cache
 	Keys  map[ruleKey]*KeyState
 	Rules []*ruleState // by the rule's place in the set
 	Seen  past.Events
@@ -22,54 +21,6 @@ type state struct {
 
 	Silences []rules.CompiledSilence // made at run time
 	Reported []string                // fields that rules read and events have had
-}
-
-// CallState is a call and what the rules have made of it so far.
-type CallState struct {
-	Key      call.Key
-	Call     *call.Call // nil while it is evicted
-	Touched  time.Time  // stream time of the latest event
-	Outcomes []outcome  // by the rule's place in the set
-	Holds    []callHold // of the rules with `for`, where it has begun
-
-	Ended    time.Time // stream time at which the end was stored; zero before
-	EndedSeq uint64
-	Settled  bool // nothing more is expected: every window has counted it
-	Over     bool // the call has ended
-
-	texts   [][]byte      // events of which the call is the fold, as JSON; nil: not all are known
-	evicted []byte        // facts of the call, compressed; nil once they changed
-	hot     *list.Element // of the cache; nil while it is evicted
-}
-
-// callHold is how far the `for` of one rule has come on one call.
-type callHold struct {
-	Rule   int       `json:"rule"` // place in the set
-	Since  time.Time `json:"since,omitzero"`
-	Recent []bool    `json:"recent,omitempty"`
-}
-
-// outcome is the state of one rule for one call.
-type outcome uint8
-
-const (
-	OutcomeUnseen   outcome = iota // not judged, or not concerned
-	OutcomeUnjudged                // the outcome depends on an unknown field
-	OutcomeGood                    // judged: did not match
-	OutcomeMatched                 // matched, once and for all
-	OutcomeCounted                 // taken into the window of the rule, if that concerns it
-)
-
-// hold is the state of the rule's `for` on the call, made when it is missing; it
-// may be changed.
-func (cs *CallState) hold(rule int) *callHold {
-	for i := range cs.Holds {
-		if cs.Holds[i].Rule == rule {
-			return &cs.Holds[i]
-		}
-	}
-	cs.Holds = append(cs.Holds, callHold{Rule: rule})
-	return &cs.Holds[len(cs.Holds)-1]
 }
 
 // ruleKey names the state of one rule for one key.

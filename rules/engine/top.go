@@ -9,6 +9,7 @@ import (
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/rules/engine/calls"
 	"callwatch/rules/window"
 )
 
@@ -93,7 +94,7 @@ func (g *Engine) reread(r *rules.Rule, l *window.Lead, key call.Key) (*call.Even
 	return &cs.Call.Event, contribution(l, readings)
 }
 
-func (g *Engine) inWindow(r *rules.Rule, cs *CallState) bool {
+func (g *Engine) inWindow(r *rules.Rule, cs *calls.State) bool {
 	return r.Window.Calls > 0 || cs.Ended.After(g.st.Now.Add(-r.Window.Over))
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/rules/engine/calls"
 	"callwatch/rules/engine/past"
 )
 
@@ -24,12 +25,12 @@ var windowKeys = []struct {
 // keyMemory is what one key of a window rule takes, with two hundred calls in
 // its window and different figures in each.
 func keyMemory(t testing.TB, rule string) float64 {
-	const keys, calls = 500, 200
+	const keys, each = 500, 200
 	g := New(compileSet(t, "rules: [{name: w, over: 15m, min_calls: 20, by: [agentId], "+rule+"}]"), Options{EndedFor: time.Millisecond, OpenFor: time.Millisecond})
 	// What the engine keeps of the calls themselves is not the window's.
 	measure := func() uint64 {
-		g.expiry = expiry{}
-		g.st.Calls, g.st.Seen = newCallCache(call.Folding{}), past.Events{}
+		g.expiry = calls.Expiry{EndedFor: g.opt.EndedFor, OpenFor: g.opt.OpenFor}
+		g.st.Calls, g.st.Seen = calls.New(call.Folding{}), past.Events{}
 		var m runtime.MemStats
 		runtime.GC()
 		runtime.GC()
@@ -37,7 +38,7 @@ func keyMemory(t testing.TB, rule string) float64 {
 		return m.HeapAlloc
 	}
 	before, seq := measure(), uint64(0)
-	for c := range calls {
+	for c := range each {
 		for k := range keys {
 			seq++
 			at := t0.Add(time.Duration(c) * 4 * time.Second)
@@ -47,8 +48,8 @@ func keyMemory(t testing.TB, rule string) float64 {
 			})
 			g.Apply(seq, at, &e)
 		}
-		g.expiry = expiry{}
-		g.st.Calls = newCallCache(call.Folding{})
+		g.expiry = calls.Expiry{EndedFor: g.opt.EndedFor, OpenFor: g.opt.OpenFor}
+		g.st.Calls = calls.New(call.Folding{})
 	}
 	used := measure() - before
 	if len(g.st.Keys) != keys {

@@ -9,6 +9,7 @@ import (
 	"callwatch/rules"
 	"callwatch/rules/condition"
 	"callwatch/rules/engine"
+	"callwatch/rules/engine/calls"
 )
 
 // Trace is an engine that remembers for each call what the rules made of it. It
@@ -69,11 +70,11 @@ func NewTrace(set *rules.Set, o engine.Options) *Trace {
 }
 
 // Focus limits the explanations to calls that are named: the others only count.
-func (t *Trace) Focus(calls ...call.Key) {
+func (t *Trace) Focus(keys ...call.Key) {
 	if t.focused = true; t.focus == nil {
 		t.focus = map[call.Key]bool{}
 	}
-	for _, k := range calls {
+	for _, k := range keys {
 		t.focus[k] = true
 	}
 }
@@ -90,8 +91,8 @@ func (t *Trace) Done(k call.Key) bool {
 			return false
 		}
 	}
-	for _, calls := range t.waiting {
-		if slices.Contains(calls, k) {
+	for _, keys := range t.waiting {
+		if slices.Contains(keys, k) {
 			return false
 		}
 	}
@@ -148,7 +149,7 @@ func (t *Trace) traced(k call.Key) *traced {
 
 // observe counts for the coverage what the rule of interest makes of a call that
 // is not explained.
-func (t *Trace) observe(cs *engine.CallState, e *call.Event) {
+func (t *Trace) observe(cs *calls.State, e *call.Event) {
 	if t.coverage == nil {
 		return
 	}
@@ -165,12 +166,12 @@ func (t *Trace) observe(cs *engine.CallState, e *call.Event) {
 
 // explain keeps the explanation of one rule up to date. An event that does not
 // wake the rule says nothing new about it.
-func (t *Trace) explain(i int, r *rules.Rule, cs *engine.CallState, tr *traced, view *call.Event, kind call.Kind) {
+func (t *Trace) explain(i int, r *rules.Rule, cs *calls.State, tr *traced, view *call.Event, kind call.Kind) {
 	t.facts.Load(view)
 	if t.coverage != nil && (r.Window == nil && r.Wakes(kind) || r.Window != nil && cs.Over) {
 		t.coverage.observe(r, &t.facts)
 	}
-	if _, have := tr.rules[i]; have && !r.Wakes(kind) && cs.Outcomes[i] != engine.OutcomeMatched {
+	if _, have := tr.rules[i]; have && !r.Wakes(kind) && cs.Outcomes[i] != calls.Matched {
 		return
 	}
 	x := r.Explain(&t.facts, kind)
@@ -181,16 +182,16 @@ func (t *Trace) explain(i int, r *rules.Rule, cs *engine.CallState, tr *traced, 
 	if x.Verdict == rules.VerdictMatched {
 		t.dispose(i, r, cs, &x)
 	}
-	tr.rules[i], tr.done[i] = x, cs.Outcomes[i] == engine.OutcomeMatched
+	tr.rules[i], tr.done[i] = x, cs.Outcomes[i] == calls.Matched
 }
 
 // dispose tells what became of a match: what held it back, or where it went.
-func (t *Trace) dispose(i int, r *rules.Rule, cs *engine.CallState, x *rules.Explanation) {
+func (t *Trace) dispose(i int, r *rules.Rule, cs *calls.State, x *rules.Explanation) {
 	if r.Mode == rules.Off {
 		x.HoldBack("mode", "the rule is off")
 		return
 	}
-	if cs.Outcomes[i] != engine.OutcomeMatched {
+	if cs.Outcomes[i] != calls.Matched {
 		if r.For.Duration > 0 && cs.Over {
 			x.HoldBack("for", "the call ended before the condition had held for "+rules.FormatDuration(r.For.Duration))
 			return
@@ -229,7 +230,7 @@ func unannounced(x *rules.Explanation, in *rules.Incident) {
 }
 
 // waiting says how far the rule's `for` has come on a call.
-func waiting(r *rules.Rule, cs *engine.CallState, rule int, now time.Time) string {
+func waiting(r *rules.Rule, cs *calls.State, rule int, now time.Time) string {
 	since, recent := cs.Hold(rule)
 	if r.For.Need == 0 {
 		held := time.Duration(0)
@@ -277,7 +278,7 @@ func (t *Trace) tick(at time.Time) {
 		if tr == nil || r.For.Duration == 0 || tr.done[m.rule] || t.only != "" && r.Name != t.only {
 			continue
 		}
-		if cs := t.engine.CallState(m.call); cs != nil && cs.Outcomes[m.rule] == engine.OutcomeMatched {
+		if cs := t.engine.CallState(m.call); cs != nil && cs.Outcomes[m.rule] == calls.Matched {
 			t.explain(m.rule, r, cs, tr, &cs.Call.Event, r.On[0])
 		}
 	}

@@ -8,17 +8,18 @@ import (
 	"callwatch/rules"
 	"callwatch/rules/condition"
 	"callwatch/rules/engine"
+	"callwatch/rules/engine/calls"
 )
 
 // novelty is the verdict of a rule about new values.
-func (t *Trace) novelty(i int, r *rules.Rule, cs *engine.CallState, x *rules.Explanation) {
+func (t *Trace) novelty(i int, r *rules.Rule, cs *calls.State, x *rules.Explanation) {
 	if x.Verdict == rules.VerdictNotConcerned {
 		return
 	}
 	switch cs.Outcomes[i] {
-	case engine.OutcomeMatched:
+	case calls.Matched:
 		x.Verdict, x.Severity = rules.VerdictMatched, r.Severity
-	case engine.OutcomeGood:
+	case calls.Good:
 		x.Verdict = rules.VerdictNotMatched
 	default:
 		x.Verdict, x.Missing = rules.VerdictUnjudged, []string{r.New.Field.Name}
@@ -27,7 +28,7 @@ func (t *Trace) novelty(i int, r *rules.Rule, cs *engine.CallState, x *rules.Exp
 
 // ofKey adds what the call's key says now, for rules over windows and about
 // absence.
-func (t *Trace) ofKey(i int, r *rules.Rule, cs *engine.CallState, x *rules.Explanation) {
+func (t *Trace) ofKey(i int, r *rules.Rule, cs *calls.State, x *rules.Explanation) {
 	if r.Window == nil && r.Absent == 0 || x.Verdict == rules.VerdictNotConcerned || len(x.Missing) > 0 {
 		return
 	}
@@ -38,7 +39,7 @@ func (t *Trace) ofKey(i int, r *rules.Rule, cs *engine.CallState, x *rules.Expla
 		x.HoldBack("mode", "the rule is off")
 	case r.Absent > 0 && k != nil:
 		t.absence(r, k, x)
-	case r.Window != nil && (k == nil || k.Window == nil || cs != nil && cs.Outcomes[i] != engine.OutcomeCounted):
+	case r.Window != nil && (k == nil || k.Window == nil || cs != nil && cs.Outcomes[i] != calls.Counted):
 		x.HoldBack("settle", "not counted yet: the call is not over, or may be reported on for "+rules.FormatDuration(r.Window.Settle))
 	case r.Window != nil:
 		t.window(i, r, k, x)
@@ -57,7 +58,7 @@ func (t *Trace) absence(r *rules.Rule, k *engine.KeyState, x *rules.Explanation)
 
 // counted explains what a window makes of a call when it is judged, with the
 // figures of that time: later ones are about other calls.
-func (t *Trace) counted(i int, cs *engine.CallState) {
+func (t *Trace) counted(i int, cs *calls.State) {
 	key, r := cs.Call.Key(), t.set.Rules[i]
 	if t.only != "" && r.Name != t.only || t.focused && !t.focus[key] {
 		return
@@ -88,7 +89,7 @@ func (t *Trace) counted(i int, cs *engine.CallState) {
 // settlePending explains again the calls whose window held when they were judged,
 // once its `for` is over: with the incident and the figures of then.
 func (t *Trace) settlePending() {
-	for rk, calls := range t.waiting {
+	for rk, keys := range t.waiting {
 		k := t.engine.KeyState(rk.rule, rk.key)
 		if k != nil && k.Incident == nil && !k.PendingTill.IsZero() {
 			continue
@@ -99,7 +100,7 @@ func (t *Trace) settlePending() {
 		}
 		i := t.index[rk.rule]
 		r := t.set.Rules[i]
-		for _, key := range calls {
+		for _, key := range keys {
 			tr, cs := t.calls[key], t.engine.CallState(key)
 			if cs == nil {
 				continue

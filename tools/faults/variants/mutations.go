@@ -59,7 +59,7 @@ func Mutants() []Mutant {
 		}},
 		{"again", []string{"tenfold"}, "a repeated webhook is judged again, and its call counts again", []edit{
 			{"Call.FoldWith", all(never(asks("Contains")), atStart("defer func() { changed = true }()"))},
-			{"judgeAll", inPlaceOf("cs.Outcomes[i] == OutcomeMatched", "false")},
+			{"judgeAll", inPlaceOf("cs.Outcomes[i] == calls.Matched", "false")},
 			{"settle", never(compares("from", "to"))},
 		}},
 		{"dead-letters", []string{"poison"}, "no dead letter is stored", []edit{

@@ -1,9 +1,15 @@
-package engine
+// Package calls keeps the calls that the rule engine still expects events of, within
+// bounds: those used last as they are, the others compressed; and what the rules have made
+// of each. It may import call and rules/engine/parts.
+package calls
 
 import (
 	"bytes"
 	"container/list"
+	"iter"
+	"maps"
 	"slices"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -14,27 +20,29 @@ import (
 // hotCalls is how many calls are in memory as they are.
 const hotCalls = 1024
 
-// callCache holds the calls that the engine still expects events of. A call takes
+// Cache holds the calls that the engine still expects events of. A call takes
 // several kilobytes in memory, and most are only there in case of a late event:
 // all but the ones used last are evicted to compressed JSON until then. What the
 // rules made of a call stays readable without its facts.
-type callCache struct {
+type Cache struct {
+	Capacity int // of hot calls
+
 	folding      call.Folding
-	capacity     int // of hot calls
-	calls        map[call.Key]*CallState
-	hot          *list.List // of *callState, used last first
+	calls        map[call.Key]*State
+	hot          *list.List // of *State, used last first
 	dictionaries dictionaries
 }
 
-func newCallCache(f call.Folding) *callCache {
-	return &callCache{folding: f, capacity: hotCalls, calls: map[call.Key]*CallState{}, hot: list.New(), dictionaries: dictionaries{}}
+// New returns a cache without calls, which folds events as f says.
+func New(f call.Folding) *Cache {
+	return &Cache{Capacity: hotCalls, folding: f, calls: map[call.Key]*State{}, hot: list.New(), dictionaries: dictionaries{}}
 }
 
-// get returns a call without its facts; nil if there is none. See load.
-func (c *callCache) get(key call.Key) *CallState { return c.calls[key] }
+// Get returns a call without its facts; nil if there is none. See Load.
+func (c *Cache) Get(key call.Key) *State { return c.calls[key] }
 
-// load makes the facts of a call available until the next input of the engine.
-func (c *callCache) load(cs *CallState) *CallState {
+// Load makes the facts of a call available until the next input of the engine.
+func (c *Cache) Load(cs *State) *State {
 	if cs.hot != nil {
 		c.hot.MoveToFront(cs.hot)
 		return cs
@@ -44,14 +52,14 @@ func (c *callCache) load(cs *CallState) *CallState {
 	return cs
 }
 
-// facts returns the facts of a call without making it hot. Facts that cannot be
+// Facts returns the facts of a call without making it hot. Facts that cannot be
 // read are damage to a checkpoint that its checksum did not show: they are unknown.
-func (c *callCache) facts(cs *CallState) *call.Call {
+func (c *Cache) Facts(cs *State) *call.Call {
 	known, _ := c.factsAndTexts(cs)
 	return known
 }
 
-func (c *callCache) factsAndTexts(cs *CallState) (known *call.Call, texts [][]byte) {
+func (c *Cache) factsAndTexts(cs *State) (known *call.Call, texts [][]byte) {
 	if cs.Call != nil {
 		return cs.Call, cs.texts
 	}
@@ -60,7 +68,7 @@ func (c *callCache) factsAndTexts(cs *CallState) (known *call.Call, texts [][]by
 	switch {
 	case err != nil:
 	case bytes.HasPrefix(text, []byte("[")):
-		texts, err = c.fold(known, text)
+		texts, err = c.foldTexts(known, text)
 	default:
 		err = known.ReadState(text)
 	}
@@ -71,8 +79,8 @@ func (c *callCache) factsAndTexts(cs *CallState) (known *call.Call, texts [][]by
 	return known, texts
 }
 
-// fold folds events into a call, and returns their texts.
-func (c *callCache) fold(known *call.Call, list []byte) ([][]byte, error) {
+// foldTexts folds events into a call, and returns their texts.
+func (c *Cache) foldTexts(known *call.Call, list []byte) ([][]byte, error) {
 	var values []jsontext.Value
 	if err := json.Unmarshal(list, &values, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
 		return nil, err
@@ -95,8 +103,19 @@ const (
 	maxTextBytes = 64 << 10
 )
 
+// Fold folds an event into a call whose facts are there, keeps the text of the event, and
+// puts the call into the cache, in place of one with its key; text is nil if it is not
+// known. It reports whether anything of the call changed.
+func (c *Cache) Fold(cs *State, e *call.Event, text []byte, at time.Time) (changed bool) {
+	changed = cs.Call.FoldWith(e, c.folding)
+	cs.keepText(text)
+	cs.Touched, cs.evicted = at, nil
+	c.put(cs)
+	return changed
+}
+
 // keepText keeps the text of the event that was folded last; nil if it is not known.
-func (cs *CallState) keepText(text []byte) {
+func (cs *State) keepText(text []byte) {
 	size := len(text)
 	for _, t := range cs.texts {
 		size += len(t)
@@ -111,7 +130,7 @@ func (cs *CallState) keepText(text []byte) {
 }
 
 // state is all that is known of a call as text: a list of its events, or what call.AppendState writes.
-func (cs *CallState) state() ([]byte, error) {
+func (cs *State) state() ([]byte, error) {
 	if cs.texts == nil {
 		return cs.Call.AppendState(nil)
 	}
@@ -119,18 +138,18 @@ func (cs *CallState) state() ([]byte, error) {
 }
 
 // put adds a call, in place of one with its key. Its facts are there.
-func (c *callCache) put(cs *CallState) {
+func (c *Cache) put(cs *State) {
 	if old := c.calls[cs.Key]; old != cs {
 		if old != nil {
-			c.remove(old)
+			c.Remove(old)
 		}
 		c.calls[cs.Key] = cs
 	}
-	c.load(cs)
+	c.Load(cs)
 }
 
-// remove removes a call. One that is no longer in the cache stays out.
-func (c *callCache) remove(cs *CallState) {
+// Remove removes a call. One that is no longer in the cache stays out.
+func (c *Cache) Remove(cs *State) {
 	if cs.hot != nil {
 		c.hot.Remove(cs.hot)
 		cs.hot = nil
@@ -140,11 +159,11 @@ func (c *callCache) remove(cs *CallState) {
 	}
 }
 
-// evict compresses the calls beyond the capacity, those not used for longest
+// Evict compresses the calls beyond the capacity, those not used for longest
 // first. The facts of no call may be in use.
-func (c *callCache) evict() {
-	for c.hot.Len() > c.capacity {
-		cs := c.hot.Back().Value.(*CallState)
+func (c *Cache) Evict() {
+	for c.hot.Len() > c.Capacity {
+		cs := c.hot.Back().Value.(*State)
 		if !c.compress(cs) {
 			c.hot.MoveToFront(cs.hot)
 			return
@@ -156,7 +175,7 @@ func (c *callCache) evict() {
 
 // compress sets the compressed facts of a call; false for facts that JSON cannot
 // express, such as an infinite number.
-func (c *callCache) compress(cs *CallState) bool {
+func (c *Cache) compress(cs *State) bool {
 	if cs.evicted != nil {
 		return true // and not changed since
 	}
@@ -172,10 +191,10 @@ func (c *callCache) compress(cs *CallState) bool {
 }
 
 // learn makes the dictionary of a provider from one call and the hot ones.
-func (c *callCache) learn(provider string, first []byte) {
+func (c *Cache) learn(provider string, first []byte) {
 	samples := [][]byte{first}
 	for at := c.hot.Back(); at != nil && len(samples) < maxSamplesOfDictionary; at = at.Prev() {
-		if cs := at.Value.(*CallState); cs.Key.Provider == provider {
+		if cs := at.Value.(*State); cs.Key.Provider == provider {
 			if text, err := cs.state(); err == nil {
 				samples = append(samples, text)
 			}
@@ -184,19 +203,19 @@ func (c *callCache) learn(provider string, first []byte) {
 	c.dictionaries.learn(provider, samples)
 }
 
-// forget removes a call and all traces of it, and reports whether there were any.
+// Forget removes a call and all traces of it, and reports whether there were any.
 // Where the dictionary of its provider was made from it, the calls of the provider
 // are compressed with another one.
-func (c *callCache) forget(key call.Key) (found bool) {
+func (c *Cache) Forget(key call.Key) (found bool) {
 	if cs := c.calls[key]; cs != nil {
-		c.remove(cs)
+		c.Remove(cs)
 		found = true
 	}
 	if !c.dictionaries[key.Provider].mentions(key) {
 		return found
 	}
-	var others []*CallState
-	for _, cs := range c.sorted() {
+	var others []*State
+	for _, cs := range c.Sorted() {
 		if cs.Key.Provider == key.Provider {
 			cs.Call, cs.texts = c.factsAndTexts(cs)
 			cs.evicted = nil
@@ -212,13 +231,19 @@ func (c *callCache) forget(key call.Key) (found bool) {
 	return true
 }
 
-// sorted returns all calls, those without an event for longest first.
-func (c *callCache) sorted() []*CallState {
-	all := make([]*CallState, 0, len(c.calls))
+// Len returns the number of calls.
+func (c *Cache) Len() int { return len(c.calls) }
+
+// All returns all calls, in no order.
+func (c *Cache) All() iter.Seq[*State] { return maps.Values(c.calls) }
+
+// Sorted returns all calls, those without an event for longest first.
+func (c *Cache) Sorted() []*State {
+	all := make([]*State, 0, len(c.calls))
 	for _, cs := range c.calls {
 		all = append(all, cs)
 	}
-	slices.SortFunc(all, func(a, b *CallState) int {
+	slices.SortFunc(all, func(a, b *State) int {
 		if n := a.Touched.Compare(b.Touched); n != 0 {
 			return n
 		}

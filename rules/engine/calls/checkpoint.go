@@ -1,4 +1,4 @@
-package engine
+package calls
 
 import (
 	"bytes"
@@ -11,11 +11,11 @@ import (
 	"callwatch/rules/engine/parts"
 )
 
-// write writes the calls, those without an event for longest first, after the
+// Write writes the calls, those without an event for longest first, after the
 // dictionaries that they are compressed with. What the rules made of a call precedes
 // its facts, which are compressed as in memory: writing and reading them costs a copy.
-func (c *callCache) write(out *parts.Writer) {
-	all := c.sorted()
+func (c *Cache) Write(out *parts.Writer) {
+	all := c.Sorted()
 	for _, cs := range all {
 		if !c.compress(cs) && out.Err == nil {
 			out.Err = fmt.Errorf("call %s of %s has facts that cannot be stored", cs.Key.CallID, cs.Key.Provider)
@@ -50,8 +50,8 @@ func (c *callCache) write(out *parts.Writer) {
 	}
 }
 
-// read adds the calls that write wrote, evicted, each after change.
-func (c *callCache) read(in *parts.Reader, change func(*CallState)) error {
+// Read adds the calls that Write wrote, evicted, each after change.
+func (c *Cache) Read(in *parts.Reader, change func(*State)) error {
 	for range in.Number() {
 		provider, text := in.Text(), in.Bytes()
 		if in.Err != nil {
@@ -85,18 +85,18 @@ func (c *callCache) read(in *parts.Reader, change func(*CallState)) error {
 	return in.Err
 }
 
-func readCall(in *parts.Reader) *CallState {
-	cs := &CallState{Key: in.Key(), Touched: in.Time(), Ended: in.Time(), EndedSeq: in.Number()}
+func readCall(in *parts.Reader) *State {
+	cs := &State{Key: in.Key(), Touched: in.Time(), Ended: in.Time(), EndedSeq: in.Number()}
 	flags := in.Number()
 	cs.Over, cs.Settled = flags&1 != 0, flags&2 != 0
-	cs.Outcomes = make([]outcome, in.Count())
+	cs.Outcomes = make([]Outcome, in.Count())
 	for i := range cs.Outcomes {
-		if o := in.Number(); o <= uint64(OutcomeCounted) {
-			cs.Outcomes[i] = outcome(o)
+		if o := in.Number(); o <= uint64(Counted) {
+			cs.Outcomes[i] = Outcome(o)
 		}
 	}
 	for range in.Count() {
-		h := callHold{Rule: int(min(in.Number(), math.MaxInt32)), Since: in.Time()}
+		h := Hold{Rule: int(min(in.Number(), math.MaxInt32)), Since: in.Time()}
 		for range in.Count() {
 			h.Recent = append(h.Recent, in.Number() != 0)
 		}

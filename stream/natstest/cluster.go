@@ -166,6 +166,16 @@ func (c *Cluster) KillNode(i int) {
 	}
 }
 
+// PIDs are the processes of the servers that run.
+func (c *Cluster) PIDs() (pids []int) {
+	for _, n := range c.nodes {
+		if n.cmd != nil && n.cmd.ProcessState == nil {
+			pids = append(pids, n.cmd.Process.Pid)
+		}
+	}
+	return pids
+}
+
 // Await waits until every server that runs is well and has caught up.
 func (c *Cluster) Await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startWait)

@@ -46,6 +46,7 @@ func rows() []row {
 		{"rivals", "Ed25519-signed webhooks until they are judged, beside Redpanda Connect's core and Echo, both with JetStream, which check and judge nothing", rivals},
 		{"stages", "processor time of each stage per webhook, by a profile under 1.4 KB webhooks of the row rivals and 39 KB reports", stages},
 		{"feed", "the row pipeline with and without the read model, in turns", feeding},
+		{"cluster", "processor time of three replicas on three NATS servers: one holds the stages, one is sent all webhooks, one does neither", cluster},
 		{"latency", "time from sending a webhook to its incident's post in Slack, at 200 a second of which 5 % alert", latency},
 		{"memory", "resident memory at 1,000 webhooks a second with 100,000 open calls", memory},
 		{"start", "time until ready, on an empty store and on one of many events; CPU when idle", start},

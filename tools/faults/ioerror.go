@@ -51,7 +51,7 @@ func ioerror(t *trial) error {
 		pause(t, 3*time.Second)
 		detach()
 		pause(t, 5*time.Second) // fsync succeeds again
-		if last, _, _ := a.seen(); last.After(failed.Add(100 * time.Millisecond)) {
+		if last, _, _ := a.seen(); last.After(failed.Add(t.span(time.Second, 100*time.Millisecond))) {
 			t.say("a webhook was answered 200 %v after the first failure", last.Sub(failed))
 			after++
 		}

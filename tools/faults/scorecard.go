@@ -114,9 +114,26 @@ func (t *trial) span(short, full time.Duration) time.Duration {
 	}
 }
 
+// errUnnoticed says that a mutation did not turn its row red.
+var errUnnoticed = errors.New("the mutation is not noticed")
+
+// chances is how often a row may try, each time with another seed, to notice a mutation: what
+// a mechanism prevents does not happen in each short run.
+const chances = 3
+
 // perform makes a run and prints its last line. It returns nil where the run ended
 // as it must, or was skipped.
 func (r run) perform(ctx context.Context, out io.Writer) (err error) {
+	for range chances {
+		if err = r.once(ctx, out); !errors.Is(err, errUnnoticed) {
+			return err
+		}
+		r.settings.seed++
+	}
+	return err
+}
+
+func (r run) once(ctx context.Context, out io.Writer) (err error) {
 	o := r.settings
 	t := &trial{Context: ctx, settings: o, row: r.row, out: out, variant: variants.Plain}
 	begun := time.Now()
@@ -151,7 +168,7 @@ func (r run) perform(ctx context.Context, out io.Writer) (err error) {
 		return err
 	case err == nil:
 		t.say("MUTATION NOT NOTICED: %s", o.mutate)
-		return fmt.Errorf("row %s does not notice mutation %s", t.row.name, o.mutate)
+		return errUnnoticed
 	default:
 		t.say("noticed mutation %s", o.mutate)
 		return nil

@@ -125,7 +125,7 @@ func reload(t *trial) error {
 		if err := r.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 			return err
 		}
-		if err := r.await("the rules are "+outcome, 20*time.Second, func() bool { return r.metric(sample) != before }); err != nil {
+		if err := r.await("the rules are "+outcome, t.patience(), func() bool { return r.metric(sample) != before }); err != nil {
 			return err
 		}
 	}

@@ -4,11 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -17,6 +14,7 @@ import (
 	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
 	"callwatch/stream"
+	"callwatch/tools/faults/rig"
 )
 
 // askEach is how often a row that measures asks how far callwatch is: answering
@@ -25,45 +23,45 @@ const askEach = time.Second
 
 // backlog starts callwatch on a store with many webhooks that nobody has
 // normalized yet, and sends it more.
-func backlog(t *trial) error {
-	r, err := t.rig(8, 0.2)
+func backlog(t *rig.Trial) error {
+	r, err := t.Rig(8, 0.2)
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer r.Close()
 	const rate = 100.0
 	var times timings
-	r.l.rate, r.l.watch = rate, times.note
-	if err := r.begin(); err != nil {
+	r.Load.Rate, r.Load.Watch = rate, times.note
+	if err := r.Begin(); err != nil {
 		return err
 	}
-	if err := r.taken(int64(t.times(300, 3000))); err != nil {
+	if err := r.Taken(int64(t.Times(300, 3000))); err != nil {
 		return err
 	}
-	r.l.end()
+	r.Load.End()
 	idle, _ := times.p99()
-	if err := r.settled(time.Minute); err != nil {
+	if err := r.Settled(time.Minute); err != nil {
 		return err
 	}
-	if err := r.stop(); err != nil {
+	if err := r.Stop(); err != nil {
 		return err
 	}
-	many := t.times(10_000, 1_000_000)
-	if err := r.store(many); err != nil {
+	many := t.Times(10_000, 1_000_000)
+	if err := store(r, many); err != nil {
 		return err
 	}
-	if r.l.requests, err = r.traffic(t.seed+1, 0, 0.2); err != nil {
+	if r.Load.Requests, err = r.Traffic(t.Seed+1, 0, 0.2); err != nil {
 		return err
 	}
 	times.reset()
-	if err := r.begin(); err != nil {
+	if err := r.Begin(); err != nil {
 		return err
 	}
-	begun, before := time.Now(), r.l.acked.Load()
-	err = r.await("the backlog is gone", t.span(2*time.Minute, time.Hour), func() bool {
+	begun, before := time.Now(), r.Load.Acked.Load()
+	err = r.Await("the backlog is gone", t.Span(2*time.Minute, time.Hour), func() bool {
 		time.Sleep(askEach)
-		n, err := strconv.Atoi(r.metric(`callwatch_backlog_messages{stage="normalize"}`))
-		m, err2 := strconv.Atoi(r.metric(`callwatch_backlog_messages{stage="judge"}`))
+		n, err := strconv.Atoi(r.Metric(`callwatch_backlog_messages{stage="normalize"}`))
+		m, err2 := strconv.Atoi(r.Metric(`callwatch_backlog_messages{stage="judge"}`))
 		return err == nil && err2 == nil && n+m < 20
 	})
 	if err != nil {
@@ -71,32 +69,32 @@ func backlog(t *trial) error {
 	}
 	took := time.Since(begun)
 	busy, _ := times.p99()
-	r.l.end()
-	drained := float64(many+int(r.l.acked.Load()-before)) / took.Seconds()
-	t.count("%d waiting, drained at %.0f/s, %.0f times the arrival; p99 %v idle and %v meanwhile", many, drained, drained/rate,
+	r.Load.End()
+	drained := float64(many+int(r.Load.Acked.Load()-before)) / took.Seconds()
+	t.Count("%d waiting, drained at %.0f/s, %.0f times the arrival; p99 %v idle and %v meanwhile", many, drained, drained/rate,
 		idle.Round(time.Millisecond/10), busy.Round(time.Millisecond/10))
-	if err := t.finish(r.product, r.w, "drained"); err != nil {
+	if err := t.Finish(r.Product, r.Checker, "drained"); err != nil {
 		return err
 	}
-	if !t.short && (drained < 5*rate || busy > 2*idle+time.Millisecond) {
+	if !t.Short && (drained < 5*rate || busy > 2*idle+time.Millisecond) {
 		return fmt.Errorf("drained at %.0f/s, p99 %v against %v", drained, busy, idle)
 	}
 	return nil
 }
 
 // store puts webhooks into the store of a callwatch that does not run.
-func (r *rig) store(many int) error {
-	store, err := stream.Open(r.t, stream.Config{Dir: r.data, Durability: stream.OS})
+func store(r *rig.Rig, many int) error {
+	store, err := stream.Open(r.T, stream.Config{Dir: r.Data, Durability: stream.OS})
 	if err != nil {
 		return err
 	}
 	share := 0.2
-	if !r.t.short {
+	if !r.T.Short {
 		share = 0.005 // or announcing a million's bad calls takes an hour
 	}
-	traffic, err := simulate.Traffic(simulate.Options{Sources: registry.Simulators(), Seed: rand.Uint64(), Rate: 1000, Bad: &share, Start: time.Now().Add(-time.Hour), Secrets: r.secrets})
+	traffic, err := simulate.Traffic(simulate.Options{Sources: registry.Simulators(), Seed: rand.Uint64(), Rate: 1000, Bad: &share, Start: time.Now().Add(-time.Hour), Secrets: r.Secrets})
 	if err != nil {
-		return errors.Join(err, store.Close(r.t))
+		return errors.Join(err, store.Close(r.T))
 	}
 	queue := make(chan stream.Record, 512)
 	var failed error
@@ -105,7 +103,7 @@ func (r *rig) store(many int) error {
 	for range 256 {
 		writing.Go(func() {
 			for rec := range queue {
-				if _, err := store.Append(r.t, rec); err != nil {
+				if _, err := store.Append(r.T, rec); err != nil {
 					mu.Lock()
 					failed = err
 					mu.Unlock()
@@ -120,7 +118,7 @@ func (r *rig) store(many int) error {
 		}
 		p, _ := registry.Find(q.Provider)
 		b := normalizer.Trust(p, &normalizer.Request{
-			URL: r.url() + q.Path, Header: http.Header(q.Header), Body: q.Body, ReceivedAt: time.Now().UTC(), ContentType: q.Header.Get("Content-Type"),
+			URL: r.URL() + q.Path, Header: http.Header(q.Header), Body: q.Body, ReceivedAt: time.Now().UTC(), ContentType: q.Header.Get("Content-Type"),
 		}).Body()
 		queue <- stream.Record{
 			Provider: b.Provider, Source: string(b.Source), ContentType: b.ContentType, Key: b.Key, CallID: b.CallID,
@@ -130,20 +128,5 @@ func (r *rig) store(many int) error {
 	}
 	close(queue)
 	writing.Wait()
-	return cmp.Or(failed, store.Close(r.t), syncAll(r.data))
-}
-
-// syncAll has the files under a directory written: a backlog of acknowledged
-// webhooks is on disk, and is not being brought there while it is measured.
-func syncAll(dir string) error {
-	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		return errors.Join(f.Sync(), f.Close())
-	})
+	return cmp.Or(failed, store.Close(r.T), rig.SyncAll(r.Data))
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"callwatch/tools/faults/checker"
+	"callwatch/tools/faults/rig"
 )
 
 const (
@@ -15,44 +16,44 @@ const (
 )
 
 // cluster kills, stops and cuts off replicas and NATS servers, one after the other.
-func cluster(t *trial) error {
-	w, err := checker.Start(t.dir)
+func cluster(t *rig.Trial) error {
+	w, err := checker.Start(t.Dir)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = w.Close() }()
-	p, err := t.install(w)
+	p, err := t.Install(w)
 	if err != nil {
 		return err
 	}
-	if err := p.writeRules(badCalls); err != nil {
+	if err := p.WriteRules(rig.BadCalls); err != nil {
 		return err
 	}
-	f, err := t.farm(p)
+	f, err := newFarm(t, p)
 	if err != nil {
 		return err
 	}
 	defer f.close()
-	if err := w.Faults(checker.SlackFaults{Seed: t.seed, Share: 0.02}); err != nil {
+	if err := w.Faults(checker.SlackFaults{Seed: t.Seed, Share: 0.02}); err != nil {
 		return err
 	}
-	l, err := p.load(w, 16, 0.2)
+	l, err := p.NewLoad(w, 16, 0.2)
 	if err != nil {
 		return err
 	}
-	l.rate = 100
-	l.begin()
-	defer l.end()
+	l.Rate = 100
+	l.Begin()
+	defer l.End()
 	if err := f.disturb(l); err != nil {
 		return err
 	}
-	l.stop()
-	l.drain()
+	l.Stop()
+	l.Drain()
 	if err := f.settled(); err != nil {
 		return err
 	}
 	for _, r := range f.replicas {
-		if err := r.stop(); err != nil {
+		if err := r.Stop(); err != nil {
 			return err
 		}
 	}
@@ -62,20 +63,20 @@ func cluster(t *trial) error {
 		if !ok {
 			continue
 		}
-		t.count("%s: back after %.1f s at most", what, d.Seconds())
+		t.Count("%s: back after %.1f s at most", what, d.Seconds())
 		if i < replicaFaults && d > takeOverLimit {
 			late = errors.Join(late, fmt.Errorf("%s: taken over after %.1f s, later than %v", what, d.Seconds(), takeOverLimit))
 		}
 	}
-	t.count("%d answered 4xx wrongly", l.wrong.Load())
+	t.Count("%d answered 4xx wrongly", l.Wrong.Load())
 	v, err := w.Verify(f.entries[0].URL)
 	if err != nil {
 		return err
 	}
-	if l.wrong.Load() > 0 {
-		return errors.Join(t.judged(v), late, fmt.Errorf("%d answers after which a provider does not send again", l.wrong.Load()))
+	if l.Wrong.Load() > 0 {
+		return errors.Join(t.Judged(v), late, fmt.Errorf("%d answers after which a provider does not send again", l.Wrong.Load()))
 	}
-	return errors.Join(t.judged(v), late)
+	return errors.Join(t.Judged(v), late)
 }
 
 // fault is made, then undone; what is the wait that is measured in between.
@@ -85,9 +86,9 @@ type fault struct {
 	back func(victim int) bool // what was promised to come back is there
 }
 
-func (f *farm) disturb(l *load) error {
+func (f *farm) disturb(l *rig.Load) error {
 	faults := f.faults(l)
-	for cycle := range f.t.times(len(faults), 5*len(faults)) {
+	for cycle := range f.t.Times(len(faults), 5*len(faults)) {
 		one := faults[cycle%len(faults)]
 		if err := f.await("every stage is worked for", func() bool { return f.held(0, 1) }); err != nil {
 			return err
@@ -96,7 +97,7 @@ func (f *farm) disturb(l *load) error {
 		if err != nil {
 			return err
 		}
-		before := l.acked.Load()
+		before := l.Acked.Load()
 		undo, err := one.make(victim)
 		if err != nil {
 			return err
@@ -107,14 +108,14 @@ func (f *farm) disturb(l *load) error {
 		}
 		took := time.Since(begun)
 		f.longest[one.what] = max(f.longest[one.what], took)
-		f.t.say("%s: back after %.1f s", one.what, took.Seconds())
+		f.t.Say("%s: back after %.1f s", one.what, took.Seconds())
 		if err := undo(); err != nil {
 			return err
 		}
 		if err := f.nats.Await(f.t); err != nil {
 			return err
 		}
-		if err := f.await("the load is taken", func() bool { return l.acked.Load()-before > 200 }); err != nil {
+		if err := f.await("the load is taken", func() bool { return l.Acked.Load()-before > 200 }); err != nil {
 			return err
 		}
 	}
@@ -133,28 +134,28 @@ func (f *farm) victim(fault int) (int, error) {
 	return f.nats.Leader("CALLWATCH_RAW")
 }
 
-func (f *farm) faults(l *load) []fault {
+func (f *farm) faults(l *rig.Load) []fault {
 	others := func(victim int) bool { return f.held(1 - victim) }
 	nothing := func() error { return nil }
 	var acked int64
-	note := func() { acked = l.acked.Load() }
-	taken := func(int) bool { return l.acked.Load() > acked+20 }
-	away := f.t.span(5*time.Second, time.Minute)
+	note := func() { acked = l.Acked.Load() }
+	taken := func(int) bool { return l.Acked.Load() > acked+20 }
+	away := f.t.Span(5*time.Second, time.Minute)
 	return []fault{
 		{"stages of a dead replica", func(v int) (func() error, error) {
-			f.replicas[v].kill()
-			return f.replicas[v].start, nil
+			f.replicas[v].Kill()
+			return f.replicas[v].Start, nil
 		}, others},
 		{"stages of a stopped one", func(v int) (func() error, error) {
-			return f.replicas[v].start, f.replicas[v].stop()
+			return f.replicas[v].Start, f.replicas[v].Stop()
 		}, others},
 		{"stages of one cut off", func(v int) (func() error, error) {
 			f.entries[v].Cut()
 			return func() error { f.entries[v].Heal(); return nil }, nil
 		}, others},
 		{"stages of a frozen one", func(v int) (func() error, error) { // it goes on as if it still had them
-			pid := f.replicas[v].cmd.Process.Pid
-			return func() error { return thaw(pid) }, freeze(pid)
+			pid := f.replicas[v].Cmd.Process.Pid
+			return func() error { return rig.Thaw(pid) }, rig.Freeze(pid)
 		}, others},
 		{"a NATS server dead", func(v int) (func() error, error) {
 			f.nats.KillNode(v)
@@ -170,7 +171,7 @@ func (f *farm) faults(l *load) []fault {
 			for i := range 3 {
 				f.nats.KillNode(i)
 			}
-			pause(f.t, away)
+			rig.Pause(f.t, away)
 			for i := range 3 {
 				if err := f.nats.StartNode(i); err != nil {
 					return nothing, err

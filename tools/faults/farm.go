@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"callwatch/stream/natstest"
+	"callwatch/tools/faults/rig"
 )
 
 // allStages are the stages that one replica at a time works for.
@@ -22,10 +23,10 @@ func allStages() []string {
 
 // farm is replicas of callwatch on a cluster of NATS servers, behind a balancer.
 type farm struct {
-	t        *trial
+	t        *rig.Trial
 	nats     *natstest.Cluster
 	entries  []*natstest.Entry
-	replicas []*product
+	replicas []*rig.Product
 	front    *http.Server
 
 	mu      sync.Mutex
@@ -33,11 +34,11 @@ type farm struct {
 	longest map[string]time.Duration // by what was waited for
 }
 
-// farm starts everything. p becomes the balancer: its address is what is sent to.
-func (t *trial) farm(p *product) (*farm, error) {
+// newFarm starts everything. p becomes the balancer: its address is what is sent to.
+func newFarm(t *rig.Trial, p *rig.Product) (*farm, error) {
 	f := &farm{t: t, longest: map[string]time.Duration{}}
 	var err error
-	if f.nats, err = natstest.Start(t, t.dir, false); err != nil {
+	if f.nats, err = natstest.Start(t, t.Dir, false); err != nil {
 		return nil, err
 	}
 	for i := range replicasOfCallwatch {
@@ -46,14 +47,14 @@ func (t *trial) farm(p *product) (*farm, error) {
 			return nil, errors.Join(err, f.nats.Close())
 		}
 		r := *p
-		if r.address, err = natstest.FreeAddress(); err != nil {
+		if r.Address, err = natstest.FreeAddress(); err != nil {
 			return nil, errors.Join(err, f.nats.Close())
 		}
-		r.env = append(slices.Clone(p.env), "CALLWATCH_LISTEN="+r.address, "CALLWATCH_NATS_URL="+e.URL, "CALLWATCH_NATS_REPLICAS=3",
-			"CALLWATCH_DATA_DIR="+filepath.Join(t.dir, fmt.Sprint("replica", i)))
+		r.Env = append(slices.Clone(p.Env), "CALLWATCH_LISTEN="+r.Address, "CALLWATCH_NATS_URL="+e.URL, "CALLWATCH_NATS_REPLICAS=3",
+			"CALLWATCH_DATA_DIR="+filepath.Join(t.Dir, fmt.Sprint("replica", i)))
 		f.entries, f.replicas = append(f.entries, e), append(f.replicas, &r)
 	}
-	listener, err := net.Listen("tcp", p.address)
+	listener, err := net.Listen("tcp", p.Address)
 	if err != nil {
 		return nil, errors.Join(err, f.nats.Close())
 	}
@@ -65,7 +66,7 @@ func (t *trial) farm(p *product) (*farm, error) {
 	}}
 	go func() { _ = f.front.Serve(listener) }()
 	for _, r := range f.replicas {
-		if err := r.start(); err != nil {
+		if err := r.Start(); err != nil {
 			f.close()
 			return nil, err
 		}
@@ -77,12 +78,12 @@ func (f *farm) next() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.turn++
-	return f.replicas[f.turn%len(f.replicas)].address
+	return f.replicas[f.turn%len(f.replicas)].Address
 }
 
 func (f *farm) close() {
 	for _, r := range f.replicas {
-		r.kill()
+		r.Kill()
 	}
 	_ = f.front.Close()
 	_ = f.nats.Close()
@@ -99,7 +100,7 @@ func (f *farm) held(among ...int) bool {
 }
 
 func (f *farm) holds(i int, stage string) bool {
-	return f.replicas[i].metric(`callwatch_stage_held{stage="`+stage+`"}`) == "1"
+	return f.replicas[i].Metric(`callwatch_stage_held{stage="`+stage+`"}`) == "1"
 }
 
 func (f *farm) holder(stage string) int {
@@ -113,8 +114,8 @@ func (f *farm) await(what string, ok func() bool) error {
 	ctx, cancel := context.WithTimeout(f.t, resumeLimit)
 	defer cancel()
 	for !ok() {
-		if !pause(ctx, 20*time.Millisecond) {
-			return fmt.Errorf("not within %v: %s\n%s", resumeLimit, what, f.replicas[0].lastWords())
+		if !rig.Pause(ctx, 20*time.Millisecond) {
+			return fmt.Errorf("not within %v: %s\n%s", resumeLimit, what, f.replicas[0].LastWords())
 		}
 	}
 	return nil
@@ -125,9 +126,9 @@ func (f *farm) settled() error {
 	for _, stage := range []string{"normalize", "judge", "announce"} {
 		err := f.await(stage+" has nothing left to do", func() bool {
 			at := f.holder(stage)
-			idle := func(r *product) bool { return r.metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0" }
+			idle := func(r *rig.Product) bool { return r.Metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0" }
 			if stage == "judge" { // each replica folds all events
-				return !slices.ContainsFunc(f.replicas, func(r *product) bool { return !idle(r) })
+				return !slices.ContainsFunc(f.replicas, func(r *rig.Product) bool { return !idle(r) })
 			}
 			return f.holds(at, stage) && idle(f.replicas[at])
 		})

@@ -16,19 +16,20 @@ import (
 
 	"callwatch/normalizer/registry"
 	"callwatch/normalizer/simulate"
+	"callwatch/tools/faults/rig"
 )
 
 // forge changes signed webhooks in every way: none may be taken.
-func forge(t *trial) error {
-	r, err := t.rig(1, 0.2)
+func forge(t *rig.Trial) error {
+	r, err := t.Rig(1, 0.2)
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	if err := r.start(); err != nil {
+	defer r.Close()
+	if err := r.Start(); err != nil {
 		return err
 	}
-	traffic, err := r.traffic(t.seed, 100, 0.2)
+	traffic, err := r.Traffic(t.Seed, 100, 0.2)
 	if err != nil {
 		return err
 	}
@@ -36,20 +37,20 @@ func forge(t *trial) error {
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}
 	var sent, accepted, odd atomic.Int64
 	kinds := forgeries()
-	many := int64(t.times(8000, 1_000_000))
+	many := int64(t.Times(8000, 1_000_000))
 	var mu sync.Mutex
 	var sending sync.WaitGroup
 	for worker := range 32 {
-		dice := rand.New(rand.NewPCG(t.seed, uint64(worker)))
+		dice := rand.New(rand.NewPCG(t.Seed, uint64(worker)))
 		sending.Go(func() {
 			for t.Err() == nil && sent.Load() < many {
 				q := &genuine[dice.IntN(len(genuine))]
-				req, err := q.Sign(t, simulate.Target{URL: r.url()}, time.Now())
+				req, err := q.Sign(t, simulate.Target{URL: r.URL()}, time.Now())
 				if err != nil {
 					continue
 				}
 				k := kinds[dice.IntN(len(kinds))]
-				if !k.change(req, q, r.url(), dice) {
+				if !k.change(req, q, r.URL(), dice) {
 					continue
 				}
 				res, err := client.Do(req)
@@ -64,7 +65,7 @@ func forge(t *trial) error {
 						break // five examples are enough
 					}
 					mu.Lock()
-					t.say("accepted: %s of %s", k.name, q)
+					t.Say("accepted: %s of %s", k.name, q)
 					mu.Unlock()
 				case res.StatusCode >= 500:
 					odd.Add(1)
@@ -75,17 +76,17 @@ func forge(t *trial) error {
 	sending.Wait()
 	// The same webhooks as they were signed are taken: what was refused was refused
 	// for its forgery.
-	r.l.requests = slices.Values(genuine)
-	r.l.begin()
-	r.l.drain()
-	err = t.finish(r.product, r.w, "%d genuine ones after them", len(genuine))
-	stored := t.verdict.Stored - t.verdict.Acked
-	t.count("%d forgeries of %d kinds, %d accepted, %d stored, %d answered as our fault", sent.Load(), len(kinds), accepted.Load(), stored, odd.Load())
+	r.Load.Requests = slices.Values(genuine)
+	r.Load.Begin()
+	r.Load.Drain()
+	err = t.Finish(r.Product, r.Checker, "%d genuine ones after them", len(genuine))
+	stored := t.Verdict.Stored - t.Verdict.Acked
+	t.Count("%d forgeries of %d kinds, %d accepted, %d stored, %d answered as our fault", sent.Load(), len(kinds), accepted.Load(), stored, odd.Load())
 	switch {
 	case accepted.Load()+odd.Load() > 0 || stored != 0 || sent.Load() < many:
 		return errors.Join(err, fmt.Errorf("%d accepted, %d stored, %d answered 5xx, %d of %d sent", accepted.Load(), stored, odd.Load(), sent.Load(), many))
-	case int(r.l.acked.Load()) != len(genuine): // the traffic repeats some: those share the id of the first
-		return errors.Join(err, fmt.Errorf("%d of %d genuine webhooks were taken", r.l.acked.Load(), len(genuine)))
+	case int(r.Load.Acked.Load()) != len(genuine): // the traffic repeats some: those share the id of the first
+		return errors.Join(err, fmt.Errorf("%d of %d genuine webhooks were taken", r.Load.Acked.Load(), len(genuine)))
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"callwatch/tools/faults/attack"
+	"callwatch/tools/faults/rig"
 )
 
 // mostMemory is what callwatch may hold under attack, in megabytes.
@@ -20,45 +21,45 @@ const mostMemory = 512
 const leastBombs = 2 * 4 * 4
 
 // hostile attacks callwatch in several ways at once, while good senders go on.
-func hostile(t *trial) error {
-	r, err := t.rig(8, 0.2)
+func hostile(t *rig.Trial) error {
+	r, err := t.Rig(8, 0.2)
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer r.Close()
 	var times timings
-	r.l.rate, r.l.watch = 100, times.note
-	if err := r.begin(); err != nil {
+	r.Load.Rate, r.Load.Watch = 100, times.note
+	if err := r.Begin(); err != nil {
 		return err
 	}
-	if err := r.taken(100); err != nil {
+	if err := r.Taken(100); err != nil {
 		return err
 	}
 	times.reset()
-	until, latest := time.Now().Add(t.span(8*time.Second, time.Minute)), time.Now().Add(3*time.Minute)
-	others, err := attack.Start(attack.Onslaught{Address: r.address, Conns: t.times(1000, 10_000), Bombs: 4, Floods: 4})
+	until, latest := time.Now().Add(t.Span(8*time.Second, time.Minute)), time.Now().Add(3*time.Minute)
+	others, err := attack.Start(attack.Onslaught{Address: r.Address, Conns: t.Times(1000, 10_000), Bombs: 4, Floods: 4})
 	if err != nil {
 		return err
 	}
 	largest := 0
-	for alive(r.cmd.Process.Pid) && largest <= mostMemory && (time.Now().Before(until) || others.Done().Bombed < leastBombs && time.Now().Before(latest)) {
-		largest = max(largest, resident(r.cmd.Process.Pid))
-		if !pause(t, 100*time.Millisecond) {
+	for rig.Alive(r.Cmd.Process.Pid) && largest <= mostMemory && (time.Now().Before(until) || others.Done().Bombed < leastBombs && time.Now().Before(latest)) {
+		largest = max(largest, resident(r.Cmd.Process.Pid))
+		if !rig.Pause(t, 100*time.Millisecond) {
 			break
 		}
 	}
 	p99, good := times.p99()
 	done, err := others.End()
 	if err != nil {
-		return fmt.Errorf("%w: %w", errSetup, err)
+		return fmt.Errorf("%w: %w", rig.ErrSetup, err)
 	}
-	r.l.end()
-	t.count("%d connections opened at once, %d bombs and large bodies, %d bad signatures, %d taken of those", done.Held, done.Bombed, done.Flooded, done.Taken)
-	t.count("%d good requests with p99 %v, %d MB at most", good, p99.Round(time.Millisecond), largest)
-	if err := t.finish(r.product, r.w, "attacked"); err != nil {
+	r.Load.End()
+	t.Count("%d connections opened at once, %d bombs and large bodies, %d bad signatures, %d taken of those", done.Held, done.Bombed, done.Flooded, done.Taken)
+	t.Count("%d good requests with p99 %v, %d MB at most", good, p99.Round(time.Millisecond), largest)
+	if err := t.Finish(r.Product, r.Checker, "attacked"); err != nil {
 		return err
 	}
-	if largest > mostMemory || !t.short && p99 > 100*time.Millisecond || done.Taken > 0 || good == 0 {
+	if largest > mostMemory || !t.Short && p99 > 100*time.Millisecond || done.Taken > 0 || good == 0 {
 		return fmt.Errorf("%d MB, p99 %v, %d taken", largest, p99, done.Taken)
 	}
 	return nil

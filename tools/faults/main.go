@@ -21,6 +21,7 @@ import (
 
 	"callwatch/tools/faults/attack"
 	"callwatch/tools/faults/checker"
+	"callwatch/tools/faults/rig"
 	"callwatch/tools/faults/variants"
 )
 
@@ -62,17 +63,17 @@ func command(ctx context.Context, args []string, in io.Reader, out, errs io.Writ
 	}
 	chosen := scorecard()
 	if name != "all" {
-		chosen = slices.DeleteFunc(chosen, func(r row) bool { return r.name != name })
+		chosen = slices.DeleteFunc(chosen, func(r rig.Row) bool { return r.Name != name })
 	}
 	if len(chosen) == 0 {
 		fmt.Fprintf(errs, "faults: there is no row %q; -list shows them\n", name)
 		return 2
 	}
-	if o.mutate != variants.None && len(chosen) == 1 && !slices.Contains(variants.Of(chosen[0].name), o.mutate) {
-		fmt.Fprintf(errs, "faults: mutation %s does not concern row %s, which has %v\n", o.mutate, name, variants.Of(chosen[0].name))
+	if o.Mutate != variants.None && len(chosen) == 1 && !slices.Contains(variants.Of(chosen[0].Name), o.Mutate) {
+		fmt.Fprintf(errs, "faults: mutation %s does not concern row %s, which has %v\n", o.Mutate, name, variants.Of(chosen[0].Name))
 		return 2
 	}
-	dir := o.binaries
+	dir := o.Binaries
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "faults-builds-"); err != nil {
 			fmt.Fprintln(errs, "faults:", err)
@@ -80,11 +81,11 @@ func command(ctx context.Context, args []string, in io.Reader, out, errs io.Writ
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
 	}
-	o.builds = &variants.Builds{Dir: dir}
+	o.Builds = &variants.Builds{Dir: dir}
 	var building sync.WaitGroup
 	defer building.Wait()
-	if o.mutations { // it is there when the first of them is run
-		building.Go(func() { _, _ = o.builds.Get(ctx, variants.Mutated) }) // who uses it reports what is wrong
+	if o.Mutations { // it is there when the first of them is run
+		building.Go(func() { _, _ = o.Builds.Get(ctx, variants.Mutated) }) // who uses it reports what is wrong
 	}
 	if err := performAll(ctx, runsOf(chosen, o), out); err != nil {
 		return 1
@@ -94,25 +95,25 @@ func command(ctx context.Context, args []string, in io.Reader, out, errs io.Writ
 
 // run is one run of a row.
 type run struct {
-	row      row
-	settings settings
+	row      rig.Row
+	settings rig.Settings
 	wantRed  bool // a mutation is on that the row must notice
 	all      bool // rows that need root or take minutes are skipped in a short run
 }
 
 // runsOf are the runs that were asked for: each row as it is, then, with -mutations, with each of
 // its mutations. They are one list, so that others go on while one waits.
-func runsOf(rows []row, o settings) []run {
+func runsOf(rows []rig.Row, o rig.Settings) []run {
 	var runs, mutated []run
 	for _, r := range rows {
 		runs = append(runs, run{r, o, false, len(rows) > 1})
-		for _, m := range variants.Of(r.name) {
+		for _, m := range variants.Of(r.Name) {
 			with := o
-			with.mutate = m
+			with.Mutate = m
 			mutated = append(mutated, run{r, with, true, len(rows) > 1})
 		}
 	}
-	if o.mutations {
+	if o.Mutations {
 		return append(runs, mutated...)
 	}
 	return runs
@@ -128,14 +129,14 @@ func performAll(ctx context.Context, runs []run, out io.Writer) error {
 		return nil
 	}
 	slots := together
-	if len(runs) == 1 || !runs[0].settings.short {
+	if len(runs) == 1 || !runs[0].settings.Short {
 		slots = 1
 	}
 	var mu sync.Mutex
 	var errs []error
 	keep := func(r run, err error) {
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s, mutation %s: %w", r.row.name, r.settings.mutate, err))
+			errs = append(errs, fmt.Errorf("%s, mutation %s: %w", r.row.Name, r.settings.Mutate, err))
 		}
 	}
 	var running sync.WaitGroup
@@ -165,44 +166,29 @@ func performAll(ctx context.Context, runs []run, out io.Writer) error {
 
 func list(out io.Writer) {
 	for _, r := range scorecard() {
-		fmt.Fprintf(out, "%2d  %-9s  %s: %s\n", r.number, r.name, r.fault, r.promise)
+		fmt.Fprintf(out, "%2d  %-9s  %s: %s\n", r.Number, r.Name, r.Fault, r.Promise)
 		for _, m := range variants.Mutants() {
-			if slices.Contains(m.Rows, r.name) {
+			if slices.Contains(m.Rows, r.Name) {
 				fmt.Fprintf(out, "               -mutate %s: %s\n", m.Name, m.What)
 			}
 		}
 	}
 }
 
-// settings of one invocation.
-type settings struct {
-	seed   uint64
-	cycles int           // 0: the row's own
-	length time.Duration // 0: the row's own
-	short  bool
-	mutate variants.Mutation
-	record string
-	keep   bool
-
-	mutations bool   // each row also with each of its mutations
-	binaries  string // directory that keeps what is built
-	builds    *variants.Builds
-}
-
-func options(args []string, errs io.Writer) (settings, string, error) {
-	var o settings
+func options(args []string, errs io.Writer) (rig.Settings, string, error) {
+	var o rig.Settings
 	var mutate string
 	f := flag.NewFlagSet("faults", flag.ContinueOnError)
 	f.SetOutput(errs)
-	f.Uint64Var(&o.seed, "seed", 0, "of traffic and faults; 0 takes one from the clock and prints it")
-	f.IntVar(&o.cycles, "cycles", 0, "how often the fault is made; 0 is the row's own number")
-	f.DurationVar(&o.length, "for", 0, "how long to go on; 0 is the row's own")
-	f.BoolVar(&o.short, "short", false, "a few cycles only, and rows that need root are passed over")
+	f.Uint64Var(&o.Seed, "seed", 0, "of traffic and faults; 0 takes one from the clock and prints it")
+	f.IntVar(&o.Cycles, "cycles", 0, "how often the fault is made; 0 is the row's own number")
+	f.DurationVar(&o.Length, "for", 0, "how long to go on; 0 is the row's own")
+	f.BoolVar(&o.Short, "short", false, "a few cycles only, and rows that need root are passed over")
 	f.StringVar(&mutate, "mutate", string(variants.None), "leave out what keeps the promise: the row must turn red")
-	f.BoolVar(&o.mutations, "mutations", false, "run each row also with each of its mutations; they must turn it red")
-	f.StringVar(&o.record, "record", "", "append the result as a line to a file")
-	f.StringVar(&o.binaries, "binaries", "", "keep the programs that are built in a directory: the next run builds what has changed")
-	f.BoolVar(&o.keep, "keep", false, "keep the data directory and the log, and say where they are")
+	f.BoolVar(&o.Mutations, "mutations", false, "run each row also with each of its mutations; they must turn it red")
+	f.StringVar(&o.Record, "record", "", "append the result as a line to a file")
+	f.StringVar(&o.Binaries, "binaries", "", "keep the programs that are built in a directory: the next run builds what has changed")
+	f.BoolVar(&o.Keep, "keep", false, "keep the data directory and the log, and say where they are")
 	name := ""
 	for len(args) > 0 { // flags may be before and behind the row
 		if err := f.Parse(args); err != nil {
@@ -218,12 +204,12 @@ func options(args []string, errs io.Writer) (settings, string, error) {
 	if name == "" {
 		return o, "", errors.New("no row")
 	}
-	o.mutate = variants.Mutation(mutate)
-	if _, ok := variants.Named(o.mutate); !ok {
+	o.Mutate = variants.Mutation(mutate)
+	if _, ok := variants.Named(o.Mutate); !ok {
 		return o, "", fmt.Errorf("no mutation %q", mutate)
 	}
-	if o.seed == 0 {
-		o.seed = uint64(time.Now().UnixNano()) % 1_000_000
+	if o.Seed == 0 {
+		o.Seed = uint64(time.Now().UnixNano()) % 1_000_000
 	}
 	return o, name, nil
 }

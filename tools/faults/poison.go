@@ -7,22 +7,23 @@ import (
 	"strings"
 
 	"callwatch/normalizer/simulate"
+	"callwatch/tools/faults/rig"
 )
 
 // poison sends bodies that no normalizer can read, among good ones, to a callwatch
 // one of whose rules panics whenever it is asked.
-func poison(t *trial) error {
-	t.enable = append(t.enable, "panics")
-	r, err := t.rig(16, 0.5)
+func poison(t *rig.Trial) error {
+	t.Enable = append(t.Enable, "panics")
+	r, err := t.Rig(16, 0.5)
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	rules, routes, _ := strings.Cut(badCalls, "routes:")
-	if err := r.writeRules(rules + "  - name: panics\n    when: durationSec > 0\nroutes:" + routes); err != nil {
+	defer r.Close()
+	rules, routes, _ := strings.Cut(rig.BadCalls, "routes:")
+	if err := r.WriteRules(rules + "  - name: panics\n    when: durationSec > 0\nroutes:" + routes); err != nil {
 		return err
 	}
-	traffic, err := r.traffic(t.seed, t.times(200, 5000), 0.5)
+	traffic, err := r.Traffic(t.Seed, t.Times(200, 5000), 0.5)
 	if err != nil {
 		return err
 	}
@@ -37,18 +38,18 @@ func poison(t *trial) error {
 		all[i].Body, all[i].Expect = []byte(poisons[sent%len(poisons)]), simulate.DeadLetter
 		sent++
 	}
-	r.l.requests = slices.Values(all)
-	if err := r.begin(); err != nil {
+	r.Load.Requests = slices.Values(all)
+	if err := r.Begin(); err != nil {
 		return err
 	}
-	r.l.drain()
-	if err := r.settled(t.span(60e9, 300e9)); err != nil {
+	r.Load.Drain()
+	if err := r.Settled(t.Span(60e9, 300e9)); err != nil {
 		return err
 	}
-	dead, _ := strconv.Atoi(r.metric(`callwatch_dead_letters_total{provider="butter"}`))
-	failed, _ := strconv.Atoi(r.metric(`callwatch_rule_errors_total{rule="panics"}`))
-	t.count("%d poisoned bodies, %d kept as dead letters, %d panics of a rule", sent, dead, failed)
-	if err := t.finish(r.product, r.w, "nothing stalled"); err != nil {
+	dead, _ := strconv.Atoi(r.Metric(`callwatch_dead_letters_total{provider="butter"}`))
+	failed, _ := strconv.Atoi(r.Metric(`callwatch_rule_errors_total{rule="panics"}`))
+	t.Count("%d poisoned bodies, %d kept as dead letters, %d panics of a rule", sent, dead, failed)
+	if err := t.Finish(r.Product, r.Checker, "nothing stalled"); err != nil {
 		return err
 	}
 	if sent == 0 || dead == 0 || failed == 0 {

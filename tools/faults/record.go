@@ -46,17 +46,17 @@ func table(all []result) string {
 		return r, ok
 	}
 	for _, row := range scorecard() {
-		r, ok := latest(row.name, string(variants.None))
+		r, ok := latest(row.Name, string(variants.None))
 		if !ok {
-			r.verdict, r.run = "not run yet", "go run ./tools/faults "+row.name
+			r.verdict, r.run = "not run yet", "go run ./tools/faults "+row.Name
 		}
-		fmt.Fprintf(&b, "| %d | %s | %s | %s | %s | `%s` |\n", row.number, row.fault, row.promise, strings.TrimPrefix(r.verdict+": "+r.figure, "reached: "), r.date, r.run)
+		fmt.Fprintf(&b, "| %d | %s | %s | %s | %s | `%s` |\n", row.Number, row.Fault, row.Promise, strings.TrimPrefix(r.verdict+": "+r.figure, "reached: "), r.date, r.run)
 	}
 	b.WriteString("\n| mutation | row | what then happens | date | command |\n| --- | --- | --- | --- | --- |\n")
 	for _, m := range variants.Mutants() {
 		for _, row := range scorecard() {
-			if r, ok := latest(row.name, string(m.Name)); ok {
-				fmt.Fprintf(&b, "| %s: %s | %s | %s: %s | %s | `%s` |\n", m.Name, m.What, row.name, r.verdict, r.figure, r.date, r.run)
+			if r, ok := latest(row.Name, string(m.Name)); ok {
+				fmt.Fprintf(&b, "| %s: %s | %s | %s: %s | %s | `%s` |\n", m.Name, m.What, row.Name, r.verdict, r.figure, r.date, r.run)
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"callwatch/tools/faults/rig"
 	"callwatch/tools/faults/variants"
 )
 
@@ -51,14 +52,14 @@ func TestPublishedScorecard(t *testing.T) {
 func TestMutationsOfRows(t *testing.T) {
 	for _, m := range variants.Mutants() {
 		for _, name := range m.Rows {
-			if !slices.ContainsFunc(scorecard(), func(r row) bool { return r.name == name }) {
+			if !slices.ContainsFunc(scorecard(), func(r rig.Row) bool { return r.Name == name }) {
 				t.Errorf("mutation %s is for row %s, which does not exist", m.Name, name)
 			}
 		}
 	}
 	for _, r := range scorecard() {
-		if len(variants.Of(r.name)) == 0 {
-			t.Errorf("no mutation turns row %s red", r.name)
+		if len(variants.Of(r.Name)) == 0 {
+			t.Errorf("no mutation turns row %s red", r.Name)
 		}
 	}
 }

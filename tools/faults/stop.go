@@ -8,79 +8,80 @@ import (
 	"time"
 
 	"callwatch/tools/faults/checker"
+	"callwatch/tools/faults/rig"
 )
 
 // sigstop freezes callwatch for a while, whatever it is doing, calls to Slack
 // included.
-func sigstop(t *trial) error {
-	r, err := t.rig(16, 0.6)
+func sigstop(t *rig.Trial) error {
+	r, err := t.Rig(16, 0.6)
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	if err := r.w.Faults(checker.SlackFaults{Seed: t.seed, Slow: 50 * time.Millisecond}); err != nil {
+	defer r.Close()
+	if err := r.Checker.Faults(checker.SlackFaults{Seed: t.Seed, Slow: 50 * time.Millisecond}); err != nil {
 		return err
 	}
-	r.l.rate = 200
-	if err := r.begin(); err != nil {
+	r.Load.Rate = 200
+	if err := r.Begin(); err != nil {
 		return err
 	}
-	times, longest := t.times(3, 30), t.span(6*time.Second, 30*time.Second)
+	times, longest := t.Times(3, 30), t.Span(6*time.Second, 30*time.Second)
 	var frozen time.Duration
 	for range times {
-		if err := r.taken(400 + r.dice.Int64N(100)); err != nil {
+		if err := r.Taken(400 + r.Dice.Int64N(100)); err != nil {
 			return err
 		}
-		if err := freeze(r.cmd.Process.Pid); err != nil {
+		if err := rig.Freeze(r.Cmd.Process.Pid); err != nil {
 			return err
 		}
-		d := time.Second + time.Duration(r.dice.Int64N(int64(longest-time.Second)))
-		pause(t, d)
+		d := time.Second + time.Duration(r.Dice.Int64N(int64(longest-time.Second)))
+		rig.Pause(t, d)
 		frozen += d
-		if err := thaw(r.cmd.Process.Pid); err != nil {
+		if err := rig.Thaw(r.Cmd.Process.Pid); err != nil {
 			return err
 		}
 	}
-	r.l.end()
-	return t.finish(r.product, r.w, "stopped %d times, %v in all", times, frozen.Round(time.Second))
+	r.Load.End()
+	return t.Finish(r.Product, r.Checker, "stopped %d times, %v in all", times, frozen.Round(time.Second))
 }
 
 // rolling restarts callwatch under load as an upgrade does: each request is
 // answered 200, or in a way after which every provider sends it again.
-func rolling(t *trial) error {
-	r, err := t.rig(64, 0.2)
+func rolling(t *rig.Trial) error {
+	r, err := t.Rig(64, 0.2)
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	r.l.rate = 1000
-	if err := r.begin(); err != nil {
+	defer r.Close()
+	r.Load.Rate = 1000
+	if err := r.Begin(); err != nil {
 		return err
 	}
-	times := t.times(3, 20)
+	times := t.Times(3, 20)
 	var down time.Duration
 	for range times {
-		if err := r.taken(600); err != nil {
+		if err := r.Taken(600); err != nil {
 			return err
 		}
 		begun := time.Now()
-		if err := r.stop(); err != nil {
+		if err := r.Stop(); err != nil {
 			return fmt.Errorf("callwatch did not stop in order: %w", err)
 		}
-		if err := r.start(); err != nil {
+		if err := r.Start(); err != nil {
 			return err
 		}
 		down = max(down, time.Since(begun))
 	}
-	if err := r.taken(600); err != nil {
+	if err := r.Taken(600); err != nil {
 		return err
 	}
-	r.l.end()
-	t.count("%d requests repeated, %d failed for good, %v without at most", r.l.retried.Load(), r.l.wrong.Load(), down.Round(time.Millisecond))
-	if err := t.finish(r.product, r.w, "%d restarts", times); err != nil {
+	r.Load.End()
+	t.Count("%d requests repeated, %d failed for good, %v without at most", r.Load.Retried.Load(), r.Load.Wrong.Load(), down.Round(time.Millisecond))
+	if err := t.Finish(r.Product, r.Checker, "%d restarts", times); err != nil {
 		return err
 	}
-	if n := r.l.wrong.Load(); n > 0 {
+	if n := r.Load.Wrong.Load(); n > 0 {
 		return fmt.Errorf("%d requests failed that a provider does not send again", n)
 	}
 	return nil
@@ -88,26 +89,26 @@ func rolling(t *trial) error {
 
 // reload makes callwatch read its rules again and again, half of the times with
 // errors in them.
-func reload(t *trial) error {
+func reload(t *rig.Trial) error {
 	share := 0.6
-	if !t.short {
+	if !t.Short {
 		share = 0.05 // or announcing takes longer than a thousand reloads
 	}
-	r, err := t.rig(16, share)
+	r, err := t.Rig(16, share)
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	r.l.rate = 300
-	if err := r.begin(); err != nil {
+	defer r.Close()
+	r.Load.Rate = 300
+	if err := r.Begin(); err != nil {
 		return err
 	}
 	const more = `  - name: more
     when: packetsLost > %d
     mode: shadow
 `
-	rules, routes, _ := strings.Cut(badCalls, "routes:")
-	times := t.times(40, 1000)
+	rules, routes, _ := strings.Cut(rig.BadCalls, "routes:")
+	times := t.Times(40, 1000)
 	for i := range times {
 		text := rules + fmt.Sprintf(more, 1000+i) + "routes:" + routes
 		outcome := "loaded"
@@ -115,20 +116,20 @@ func reload(t *trial) error {
 			text, outcome = strings.Replace(text, "when: packetsLost", "when: packetLoss <", 1), "refused"
 		}
 		sample := `callwatch_rules_reloads_total{outcome="` + outcome + `"}`
-		before := r.metric(sample)
-		if err := os.WriteFile(r.rules+".new", []byte(text), 0o600); err != nil {
+		before := r.Metric(sample)
+		if err := os.WriteFile(r.Rules+".new", []byte(text), 0o600); err != nil {
 			return err
 		}
-		if err := os.Rename(r.rules+".new", r.rules); err != nil {
+		if err := os.Rename(r.Rules+".new", r.Rules); err != nil {
 			return err
 		}
-		if err := r.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		if err := r.Cmd.Process.Signal(syscall.SIGHUP); err != nil {
 			return err
 		}
-		if err := r.await("the rules are "+outcome, t.patience(), func() bool { return r.metric(sample) != before }); err != nil {
+		if err := r.Await("the rules are "+outcome, t.Patience(), func() bool { return r.Metric(sample) != before }); err != nil {
 			return err
 		}
 	}
-	r.l.end()
-	return t.finish(r.product, r.w, "%d reloads, half of them refused", times)
+	r.Load.End()
+	return t.Finish(r.Product, r.Checker, "%d reloads, half of them refused", times)
 }

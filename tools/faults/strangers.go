@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"callwatch/tools/faults/attack"
+	"callwatch/tools/faults/rig"
 )
 
 const (
@@ -18,55 +19,55 @@ const (
 
 // strangers makes 2,000 slow senders, floods of headers, 10,000 connections and hostile drafts of
 // rules attack, at the same time, a callwatch that has the memory of the shipped container.
-func strangers(t *trial) error {
-	r, err := t.rig(8, 0.2)
+func strangers(t *rig.Trial) error {
+	r, err := t.Rig(8, 0.2)
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer r.Close()
 	var times timings
-	r.l.rate, r.l.watch = 100, times.note
-	r.setenv("CALLWATCH_ADMIN_TOKEN", adminToken)
-	r.setenv("CALLWATCH_SLACK_SIGNING_SECRET", "0123456789abcdef0123456789abcdef")
-	memory := t.times(containerMemory/2, containerMemory)
-	r.setenv("GOMEMLIMIT", fmt.Sprintf("%dMiB", memory-besideHeap))
-	inContainer, remove := r.contain(memory << 20)
+	r.Load.Rate, r.Load.Watch = 100, times.note
+	r.Setenv("CALLWATCH_ADMIN_TOKEN", rig.AdminToken)
+	r.Setenv("CALLWATCH_SLACK_SIGNING_SECRET", "0123456789abcdef0123456789abcdef")
+	memory := t.Times(containerMemory/2, containerMemory)
+	r.Setenv("GOMEMLIMIT", fmt.Sprintf("%dMiB", memory-besideHeap))
+	inContainer, remove := contain(r.Product, memory<<20)
 	defer remove()
-	if err := r.begin(); err != nil {
+	if err := r.Begin(); err != nil {
 		return err
 	}
-	if err := r.taken(100); err != nil {
+	if err := r.Taken(100); err != nil {
 		return err
 	}
 	times.reset()
-	until, latest := time.Now().Add(t.span(5*time.Second, time.Minute)), time.Now().Add(3*time.Minute)
-	others, err := attack.Start(attack.Onslaught{Address: r.address, Token: adminToken, Slow: t.times(600, 2000), Conns: t.times(1000, 10_000), Drafts: t.times(2, 8)})
+	until, latest := time.Now().Add(t.Span(5*time.Second, time.Minute)), time.Now().Add(3*time.Minute)
+	others, err := attack.Start(attack.Onslaught{Address: r.Address, Token: rig.AdminToken, Slow: t.Times(600, 2000), Conns: t.Times(1000, 10_000), Drafts: t.Times(2, 8)})
 	if err != nil {
 		return err
 	}
 	largest := 0
 	// However slow the machine is, they send more than there is memory.
-	for alive(r.cmd.Process.Pid) && (time.Now().Before(until) || others.Done().Sent < int64(memory)<<20*5/4 && time.Now().Before(latest)) {
-		largest = max(largest, resident(r.cmd.Process.Pid))
-		if !pause(t, 100*time.Millisecond) {
+	for rig.Alive(r.Cmd.Process.Pid) && (time.Now().Before(until) || others.Done().Sent < int64(memory)<<20*5/4 && time.Now().Before(latest)) {
+		largest = max(largest, resident(r.Cmd.Process.Pid))
+		if !rig.Pause(t, 100*time.Millisecond) {
 			break
 		}
 	}
 	p99, good := times.p99()
 	done, err := others.End()
 	if err != nil {
-		return fmt.Errorf("%w: %w", errSetup, err)
+		return fmt.Errorf("%w: %w", rig.ErrSetup, err)
 	}
-	r.l.end()
-	t.count("%d slow forms and headers, %d connections open at once, %d hostile drafts, %d of them judged; %d good requests with p99 %v, %d MB at most, %s of %d MiB", done.Slow, done.Held, done.Drafts, done.Judged,
+	r.Load.End()
+	t.Count("%d slow forms and headers, %d connections open at once, %d hostile drafts, %d of them judged; %d good requests with p99 %v, %d MB at most, %s of %d MiB", done.Slow, done.Held, done.Drafts, done.Judged,
 		good, p99.Round(time.Millisecond), largest, map[bool]string{true: "in a container", false: "no container, the size"}[inContainer], memory)
-	if !alive(r.cmd.Process.Pid) {
-		return fmt.Errorf("callwatch was killed\n%s", r.lastWords())
+	if !rig.Alive(r.Cmd.Process.Pid) {
+		return fmt.Errorf("callwatch was killed\n%s", r.LastWords())
 	}
-	if err := t.finish(r.product, r.w, "attacked"); err != nil {
+	if err := t.Finish(r.Product, r.Checker, "attacked"); err != nil {
 		return err
 	}
-	if largest > memory || !t.short && p99 > 100*time.Millisecond || good == 0 || done.Drafts == 0 || done.Held == 0 {
+	if largest > memory || !t.Short && p99 > 100*time.Millisecond || good == 0 || done.Drafts == 0 || done.Held == 0 {
 		return fmt.Errorf("%d MB, p99 %v of %d good requests", largest, p99, good)
 	}
 	return nil
@@ -74,7 +75,7 @@ func strangers(t *trial) error {
 
 // contain has the next process started in a memory cgroup of so many bytes; false where this
 // machine has none to give.
-func (p *product) contain(size int) (contained bool, remove func()) {
+func contain(p *rig.Product, size int) (contained bool, remove func()) {
 	for _, root := range []string{"/sys/fs/cgroup/memory", "/sys/fs/cgroup"} {
 		dir := filepath.Join(root, "callwatch-faults-"+strconv.Itoa(os.Getpid())+"-"+strconv.FormatUint(rand.Uint64(), 36))
 		if os.Mkdir(dir, 0o755) != nil {
@@ -85,9 +86,9 @@ func (p *product) contain(size int) (contained bool, remove func()) {
 			if _, err := os.Stat(limit); err != nil || os.WriteFile(limit, []byte(strconv.Itoa(size)), 0) != nil {
 				continue
 			}
-			p.wrap = append([]string{"/bin/sh", "-c", `echo $$ > "$0/cgroup.procs" && exec "$@"`, dir}, p.wrap...)
+			p.Wrap = append([]string{"/bin/sh", "-c", `echo $$ > "$0/cgroup.procs" && exec "$@"`, dir}, p.Wrap...)
 			return true, func() {
-				p.kill()
+				p.Kill()
 				_ = os.Remove(dir)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"callwatch/tools/faults/rig"
 	"callwatch/tools/faults/variants"
 )
 
@@ -18,86 +19,86 @@ const olderCommit = "a472a50"
 
 // upgrade replaces an older callwatch by this one under load, on the same directory, goes back by
 // mistake, and on again.
-func upgrade(t *trial) error {
-	older, err := t.older()
+func upgrade(t *rig.Trial) error {
+	older, err := older(t)
 	if err != nil {
 		return err
 	}
-	r, err := t.rig(16, 0.4)
+	r, err := t.Rig(16, 0.4)
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	newer := r.binary
-	r.l.rate = 200
-	r.binary = older
-	if err := r.begin(); err != nil {
+	defer r.Close()
+	newer := r.Binary
+	r.Load.Rate = 200
+	r.Binary = older
+	if err := r.Begin(); err != nil {
 		return fmt.Errorf("the older callwatch: %w", err)
 	}
-	rounds := t.times(2, 10)
+	rounds := t.Times(2, 10)
 	for range rounds { // incidents of the older one are open, announced and waiting
-		if err := r.taken(200); err != nil {
+		if err := r.Taken(200); err != nil {
 			return err
 		}
-		if err := r.stop(); err != nil {
+		if err := r.Stop(); err != nil {
 			return err
 		}
-		if err := r.start(); err != nil {
+		if err := r.Start(); err != nil {
 			return fmt.Errorf("the older callwatch: %w", err)
 		}
 	}
-	if err := r.taken(200); err != nil {
+	if err := r.Taken(200); err != nil {
 		return err
 	}
 	begun := time.Now()
-	if err := r.stop(); err != nil {
+	if err := r.Stop(); err != nil {
 		return err
 	}
-	r.binary = newer
-	if err := r.start(); err != nil {
+	r.Binary = newer
+	if err := r.Start(); err != nil {
 		return err
 	}
 	without := time.Since(begun)
-	if err := r.taken(200); err != nil {
+	if err := r.Taken(200); err != nil {
 		return err
 	}
-	if err := r.stop(); err != nil {
+	if err := r.Stop(); err != nil {
 		return err
 	}
-	if err := r.refuses(older); err != nil {
+	if err := refuses(r, older); err != nil {
 		return err
 	}
-	r.binary = newer
-	if err := r.start(); err != nil {
+	r.Binary = newer
+	if err := r.Start(); err != nil {
 		return err
 	}
-	if err := r.taken(200); err != nil {
+	if err := r.Taken(200); err != nil {
 		return err
 	}
-	r.l.end()
-	t.count("%d starts of %s, %v without at the upgrade, going back refused", rounds+1, olderCommit, without.Round(time.Millisecond))
-	return t.finish(r.product, r.w, "%d requests repeated", r.l.retried.Load())
+	r.Load.End()
+	t.Count("%d starts of %s, %v without at the upgrade, going back refused", rounds+1, olderCommit, without.Round(time.Millisecond))
+	return t.Finish(r.Product, r.Checker, "%d requests repeated", r.Load.Retried.Load())
 }
 
 // refuses starts a callwatch that must not take the store, and must say why.
-func (r *rig) refuses(older string) error {
-	logged, err := r.log.Seek(0, 2)
+func refuses(r *rig.Rig, older string) error {
+	logged, err := r.Log.Seek(0, 2)
 	if err != nil {
 		return err
 	}
-	r.binary = older
-	if err := r.launch(); err != nil {
+	r.Binary = older
+	if err := r.Launch(); err != nil {
 		return err
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- r.cmd.Wait() }()
+	go func() { ended <- r.Cmd.Wait() }()
 	select {
 	case err = <-ended:
-	case <-time.After(r.t.patience()):
-		r.kill()
+	case <-time.After(r.T.Patience()):
+		r.Kill()
 		return errors.New("the older callwatch runs on the newer store")
 	}
-	said, readErr := os.ReadFile(r.log.Name())
+	said, readErr := os.ReadFile(r.Log.Name())
 	if readErr != nil {
 		return readErr
 	}
@@ -108,28 +109,28 @@ func (r *rig) refuses(older string) error {
 }
 
 // older builds the older version from the repository's history.
-func (t *trial) older() (binary string, err error) {
+func older(t *rig.Trial) (binary string, err error) {
 	root, err := variants.ModuleRoot(t)
 	if err != nil {
 		return "", err
 	}
-	sources := filepath.Join(t.dir, "older")
-	binary = filepath.Join(t.builds.Dir, "callwatch-"+olderCommit)
+	sources := filepath.Join(t.Dir, "older")
+	binary = filepath.Join(t.Builds.Dir, "callwatch-"+olderCommit)
 	if _, err := os.Stat(binary); err == nil {
 		return binary, nil
 	}
 	if err := os.Mkdir(sources, 0o700); err != nil {
 		return "", err
 	}
-	archive := filepath.Join(t.dir, "older.tar")
+	archive := filepath.Join(t.Dir, "older.tar")
 	if _, err := in(t, root, "git", "archive", "-o", archive, olderCommit); err != nil {
-		return "", skip("no history here: %v", err)
+		return "", rig.Skip("no history here: %v", err)
 	}
 	if _, err := in(t, sources, "tar", "-xf", archive); err != nil {
-		return "", fmt.Errorf("%w: %w", errSetup, err)
+		return "", fmt.Errorf("%w: %w", rig.ErrSetup, err)
 	}
 	if _, err := in(t, sources, "go", "build", "-o", binary, "./cmd/callwatch"); err != nil {
-		return "", fmt.Errorf("%w: build %s: %w", errSetup, olderCommit, err)
+		return "", fmt.Errorf("%w: build %s: %w", rig.ErrSetup, olderCommit, err)
 	}
 	return binary, nil
 }

@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"fmt"
@@ -8,9 +8,9 @@ import (
 	"unsafe"
 )
 
-// cut stops the file system as a power cut does: what is not on the disk by now
+// Cut stops the file system as a power cut does: what is not on the disk by now
 // never will be, its log included.
-func (d *disk) cut() error {
+func (d *Disk) Cut() error {
 	f, err := os.Open(d.dir)
 	if err != nil {
 		return err
@@ -24,8 +24,8 @@ func (d *disk) cut() error {
 	return nil
 }
 
-// fill leaves no byte free; the file it makes is to be removed.
-func (d *disk) fill() (file string, err error) {
+// Fill leaves no byte free; the file it makes is to be removed.
+func (d *Disk) Fill() (file string, err error) {
 	file = filepath.Join(d.dir, "filler")
 	f, err := os.Create(file)
 	if err != nil {

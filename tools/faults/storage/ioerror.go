@@ -1,4 +1,4 @@
-package main
+package storage
 
 import (
 	"bufio"
@@ -10,61 +10,63 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"callwatch/tools/faults/rig"
 )
 
-// ioerror lets every fsync of a running callwatch fail from some moment on, by a
+// Ioerror lets every fsync of a running callwatch fail from some moment on, by a
 // tracer that answers the system call in the kernel's place, and later succeed
 // again: what a failed fsync left unwritten, a later one does not report.
-func ioerror(t *trial) error {
+func Ioerror(t *rig.Trial) error {
 	if _, err := exec.LookPath("strace"); err != nil {
-		return skip("strace is not installed")
+		return rig.Skip("strace is not installed")
 	}
-	r, err := t.rig(16, 0.5)
+	r, err := t.Rig(16, 0.5)
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer r.Close()
 	var a answers
-	r.l.rate, r.l.watch = 300, a.watch
-	r.l.begin()
-	times, after := t.times(1, 10), 0
+	r.Load.Rate, r.Load.Watch = 300, a.watch
+	r.Load.Begin()
+	times, after := t.Times(1, 10), 0
 	for i := range times {
-		if err := r.start(); err != nil {
+		if err := r.Start(); err != nil {
 			return err
 		}
-		if err := r.taken(300); err != nil {
+		if err := r.Taken(300); err != nil {
 			return err
 		}
-		trace := filepath.Join(t.dir, fmt.Sprintf("trace-%d", i))
+		trace := filepath.Join(t.Dir, fmt.Sprintf("trace-%d", i))
 		tracer := exec.Command("strace", "-f", "-qq", "-ttt", "-o", trace, "-e", "trace=fsync,fdatasync",
-			"-e", "inject=fsync,fdatasync:error=EIO", "-p", strconv.Itoa(r.cmd.Process.Pid))
+			"-e", "inject=fsync,fdatasync:error=EIO", "-p", strconv.Itoa(r.Cmd.Process.Pid))
 		if err := tracer.Start(); err != nil {
 			return err
 		}
 		detach := func() { _ = tracer.Process.Signal(syscall.SIGTERM); _ = tracer.Wait() }
-		err := r.await("an fsync fails", 20*time.Second, func() bool { return !firstInjected(trace).IsZero() })
+		err := r.Await("an fsync fails", 20*time.Second, func() bool { return !firstInjected(trace).IsZero() })
 		if err != nil {
 			detach()
-			return skip("strace cannot make fsync fail here: %v", err)
+			return rig.Skip("strace cannot make fsync fail here: %v", err)
 		}
 		failed := firstInjected(trace)
-		pause(t, 3*time.Second)
+		rig.Pause(t, 3*time.Second)
 		detach()
-		pause(t, 5*time.Second) // fsync succeeds again
-		if last, _, _ := a.seen(); last.After(failed.Add(t.span(time.Second, 100*time.Millisecond))) {
-			t.say("a webhook was answered 200 %v after the first failure", last.Sub(failed))
+		rig.Pause(t, 5*time.Second) // fsync succeeds again
+		if last, _, _ := a.seen(); last.After(failed.Add(t.Span(time.Second, 100*time.Millisecond))) {
+			t.Say("a webhook was answered 200 %v after the first failure", last.Sub(failed))
 			after++
 		}
-		if why := r.ready(); !strings.Contains(why, "fsync") && alive(r.cmd.Process.Pid) {
+		if why := r.Ready(); !strings.Contains(why, "fsync") && rig.Alive(r.Cmd.Process.Pid) {
 			return fmt.Errorf("readiness does not name the cause: %s", why)
 		}
-		r.kill() // as its supervisor would
+		r.Kill() // as its supervisor would
 	}
-	if err := r.afterwards(); err != nil {
+	if err := r.Afterwards(); err != nil {
 		return err
 	}
-	t.count("%d of %d times a 200 after it", after, times)
-	if err := t.finish(r.product, r.w, "%d failures", times); err != nil {
+	t.Count("%d of %d times a 200 after it", after, times)
+	if err := t.Finish(r.Product, r.Checker, "%d failures", times); err != nil {
 		return err
 	}
 	if after > 0 {

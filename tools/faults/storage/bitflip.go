@@ -1,4 +1,4 @@
-package main
+package storage
 
 import (
 	"errors"
@@ -11,108 +11,109 @@ import (
 	"time"
 
 	"callwatch/tools/faults/checker"
+	"callwatch/tools/faults/rig"
 )
 
-// bitflip flips one bit somewhere in the block files of a closed store, and looks
+// Bitflip flips one bit somewhere in the block files of a closed store, and looks
 // at what callwatch makes of it, under a memory limit: a flipped sequence can make
 // the server take all there is.
-func bitflip(t *trial) error {
-	w, err := checker.Start(t.dir)
+func Bitflip(t *rig.Trial) error {
+	w, err := checker.Start(t.Dir)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = w.Close() }()
-	p, err := t.install(w)
+	p, err := t.Install(w)
 	if err != nil {
 		return err
 	}
-	defer p.kill()
-	if err := p.fill(w, map[bool]int{true: 200, false: 1000}[t.short], 0.7); err != nil {
+	defer p.Kill()
+	if err := p.Fill(w, map[bool]int{true: 200, false: 1000}[t.Short], 0.7); err != nil {
 		return err
 	}
-	if err := p.settled(5 * time.Minute); err != nil {
+	if err := p.Settled(5 * time.Minute); err != nil {
 		return err
 	}
-	if err := p.stop(); err != nil {
+	if err := p.Stop(); err != nil {
 		return err
 	}
-	pristine := p.data
-	dice := rand.New(rand.NewPCG(t.seed, 7))
-	p.wrap = []string{"sh", "-c", `ulimit -v 6000000; exec "$@"`, "sh"}
-	flips, named, twice, unready := t.times(8, 200), 0, 0, 0
+	pristine := p.Data
+	dice := rand.New(rand.NewPCG(t.Seed, 7))
+	p.Wrap = []string{"sh", "-c", `ulimit -v 6000000; exec "$@"`, "sh"}
+	flips, named, twice, unready := t.Times(8, 200), 0, 0, 0
 	var inside, outside damaged
 	for i := range flips {
-		p.data = filepath.Join(t.dir, fmt.Sprintf("flip-%d", i))
-		if err := os.CopyFS(p.data, os.DirFS(pristine)); err != nil {
+		p.Data = filepath.Join(t.Dir, fmt.Sprintf("flip-%d", i))
+		if err := os.CopyFS(p.Data, os.DirFS(pristine)); err != nil {
 			return err
 		}
 		of := ""
 		if i%4 == 3 {
 			of = "CALLWATCH_ALERTS"
 		}
-		file, bit, err := flipBit(p.data, of, dice, i%4 < 2)
+		file, bit, err := flipBit(p.Data, of, dice, i%4 < 2)
 		if err != nil {
 			return err
 		}
-		p.setenv("CALLWATCH_DATA_DIR", p.data)
+		p.Setenv("CALLWATCH_DATA_DIR", p.Data)
 		if i%2 == 1 { // as after a crash: the server must read all blocks
 			if err := os.Remove(filepath.Join(filepath.Dir(file), "index.db")); err != nil {
 				return err
 			}
 		}
-		logged, err := p.log.Seek(0, 2)
+		logged, err := p.Log.Seek(0, 2)
 		if err != nil {
 			return err
 		}
-		if err := p.start(); err != nil {
-			t.say("bit %d of %s: %v", bit, file, err)
+		if err := p.Start(); err != nil {
+			t.Say("bit %d of %s: %v", bit, file, err)
 			unready++
-			p.kill()
+			p.Kill()
 			continue
 		}
 		// Transitions that are lost are stored again, of incidents that were announced.
-		if err := p.finished(t.patience(), "judge", "announce"); err != nil {
+		if err := p.Finished(t.Patience(), "judge", "announce"); err != nil {
 			return err
 		}
 		// Older blocks are checked behind the start. Where nothing is named in time, the row says so below.
 		var ready string
-		_ = p.await("damage is named", min(t.patience(), time.Minute), func() bool {
-			_, ready, err = p.get("/readyz?verbose")
+		_ = p.Await("damage is named", min(t.Patience(), time.Minute), func() bool {
+			_, ready, err = p.Get("/readyz?verbose")
 			return err == nil && strings.Contains(ready, "integrity")
 		})
 		if err != nil {
 			return err
 		}
-		if err := p.stop(); err != nil {
+		if err := p.Stop(); err != nil {
 			return err
 		}
-		if said, err := os.ReadFile(p.log.Name()); err != nil {
+		if said, err := os.ReadFile(p.Log.Name()); err != nil {
 			return err
-		} else if strings.Contains(string(said[logged:]), strings.TrimPrefix(file, p.data+"/")) && strings.Contains(ready, "integrity") {
+		} else if strings.Contains(string(said[logged:]), strings.TrimPrefix(file, p.Data+"/")) && strings.Contains(ready, "integrity") {
 			named++
 		} else {
-			t.say("bit %d of %s is not named; readiness: %.300s", bit, strings.TrimPrefix(file, p.data), ready)
+			t.Say("bit %d of %s is not named; readiness: %.300s", bit, strings.TrimPrefix(file, p.Data), ready)
 		}
-		v, err := w.Verify(p.data)
+		v, err := w.Verify(p.Data)
 		if err != nil {
 			return err
 		}
 		for _, s := range v.Sample {
-			t.say("bit %d of %s: %s", bit, strings.TrimPrefix(file, p.data), s)
+			t.Say("bit %d of %s: %s", bit, strings.TrimPrefix(file, p.Data), s)
 		}
 		in, out := lostBy(v, file)
 		inside.add(in)
 		outside.add(out)
 		if v.Twice > 0 {
-			t.say("bit %d of %s: %d twice", bit, strings.TrimPrefix(file, p.data), v.Twice)
+			t.Say("bit %d of %s: %d twice", bit, strings.TrimPrefix(file, p.Data), v.Twice)
 		}
 		twice += v.Twice
-		if err := os.RemoveAll(p.data); err != nil {
+		if err := os.RemoveAll(p.Data); err != nil {
 			return err
 		}
 	}
-	t.count("%d bits flipped, %d detected and named, %d starts refused", flips, named, unready)
-	t.count("in damaged blocks %d webhooks and %d incidents lost; outside of them %d and %d; twice %d",
+	t.Count("%d bits flipped, %d detected and named, %d starts refused", flips, named, unready)
+	t.Count("in damaged blocks %d webhooks and %d incidents lost; outside of them %d and %d; twice %d",
 		inside.webhooks, inside.incidents, outside.webhooks, outside.incidents, twice)
 	if named != flips || outside != (damaged{}) || twice > 0 {
 		return fmt.Errorf("%d not named, %d webhooks and %d incidents lost outside the damaged block, %d twice",
@@ -185,32 +186,4 @@ func spoil(file string, bit int64) error {
 	}
 	b[bit/8] ^= 1 << (bit % 8)
 	return errors.Join(os.WriteFile(file, b, 0o600), os.Chtimes(file, info.ModTime(), info.ModTime()))
-}
-
-// fill starts callwatch and sends it a number of calls.
-func (p *product) fill(w *checker.Client, calls int, bad float64) error {
-	if err := p.start(); err != nil {
-		return err
-	}
-	l, err := p.load(w, 32, bad)
-	if err != nil {
-		return err
-	}
-	if l.requests, err = p.traffic(p.t.seed, calls, bad); err != nil {
-		return err
-	}
-	l.begin()
-	l.drain()
-	return nil
-}
-
-// setenv changes a variable for the next start.
-func (p *product) setenv(name, value string) {
-	for i, v := range p.env {
-		if strings.HasPrefix(v, name+"=") {
-			p.env[i] = name + "=" + value
-			return
-		}
-	}
-	p.env = append(p.env, name+"="+value)
 }

@@ -1,4 +1,4 @@
-package main
+package storage
 
 import (
 	"encoding/json"
@@ -9,23 +9,25 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"callwatch/tools/faults/rig"
 )
 
-// modelRow kills callwatch while the read model is fed and while it is built, and
+// ModelRow kills callwatch while the read model is fed and while it is built, and
 // damages or deletes its file. Webhooks are taken all the time, and in the end lists and
 // figures are those of a file that is built from nothing.
-func modelRow(t *trial) error {
-	r, err := t.rig(8, 0.3)
+func ModelRow(t *rig.Trial) error {
+	r, err := t.Rig(8, 0.3)
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	r.setenv("CALLWATCH_ADMIN_TOKEN", adminToken)
-	r.l.rate = 200
-	if err := r.begin(); err != nil {
+	defer r.Close()
+	r.Setenv("CALLWATCH_ADMIN_TOKEN", rig.AdminToken)
+	r.Load.Rate = 200
+	if err := r.Begin(); err != nil {
 		return err
 	}
-	file := filepath.Join(r.data, "readmodel.db")
+	file := filepath.Join(r.Data, "readmodel.db")
 	damages := []struct {
 		name string
 		do   func() error
@@ -36,11 +38,11 @@ func modelRow(t *trial) error {
 			if err := os.Remove(file); err != nil {
 				return err
 			}
-			if err := r.start(); err != nil {
+			if err := r.Start(); err != nil {
 				return err
 			}
-			time.Sleep(time.Duration(r.dice.IntN(300)) * time.Millisecond)
-			r.kill()
+			time.Sleep(time.Duration(r.Dice.IntN(300)) * time.Millisecond)
+			r.Kill()
 			return nil
 		}},
 		{"cut short", func() error {
@@ -48,7 +50,7 @@ func modelRow(t *trial) error {
 			if err != nil {
 				return err
 			}
-			return os.Truncate(file, r.dice.Int64N(info.Size()))
+			return os.Truncate(file, r.Dice.Int64N(info.Size()))
 		}},
 		{"a bit flipped in each page", func() error {
 			b, err := os.ReadFile(file)
@@ -56,57 +58,57 @@ func modelRow(t *trial) error {
 				return err
 			}
 			for at := 0; at < len(b); at += 4096 {
-				b[at+r.dice.IntN(min(4096, len(b)-at))] ^= 1 << r.dice.IntN(8)
+				b[at+r.Dice.IntN(min(4096, len(b)-at))] ^= 1 << r.Dice.IntN(8)
 			}
 			return os.WriteFile(file, b, 0o600)
 		}},
 		{"something else", func() error { return os.WriteFile(file, []byte("this is no database"), 0o600) }},
 	}
 	faults := 0
-	for range t.times(1, 10) {
+	for range t.Times(1, 10) {
 		for _, d := range damages {
-			if err := r.taken(100 + r.dice.Int64N(100)); err != nil {
+			if err := r.Taken(100 + r.Dice.Int64N(100)); err != nil {
 				return err
 			}
-			r.kill()
+			r.Kill()
 			if err := d.do(); err != nil && !errors.Is(err, os.ErrNotExist) { // it was killed before there was a file
 				return fmt.Errorf("%s: %w", d.name, err)
 			}
 			faults++
-			if err := r.start(); err != nil {
+			if err := r.Start(); err != nil {
 				return fmt.Errorf("%s: %w", d.name, err)
 			}
-			if err := r.taken(20); err != nil {
+			if err := r.Taken(20); err != nil {
 				return fmt.Errorf("%s: %w", d.name, err)
 			}
-			if err := r.modelled(t, 200); err != nil { // webhooks go on
+			if err := modelled(r, t, 200); err != nil { // webhooks go on
 				return fmt.Errorf("%s: %w", d.name, err)
 			}
 		}
 	}
-	r.l.end()
-	if err := errors.Join(r.settled(t.patience()), r.modelled(t, 0)); err != nil {
+	r.Load.End()
+	if err := errors.Join(r.Settled(t.Patience()), modelled(r, t, 0)); err != nil {
 		return err
 	}
 	time.Sleep(4 * time.Second) // while the stages are busy the feed pauses for 3 s at most
-	if err := r.modelled(t, 0); err != nil {
+	if err := modelled(r, t, 0); err != nil {
 		return err
 	}
 	now := time.Now().UTC().Truncate(time.Hour)
-	grown, err := r.model(now)
+	grown, err := model(r, now)
 	if err != nil {
 		return err
 	}
-	if err := r.stop(); err != nil {
+	if err := r.Stop(); err != nil {
 		return err
 	}
-	if err := errors.Join(os.Remove(file), r.start()); err != nil {
+	if err := errors.Join(os.Remove(file), r.Start()); err != nil {
 		return err
 	}
-	if err := r.modelled(t, 0); err != nil {
+	if err := modelled(r, t, 0); err != nil {
 		return err
 	}
-	built, err := r.model(now)
+	built, err := model(r, now)
 	if err != nil {
 		return err
 	}
@@ -114,12 +116,12 @@ func modelRow(t *trial) error {
 	for id, row := range built {
 		if grown[id] != row {
 			if differ++; differ == 1 {
-				t.say("grown %s\nbuilt %s", grown[id], row)
+				t.Say("grown %s\nbuilt %s", grown[id], row)
 			}
 		}
 	}
 	differ += max(0, len(grown)-len(built))
-	if err := t.finish(r.product, r.w, "%d faults of 6 kinds, %d calls in the read model, %d other than in one that is built again", faults, len(built), differ); err != nil {
+	if err := t.Finish(r.Product, r.Checker, "%d faults of 6 kinds, %d calls in the read model, %d other than in one that is built again", faults, len(built), differ); err != nil {
 		return err
 	}
 	if differ > 0 || len(built) == 0 {
@@ -129,8 +131,8 @@ func modelRow(t *trial) error {
 }
 
 // modelled waits until the read model is built and lacks so many messages at most.
-func (r *rig) modelled(t *trial, behind uint64) error {
-	return r.await("the read model is built", t.patience(), func() bool {
+func modelled(r *rig.Rig, t *rig.Trial, behind uint64) error {
+	return r.Await("the read model is built", t.Patience(), func() bool {
 		var status struct {
 			Model *struct {
 				Event    uint64
@@ -138,18 +140,18 @@ func (r *rig) modelled(t *trial, behind uint64) error {
 				Building bool
 			} `json:"readModel"`
 		}
-		return json.Unmarshal([]byte(r.status()), &status) == nil && status.Model != nil && status.Model.Event > 0 && !status.Model.Building && status.Model.Behind <= behind
+		return json.Unmarshal([]byte(r.Status()), &status) == nil && status.Model != nil && status.Model.Event > 0 && !status.Model.Building && status.Model.Behind <= behind
 	})
 }
 
 // model is all calls of the read model as they are answered, and the figures of the days
 // around an hour, which must be the same in both readings.
-func (r *rig) model(now time.Time) (map[string]string, error) {
+func model(r *rig.Rig, now time.Time) (map[string]string, error) {
 	all := map[string]string{}
 	for _, by := range []string{"provider", "region", "codec"} {
 		var figures json.RawMessage
 		path := fmt.Sprintf("/api/v1/stats?by=%s&byProvider=true&since=%s&until=%s", by, now.Add(-14*24*time.Hour).Format(time.RFC3339), now.Add(24*time.Hour).Format(time.RFC3339))
-		if err := r.ask(path, &figures); err != nil {
+		if err := ask(r, path, &figures); err != nil {
 			return nil, err
 		}
 		all["figures by "+by] = string(figures)
@@ -159,7 +161,7 @@ func (r *rig) model(now time.Time) (map[string]string, error) {
 			Calls []json.RawMessage
 			Next  string
 		}
-		if err := r.ask("/api/v1/calls?limit=1000&cursor="+cursor, &page); err != nil {
+		if err := ask(r, "/api/v1/calls?limit=1000&cursor="+cursor, &page); err != nil {
 			return nil, err
 		}
 		for _, row := range page.Calls {
@@ -177,12 +179,12 @@ func (r *rig) model(now time.Time) (map[string]string, error) {
 	}
 }
 
-func (r *rig) ask(path string, into any) error {
-	req, err := http.NewRequestWithContext(r.t, http.MethodGet, r.url()+path, nil)
+func ask(r *rig.Rig, path string, into any) error {
+	req, err := http.NewRequestWithContext(r.T, http.MethodGet, r.URL()+path, nil)
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+adminToken)
+	req.Header.Set("Authorization", "Bearer "+rig.AdminToken)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err

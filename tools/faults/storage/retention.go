@@ -1,4 +1,4 @@
-package main
+package storage
 
 import (
 	"context"
@@ -21,6 +21,7 @@ import (
 	"callwatch/normalizer"
 	"callwatch/rules"
 	"callwatch/stream"
+	"callwatch/tools/faults/rig"
 	"callwatch/tools/faults/variants"
 )
 
@@ -34,56 +35,56 @@ const (
 	padding = 32_000
 )
 
-// retention sends many times what the store may hold. The oldest webhooks must go, and nothing else
+// Retention sends many times what the store may hold. The oldest webhooks must go, and nothing else
 // be noticed. The full run is a month on a file system of 1 GB with the shipped settings: the clock
 // goes as far as the month's webhooks are sent.
-func retention(t *trial) error {
+func Retention(t *rig.Trial) error {
 	limit := int64(1_000_000_000)
-	if t.short {
+	if t.Short {
 		limit = 100 << 20
 	} else {
-		t.variant = variants.Clocked
+		t.Variant = variants.Clocked
 	}
-	var r *rig
+	var r *rig.Rig
 	var err error
-	onDisk := os.Geteuid() == 0 && !t.short
+	onDisk := os.Geteuid() == 0 && !t.Short
 	if onDisk { // the file system is the limit
-		var d *disk
-		if r, d, err = t.rigOnDiskOf(limit, 32, 0); err != nil {
+		var d *rig.Disk
+		if r, d, err = t.RigOnDiskOf(limit, 32, 0); err != nil {
 			return err
 		}
-		defer func() { _ = d.close() }()
-	} else if r, err = t.rig(32, 0); err != nil {
+		defer func() { _ = d.Close() }()
+	} else if r, err = t.Rig(32, 0); err != nil {
 		return err
 	}
-	defer r.close()
-	r.setenv(strings.ToUpper("CALLWATCH_BIRD_"+normalizer.URLToken), retentionToken)
+	defer r.Close()
+	r.Setenv(strings.ToUpper("CALLWATCH_BIRD_"+normalizer.URLToken), retentionToken)
 	if !onDisk {
-		r.setenv("CALLWATCH_RETENTION_DISK", strconv.FormatInt(limit/1_000_000, 10))
+		r.Setenv("CALLWATCH_RETENTION_DISK", strconv.FormatInt(limit/1_000_000, 10))
 	}
-	if !t.short {
-		if err := r.step(0); err != nil {
+	if !t.Short {
+		if err := r.Step(0); err != nil {
 			return err
 		}
 	}
-	if err := r.start(); err != nil {
+	if err := r.Start(); err != nil {
 		return err
 	}
-	m := month{rig: r, bytes: limit * 5 / 2}
-	if err := m.send(t.span(5*time.Minute, 30*time.Minute)); err != nil {
+	m := month{Rig: r, bytes: limit * 5 / 2}
+	if err := m.send(t.Span(5*time.Minute, 30*time.Minute)); err != nil {
 		return err
 	}
-	unsettled := r.settled(t.patience())
-	posts, err := r.w.Posts()
+	unsettled := r.Settled(t.Patience())
+	posts, err := r.Checker.Posts()
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(r.stop(), m.inspect()); err != nil {
+	if err := errors.Join(r.Stop(), m.inspect()); err != nil {
 		return err
 	}
-	t.count("%d MB sent to %s of %d MB in %v of the clock, %d webhooks, %d refused, %d sent again to a slow machine, %d to %d MB on the disk in the second half", m.sent.Load()/1_000_000, map[bool]string{true: "a file system", false: "a store"}[onDisk],
+	t.Count("%d MB sent to %s of %d MB in %v of the clock, %d webhooks, %d refused, %d sent again to a slow machine, %d to %d MB on the disk in the second half", m.sent.Load()/1_000_000, map[bool]string{true: "a file system", false: "a store"}[onDisk],
 		limit/1_000_000, m.passed, m.hooks.Load(), m.refused.Load(), m.again.Load(), m.least/1_000_000, m.most/1_000_000)
-	t.count("%d bad calls, %d incidents stored, %d threads in Slack; webhooks from frame %d of %d on, events from frame %d on", m.bad.Load(), m.opened, posts.Roots, m.firstRaw, m.lastRaw, m.firstEvent)
+	t.Count("%d bad calls, %d incidents stored, %d threads in Slack; webhooks from frame %d of %d on, events from frame %d on", m.bad.Load(), m.opened, posts.Roots, m.firstRaw, m.lastRaw, m.firstEvent)
 	bad := int(m.bad.Load())
 	switch {
 	case m.refused.Load() > 0:
@@ -102,7 +103,7 @@ func retention(t *trial) error {
 
 // month is the traffic of the row, and what it came to.
 type month struct {
-	*rig
+	*rig.Rig
 	bytes                     int64         // to send
 	passed                    time.Duration // of the clock
 	next                      atomic.Int64
@@ -119,14 +120,14 @@ const monthLong = 31 * 24 * time.Hour
 
 // send sends the webhooks, and sets the clock.
 func (m *month) send(within time.Duration) error {
-	ctx, stop := context.WithTimeout(m.t, within)
+	ctx, stop := context.WithTimeout(m.T, within)
 	defer stop()
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: m.l.workers}, Timeout: 5 * time.Second}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: m.Load.Workers}, Timeout: 5 * time.Second}
 	defer client.CloseIdleConnections()
 	var sending sync.WaitGroup
-	for i := range m.l.workers {
+	for i := range m.Load.Workers {
 		sending.Go(func() {
-			dice := rand.NewChaCha8([32]byte{byte(i), byte(m.t.seed)})
+			dice := rand.NewChaCha8([32]byte{byte(i), byte(m.T.Seed)})
 			for ctx.Err() == nil && m.sent.Load() < m.bytes && m.refused.Load() < 100 {
 				m.sendOne(ctx, client, dice)
 			}
@@ -141,14 +142,14 @@ func (m *month) send(within time.Duration) error {
 		case <-done:
 			m.measure()
 			if m.sent.Load() < m.bytes && m.refused.Load() == 0 {
-				return fmt.Errorf("%w: %d of %d bytes were sent in %v", errSetup, m.sent.Load(), m.bytes, within)
+				return fmt.Errorf("%w: %d of %d bytes were sent in %v", rig.ErrSetup, m.sent.Load(), m.bytes, within)
 			}
 			return nil
 		case <-every.C:
 			sent := m.sent.Load()
-			if !m.t.short {
+			if !m.T.Short {
 				m.passed = time.Duration(float64(monthLong) * float64(sent) / float64(m.bytes)).Round(time.Hour)
-				if err := m.step(m.passed); err != nil {
+				if err := m.Step(m.passed); err != nil {
 					return err
 				}
 			}
@@ -169,7 +170,7 @@ func (m *month) measure() {
 
 // taken sends one webhook, and says whether it was answered 200.
 func (m *month) taken(client *http.Client, body string) bool {
-	req, err := http.NewRequestWithContext(m.t, http.MethodPost, m.url()+"/webhooks/bird/"+retentionToken, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(m.T, http.MethodPost, m.URL()+"/webhooks/bird/"+retentionToken, strings.NewReader(body))
 	if err != nil {
 		return false
 	}
@@ -195,7 +196,7 @@ func (m *month) sendOne(ctx context.Context, client *http.Client, dice *rand.Cha
 		`"transcript":%q,"duration":40,"mediaMetrics":{"mos":%g}}}`, n, base64.StdEncoding.EncodeToString(noise), mos)
 	for tries := 1; !m.taken(client, body); tries++ {
 		// A machine that is too slow for a moment is no full store: providers send again.
-		if tries == mostTries || m.ready() != "" || !pause(ctx, 50*time.Millisecond) {
+		if tries == mostTries || m.Ready() != "" || !rig.Pause(ctx, 50*time.Millisecond) {
 			m.refused.Add(1)
 			return
 		}
@@ -210,7 +211,7 @@ func (m *month) sendOne(ctx context.Context, client *http.Client, dice *rand.Cha
 
 // size of the data directory in bytes.
 func (m *month) size() (bytes int64) {
-	_ = filepath.WalkDir(m.data, func(_ string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(m.Data, func(_ string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
 			if info, err := d.Info(); err == nil {
 				bytes += info.Size()
@@ -223,11 +224,11 @@ func (m *month) size() (bytes int64) {
 
 // inspect reads the store of the stopped callwatch.
 func (m *month) inspect() error {
-	store, err := stream.Open(m.t, stream.Config{Dir: m.data, Durability: stream.OS, Reserve: 1 << 20})
+	store, err := stream.Open(m.T, stream.Config{Dir: m.Data, Durability: stream.OS, Reserve: 1 << 20})
 	if err != nil {
 		return err
 	}
-	err = store.RecordsSince(m.t, time.Time{}, func(records []stream.Record, _ uint64) error {
+	err = store.RecordsSince(m.T, time.Time{}, func(records []stream.Record, _ uint64) error {
 		if m.firstRaw == 0 {
 			m.firstRaw = records[0].At.Seq
 		}
@@ -236,7 +237,7 @@ func (m *month) inspect() error {
 	}, func(*stream.Damage) {})
 	enough := errors.New("enough")
 	if err == nil {
-		err = store.EventsSince(m.t, time.Time{}, func(e stream.Message) error {
+		err = store.EventsSince(m.T, time.Time{}, func(e stream.Message) error {
 			raw, _, ok := e.Raw()
 			if !ok {
 				return nil
@@ -246,7 +247,7 @@ func (m *month) inspect() error {
 		})
 	}
 	if err == nil || errors.Is(err, enough) {
-		err = store.StoredTransitions(m.t, func(s stream.Transition) error {
+		err = store.StoredTransitions(m.T, func(s stream.Transition) error {
 			var t rules.Transition
 			if json.Unmarshal(s.Data, &t) == nil && t.Step == rules.StepOpened {
 				m.opened++
@@ -254,5 +255,5 @@ func (m *month) inspect() error {
 			return nil
 		})
 	}
-	return errors.Join(err, store.Close(m.t))
+	return errors.Join(err, store.Close(m.T))
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package rig
 
 import (
 	"os/exec"
@@ -14,11 +14,11 @@ func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: t
 // killGroup ends the process group of pid as a crash does.
 func killGroup(pid int) error { return syscall.Kill(-pid, syscall.SIGKILL) }
 
-// freeze stops the process group of pid until thaw.
-func freeze(pid int) error { return syscall.Kill(-pid, syscall.SIGSTOP) }
+// Freeze stops the process group of pid until thaw.
+func Freeze(pid int) error { return syscall.Kill(-pid, syscall.SIGSTOP) }
 
-// thaw continues a frozen process group.
-func thaw(pid int) error { return syscall.Kill(-pid, syscall.SIGCONT) }
+// Thaw continues a frozen process group.
+func Thaw(pid int) error { return syscall.Kill(-pid, syscall.SIGCONT) }
 
 // exists reports whether there is a process pid, a zombie included.
 func exists(pid int) bool { return syscall.Kill(pid, 0) == nil }

@@ -1,4 +1,4 @@
-package main
+package storage
 
 import (
 	"bytes"
@@ -21,6 +21,7 @@ import (
 
 	"callwatch/normalizer"
 	"callwatch/normalizer/simulate"
+	"callwatch/tools/faults/rig"
 )
 
 // erasing is a call of Bird that is erased: it has a number that no other call has,
@@ -38,29 +39,29 @@ func (c erasing) webhook(status string, mos float64) string {
 		`"note":%q,"duration":40,"endedAt":%q,"mediaMetrics":{"mos":%g}}}`, c.id, status, c.digits, c.written, time.Now().UTC().Format(time.RFC3339), mos)
 }
 
-// eraseRow erases calls in several orders of events under load, with restarts and
+// EraseRow erases calls in several orders of events under load, with restarts and
 // kills behind each, and looks for their numbers in every file of the store.
-func eraseRow(t *trial) error {
-	r, err := t.rig(8, 0.5)
+func EraseRow(t *rig.Trial) error {
+	r, err := t.Rig(8, 0.5)
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer r.Close()
 	var api birdAPI
 	server := httptest.NewServer(&api)
 	defer server.Close()
 	token := "erase-token"
 	for name, value := range map[string]string{
 		"CALLWATCH_BIRD_" + normalizer.URLToken: token, "CALLWATCH_BIRD_ACCESS_KEY": "key", "CALLWATCH_BIRD_WORKSPACE_ID": "w", "CALLWATCH_BIRD_API_URL": server.URL,
-		"CALLWATCH_ADMIN_TOKEN": adminToken,
+		"CALLWATCH_ADMIN_TOKEN": rig.AdminToken,
 	} {
-		r.setenv(strings.ToUpper(name), value)
+		r.Setenv(strings.ToUpper(name), value)
 	}
-	r.l.requests = without(r.l.requests, "bird")
-	r.l.rate = 50
-	x := eraseTrial{rig: r, api: &api, hook: r.url() + "/webhooks/bird/" + token}
-	r.l.begin()
-	rounds := t.times(1, 5)
+	r.Load.Requests = without(r.Load.Requests, "bird")
+	r.Load.Rate = 50
+	x := eraseTrial{Rig: r, api: &api, hook: r.URL() + "/webhooks/bird/" + token}
+	r.Load.Begin()
+	rounds := t.Times(1, 5)
 	for range rounds {
 		for _, order := range []struct {
 			name string
@@ -84,25 +85,25 @@ func eraseRow(t *trial) error {
 			}
 		}
 	}
-	if err := r.afterwards(); err != nil {
+	if err := r.Afterwards(); err != nil {
 		return err
 	}
-	unsettled := r.settled(t.patience())
-	if err := r.stop(); err != nil {
+	unsettled := r.Settled(t.Patience())
+	if err := r.Stop(); err != nil {
 		return err
 	}
 	for n := range x.n {
 		x.look(newErasing(n+1), "at the end")
 	}
-	v, err := r.w.Verify(r.data)
+	v, err := r.Checker.Verify(r.Data)
 	if err != nil {
 		return err
 	}
-	t.verdict = v
-	t.count("%d calls erased in 7 orders, %d times a number was looked for, %d times found", x.n, x.looks, x.found)
-	t.count("of the others %d acknowledged, lost %d, missing %d, twice %d", v.Acked, v.Lost, v.Missing, v.Twice)
+	t.Verdict = v
+	t.Count("%d calls erased in 7 orders, %d times a number was looked for, %d times found", x.n, x.looks, x.found)
+	t.Count("of the others %d acknowledged, lost %d, missing %d, twice %d", v.Acked, v.Lost, v.Missing, v.Twice)
 	for _, s := range v.Sample {
-		t.say("%s", s)
+		t.Say("%s", s)
 	}
 	switch {
 	case x.found > 0:
@@ -158,7 +159,7 @@ func (c erasing) call() string {
 }
 
 type eraseTrial struct {
-	*rig
+	*rig.Rig
 	api             *birdAPI
 	hook            string
 	erased          []erasing
@@ -168,7 +169,7 @@ type eraseTrial struct {
 // order starts callwatch, makes one order of events and looks for the number at once,
 // after a stop, and after a kill.
 func (x *eraseTrial) order(c erasing, name string, run func(erasing) error) error {
-	if err := x.start(); err != nil {
+	if err := x.Start(); err != nil {
 		return err
 	}
 	if err := run(c); err != nil {
@@ -177,27 +178,27 @@ func (x *eraseTrial) order(c erasing, name string, run func(erasing) error) erro
 	x.look(c, name)
 	x.erased = append(x.erased, c)
 	x.api.listed.Store(new(slices.Clone(x.erased))) // each start sweeps
-	if x.cmd.ProcessState == nil {
-		if err := x.stop(); err != nil {
+	if x.Cmd.ProcessState == nil {
+		if err := x.Stop(); err != nil {
 			return err
 		}
 		x.look(c, name+", stopped")
 	}
-	if err := x.start(); err != nil {
+	if err := x.Start(); err != nil {
 		return err
 	}
-	if err := x.settled(x.t.patience()); err != nil {
+	if err := x.Settled(x.T.Patience()); err != nil {
 		return err
 	}
 	x.look(c, name+", started again")
-	x.kill()
+	x.Kill()
 	x.look(c, name+", killed")
 	return nil
 }
 
 // push sends a webhook and waits until it is judged.
 func (x *eraseTrial) push(body string) error {
-	req, err := http.NewRequestWithContext(x.t, http.MethodPost, x.hook, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(x.T, http.MethodPost, x.hook, strings.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -210,12 +211,12 @@ func (x *eraseTrial) push(body string) error {
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("a webhook is answered %d", res.StatusCode)
 	}
-	return x.finished(x.t.patience(), "normalize", "judge")
+	return x.Finished(x.T.Patience(), "normalize", "judge")
 }
 
 func (x *eraseTrial) command(args ...string) (string, error) {
-	cmd := exec.CommandContext(x.t, x.binary, append(args, "--url", x.url())...)
-	cmd.Env, cmd.Dir = x.env, x.t.dir
+	cmd := exec.CommandContext(x.T, x.Binary, append(args, "--url", x.URL())...)
+	cmd.Env, cmd.Dir = x.Env, x.T.Dir
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return string(out), fmt.Errorf("callwatch %s: %w: %s", strings.Join(args, " "), err, out)
@@ -225,7 +226,7 @@ func (x *eraseTrial) command(args ...string) (string, error) {
 
 func (x *eraseTrial) erase(c erasing) error {
 	if files := x.files(c); len(files) == 0 {
-		return fmt.Errorf("%w: the number is in no file before it is erased", errSetup)
+		return fmt.Errorf("%w: the number is in no file before it is erased", rig.ErrSetup)
 	}
 	_, err := x.command("calls", "erase", "bird", c.id)
 	return err
@@ -240,7 +241,7 @@ func (x *eraseTrial) duringFetch(c erasing) error {
 	}
 	x.api.tells.Store(&c)
 	defer x.api.tells.Store(nil)
-	pause(x.t, 7*time.Second) // the first attempt is five seconds behind the end
+	rig.Pause(x.T, 7*time.Second) // the first attempt is five seconds behind the end
 	return nil
 }
 
@@ -252,14 +253,14 @@ func (x *eraseTrial) behindIncident(c erasing) error {
 	if err := x.push(c.webhook("completed", 2.1)); err != nil {
 		return err
 	}
-	return errors.Join(x.settled(x.t.patience()), x.erase(c))
+	return errors.Join(x.Settled(x.T.Patience()), x.erase(c))
 }
 
 func (x *eraseTrial) beforeImport(c erasing) error {
 	if err := errors.Join(x.push(c.webhook("completed", 4.1)), x.erase(c)); err != nil {
 		return err
 	}
-	file := filepath.Join(x.t.dir, "import.ndjson")
+	file := filepath.Join(x.T.Dir, "import.ndjson")
 	if err := os.WriteFile(file, []byte(c.webhook("completed", 3.9)+"\n"), 0o600); err != nil {
 		return err
 	}
@@ -269,7 +270,7 @@ func (x *eraseTrial) beforeImport(c erasing) error {
 
 func (x *eraseTrial) beforeAgain(c erasing) error {
 	hook := c.webhook("completed", 4.1)
-	return errors.Join(x.push(hook), x.erase(c), x.push(hook), x.stop(), x.start(), x.push(hook))
+	return errors.Join(x.push(hook), x.erase(c), x.push(hook), x.Stop(), x.Start(), x.push(hook))
 }
 
 func (x *eraseTrial) behindCheckpoints(c erasing) error {
@@ -279,23 +280,23 @@ func (x *eraseTrial) behindCheckpoints(c erasing) error {
 	for i := range 4 { // each stop stores a checkpoint
 		other := newErasing(90 + i)
 		other.id = fmt.Sprintf("%s-%d", other.id, x.n)
-		if err := errors.Join(x.stop(), x.start(), x.push(other.webhook("completed", 4.1))); err != nil {
+		if err := errors.Join(x.Stop(), x.Start(), x.push(other.webhook("completed", 4.1))); err != nil {
 			return err
 		}
 	}
 	err := x.erase(c)
-	x.kill()
+	x.Kill()
 	return err
 }
 
 func (x *eraseTrial) byNumber(c erasing) error {
 	again := c
 	again.id += "-again"
-	if err := errors.Join(x.push(c.webhook("completed", 4.1)), x.push(again.webhook("completed", 2.2)), x.settled(x.t.patience())); err != nil {
+	if err := errors.Join(x.push(c.webhook("completed", 4.1)), x.push(again.webhook("completed", 2.2)), x.Settled(x.T.Patience())); err != nil {
 		return err
 	}
 	if len(x.files(c)) == 0 {
-		return fmt.Errorf("%w: the number is in no file before it is erased", errSetup)
+		return fmt.Errorf("%w: the number is in no file before it is erased", rig.ErrSetup)
 	}
 	number := "0049 " + c.digits[:3] + "-" + c.digits[3:]
 	out, err := x.command("calls", "erase", "--number", number)
@@ -312,18 +313,18 @@ func (x *eraseTrial) look(c erasing, when string) {
 	x.looks++
 	if files := x.files(c); len(files) > 0 {
 		x.found++
-		x.t.say("%s: %s is in %s", when, c.digits, strings.Join(files, ", "))
+		x.T.Say("%s: %s is in %s", when, c.digits, strings.Join(files, ", "))
 	}
 }
 
 // files of the data directory that hold the number of a call.
 func (x *eraseTrial) files(c erasing) (found []string) {
-	_ = filepath.WalkDir(x.data, func(path string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(x.Data, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return nil // the server may have removed it
 		}
 		if b, err := os.ReadFile(path); err == nil && holds(b, []byte(c.digits), []byte(c.written)) {
-			name, _ := filepath.Rel(x.data, path)
+			name, _ := filepath.Rel(x.Data, path)
 			found = append(found, name)
 		}
 		return nil

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package main
+package rig
 
 import (
 	"errors"
@@ -18,9 +18,9 @@ func killGroup(pid int) error {
 	return p.Kill()
 }
 
-func freeze(int) error { return errors.ErrUnsupported }
+func Freeze(int) error { return errors.ErrUnsupported }
 
-func thaw(int) error { return errors.ErrUnsupported }
+func Thaw(int) error { return errors.ErrUnsupported }
 
 func exists(pid int) bool {
 	p, err := os.FindProcess(pid) // fails for a process that has ended

@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"context"
@@ -15,47 +15,47 @@ import (
 	"callwatch/tools/faults/checker"
 )
 
-// load sends webhooks until it is stopped, each again and again until it is
+// Load sends webhooks until it is stopped, each again and again until it is
 // answered for good, as providers do, and reports every 200 to the checker.
-type load struct {
-	product  *product
+type Load struct {
+	product  *Product
 	checker  *checker.Client
-	requests iter.Seq[simulate.Request]
-	workers  int
-	rate     float64 // requests a second; 0: as fast as they are taken
-	watch    func(status int, took time.Duration)
+	Requests iter.Seq[simulate.Request]
+	Workers  int
+	Rate     float64 // requests a second; 0: as fast as they are taken
+	Watch    func(status int, took time.Duration)
 
-	acked, refused, retried, wrong atomic.Int64
+	Acked, refused, Retried, Wrong atomic.Int64
 	ahead                          atomic.Int64 // nanoseconds, of the senders' clock
 	client                         *http.Client
-	stop                           context.CancelFunc
+	Stop                           context.CancelFunc
 	done                           chan struct{}
 }
 
-// traffic is calls of all providers, a share of them bad; count 0 is endless.
-func (p *product) traffic(seed uint64, count int, bad float64) (iter.Seq[simulate.Request], error) {
+// Traffic is calls of all providers, a share of them bad; count 0 is endless.
+func (p *Product) Traffic(seed uint64, count int, bad float64) (iter.Seq[simulate.Request], error) {
 	return simulate.Traffic(simulate.Options{
 		Sources: registry.Simulators(),
-		Seed:    seed, Count: count, Rate: 1000, Bad: &bad, Start: time.Now().Add(-time.Minute), Secrets: p.secrets,
+		Seed:    seed, Count: count, Rate: 1000, Bad: &bad, Start: time.Now().Add(-time.Minute), Secrets: p.Secrets,
 	})
 }
 
-// load of endless traffic, not yet begun.
-func (p *product) load(w *checker.Client, workers int, bad float64) (*load, error) {
-	requests, err := p.traffic(p.t.seed, 0, bad)
-	return &load{product: p, checker: w, requests: requests, workers: workers}, err
+// NewLoad is a load of endless traffic, not yet begun.
+func (p *Product) NewLoad(w *checker.Client, workers int, bad float64) (*Load, error) {
+	requests, err := p.Traffic(p.T.Seed, 0, bad)
+	return &Load{product: p, checker: w, Requests: requests, Workers: workers}, err
 }
 
-// begin sends in the background until end is called or the requests are over.
-func (l *load) begin() {
-	ctx, stop := context.WithCancel(l.product.t)
-	l.stop, l.done = stop, make(chan struct{})
+// Begin sends in the background until end is called or the requests are over.
+func (l *Load) Begin() {
+	ctx, stop := context.WithCancel(l.product.T)
+	l.Stop, l.done = stop, make(chan struct{})
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = l.workers
+	transport.MaxIdleConnsPerHost = l.Workers
 	l.client = &http.Client{Transport: transport, Timeout: 5 * time.Second}
 	queue := make(chan simulate.Request)
 	var sending sync.WaitGroup
-	for range l.workers {
+	for range l.Workers {
 		sending.Go(func() {
 			for r := range queue {
 				l.deliver(ctx, &r)
@@ -65,9 +65,9 @@ func (l *load) begin() {
 	go func() {
 		defer close(l.done)
 		begun, n := time.Now(), 0
-		for r := range l.requests {
-			if l.rate > 0 {
-				pause(ctx, time.Until(begun.Add(time.Duration(float64(n)/l.rate*float64(time.Second)))))
+		for r := range l.Requests {
+			if l.Rate > 0 {
+				Pause(ctx, time.Until(begun.Add(time.Duration(float64(n)/l.Rate*float64(time.Second)))))
 			}
 			if n++; ctx.Err() != nil {
 				break
@@ -83,17 +83,17 @@ func (l *load) begin() {
 	}()
 }
 
-// end stops sending and waits for the answers that are due.
-func (l *load) end() {
-	l.stop()
+// End stops sending and waits for the answers that are due.
+func (l *Load) End() {
+	l.Stop()
 	<-l.done
 }
 
 // goneFor is how long callwatch must have been dead before drain gives up.
 const goneFor = 5 * time.Second
 
-// drain waits until all requests were answered for good, or callwatch is dead.
-func (l *load) drain() {
+// Drain waits until all requests were answered for good, or callwatch is dead.
+func (l *Load) Drain() {
 	var gone time.Duration
 	for gone < goneFor {
 		select {
@@ -101,52 +101,52 @@ func (l *load) drain() {
 			return
 		case <-time.After(time.Second):
 		}
-		if cmd := l.product.cmd; cmd == nil || alive(cmd.Process.Pid) {
+		if cmd := l.product.Cmd; cmd == nil || Alive(cmd.Process.Pid) {
 			gone = 0
 		} else {
 			gone += time.Second
 		}
 	}
-	l.end()
+	l.End()
 }
 
-func (l *load) deliver(ctx context.Context, r *simulate.Request) {
+func (l *Load) deliver(ctx context.Context, r *simulate.Request) {
 	for again := false; ; again = true {
 		if again {
-			l.retried.Add(1)
+			l.Retried.Add(1)
 		}
 		begun := time.Now()
 		status, id := l.post(r)
-		if l.watch != nil {
-			l.watch(status, time.Since(begun))
+		if l.Watch != nil {
+			l.Watch(status, time.Since(begun))
 		}
 		switch {
 		case status == http.StatusOK:
-			l.acked.Add(1)
+			l.Acked.Add(1)
 			if r.Expect == simulate.Refused {
-				l.wrong.Add(1)
+				l.Wrong.Add(1)
 			}
 			l.checker.Acked(id, r.Provider, r.Body)
 			return
 		case status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout:
 			l.refused.Add(1)
 			if r.Expect != simulate.Refused {
-				l.wrong.Add(1)
+				l.Wrong.Add(1)
 			}
 			return
 		}
-		if !pause(ctx, 50*time.Millisecond) {
+		if !Pause(ctx, 50*time.Millisecond) {
 			return
 		}
 	}
 }
 
 // post makes one attempt; status 0 is no answer.
-func (l *load) post(r *simulate.Request) (status int, id string) {
-	return l.postTo(simulate.Target{URL: l.product.url()}, r)
+func (l *Load) post(r *simulate.Request) (status int, id string) {
+	return l.postTo(simulate.Target{URL: l.product.URL()}, r)
 }
 
-func (l *load) postTo(to simulate.Target, r *simulate.Request) (status int, id string) {
+func (l *Load) postTo(to simulate.Target, r *simulate.Request) (status int, id string) {
 	req, err := r.Sign(context.Background(), to, time.Now().Add(time.Duration(l.ahead.Load())))
 	if err != nil {
 		return 0, ""
@@ -165,8 +165,8 @@ func (l *load) postTo(to simulate.Target, r *simulate.Request) (status int, id s
 	return res.StatusCode, answer.ID
 }
 
-// pause sleeps unless ctx is done first.
-func pause(ctx context.Context, d time.Duration) bool {
+// Pause sleeps unless ctx is done first.
+func Pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
 	}

@@ -1,4 +1,4 @@
-package main
+package storage
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"callwatch/stream"
 	"callwatch/stream/frame"
 	"callwatch/stream/natstest"
+	"callwatch/tools/faults/rig"
 	"callwatch/tools/faults/variants"
 )
 
@@ -25,34 +26,34 @@ const (
 	coldSteps    = 500                    // events that are made from one record
 )
 
-// cold starts callwatch on a store with many events, after a clean stop and after kill -9,
+// Cold starts callwatch on a store with many events, after a clean stop and after kill -9,
 // in turns with the bare server of NATS. Then a damaged block of the oldest events must be named
 // while webhooks are taken.
-func cold(t *trial) error {
-	if t.short { // few events are open at once
-		t.enable = append(t.enable, "slow-open")
+func Cold(t *rig.Trial) error {
+	if t.Short { // few events are open at once
+		t.Enable = append(t.Enable, "slow-open")
 	}
-	r, err := t.rig(4, 0)
+	r, err := t.Rig(4, 0)
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	r.l.rate = 20
-	many := t.times(20_000, 10_000_000)
-	if err := makeEvents(t, r.data, many); err != nil {
+	defer r.Close()
+	r.Load.Rate = 20
+	many := t.Times(20_000, 10_000_000)
+	if err := makeEvents(t, r.Data, many); err != nil {
 		return err
 	}
-	t.count("%d events", many)
+	t.Count("%d events", many)
 	var slow error
 	for _, how := range []string{"a clean stop", "kill -9"} {
 		index := func() error { return nil }
 		if how == "kill -9" { // its index is then older than the events, which is as good as none
-			index = func() error { return os.Remove(filepath.Join(eventBlocks(r.data), "index.db")) }
+			index = func() error { return os.Remove(filepath.Join(eventBlocks(r.Data), "index.db")) }
 		}
 		if err := index(); err != nil {
 			return err
 		}
-		bare, err := natstest.TimeToOpen(r.data)
+		bare, err := natstest.TimeToOpen(r.Data)
 		if err != nil {
 			return err
 		}
@@ -60,35 +61,35 @@ func cold(t *trial) error {
 			return err
 		}
 		begun := time.Now()
-		if err := r.launch(); err != nil {
+		if err := r.Launch(); err != nil {
 			return err
 		}
-		r.l.begin()
-		if err := r.await("a webhook is taken after "+how, 10*time.Minute, func() bool { return r.l.acked.Load() > 0 }); err != nil {
+		r.Load.Begin()
+		if err := r.Await("a webhook is taken after "+how, 10*time.Minute, func() bool { return r.Load.Acked.Load() > 0 }); err != nil {
 			return err
 		}
 		took := time.Since(begun)
-		if err := r.await("callwatch is ready after "+how, 10*time.Minute, func() bool { return r.ready() == "" }); err != nil {
+		if err := r.Await("callwatch is ready after "+how, 10*time.Minute, func() bool { return r.Ready() == "" }); err != nil {
 			return err
 		}
 		ready := time.Since(begun)
-		r.l.end()
-		r.l.acked.Store(0)
-		t.count("after %s webhooks after %.1f s and ready after %.1f s, the bare server after %.1f s", how, took.Seconds(), ready.Seconds(), bare.Seconds())
+		r.Load.End()
+		r.Load.Acked.Store(0)
+		t.Count("after %s webhooks after %.1f s and ready after %.1f s, the bare server after %.1f s", how, took.Seconds(), ready.Seconds(), bare.Seconds())
 		if limit := time.Duration(coldFactor*float64(bare)) + coldProcess; took > coldWebhooks || ready > limit {
 			slow = fmt.Errorf("after %s webhooks after %v, ready after %v, limit %v", how, took, ready, limit)
 		}
-		if err := r.stop(); err != nil {
+		if err := r.Stop(); err != nil {
 			return err
 		}
 	}
-	if err := r.killedOpening(4); err != nil {
+	if err := killedOpening(r, 4); err != nil {
 		return err
 	}
-	if err := r.namedBehind(); err != nil {
+	if err := namedBehind(r); err != nil {
 		return err
 	}
-	if t.short {
+	if t.Short {
 		return nil
 	}
 	return slow
@@ -96,43 +97,43 @@ func cold(t *trial) error {
 
 // killedOpening kills callwatch while it takes webhooks and opens its store. Each webhook that
 // was answered 200 must be stored once, under the id of its answer.
-func (r *rig) killedOpening(kills int) error {
+func killedOpening(r *rig.Rig, kills int) error {
 	opening := 0
-	r.l.begin()
+	r.Load.Begin()
 	for range kills {
-		if err := os.Remove(filepath.Join(eventBlocks(r.data), "index.db")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := os.Remove(filepath.Join(eventBlocks(r.Data), "index.db")); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
-		if err := r.launch(); err != nil {
+		if err := r.Launch(); err != nil {
 			return err
 		}
-		if err := r.taken(r.dice.Int64N(20) + 1); err != nil {
+		if err := r.Taken(r.Dice.Int64N(20) + 1); err != nil {
 			return err
 		}
-		if strings.Contains(r.ready(), "starting: taking webhooks") {
+		if strings.Contains(r.Ready(), "starting: taking webhooks") {
 			opening++
 		}
-		if r.dice.IntN(3) == 0 { // some are killed while those webhooks are moved
-			if err := r.await("callwatch is ready", 10*time.Minute, func() bool { return r.ready() == "" }); err != nil {
+		if r.Dice.IntN(3) == 0 { // some are killed while those webhooks are moved
+			if err := r.Await("callwatch is ready", 10*time.Minute, func() bool { return r.Ready() == "" }); err != nil {
 				return err
 			}
 		}
-		r.kill()
+		r.Kill()
 	}
 	if opening == 0 {
 		return errors.New("callwatch was never seen to take webhooks while it opened its store")
 	}
-	r.t.count("%d kills, %d of them seen to be while it opened", kills, opening)
-	if err := r.afterwards(); err != nil {
+	r.T.Count("%d kills, %d of them seen to be while it opened", kills, opening)
+	if err := r.Afterwards(); err != nil {
 		return err
 	}
-	return r.t.finish(r.product, r.w, "webhooks of these starts")
+	return r.T.Finish(r.Product, r.Checker, "webhooks of these starts")
 }
 
 // namedBehind damages the oldest block of events and waits until it is named, while webhooks
 // are taken.
-func (r *rig) namedBehind() error {
-	block := filepath.Join(eventBlocks(r.data), "1.blk")
+func namedBehind(r *rig.Rig) error {
+	block := filepath.Join(eventBlocks(r.Data), "1.blk")
 	info, err := os.Stat(block)
 	if err != nil {
 		return err
@@ -140,26 +141,26 @@ func (r *rig) namedBehind() error {
 	if err := spoil(block, 8*(info.Size()/2)+2); err != nil {
 		return err
 	}
-	if err := r.begin(); err != nil {
+	if err := r.Begin(); err != nil {
 		return err
 	}
-	defer r.l.end()
-	if err := r.taken(1); err != nil {
+	defer r.Load.End()
+	if err := r.Taken(1); err != nil {
 		return err
 	}
 	limit := time.Minute
-	if r.t.mutate != variants.None {
+	if r.T.Mutate != variants.None {
 		limit = 15 * time.Second
 	}
-	err = r.await("the damaged block is named", limit, func() bool {
-		_, ready, err := r.get("/readyz?verbose")
+	err = r.Await("the damaged block is named", limit, func() bool {
+		_, ready, err := r.Get("/readyz?verbose")
 		return err == nil && strings.Contains(ready, "integrity") && strings.Contains(ready, "1.blk")
 	})
 	if err != nil {
 		return err
 	}
-	r.t.count("a damaged old block named while webhooks were taken")
-	return r.taken(10)
+	r.T.Count("a damaged old block named while webhooks were taken")
+	return r.Taken(10)
 }
 
 func eventBlocks(data string) string {
@@ -172,7 +173,7 @@ func makeEvents(ctx context.Context, dir string, many int) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close(context.WithoutCancel(ctx)), syncAll(dir)) }()
+	defer func() { err = errors.Join(err, store.Close(context.WithoutCancel(ctx)), rig.SyncAll(dir)) }()
 	if _, _, _, err := store.LastPublished(ctx); err != nil {
 		return err
 	}

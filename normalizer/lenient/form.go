@@ -118,7 +118,7 @@ func (f form) Signed() []byte {
 }
 
 // ParseForm decodes a form: each name with its first value, as an object of
-// texts in UTF-8.
+// texts in UTF-8. Each text is a copy: who keeps one does not keep the body.
 func ParseForm(b []byte) (Node, error) {
 	pairs, err := ReadForm(b)
 	if err != nil {
@@ -126,7 +126,7 @@ func ParseForm(b []byte) (Node, error) {
 	}
 	m := make(map[string]any, len(pairs))
 	for _, p := range slices.Backward(pairs) { // so that the first of a name is the one that stays
-		m[strings.ToValidUTF8(p.name, "\uFFFD")] = strings.ToValidUTF8(p.value, "\uFFFD")
+		m[strings.Clone(strings.ToValidUTF8(p.name, "\uFFFD"))] = strings.Clone(strings.ToValidUTF8(p.value, "\uFFFD"))
 	}
 	return Node{v: m}, nil
 }

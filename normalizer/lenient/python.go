@@ -120,7 +120,7 @@ func (p *pythonReader) word() (any, error) {
 		return false, nil
 	}
 	if json.Valid([]byte(word)) {
-		return json.Number(word), nil
+		return json.Number(strings.Clone(word)), nil // who keeps it does not keep the body
 	}
 	return nil, fmt.Errorf("unknown word %.20q", word)
 }

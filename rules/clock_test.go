@@ -12,7 +12,7 @@ import (
 // hour and weekday say of each minute of a year what active hours of the same zone
 // say of it.
 func TestHourAgreesWithActiveHours(t *testing.T) {
-	for _, zone := range yearZones {
+	for _, zone := range []string{"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago"} {
 		set := compileSet(t, fmt.Sprintf(`
 rules:
   - name: a

@@ -1,8 +1,6 @@
 package rules
 
-import (
-	"time"
-)
+import "time"
 
 // Health is how one rule is doing.
 type Health struct {

@@ -1,7 +1,7 @@
 // Package rules is the vocabulary of alerting and the rules file: rules, incidents
 // and their transitions, silences, explanations, and how rules.yaml is loaded,
 // checked and formatted. It evaluates nothing: rules/engine does. It may import
-// call, rules/condition and rules/window.
+// call, rules/condition, rules/window and rules/schedule.
 package rules
 
 import (

@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"callwatch/rules/condition"
+	"callwatch/rules/schedule"
 )
 
 // active reads when a rule may open incidents: hours, a list of them, always, or one of
@@ -19,7 +20,7 @@ func (l *loader) active(n ast.Node, zone *time.Location) ActiveTimes {
 	if !namesSeverity(n) {
 		return ActiveTimes{All: l.schedule(n, "active", zone)}
 	}
-	a := ActiveTimes{Levels: map[Severity]Schedule{}}
+	a := ActiveTimes{Levels: map[Severity]schedule.Schedule{}}
 	known := keys{}
 	for _, s := range Severities() {
 		known[string(s)] = func(n ast.Node) { a.Levels[s] = l.schedule(n, "active "+string(s), zone) }
@@ -40,10 +41,10 @@ func namesSeverity(n ast.Node) bool {
 const always = "always"
 
 // schedule reads hours, a list of them, or always.
-func (l *loader) schedule(n ast.Node, what string, zone *time.Location) Schedule {
+func (l *loader) schedule(n ast.Node, what string, zone *time.Location) schedule.Schedule {
 	switch n := n.(type) {
 	case *ast.SequenceNode:
-		var s Schedule
+		var s schedule.Schedule
 		if len(n.Values) == 0 {
 			l.add(nodeAt(n), "empty-list", what+" is empty", `hours such as {hours: "08:00-18:00", days: mon-fri}, or always`)
 		}
@@ -66,12 +67,12 @@ func (l *loader) schedule(n ast.Node, what string, zone *time.Location) Schedule
 const maxRanges = 50
 
 // hourKeys are the keys of hours: what they read is in the hours that made returns.
-func (l *loader) hourKeys(zone *time.Location) (known keys, made func() Schedule) {
-	h := Hours{To: dayMinutes, Days: everyDay(), Zone: time.UTC}
+func (l *loader) hourKeys(zone *time.Location) (known keys, made func() schedule.Schedule) {
+	h := schedule.Hours{To: schedule.DayMinutes, Days: schedule.EveryDay(), Zone: time.UTC}
 	if zone != nil {
 		h.Zone = zone
 	}
-	var spans Schedule
+	var spans schedule.Schedule
 	known = keys{
 		"hours": func(n ast.Node) { spans = l.spans(n) },
 		"days":  func(n ast.Node) { h.Days = l.days(n) },
@@ -82,9 +83,9 @@ func (l *loader) hourKeys(zone *time.Location) (known keys, made func() Schedule
 		},
 		"holidays": func(n ast.Node) { h.Off = l.holidays(n) },
 	}
-	return known, func() Schedule {
+	return known, func() schedule.Schedule {
 		if len(spans) == 0 {
-			return Schedule{h}
+			return schedule.Schedule{h}
 		}
 		for i := range spans {
 			from, to := spans[i].From, spans[i].To
@@ -96,19 +97,19 @@ func (l *loader) hourKeys(zone *time.Location) (known keys, made func() Schedule
 }
 
 // ranges reads hours of some days.
-func (l *loader) ranges(n ast.Node, zone *time.Location) Schedule {
+func (l *loader) ranges(n ast.Node, zone *time.Location) schedule.Schedule {
 	known, made := l.hourKeys(zone)
 	l.mapping(n, "active", known)
 	return made()
 }
 
 // spans reads one or several spans of the day.
-func (l *loader) spans(n ast.Node) Schedule {
+func (l *loader) spans(n ast.Node) schedule.Schedule {
 	list, ok := n.(*ast.SequenceNode)
 	if !ok {
 		return l.daySpan(n, nil)
 	}
-	var s Schedule
+	var s schedule.Schedule
 	if len(list.Values) == 0 {
 		l.add(nodeAt(n), "empty-list", "hours is empty: the rule would never be active", `in quotes, such as "07:00-22:00"`)
 	}
@@ -121,8 +122,8 @@ func (l *loader) spans(n ast.Node) Schedule {
 	return s
 }
 
-func (l *loader) daySpan(n ast.Node, to Schedule) Schedule {
-	var h Hours
+func (l *loader) daySpan(n ast.Node, to schedule.Schedule) schedule.Schedule {
+	var h schedule.Hours
 	if l.hours(n, &h); h.From == h.To {
 		return to
 	}
@@ -165,7 +166,7 @@ func (l *loader) inZone(n ast.Node, r *Rule) {
 
 var dayHours = regexp.MustCompile(`^\s*(\d\d?):(\d\d)\s*-\s*(\d\d?):(\d\d)\s*$`)
 
-func (l *loader) hours(n ast.Node, h *Hours) {
+func (l *loader) hours(n ast.Node, h *schedule.Hours) {
 	s, ok := l.text(n, "hours")
 	if !ok {
 		return
@@ -178,11 +179,11 @@ func (l *loader) hours(n ast.Node, h *Hours) {
 		}
 		hour, _ := strconv.Atoi(m[1+2*i])
 		minute, _ := strconv.Atoi(m[2+2*i])
-		if minutes[i] = 60*hour + minute; hour > 24 || minute > 59 || minutes[i] > dayMinutes {
+		if minutes[i] = 60*hour + minute; hour > 24 || minute > 59 || minutes[i] > schedule.DayMinutes {
 			m = nil
 		}
 	}
-	if m == nil || minutes[0] == minutes[1] || minutes[0] == dayMinutes {
+	if m == nil || minutes[0] == minutes[1] || minutes[0] == schedule.DayMinutes {
 		l.add(nodeAt(n), "bad-hours", fmt.Sprintf("%q are no hours of a day", s), `in quotes, such as "07:00-22:00"; "22:00-06:00" goes over midnight`)
 		return
 	}
@@ -190,13 +191,13 @@ func (l *loader) hours(n ast.Node, h *Hours) {
 }
 
 // days reads mon-fri, a list of days, or both: mon-thu, sat.
-func (l *loader) days(n ast.Node) [weekDays]bool {
-	var days [weekDays]bool
+func (l *loader) days(n ast.Node) [schedule.WeekDays]bool {
+	var days [schedule.WeekDays]bool
 	names := []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 	texts, before := l.texts(n, "days"), len(l.Problems)
 	if len(texts) == 0 && before == len(l.Problems) {
 		l.add(nodeAt(n), "empty-list", "days is empty: the rule would never be active", "mode: off switches a rule off; days are mon, tue, ... or mon-fri")
-		return everyDay()
+		return schedule.EveryDay()
 	}
 	for _, s := range texts {
 		for part := range strings.SplitSeq(s, ",") {
@@ -207,9 +208,9 @@ func (l *loader) days(n ast.Node) [weekDays]bool {
 			from, to := slices.Index(names, strings.TrimSpace(first)), slices.Index(names, strings.TrimSpace(last))
 			if from < 0 || to < 0 {
 				l.add(nodeAt(n), "bad-days", fmt.Sprintf("%q are no days of the week", s), "mon, tue, wed, thu, fri, sat, sun; such as mon-fri or [mon, wed]")
-				return everyDay()
+				return schedule.EveryDay()
 			}
-			for d := from; ; d = (d + 1) % weekDays {
+			for d := from; ; d = (d + 1) % schedule.WeekDays {
 				days[d] = true
 				if d == to {
 					break
@@ -218,4 +219,37 @@ func (l *loader) days(n ast.Node) [weekDays]bool {
 		}
 	}
 	return days
+}
+
+// holidays reads dates and calendars: [2026-12-25, holidays.ics].
+func (l *loader) holidays(n ast.Node) *schedule.Holidays {
+	h := schedule.NewHolidays()
+	nodes := []ast.Node{n}
+	if list, ok := n.(*ast.SequenceNode); ok {
+		nodes = list.Values
+	}
+	if len(nodes) == 0 {
+		l.add(nodeAt(n), "empty-list", "holidays is empty", "dates such as 2026-12-25, or a calendar such as holidays.ics")
+	}
+	for _, e := range nodes {
+		s, ok := l.text(e, "holidays")
+		if !ok {
+			continue
+		}
+		if at, err := time.Parse(time.DateOnly, s); err == nil {
+			ok = h.Add(at, false)
+		} else if !strings.Contains(s, ".") || strings.Trim(s, "0123456789./") == "" {
+			l.add(nodeAt(e), "bad-time", fmt.Sprintf("%q is no date", s), "dates such as 2026-12-25, or a calendar such as holidays.ics")
+			continue
+		} else if text, found := l.companion(e, s, ".ics"); found {
+			if err := h.ReadCalendar(text); err != nil {
+				l.add(nodeAt(e), "bad-calendar", fmt.Sprintf("%s: %v", s, err), "an iCalendar file (RFC 5545) whose events are holidays")
+			}
+		}
+		if !ok {
+			l.add(nodeAt(n), "too-large", fmt.Sprintf("there are more than %d holidays", schedule.MaxHolidays), "")
+			break
+		}
+	}
+	return h
 }

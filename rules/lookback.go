@@ -1,8 +1,6 @@
 package rules
 
-import (
-	"time"
-)
+import "time"
 
 // maxLookback bounds what Lookback returns: a window over calls has no length in
 // time, and some windows are as long as the store.

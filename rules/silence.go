@@ -15,6 +15,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules/condition"
+	"callwatch/rules/schedule"
 )
 
 // filePrefix begins the ids of silences that are in the rules file.
@@ -30,7 +31,7 @@ type CompiledSilence struct {
 	Ended bool `json:"ended,omitempty"` // by hand; kept until its time, so that the same silence does not come again
 
 	match   *condition.Program
-	during  Schedule // of one that recurs: when it is in force; nil: until its end
+	during  schedule.Schedule // of one that recurs: when it is in force; nil: until its end
 	expired Problem  // of one in the rules file, for when it is over
 }
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"callwatch/rules"
+	"callwatch/rules/schedule"
 )
 
 func TestOutsideOfTheHoursNothingOpens(t *testing.T) {
@@ -73,7 +73,7 @@ func checkAbsence(t *testing.T, zone, hours string, wait int, seen time.Time) {
 }
 
 // clockShows reports whether the hours cover what a clock shows at a time.
-func clockShows(h *rules.Hours, t time.Time) bool {
+func clockShows(h *schedule.Hours, t time.Time) bool {
 	local := t.In(h.Zone)
 	hour, minute, _ := local.Clock()
 	now := 60*hour + minute

@@ -1,11 +1,12 @@
-package rules
+package schedule_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"callwatch/rules/schedule"
 )
 
 var yearZones = []string{"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago"}
@@ -32,7 +33,7 @@ var yearSchedules = []string{
 }
 
 // shows reports whether the hours cover what a clock shows at a time.
-func shows(s Schedule, t time.Time) bool {
+func shows(s schedule.Schedule, t time.Time) bool {
 	for i := range s {
 		h := &s[i]
 		local := t.In(h.Zone)
@@ -41,7 +42,7 @@ func shows(s Schedule, t time.Time) bool {
 		y, m, d := local.Date()
 		on := func(day time.Time) bool { // noon, UTC
 			name := day.Format("20060102")
-			_, off := h.Off.daysNamed()[name]
+			_, off := h.Off.DaysNamed()[name]
 			return h.Days[day.Weekday()] && !off
 		}
 		today, yesterday := time.Date(y, m, d, 12, 0, 0, 0, time.UTC), time.Date(y, m, d-1, 12, 0, 0, 0, time.UTC)
@@ -62,23 +63,6 @@ func shows(s Schedule, t time.Time) bool {
 	return false
 }
 
-// daysNamed are the days as a calendar writes them, yearly ones of 2025 to 2027.
-func (h *Holidays) daysNamed() map[string]bool {
-	named := map[string]bool{}
-	if h == nil {
-		return named
-	}
-	for d := range h.days {
-		named[fmt.Sprintf("%04d%02d%02d", d.year, d.month, d.day)] = true
-	}
-	for d := range h.yearly {
-		for y := 2025; y <= 2027; y++ {
-			named[fmt.Sprintf("%04d%02d%02d", y, d.month, d.day)] = true
-		}
-	}
-	return named
-}
-
 // Each minute of a year is covered or not as a clock shows it; the hours begin at a
 // minute that is covered after one that is not, end at one that is not after one that is,
 // and Next, Since and End name that minute.
@@ -88,7 +72,7 @@ func TestActiveHoursOfAYear(t *testing.T) {
 	}
 	plain(t)
 	from := time.Date(2025, 12, 1, 0, 0, 0, 0, time.UTC)
-	const margin, minutes = 31 * dayMinutes, (31 + 365 + 31) * dayMinutes
+	const margin, minutes = 31 * schedule.DayMinutes, (31 + 365 + 31) * schedule.DayMinutes
 	var schedules []string
 	for _, hours := range yearHours {
 		schedules = append(schedules, "{"+hours+", tz: ZONE}")

@@ -1,12 +1,20 @@
-package rules
+package schedule_test
 
 import (
 	"testing"
 	"time"
+
+	"callwatch/rules"
+	"callwatch/rules/schedule"
 )
 
-func hoursOf(t testing.TB, active string) Schedule {
-	return compileSet(t, "rules: [{name: a, when: mos < 3.5, active: "+active+"}]").Rules[0].Active.All
+func hoursOf(t testing.TB, active string) schedule.Schedule {
+	t.Helper()
+	set, problems := rules.Load("rules.yaml", []byte("rules: [{name: a, when: mos < 3.5, active: "+active+"}]"))
+	if problems.Errors() {
+		t.Fatal(problems)
+	}
+	return set.Rules[0].Active.All
 }
 
 func TestActiveHours(t *testing.T) {

@@ -1,4 +1,6 @@
-package rules
+// Package schedule tells times of the week by the clock of a time zone, and holidays: when
+// they begin and end, over changes of the clock. It imports nothing of callwatch.
+package schedule
 
 import (
 	"fmt"
@@ -9,8 +11,8 @@ import (
 // Hours are times of the week by the clock on the wall of one time zone, less holidays.
 // What begins on a day and goes on over midnight belongs to that day.
 type Hours struct {
-	From, To int // minutes of the day, To up to 24 h; over midnight where From is later
-	Days     [7]bool
+	From, To int            // minutes of the day, To up to 24 h; over midnight where From is later
+	Days     [WeekDays]bool // Sunday first
 	Zone     *time.Location
 	Off      *Holidays // days on which they do not begin; nil for none
 }
@@ -18,39 +20,13 @@ type Hours struct {
 // Schedule is when any of its hours are. The zero value is always.
 type Schedule []Hours
 
-// ActiveTimes are when a rule may open incidents, by their severity.
-type ActiveTimes struct {
-	All    Schedule              // of a severity that Levels does not name
-	Levels map[Severity]Schedule // nil: all are alike
-}
-
-// Of is when incidents of a severity may open.
-func (a *ActiveTimes) Of(s Severity) Schedule {
-	if level, ok := a.Levels[s]; ok {
-		return level
-	}
-	return a.All
-}
-
-// Next is when the hours of some severity begin after t; zero where none do.
-func (a *ActiveTimes) Next(t time.Time) time.Time {
-	next := a.All.Next(t)
-	for _, s := range Severities() {
-		if level, ok := a.Levels[s]; ok {
-			if at := level.Next(t); next.IsZero() || !at.IsZero() && at.Before(next) {
-				next = at
-			}
-		}
-	}
-	return next
-}
-
 const (
-	dayMinutes = 24 * 60
-	weekDays   = 7
+	DayMinutes = 24 * 60 // without a change of the clock
+	WeekDays   = 7
 )
 
-func everyDay() [weekDays]bool { return [weekDays]bool{true, true, true, true, true, true, true} }
+// EveryDay is each day of the week.
+func EveryDay() [WeekDays]bool { return [WeekDays]bool{true, true, true, true, true, true, true} }
 
 // Covers says whether t lies within the hours.
 func (h *Hours) Covers(t time.Time) bool {

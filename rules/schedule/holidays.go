@@ -1,18 +1,16 @@
-package rules
+package schedule
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/goccy/go-yaml/ast"
 )
 
-const (
-	maxHolidays = 20_000 // days
-	maxEvent    = 62     // days of one entry of a calendar
-)
+// MaxHolidays is how many days there may be.
+const MaxHolidays = 20_000
+
+const maxEvent = 62 // days of one entry of a calendar
 
 // Holidays are days of the calendar.
 type Holidays struct {
@@ -41,14 +39,20 @@ func (h *Holidays) Cover(t time.Time) bool {
 	return h.days[d] || h.yearly[dayOf{0, d.month, d.day}]
 }
 
-func (h *Holidays) add(d dayOf, yearly bool) bool {
+// NewHolidays returns no days.
+func NewHolidays() *Holidays { return &Holidays{days: map[dayOf]bool{}, yearly: map[dayOf]bool{}} }
+
+// Add adds the day on which a clock shows t, or that day of every year. It reports whether
+// there are no more than MaxHolidays.
+func (h *Holidays) Add(t time.Time, yearly bool) bool {
+	d := dayOfTime(t)
 	if yearly {
 		d.year = 0
 		h.yearly[d] = true
 	} else {
 		h.days[d] = true
 	}
-	return len(h.days)+len(h.yearly) <= maxHolidays
+	return len(h.days)+len(h.yearly) <= MaxHolidays
 }
 
 // run is the most holidays that follow each other, where yearly ones are counted as if
@@ -72,42 +76,9 @@ func (h *Holidays) run() int {
 	return min(longest+len(h.yearly), 366+longest)
 }
 
-// holidays reads dates and calendars: [2026-12-25, holidays.ics].
-func (l *loader) holidays(n ast.Node) *Holidays {
-	h := &Holidays{days: map[dayOf]bool{}, yearly: map[dayOf]bool{}}
-	nodes := []ast.Node{n}
-	if list, ok := n.(*ast.SequenceNode); ok {
-		nodes = list.Values
-	}
-	if len(nodes) == 0 {
-		l.add(nodeAt(n), "empty-list", "holidays is empty", "dates such as 2026-12-25, or a calendar such as holidays.ics")
-	}
-	for _, e := range nodes {
-		s, ok := l.text(e, "holidays")
-		if !ok {
-			continue
-		}
-		if at, err := time.Parse(time.DateOnly, s); err == nil {
-			ok = h.add(dayOfTime(at), false)
-		} else if !strings.Contains(s, ".") || strings.Trim(s, "0123456789./") == "" {
-			l.add(nodeAt(e), "bad-time", fmt.Sprintf("%q is no date", s), "dates such as 2026-12-25, or a calendar such as holidays.ics")
-			continue
-		} else if text, found := l.companion(e, s, ".ics"); found {
-			if err := h.readCalendar(text); err != nil {
-				l.add(nodeAt(e), "bad-calendar", fmt.Sprintf("%s: %v", s, err), "an iCalendar file (RFC 5545) whose events are holidays")
-			}
-		}
-		if !ok {
-			l.add(nodeAt(n), "too-large", fmt.Sprintf("there are more than %d holidays", maxHolidays), "")
-			break
-		}
-	}
-	return h
-}
-
-// readCalendar adds the days of the events of an iCalendar file (RFC 5545). Events that
+// ReadCalendar adds the days of the events of an iCalendar file (RFC 5545). Events that
 // repeat do so every year on their day; of others the days must be written out.
-func (h *Holidays) readCalendar(text []byte) error {
+func (h *Holidays) ReadCalendar(text []byte) error {
 	var event struct {
 		in, cancelled, yearly bool
 		start, end            time.Time
@@ -149,8 +120,8 @@ func (h *Holidays) readCalendar(text []byte) error {
 				return fmt.Errorf("line %d: an event is longer than %d days", number, maxEvent)
 			}
 			for d := event.start; d.Before(event.end); d = d.AddDate(0, 0, 1) {
-				if !h.add(dayOfTime(d), event.yearly) {
-					return fmt.Errorf("it has more than %d days", maxHolidays)
+				if !h.Add(d, event.yearly) {
+					return fmt.Errorf("it has more than %d days", MaxHolidays)
 				}
 			}
 		}

@@ -18,6 +18,7 @@ import (
 	"callwatch/handlers/api"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 // apiOf is an API over one open incident; it keeps what was marked.
@@ -188,7 +189,7 @@ func TestAPIRequests(t *testing.T) {
 func TestReloadOfAWrongFile(t *testing.T) {
 	var marked []rules.Action
 	shown := apiOf(&marked)
-	_, problems := rules.Load("rules.yaml", []byte("rules:\n  - {name: a, when: packetLost > 50}\n"))
+	_, problems := rulefmt.Load("rules.yaml", []byte("rules:\n  - {name: a, when: packetLost > 50}\n"))
 	file := backend.RulesFile{Problems: problems}
 	shown.Reload = func(context.Context) (backend.RulesFile, error) { return file, nil }
 	base := serve(t, handlers.Config{API: shown, Access: admins("t")})

@@ -15,6 +15,7 @@ import (
 	"callwatch/rules"
 	"callwatch/rules/backtest"
 	"callwatch/rules/engine"
+	"callwatch/rules/rulefmt"
 	"callwatch/rules/ruletest"
 )
 
@@ -60,7 +61,7 @@ type office struct {
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
-	set, problems := rules.Load("rules.yaml", []byte(officeRules))
+	set, problems := rulefmt.Load("rules.yaml", []byte(officeRules))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}
@@ -147,7 +148,7 @@ func (o *office) history() *backend.History {
 				return backend.Ends{Events: o.seq, Transitions: uint64(len(o.transitions))}
 			}), nil
 		},
-		Call: o.call, Explain: o.explain, Try: o.try, Turn: func(context.Context) (func(), error) { return func() {}, nil }, Check: rules.LoadSources, Backtest: o.backtest, Incident: o.incident,
+		Call: o.call, Explain: o.explain, Try: o.try, Turn: func(context.Context) (func(), error) { return func() {}, nil }, Check: rulefmt.LoadSources, Backtest: o.backtest, Incident: o.incident,
 		Body: func(_ context.Context, id string) (backend.Body, error) {
 			if id == "gone" {
 				return backend.Body{}, backend.ErrNotFound

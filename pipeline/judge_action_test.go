@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 // TestActTakesWhatAnActionMayHold: what an action may not hold is refused before it is
@@ -16,7 +17,7 @@ import (
 // changes nothing.
 func TestActTakesWhatAnActionMayHold(t *testing.T) {
 	t.Parallel()
-	set, problems := rules.Load("rules.yaml", []byte(badCallRule))
+	set, problems := rulefmt.Load("rules.yaml", []byte(badCallRule))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 	"callwatch/stream"
 	"callwatch/stream/natstest"
 )
@@ -30,7 +30,7 @@ func TestCheckpointOfAStoreThatIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close(context.WithoutCancel(t.Context())) })
-	set, problems := rules.Load("rules.yaml", []byte(badCallRule))
+	set, problems := rulefmt.Load("rules.yaml", []byte(badCallRule))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 	"callwatch/stream"
 )
 
@@ -18,7 +19,7 @@ import (
 // and once, however often callwatch is started.
 func TestTransitionsThatDamageTook(t *testing.T) {
 	t.Parallel()
-	set, problems := rules.Load("rules.yaml", []byte(badCallRule))
+	set, problems := rulefmt.Load("rules.yaml", []byte(badCallRule))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}

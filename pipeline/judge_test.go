@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 const badCallRule = "rules:\n  - name: bad-call\n    when: packetsLost > 50 || mos < 3.5\n    by: [provider, callId]\n"
@@ -13,7 +14,7 @@ const badCallRule = "rules:\n  - name: bad-call\n    when: packetsLost > 50 || m
 // Stopped between judging an event and storing what came of it: that is found
 // again, for no checkpoint goes beyond it.
 func TestStoppedBeforeStoring(t *testing.T) {
-	set, problems := rules.Load("rules.yaml", []byte(badCallRule))
+	set, problems := rulefmt.Load("rules.yaml", []byte(badCallRule))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}

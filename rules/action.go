@@ -43,6 +43,11 @@ const (
 	maxComment = 1000 // bytes
 )
 
+// NamePattern is what names of rules are like.
+const NamePattern = `^[a-z0-9][a-z0-9_-]{0,63}$`
+
+var namedRule = regexp.MustCompile(NamePattern)
+
 // silenceID leaves out what the rules file's ids begin with.
 var silenceID = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$`)
 
@@ -71,7 +76,7 @@ func (a Action) JSON() ([]byte, error) {
 // Check says what is wrong with the action; Problems where it is the condition
 // of its silence.
 func (a Action) Check() error {
-	if !plainText(a.By, maxBy) || a.By == "" {
+	if !PlainText(a.By, maxBy) || a.By == "" {
 		return fmt.Errorf("who does it must be named, in at most %d bytes and one line", maxBy)
 	}
 	switch a.Do {
@@ -86,7 +91,7 @@ func (a Action) Check() error {
 		}
 		return a.Silence.check()
 	case DisableRule:
-		if !ruleName.MatchString(a.Rule) {
+		if !namedRule.MatchString(a.Rule) {
 			return errors.New("the rule must be named")
 		}
 		return nil
@@ -102,16 +107,16 @@ func (a Action) checkIncident() error {
 	switch {
 	case a.Incident == "" || len(a.Incident) > maxBy:
 		return errors.New("the incident must be named by its id")
-	case a.Do == Assign && !plainText(a.To, maxBy):
+	case a.Do == Assign && !PlainText(a.To, maxBy):
 		return fmt.Errorf("to must be a name of at most %d bytes in one line", maxBy)
-	case a.Do == AddNote && (strings.TrimSpace(a.Text) == "" || !plainText(a.Text, maxNote)):
+	case a.Do == AddNote && (strings.TrimSpace(a.Text) == "" || !PlainText(a.Text, maxNote)):
 		return fmt.Errorf("a note is one line of at most %d bytes, and not empty", maxNote)
 	}
 	return nil
 }
 
 func (s *Silence) check() error {
-	if !plainText(s.Comment, maxComment) {
+	if !PlainText(s.Comment, maxComment) {
 		return fmt.Errorf("the comment must be one line of at most %d bytes", maxComment)
 	}
 	if s.Until.IsZero() {
@@ -123,6 +128,7 @@ func (s *Silence) check() error {
 	return nil
 }
 
-func plainText(s string, limit int) bool {
+// PlainText reports whether s is one line of text of limit bytes at most.
+func PlainText(s string, limit int) bool {
 	return len(s) <= limit && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }

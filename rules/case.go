@@ -39,13 +39,8 @@ type Given struct {
 // Offset is a time relative to the event that carries it.
 type Offset time.Duration
 
-const (
-	defaultEvery = time.Second
-	maxRepeat    = 10_000
-
-	MaxCaseEvents = 50_000  // of all steps of a case
-	maxFileEvents = 500_000 // of all cases of a file
-)
+// MaxCaseEvents is how many events the steps of a case may have together.
+const MaxCaseEvents = 50_000
 
 // CaseState is the state of a rule at the end of a case.
 type CaseState string

@@ -26,7 +26,7 @@ func (r *Rule) FieldsRead() []string {
 			names = append(names, a.Fields()...)
 		}
 		if r.Window.Sessions {
-			names = append(names, countSessions)
+			names = append(names, SessionField)
 		}
 	}
 	if r.New != nil {

@@ -29,10 +29,10 @@ func ParseFilter(expr string) (*Filter, Problems) {
 
 // compileAlone compiles an expression that is in no file.
 func compileAlone(name, src string, env condition.Env) (*condition.Program, Problems) {
-	d := &document{&yamlfile.Document{File: name, Lines: strings.Split(src, "\n")}}
+	d := &yamlfile.Document{File: name, Lines: strings.Split(src, "\n")}
 	program, problems := condition.Compile(src, env)
 	for _, p := range problems {
-		d.report(pos{Line: p.Line, Column: p.Column}, string(p.Severity), string(p.Code), p.Message, p.Hint)
+		d.Report(yamlfile.Pos{Line: p.Line, Column: p.Column}, string(p.Severity), string(p.Code), p.Message, p.Hint)
 	}
 	return program, d.Problems
 }
@@ -59,7 +59,7 @@ func (f *Filter) ReadsRaw() bool { return slices.Contains(f.program.Fields(), "r
 // condition of a rule in this set, whose macros and lists it may use. Problems
 // are those of the expression; with an error among them nothing was judged.
 func (s *Set) Try(expr string, e *call.Event) (Explanation, Problems) {
-	program, problems := compileAlone("expression", expr, s.env)
+	program, problems := compileAlone("expression", expr, s.Env)
 	if problems.Errors() {
 		return Explanation{}, problems
 	}

@@ -1,6 +1,6 @@
-// Package rules is the vocabulary of alerting and the rules file: rules, incidents
-// and their transitions, silences, explanations, and how rules.yaml is loaded,
-// checked and formatted. It evaluates nothing: rules/engine does. It may import
+// Package rules is the vocabulary of alerting: compiled rules, incidents and their
+// transitions, silences, explanations and the sentences about incidents. It reads no
+// rules files, which rules/rulefmt does, and evaluates nothing: rules/engine does. It may import
 // call, rules/condition, rules/window and rules/schedule.
 package rules
 
@@ -22,6 +22,15 @@ const (
 
 // Severities from the most to the least severe.
 func Severities() []Severity { return []Severity{Critical, Warning, Info} }
+
+// SeverityNames are their names.
+func SeverityNames() []string {
+	var names []string
+	for _, s := range Severities() {
+		names = append(names, string(s))
+	}
+	return names
+}
 
 // Worse says whether s is more severe than o.
 func (s Severity) Worse(o Severity) bool { return s.Rank() > o.Rank() }

@@ -13,7 +13,7 @@ func (r *Rule) LabelsOf(e *call.Event) []Label {
 	labels := make([]Label, len(r.KeyFields))
 	for i := range r.KeyFields {
 		labels[i].Name = r.KeyFields[i].Name
-		if t := r.keyTables[i]; t != nil {
+		if t := r.KeyTables[i]; t != nil {
 			labels[i].Value = t.Lookup(e)
 		} else {
 			labels[i].Value = r.KeyFields[i].Format(e)
@@ -45,7 +45,7 @@ func (r *Rule) AppendKey(b []byte, e *call.Event) []byte {
 		if i > 0 {
 			b = append(b, 0)
 		}
-		if t := r.keyTables[i]; t != nil {
+		if t := r.KeyTables[i]; t != nil {
 			b = appendValue(b, t.Lookup(e))
 			continue
 		}
@@ -116,7 +116,7 @@ func (r *Rule) KeyLabels(key string) []Label {
 func (r *Rule) CallOfKey(key string) call.Event {
 	known := map[string]any{}
 	for i, l := range r.KeyLabels(key) {
-		if l.Value == "" || r.keyTables[i] != nil {
+		if l.Value == "" || r.KeyTables[i] != nil {
 			continue
 		}
 		known[l.Name] = l.Value

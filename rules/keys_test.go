@@ -1,4 +1,4 @@
-package rules
+package rules_test
 
 import (
 	"testing"
@@ -7,13 +7,14 @@ import (
 	"pgregory.net/rapid"
 
 	"callwatch/call"
+	"callwatch/rules"
 )
 
 // No two lists of labels give the same key, and a key gives its labels back.
 func TestKeysCannotCollide(t *testing.T) {
 	r := compileSet(t, "rules: [{name: a, when: mos < 3, by: [agentId, region, sipCode, answered]}]").Rules[0]
 	value := rapid.StringOfN(rapid.SampledFrom([]rune{0, 1, 2, 'a', '\\', 'é'}), 0, 4, -1)
-	seen := map[string][]Label{}
+	seen := map[string][]rules.Label{}
 	rapid.Check(t, func(t *rapid.T) {
 		e := call.Event{}
 		e.AgentID, e.Region = value.Draw(t, "agent"), value.Draw(t, "region")
@@ -24,7 +25,7 @@ func TestKeysCannotCollide(t *testing.T) {
 			e.Answered = new(rapid.Bool().Draw(t, "answered"))
 		}
 		key, labels := string(r.AppendKey(nil, &e)), r.LabelsOf(&e)
-		if got := JoinLabels(labels); got != key {
+		if got := rules.JoinLabels(labels); got != key {
 			t.Fatalf("%q is %q by its labels", key, got)
 		}
 		if diff := cmp.Diff(labels, r.KeyLabels(key)); diff != "" {

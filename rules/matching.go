@@ -80,7 +80,7 @@ func (m *Matching) Fields() []string {
 	}
 	for i := range m.rule.KeyFields {
 		name := m.rule.KeyFields[i].Name
-		if t := m.rule.keyTables[i]; t != nil {
+		if t := m.rule.KeyTables[i]; t != nil {
 			name = t.Of.Name
 		}
 		names = append(names, name)

@@ -9,13 +9,13 @@ import (
 	"callwatch/rules/condition"
 )
 
-// alertEnv is the environment of conditions on incidents: the fields of the call
+// AlertEnv is the environment of conditions on incidents: the fields of the call
 // that opened it, and what LoadExtra is given in factsOf. With the names of rules
 // others are refused.
-func alertEnv(env condition.Env, rules ...string) condition.Env {
+func AlertEnv(env condition.Env, rules ...string) condition.Env {
 	return env.With(
 		call.Field{Name: "rule", Type: call.Text, Enum: rules},
-		call.Field{Name: "severity", Type: call.Text, Enum: severityNames()},
+		call.Field{Name: "severity", Type: call.Text, Enum: SeverityNames()},
 		call.Field{Name: "owner", Type: call.Text},
 		call.Field{Name: "incident", Type: call.Text},
 	)

@@ -7,10 +7,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 func TestRoutesNameOutputsAndStorms(t *testing.T) {
-	set, problems := rules.Load("rules.yaml", []byte(`
+	set, problems := rulefmt.Load("rules.yaml", []byte(`
 rules:
   - name: own
     when: mos < 3
@@ -50,7 +51,7 @@ func TestRouteRefusals(t *testing.T) {
 		`[{slack: "#a", outputs: [Not A Name]}]`:       "bad-output",
 		`[{slack: "#a", storm: {new: 3, fast: true}}]`: "unknown-key",
 	} {
-		_, problems := rules.Load("rules.yaml", []byte("rules:\n  - {name: a, when: mos < 3}\nroutes: "+routes+"\n"))
+		_, problems := rulefmt.Load("rules.yaml", []byte("rules:\n  - {name: a, when: mos < 3}\nroutes: "+routes+"\n"))
 		if len(problems) != 1 || problems[0].Code != code {
 			t.Errorf("%s: got %v, want %s", routes, problems, code)
 		}

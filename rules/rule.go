@@ -17,7 +17,13 @@ type Set struct {
 	Files   []string // paths of the files beside them that they name, sorted
 
 	FileSilences []CompiledSilence
-	env          condition.Env
+	Env          condition.Env // macros, lists and tables of the files
+}
+
+// Source is a rules file: the name that problems call it, and its content.
+type Source struct {
+	Name string `json:"name"`
+	Text []byte `json:"text"`
 }
 
 // Rule returns the rule of that name; nil if the set has none.
@@ -76,10 +82,9 @@ type Rule struct {
 	Line int    // in the file
 
 	KeyFields []call.Field
-	keyTables []*condition.Table // of those that are looked up; nil for others
-	tables    map[string]*condition.Table
+	KeyTables []*condition.Table          // of those that are looked up; nil for others
+	Tables    map[string]*condition.Table // of the file
 	AdoptedBy []string
-	at        pos // of the name, in the file
 }
 
 // Exception is a named reason not to judge a call.
@@ -118,26 +123,9 @@ type Storm struct {
 	Within time.Duration
 }
 
-const (
-	defaultResolveAfter = 30 * time.Minute
-	defaultSamples      = 5
-	maxSamples          = 20
-	maxHold             = 16 // events remembered for `for: N of M`
-)
-
 // MaxAbsent is the longest time of `absent`. A key without a call for this long is
 // no longer missed, and is forgotten.
 const MaxAbsent = 7 * 24 * time.Hour
-
-func ruleDefaults() Rule {
-	return Rule{
-		Severity: Warning, By: []string{"provider"},
-		On:           []call.Kind{call.Stats, call.Ended, call.Report},
-		ResolveAfter: defaultResolveAfter, Samples: defaultSamples, Mode: Active,
-		RepeatMax: defaultRepeatMax, MaxKeys: defaultMaxKeys,
-		Window: &Window{Settle: defaultSettle, Grace: defaultGrace, NoData: NoDataKeep},
-	}
-}
 
 // Wakes reports whether an event of that kind makes the rule look at the call.
 func (r *Rule) Wakes(k call.Kind) bool {

@@ -2,53 +2,48 @@ package rules
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/goccy/go-yaml/ast"
 
 	"callwatch/call"
 	"callwatch/rules/condition"
 	"callwatch/rules/schedule"
 )
 
-// filePrefix begins the ids of silences that are in the rules file.
-const filePrefix = "file_"
+// FilePrefix begins the ids of silences that are in the rules file.
+const FilePrefix = "file_"
 
 // InFile says whether the silence is in the rules file: only there can it be
 // ended early.
-func (s *Silence) InFile() bool { return strings.HasPrefix(s.ID, filePrefix) }
+func (s *Silence) InFile() bool { return strings.HasPrefix(s.ID, FilePrefix) }
 
 // CompiledSilence is a silence with its compiled condition.
 type CompiledSilence struct {
 	Silence
 	Ended bool `json:"ended,omitempty"` // by hand; kept until its time, so that the same silence does not come again
 
-	match   *condition.Program
-	during  schedule.Schedule // of one that recurs: when it is in force; nil: until its end
-	expired Problem  // of one in the rules file, for when it is over
+	Program *condition.Program `json:"-"` // Match, compiled
+	During  schedule.Schedule  `json:"-"` // of one that recurs: when it is in force; nil: until its end
+	Expired Problem            `json:"-"` // of one in the rules file, for when it is over
 }
 
 // Compile compiles the condition, which knows the tables of a set, but no macros and
 // lists. It reports whether the condition is valid.
 func (s *CompiledSilence) Compile(set *Set) bool {
-	s.match, _ = set.compileMatch(s.Match)
-	return s.match != nil
+	s.Program, _ = set.compileMatch(s.Match)
+	return s.Program != nil
 }
 
 // covers says whether the silence keeps an incident from being announced.
 func (s *CompiledSilence) covers(facts *condition.Facts, at time.Time) bool {
-	return s.Live(at) && s.match.Eval(facts).Truth == condition.True
+	return s.Live(at) && s.Program.Eval(facts).Truth == condition.True
 }
 
 // Live reports whether the silence is in force.
-func (s *CompiledSilence) Live(at time.Time) bool { return !s.over(at) && s.during.Covers(at) }
+func (s *CompiledSilence) Live(at time.Time) bool { return !s.over(at) && s.During.Covers(at) }
 
 // over reports whether the silence will never be in force again.
 func (s *CompiledSilence) over(at time.Time) bool {
@@ -62,13 +57,13 @@ func forever() time.Time { return time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC) 
 // its hours.
 func (s *CompiledSilence) now(at time.Time) Silence {
 	found := s.Silence
-	if s.during == nil {
+	if s.During == nil {
 		return found
 	}
 	if found.Until.IsZero() {
 		found.Until = forever()
 	}
-	end := s.during.End(at)
+	end := s.During.End(at)
 	if end.IsZero() { // weeks away, or never: it is looked for again
 		end = at.Truncate(7 * 24 * time.Hour).Add(14 * 24 * time.Hour)
 	}
@@ -80,10 +75,10 @@ func (s *CompiledSilence) now(at time.Time) Silence {
 
 // begins is when a silence that recurs is in force next after a time; zero for never.
 func (s *CompiledSilence) begins(at time.Time) time.Time {
-	if s.during == nil || s.over(at) {
+	if s.During == nil || s.over(at) {
 		return time.Time{}
 	}
-	next := s.during.Next(at)
+	next := s.During.Next(at)
 	if s.over(next) {
 		return time.Time{}
 	}
@@ -137,7 +132,7 @@ func (s *Set) Expired(at time.Time) Problems {
 	var over Problems
 	for i := range s.FileSilences {
 		if s.FileSilences[i].over(at) {
-			over = append(over, s.FileSilences[i].expired)
+			over = append(over, s.FileSilences[i].Expired)
 		}
 	}
 	return over
@@ -222,9 +217,9 @@ func (s *Set) Muted(match string, incidents []Incident) ([]Incident, Problems) {
 func (s *Set) compileMatch(src string) (*condition.Program, Problems) {
 	var env condition.Env
 	if s != nil {
-		env.Tables = s.env.Tables
+		env.Tables = s.Env.Tables
 	}
-	return compileAlone("match", src, alertEnv(env))
+	return compileAlone("match", src, AlertEnv(env))
 }
 
 // checkMatch says what is wrong with the condition of a silence, whatever tables there
@@ -241,64 +236,6 @@ func (s *Set) CheckSilence(made *Silence) error {
 		return problems
 	}
 	return nil
-}
-
-// readSilences reads the silences of the rules file.
-func (l *loader) readSilences(n ast.Node) {
-	env := l.alertEnv()
-	l.list(n, "silences", func(n ast.Node) {
-		if !l.within(n, l.silenced, maxListed, "silences") {
-			return
-		}
-		l.silenced++
-		var s CompiledSilence
-		before := len(l.Problems)
-		known, during := l.hourKeys(nil)
-		recurs := false
-		for key, read := range known {
-			known[key] = func(n ast.Node) { recurs = true; read(n) }
-		}
-		known["match"] = func(n ast.Node) { s.match = l.program(n, "match", env) }
-		known["until"] = func(n ast.Node) { s.Until = l.instant(n, "until") }
-		known["comment"] = func(n ast.Node) { s.Comment, _ = l.text(n, "comment") }
-		l.mapping(n, "a silence", known)
-		if recurs {
-			s.during = during()
-		}
-		switch {
-		case l.Problems[before:].Errors():
-			return
-		case s.match == nil:
-			l.add(nodeAt(n), "empty-condition", "a silence needs a condition", `add match: and a condition on incidents, such as rule == "no-calls"`)
-			return
-		case s.Until.IsZero() && !recurs:
-			l.add(nodeAt(n), "no-end", "a silence needs an end", "add until: and a time such as 2026-12-01T06:00:00Z, or the hours or days at which it recurs")
-			return
-		}
-		s.Match = s.match.String() // macros expanded: it is shown without the file
-		text := s.Match + "\x00" + s.Until.UTC().Format(time.RFC3339)
-		if recurs {
-			text += "\x00" + s.during.String()
-		}
-		sum := sha256.Sum256([]byte(text))
-		s.ID = filePrefix + hex.EncodeToString(sum[:6])
-		s.expired = l.problem(nodeAt(n), problemWarning, "expired-silence", "this silence ended at "+s.Until.UTC().Format(time.RFC3339), "remove it")
-		l.set.FileSilences = append(l.set.FileSilences, s)
-	})
-}
-
-// instant is a time with its zone; zero after a problem.
-func (d *document) instant(n ast.Node, what string) time.Time {
-	s, ok := d.text(n, what)
-	if !ok {
-		return time.Time{}
-	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		d.add(nodeAt(n), "bad-time", fmt.Sprintf("%s is not a time: %q", what, s), "date, time and zone, such as 2026-12-01T06:00:00Z")
-		return time.Time{}
-	}
-	return t.UTC()
 }
 
 // InForce are the silences that are in force, the one that ends first at the front.

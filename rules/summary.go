@@ -25,7 +25,7 @@ const (
 // Summary is the sentence that an incident is announced with.
 type Summary struct {
 	t  *template.Template
-	by []string // labels that it names
+	By []string // labels that it names
 }
 
 // SummaryFacts is what a summary can tell. What is unknown prints as "unknown"
@@ -61,7 +61,16 @@ type since struct {
 
 func (s since) String() string { return FormatDuration(s.held) }
 
-// parseSummary compiles a text/template and tries it once on a sample incident.
+// ParseSummary compiles a text/template and tries it once on a sample incident. Errors are
+// for people who do not know Go.
+func ParseSummary(src string, tables map[string]*condition.Table) (*Summary, error) {
+	s, err := parseSummary(src, tables)
+	if err != nil {
+		return nil, errors.New(summaryError(err))
+	}
+	return s, nil
+}
+
 func parseSummary(src string, tables map[string]*condition.Table) (*Summary, error) {
 	if len(src) > maxSummarySource {
 		return nil, fmt.Errorf("it has %d bytes; %d are allowed", len(src), maxSummarySource)
@@ -205,7 +214,7 @@ func HeldTexts(conditions []Condition) []string {
 // worst call.
 func (r *Rule) summaryFacts(in *Incident) SummaryFacts {
 	f := summaryFacts(in)
-	for name, t := range r.tables {
+	for name, t := range r.Tables {
 		text := t.Lookup(&in.Worst.Call)
 		if by := f.By[name]; text == "" {
 			text = string(by)
@@ -342,6 +351,8 @@ func toFloat(v any) (float64, bool) {
 	}
 }
 
+const maxSeconds = 1e15 // a length of time that is not known to be one
+
 // duration writes a length of time, given as one, in milliseconds by its unit,
 // or in seconds. A point in time is written as it is.
 func duration(v any) string {
@@ -362,7 +373,7 @@ func duration(v any) string {
 	if !ok {
 		return "unknown"
 	}
-	return FormatDuration(time.Duration(max(-maxFigure, min(f, maxFigure/1e7)) * float64(time.Second)))
+	return FormatDuration(time.Duration(max(-maxSeconds, min(f, maxSeconds/1e7)) * float64(time.Second)))
 }
 
 // shortDuration writes a duration as people say it: 45s, 12m, 3h 5m.

@@ -175,6 +175,6 @@ func (c *summaryCheck) path(n parse.Node, ident []string, at dot) {
 			}
 		}
 	case dotBy:
-		c.s.by = append(c.s.by, name)
+		c.s.By = append(c.s.By, name)
 	}
 }

@@ -1,4 +1,4 @@
-package rules
+package rules_test
 
 import (
 	"strings"
@@ -6,13 +6,15 @@ import (
 	"time"
 
 	"callwatch/call"
+	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/rules/rulefmt"
 )
 
 // renderedSummary returns the summary of an incident that one call opened.
 func renderedSummary(t *testing.T, rule string) string {
 	t.Helper()
-	set, problems := Load("rules.yaml", []byte("rules:\n  - name: a\n    "+strings.ReplaceAll(rule, "\n", "\n    ")))
+	set, problems := rulefmt.Load("rules.yaml", []byte("rules:\n  - name: a\n    "+strings.ReplaceAll(rule, "\n", "\n    ")))
 	if set == nil {
 		t.Fatal(problems.Error())
 	}
@@ -25,10 +27,10 @@ func renderedSummary(t *testing.T, rule string) string {
 	}
 	facts := &condition.Facts{}
 	facts.Load(&e)
-	ev := Evidence{At: t0, Severity: r.Severity, Call: e, Conditions: r.When.Explain(facts)}
-	return r.Summarize(&Incident{
-		Rule: r.Name, By: r.LabelsOf(&e), State: Firing, Severity: r.Severity, OpenedAt: t0, UpdatedAt: t0,
-		Counts: Counts{Matched: 1, Judged: 1}, Opening: ev, Latest: ev, Worst: ev,
+	ev := rules.Evidence{At: t0, Severity: r.Severity, Call: e, Conditions: r.When.Explain(facts)}
+	return r.Summarize(&rules.Incident{
+		Rule: r.Name, By: r.LabelsOf(&e), State: rules.Firing, Severity: r.Severity, OpenedAt: t0, UpdatedAt: t0,
+		Counts: rules.Counts{Matched: 1, Judged: 1}, Opening: ev, Latest: ev, Worst: ev,
 	})
 }
 
@@ -60,19 +62,8 @@ func TestSummaries(t *testing.T) {
 
 // What pct makes of the value depends on what the condition compares.
 func TestSummaryValueHasTheUnitOfItsCondition(t *testing.T) {
-	for name, want := range map[string]string{
-		"packetLossPct": "%", "avg(packetLossPct)": "%", "prev(p95(packetLossPct))": "%", "p(rttMs, 99.5)": "ms", "max(intervals, .packetLossPct)": "%", "avg(mean(intervals, .rttMs))": "ms", "prev(p(rttMs, 1))": "ms", "rttMs": "ms", "mos": "MOS",
-		"rate(mos < 3.5)": shareUnit, "prev(rate(packetLossPct > 5))": shareUnit, "count(mos < 3)": "", "packetsLost / packetsReceived": "",
-	} {
-		if got := unitOf(name); got != want {
-			t.Errorf("%s: %q, want %q", name, got, want)
-		}
-	}
 	if got := renderedSummary(t, "when: packetLossPct > 0.5\nsummary: '{{ pct .Value }}'"); got != "0.6 %" {
 		t.Error(got)
-	}
-	if percent(share(1.0)) != "100 %" || percent(0.3) != "30 %" || percent(inPercent(1)) != "1 %" {
-		t.Error(percent(share(1.0)), percent(0.3), percent(inPercent(1)))
 	}
 }
 
@@ -95,35 +86,16 @@ func TestSummariesRefused(t *testing.T) {
 		"define":         {`{{ define "x" }}{{ template "x" }}{{ end }}{{ template "x" }}`, "not supported"},
 		"width":          {`{{ printf "%900000d" 1 }}`, "widths"},
 		"star":           {`{{ printf "%*d" 900000 1 }}`, "widths"},
-		"long":           {strings.Repeat("x", maxSummarySource+1), "bytes"},
+		"long":           {strings.Repeat("x", rules.MaxSummarySource+1), "bytes"},
 		"unclosed":       {"{{ .Call.mos", "unclosed"},
 	} {
-		_, problems := Load("rules.yaml", []byte("rules:\n  - name: a\n    when: mos < 3\n    summary: '"+c.summary+"'\n"))
+		_, problems := rulefmt.Load("rules.yaml", []byte("rules:\n  - name: a\n    when: mos < 3\n    summary: '"+c.summary+"'\n"))
 		if !problems.Errors() || problems[0].Code != "bad-summary" || !strings.Contains(problems[0].Message, c.want) {
 			t.Errorf("%s: %v, want %q", name, problems, c.want)
 		}
 	}
 	begun := time.Now()
-	if got := renderedSummary(t, "when: mos < 3.5\nsummary: '"+print8+"'"); len(got) > maxSummary || time.Since(begun) > slack*time.Second {
+	if got := renderedSummary(t, "when: mos < 3.5\nsummary: '"+print8+"'"); len(got) > rules.MaxSummary || time.Since(begun) > slack*time.Second {
 		t.Errorf("%d bytes after %s", len(got), time.Since(begun))
-	}
-}
-
-// A number of which only one end is known is not told as if it were exact.
-func TestMetValueWithoutAnEnd(t *testing.T) {
-	low, high := 50.0, 60.0
-	for _, c := range []struct {
-		of   Condition
-		want any
-	}{
-		{Condition{Value: &low}, 50.0},
-		{Condition{Value: &low, Low: &low}, atLeast(50)},
-		{Condition{Value: &high, High: &high}, atMost(60)},
-		{Condition{Value: &low, Low: &low, High: &high}, atLeast(50)},
-		{Condition{Value: &high, Low: &low, High: &high}, atMost(60)},
-	} {
-		if got := metValue(&c.of); got != c.want {
-			t.Errorf("%+v: %v, want %v", c.of, got, c.want)
-		}
 	}
 }

@@ -20,11 +20,8 @@ type Window struct {
 	Resolve *condition.Program // resolves where it is not false; nil: where When is not true
 }
 
-// What a window counts.
-const (
-	countCalls    = "call"
-	countSessions = "sessionId"
-)
+// SessionField is what calls of one session have in common: a window may count sessions.
+const SessionField = "sessionId"
 
 // NoData is what becomes of a key whose window has no call.
 type NoData string
@@ -40,14 +37,6 @@ type Novelty struct {
 	Field call.Field
 	Learn time.Duration // from the first call of a key: nothing is new as long
 }
-
-const (
-	defaultSettle    = 2 * time.Minute
-	defaultGrace     = 5 * time.Minute
-	defaultLearn     = 7 * 24 * time.Hour
-	defaultRepeatMax = 24 * time.Hour
-	defaultMaxKeys   = 10_000
-)
 
 // PerCall says whether the rule judges single calls with When.
 func (r *Rule) PerCall() bool { return r.Window == nil && r.Absent == 0 && r.New == nil }

@@ -20,6 +20,7 @@ import (
 	"callwatch/normalizer"
 	"callwatch/rules"
 	"callwatch/rules/engine"
+	"callwatch/rules/rulefmt"
 )
 
 const (
@@ -317,7 +318,7 @@ func TestRulesFollowTheirFile(t *testing.T) {
 		}
 	}
 	replace(other)
-	eventually(t, "the replaced file is in force", a.reloaded(t, rules.Digest([]byte(other))))
+	eventually(t, "the replaced file is in force", a.reloaded(t, rulefmt.Digest([]byte(other))))
 	if in := listed(t, base); len(in) != 1 || in[0].State != rules.Firing {
 		t.Errorf("incidents after a reload that left their rule alone: %+v", in)
 	}
@@ -349,7 +350,7 @@ func TestRulesFollowTheirFile(t *testing.T) {
 	gone := "rules:\n  - {name: low-mos, when: mos < 3.5}\n"
 	replace(gone)
 	hangUp(t)
-	eventually(t, "the file is in force again", a.reloaded(t, rules.Digest([]byte(gone))))
+	eventually(t, "the file is in force again", a.reloaded(t, rulefmt.Digest([]byte(gone))))
 	eventually(t, "the incident of the removed rule is closed", func() bool {
 		in := listed(t, base)
 		return len(in) == 1 && in[0].State == rules.Resolved

@@ -32,6 +32,7 @@ import (
 	"callwatch/rules"
 	"callwatch/rules/backtest"
 	"callwatch/rules/engine"
+	"callwatch/rules/rulefmt"
 	"callwatch/stream"
 )
 
@@ -380,7 +381,7 @@ func BenchmarkBacktest(b *testing.B) {
 	cfg := defaultConfig()
 	cfg.DataDir = filepath.Join(b.TempDir(), "data")
 	storeEvents(b, cfg, events)
-	set, _ := rules.Load("rules.yaml", callwatch.Rules)
+	set, _ := rulefmt.Load("rules.yaml", callwatch.Rules)
 	for name, flags := range map[string]pastevents.Flags{"file": {Events: file}, "store": {}} {
 		b.Run(name, func(b *testing.B) {
 			total := 0

@@ -20,8 +20,8 @@ import (
 	"callwatch/normalizer/registry"
 	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
-	"callwatch/rules"
 	"callwatch/rules/engine"
+	"callwatch/rules/rulefmt"
 	"callwatch/stream"
 )
 
@@ -130,7 +130,7 @@ func TestEraseCall(t *testing.T) {
 // which are compressed in there.
 func checkpointText(t *testing.T, dir string) (text string) {
 	t.Helper()
-	set, problems := rules.Load("rules.yaml", []byte("rules: [{name: low, when: mos < 2}]"))
+	set, problems := rulefmt.Load("rules.yaml", []byte("rules: [{name: low, when: mos < 2}]"))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}

@@ -12,15 +12,16 @@ import (
 	"callwatch"
 	"callwatch/normalizer/simulate"
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 // The rules of the story are the shipped ones with shorter times.
 func TestStoryRules(t *testing.T) {
-	shipped, problems := rules.Load("rules.yaml", callwatch.Rules)
+	shipped, problems := rulefmt.Load("rules.yaml", callwatch.Rules)
 	if problems.Errors() {
 		t.Fatal(problems)
 	}
-	short, problems := rules.Load("demo-rules.yaml", storyRules())
+	short, problems := rulefmt.Load("demo-rules.yaml", storyRules())
 	if problems.Errors() {
 		t.Fatal(problems)
 	}
@@ -50,7 +51,7 @@ func TestStoryRules(t *testing.T) {
 func TestStoryGivesOneAlert(t *testing.T) {
 	long(t)
 	t.Parallel()
-	set, _ := rules.Load("demo-rules.yaml", storyRules())
+	set, _ := rulefmt.Load("demo-rules.yaml", storyRules())
 	o := storyOptions(simulate.Options{Sources: knownSimulators(), Seed: storySeed})
 	if len(o.Sources) < 8 {
 		t.Errorf("the demo shows %d providers", len(o.Sources))
@@ -79,7 +80,7 @@ func TestStoryGivesOneAlert(t *testing.T) {
 // calls, and one alert as well.
 func TestSameSeedTellsTheSameStory(t *testing.T) {
 	long(t)
-	set, _ := rules.Load("demo-rules.yaml", storyRules())
+	set, _ := rulefmt.Load("demo-rules.yaml", storyRules())
 	tell := func(seed uint64) map[string]rules.Incident {
 		o := storyOptions(simulate.Options{Sources: knownSimulators(), Seed: seed})
 		o.Count = int(storyRate * storyEnd.Seconds())

@@ -12,6 +12,7 @@ import (
 	"callwatch/normalizer/simulate"
 	"callwatch/rules"
 	"callwatch/rules/engine"
+	"callwatch/rules/rulefmt"
 )
 
 // A fleet in which one call of a hundred is bad, spread over all providers, gives
@@ -21,7 +22,7 @@ func TestShippedRulesOnAFleet(t *testing.T) {
 	long(t)
 	plain(t)
 	t.Parallel()
-	set, problems, err := rules.LoadFile("../../rules.yaml")
+	set, problems, err := rulefmt.LoadFile("../../rules.yaml")
 	if err != nil || len(problems) > 0 {
 		t.Fatal(err, problems)
 	}

@@ -17,8 +17,8 @@ import (
 	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
 	"callwatch/pipeline/stage"
-	"callwatch/rules"
 	"callwatch/rules/engine"
+	"callwatch/rules/rulefmt"
 	"callwatch/stream"
 	"callwatch/stream/natstest"
 )
@@ -71,7 +71,7 @@ func replicaOn(t *testing.T, c *natstest.Cluster, rules string) (a *app, stop fu
 // one of before the last events where it has itself just restarted.
 func reload(t *testing.T, a *app) {
 	t.Helper()
-	set, problems := rules.Load("rules.yaml", []byte(clusterRules()))
+	set, problems := rulefmt.Load("rules.yaml", []byte(clusterRules()))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}
@@ -283,7 +283,7 @@ func TestClusterEraseCall(t *testing.T) {
 	if e, _ := done.(maintenance.Erased); err != nil || e.Bodies != 1 || e.Events != 1 || !e.State {
 		t.Fatalf("erased %+v, %v", done, err)
 	}
-	set, problems := rules.Load("rules.yaml", []byte("rules: [{name: low, when: mos < 2}]"))
+	set, problems := rulefmt.Load("rules.yaml", []byte("rules: [{name: low, when: mos < 2}]"))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"callwatch/cmd/callwatch/internal/config"
-	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 // documents are the parts of a YAML file.
@@ -117,7 +117,7 @@ func TestManifestsOfKubernetes(t *testing.T) {
 			continue
 		}
 		mounted++
-		if _, problems := rules.Load("rules.yaml", []byte(src)); len(problems) > 0 {
+		if _, problems := rulefmt.Load("rules.yaml", []byte(src)); len(problems) > 0 {
 			t.Errorf("rules: %v", problems)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 // judgedCalls sends webhooks of calls that failed and waits until all are judged.
@@ -212,7 +213,7 @@ func TestHistoryBacktest(t *testing.T) {
 	judgedCalls(t, a, base, numbered(20)...)
 	var last, total uint64
 	ends, _ := h.Ends(t.Context())
-	other, problems := rules.Load("rules.yaml", []byte("rules: [{name: other, when: durationSec == 0}]"))
+	other, problems := rulefmt.Load("rules.yaml", []byte("rules: [{name: other, when: durationSec == 0}]"))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}

@@ -15,7 +15,7 @@ import (
 	"callwatch/normalizer"
 	"callwatch/normalizer/registry"
 	"callwatch/pipeline/maintenance"
-	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 	"callwatch/stream"
 )
 
@@ -160,7 +160,7 @@ func checkCorrected(t *testing.T, a *app, rulesFile string) {
 			t.Errorf("corrected event %s is shown", e.Event.ID)
 		}
 	}
-	set, problems, err := rules.LoadFile(rulesFile)
+	set, problems, err := rulefmt.LoadFile(rulesFile)
 	if err != nil || problems.Errors() {
 		t.Fatal(err, problems)
 	}

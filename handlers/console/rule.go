@@ -16,6 +16,7 @@ import (
 	"callwatch/handlers/console/chart"
 	"callwatch/handlers/console/format"
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 // compiled is the rules in force as compiled for pages, by the digest of the file.
@@ -34,7 +35,7 @@ func (c *console) ruleSet() *rules.Set {
 	c.compiled.mu.Lock()
 	defer c.compiled.mu.Unlock()
 	if c.compiled.set == nil || c.compiled.digest != file.Digest {
-		set, problems, err := rules.LoadSources(context.Background(), file.Sources)
+		set, problems, err := rulefmt.LoadSources(context.Background(), file.Sources)
 		if err != nil || problems.Errors() {
 			return nil
 		}

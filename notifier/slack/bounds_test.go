@@ -12,6 +12,7 @@ import (
 	"callwatch/notifier/notifiertest"
 	"callwatch/rules"
 	"callwatch/rules/engine"
+	"callwatch/rules/rulefmt"
 )
 
 // halfKnownCalls are a thousand calls, of which 12 % are known to be bad and 22 %
@@ -48,7 +49,7 @@ func TestWhatIsShownOfHalfKnownCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, problems := rules.Load("rules.yaml", src)
+	set, problems := rulefmt.Load("rules.yaml", src)
 	if problems.Errors() {
 		t.Fatal(problems)
 	}

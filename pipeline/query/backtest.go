@@ -12,6 +12,7 @@ import (
 	"callwatch/rules"
 	"callwatch/rules/backtest"
 	"callwatch/rules/engine"
+	"callwatch/rules/rulefmt"
 )
 
 const (
@@ -27,7 +28,7 @@ func (r *Reader) check(ctx context.Context, sources []rules.Source) (*rules.Set,
 		return nil, nil, err
 	}
 	defer release()
-	return rules.LoadDraft(ctx, sources, r.cfg.Rules())
+	return rulefmt.LoadDraft(ctx, sources, r.cfg.Rules())
 }
 
 // backtest runs rules over what is stored.

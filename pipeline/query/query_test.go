@@ -11,6 +11,7 @@ import (
 	"callwatch/handlers/backend"
 	"callwatch/rules"
 	"callwatch/rules/engine"
+	"callwatch/rules/rulefmt"
 	"callwatch/stream"
 )
 
@@ -21,7 +22,7 @@ func testReader(t testing.TB) *Reader {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close(context.WithoutCancel(t.Context())) })
-	set, problems := rules.Load("rules.yaml", []byte("rules:\n  - name: a\n    when: mos < 3\n"))
+	set, problems := rulefmt.Load("rules.yaml", []byte("rules:\n  - name: a\n    when: mos < 3\n"))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}

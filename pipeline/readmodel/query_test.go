@@ -20,6 +20,7 @@ import (
 	"callwatch/handlers/backend"
 	"callwatch/pipeline/readmodel/sqlitefile"
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 	"callwatch/stream"
 )
 
@@ -388,7 +389,7 @@ func TestStats(t *testing.T) {
 func TestIncidentCalls(t *testing.T) {
 	w := newWorld(t, 11)
 	now := time.Now().UTC()
-	set, problems := rules.Load("rules.yaml", []byte("rules:\n  - name: low\n    when: mos < 3\n    by: [provider]\n"))
+	set, problems := rulefmt.Load("rules.yaml", []byte("rules:\n  - name: low\n    when: mos < 3\n    by: [provider]\n"))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}

@@ -21,6 +21,7 @@ import (
 
 	"callwatch/handlers/backend"
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 const (
@@ -77,7 +78,7 @@ func Load(path string, shipped []byte) (name string, set *rules.Set, problems ru
 	if err != nil {
 		return name, nil, nil, fmt.Errorf("read rules: %w", err)
 	}
-	if set, problems, err = rules.LoadSources(context.Background(), sources); err == nil && problems.Errors() {
+	if set, problems, err = rulefmt.LoadSources(context.Background(), sources); err == nil && problems.Errors() {
 		err = problems
 	}
 	if err != nil {
@@ -89,9 +90,9 @@ func Load(path string, shipped []byte) (name string, set *rules.Set, problems ru
 // read reads the rules at a path. The default file need not be there where there are
 // files in the folder beside it.
 func read(path string, preset bool) ([]rules.Source, error) {
-	sources, err := rules.ReadSources(path)
+	sources, err := rulefmt.ReadSources(path)
 	if preset && errors.Is(err, fs.ErrNotExist) {
-		if beside, failed := rules.ReadSources(filepath.Join(filepath.Dir(path), rules.Folder)); failed == nil {
+		if beside, failed := rulefmt.ReadSources(filepath.Join(filepath.Dir(path), rulefmt.Folder)); failed == nil {
 			return beside, nil
 		}
 	}
@@ -120,7 +121,7 @@ func (f *File) accept(name string, set *rules.Set, problems rules.Problems) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.seen, f.shipped, f.files = rules.DigestSources(set.Sources), name == shippedName, set.Files
+	f.seen, f.shipped, f.files = rulefmt.DigestSources(set.Sources), name == shippedName, set.Files
 	f.status = backend.RulesFile{
 		Path: name, Digest: set.Digest, Sources: set.Sources, Rules: len(set.Rules), LoadedAt: time.Now().UTC(), Problems: problems,
 	}
@@ -194,7 +195,7 @@ func (f *File) read(ctx context.Context) (outcome string) {
 	case err != nil:
 		return ""
 	case problems.Errors():
-		f.refuse(rules.DigestSources(sources), problems, "")
+		f.refuse(rulefmt.DigestSources(sources), problems, "")
 		return "refused"
 	case set.Digest == f.Status().Digest && !f.onShipped():
 		f.fixed(set, problems)
@@ -213,7 +214,7 @@ func (f *File) compile(ctx context.Context, sources []rules.Source) (*rules.Set,
 		return nil, nil, err
 	}
 	defer release()
-	return rules.LoadSources(ctx, sources)
+	return rulefmt.LoadSources(ctx, sources)
 }
 
 // plainPathError leaves out the operation and the path, which are known.
@@ -258,7 +259,7 @@ func (f *File) fixed(set *rules.Set, problems rules.Problems) {
 	if f.status.Refused() {
 		f.cfg.Log.Info("the rules file is as it was before the mistake", "digest", set.Digest)
 	}
-	f.seen, f.status.Problems, f.status.Error = rules.DigestSources(set.Sources), append(problems, set.Expired(time.Now())...), ""
+	f.seen, f.status.Problems, f.status.Error = rulefmt.DigestSources(set.Sources), append(problems, set.Expired(time.Now())...), ""
 }
 
 // differs says whether the file has another content than was read last.
@@ -269,7 +270,7 @@ func (f *File) differs(ctx context.Context) bool {
 	if err != nil {
 		return !f.shipped && f.status.Error == ""
 	}
-	return rules.DigestSources(sources) != f.seen || f.status.Error != ""
+	return rulefmt.DigestSources(sources) != f.seen || f.status.Error != ""
 }
 
 // Watch reloads when the file changes and on SIGHUP, until ctx ends.
@@ -319,7 +320,7 @@ func (f *File) Watch(ctx context.Context) {
 func (f *File) besideRules(e fsnotify.Event) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return slices.Contains(rules.FileExtensions(), filepath.Ext(e.Name)) ||
+	return slices.Contains(rulefmt.FileExtensions(), filepath.Ext(e.Name)) ||
 		strings.HasPrefix(filepath.Base(e.Name), "..") && (len(f.files) > 0 || f.status.Refused())
 }
 
@@ -328,7 +329,7 @@ func (f *File) besideRules(e fsnotify.Event) bool {
 // exchanged by its folder.
 func (f *File) concerns(e fsnotify.Event) bool {
 	name := filepath.Base(e.Name)
-	if name == filepath.Base(f.cfg.Path) || name == filepath.Base(realPath(f.cfg.Path)) || name == rules.Folder || strings.HasPrefix(name, "..") {
+	if name == filepath.Base(f.cfg.Path) || name == filepath.Base(realPath(f.cfg.Path)) || name == rulefmt.Folder || strings.HasPrefix(name, "..") {
 		return true
 	}
 	if ext := filepath.Ext(name); ext != ".yaml" && ext != ".yml" || strings.HasPrefix(name, ".") {
@@ -339,7 +340,7 @@ func (f *File) concerns(e fsnotify.Event) bool {
 }
 
 // beside is the folder whose files are read with the rules file.
-func (f *File) beside() string { return filepath.Join(filepath.Dir(f.cfg.Path), rules.Folder) }
+func (f *File) beside() string { return filepath.Join(filepath.Dir(f.cfg.Path), rulefmt.Folder) }
 
 // realPath is where a path leads by its links; the path itself where that is unknown.
 func realPath(path string) string {

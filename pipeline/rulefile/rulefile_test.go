@@ -12,6 +12,7 @@ import (
 
 	"callwatch/pipeline/query"
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 const oneRule = "rules: [{name: a, when: mos < 3}]\n"
@@ -135,7 +136,7 @@ func TestWatchOfAFolder(t *testing.T) {
 		}
 	}
 	time.Sleep(2 * quietTime) // the first look has been taken
-	beside := filepath.Join(filepath.Dir(path), rules.Folder)
+	beside := filepath.Join(filepath.Dir(path), rulefmt.Folder)
 	put(filepath.Join(beside, "a.yaml"), "rules: [{name: b, when: mos < 2}]\n")
 	next("a folder comes", "loaded", 2)
 	put(filepath.Join(beside, "b.yaml"), "rules: [{name: c, when: mos < 2}]\n")

@@ -13,6 +13,7 @@ import (
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/rules/engine"
+	"callwatch/rules/rulefmt"
 	"callwatch/rules/ruletest"
 )
 
@@ -20,7 +21,7 @@ var t0 = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
 func compileSet(t testing.TB, yaml string) *rules.Set {
 	t.Helper()
-	set, problems := rules.Load("rules.yaml", []byte(yaml))
+	set, problems := rulefmt.Load("rules.yaml", []byte(yaml))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}
@@ -181,7 +182,7 @@ func TestBacktestDifferences(t *testing.T) {
 }
 
 func setBelow(t *rapid.T, limit int) *rules.Set {
-	set, problems := rules.Load("rules.yaml", fmt.Appendf(nil, "rules:\n  - name: low\n    when: mos < %d\n", limit))
+	set, problems := rulefmt.Load("rules.yaml", fmt.Appendf(nil, "rules:\n  - name: low\n    when: mos < %d\n", limit))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}

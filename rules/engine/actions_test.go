@@ -14,6 +14,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 // mark folds what a person does now.
@@ -292,7 +293,7 @@ func TestSilencesOfLookups(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		set, problems, err := rules.LoadFile(file)
+		set, problems, err := rulefmt.LoadFile(file)
 		if err != nil || problems.Errors() {
 			t.Fatal(err, problems)
 		}

@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"callwatch/call"
-	"callwatch/rules"
 	"callwatch/rules/engine/past"
+	"callwatch/rules/rulefmt"
 )
 
 // cachedMemory is what a call takes that has ended and was evicted, with its
 // places in the queues of the engine.
 func cachedMemory(t testing.TB, calls int) float64 {
-	set, problems, err := rules.LoadFile("../../rules.yaml")
+	set, problems, err := rulefmt.LoadFile("../../rules.yaml")
 	if err != nil || problems.Errors() {
 		t.Fatal(err, problems)
 	}

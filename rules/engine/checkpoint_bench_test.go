@@ -4,12 +4,12 @@ import (
 	"testing"
 	"time"
 
-	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 // BenchmarkCheckpoint writes and restores the state of 20,000 calls.
 func BenchmarkCheckpoint(b *testing.B) {
-	set, problems, err := rules.LoadFile("../../rules.yaml")
+	set, problems, err := rulefmt.LoadFile("../../rules.yaml")
 	if err != nil || problems.Errors() {
 		b.Fatal(err, problems)
 	}

@@ -12,13 +12,14 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 var t0 = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
 func compileSet(t testing.TB, yaml string) *rules.Set {
 	t.Helper()
-	set, problems := rules.Load("rules.yaml", []byte(yaml))
+	set, problems := rulefmt.Load("rules.yaml", []byte(yaml))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}
@@ -380,7 +381,7 @@ func TestSummaryOfTheWorstCall(t *testing.T) {
 }
 
 func BenchmarkApplyShippedRules(b *testing.B) {
-	set, problems, err := rules.LoadFile("../../rules.yaml")
+	set, problems, err := rulefmt.LoadFile("../../rules.yaml")
 	if err != nil || problems.Errors() {
 		b.Fatal(err, problems)
 	}

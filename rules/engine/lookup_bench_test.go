@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"callwatch/call"
-	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 // BenchmarkLookups is the cost of one event for a thousand rules about calls: without
@@ -39,7 +39,7 @@ func BenchmarkLookups(b *testing.B) {
 				}
 				yaml += fmt.Sprintf("  - {name: r%d%s, when: packetsLost > %d || mos < 1.%d}\n", i, where, 5000+i, 1+i%8)
 			}
-			set, problems := rules.Load(filepath.Join(dir, "rules.yaml"), []byte(yaml))
+			set, problems := rulefmt.Load(filepath.Join(dir, "rules.yaml"), []byte(yaml))
 			if problems.Errors() {
 				b.Fatal(problems)
 			}

@@ -9,6 +9,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 // over sends n final calls, one every pause.
@@ -354,7 +355,7 @@ func TestFewCallsAreWarnedOf(t *testing.T) {
 		"define: {bad: mos < 3.5}\nrules: [{name: low, over: 1h, min_calls: 9, when: rate(bad) > 0.1}]":   0,
 		"rules: [{name: low, over: 1h, min_calls: 0, when: rate(answered) < 0.1}]":                        0,
 	} {
-		set, problems := rules.Load("rules.yaml", []byte(yaml))
+		set, problems := rulefmt.Load("rules.yaml", []byte(yaml))
 		if set == nil || len(problems) != want {
 			t.Errorf("%s: %v, want %d warnings", yaml, problems, want)
 		}

@@ -9,6 +9,7 @@ import (
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/rules/engine"
+	"callwatch/rules/rulefmt"
 )
 
 func endedWith(id string, mos float64) *call.Event {
@@ -108,7 +109,7 @@ func TestExplanationTree(t *testing.T) {
 
 // What is explained as matched is what the engine matched, rule by rule.
 func TestExplanationAgreesWithEngine(t *testing.T) {
-	set, _, err := rules.LoadFile("../../rules.yaml")
+	set, _, err := rulefmt.LoadFile("../../rules.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 // The examples of docs/rules.md have no problems, and their tests pass.
@@ -24,7 +25,7 @@ func TestReferenceExamples(t *testing.T) {
 		if err := os.WriteFile(file, []byte(b[1]), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		suite, problems, err := rules.LoadSuite(file)
+		suite, problems, err := rulefmt.LoadSuite(file)
 		if err != nil || len(problems) > 0 {
 			t.Errorf("%s\n%v %v", b[1], err, problems)
 			continue
@@ -51,7 +52,7 @@ func TestExampleFiles(t *testing.T) {
 		t.Fatal(files, err)
 	}
 	for _, file := range files {
-		suite, problems, err := rules.LoadSuite(file)
+		suite, problems, err := rulefmt.LoadSuite(file)
 		if err != nil || len(problems) > 0 {
 			t.Errorf("%s: %v %v", file, err, problems)
 			continue

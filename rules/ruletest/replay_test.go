@@ -23,6 +23,7 @@ import (
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/rules/engine"
+	"callwatch/rules/rulefmt"
 )
 
 // A replay case is a folder with rules.yaml, events.ndjson (or .gz) and a text
@@ -135,7 +136,7 @@ func (c replayCase) run(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, problems := rules.Load(w.file, src)
+	set, problems := rulefmt.Load(w.file, src)
 	for _, code := range codes {
 		if !slices.ContainsFunc(problems, func(p rules.Problem) bool { return p.Code == code }) {
 			t.Errorf("no problem %s in:\n%v", code, problems)

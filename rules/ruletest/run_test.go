@@ -13,6 +13,7 @@ import (
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/rules/engine"
+	"callwatch/rules/rulefmt"
 )
 
 // caseOf runs the one test of a rules file.
@@ -139,7 +140,7 @@ rules:
 			t.Fatal(err)
 		}
 	}
-	suite, problems, err := rules.LoadSuite(file)
+	suite, problems, err := rulefmt.LoadSuite(file)
 	if err != nil || len(problems) > 0 {
 		t.Fatal(err, problems)
 	}
@@ -165,7 +166,7 @@ rules:
 }
 
 func TestSuiteOfItsOwn(t *testing.T) {
-	suite, problems, err := rules.LoadSuite("testdata/cases/suite.yaml")
+	suite, problems, err := rulefmt.LoadSuite("testdata/cases/suite.yaml")
 	if err != nil || len(problems) > 0 {
 		t.Fatal(err, problems)
 	}
@@ -182,7 +183,7 @@ func TestSuiteOfItsOwn(t *testing.T) {
 		"testdata/cases/no-rules-file-bad.yaml": "no such file",
 		"testdata/cases/misspelt-bad.yaml":      `a test file has no key "test"`,
 	} {
-		suite, problems, err := rules.LoadSuite(file)
+		suite, problems, err := rulefmt.LoadSuite(file)
 		if suite != nil || err != nil || !strings.Contains(problems.Error(), strings.ReplaceAll(want, "unknown-rule.yaml", file)) {
 			t.Errorf("%s: %v %v", file, err, problems)
 		}
@@ -190,7 +191,7 @@ func TestSuiteOfItsOwn(t *testing.T) {
 }
 
 func TestCoverage(t *testing.T) {
-	suite, problems, err := rules.LoadSuite("testdata/cases/coverage.yaml")
+	suite, problems, err := rulefmt.LoadSuite("testdata/cases/coverage.yaml")
 	if err != nil || problems.Errors() {
 		t.Fatal(err, problems)
 	}
@@ -218,7 +219,7 @@ func TestCoverage(t *testing.T) {
 
 // The shipped rules pass their tests, which leave no condition one-sided.
 func TestShippedRulesPass(t *testing.T) {
-	suite, problems, err := rules.LoadSuite("../../rules.yaml")
+	suite, problems, err := rulefmt.LoadSuite("../../rules.yaml")
 	if err != nil || len(problems) > 0 {
 		t.Fatal(err, problems)
 	}

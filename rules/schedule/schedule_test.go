@@ -4,13 +4,13 @@ import (
 	"testing"
 	"time"
 
-	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 	"callwatch/rules/schedule"
 )
 
 func hoursOf(t testing.TB, active string) schedule.Schedule {
 	t.Helper()
-	set, problems := rules.Load("rules.yaml", []byte("rules: [{name: a, when: mos < 3.5, active: "+active+"}]"))
+	set, problems := rulefmt.Load("rules.yaml", []byte("rules: [{name: a, when: mos < 3.5, active: "+active+"}]"))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}

@@ -15,6 +15,7 @@ import (
 	"callwatch/handlers/backend"
 	"callwatch/normalizer/simulate"
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 const (
@@ -102,7 +103,7 @@ func ruleNames(c *cobra.Command, s *cli.Settings) []string {
 	if err != nil {
 		return nil
 	}
-	set, _, err := rules.LoadFile(cfg.Rules)
+	set, _, err := rulefmt.LoadFile(cfg.Rules)
 	if err != nil || set == nil {
 		return nil
 	}

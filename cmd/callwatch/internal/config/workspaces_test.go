@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"callwatch/normalizer"
-	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 func TestWorkspaces(t *testing.T) {
@@ -38,7 +38,7 @@ slack:
 	if !known["CALLWATCH_SLACK__US_GOV__APP_TOKEN"] || known["CALLWATCH_SLACK__APAC__TOKEN"] {
 		t.Error("the variables of the workspaces that are there are known, and no others")
 	}
-	set, problems := rules.Load("rules.yaml", []byte(`{rules: [{name: bad, when: mos < 3, route: {slack: ["#voice", "emea/#voice", "apac/#voice", "apac/C0123456789"]}}]}`))
+	set, problems := rulefmt.Load("rules.yaml", []byte(`{rules: [{name: bad, when: mos < 3, route: {slack: ["#voice", "emea/#voice", "apac/#voice", "apac/C0123456789"]}}]}`))
 	if problems.Errors() {
 		t.Fatal(problems)
 	}

@@ -25,7 +25,7 @@ import (
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/backend"
 	"callwatch/normalizer"
-	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 	"callwatch/stream"
 )
 
@@ -142,7 +142,7 @@ func diagnoseNames(environ []string, known map[string]bool) []finding {
 }
 
 func diagnoseRules(cfg config.Config) finding {
-	set, problems, err := rules.LoadFile(cfg.Rules)
+	set, problems, err := rulefmt.LoadFile(cfg.Rules)
 	switch {
 	case err != nil && cfg.Rules == config.DefaultRules:
 		return finding{"rules", stateOK, "no rules.yaml here: the shipped rules are used"}

@@ -9,12 +9,13 @@ import (
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers"
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 // postedTo are the channels that are configured or routed to, by workspace.
 func postedTo(cfg config.Config) map[string][]string {
 	all := []string{cfg.Slack.Channel}
-	if set, problems, err := rules.LoadFile(cfg.Rules); err == nil && !problems.Errors() {
+	if set, problems, err := rulefmt.LoadFile(cfg.Rules); err == nil && !problems.Errors() {
 		all = append(all, set.Channels()...)
 	}
 	slices.Sort(all)
@@ -71,7 +72,7 @@ func diagnoseButtons(w *config.Workspace) finding {
 // diagnoseOutputs compares the outputs and workspaces that are configured with those that
 // rules name.
 func diagnoseOutputs(cfg config.Config) []finding {
-	set, problems, err := rules.LoadFile(cfg.Rules)
+	set, problems, err := rulefmt.LoadFile(cfg.Rules)
 	if err != nil || problems.Errors() {
 		return nil
 	}

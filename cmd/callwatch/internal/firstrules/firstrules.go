@@ -17,7 +17,7 @@ import (
 
 	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/cmd/callwatch/internal/config"
-	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 //go:embed first.yaml.tmpl
@@ -47,7 +47,7 @@ func (c Choices) Text() ([]byte, error) {
 	if err := t.Execute(&b, map[string]string{"Providers": strings.Join(names, ", "), "Channel": c.Channel, "Example": example}); err != nil {
 		return nil, err
 	}
-	if _, problems := rules.Load(config.DefaultRules, b.Bytes()); problems.Errors() {
+	if _, problems := rulefmt.Load(config.DefaultRules, b.Bytes()); problems.Errors() {
 		return nil, cli.Usage(problems)
 	}
 	return b.Bytes(), nil

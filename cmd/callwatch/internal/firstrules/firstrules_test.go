@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 	"callwatch/rules/ruletest"
 )
 
@@ -23,7 +23,7 @@ func TestFirstRules(t *testing.T) {
 		if err := c.Write(file); err != nil {
 			t.Fatal(err)
 		}
-		suite, problems, err := rules.LoadSuite(file)
+		suite, problems, err := rulefmt.LoadSuite(file)
 		if err != nil || len(problems) > 0 {
 			t.Errorf("%+v: %v\n%v", c, err, problems)
 			continue

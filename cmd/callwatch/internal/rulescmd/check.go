@@ -13,6 +13,7 @@ import (
 	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/cmd/callwatch/internal/firstrules"
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 // Command is callwatch rules.
@@ -77,12 +78,12 @@ func rulesCheckCommand(s *cli.Settings) *cobra.Command {
 // loadRules compiles the rules at a path, or those of standard input for "-".
 func loadRules(stdin io.Reader, path string) (*rules.Set, rules.Problems, error) {
 	if path != "-" {
-		return rules.LoadFile(path)
+		return rulefmt.LoadFile(path)
 	}
 	src, err := cli.ReadInput(stdin, path)
 	if err != nil {
 		return nil, nil, err
 	}
-	set, found := rules.Load(path, src)
+	set, found := rulefmt.Load(path, src)
 	return set, found, nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"callwatch/cmd/callwatch/internal/cli"
-	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 func rulesFmtCommand() *cobra.Command {
@@ -28,7 +28,7 @@ func rulesFmtCommand() *cobra.Command {
 	c.RunE = func(c *cobra.Command, args []string) error {
 		var files []string
 		for _, arg := range args {
-			of, err := rules.Files(arg)
+			of, err := rulefmt.Files(arg)
 			if err != nil {
 				return cli.Usage(err)
 			}
@@ -40,7 +40,7 @@ func rulesFmtCommand() *cobra.Command {
 			if err != nil {
 				return cli.Usage(err)
 			}
-			out, found := rules.Format(file, src)
+			out, found := rulefmt.Format(file, src)
 			switch {
 			case found.Errors():
 				worst = cli.ExitProblems

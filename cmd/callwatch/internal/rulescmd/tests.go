@@ -15,6 +15,7 @@ import (
 	"callwatch/normalizer"
 	"callwatch/rules"
 	"callwatch/rules/engine"
+	"callwatch/rules/rulefmt"
 	"callwatch/rules/ruletest"
 )
 
@@ -101,9 +102,9 @@ func rulesTestCommand(s *cli.Settings) *cobra.Command {
 	return c
 }
 
-func loadSuites(files []string) (suites []*rules.Suite, all rules.Problems, err error) {
+func loadSuites(files []string) (suites []*rulefmt.Suite, all rules.Problems, err error) {
 	for _, file := range files {
-		suite, found, err := rules.LoadSuite(file)
+		suite, found, err := rulefmt.LoadSuite(file)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -114,7 +115,7 @@ func loadSuites(files []string) (suites []*rules.Suite, all rules.Problems, err 
 }
 
 // runSuites runs all tests. Files about the same rules share their coverage.
-func runSuites(suites []*rules.Suite, cfg *config.Config, coverage bool) testReport {
+func runSuites(suites []*rulefmt.Suite, cfg *config.Config, coverage bool) testReport {
 	report := testReport{Tests: []ruletest.Result{}}
 	covers := map[string]*ruletest.Coverage{}
 	var order []string

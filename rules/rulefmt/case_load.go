@@ -1,4 +1,4 @@
-package rules
+package rulefmt
 
 import (
 	"context"
@@ -10,13 +10,20 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"callwatch/call"
+	"callwatch/rules"
 	"callwatch/rules/condition"
+)
+
+const (
+	defaultEvery  = time.Second
+	maxRepeat     = 10_000
+	maxFileEvents = 500_000 // of all cases of a file
 )
 
 // Suite is a set of rules with the cases that test it.
 type Suite struct {
-	Set   *Set
-	Cases []Case
+	Set   *rules.Set
+	Cases []rules.Case
 }
 
 // LoadSuite reads the cases of the rules at a path, as LoadFile does, or of a file of
@@ -28,7 +35,7 @@ type Suite struct {
 //	    - name: ...
 //
 // With an error among the problems the suite is nil.
-func LoadSuite(path string) (*Suite, Problems, error) {
+func LoadSuite(path string) (*Suite, rules.Problems, error) {
 	sources, err := ReadSources(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read tests: %w", err)
@@ -69,7 +76,7 @@ func (l *loader) testsOnly(root ast.Node) (n ast.Node, ok bool) {
 	return nil, false
 }
 
-func (l *loader) suite(root, rulesAt ast.Node) (*Suite, Problems, error) {
+func (l *loader) suite(root, rulesAt ast.Node) (*Suite, rules.Problems, error) {
 	name, _ := l.text(rulesAt, "rules")
 	set, problems, err := LoadFile(filepath.Join(filepath.Dir(l.File), name))
 	if err != nil {
@@ -81,7 +88,7 @@ func (l *loader) suite(root, rulesAt ast.Node) (*Suite, Problems, error) {
 		"tests": func(n ast.Node) {
 			l.entries(n, "tests", func(rule string, at pos, value ast.Node) {
 				if set != nil && set.Rule(rule) == nil {
-					l.add(at, "unknown-rule", fmt.Sprintf("there is no rule %q in %s", rule, name), near(rule, set.names()))
+					l.add(at, "unknown-rule", fmt.Sprintf("there is no rule %q in %s", rule, name), near(rule, names(set)))
 				}
 				s.Cases = append(s.Cases, named(l.cases(value), rule)...)
 			})
@@ -101,7 +108,7 @@ func near(word string, names []string) string {
 	return ""
 }
 
-func (s *Set) names() []string {
+func names(s *rules.Set) []string {
 	var out []string
 	for _, r := range s.Rules {
 		out = append(out, r.Name)
@@ -110,7 +117,7 @@ func (s *Set) names() []string {
 }
 
 // named gives cases the rule they are about.
-func named(cases []Case, rule string) []Case {
+func named(cases []rules.Case, rule string) []rules.Case {
 	for i := range cases {
 		cases[i].Rule = rule
 	}
@@ -118,11 +125,11 @@ func named(cases []Case, rule string) []Case {
 }
 
 // cases reads `tests`.
-func (l *loader) cases(n ast.Node) []Case {
-	var out []Case
+func (l *loader) cases(n ast.Node) []rules.Case {
+	var out []rules.Case
 	seen := map[string]bool{}
 	l.list(n, "tests", func(n ast.Node) {
-		c := Case{File: l.File, Line: nodeAt(n).Line}
+		c := rules.Case{File: l.File, Line: nodeAt(n).Line}
 		present := present{}
 		l.mapping(n, "a test", present.noting(keys{
 			"name":    func(n ast.Node) { c.Name, _ = l.text(n, "name") },
@@ -146,21 +153,21 @@ func (l *loader) cases(n ast.Node) []Case {
 }
 
 // count reports a case, or a file, of more events than are played.
-func (l *loader) count(n ast.Node, c *Case) {
+func (l *loader) count(n ast.Node, c *rules.Case) {
 	events := 0
 	for i := range c.Given {
 		events += c.Given[i].Repeat
 	}
-	if events > MaxCaseEvents {
-		l.add(nodeAt(n), "too-large", fmt.Sprintf("the test has %d events, repeats included; %d are played at most", events, MaxCaseEvents), "use fewer repeats")
+	if events > rules.MaxCaseEvents {
+		l.add(nodeAt(n), "too-large", fmt.Sprintf("the test has %d events, repeats included; %d are played at most", events, rules.MaxCaseEvents), "use fewer repeats")
 	}
 	if l.events += events; l.events > maxFileEvents {
 		l.giveUp(nodeAt(n), fmt.Sprintf("the tests of the file have more than %d events, repeats included", maxFileEvents))
 	}
 }
 
-func (l *loader) given(n ast.Node) Given {
-	g := Given{Repeat: 1, Every: defaultEvery}
+func (l *loader) given(n ast.Node) rules.Given {
+	g := rules.Given{Repeat: 1, Every: defaultEvery}
 	present := present{}
 	l.mapping(n, "a step of given", present.noting(keys{
 		"repeat":   func(n ast.Node) { g.Repeat, _ = l.integer(n, "repeat", 1, maxRepeat) },
@@ -191,7 +198,7 @@ func (l *loader) span(n ast.Node, what string) *time.Duration {
 	return &d
 }
 
-func (l *loader) moment(n ast.Node, g *Given) {
+func (l *loader) moment(n ast.Node, g *rules.Given) {
 	s, ok := l.text(n, "at")
 	if !ok {
 		return
@@ -200,7 +207,7 @@ func (l *loader) moment(n ast.Node, g *Given) {
 		g.AtDay = t.UTC()
 		return
 	}
-	d, err := ParseDuration(s)
+	d, err := rules.ParseDuration(s)
 	if err != nil {
 		l.add(nodeAt(n), "bad-time", fmt.Sprintf("at is no point in time: %q", s), "a time since the start such as 5m, or 2026-01-05T12:00:00Z")
 		return
@@ -213,16 +220,16 @@ func (l *loader) kind(n ast.Node) call.Kind {
 	return call.Kind(s)
 }
 
-func (l *loader) expect(n ast.Node) (x Expect) {
+func (l *loader) expect(n ast.Node) (x rules.Expect) {
 	present, before := present{}, len(l.Problems)
 	l.mapping(n, "expect", present.noting(keys{
 		"state": func(n ast.Node) {
-			s, _ := l.word(n, "state", CaseStates()...)
-			x.State = CaseState(s)
+			s, _ := l.word(n, "state", rules.CaseStates()...)
+			x.State = rules.CaseState(s)
 		},
 		"severity": func(n ast.Node) {
-			s, _ := l.word(n, "severity", severityNames()...)
-			x.Severity = Severity(s)
+			s, _ := l.word(n, "severity", rules.SeverityNames()...)
+			x.Severity = rules.Severity(s)
 		},
 		"by": func(n ast.Node) {
 			x.By = map[string]string{}
@@ -233,7 +240,7 @@ func (l *loader) expect(n ast.Node) (x Expect) {
 		"held":      func(n ast.Node) { x.Held = l.texts(n, "held") },
 	}))
 	if len(present) == 0 && len(l.Problems) == before {
-		l.add(nodeAt(n), "empty-expect", "the test expects nothing", "add state: and one of "+strings.Join(CaseStates(), ", "))
+		l.add(nodeAt(n), "empty-expect", "the test expects nothing", "add state: and one of "+strings.Join(rules.CaseStates(), ", "))
 	}
 	return x
 }
@@ -248,14 +255,6 @@ func (l *loader) number(n ast.Node, what string) *int {
 
 func kindNames() []string {
 	return []string{string(call.Progress), string(call.Stats), string(call.Ended), string(call.Report)}
-}
-
-func severityNames() []string {
-	var names []string
-	for _, s := range Severities() {
-		names = append(names, string(s))
-	}
-	return names
 }
 
 // present remembers which keys of a mapping were there.

@@ -1,4 +1,4 @@
-package rules
+package rulefmt
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"callwatch/call"
+	"callwatch/rules"
 	"callwatch/rules/condition"
 )
 
@@ -41,7 +42,7 @@ func (l *loader) fact(n ast.Node, f call.Field) (any, bool) {
 		return l.texts(n, f.Name), true
 	case call.List, call.Object:
 		v := l.anything(n)
-		if _, err := EventOf(map[string]any{f.Name: v}); err != nil {
+		if _, err := rules.EventOf(map[string]any{f.Name: v}); err != nil {
 			l.add(nodeAt(n), "wrong-type", fmt.Sprintf("%s cannot be read", f.Name), f.Doc)
 			return nil, false
 		}
@@ -94,8 +95,8 @@ func (l *loader) time(n ast.Node, f call.Field) (any, bool) {
 		return t.UTC(), true
 	}
 	if ago, past := strings.CutPrefix(s, "-"); past {
-		if d, err := ParseDuration(ago); err == nil {
-			return Offset(-d), true
+		if d, err := rules.ParseDuration(ago); err == nil {
+			return rules.Offset(-d), true
 		}
 	}
 	l.add(nodeAt(n), "bad-time", fmt.Sprintf("%s is no point in time: %q", f.Name, s), "2026-01-05T12:00:00Z, or -10m before the event")

@@ -1,4 +1,4 @@
-package rules
+package rulefmt
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-const schemaFile = "../rules.schema.json"
+const schemaFile = "../../rules.schema.json"
 
 // The schema that editors read is the one that the loader gives.
 func TestSchemaIsCheckedIn(t *testing.T) {
@@ -106,7 +106,7 @@ func TestSchemaAccepts(t *testing.T) {
 		t.Fatal("no cases", err)
 	}
 	var all strings.Builder
-	for _, file := range append(files, "../rules.yaml") {
+	for _, file := range append(files, "../../rules.yaml") {
 		if _, problems, err := LoadFile(file); err != nil || problems.Errors() {
 			t.Errorf("%s: the loader: %v %v", file, err, problems)
 		}

@@ -1,4 +1,4 @@
-package rules
+package rulefmt
 
 import (
 	"context"
@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"callwatch/rules"
 )
 
 // Folder is the name of the folder beside a rules file whose files are read with it.
@@ -21,22 +23,16 @@ const Folder = "rules.d"
 // maxSources is the number of files of a set of rules.
 const maxSources = 500
 
-// Source is a rules file: the name that problems call it, and its content.
-type Source struct {
-	Name string `json:"name"`
-	Text []byte `json:"text"`
-}
-
 // ReadSources reads the rules at a path: a file and then the files of the folder
 // rules.d beside it, or the files of a folder. Of a folder it reads *.yaml and *.yml,
 // by name; hidden files and folders in it are left out. fs.ErrNotExist says that there
 // is nothing at the path.
-func ReadSources(path string) ([]Source, error) {
+func ReadSources(path string) ([]rules.Source, error) {
 	paths, err := sourcePaths(path)
 	if err != nil {
 		return nil, err
 	}
-	var sources []Source
+	var sources []rules.Source
 	total := 0
 	for _, p := range paths {
 		text, err := readRegular(p)
@@ -46,7 +42,7 @@ func ReadSources(path string) ([]Source, error) {
 		if total += len(text); total > maxFile && len(paths) > 1 {
 			return nil, fmt.Errorf("%s: rules files may have %d bytes together", path, maxFile)
 		}
-		sources = append(sources, Source{p, text})
+		sources = append(sources, rules.Source{Name: p, Text: text})
 	}
 	return sources, nil
 }
@@ -113,13 +109,13 @@ func folderFiles(folder string) ([]string, error) {
 
 // LoadSources compiles rules that are in one or more files as one set. The error is
 // that of ctx.
-func LoadSources(ctx context.Context, sources []Source) (*Set, Problems, error) {
+func LoadSources(ctx context.Context, sources []rules.Source) (*rules.Set, rules.Problems, error) {
 	return loadSources(ctx, sources, "")
 }
 
 // LoadDraft compiles rules that are in no file, in place of a set that is: the files that
 // they name are relative to the folder of that.
-func LoadDraft(ctx context.Context, drafts []Source, inForce *Set) (*Set, Problems, error) {
+func LoadDraft(ctx context.Context, drafts []rules.Source, inForce *rules.Set) (*rules.Set, rules.Problems, error) {
 	dir := "."
 	if inForce != nil && len(inForce.Sources) > 0 {
 		dir = filepath.Dir(inForce.Sources[0].Name)
@@ -129,7 +125,7 @@ func LoadDraft(ctx context.Context, drafts []Source, inForce *Set) (*Set, Proble
 
 // loadSources is LoadSources; files that the rules name are relative to dir, or to the
 // folder of each source where that is "".
-func loadSources(ctx context.Context, sources []Source, dir string) (*Set, Problems, error) {
+func loadSources(ctx context.Context, sources []rules.Source, dir string) (*rules.Set, rules.Problems, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
@@ -155,7 +151,7 @@ func loadSources(ctx context.Context, sources []Source, dir string) (*Set, Probl
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
-	var problems Problems
+	var problems rules.Problems
 	for _, d := range docs {
 		d.Problems.Sort()
 		problems = append(problems, d.Problems...)
@@ -163,7 +159,7 @@ func loadSources(ctx context.Context, sources []Source, dir string) (*Set, Probl
 	if problems.Errors() {
 		return nil, problems, nil
 	}
-	l.set.env = l.env
+	l.set.Env = l.env
 	l.set.Digest = l.digest(l.set.Digest)
 	return l.set, problems, nil
 }
@@ -175,7 +171,7 @@ func onlyComments(text []byte, d *document, root ast.Node) bool {
 }
 
 // DigestSources names the content of rules files.
-func DigestSources(sources []Source) string {
+func DigestSources(sources []rules.Source) string {
 	if len(sources) == 1 {
 		return Digest(sources[0].Text)
 	}

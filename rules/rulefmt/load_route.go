@@ -1,10 +1,12 @@
-package rules
+package rulefmt
 
 import (
 	"fmt"
 	"regexp"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"callwatch/rules"
 )
 
 var (
@@ -14,7 +16,7 @@ var (
 )
 
 // readRoute reads where one rule's incidents go.
-func (l *loader) readRoute(n ast.Node, r *Rule) {
+func (l *loader) readRoute(n ast.Node, r *rules.Rule) {
 	r.Slack, r.Outputs, r.Mention = nil, nil, nil // an inherited route is replaced as a whole
 	l.mapping(n, "route", keys{
 		"slack":   func(n ast.Node) { r.Slack = l.channels(n) },
@@ -29,17 +31,17 @@ const (
 )
 
 // mentions reads who is called: for all severities alike, or for each.
-func (l *loader) mentions(n ast.Node) Mentions {
-	m := Mentions{}
+func (l *loader) mentions(n ast.Node) rules.Mentions {
+	m := rules.Mentions{}
 	if _, levels := n.(*ast.MappingNode); !levels {
 		names := l.mentioned(n)
-		for _, s := range Severities() {
+		for _, s := range rules.Severities() {
 			m[s] = names
 		}
 		return m
 	}
 	known := keys{}
-	for _, s := range Severities() {
+	for _, s := range rules.Severities() {
 		known[string(s)] = func(n ast.Node) { m[s] = l.mentioned(n) }
 	}
 	l.mapping(n, "mention", known)
@@ -52,7 +54,7 @@ func (l *loader) mentioned(n ast.Node) []string {
 		l.add(nodeAt(n), "bad-mention", fmt.Sprintf("an incident calls %d at most", maxMentions), "a group of Slack (S...) has many members")
 	}
 	for _, s := range names {
-		if s == "" || !plainText(s, maxMention) {
+		if s == "" || !rules.PlainText(s, maxMention) {
 			l.add(nodeAt(n), "bad-mention", fmt.Sprintf("%.40q can be no mention", s), "the id of a user (U0123ABCD) or group (S0123ABCD) of Slack, here, channel, or a text of one line")
 		}
 	}
@@ -86,15 +88,15 @@ func (l *loader) outputs(n ast.Node) []string {
 }
 
 // storm reads `off` or {new: 10, within: 60s}.
-func (l *loader) storm(n ast.Node) *Storm {
-	s := &Storm{}
+func (l *loader) storm(n ast.Node) *rules.Storm {
+	s := &rules.Storm{}
 	switch n.(type) {
 	case *ast.MappingNode, *ast.MappingValueNode:
 	default:
 		_, _ = l.word(n, "storm", "off")
 		return s
 	}
-	*s = UsualStorm()
+	*s = rules.UsualStorm()
 	l.mapping(n, "storm", keys{
 		"new":    func(n ast.Node) { s.New, _ = l.integer(n, "new", 1, 1000) },
 		"within": func(n ast.Node) { s.Within, _ = l.duration(n, "within") },
@@ -109,7 +111,7 @@ func (l *loader) readRoutes(n ast.Node) {
 		if !l.within(n, len(l.set.Routes), maxRoutes, "routes") {
 			return
 		}
-		var r Route
+		var r rules.Route
 		before := len(l.Problems)
 		if l.caught {
 			l.add(nodeAt(n), "dead-route", "no incident comes as far as this route", "an earlier route matches all: put it last, or give it continue: true")

@@ -1,9 +1,9 @@
-package rules
+package rulefmt
 
 import "testing"
 
 func TestShippedRules(t *testing.T) {
-	set, problems, err := LoadFile("../rules.yaml")
+	set, problems, err := LoadFile("../../rules.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

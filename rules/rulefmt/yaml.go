@@ -1,4 +1,4 @@
-package rules
+package rulefmt
 
 import (
 	"time"
@@ -6,6 +6,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 
+	"callwatch/rules"
 	"callwatch/yamlfile"
 )
 
@@ -21,12 +22,6 @@ const (
 	maxFile        = yamlfile.MaxFile
 	problemWarning = yamlfile.WarningSeverity
 )
-
-// Problem is one thing that is wrong, or looks wrong, in a rules file.
-type Problem = yamlfile.Problem
-
-// Problems of one or more files.
-type Problems = yamlfile.Problems
 
 // document is a rules file by its syntax tree.
 type document struct{ *yamlfile.Document }
@@ -46,17 +41,13 @@ func yamlText(src []byte) string { return yamlfile.TextOf(src) }
 func at(t *token.Token) pos { return yamlfile.TokenAt(t) }
 func nodeAt(n ast.Node) pos { return yamlfile.At(n) }
 
-// ParseDuration reads 30s, 1h30m, 7d and 2w: Go's durations, and days and weeks
-// of 24 hours. Negative ones are refused.
-func ParseDuration(s string) (time.Duration, error) { return yamlfile.ParseDuration(s) }
-
 func (d *document) add(p pos, code, message, hint string) { d.Add(p, code, message, hint) }
 
 func (d *document) report(p pos, severity, code, message, hint string) {
 	d.Report(p, severity, code, message, hint)
 }
 
-func (d *document) problem(p pos, severity, code, message, hint string) Problem {
+func (d *document) problem(p pos, severity, code, message, hint string) rules.Problem {
 	return d.Problem(p, severity, code, message, hint)
 }
 

@@ -1,4 +1,4 @@
-package rules
+package rulefmt
 
 import (
 	"fmt"
@@ -13,11 +13,36 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"callwatch/call"
+	"callwatch/rules"
 	"callwatch/rules/condition"
 )
 
+const (
+	defaultResolveAfter = 30 * time.Minute
+	defaultSamples      = 5
+	maxSamples          = 20
+	maxHold             = 16 // events remembered for `for: N of M`
+
+	defaultSettle    = 2 * time.Minute
+	defaultGrace     = 5 * time.Minute
+	defaultLearn     = 7 * 24 * time.Hour
+	defaultRepeatMax = 24 * time.Hour
+	defaultMaxKeys   = 10_000
+)
+
+// ruleDefaults is what rules have that say nothing else.
+func ruleDefaults() rules.Rule {
+	return rules.Rule{
+		Severity: rules.Warning, By: []string{"provider"},
+		On:           []call.Kind{call.Stats, call.Ended, call.Report},
+		ResolveAfter: defaultResolveAfter, Samples: defaultSamples, Mode: rules.Active,
+		RepeatMax: defaultRepeatMax, MaxKeys: defaultMaxKeys,
+		Window: &rules.Window{Settle: defaultSettle, Grace: defaultGrace, NoData: rules.NoDataKeep},
+	}
+}
+
 // ruleKeys are the keys of a rule that defaults may set as well.
-func (l *loader) ruleKeys(r *Rule) keys {
+func (l *loader) ruleKeys(r *rules.Rule) keys {
 	known := keys{
 		"owner":         func(n ast.Node) { r.Owner, _ = l.text(n, "owner") },
 		"runbook":       func(n ast.Node) { r.Runbook = l.webAddress(n, "runbook") },
@@ -32,8 +57,8 @@ func (l *loader) ruleKeys(r *Rule) keys {
 		"samples":       func(n ast.Node) { r.Samples, _ = l.integer(n, "samples", 0, maxSamples) },
 		"route":         func(n ast.Node) { l.readRoute(n, r) },
 		"mode": func(n ast.Node) {
-			mode, _ := l.word(n, "mode", string(Active), string(Shadow), string(Off))
-			r.Mode = Mode(mode)
+			mode, _ := l.word(n, "mode", string(rules.Active), string(rules.Shadow), string(rules.Off))
+			r.Mode = rules.Mode(mode)
 		},
 	}
 	maps.Copy(known, l.windowKeys(r))
@@ -54,7 +79,7 @@ func (l *loader) readRules(n ast.Node) {
 			return
 		}
 		l.listed++
-		r := l.readRule(n)
+		r, at := l.readRule(n)
 		if r == nil {
 			return
 		}
@@ -63,7 +88,7 @@ func (l *loader) readRules(n ast.Node) {
 			if first.File != r.File {
 				where = fmt.Sprintf("in %s:%d", first.File, first.Line)
 			}
-			l.add(r.at, "duplicate-name", fmt.Sprintf("a rule named %q is %s already", r.Name, where), "incidents, silences and tests name rules: give it another name")
+			l.add(at, "duplicate-name", fmt.Sprintf("a rule named %q is %s already", r.Name, where), "incidents, silences and tests name rules: give it another name")
 			return
 		}
 		l.ruleAt[r.Name] = r
@@ -74,8 +99,8 @@ func (l *loader) readRules(n ast.Node) {
 	}
 }
 
-// readRule reads one rule; nil where it has no usable name.
-func (l *loader) readRule(n ast.Node) *Rule {
+// readRule reads one rule, and where its name is; nil where it has no usable one.
+func (l *loader) readRule(n ast.Node) (rule *rules.Rule, nameAt pos) {
 	r := l.defaults
 	r.Labels = maps.Clone(r.Labels)
 	r.Ladder = slices.Clone(r.Ladder)
@@ -89,7 +114,7 @@ func (l *loader) readRule(n ast.Node) *Rule {
 		}
 	}
 	known := l.ruleKeys(&r)
-	known["name"] = func(n ast.Node) { r.Name, r.at = l.name(n), nodeAt(n) }
+	known["name"] = func(n ast.Node) { r.Name, nameAt = l.name(n), nodeAt(n) }
 	known["when"] = func(n ast.Node) { r.When = l.program(n, "when", l.env) }
 	known["where"] = func(n ast.Node) { r.Where = l.single(n, "where") }
 	known["except"] = func(n ast.Node) { r.Except = l.exceptions(n) }
@@ -101,7 +126,7 @@ func (l *loader) readRule(n ast.Node) *Rule {
 			r.Window.Resolve = l.program(n, "resolve", l.env)
 		}
 	}
-	known["absent"] = func(n ast.Node) { r.Absent = l.durationIn(n, "absent", time.Minute, MaxAbsent) }
+	known["absent"] = func(n ast.Node) { r.Absent = l.durationIn(n, "absent", time.Minute, rules.MaxAbsent) }
 	known["expect"] = func(ast.Node) {} // read by finish: it depends on by
 	known["new"] = func(n ast.Node) { novelty.Field = l.newValue(n) }
 	known["learn"] = func(n ast.Node) { novelty.Learn = l.durationIn(n, "learn", 0, maxOver) }
@@ -120,7 +145,7 @@ func (l *loader) readRule(n ast.Node) *Rule {
 		l.add(nodeAt(n), "empty-condition", fmt.Sprintf("rule %q has no condition", r.Name), "add when: and an expression such as mos < 3.5")
 	}
 	if summary := present["summary"]; summary != nil && r.Summary != nil {
-		for _, name := range r.Summary.by {
+		for _, name := range r.Summary.By {
 			if !slices.Contains(r.By, name) {
 				l.add(nodeAt(summary), "bad-summary", fmt.Sprintf("summary: the rule is not by %q", name), fmt.Sprintf("it is by %s; of the call itself: .Call.%s", strings.Join(r.By, ", "), name))
 			}
@@ -129,22 +154,22 @@ func (l *loader) readRule(n ast.Node) *Rule {
 	l.finish(n, &r, novelty, present)
 	if r.Name == "" {
 		l.nameless = true
-		return nil
+		return nil, nameAt
 	}
 	named(r.Tests, r.Name)
-	r.KeyFields, r.keyTables, r.tables = nil, nil, l.env.Tables
+	r.KeyFields, r.KeyTables, r.Tables = nil, nil, l.env.Tables
 	for _, name := range r.By {
 		f, _ := call.Lookup(name)
 		t := l.env.Tables[name]
-		if r.keyTables = append(r.keyTables, t); t != nil {
+		if r.KeyTables = append(r.KeyTables, t); t != nil {
 			f = call.Field{Name: name, Type: call.Text}
 		}
 		r.KeyFields = append(r.KeyFields, f)
 	}
-	return &r
+	return &r, nameAt
 }
 
-var ruleName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+var ruleName = regexp.MustCompile(rules.NamePattern)
 
 func (l *loader) name(n ast.Node) string {
 	s, ok := l.text(n, "name")
@@ -232,23 +257,23 @@ func typeWords(t call.Type) string {
 }
 
 // severity is one word, or a ladder of conditions.
-func (l *loader) severity(n ast.Node, r *Rule) {
+func (l *loader) severity(n ast.Node, r *rules.Rule) {
 	names := make([]string, 0, 3)
-	for _, s := range Severities() {
+	for _, s := range rules.Severities() {
 		names = append(names, string(s))
 	}
 	if _, ladder := n.(*ast.MappingNode); !ladder {
 		if s, ok := l.word(n, "severity", names...); ok {
-			r.Severity, r.Ladder = Severity(s), nil
+			r.Severity, r.Ladder = rules.Severity(s), nil
 		}
 		return
 	}
 	r.Ladder = nil
 	levels := keys{}
-	for _, s := range Severities() {
+	for _, s := range rules.Severities() {
 		levels[string(s)] = func(n ast.Node) {
 			if p := l.program(n, "severity "+string(s), l.env); p != nil {
-				r.Ladder = append(r.Ladder, Level{Severity: s, When: p})
+				r.Ladder = append(r.Ladder, rules.Level{Severity: s, When: p})
 			}
 		}
 	}
@@ -256,14 +281,14 @@ func (l *loader) severity(n ast.Node, r *Rule) {
 	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) == 0 {
 		l.report(nodeAt(n), problemWarning, "empty-ladder", fmt.Sprintf("severity names no level: it is %s", r.Severity), "write one word such as severity: critical, or levels such as {critical: mos < 2}")
 	}
-	slices.SortFunc(r.Ladder, func(a, b Level) int { return b.Severity.Rank() - a.Severity.Rank() })
+	slices.SortFunc(r.Ladder, func(a, b rules.Level) int { return b.Severity.Rank() - a.Severity.Rank() })
 }
 
-func (l *loader) exceptions(n ast.Node) []Exception {
-	var out []Exception
+func (l *loader) exceptions(n ast.Node) []rules.Exception {
+	var out []rules.Exception
 	l.entries(n, "except", func(key string, _ pos, value ast.Node) {
 		if p := l.single(value, "except "+key); p != nil {
-			out = append(out, Exception{Name: key, When: p})
+			out = append(out, rules.Exception{Name: key, When: p})
 		}
 	})
 	return out
@@ -272,26 +297,26 @@ func (l *loader) exceptions(n ast.Node) []Exception {
 var someOf = regexp.MustCompile(`^\s*(\d+)\s+of\s+(\d+)\s*$`)
 
 // hold is a duration or "3 of 5".
-func (l *loader) hold(n ast.Node) Hold {
+func (l *loader) hold(n ast.Node) rules.Hold {
 	s, ok := l.text(n, "for")
 	if !ok {
-		return Hold{}
+		return rules.Hold{}
 	}
 	if m := someOf.FindStringSubmatch(s); m != nil {
-		var h Hold
+		var h rules.Hold
 		h.Need, _ = strconv.Atoi(m[1]) // what overflows is beyond maxHold as well
 		h.Of, _ = strconv.Atoi(m[2])
 		if h.Need < 1 || h.Of < h.Need || h.Of > maxHold {
 			l.add(nodeAt(n), "bad-duration", fmt.Sprintf("for: %d of %d cannot be met", h.Need, h.Of), fmt.Sprintf("N of M with 1 <= N <= M <= %d", maxHold))
-			return Hold{}
+			return rules.Hold{}
 		}
 		return h
 	}
-	d, err := ParseDuration(s)
+	d, err := rules.ParseDuration(s)
 	if err != nil {
 		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("for is neither a duration nor a share of events: %q", s), `such as 5m, or "3 of 5"`)
 	}
-	return Hold{Duration: d}
+	return rules.Hold{Duration: d}
 }
 
 // labelName is what Prometheus takes as the name of a label; those that begin
@@ -326,14 +351,14 @@ func (l *loader) webAddress(n ast.Node, what string) string {
 	return s
 }
 
-func (l *loader) summary(n ast.Node) *Summary {
+func (l *loader) summary(n ast.Node) *rules.Summary {
 	src, ok := l.text(n, "summary")
 	if !ok {
 		return nil
 	}
-	s, err := parseSummary(src, l.env.Tables)
+	s, err := rules.ParseSummary(src, l.env.Tables)
 	if err != nil {
-		l.add(nodeAt(n), "bad-summary", "summary: "+summaryError(err), "fields: .Rule .Severity .By .Value .Call .Counts .Since; functions: pct num dur mask")
+		l.add(nodeAt(n), "bad-summary", fmt.Sprintf("summary: %v", err), "fields: .Rule .Severity .By .Value .Call .Counts .Since; functions: pct num dur mask")
 		return nil
 	}
 	return s

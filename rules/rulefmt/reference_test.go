@@ -1,4 +1,4 @@
-package rules
+package rulefmt
 
 import (
 	"maps"
@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-const referencePage = "../docs/rules.md"
+const referencePage = "../../docs/rules.md"
 
 // docs/rules.md names every key that a rules file may have.
 func TestReferenceHasEveryKey(t *testing.T) {

@@ -1,4 +1,4 @@
-package rules
+package rulefmt
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"callwatch/call"
+	"callwatch/rules"
 	"callwatch/rules/condition"
 )
 
@@ -49,7 +50,7 @@ func (l *loader) readLookups(n ast.Node) {
 		}
 		values := map[string]string{}
 		switch {
-		case Problems(l.Problems[before:]).Errors():
+		case rules.Problems(l.Problems[before:]).Errors():
 		case file == "":
 			l.add(nodeAt(value), "no-file", fmt.Sprintf("the lookup %q has no file", name), "add file: and a CSV file beside this one, such as carriers.csv")
 		case len(of) != 1:

@@ -1,4 +1,4 @@
-package rules
+package rulefmt
 
 import (
 	"reflect"
@@ -6,13 +6,15 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"callwatch/rules"
 )
 
 // Format puts the keys of a rules file into their usual order. Comments move with
 // the key they are above; everything else stays as it was written. Keys that
 // are not known come last. A file that is no YAML, or more of it than rules files
 // may be, gives problems.
-func Format(name string, src []byte) ([]byte, Problems) {
+func Format(name string, src []byte) ([]byte, rules.Problems) {
 	text := yamlText(src)
 	d, root := parseDocument(name, []byte(text))
 	if d.Problems.Errors() {
@@ -46,7 +48,7 @@ func keyOrder(key string) []string {
 			"adopts", "route", "show", "samples", "mode", "settle", "grace", "max_keys", "tests",
 		}
 	case "severity":
-		return severityNames()
+		return rules.SeverityNames()
 	case "routes":
 		return []string{"match", "slack", "outputs", "mention", "storm", "continue"}
 	case "silences":

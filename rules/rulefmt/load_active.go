@@ -1,4 +1,4 @@
-package rules
+package rulefmt
 
 import (
 	"fmt"
@@ -10,19 +10,20 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"callwatch/rules"
 	"callwatch/rules/condition"
 	"callwatch/rules/schedule"
 )
 
 // active reads when a rule may open incidents: hours, a list of them, always, or one of
 // these for each severity.
-func (l *loader) active(n ast.Node, zone *time.Location) ActiveTimes {
+func (l *loader) active(n ast.Node, zone *time.Location) rules.ActiveTimes {
 	if !namesSeverity(n) {
-		return ActiveTimes{All: l.schedule(n, "active", zone)}
+		return rules.ActiveTimes{All: l.schedule(n, "active", zone)}
 	}
-	a := ActiveTimes{Levels: map[Severity]schedule.Schedule{}}
+	a := rules.ActiveTimes{Levels: map[rules.Severity]schedule.Schedule{}}
 	known := keys{}
-	for _, s := range Severities() {
+	for _, s := range rules.Severities() {
 		known[string(s)] = func(n ast.Node) { a.Levels[s] = l.schedule(n, "active "+string(s), zone) }
 	}
 	l.mapping(n, "active by severity", known)
@@ -32,9 +33,9 @@ func (l *loader) active(n ast.Node, zone *time.Location) ActiveTimes {
 // namesSeverity says whether a key is a severity, or nearer to one than to a key of hours.
 func namesSeverity(n ast.Node) bool {
 	m, _ := n.(*ast.MappingNode)
-	known := append(severityNames(), "hours", "days", "tz", "holidays")
+	known := append(rules.SeverityNames(), "hours", "days", "tz", "holidays")
 	return m != nil && slices.ContainsFunc(m.Values, func(v *ast.MappingValueNode) bool {
-		return slices.Contains(severityNames(), condition.Nearest(v.Key.GetToken().Value, known))
+		return slices.Contains(rules.SeverityNames(), condition.Nearest(v.Key.GetToken().Value, known))
 	})
 }
 
@@ -153,7 +154,7 @@ func zoneNamed(name string) *time.Location {
 
 // inZone reads the tz of a rule, or of the defaults, before its other keys: what they
 // mean depends on it, wherever it is.
-func (l *loader) inZone(n ast.Node, r *Rule) {
+func (l *loader) inZone(n ast.Node, r *rules.Rule) {
 	if m, ok := n.(*ast.MappingNode); ok {
 		for _, v := range m.Values {
 			if name, text := v.Value.(*ast.StringNode); text && v.Key.GetToken().Value == "tz" {

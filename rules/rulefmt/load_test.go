@@ -1,4 +1,4 @@
-package rules
+package rulefmt
 
 import (
 	"context"
@@ -84,7 +84,7 @@ func TestTenMistakesAtOnce(t *testing.T) {
 
 func FuzzLoad(f *testing.F) {
 	files, _ := filepath.Glob("testdata/refused/*.yaml")
-	for _, file := range append(files, "../rules.yaml") {
+	for _, file := range append(files, "../../rules.yaml") {
 		if src, err := os.ReadFile(file); err == nil {
 			f.Add(src)
 		}

@@ -1,4 +1,4 @@
-package rules
+package rulefmt
 
 import (
 	"errors"
@@ -53,7 +53,7 @@ func TestFormatKnowsEveryKey(t *testing.T) {
 }
 
 func TestShippedRulesAreFormatted(t *testing.T) {
-	for _, file := range []string{"../rules.yaml"} {
+	for _, file := range []string{"../../rules.yaml"} {
 		src, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -174,7 +174,7 @@ func TestFormatKeepsCorpus(t *testing.T) {
 
 func FuzzFormat(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*/*.yaml")
-	for _, file := range append(files, "../rules.yaml") {
+	for _, file := range append(files, "../../rules.yaml") {
 		if src, err := os.ReadFile(file); err == nil {
 			f.Add(src)
 		}

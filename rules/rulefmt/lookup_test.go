@@ -1,4 +1,4 @@
-package rules
+package rulefmt
 
 import (
 	"os"
@@ -7,10 +7,11 @@ import (
 	"testing"
 
 	"callwatch/call"
+	"callwatch/rules"
 	"callwatch/rules/condition"
 )
 
-func withTables(t *testing.T, rules string, tables map[string]string) (*Set, Problems) {
+func withTables(t *testing.T, rules string, tables map[string]string) (*rules.Set, rules.Problems) {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range tables {
@@ -71,11 +72,11 @@ rules:
 			t.Errorf("to %q, agent %q: %s, want %s", c.to, c.agent, text, c.want)
 		}
 		labels := set.Rule("a").LabelsOf(&e)
-		if labels[0].Value != c.key || string(set.Rule("a").AppendKey(nil, &e)) != JoinLabels(labels) {
+		if labels[0].Value != c.key || string(set.Rule("a").AppendKey(nil, &e)) != rules.JoinLabels(labels) {
 			t.Errorf("to %q: key %q, labels %v", c.to, set.Rule("a").AppendKey(nil, &e), labels)
 		}
 	}
-	in := &Incident{By: []Label{{"carrier", "att"}, {"provider", "p"}}}
+	in := &rules.Incident{By: []rules.Label{{Name: "carrier", Value: "att"}, {Name: "provider", Value: "p"}}}
 	in.Worst.Call.To, in.Worst.Call.AgentID = "+1212", "9"
 	if got := set.Rule("a").Summarize(in); got != "att att unknown" {
 		t.Errorf("summary %q", got)
@@ -95,7 +96,7 @@ routes:
 		t.Fatal(problems)
 	}
 	for team, want := range map[string]string{"north": "#north", "south": "#rest", "": "#rest"} {
-		in := &Incident{Rule: "a", By: []Label{{"team", team}}}
+		in := &rules.Incident{Rule: "a", By: []rules.Label{{Name: "team", Value: team}}}
 		if slack, _ := set.Receivers(set.Rules[0], in); len(slack) != 1 || slack[0] != want {
 			t.Errorf("%q goes to %v", team, slack)
 		}

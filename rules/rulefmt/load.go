@@ -1,4 +1,7 @@
-package rules
+// Package rulefmt reads rules files: it compiles them to a set of rules, with all that is
+// wrong with them, puts their keys in order and describes them as a JSON Schema. It may
+// import call, rules, rules/condition, rules/schedule, rules/window and yamlfile.
+package rulefmt
 
 import (
 	"context"
@@ -14,13 +17,14 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 
+	"callwatch/rules"
 	"callwatch/rules/condition"
 )
 
 // LoadFile reads and compiles a rules file with the folder rules.d beside it, or the
 // files of a folder; see ReadSources. The problems hold everything that is wrong with
 // them; with an error among them the set is nil.
-func LoadFile(path string) (*Set, Problems, error) {
+func LoadFile(path string) (*rules.Set, rules.Problems, error) {
 	sources, err := ReadSources(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read rules: %w", err)
@@ -40,14 +44,14 @@ func ReadFile(path string) ([]byte, error) {
 }
 
 // Load compiles the content of a rules file; name is what problems call it.
-func Load(name string, src []byte) (*Set, Problems) {
+func Load(name string, src []byte) (*rules.Set, rules.Problems) {
 	set, problems, _ := LoadContext(context.Background(), name, src)
 	return set, problems
 }
 
 // LoadContext is Load, given up when ctx ends: the error is that of ctx.
-func LoadContext(ctx context.Context, name string, src []byte) (*Set, Problems, error) {
-	return LoadSources(ctx, []Source{{Name: name, Text: src}})
+func LoadContext(ctx context.Context, name string, src []byte) (*rules.Set, rules.Problems, error) {
+	return LoadSources(ctx, []rules.Source{{Name: name, Text: src}})
 }
 
 // Digest names the content of a rules file.
@@ -60,16 +64,16 @@ func Digest(src []byte) string {
 // the next. The document that is embedded is the one being read.
 type loader struct {
 	*document
-	set      *Set
+	set      *rules.Set
 	env      condition.Env
-	defaults Rule
+	defaults rules.Rule
 	figures  *condition.Figures    // of the rule being read, where it is about a window
 	defined  map[string]definition // macros and lists
 
-	ruleAt    map[string]*Rule // by name
-	listed    int              // rules, those with errors included
-	caught    bool             // a route that was read matches all
-	silenced  int              // silences, those with errors included
+	ruleAt    map[string]*rules.Rule // by name
+	listed    int                    // rules, those with errors included
+	caught    bool                   // a route that was read matches all
+	silenced  int                    // silences, those with errors included
 	adoptions []adoption
 
 	dir        string            // that the files which rules name are relative to; "": that of the document
@@ -90,7 +94,7 @@ type definition struct {
 }
 
 func newLoader(d *document, digest string) *loader {
-	return &loader{document: d, set: &Set{Digest: digest}, defined: map[string]definition{}, ruleAt: map[string]*Rule{}}
+	return &loader{document: d, set: &rules.Set{Digest: digest}, defined: map[string]definition{}, ruleAt: map[string]*rules.Rule{}}
 }
 
 // file reads a single document.
@@ -161,9 +165,9 @@ func (l *loader) files(docs []parsed) {
 // alertEnv is the environment of routes and silences, once the rules are read.
 func (l *loader) alertEnv() condition.Env {
 	if l.nameless {
-		return alertEnv(l.env)
+		return rules.AlertEnv(l.env)
 	}
-	return alertEnv(l.env, l.set.names()...)
+	return rules.AlertEnv(l.env, names(l.set)...)
 }
 
 func (l *loader) readLists(n ast.Node) {

@@ -1,13 +1,12 @@
-package rules
+package rulefmt
 
 import (
 	"testing"
-	"time"
+
+	"callwatch/rules"
 )
 
-var t0 = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-
-func compileSet(t testing.TB, yaml string) *Set {
+func compileSet(t testing.TB, yaml string) *rules.Set {
 	t.Helper()
 	set, problems := Load("rules.yaml", []byte(yaml))
 	if problems.Errors() {

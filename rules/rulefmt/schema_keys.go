@@ -1,6 +1,9 @@
-package rules
+package rulefmt
 
-import "callwatch/call"
+import (
+	"callwatch/call"
+	"callwatch/rules"
+)
 
 // keyShape is the form of one key's value, for editors and the schema: what the
 // reader of that key takes.
@@ -164,14 +167,14 @@ func ruleSchemaKeys() map[string]keyShape {
 		"runbook": {schemaNode{"type": "string", "pattern": "^https?://."}, "web address of what to do"},
 		"owner":   {textNode(), "who is responsible"},
 		"labels":  {mapNode(textNode()), "texts by name, handed on with the incident"},
-		"mode":    {wordNode(string(Active), string(Shadow), string(Off)), "active; shadow: evaluated and recorded, nothing is sent; off"},
+		"mode":    {wordNode(string(rules.Active), string(rules.Shadow), string(rules.Off)), "active; shadow: evaluated and recorded, nothing is sent; off"},
 
 		"on":        {wordsNode(kindNames()...), "kinds of events that wake the rule (stats, ended, report)"},
 		"where":     {conditionNode(), "which calls count"},
 		"except":    {mapNode(conditionNode()), "named exceptions: calls that are not judged"},
 		"over":      {textNode(), "sliding window: 15m, or 200 calls"},
 		"by":        {keyNode(), "fields of the key, or names under lookup: one incident for each of their values (provider)"},
-		"count_by":  {wordNode(countCalls, countSessions), "what a window counts: calls, or sessions of several calls (call)"},
+		"count_by":  {wordNode(countCalls, rules.SessionField), "what a window counts: calls, or sessions of several calls (call)"},
 		"min_calls": {integerNode(0, 100_000), "a window with fewer calls is not judged"},
 		"when":      {conditionNode(), "condition on calls, such as mos < 3.5, or on a window, such as rate(mos < 3.5) > 0.1"},
 		"absent":    {durationNode(), "no call for so long, of a key that was seen in the last 7 days"},
@@ -187,7 +190,7 @@ func ruleSchemaKeys() map[string]keyShape {
 		"resolve_after": {durationNode(), "how long without a match until the incident is resolved (30m)"},
 		"no_data":       {wordNode("keep", "resolve", "alert"), "what an empty window does to an open incident"},
 		"severity": {
-			schemaNode{"anyOf": []schemaNode{wordNode(severityNames()...), refNode("ladder")}},
+			schemaNode{"anyOf": []schemaNode{wordNode(rules.SeverityNames()...), refNode("ladder")}},
 			"critical, warning or info; or a condition for each, of which the highest that holds counts",
 		},
 		"cooldown":   {durationNode(), "no new incident of the key so soon after a resolve"},
@@ -233,8 +236,8 @@ func givenSchemaKeys() map[string]keyShape {
 
 func expectSchemaKeys() map[string]keyShape {
 	return map[string]keyShape{
-		"state":     {wordNode(CaseStates()...), "the state of the rule; none: no call concerned it"},
-		"severity":  {wordNode(severityNames()...), "of the incident"},
+		"state":     {wordNode(rules.CaseStates()...), "the state of the rule; none: no call concerned it"},
+		"severity":  {wordNode(rules.SeverityNames()...), "of the incident"},
 		"by":        {mapNode(textNode()), "values of by: which incident is meant"},
 		"matched":   {integerNode(0, 1_000_000), "calls that matched"},
 		"incidents": {integerNode(0, 1_000_000), "incidents that were opened"},

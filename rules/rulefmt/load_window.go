@@ -1,4 +1,4 @@
-package rules
+package rulefmt
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"callwatch/call"
+	"callwatch/rules"
 	"callwatch/rules/condition"
 )
 
@@ -21,27 +22,30 @@ const (
 	maxSettle    = 30 * time.Minute // calls are kept longer than that
 )
 
+// countCalls is count_by of a window that counts calls.
+const countCalls = "call"
+
 // windowKeys are those of windows that defaults may set as well.
-func (l *loader) windowKeys(r *Rule) keys {
+func (l *loader) windowKeys(r *rules.Rule) keys {
 	return keys{
 		"min_calls": func(n ast.Node) { r.Window.MinCalls, _ = l.integer(n, "min_calls", 0, maxOverCalls) },
 		"count_by": func(n ast.Node) {
-			s, _ := l.word(n, "count_by", countCalls, countSessions)
-			r.Window.Sessions = s == countSessions
+			s, _ := l.word(n, "count_by", countCalls, rules.SessionField)
+			r.Window.Sessions = s == rules.SessionField
 		},
 		"settle": func(n ast.Node) { r.Window.Settle = l.durationIn(n, "settle", 0, maxSettle) },
 		"grace":  func(n ast.Node) { r.Window.Grace = l.durationIn(n, "grace", 0, 24*time.Hour) },
 		"no_data": func(n ast.Node) {
-			s, ok := l.word(n, "no_data", string(NoDataKeep), string(NoDataResolve), string(NoDataAlert))
+			s, ok := l.word(n, "no_data", string(rules.NoDataKeep), string(rules.NoDataResolve), string(rules.NoDataAlert))
 			if ok {
-				r.Window.NoData = NoData(s)
+				r.Window.NoData = rules.NoData(s)
 			}
 		},
 	}
 }
 
 // lifeKeys are the keys about the life of incidents, of any rule.
-func (l *loader) lifeKeys(r *Rule) keys {
+func (l *loader) lifeKeys(r *rules.Rule) keys {
 	return keys{
 		"repeat":     func(n ast.Node) { r.Repeat = l.durationIn(n, "repeat", time.Minute, maxOver) },
 		"repeat_max": func(n ast.Node) { r.RepeatMax = l.durationIn(n, "repeat_max", time.Minute, maxOver) },
@@ -54,7 +58,7 @@ func (l *loader) lifeKeys(r *Rule) keys {
 func (l *loader) durationIn(n ast.Node, what string, lo, hi time.Duration) time.Duration {
 	d, ok := l.duration(n, what)
 	if ok && (d < lo || d > hi) {
-		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("%s must be from %s to %s", what, FormatDuration(lo), FormatDuration(hi)), "")
+		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("%s must be from %s to %s", what, rules.FormatDuration(lo), rules.FormatDuration(hi)), "")
 		return lo
 	}
 	return d
@@ -63,7 +67,7 @@ func (l *loader) durationIn(n ast.Node, what string, lo, hi time.Duration) time.
 var someCalls = regexp.MustCompile(`^\s*(\d+)\s+calls?\s*$`)
 
 // over is a duration or "200 calls".
-func (l *loader) over(n ast.Node, w *Window) {
+func (l *loader) over(n ast.Node, w *rules.Window) {
 	s, ok := l.text(n, "over")
 	if !ok {
 		return
@@ -75,13 +79,13 @@ func (l *loader) over(n ast.Node, w *Window) {
 		}
 		return
 	}
-	d, err := ParseDuration(s)
+	d, err := rules.ParseDuration(s)
 	if err != nil {
 		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("over is neither a duration nor a number of calls: %q", s), `such as 15m, or "200 calls"`)
 		return
 	}
 	if d < minOver || d > maxOver {
-		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("over must be from %s to %s", FormatDuration(minOver), FormatDuration(maxOver)), "")
+		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("over must be from %s to %s", rules.FormatDuration(minOver), rules.FormatDuration(maxOver)), "")
 		d = minOver
 	}
 	w.Over = d
@@ -94,7 +98,7 @@ func ofWindows() []string {
 
 // kindOfRule reports keys that do not go together. A rule is about single calls
 // (when), windows (over and when), absence (absent) or new values (new).
-func (l *loader) kindOfRule(r *Rule, present map[string]ast.Node) {
+func (l *loader) kindOfRule(r *rules.Rule, present map[string]ast.Node) {
 	has := func(key string) bool { return present[key] != nil }
 	conflict := func(key, message, hint string) {
 		l.add(nodeAt(present[key]), "wrong-key", message, hint)
@@ -135,7 +139,7 @@ func (l *loader) kindOfRule(r *Rule, present map[string]ast.Node) {
 		conflict("adopts", "only a rule with over or absent adopts the incidents of others", "")
 	}
 	if r.RepeatMax > 0 && r.Repeat > r.RepeatMax && has("repeat_max") {
-		conflict("repeat_max", fmt.Sprintf("repeat_max is shorter than repeat (%s)", FormatDuration(r.Repeat)), "")
+		conflict("repeat_max", fmt.Sprintf("repeat_max is shorter than repeat (%s)", rules.FormatDuration(r.Repeat)), "")
 	}
 	if has("repeat_max") && r.Repeat == 0 && !has("repeat") {
 		conflict("repeat_max", "repeat_max belongs to a rule with repeat", "add repeat: 1h, or leave it out")
@@ -174,24 +178,24 @@ func (l *loader) kindOfRule(r *Rule, present map[string]ast.Node) {
 }
 
 // agoOf reports windows of which no history can be kept for as long as prev asks.
-func (l *loader) agoOf(r *Rule, over ast.Node) {
+func (l *loader) agoOf(r *rules.Rule, over ast.Node) {
 	if r.Window == nil || r.Window.Ago() == 0 {
 		return
 	}
-	ago, w := FormatDuration(r.Window.Ago()), r.Window
+	ago, w := rules.FormatDuration(r.Window.Ago()), r.Window
 	switch {
 	case w.Calls > 0:
 		l.add(nodeAt(over), "wrong-key", fmt.Sprintf("prev(..., %s) is of a window over time; this one is over %s", ago, w), "over: 1h, or prev of the calls before, without a time")
 	case w.Over < w.LeastOver():
-		l.add(nodeAt(over), "bad-window", fmt.Sprintf("a window of %s cannot be kept for %s", FormatDuration(w.Over), ago), fmt.Sprintf("over of %s or more, or a shorter time in prev", FormatDuration(w.LeastOver().Truncate(time.Second)+time.Second)))
+		l.add(nodeAt(over), "bad-window", fmt.Sprintf("a window of %s cannot be kept for %s", rules.FormatDuration(w.Over), ago), fmt.Sprintf("over of %s or more, or a shorter time in prev", rules.FormatDuration(w.LeastOver().Truncate(time.Second)+time.Second)))
 	case w.LeastAgo() < w.Over:
-		l.add(nodeAt(over), "bad-window", fmt.Sprintf("the window %s ago would overlap this one of %s", FormatDuration(w.LeastAgo()), FormatDuration(w.Over)), "a time in prev that is not shorter than over, or prev without a time for the window before")
+		l.add(nodeAt(over), "bad-window", fmt.Sprintf("the window %s ago would overlap this one of %s", rules.FormatDuration(w.LeastAgo()), rules.FormatDuration(w.Over)), "a time in prev that is not shorter than over, or prev without a time for the window before")
 	}
 }
 
 // hysteresis compares what opens an incident with what ends it, where both are
 // limits of the same figure.
-func (l *loader) hysteresis(r *Rule, at pos) {
+func (l *loader) hysteresis(r *rules.Rule, at pos) {
 	if r.When == nil || r.Window.Resolve == nil {
 		return
 	}
@@ -207,10 +211,10 @@ func (l *loader) hysteresis(r *Rule, at pos) {
 }
 
 // deadLevels reports levels of a ladder that no window or call can reach.
-func (l *loader) deadLevels(ladder *ast.MappingNode, r *Rule) {
-	places := map[Severity]pos{}
+func (l *loader) deadLevels(ladder *ast.MappingNode, r *rules.Rule) {
+	places := map[rules.Severity]pos{}
 	for _, v := range ladder.Values {
-		places[Severity(v.Key.GetToken().Value)] = at(v.Key.GetToken())
+		places[rules.Severity(v.Key.GetToken().Value)] = at(v.Key.GetToken())
 	}
 	when, single := r.When.Limit()
 	for i, level := range r.Ladder {
@@ -232,7 +236,7 @@ func (l *loader) deadLevels(ladder *ast.MappingNode, r *Rule) {
 
 // expected reads the keys that are missed although no call of them was seen: values of
 // the one field of by, or a value for each of several.
-func (l *loader) expected(n ast.Node, r *Rule) []string {
+func (l *loader) expected(n ast.Node, r *rules.Rule) []string {
 	nodes, out := []ast.Node{n}, []string{}
 	if list, ok := n.(*ast.SequenceNode); ok {
 		nodes = list.Values
@@ -248,7 +252,7 @@ func (l *loader) expected(n ast.Node, r *Rule) []string {
 		if !l.within(e, i, maxExpected, "expected keys") {
 			break
 		}
-		labels := make([]Label, len(r.By))
+		labels := make([]rules.Label, len(r.By))
 		for j, name := range r.By {
 			labels[j].Name = name
 		}
@@ -272,7 +276,7 @@ func (l *loader) expected(n ast.Node, r *Rule) []string {
 				labels[0].Value = value
 			}
 		}
-		key := JoinLabels(labels)
+		key := rules.JoinLabels(labels)
 		if slices.Contains(out, key) {
 			l.report(nodeAt(e), problemWarning, "doubled-field", "expect names a key twice", "")
 			continue
@@ -300,13 +304,13 @@ func (l *loader) newValue(n ast.Node) *call.Field {
 
 // adoption holds a rule's `adopts` until all rules are read.
 type adoption struct {
-	rule *Rule
+	rule *rules.Rule
 	name string
 	in   *document
 	at   pos
 }
 
-func (l *loader) adopts(n ast.Node, r *Rule) []string {
+func (l *loader) adopts(n ast.Node, r *rules.Rule) []string {
 	names := l.texts(n, "adopts")
 	places := []ast.Node{n}
 	if seq, ok := n.(*ast.SequenceNode); ok {
@@ -320,7 +324,7 @@ func (l *loader) adopts(n ast.Node, r *Rule) []string {
 
 // checkAdoptions looks at `adopts` once all rules are known.
 func (l *loader) checkAdoptions() {
-	byName := map[string]*Rule{}
+	byName := map[string]*rules.Rule{}
 	var names []string
 	for _, r := range l.set.Rules {
 		byName[r.Name] = r
@@ -358,19 +362,19 @@ func hasKey(n ast.Node, key string) bool {
 }
 
 // finish makes of what was read the one kind of rule it is.
-func (l *loader) finish(n ast.Node, r *Rule, novelty newness, present map[string]ast.Node) {
+func (l *loader) finish(n ast.Node, r *rules.Rule, novelty newness, present map[string]ast.Node) {
 	before := len(l.Problems)
 	if present["over"] == nil {
 		r.Window = nil
 	}
 	if novelty.Field != nil {
-		r.New = &Novelty{*novelty.Field, novelty.Learn}
+		r.New = &rules.Novelty{Field: *novelty.Field, Learn: novelty.Learn}
 	}
 	if e := present["expect"]; e != nil {
 		r.Expect = l.expected(e, r)
 	}
 	l.kindOfRule(r, present)
-	if len(l.Problems) > before && Problems(l.Problems[before:]).Errors() {
+	if len(l.Problems) > before && rules.Problems(l.Problems[before:]).Errors() {
 		return
 	}
 	switch {

@@ -1,0 +1,6 @@
+package rules
+
+const (
+	MaxSummary       = maxSummary
+	MaxSummarySource = maxSummarySource
+)

@@ -1,7 +1,8 @@
 // Package rules is the vocabulary of alerting: compiled rules, incidents and their
-// transitions, silences, explanations and the sentences about incidents. It reads no
-// rules files, which rules/rulefmt does, and evaluates nothing: rules/engine does. It may import
-// call, rules/condition, rules/window and rules/schedule.
+// transitions, silences, explanations and what can be told of them. It reads no rules
+// files, which rules/rulefmt does, and evaluates nothing: rules/engine does. It may
+// import call, yamlfile, rules/condition, rules/window, rules/schedule, rules/summary
+// and rules/numbers.
 package rules
 
 import (

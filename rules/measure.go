@@ -3,9 +3,9 @@ package rules
 import (
 	"fmt"
 	"math"
-	"strconv"
 
 	"callwatch/rules/condition"
+	"callwatch/rules/numbers"
 	"callwatch/rules/window"
 )
 
@@ -60,9 +60,9 @@ func DirectionOf(d condition.Direction) string {
 func (v *Values) text(x float64, m *Measure) string {
 	shown := v.shown(x, m)
 	if v.Share {
-		return percent(shown)
+		return numbers.Percent(shown)
 	}
-	return FormatNumber(shown)
+	return numbers.Format(shown)
 }
 
 // shown is a value with what is known of it.
@@ -71,45 +71,12 @@ func (v *Values) shown(x float64, m *Measure) any {
 	case m == nil || m.Low == m.High || math.IsNaN(x):
 		return x
 	case v.Direction == DirectionDown:
-		return atMost(x)
+		return numbers.AtMost(x)
 	case v.Direction == DirectionUp:
-		return atLeast(x)
+		return numbers.AtLeast(x)
 	default:
-		return between(m.Bounds())
+		return numbers.Between(m.Bounds())
 	}
-}
-
-// Numbers of which one end, or both, are known. Summaries compare the first two as
-// numbers.
-type (
-	atLeast float64
-	atMost  float64
-	between condition.Bounds
-)
-
-// decimal writes a number with so many decimals at most, rounded by round.
-func decimal(f float64, decimals int, round func(float64) float64) string {
-	scale := math.Pow10(decimals)
-	return strconv.FormatFloat(round(f*scale)/scale+0, 'f', -1, 64)
-}
-
-// A lower end is never shown as larger than it is, nor an upper end as smaller, but
-// for the error of floating point.
-func roundDown(f float64) float64 { return math.Floor(f + 1e-9) }
-func roundUp(f float64) float64   { return math.Ceil(f - 1e-9) }
-
-// written is a number in words, multiplied by scale: "12", "12 or more", "3 to 5".
-func written(v any, scale float64, decimals int, unit string) (string, bool) {
-	switch v := v.(type) {
-	case atLeast:
-		return decimal(float64(v)*scale, decimals, roundDown) + unit + " or more", !math.IsNaN(float64(v))
-	case atMost:
-		return decimal(float64(v)*scale, decimals, roundUp) + unit + " or less", !math.IsNaN(float64(v))
-	case between:
-		return decimal(v.Low*scale, decimals, roundDown) + " to " + decimal(v.High*scale, decimals, roundUp) + unit, true
-	}
-	f, ok := toFloat(v)
-	return decimal(f*scale, decimals, math.Round) + unit, ok
 }
 
 // metValue is the number that a condition met, with what is known of it.
@@ -118,8 +85,8 @@ func metValue(c *Condition) any {
 	case c.Low == nil && c.High == nil:
 		return *c.Value
 	case c.High == nil || c.Low != nil && *c.Value == *c.Low:
-		return atLeast(*c.Value)
+		return numbers.AtLeast(*c.Value)
 	default:
-		return atMost(*c.Value)
+		return numbers.AtMost(*c.Value)
 	}
 }

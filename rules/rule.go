@@ -5,6 +5,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules/condition"
+	"callwatch/rules/summary"
 )
 
 // Set is a compiled rules file. It is immutable: what can go wrong with a rule
@@ -43,7 +44,7 @@ type Rule struct {
 	Owner   string
 	Runbook string
 	Labels  map[string]string
-	Summary *Summary // nil: the default sentence
+	Summary *summary.Template // nil: the default sentence
 
 	On     []call.Kind // event kinds that wake it
 	Where  *condition.Program

@@ -9,6 +9,7 @@ import (
 	"callwatch/rules"
 	"callwatch/rules/condition"
 	"callwatch/rules/rulefmt"
+	"callwatch/rules/summary"
 )
 
 // renderedSummary returns the summary of an incident that one call opened.
@@ -35,7 +36,7 @@ func renderedSummary(t *testing.T, rule string) string {
 }
 
 func TestSummaries(t *testing.T) {
-	for summary, want := range map[string]string{
+	for text, want := range map[string]string{
 		"codec {{ .Call.codec }}":                                      "codec unknown",
 		"{{ .By.provider }}, {{ .By.region }}":                         "p, unknown",
 		"{{ if .Call.codec }}{{ .Call.codec }}{{ else }}none{{ end }}": "none",
@@ -54,8 +55,8 @@ func TestSummaries(t *testing.T) {
 		"{{ .Counts.Matched }} {{ .Severity }} {{ .Rule }}":            "1 warning a",
 		`{{ index .Call "mos" }} {{ printf "%.1f" .Call.mos }}`:        "2 2.0",
 	} {
-		if got := renderedSummary(t, "by: [provider, region]\nwhen: mos < 3.5\nsummary: '"+summary+"'"); got != want {
-			t.Errorf("%s: %q, want %q", summary, got, want)
+		if got := renderedSummary(t, "by: [provider, region]\nwhen: mos < 3.5\nsummary: '"+text+"'"); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
 		}
 	}
 }
@@ -86,7 +87,7 @@ func TestSummariesRefused(t *testing.T) {
 		"define":         {`{{ define "x" }}{{ template "x" }}{{ end }}{{ template "x" }}`, "not supported"},
 		"width":          {`{{ printf "%900000d" 1 }}`, "widths"},
 		"star":           {`{{ printf "%*d" 900000 1 }}`, "widths"},
-		"long":           {strings.Repeat("x", rules.MaxSummarySource+1), "bytes"},
+		"long":           {strings.Repeat("x", summary.MaxSource+1), "bytes"},
 		"unclosed":       {"{{ .Call.mos", "unclosed"},
 	} {
 		_, problems := rulefmt.Load("rules.yaml", []byte("rules:\n  - name: a\n    when: mos < 3\n    summary: '"+c.summary+"'\n"))
@@ -95,7 +96,7 @@ func TestSummariesRefused(t *testing.T) {
 		}
 	}
 	begun := time.Now()
-	if got := renderedSummary(t, "when: mos < 3.5\nsummary: '"+print8+"'"); len(got) > rules.MaxSummary || time.Since(begun) > slack*time.Second {
+	if got := renderedSummary(t, "when: mos < 3.5\nsummary: '"+print8+"'"); len(got) > summary.MaxText || time.Since(begun) > slack*time.Second {
 		t.Errorf("%d bytes after %s", len(got), time.Since(begun))
 	}
 }

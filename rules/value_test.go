@@ -1,19 +1,20 @@
 package rules
 
-import "testing"
+import (
+	"testing"
+
+	"callwatch/rules/numbers"
+)
 
 // What pct makes of the value depends on what the condition compares.
 func TestUnitOfACondition(t *testing.T) {
 	for name, want := range map[string]string{
 		"packetLossPct": "%", "avg(packetLossPct)": "%", "prev(p95(packetLossPct))": "%", "p(rttMs, 99.5)": "ms", "max(intervals, .packetLossPct)": "%", "avg(mean(intervals, .rttMs))": "ms", "prev(p(rttMs, 1))": "ms", "rttMs": "ms", "mos": "MOS",
-		"rate(mos < 3.5)": shareUnit, "prev(rate(packetLossPct > 5))": shareUnit, "count(mos < 3)": "", "packetsLost / packetsReceived": "",
+		"rate(mos < 3.5)": numbers.ShareUnit, "prev(rate(packetLossPct > 5))": numbers.ShareUnit, "count(mos < 3)": "", "packetsLost / packetsReceived": "",
 	} {
 		if got := unitOf(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
-	}
-	if percent(share(1.0)) != "100 %" || percent(0.3) != "30 %" || percent(inPercent(1)) != "1 %" {
-		t.Error(percent(share(1.0)), percent(0.3), percent(inPercent(1)))
 	}
 }
 
@@ -25,10 +26,10 @@ func TestMetValueWithoutAnEnd(t *testing.T) {
 		want any
 	}{
 		{Condition{Value: &low}, 50.0},
-		{Condition{Value: &low, Low: &low}, atLeast(50)},
-		{Condition{Value: &high, High: &high}, atMost(60)},
-		{Condition{Value: &low, Low: &low, High: &high}, atLeast(50)},
-		{Condition{Value: &high, Low: &low, High: &high}, atMost(60)},
+		{Condition{Value: &low, Low: &low}, numbers.AtLeast(50)},
+		{Condition{Value: &high, High: &high}, numbers.AtMost(60)},
+		{Condition{Value: &low, Low: &low, High: &high}, numbers.AtLeast(50)},
+		{Condition{Value: &high, Low: &low, High: &high}, numbers.AtMost(60)},
 	} {
 		if got := metValue(&c.of); got != c.want {
 			t.Errorf("%+v: %v, want %v", c.of, got, c.want)

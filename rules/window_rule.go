@@ -6,6 +6,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules/condition"
+	"callwatch/rules/numbers"
 	"callwatch/rules/window"
 )
 
@@ -47,9 +48,9 @@ func (w *Window) String() string {
 		return fmt.Sprintf("%d calls", w.Calls)
 	}
 	if w.Sessions {
-		return FormatDuration(w.Over) + " of sessions"
+		return numbers.FormatDuration(w.Over) + " of sessions"
 	}
-	return FormatDuration(w.Over)
+	return numbers.FormatDuration(w.Over)
 }
 
 // OfCalls reports whether the rule's incidents gather single calls: they resolve

@@ -6,6 +6,7 @@ import (
 
 	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/rules/numbers"
 )
 
 // saw notes a call of a rule about absence.
@@ -47,7 +48,7 @@ func (g *Engine) judgeAbsence(r *rules.Rule, k *KeyState) {
 	}
 	missed := later(watched, active.Since(now)).Add(r.Absent)
 	j := judgement{truth: condition.False, value: math.NaN(), severity: r.Severity, since: began}
-	j.evidence = func() rules.Evidence { return g.silence(r, k.Key, "calls", rules.FormatDuration(now.Sub(began))) }
+	j.evidence = func() rules.Evidence { return g.silence(r, k.Key, "calls", numbers.FormatDuration(now.Sub(began))) }
 	switch {
 	case k.Incident == nil && old:
 		k.Seen, k.LookAt = time.Time{}, time.Time{}
@@ -59,7 +60,7 @@ func (g *Engine) judgeAbsence(r *rules.Rule, k *KeyState) {
 		return
 	case k.Incident != nil && old:
 		k.Seen, k.LookAt = time.Time{}, time.Time{}
-		g.signal(r, k.Key, signal{close: "not missed any more: no call for " + rules.FormatDuration(rules.MaxAbsent)})
+		g.signal(r, k.Key, signal{close: "not missed any more: no call for " + numbers.FormatDuration(rules.MaxAbsent)})
 		return
 	case k.Incident != nil:
 		j.clear = now.Before(k.Seen.Add(r.Absent))

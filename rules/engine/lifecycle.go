@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"callwatch/rules"
+	"callwatch/rules/numbers"
 )
 
 // gather is how long counts of an open incident gather before they are told.
@@ -51,7 +52,7 @@ func (k KeyState) step(r *rules.Rule, in signal, at time.Time) (KeyState, rules.
 		k.change(func(i *rules.Incident) { i.Counts.Unjudged++ })
 		return k.gatherFrom(at), "", ""
 	case !k.ResolveAt.IsZero() && !at.Before(k.ResolveAt) && r.OfCalls():
-		return k.resolve(r, at, fmt.Sprintf("no further match for %s", rules.FormatDuration(k.Incident.ResolveAfter)))
+		return k.resolve(r, at, fmt.Sprintf("no further match for %s", numbers.FormatDuration(k.Incident.ResolveAfter)))
 	}
 	return k.passing(r, at)
 }
@@ -78,7 +79,7 @@ func (k KeyState) passing(r *rules.Rule, at time.Time) (KeyState, rules.Step, st
 // progress is the reason of an update.
 func progress(in *rules.Incident) string {
 	if v := in.Values; v != nil {
-		return fmt.Sprintf("%s is %s", v.Name, rules.FormatNumber(v.Latest))
+		return fmt.Sprintf("%s is %s", v.Name, numbers.Format(v.Latest))
 	}
 	return fmt.Sprintf("%d calls matched", in.Counts.Matched)
 }

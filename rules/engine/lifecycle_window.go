@@ -7,6 +7,7 @@ import (
 
 	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/rules/numbers"
 )
 
 // judged decides what a judgement of a window, or of an absence, does to its key.
@@ -205,9 +206,9 @@ func resolveReason(r *rules.Rule, j *judgement, in *rules.Incident) string {
 	case j.reason != "":
 		return j.reason
 	case r.Absent > 0:
-		return fmt.Sprintf("calls again for %s", rules.FormatDuration(in.ResolveAfter))
+		return fmt.Sprintf("calls again for %s", numbers.FormatDuration(in.ResolveAfter))
 	default:
-		return fmt.Sprintf("clear for %s", rules.FormatDuration(in.ResolveAfter))
+		return fmt.Sprintf("clear for %s", numbers.FormatDuration(in.ResolveAfter))
 	}
 }
 

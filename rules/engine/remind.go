@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"callwatch/rules"
+	"callwatch/rules/numbers"
 )
 
 // Flapping: a key that opens more often than this within an hour resolves later.
@@ -30,7 +31,7 @@ func (k *KeyState) settleDown(r *rules.Rule, at time.Time) (resolveAfter time.Du
 		longer = min(2*longer, maxResolveAfter)
 	}
 	longer = max(longer, r.ResolveAfter)
-	return longer, fmt.Sprintf("opened %d times within an hour: resolves %s after its end instead of %s", n, rules.FormatDuration(longer), rules.FormatDuration(r.ResolveAfter))
+	return longer, fmt.Sprintf("opened %d times within an hour: resolves %s after its end instead of %s", n, numbers.FormatDuration(longer), numbers.FormatDuration(r.ResolveAfter))
 }
 
 // remindFrom restarts the reminders.
@@ -51,5 +52,5 @@ func (k KeyState) remind(r *rules.Rule, at time.Time) (KeyState, rules.Step, str
 	k.RemindIn = min(2*k.RemindIn, max(r.RepeatMax, r.Repeat))
 	k.RemindAt, k.UpdateAt = at.Add(k.RemindIn), time.Time{}
 	k.change(func(i *rules.Incident) { i.UpdatedAt = at })
-	return k, rules.StepReminded, fmt.Sprintf("open for %s", rules.FormatDuration(at.Sub(k.Incident.OpenedAt)))
+	return k, rules.StepReminded, fmt.Sprintf("open for %s", numbers.FormatDuration(at.Sub(k.Incident.OpenedAt)))
 }

@@ -10,6 +10,7 @@ import (
 	"callwatch/rules"
 	"callwatch/rules/condition"
 	"callwatch/rules/engine/calls"
+	"callwatch/rules/numbers"
 	"callwatch/rules/window"
 )
 
@@ -143,9 +144,9 @@ func blame(r *rules.Rule, l *window.Lead, e *call.Event, facts *condition.Facts,
 	if !known {
 		return ev
 	}
-	c := rules.Condition{Expr: arg.Text, Text: arg.Text + " (" + rules.FormatNumber(v) + ")", Truth: condition.True, Value: &v}
+	c := rules.Condition{Expr: arg.Text, Text: arg.Text + " (" + numbers.Format(v) + ")", Truth: condition.True, Value: &v}
 	if l.Limits() {
-		limit := " " + l.Limit.Op + " " + rules.FormatNumber(l.Limit.Number)
+		limit := " " + l.Limit.Op + " " + numbers.Format(l.Limit.Number)
 		c.Expr, c.Text = c.Expr+limit, c.Text+limit
 		if !l.Limit.Holds(v) {
 			c.Truth = condition.False

@@ -15,6 +15,7 @@ import (
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/rules/summary"
 )
 
 const (
@@ -351,7 +352,7 @@ func (l *loader) webAddress(n ast.Node, what string) string {
 	return s
 }
 
-func (l *loader) summary(n ast.Node) *rules.Summary {
+func (l *loader) summary(n ast.Node) *summary.Template {
 	src, ok := l.text(n, "summary")
 	if !ok {
 		return nil

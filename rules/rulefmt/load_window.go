@@ -13,6 +13,7 @@ import (
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/rules/numbers"
 )
 
 const (
@@ -58,7 +59,7 @@ func (l *loader) lifeKeys(r *rules.Rule) keys {
 func (l *loader) durationIn(n ast.Node, what string, lo, hi time.Duration) time.Duration {
 	d, ok := l.duration(n, what)
 	if ok && (d < lo || d > hi) {
-		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("%s must be from %s to %s", what, rules.FormatDuration(lo), rules.FormatDuration(hi)), "")
+		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("%s must be from %s to %s", what, numbers.FormatDuration(lo), numbers.FormatDuration(hi)), "")
 		return lo
 	}
 	return d
@@ -85,7 +86,7 @@ func (l *loader) over(n ast.Node, w *rules.Window) {
 		return
 	}
 	if d < minOver || d > maxOver {
-		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("over must be from %s to %s", rules.FormatDuration(minOver), rules.FormatDuration(maxOver)), "")
+		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("over must be from %s to %s", numbers.FormatDuration(minOver), numbers.FormatDuration(maxOver)), "")
 		d = minOver
 	}
 	w.Over = d
@@ -139,7 +140,7 @@ func (l *loader) kindOfRule(r *rules.Rule, present map[string]ast.Node) {
 		conflict("adopts", "only a rule with over or absent adopts the incidents of others", "")
 	}
 	if r.RepeatMax > 0 && r.Repeat > r.RepeatMax && has("repeat_max") {
-		conflict("repeat_max", fmt.Sprintf("repeat_max is shorter than repeat (%s)", rules.FormatDuration(r.Repeat)), "")
+		conflict("repeat_max", fmt.Sprintf("repeat_max is shorter than repeat (%s)", numbers.FormatDuration(r.Repeat)), "")
 	}
 	if has("repeat_max") && r.Repeat == 0 && !has("repeat") {
 		conflict("repeat_max", "repeat_max belongs to a rule with repeat", "add repeat: 1h, or leave it out")
@@ -182,14 +183,14 @@ func (l *loader) agoOf(r *rules.Rule, over ast.Node) {
 	if r.Window == nil || r.Window.Ago() == 0 {
 		return
 	}
-	ago, w := rules.FormatDuration(r.Window.Ago()), r.Window
+	ago, w := numbers.FormatDuration(r.Window.Ago()), r.Window
 	switch {
 	case w.Calls > 0:
 		l.add(nodeAt(over), "wrong-key", fmt.Sprintf("prev(..., %s) is of a window over time; this one is over %s", ago, w), "over: 1h, or prev of the calls before, without a time")
 	case w.Over < w.LeastOver():
-		l.add(nodeAt(over), "bad-window", fmt.Sprintf("a window of %s cannot be kept for %s", rules.FormatDuration(w.Over), ago), fmt.Sprintf("over of %s or more, or a shorter time in prev", rules.FormatDuration(w.LeastOver().Truncate(time.Second)+time.Second)))
+		l.add(nodeAt(over), "bad-window", fmt.Sprintf("a window of %s cannot be kept for %s", numbers.FormatDuration(w.Over), ago), fmt.Sprintf("over of %s or more, or a shorter time in prev", numbers.FormatDuration(w.LeastOver().Truncate(time.Second)+time.Second)))
 	case w.LeastAgo() < w.Over:
-		l.add(nodeAt(over), "bad-window", fmt.Sprintf("the window %s ago would overlap this one of %s", rules.FormatDuration(w.LeastAgo()), rules.FormatDuration(w.Over)), "a time in prev that is not shorter than over, or prev without a time for the window before")
+		l.add(nodeAt(over), "bad-window", fmt.Sprintf("the window %s ago would overlap this one of %s", numbers.FormatDuration(w.LeastAgo()), numbers.FormatDuration(w.Over)), "a time in prev that is not shorter than over, or prev without a time for the window before")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"callwatch/rules/condition"
 	"callwatch/rules/engine"
 	"callwatch/rules/engine/calls"
+	"callwatch/rules/numbers"
 )
 
 // Trace is an engine that remembers for each call what the rules made of it. It
@@ -193,7 +194,7 @@ func (t *Trace) dispose(i int, r *rules.Rule, cs *calls.State, x *rules.Explanat
 	}
 	if cs.Outcomes[i] != calls.Matched {
 		if r.For.Duration > 0 && cs.Over {
-			x.HoldBack("for", "the call ended before the condition had held for "+rules.FormatDuration(r.For.Duration))
+			x.HoldBack("for", "the call ended before the condition had held for "+numbers.FormatDuration(r.For.Duration))
 			return
 		}
 		x.HoldBack("for", waiting(r, cs, i, t.engine.Now()))
@@ -237,7 +238,7 @@ func waiting(r *rules.Rule, cs *calls.State, rule int, now time.Time) string {
 		if !since.IsZero() {
 			held = now.Sub(since)
 		}
-		return fmt.Sprintf("has held for %s, must hold for %s", rules.FormatDuration(held), rules.FormatDuration(r.For.Duration))
+		return fmt.Sprintf("has held for %s, must hold for %s", numbers.FormatDuration(held), numbers.FormatDuration(r.For.Duration))
 	}
 	n := 0
 	for _, b := range recent {

@@ -9,6 +9,7 @@ import (
 	"callwatch/rules/condition"
 	"callwatch/rules/engine"
 	"callwatch/rules/engine/calls"
+	"callwatch/rules/numbers"
 )
 
 // novelty is the verdict of a rule about new values.
@@ -40,7 +41,7 @@ func (t *Trace) ofKey(i int, r *rules.Rule, cs *calls.State, x *rules.Explanatio
 	case r.Absent > 0 && k != nil:
 		t.absence(r, k, x)
 	case r.Window != nil && (k == nil || k.Window == nil || cs != nil && cs.Outcomes[i] != calls.Counted):
-		x.HoldBack("settle", "not counted yet: the call is not over, or may be reported on for "+rules.FormatDuration(r.Window.Settle))
+		x.HoldBack("settle", "not counted yet: the call is not over, or may be reported on for "+numbers.FormatDuration(r.Window.Settle))
 	case r.Window != nil:
 		t.window(i, r, k, x)
 	}
@@ -53,7 +54,7 @@ func (t *Trace) absence(r *rules.Rule, k *engine.KeyState, x *rules.Explanation)
 		t.announced(r, k, x)
 		return
 	}
-	x.HoldBack("absent", fmt.Sprintf("the latest call came %s ago, alerts after %s", rules.FormatDuration(t.engine.Now().Sub(k.Seen)), rules.FormatDuration(r.Absent)))
+	x.HoldBack("absent", fmt.Sprintf("the latest call came %s ago, alerts after %s", numbers.FormatDuration(t.engine.Now().Sub(k.Seen)), numbers.FormatDuration(r.Absent)))
 }
 
 // counted explains what a window makes of a call when it is judged, with the
@@ -75,7 +76,7 @@ func (t *Trace) counted(i int, cs *calls.State) {
 	x.At, x.By = t.engine.Now(), r.LabelsOf(&cs.Call.Event)
 	at := engine.Happened(&cs.Call.Event, cs.Ended)
 	if late := cs.Ended.Sub(at); x.Verdict != rules.VerdictNotConcerned && len(x.Missing) == 0 && r.Window.Calls == 0 && late > r.Window.Grace {
-		x.HoldBack("grace", fmt.Sprintf("its end was stored %s after the call was over: counted as late, in no window", rules.FormatDuration(late)))
+		x.HoldBack("grace", fmt.Sprintf("its end was stored %s after the call was over: counted as late, in no window", numbers.FormatDuration(late)))
 	} else {
 		t.ofKey(i, r, cs, &x)
 	}
@@ -128,7 +129,7 @@ func (t *Trace) window(i int, r *rules.Rule, k *engine.KeyState, x *rules.Explan
 		x.Verdict = rules.VerdictMatched
 		t.announced(r, k, x)
 		if wait := k.PendingTill.Sub(t.engine.Now()); k.Incident == nil && wait > 0 {
-			x.HoldBack("for", fmt.Sprintf("must hold for %s, %s more", rules.FormatDuration(r.For.Duration), rules.FormatDuration(wait)))
+			x.HoldBack("for", fmt.Sprintf("must hold for %s, %s more", numbers.FormatDuration(r.For.Duration), numbers.FormatDuration(wait)))
 		}
 	case v.Truth == rules.False:
 		x.Verdict = rules.VerdictNotMatched

@@ -1,4 +1,4 @@
-package rules
+package summary
 
 import (
 	"fmt"
@@ -14,10 +14,10 @@ import (
 // summaryCheck looks at every node of a summary's template, also at those that a
 // trial does not reach.
 type summaryCheck struct {
-	s    *Summary
+	s    *Template
 	errs []error
 
-	tables map[string]*condition.Table // whose names are members of .Call
+	sample *Facts // tells the members of .Call and .Counts
 }
 
 // dot is what a template's dot is, as far as it is known.
@@ -132,7 +132,7 @@ func (c *summaryCheck) index(n *parse.CommandNode, at dot) {
 // path checks a field and its members.
 func (c *summaryCheck) path(n parse.Node, ident []string, at dot) {
 	if at == dotRoot && len(ident) > 0 {
-		of, ok := reflect.TypeFor[SummaryFacts]().FieldByName(ident[0])
+		of, ok := reflect.TypeFor[Facts]().FieldByName(ident[0])
 		if !ok {
 			c.fail(n, "there is no .%s", ident[0])
 			return
@@ -156,9 +156,10 @@ func (c *summaryCheck) path(n parse.Node, ident []string, at dot) {
 	name := ident[0]
 	switch at {
 	case dotCall:
+		_, member := c.sample.Call[name]
 		f, ok := call.Lookup(name)
 		switch {
-		case c.tables[name] != nil && len(ident) == 1:
+		case member && len(ident) == 1:
 		case !ok:
 			hint := condition.SuggestField(name)
 			if hint != "" {
@@ -169,8 +170,8 @@ func (c *summaryCheck) path(n parse.Node, ident []string, at dot) {
 			c.fail(n, "%s has no member %s", name, ident[1])
 		}
 	case dotCounts:
-		if _, ok := reflect.TypeFor[Counts]().FieldByName(name); !ok {
-			if _, ok = reflect.TypeFor[Counts]().MethodByName(name); !ok {
+		if _, ok := reflect.TypeOf(c.sample.Counts).FieldByName(name); !ok {
+			if _, ok = reflect.TypeOf(c.sample.Counts).MethodByName(name); !ok {
 				c.fail(n, "there is no .Counts.%s", name)
 			}
 		}

@@ -1,6 +1,0 @@
-package rules
-
-const (
-	MaxSummary       = maxSummary
-	MaxSummarySource = maxSummarySource
-)

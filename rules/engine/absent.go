@@ -6,6 +6,7 @@ import (
 
 	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/rules/engine/lifecycle"
 	"callwatch/rules/numbers"
 )
 
@@ -23,15 +24,15 @@ func (g *Engine) saw(i int, r *rules.Rule) {
 		return
 	}
 	k.Seen = g.st.Now
-	k.ended()
+	k.EndHolding()
 	g.judgeAbsence(r, k)
 }
 
 // judgeAbsence looks whether a key has been without a call for too long. Time
 // outside the active hours does not count.
-func (g *Engine) judgeAbsence(r *rules.Rule, k *KeyState) {
+func (g *Engine) judgeAbsence(r *rules.Rule, k *lifecycle.KeyState) {
 	now, active := g.st.Now, r.Active.Of(r.Severity)
-	watched := later(k.Seen, k.Watched.time())
+	watched := later(k.Seen, k.Watched.Time())
 	if k.Incident == nil && now.Before(watched.Add(r.Absent)) {
 		k.LookAt = watched.Add(r.Absent)
 		g.leave(k)
@@ -44,28 +45,28 @@ func (g *Engine) judgeAbsence(r *rules.Rule, k *KeyState) {
 	old := !k.Expected && !now.Before(forgotten)
 	began := k.Seen
 	if began.IsZero() {
-		began = k.Watched.time()
+		began = k.Watched.Time()
 	}
 	missed := later(watched, active.Since(now)).Add(r.Absent)
-	j := judgement{truth: condition.False, value: math.NaN(), severity: r.Severity, since: began}
-	j.evidence = func() rules.Evidence { return g.silence(r, k.Key, "calls", numbers.FormatDuration(now.Sub(began))) }
+	j := lifecycle.Judgement{Truth: condition.False, Value: math.NaN(), Severity: r.Severity, Since: began}
+	j.Evidence = func() rules.Evidence { return g.silence(r, k.Key, "calls", numbers.FormatDuration(now.Sub(began))) }
 	switch {
 	case k.Incident == nil && old:
 		k.Seen, k.LookAt = time.Time{}, time.Time{}
-		g.signal(r, k.Key, signal{})
+		g.signal(r, k.Key, lifecycle.Signal{})
 		return
 	case k.Incident != nil && old && k.Seen.IsZero():
 		k.LookAt = time.Time{}
-		g.signal(r, k.Key, signal{close: "not expected any more"})
+		g.signal(r, k.Key, lifecycle.Signal{Close: "not expected any more"})
 		return
 	case k.Incident != nil && old:
 		k.Seen, k.LookAt = time.Time{}, time.Time{}
-		g.signal(r, k.Key, signal{close: "not missed any more: no call for " + numbers.FormatDuration(rules.MaxAbsent)})
+		g.signal(r, k.Key, lifecycle.Signal{Close: "not missed any more: no call for " + numbers.FormatDuration(rules.MaxAbsent)})
 		return
 	case k.Incident != nil:
-		j.clear = now.Before(k.Seen.Add(r.Absent))
-		if j.truth = condition.True; j.clear {
-			j.truth = condition.False
+		j.Clear = now.Before(k.Seen.Add(r.Absent))
+		if j.Truth = condition.True; j.Clear {
+			j.Truth = condition.False
 		}
 		k.LookAt = earlier(nonPast(k.Seen.Add(r.Absent), now), forgotten)
 	case !active.Covers(now):
@@ -73,10 +74,10 @@ func (g *Engine) judgeAbsence(r *rules.Rule, k *KeyState) {
 	case now.Before(missed):
 		k.LookAt = missed
 	default:
-		j.truth = condition.True
+		j.Truth = condition.True
 		k.LookAt = earlier(active.Next(now), forgotten)
 	}
-	g.signal(r, k.Key, signal{window: &j})
+	g.signal(r, k.Key, lifecycle.Signal{Window: &j})
 }
 
 // nonPast is t where it lies ahead.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"callwatch/rules"
+	"callwatch/rules/engine/lifecycle"
 )
 
 const maxSilences = 1000 // made at run time
@@ -71,7 +72,7 @@ func (g *Engine) annotate(id string, step rules.Step, reason string, f func(*rul
 		}
 		in.UpdatedAt = g.st.Now
 		k.Incident = &in
-		k.Told = k.told()
+		k.MarkTold()
 		g.emit(step, reason, in)
 		return
 	}
@@ -81,7 +82,7 @@ func (g *Engine) annotate(id string, step rules.Step, reason string, f func(*rul
 func (g *Engine) resolveByHand(a rules.Action) {
 	for _, k := range g.st.Keys {
 		if k.Incident != nil && k.Incident.ID == a.Incident {
-			g.signal(g.set.Rules[g.indexed[k.Rule]], k.Key, signal{close: "by hand, by " + a.By, by: a.By})
+			g.signal(g.set.Rules[g.indexed[k.Rule]], k.Key, lifecycle.Signal{Close: "by hand, by " + a.By, By: a.By})
 			return
 		}
 	}
@@ -133,13 +134,13 @@ func (g *Engine) silenceOf(in *rules.Incident) *rules.Silence {
 
 // coverAll lets every open incident follow a change of the silences.
 func (g *Engine) coverAll(why string) {
-	var open []*KeyState
+	var open []*lifecycle.KeyState
 	for _, k := range g.st.Keys {
 		if k.Incident != nil {
 			open = append(open, k)
 		}
 	}
-	slices.SortFunc(open, func(a, b *KeyState) int {
+	slices.SortFunc(open, func(a, b *lifecycle.KeyState) int {
 		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Key, b.Key))
 	})
 	for _, k := range open {
@@ -149,7 +150,7 @@ func (g *Engine) coverAll(why string) {
 
 // cover updates the silence of one incident and reports a change. A
 // silence that is over has ended, whatever else why says.
-func (g *Engine) cover(k *KeyState, why string) {
+func (g *Engine) cover(k *lifecycle.KeyState, why string) {
 	if k == nil || k.Incident == nil {
 		return
 	}
@@ -172,8 +173,8 @@ func (g *Engine) cover(k *KeyState, why string) {
 	default:
 		why = silenced(has)
 	}
-	k.change(func(i *rules.Incident) { i.Silence, i.UpdatedAt = has, g.st.Now })
-	k.Told = k.told()
+	k.Change(func(i *rules.Incident) { i.Silence, i.UpdatedAt = has, g.st.Now })
+	k.MarkTold()
 	g.emit(step, why, *k.Incident)
 	g.await(k)
 }
@@ -188,12 +189,4 @@ func silenced(s *rules.Silence) string {
 		text += ": " + s.Comment
 	}
 	return text
-}
-
-// silencedTill is when the incident's silence ends; zero for never.
-func (k *KeyState) silencedTill() time.Time {
-	if k.Incident == nil || k.Incident.Silence == nil {
-		return time.Time{}
-	}
-	return k.Incident.Silence.Until
 }

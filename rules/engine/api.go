@@ -9,6 +9,7 @@ import (
 	"callwatch/rules"
 	"callwatch/rules/condition"
 	"callwatch/rules/engine/calls"
+	"callwatch/rules/engine/lifecycle"
 )
 
 // Now returns stream time: that of the latest input, or of the latest deadline that
@@ -21,11 +22,11 @@ func (g *Engine) CallState(k call.Key) *calls.State { return g.call(k) }
 
 // KeyState returns the state of a rule for one key; nil if there is none. It is for
 // reading, until the next input.
-func (g *Engine) KeyState(rule, key string) *KeyState { return g.st.Keys[ruleKey{rule, key}] }
+func (g *Engine) KeyState(rule, key string) *lifecycle.KeyState { return g.st.Keys[ruleKey{rule, key}] }
 
 // KeyStates returns the states of a rule, in no order.
-func (g *Engine) KeyStates(rule string) iter.Seq[*KeyState] {
-	return func(yield func(*KeyState) bool) {
+func (g *Engine) KeyStates(rule string) iter.Seq[*lifecycle.KeyState] {
+	return func(yield func(*lifecycle.KeyState) bool) {
 		for key, k := range g.st.Keys {
 			if key.Rule == rule && !yield(k) {
 				return
@@ -49,10 +50,10 @@ type WindowVerdict struct {
 
 // JudgeWindow returns what the window of a key says now to the rule at index i. It
 // changes nothing.
-func (g *Engine) JudgeWindow(i int, k *KeyState) WindowVerdict {
+func (g *Engine) JudgeWindow(i int, k *lifecycle.KeyState) WindowVerdict {
 	r := g.set.Rules[i]
 	j := g.readWindow(i, k)
-	v := WindowVerdict{Truth: j.truth, Partial: j.open, Begun: j.begun, Value: j.value, Figures: &g.windows}
+	v := WindowVerdict{Truth: j.Truth, Partial: j.Open, Begun: j.Begun, Value: j.Value, Figures: &g.windows}
 	if few, ok := g.short(r.Window); ok {
 		v.Few = &few
 	}
@@ -61,7 +62,7 @@ func (g *Engine) JudgeWindow(i int, k *KeyState) WindowVerdict {
 
 // readWindow is judgement for readers: it leaves no trace in the state, which is the same
 // in every replica.
-func (g *Engine) readWindow(i int, k *KeyState) judgement {
+func (g *Engine) readWindow(i int, k *lifecycle.KeyState) lifecycle.Judgement {
 	s := g.st.Rules[i]
 	errors, last := s.Errors, s.LastError
 	j := g.judgement(i, g.set.Rules[i], k)

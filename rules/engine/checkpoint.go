@@ -12,6 +12,7 @@ import (
 
 	"callwatch/rules"
 	"callwatch/rules/engine/calls"
+	"callwatch/rules/engine/lifecycle"
 	"callwatch/rules/engine/parts"
 	"callwatch/rules/engine/past"
 )
@@ -27,12 +28,12 @@ const (
 // checkpoint is the engine's state as it is stored, as JSON behind its length; the
 // event ids that are remembered and the calls follow.
 type checkpoint struct {
-	Version int              `json:"version"`
-	Set     string           `json:"set"` // digest of the rules file
-	Now     time.Time        `json:"now"`
-	Seq     uint64           `json:"seq"`
-	Rules   []checkpointRule `json:"rules"`
-	Keys    []*KeyState      `json:"keys"`
+	Version int                   `json:"version"`
+	Set     string                `json:"set"` // digest of the rules file
+	Now     time.Time             `json:"now"`
+	Seq     uint64                `json:"seq"`
+	Rules   []checkpointRule      `json:"rules"`
+	Keys    []*lifecycle.KeyState `json:"keys"`
 
 	Orphans  []orphan                `json:"orphans,omitempty"` // of rules that were gone when it was restored, not closed yet
 	Silences []rules.CompiledSilence `json:"silences,omitempty"`
@@ -69,7 +70,7 @@ func (g *Engine) WriteCheckpoint(w io.Writer) error {
 	for _, k := range g.st.Keys {
 		c.Keys = append(c.Keys, k)
 	}
-	slices.SortFunc(c.Keys, func(a, b *KeyState) int {
+	slices.SortFunc(c.Keys, func(a, b *lifecycle.KeyState) int {
 		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Key, b.Key))
 	})
 	return c.write(w, g.st.Seen, g.st.Calls, g.st.Past)
@@ -163,7 +164,7 @@ func (g *Engine) places(old []checkpointRule) []int {
 	return place
 }
 
-func (g *Engine) restoreKey(k *KeyState, old []checkpointRule, place []int) {
+func (g *Engine) restoreKey(k *lifecycle.KeyState, old []checkpointRule, place []int) {
 	i := slices.IndexFunc(old, func(r checkpointRule) bool { return r.Name == k.Rule })
 	kept := i >= 0 && place[i] >= 0
 	off := kept && g.set.Rules[place[i]].Mode == rules.Off
@@ -178,7 +179,7 @@ func (g *Engine) restoreKey(k *KeyState, old []checkpointRule, place []int) {
 		return
 	}
 	if off {
-		rested, some := k.rest()
+		rested, some := k.Rest()
 		if !some {
 			return
 		}
@@ -188,7 +189,7 @@ func (g *Engine) restoreKey(k *KeyState, old []checkpointRule, place []int) {
 		k.Window, k.Seen, k.LookAt = nil, time.Time{}, time.Time{}
 	}
 	if r := g.set.Rules[place[i]]; k.Expected && !slices.Contains(r.Expect, k.Key) {
-		if k.Expected = false; k.idle(g.st.Now) {
+		if k.Expected = false; k.Idle(g.st.Now) {
 			return
 		}
 		k.LookAt = g.st.Now.Add(time.Nanosecond)

@@ -7,6 +7,7 @@ import (
 	"callwatch/rules"
 	"callwatch/rules/condition"
 	"callwatch/rules/engine/calls"
+	"callwatch/rules/engine/lifecycle"
 	"callwatch/rules/window"
 )
 
@@ -58,17 +59,17 @@ func (g *Engine) countIn(i int, r *rules.Rule, cs *calls.State) {
 	}
 	spec := &r.Window.Spec
 	if k.Seen = g.st.Now; k.Window == nil {
-		k.Watched, k.Window = instantOf(g.st.Now), window.New(spec, g.st.Now)
+		k.Watched, k.Window = lifecycle.InstantOf(g.st.Now), window.New(spec, g.st.Now)
 	}
 	added := k.Window.Add(spec, spec.SessionOf(g.seen), at, g.st.Now, readings)
 	k.Window.Remember(cs.Key)
 	total := k.Window.Blame(spec, cs.Key, added.Place, readings, &g.facts, g.Has)
-	addContribution(&health.Counts, total, 1)
+	lifecycle.AddContribution(&health.Counts, total, 1)
 	if total.Met {
 		health.matchAt(g.st.Now)
 	}
 	if k.Incident != nil {
-		k.addToIncident(g, r, readings, &added)
+		k.AddCall(r, g.seen, &g.facts, readings, &added, g.st.Now)
 	}
 	g.judgeWindow(i, r, k)
 }
@@ -95,22 +96,6 @@ func (g *Engine) concerns(i int, r *rules.Rule) (concerned, unknown bool) {
 		}
 	}
 	return true, false
-}
-
-// addContribution counts n calls by what each contributes to the leading figure.
-func addContribution(c *rules.Counts, p window.Contribution, n int) {
-	switch {
-	case !p.Judged:
-		c.Unjudged += n
-		if p.Measured {
-			c.Partial += n
-		}
-	case p.Met:
-		c.Matched += n
-		c.Judged += n
-	default:
-		c.Judged += n
-	}
 }
 
 // countsOf are the calls of a window by what a lead makes of them.

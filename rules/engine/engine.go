@@ -1,8 +1,7 @@
 // Package engine evaluates rules: it turns events and the passing of time into
 // transitions of incidents, and saves and restores its state. It is a pure fold,
 // (state, input) -> (state, transitions): it does no input or output and reads no
-// clock. It may import call, rules, rules/condition, rules/window and its own calls, parts
-// and past.
+// clock. It may import call, rules, its packages below rules and its own packages.
 package engine
 
 import (
@@ -13,6 +12,7 @@ import (
 	"callwatch/rules"
 	"callwatch/rules/condition"
 	"callwatch/rules/engine/calls"
+	"callwatch/rules/engine/lifecycle"
 	"callwatch/rules/engine/past"
 	"callwatch/rules/window"
 )
@@ -99,7 +99,7 @@ func New(set *rules.Set, o Options) *Engine {
 	}
 	g := &Engine{
 		set: set, opt: o, indexed: map[string]int{},
-		st:     state{Calls: calls.New(call.Folding{Prefer: o.Prefer, Rate: o.Rate}), Keys: map[ruleKey]*KeyState{}},
+		st:     state{Calls: calls.New(call.Folding{Prefer: o.Prefer, Rate: o.Rate}), Keys: map[ruleKey]*lifecycle.KeyState{}},
 		expiry: calls.Expiry{EndedFor: o.EndedFor, OpenFor: o.OpenFor},
 		watch:  stopwatch{clock: o.Clock},
 	}
@@ -252,10 +252,10 @@ func (g *Engine) expired(d deadline) {
 	if k == nil {
 		return
 	}
-	if k.queued.Equal(d.at) {
-		k.queued = time.Time{}
+	if k.Queued.Equal(d.at) {
+		k.Queued = time.Time{}
 	}
-	if !k.due(d.at.Add(-time.Nanosecond)).Equal(d.at) {
+	if !k.Due(d.at.Add(-time.Nanosecond)).Equal(d.at) {
 		// It was moved: a restored engine, which does not have the entry, must do the same.
 		g.await(k)
 		return
@@ -266,7 +266,7 @@ func (g *Engine) expired(d deadline) {
 	case r.Absent > 0:
 		g.judgeAbsence(r, k)
 	default:
-		g.signal(r, d.key, signal{})
+		g.signal(r, d.key, lifecycle.Signal{})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules/engine/calls"
+	"callwatch/rules/engine/lifecycle"
 	"callwatch/rules/engine/parts"
 	"callwatch/rules/engine/past"
 )
@@ -40,7 +41,7 @@ func Forget(data []byte, f Forgetting) (without []byte, found bool, err error) {
 	if gone.Read(in, nil); in.Err != nil {
 		return nil, false, fmt.Errorf("read checkpoint: %w", in.Err)
 	}
-	for _, s := range [][]*KeyState{c.Keys, pointers(c.Orphans)} {
+	for _, s := range [][]*lifecycle.KeyState{c.Keys, pointers(c.Orphans)} {
 		for _, ks := range s {
 			for _, k := range f.Calls {
 				if ks.LastGood != nil {
@@ -85,8 +86,8 @@ func (c *checkpoint) redact(text func(string) string) (found bool, err error) {
 	return true, nil
 }
 
-func pointers(list []orphan) []*KeyState {
-	out := make([]*KeyState, len(list))
+func pointers(list []orphan) []*lifecycle.KeyState {
+	out := make([]*lifecycle.KeyState, len(list))
 	for i := range list {
 		out[i] = &list[i].KeyState
 	}

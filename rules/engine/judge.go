@@ -1,15 +1,13 @@
 package engine
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
-	"strings"
 
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/rules/condition"
 	"callwatch/rules/engine/calls"
+	"callwatch/rules/engine/lifecycle"
 )
 
 // judge looks at one call with one rule and acts on the outcome.
@@ -148,13 +146,13 @@ func (g *Engine) settle(i int, r *rules.Rule, cs *calls.State, to calls.Outcome,
 	case calls.Unjudged:
 		health.Counts.Unjudged++
 		if k := g.open(r, e); k != nil {
-			g.signal(r, k.Key, signal{unknown: true})
+			g.signal(r, k.Key, lifecycle.Signal{Unknown: true})
 		}
 	case calls.Good:
 		health.Counts.Judged++
 		if k := g.open(r, e); k != nil {
 			ev := g.evidence(r, e, "")
-			g.signal(r, k.Key, signal{good: &ev})
+			g.signal(r, k.Key, lifecycle.Signal{Good: &ev})
 		}
 	case calls.Matched:
 		if from != calls.Good {
@@ -166,16 +164,16 @@ func (g *Engine) settle(i int, r *rules.Rule, cs *calls.State, to calls.Outcome,
 		if g.opt.Matched != nil {
 			g.opt.Matched(r, &ev)
 		}
-		in := signal{match: &ev, again: from == calls.Good}
+		in := lifecycle.Signal{Match: &ev, Again: from == calls.Good}
 		if cs.Holding(i) {
-			in.since = cs.HoldOf(i).Since
+			in.Since = cs.HoldOf(i).Since
 		}
 		g.signal(r, rules.JoinLabels(r.LabelsOf(e)), in)
 	}
 }
 
 // open is the key of the call where it has an open incident; nil for none.
-func (g *Engine) open(r *rules.Rule, e *call.Event) *KeyState {
+func (g *Engine) open(r *rules.Rule, e *call.Event) *lifecycle.KeyState {
 	g.scratch = r.AppendKey(g.scratch[:0], e)
 	if k := g.st.Keys[ruleKey{r.Name, string(g.scratch)}]; k != nil && k.Incident != nil {
 		return k
@@ -206,12 +204,4 @@ func (g *Engine) evidence(r *rules.Rule, e *call.Event, severity rules.Severity)
 		}
 	}
 	return ev
-}
-
-// incidentID is the same in every replay: it names what opened the incident.
-func incidentID(in *rules.Incident) string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{
-		in.Rule, rules.JoinLabels(in.By), in.Opening.Call.ID, in.OpenedAt.UTC().Format("20060102T150405.000000000"),
-	}, "\x00")))
-	return "inc_" + hex.EncodeToString(sum[:8])
 }

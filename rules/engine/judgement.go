@@ -4,48 +4,28 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/rules/engine/lifecycle"
 	"callwatch/rules/window"
 )
 
-// judgement is what a window says at one time.
-type judgement struct {
-	truth    condition.Truth
-	begun    bool           // the truth is unknown only because the window was not watched for all of its time yet
-	open     bool           // the truth is unknown only because partial calls may be either
-	clear    bool           // an incident may resolve
-	reason   string         // why, where it is not the condition's
-	severity rules.Severity // where it holds
-	since    time.Time      // when the condition began to hold, where that is not when it was judged first
-	lead     int            // place of the leading figure among the rule's leads
-	value    float64        // of the leading figure, the end that decides; NaN where it is unknown
-	measure  rules.Measure  // of the leading figure
-	evidence func() rules.Evidence
-	counts   rules.Counts // calls in the window
-}
-
-// over reports whether the condition of a rule is not true, as far as the window
-// could be judged at all.
-func (j *judgement) over() bool { return j.truth == condition.False || j.open }
-
 // judgeWindow looks at the window of one key as it is now, and acts on it.
-func (g *Engine) judgeWindow(i int, r *rules.Rule, k *KeyState) {
+func (g *Engine) judgeWindow(i int, r *rules.Rule, k *lifecycle.KeyState) {
 	w, s, now := r.Window, k.Window, g.st.Now
 	if s == nil {
-		g.signal(r, k.Key, signal{})
+		g.signal(r, k.Key, lifecycle.Signal{})
 		return
 	}
 	s.Advance(&w.Spec, now)
 	some := !s.Empty(&w.Spec)
-	pending := k.pendsUntil(r)
+	pending := k.PendsUntil(r)
 	if k.Incident == nil && pending.Before(now) && forgets(w, some || g.empty[i] && now.Sub(k.Seen) < rules.MaxAbsent, now.Sub(k.Seen)) {
 		k.Window, k.Seen, k.LookAt = nil, time.Time{}, time.Time{}
-		k.ended()
-		g.signal(r, k.Key, signal{})
+		k.EndHolding()
+		g.signal(r, k.Key, lifecycle.Signal{})
 		return
 	}
 	j := g.judgement(i, r, k)
@@ -54,30 +34,21 @@ func (g *Engine) judgeWindow(i int, r *rules.Rule, k *KeyState) {
 	if w.Calls == 0 && some {
 		k.LookAt = earlier(k.LookAt, s.Next(&w.Spec))
 	}
-	if w.Calls == 0 && !k.whole(w, now) {
-		k.LookAt = earlier(k.LookAt, k.wholeFrom(w))
+	if w.Calls == 0 && !k.Whole(w, now) {
+		k.LookAt = earlier(k.LookAt, k.WholeFrom(w))
 	}
 	if !pending.Before(now) {
 		k.LookAt = earlier(k.LookAt, pending.Add(time.Nanosecond))
 	}
-	if k.Incident == nil && j.truth != condition.True { // as nearly always
-		if j.over() {
-			k.ended()
+	if k.Incident == nil && j.Truth != condition.True { // as nearly always
+		if j.Over() {
+			k.EndHolding()
 		}
 		g.leave(k)
 		return
 	}
 	told := j // the judgement itself stays off the heap
-	g.signal(r, k.Key, signal{window: &told})
-}
-
-// pendsUntil is until when a `for` that has begun goes on without a judgement; zero
-// for none.
-func (k *KeyState) pendsUntil(r *rules.Rule) time.Time {
-	if k.PendingTill.IsZero() {
-		return time.Time{}
-	}
-	return k.HeldAt.time().Add(r.For.Duration)
+	g.signal(r, k.Key, lifecycle.Signal{Window: &told})
 }
 
 // forgets says whether a window is of no more use, so long after its latest call.
@@ -100,40 +71,40 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-func (g *Engine) judgement(i int, r *rules.Rule, k *KeyState) judgement {
+func (g *Engine) judgement(i int, r *rules.Rule, k *lifecycle.KeyState) lifecycle.Judgement {
 	w := r.Window
-	j := judgement{truth: condition.Unknown, value: math.NaN()}
+	j := lifecycle.Judgement{Truth: condition.Unknown, Value: math.NaN()}
 	g.measureWindow(w, k.Window)
-	if !k.beforeWhole(w, g.st.Now) {
+	if !k.BeforeWhole(w, g.st.Now) {
 		g.forgetBefore(w)
 	}
-	calls, whole := g.measured.Calls(), k.whole(w, g.st.Now)
+	calls, whole := g.measured.Calls(), k.Whole(w, g.st.Now)
 	switch {
 	case calls == 0 && w.NoData == rules.NoDataResolve:
-		j.clear, j.reason = true, "no call in "+w.String()
+		j.Clear, j.Reason = true, "no call in "+w.String()
 	case calls == 0 && w.NoData == rules.NoDataAlert && !whole:
 	case calls == 0 && w.NoData == rules.NoDataAlert:
-		j.truth, j.reason, j.severity = condition.True, "no call in "+w.String(), r.Severity
-		j.evidence = func() rules.Evidence { return g.silence(r, k.Key, "calls", w.String()) }
+		j.Truth, j.Reason, j.Severity = condition.True, "no call in "+w.String(), r.Severity
+		j.Evidence = func() rules.Evidence { return g.silence(r, k.Key, "calls", w.String()) }
 	default:
 		when := g.evalWindow(i, r, r.When)
-		j.truth, j.open = when.Truth, g.partly(r.When, when)
-		if j.truth == condition.True && !whole && !g.holdsWithMore(i, r) {
-			j.truth, j.begun = condition.Unknown, true
+		j.Truth, j.Open = when.Truth, g.partly(r.When, when)
+		if j.Truth == condition.True && !whole && !g.holdsWithMore(i, r) {
+			j.Truth, j.Begun = condition.Unknown, true
 		}
-		if j.truth == condition.True {
-			j.severity = g.windowSeverity(i, r)
+		if j.Truth == condition.True {
+			j.Severity = g.windowSeverity(i, r)
 		}
-		j.clear = j.over()
+		j.Clear = j.Over()
 		if w.Resolve != nil {
 			resolve := g.evalWindow(i, r, w.Resolve)
-			j.clear = resolve.Truth == condition.True || g.partly(w.Resolve, resolve)
+			j.Clear = resolve.Truth == condition.True || g.partly(w.Resolve, resolve)
 		}
 	}
 	g.follow(i, w, k, &j)
-	if j.evidence == nil && (j.truth == condition.True || k.Incident != nil) {
-		severity := j.severity
-		j.evidence = func() rules.Evidence { return g.windowEvidence(r, k.Key, severity) }
+	if j.Evidence == nil && (j.Truth == condition.True || k.Incident != nil) {
+		severity := j.Severity
+		j.Evidence = func() rules.Evidence { return g.windowEvidence(r, k.Key, severity) }
 	}
 	return j
 }
@@ -182,22 +153,22 @@ func (g *Engine) partly(p *condition.Program, res condition.Result) bool {
 
 // follow chooses the leading figure: that of an open incident stays, a new one is
 // described by the first that makes the condition hold.
-func (g *Engine) follow(i int, w *rules.Window, k *KeyState, j *judgement) {
+func (g *Engine) follow(i int, w *rules.Window, k *lifecycle.KeyState, j *lifecycle.Judgement) {
 	if len(w.Leads) == 0 {
-		j.counts = rules.Counts{Matched: g.measured.Calls(), Judged: g.measured.Calls()}
+		j.Counts = rules.Counts{Matched: g.measured.Calls(), Judged: g.measured.Calls()}
 		return
 	}
 	if k.Incident != nil {
-		j.lead = min(k.Lead, len(w.Leads)-1)
-	} else if j.truth == condition.True {
-		j.lead = max(0, slices.IndexFunc(w.Leads, func(l window.Lead) bool { return l.Lead.Holds(&g.windows) }))
+		j.Lead = min(k.Lead, len(w.Leads)-1)
+	} else if j.Truth == condition.True {
+		j.Lead = max(0, slices.IndexFunc(w.Leads, func(l window.Lead) bool { return l.Lead.Holds(&g.windows) }))
 	}
-	l := &w.Leads[j.lead]
-	j.measure = g.measured.Measures[l.Figure]
-	if j.measure.Calls > 0 || g.empty[i] || j.truth == condition.True {
-		j.value = l.Direction.End(j.measure.Bounds())
+	l := &w.Leads[j.Lead]
+	j.Measure = g.measured.Measures[l.Figure]
+	if j.Measure.Calls > 0 || g.empty[i] || j.Truth == condition.True {
+		j.Value = l.Direction.End(j.Measure.Bounds())
 	}
-	j.counts = countsOf(g.measured.Tally(&w.Spec, l))
+	j.Counts = countsOf(g.measured.Tally(&w.Spec, l))
 }
 
 func (g *Engine) evalWindow(i int, r *rules.Rule, p *condition.Program) condition.Result {
@@ -241,16 +212,4 @@ func (g *Engine) silence(r *rules.Rule, key, what, span string) rules.Evidence {
 	return rules.Evidence{At: g.st.Now, Severity: r.Severity, Call: r.CallOfKey(key), Conditions: []rules.Condition{{
 		Expr: what + " == 0", Text: fmt.Sprintf("no call for %s", span), Truth: condition.True,
 	}}}
-}
-
-// told is the reason of a transition: the conditions that held, and over what.
-func (j *judgement) told(r *rules.Rule, e *rules.Evidence) string {
-	if j.reason != "" {
-		return j.reason
-	}
-	text := strings.Join(rules.HeldTexts(e.Conditions), ", ")
-	if r.Window != nil {
-		text += " over " + r.Window.String()
-	}
-	return text
 }

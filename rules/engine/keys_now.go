@@ -7,6 +7,7 @@ import (
 
 	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/rules/engine/lifecycle"
 )
 
 // maxKeysNow bounds the windows that KeyHealths looks at: nothing is judged meanwhile.
@@ -21,27 +22,27 @@ func (g *Engine) KeyHealths(rule string) []rules.KeyHealth {
 		return nil
 	}
 	r := g.set.Rules[i]
-	var keys []*KeyState
+	var keys []*lifecycle.KeyState
 	for k := range g.KeyStates(rule) {
 		if k.Window != nil {
 			keys = append(keys, k)
 		}
 	}
-	slices.SortFunc(keys, func(a, b *KeyState) int {
+	slices.SortFunc(keys, func(a, b *lifecycle.KeyState) int {
 		return cmp.Or(first(a.Incident != nil, b.Incident != nil), b.Seen.Compare(a.Seen), cmp.Compare(a.Key, b.Key))
 	})
 	out := make([]rules.KeyHealth, 0, min(len(keys), maxKeysNow))
 	for _, k := range keys[:min(len(keys), maxKeysNow)] {
 		j := g.readWindow(i, k)
-		h := rules.KeyHealth{By: r.KeyLabels(k.Key), Values: values(r, &j), Holds: j.truth == condition.True, Unknown: j.truth == condition.Unknown && !j.open}
+		h := rules.KeyHealth{By: r.KeyLabels(k.Key), Values: lifecycle.ValuesOf(r, &j), Holds: j.Truth == condition.True, Unknown: j.Truth == condition.Unknown && !j.Open}
 		if h.Values != nil {
-			h.Trend = k.trend(j.lead)
+			h.Trend = k.Trend(j.Lead)
 		}
 		if few, short := g.short(r.Window); short {
 			h.TooFew = &few.Measured
 		}
-		if l := r.Window.Leads; h.Values != nil && l[j.lead].Limited {
-			h.Limit = &l[j.lead].Limit.Number
+		if l := r.Window.Leads; h.Values != nil && l[j.Lead].Limited {
+			h.Limit = &l[j.Lead].Limit.Number
 		}
 		if k.Incident != nil {
 			h.Incident = k.Incident.ID

@@ -2,40 +2,13 @@ package engine
 
 import (
 	"fmt"
-	"slices"
-	"time"
 
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/rules/condition"
 	"callwatch/rules/engine/calls"
-	"callwatch/rules/engine/parts"
+	"callwatch/rules/engine/lifecycle"
 )
-
-// MaxKnown bounds the values remembered for one key. Beyond, whether another one is
-// new cannot be told: its calls are unjudged.
-const MaxKnown = 1000
-
-// knownValues are what a rule about new values has seen of one key.
-type knownValues struct {
-	Since  time.Time `json:"since"`
-	Hashes []uint64  `json:"hashes"` // sorted
-}
-
-// take remembers a value and tells whether it was seen for the first time; unknown
-// where it was not seen among as many as are remembered.
-func (k *knownValues) take(value string) condition.Truth {
-	h := parts.Hash(value)
-	i, found := slices.BinarySearch(k.Hashes, h)
-	switch {
-	case found:
-		return condition.False
-	case len(k.Hashes) >= MaxKnown:
-		return condition.Unknown
-	}
-	k.Hashes = slices.Insert(k.Hashes, i, h)
-	return condition.True
-}
 
 // judgeNew looks whether a call brings a value that its key never had.
 func (g *Engine) judgeNew(i int, r *rules.Rule, cs *calls.State) {
@@ -56,10 +29,10 @@ func (g *Engine) judgeNew(i int, r *rules.Rule, cs *calls.State) {
 		return
 	}
 	if k.Known == nil {
-		k.Known = &knownValues{Since: g.st.Now}
+		k.Known = &lifecycle.KnownValues{Since: g.st.Now}
 	}
 	learned := !g.st.Now.Before(k.Known.Since.Add(r.New.Learn))
-	switch isNew := k.Known.take(value); {
+	switch isNew := k.Known.Take(value); {
 	case isNew == condition.Unknown:
 		if cs.Outcomes[i] == calls.Unseen {
 			g.st.Rules[i].Unremembered++

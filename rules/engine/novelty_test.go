@@ -7,6 +7,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules"
+	"callwatch/rules/engine/lifecycle"
 )
 
 // A key that has had as many values as are remembered says of a further one that it
@@ -16,7 +17,7 @@ func TestNewSaysWhenItCannotTell(t *testing.T) {
 	hangup := func(id, cause string) {
 		f.event(ended(id, func(e *call.Event) { e.HangupCause = cause }))
 	}
-	for i := range MaxKnown - 1 {
+	for i := range lifecycle.MaxKnown - 1 {
 		hangup(fmt.Sprint(i), fmt.Sprint("cause", i))
 	}
 	f.wait(2 * time.Hour)
@@ -30,7 +31,7 @@ func TestNewSaysWhenItCannotTell(t *testing.T) {
 	hangup("known", "cause7")
 	f.restart(t, nil)
 	got := f.engine.Healths()[0]
-	if want := (rules.Counts{Matched: 1, Judged: MaxKnown + 1, Unjudged: 1}); got.Counts != want || got.Unremembered != 1 {
+	if want := (rules.Counts{Matched: 1, Judged: lifecycle.MaxKnown + 1, Unjudged: 1}); got.Counts != want || got.Unremembered != 1 {
 		t.Errorf("%+v, %d could not be told; want %+v and 1", got.Counts, got.Unremembered, want)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"callwatch/rules"
 	"callwatch/rules/engine/calls"
+	"callwatch/rules/engine/lifecycle"
 )
 
 // Swap is an engine that goes on with another set where this one is, as if
@@ -51,24 +52,17 @@ const (
 
 // orphan is a key with an open incident whose rule is no longer evaluated.
 type orphan struct {
-	KeyState
+	lifecycle.KeyState
 	Why string `json:"why,omitempty"`
 }
 
 // closeOrphans resolves the incidents of rules that are no longer evaluated.
 func (g *Engine) closeOrphans() {
 	for _, k := range g.orphans {
-		next, step, reason := k.step(&rules.Rule{Name: k.Rule}, signal{close: cmp.Or(k.Why, reasonRemoved)}, g.st.Now)
+		next, step, reason := k.Step(&rules.Rule{Name: k.Rule}, lifecycle.Signal{Close: cmp.Or(k.Why, reasonRemoved)}, g.st.Now)
 		g.emit(step, reason, *next.Incident)
 	}
 	g.orphans = nil
-}
-
-// rest is what remains of a key while its rule is not evaluated: what is needed
-// again when it is. Windows and absence begin again then, since nobody watched.
-func (k *KeyState) rest() (rested KeyState, some bool) {
-	rested = KeyState{Rule: k.Rule, Key: k.Key, QuietTill: k.QuietTill, Openings: k.Openings, CalmAt: k.CalmAt, Known: k.Known}
-	return rested, k.Known != nil || !k.QuietTill.IsZero() || !k.CalmAt.IsZero()
 }
 
 // restAll resolves the open incidents of a rule that is no longer evaluated, in
@@ -80,18 +74,18 @@ func (g *Engine) restAll(i int, reason string) {
 			*cs.HoldOf(i) = calls.Hold{Rule: i}
 		}
 	}
-	var keys []*KeyState
+	var keys []*lifecycle.KeyState
 	for _, k := range g.st.Keys {
 		if k.Rule == r.Name {
 			keys = append(keys, k)
 		}
 	}
-	slices.SortFunc(keys, func(a, b *KeyState) int { return cmp.Compare(a.Key, b.Key) })
+	slices.SortFunc(keys, func(a, b *lifecycle.KeyState) int { return cmp.Compare(a.Key, b.Key) })
 	for _, k := range keys {
 		if k.Incident != nil {
-			g.signal(r, k.Key, signal{close: reason})
+			g.signal(r, k.Key, lifecycle.Signal{Close: reason})
 		}
-		rested, some := k.rest()
+		rested, some := k.Rest()
 		if *k = rested; !some && g.st.Keys[ruleKey{k.Rule, k.Key}] != nil {
 			delete(g.st.Keys, ruleKey{k.Rule, k.Key})
 			g.live[i]--

@@ -4,30 +4,31 @@ import (
 	"time"
 
 	"callwatch/rules"
+	"callwatch/rules/engine/lifecycle"
 )
 
 // signal lets one key take a step, and records the transition it makes.
-func (g *Engine) signal(r *rules.Rule, key string, in signal) {
+func (g *Engine) signal(r *rules.Rule, key string, in lifecycle.Signal) {
 	k := g.st.Keys[ruleKey{r.Name, key}]
 	if k == nil {
-		if in.match == nil {
+		if in.Match == nil {
 			return
 		}
 		if k = g.key(g.indexed[r.Name], key); k == nil {
 			return
 		}
 	}
-	next, step, reason := k.step(r, in, g.st.Now)
+	next, step, reason := k.Step(r, in, g.st.Now)
 	*k = next
-	if step == stepInactive || step == stepCooledDown {
-		countHeldBack(&g.st.Rules[g.indexed[r.Name]].HeldBack, step)
+	if step == lifecycle.StepInactive || step == lifecycle.StepCooledDown {
+		lifecycle.CountHeldBack(&g.st.Rules[g.indexed[r.Name]].HeldBack, step)
 		step = ""
 	}
-	var adopted []*KeyState
+	var adopted []*lifecycle.KeyState
 	if step != "" {
 		if step == rules.StepOpened {
 			g.st.Rules[g.indexed[r.Name]].Opened++
-			k.change(func(i *rules.Incident) { i.Slack, i.Outputs = g.set.Receivers(r, i); i.Silence = g.silenceOf(i) })
+			k.Change(func(i *rules.Incident) { i.Slack, i.Outputs = g.set.Receivers(r, i); i.Silence = g.silenceOf(i) })
 			k.SilenceAt = g.set.SilenceBegins(g.st.Now)
 			if k.Incident.Silence != nil {
 				g.st.Rules[g.indexed[r.Name]].HeldBack.Silences++
@@ -36,10 +37,10 @@ func (g *Engine) signal(r *rules.Rule, key string, in signal) {
 			adopted = g.adopt(r, k)
 		}
 		if step == rules.StepOpened || step == rules.StepEscalated {
-			k.change(func(i *rules.Incident) { i.Mention = g.set.Mentions(r, i) })
+			k.Change(func(i *rules.Incident) { i.Mention = g.set.Mentions(r, i) })
 		}
-		k.Told = k.told()
-		k.change(func(i *rules.Incident) {
+		k.MarkTold()
+		k.Change(func(i *rules.Incident) {
 			i.RuleError = g.st.Rules[g.indexed[r.Name]].LastError
 			if i.Values == nil {
 				i.Summary = r.Summarize(i)
@@ -51,14 +52,14 @@ func (g *Engine) signal(r *rules.Rule, key string, in signal) {
 		g.cover(k, "it escalated")
 	}
 	for _, child := range adopted {
-		child.Told = child.told()
+		child.MarkTold()
 		g.emit(rules.StepAdopted, "belongs to "+r.Name, *child.Incident)
 	}
 	if step == rules.StepResolved {
-		k.Incident, k.Told, k.SilenceAt = nil, told{}, time.Time{}
+		k.Incident, k.Told, k.SilenceAt = nil, lifecycle.Told{}, time.Time{}
 	}
 	if k.Incident != nil && r.OfCalls() && !k.ResolveAt.IsZero() && !g.st.Now.Before(k.ResolveAt) {
-		g.signal(r, key, signal{}) // resolve_after: 0s
+		g.signal(r, key, lifecycle.Signal{}) // resolve_after: 0s
 		return
 	}
 	g.leave(k)

@@ -5,6 +5,7 @@ import (
 
 	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/rules/engine/lifecycle"
 	"callwatch/rules/window"
 )
 
@@ -31,19 +32,16 @@ func (g *Engine) resume(at time.Time) {
 	for _, k := range g.st.Keys {
 		i := g.indexed[k.Rule]
 		switch r := g.set.Rules[i]; {
-		case r.Absent > 0 && k.awaited() && away > r.Absent/longAway:
-			k.Watched = instantOf(at)
-		case r.Absent > 0 && k.awaited():
-			k.Watched = instantOf(later(k.Seen, k.Watched.time()).Add(away))
+		case r.Absent > 0 && k.Awaited() && away > r.Absent/longAway:
+			k.Watched = lifecycle.InstantOf(at)
+		case r.Absent > 0 && k.Awaited():
+			k.Watched = lifecycle.InstantOf(later(k.Seen, k.Watched.Time()).Add(away))
 		case k.Window != nil && r.Window.Calls == 0:
-			k.Watched, k.Missed = instantOf(at), instantOf(at)
+			k.Watched, k.Missed = lifecycle.InstantOf(at), lifecycle.InstantOf(at)
 			k.Window.Unwatched(&r.Window.Spec, from, at)
 		}
 	}
 }
-
-// awaited reports whether calls of the key are waited for.
-func (k *KeyState) awaited() bool { return !k.Seen.IsZero() || k.Expected }
 
 // expect begins to wait for the keys that rules name, at the first input with a set:
 // before it nobody waited.
@@ -59,7 +57,7 @@ func (g *Engine) expect() {
 			}
 			k.Expected = true
 			if k.Seen.IsZero() {
-				k.Watched, k.LookAt = instantOf(g.st.Now), g.st.Now.Add(r.Absent)
+				k.Watched, k.LookAt = lifecycle.InstantOf(g.st.Now), g.st.Now.Add(r.Absent)
 			}
 			g.await(k)
 		}
@@ -88,39 +86,4 @@ func (g *Engine) holdsWithMore(i int, r *rules.Rule) bool {
 	g.windows.LoadFurther(g.measured.Bounds, r.Window.Figures.Further(g.measured.Bounds))
 	defer g.windows.LoadFigures(g.measured.Bounds)
 	return g.evalWindow(i, r, r.When).Truth == condition.True
-}
-
-// beforeWhole reports whether the window before that of the key is all that is known of
-// it: while callwatch was away it may have had more calls.
-func (k *KeyState) beforeWhole(w *rules.Window, now time.Time) bool {
-	return k.Missed == 0 || !now.Before(k.Missed.time().Add(2*w.Over))
-}
-
-// wholeFrom is when the key's window will have been watched for a whole `over`.
-func (k *KeyState) wholeFrom(w *rules.Window) time.Time { return k.Watched.time().Add(w.Over) }
-
-// whole reports whether the key's window holds all the calls it is about.
-func (k *KeyState) whole(w *rules.Window, now time.Time) bool {
-	if w.Calls > 0 {
-		return k.Window.Full(&w.Spec)
-	}
-	return !now.Before(k.wholeFrom(w))
-}
-
-// instant is a time in nanoseconds since 1970, 0 for none: a third of a time.Time,
-// of which every key has several.
-type instant int64
-
-func instantOf(t time.Time) instant {
-	if t.IsZero() {
-		return 0
-	}
-	return instant(t.UnixNano())
-}
-
-func (i instant) time() time.Time {
-	if i == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, int64(i)).UTC()
 }

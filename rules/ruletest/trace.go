@@ -10,6 +10,7 @@ import (
 	"callwatch/rules/condition"
 	"callwatch/rules/engine"
 	"callwatch/rules/engine/calls"
+	"callwatch/rules/engine/lifecycle"
 	"callwatch/rules/numbers"
 )
 
@@ -204,7 +205,7 @@ func (t *Trace) dispose(i int, r *rules.Rule, cs *calls.State, x *rules.Explanat
 }
 
 // announced tells which incident a match belongs to, or why there is none.
-func (t *Trace) announced(r *rules.Rule, k *engine.KeyState, x *rules.Explanation) {
+func (t *Trace) announced(r *rules.Rule, k *lifecycle.KeyState, x *rules.Explanation) {
 	now := t.engine.Now()
 	switch {
 	case k != nil && k.Incident != nil:

@@ -9,6 +9,7 @@ import (
 	"callwatch/rules/condition"
 	"callwatch/rules/engine"
 	"callwatch/rules/engine/calls"
+	"callwatch/rules/engine/lifecycle"
 	"callwatch/rules/numbers"
 )
 
@@ -47,7 +48,7 @@ func (t *Trace) ofKey(i int, r *rules.Rule, cs *calls.State, x *rules.Explanatio
 	}
 }
 
-func (t *Trace) absence(r *rules.Rule, k *engine.KeyState, x *rules.Explanation) {
+func (t *Trace) absence(r *rules.Rule, k *lifecycle.KeyState, x *rules.Explanation) {
 	x.Verdict = rules.VerdictNotMatched
 	if k.Incident != nil {
 		x.Verdict, x.Severity = rules.VerdictMatched, k.Incident.Severity
@@ -116,7 +117,7 @@ func (t *Trace) settlePending() {
 }
 
 // window adds the figures of a window and what they lead to.
-func (t *Trace) window(i int, r *rules.Rule, k *engine.KeyState, x *rules.Explanation) {
+func (t *Trace) window(i int, r *rules.Rule, k *lifecycle.KeyState, x *rules.Explanation) {
 	v := t.engine.JudgeWindow(i, k)
 	figures := v.Figures
 	when := x.AddPart("when", r.When, figures)

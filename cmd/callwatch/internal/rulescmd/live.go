@@ -12,7 +12,7 @@ import (
 	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/handlers/backend"
 	"callwatch/rules"
-	"callwatch/rules/engine"
+	"callwatch/rules/engine/lifecycle"
 )
 
 func rulesListCommand(s *cli.Settings) *cobra.Command {
@@ -61,7 +61,7 @@ func ruleNotes(h *rules.Health) string {
 		notes = append(notes, "not reported by any provider: "+strings.Join(h.Unreported, ", "))
 	}
 	if h.Unremembered > 0 {
-		notes = append(notes, fmt.Sprintf("cannot tell new values any more: %d calls with a key that has had %d", h.Unremembered, engine.MaxKnown))
+		notes = append(notes, fmt.Sprintf("cannot tell new values any more: %d calls with a key that has had %d", h.Unremembered, lifecycle.MaxKnown))
 	}
 	if text := heldBackText(h.HeldBack); text != "" {
 		notes = append(notes, "held back "+text)

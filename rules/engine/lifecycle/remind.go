@@ -1,4 +1,4 @@
-package engine
+package lifecycle
 
 import (
 	"fmt"
@@ -51,6 +51,6 @@ func (k *KeyState) quiet(r *rules.Rule, at time.Time) bool {
 func (k KeyState) remind(r *rules.Rule, at time.Time) (KeyState, rules.Step, string) {
 	k.RemindIn = min(2*k.RemindIn, max(r.RepeatMax, r.Repeat))
 	k.RemindAt, k.UpdateAt = at.Add(k.RemindIn), time.Time{}
-	k.change(func(i *rules.Incident) { i.UpdatedAt = at })
+	k.Change(func(i *rules.Incident) { i.UpdatedAt = at })
 	return k, rules.StepReminded, fmt.Sprintf("open for %s", numbers.FormatDuration(at.Sub(k.Incident.OpenedAt)))
 }

@@ -1,4 +1,4 @@
-package engine
+package lifecycle
 
 import (
 	"fmt"
@@ -11,42 +11,42 @@ import (
 )
 
 // judged decides what a judgement of a window, or of an absence, does to its key.
-func (k KeyState) judged(r *rules.Rule, j *judgement, at time.Time) (KeyState, rules.Step, string) {
+func (k KeyState) judged(r *rules.Rule, j *Judgement, at time.Time) (KeyState, rules.Step, string) {
 	if k.Incident != nil {
 		return k.rejudged(r, j, at)
 	}
 	switch {
-	case j.truth == condition.Unknown && !j.open: // could not be judged: neither counts for `for` nor interrupts it
+	case j.Truth == condition.Unknown && !j.Open: // could not be judged: neither counts for `for` nor interrupts it
 		return k, "", ""
-	case j.truth != condition.True:
+	case j.Truth != condition.True:
 		if k.PendingTill = (time.Time{}); r.Window != nil {
-			k.ended()
+			k.EndHolding()
 		}
 		return k, "", ""
 	}
 	k.holds(r, j, at)
 	switch {
-	case k.Dismissed != "" && !j.severity.Worse(k.Dismissed):
+	case k.Dismissed != "" && !j.Severity.Worse(k.Dismissed):
 		k.PendingTill = time.Time{}
 		return k, "", ""
-	case !r.Active.Of(j.severity).Covers(at):
-		return k.heldBack(stepInactive)
+	case !r.Active.Of(j.Severity).Covers(at):
+		return k.heldBack(StepInactive)
 	case at.Before(k.QuietTill):
-		return k.heldBack(stepCooledDown)
+		return k.heldBack(StepCooledDown)
 	case k.PendingTill.IsZero():
 		k.PendingTill = at.Add(r.For.Duration)
 	}
 	if at.Before(k.PendingTill) {
 		return k, "", ""
 	}
-	e := j.evidence()
-	k, step, note := k.open(r, e, k.HoldsSince.time(), at)
-	k.ended()
-	k.HeldAt, k.ResolveAt, k.Lead = 0, time.Time{}, j.lead
-	k.change(func(i *rules.Incident) {
-		i.Counts = j.counts
-		i.Values = values(r, j)
-		i.Trend = k.trend(k.Lead)
+	e := j.Evidence()
+	k, step, note := k.open(r, e, k.HoldsSince.Time(), at)
+	k.EndHolding()
+	k.HeldAt, k.ResolveAt, k.Lead = 0, time.Time{}, j.Lead
+	k.Change(func(i *rules.Incident) {
+		i.Counts = j.Counts
+		i.Values = ValuesOf(r, j)
+		i.Trend = k.Trend(k.Lead)
 		i.Summary = r.Summarize(i)
 	})
 	return k, step, joined(j.told(r, &e), note)
@@ -54,23 +54,23 @@ func (k KeyState) judged(r *rules.Rule, j *judgement, at time.Time) (KeyState, r
 
 // holds notes that the condition holds. It begins, or begins again after a gap longer
 // than `for` in which nothing could be judged.
-func (k *KeyState) holds(r *rules.Rule, j *judgement, at time.Time) {
-	gap := r.For.Duration > 0 && at.Sub(k.HeldAt.time()) > r.For.Duration
+func (k *KeyState) holds(r *rules.Rule, j *Judgement, at time.Time) {
+	gap := r.For.Duration > 0 && at.Sub(k.HeldAt.Time()) > r.For.Duration
 	if gap {
 		k.PendingTill = time.Time{}
 	}
 	switch {
 	case !gap && k.HoldsSince != 0:
-	case j.since.IsZero():
-		k.HoldsSince = instantOf(at)
+	case j.Since.IsZero():
+		k.HoldsSince = InstantOf(at)
 	default:
-		k.HoldsSince = instantOf(j.since)
+		k.HoldsSince = InstantOf(j.Since)
 	}
-	k.HeldAt = instantOf(at)
+	k.HeldAt = InstantOf(at)
 }
 
-// ended forgets what is known of a condition that held and opened no incident.
-func (k *KeyState) ended() {
+// EndHolding forgets what is known of a condition that held and opened no incident.
+func (k *KeyState) EndHolding() {
 	k.PendingTill, k.HoldsSince, k.HeldBack, k.Dismissed = time.Time{}, 0, "", ""
 }
 
@@ -86,27 +86,27 @@ func (k KeyState) heldBack(by rules.Step) (KeyState, rules.Step, string) {
 }
 
 // rejudged decides on an incident that is open.
-func (k KeyState) rejudged(r *rules.Rule, j *judgement, at time.Time) (KeyState, rules.Step, string) {
+func (k KeyState) rejudged(r *rules.Rule, j *Judgement, at time.Time) (KeyState, rules.Step, string) {
 	before := k.Incident.Severity
 	k = k.follow(r, j)
 	switch {
-	case j.truth == condition.True:
+	case j.Truth == condition.True:
 		k.ResolveAt = time.Time{}
-	case j.clear && k.ResolveAt.IsZero():
+	case j.Clear && k.ResolveAt.IsZero():
 		k.ResolveAt = at.Add(k.Incident.ResolveAfter)
-	case j.over() && !j.clear:
+	case j.Over() && !j.Clear:
 		k.ResolveAt = time.Time{}
 	}
 	switch {
-	case j.clear && !k.ResolveAt.IsZero() && !at.Before(k.ResolveAt):
+	case j.Clear && !k.ResolveAt.IsZero() && !at.Before(k.ResolveAt):
 		if r.Window != nil {
-			e := j.evidence()
+			e := j.Evidence()
 			k.LastGood = &e
 		}
-		if v := k.Incident.Values; v != nil && !math.IsNaN(j.value) {
-			k.change(func(i *rules.Incident) {
+		if v := k.Incident.Values; v != nil && !math.IsNaN(j.Value) {
+			k.Change(func(i *rules.Incident) {
 				resolving := *v
-				resolving.Resolving, resolving.ResolvingMeasure = new(j.value), &j.measure
+				resolving.Resolving, resolving.ResolvingMeasure = new(j.Value), &j.Measure
 				i.Values = &resolving
 			})
 		}
@@ -114,38 +114,38 @@ func (k KeyState) rejudged(r *rules.Rule, j *judgement, at time.Time) (KeyState,
 	case k.Incident.Severity != before:
 		k.UpdateAt = time.Time{}
 		k.remindFrom(r, at)
-		k.change(func(i *rules.Incident) { i.UpdatedAt = at })
+		k.Change(func(i *rules.Incident) { i.UpdatedAt = at })
 		return k, rules.StepEscalated, fmt.Sprintf("from %s to %s", before, k.Incident.Severity)
 	case k.stale():
-		k = k.gatherFrom(at)
+		k = k.GatherFrom(at)
 	}
 	return k.passing(r, at)
 }
 
 // follow brings the incident's figures up to date.
-func (k KeyState) follow(r *rules.Rule, j *judgement) KeyState {
-	v, holds := k.Incident.Values, j.truth == condition.True
-	same := v == nil || math.IsNaN(j.value) || v.Latest == j.value && v.Measure == j.measure
-	if same && !(holds && j.severity.Worse(k.Incident.Severity)) {
+func (k KeyState) follow(r *rules.Rule, j *Judgement) KeyState {
+	v, holds := k.Incident.Values, j.Truth == condition.True
+	same := v == nil || math.IsNaN(j.Value) || v.Latest == j.Value && v.Measure == j.Measure
+	if same && !(holds && j.Severity.Worse(k.Incident.Severity)) {
 		return k
 	}
-	k.change(func(i *rules.Incident) {
+	k.Change(func(i *rules.Incident) {
 		if !same {
 			next := *v
-			if next.Latest, next.Measure = j.value, j.measure; r.Window.Lead(k.Lead).Worse(j.value, v.Worst) {
-				next.Worst, next.WorstMeasure = j.value, &j.measure
+			if next.Latest, next.Measure = j.Value, j.Measure; r.Window.Lead(k.Lead).Worse(j.Value, v.Worst) {
+				next.Worst, next.WorstMeasure = j.Value, &j.Measure
 			}
-			i.Values, i.Trend = &next, k.trend(k.Lead)
+			i.Values, i.Trend = &next, k.Trend(k.Lead)
 		}
 		if !holds {
 			return
 		}
-		i.Latest = j.evidence()
+		i.Latest = j.Evidence()
 		if worse(i.Latest, i.Worst) {
 			i.Worst = i.Latest
 		}
-		if j.severity.Worse(i.Severity) {
-			i.Severity = j.severity
+		if j.Severity.Worse(i.Severity) {
+			i.Severity = j.Severity
 		}
 		i.Summary = r.Summarize(i)
 	})
@@ -164,9 +164,12 @@ func (k *KeyState) stale() bool {
 	return now.Adopted != was.Adopted || now.Counts != was.Counts || differ(now.Latest, was.Latest) || differ(now.Worst, was.Worst)
 }
 
+// MarkTold notes that a transition says what the incident says now.
+func (k *KeyState) MarkTold() { k.Told = k.told() }
+
 // told is what the incident says now.
-func (k *KeyState) told() told {
-	t := told{Adopted: len(k.Incident.Adopted)}
+func (k *KeyState) told() Told {
+	t := Told{Adopted: len(k.Incident.Adopted)}
 	if v := k.Incident.Values; v != nil {
 		t.Latest, t.Worst = v.Latest, v.Worst
 	} else {
@@ -175,8 +178,8 @@ func (k *KeyState) told() told {
 	return t
 }
 
-// trend are the latest values of the figure of a lead, oldest first.
-func (k *KeyState) trend(lead int) []rules.Point {
+// Trend are the latest values of the figure of a lead, oldest first.
+func (k *KeyState) Trend(lead int) []rules.Point {
 	trend := k.Window.Trend(lead)
 	if len(trend) == 0 {
 		return nil
@@ -188,23 +191,23 @@ func (k *KeyState) trend(lead int) []rules.Point {
 	return points
 }
 
-// values begins to follow the leading figure; nil where it is unknown.
-func values(r *rules.Rule, j *judgement) *rules.Values {
-	if r.Window == nil || math.IsNaN(j.value) || len(r.Window.Leads) == 0 {
+// ValuesOf begins to follow the leading figure; nil where it is unknown.
+func ValuesOf(r *rules.Rule, j *Judgement) *rules.Values {
+	if r.Window == nil || math.IsNaN(j.Value) || len(r.Window.Leads) == 0 {
 		return nil
 	}
-	l := &r.Window.Leads[j.lead]
+	l := &r.Window.Leads[j.Lead]
 	f := &r.Window.Figures.All[l.Figure]
-	v := &rules.Values{Name: f.Name, Share: f.Share(), Opening: j.value, Latest: j.value, Worst: j.value, Measure: j.measure}
-	v.OpeningMeasure, v.WorstMeasure = &j.measure, &j.measure
+	v := &rules.Values{Name: f.Name, Share: f.Share(), Opening: j.Value, Latest: j.Value, Worst: j.Value, Measure: j.Measure}
+	v.OpeningMeasure, v.WorstMeasure = &j.Measure, &j.Measure
 	v.Direction = rules.DirectionOf(l.Direction)
 	return v
 }
 
-func resolveReason(r *rules.Rule, j *judgement, in *rules.Incident) string {
+func resolveReason(r *rules.Rule, j *Judgement, in *rules.Incident) string {
 	switch {
-	case j.reason != "":
-		return j.reason
+	case j.Reason != "":
+		return j.Reason
 	case r.Absent > 0:
 		return fmt.Sprintf("calls again for %s", numbers.FormatDuration(in.ResolveAfter))
 	default:

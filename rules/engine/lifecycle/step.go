@@ -1,4 +1,7 @@
-package engine
+// Package lifecycle decides what a call, a judgement of a window or the passing of time does
+// to the incident of one key of a rule. It is pure: it knows no other keys and no clock. It
+// may import call, rules, its packages below rules and rules/engine/parts.
+package lifecycle
 
 import (
 	"cmp"
@@ -13,44 +16,44 @@ import (
 // gather is how long counts of an open incident gather before they are told.
 const gather = 30 * time.Second
 
-// signal is what can happen to the state of one key.
-type signal struct {
-	match   *rules.Evidence // a call matched
-	since   time.Time       // and when its condition began to hold; zero: now
-	again   bool            // and had been judged good before
-	good    *rules.Evidence // a call was judged good
-	unknown bool            // a call could not be judged
-	window  *judgement      // a window or an absence was judged
-	close   string          // the incident ends, whatever its condition: why
-	by      string          // who ends it; "" for callwatch itself
+// Signal is what can happen to the state of one key.
+type Signal struct {
+	Match   *rules.Evidence // a call matched
+	Since   time.Time       // and when its condition began to hold; zero: now
+	Again   bool            // and had been judged good before
+	Good    *rules.Evidence // a call was judged good
+	Unknown bool            // a call could not be judged
+	Window  *Judgement      // a window or an absence was judged
+	Close   string          // the incident ends, whatever its condition: why
+	By      string          // who ends it; "" for callwatch itself
 }
 
-// step decides what a signal, or the passing of time when the signal is empty,
+// Step decides what a signal, or the passing of time when the signal is empty,
 // does to one key. It is pure: the same state, signal and time give the same
 // state and the same transition; "" is none.
-func (k KeyState) step(r *rules.Rule, in signal, at time.Time) (KeyState, rules.Step, string) {
+func (k KeyState) Step(r *rules.Rule, in Signal, at time.Time) (KeyState, rules.Step, string) {
 	switch {
-	case in.close != "" && k.Incident != nil:
+	case in.Close != "" && k.Incident != nil:
 		return k.closed(r, in, at)
-	case in.window != nil:
-		return k.judged(r, in.window, at)
-	case in.match != nil && k.Incident != nil:
+	case in.Window != nil:
+		return k.judged(r, in.Window, at)
+	case in.Match != nil && k.Incident != nil:
 		return k.join(r, in, at)
-	case in.match != nil && !r.Active.Of(in.match.Severity).Covers(at):
-		return k, stepInactive, ""
-	case in.match != nil && at.Before(k.QuietTill):
-		return k, stepCooledDown, ""
-	case in.match != nil:
-		return k.open(r, *in.match, in.since, at)
+	case in.Match != nil && !r.Active.Of(in.Match.Severity).Covers(at):
+		return k, StepInactive, ""
+	case in.Match != nil && at.Before(k.QuietTill):
+		return k, StepCooledDown, ""
+	case in.Match != nil:
+		return k.open(r, *in.Match, in.Since, at)
 	case k.Incident == nil:
 		return k, "", ""
-	case in.good != nil:
-		k.change(func(i *rules.Incident) { i.Counts.Judged++ })
-		k.LastGood = in.good
-		return k.gatherFrom(at), "", ""
-	case in.unknown:
-		k.change(func(i *rules.Incident) { i.Counts.Unjudged++ })
-		return k.gatherFrom(at), "", ""
+	case in.Good != nil:
+		k.Change(func(i *rules.Incident) { i.Counts.Judged++ })
+		k.LastGood = in.Good
+		return k.GatherFrom(at), "", ""
+	case in.Unknown:
+		k.Change(func(i *rules.Incident) { i.Counts.Unjudged++ })
+		return k.GatherFrom(at), "", ""
 	case !k.ResolveAt.IsZero() && !at.Before(k.ResolveAt) && r.OfCalls():
 		return k.resolve(r, at, fmt.Sprintf("no further match for %s", numbers.FormatDuration(k.Incident.ResolveAfter)))
 	}
@@ -70,7 +73,7 @@ func (k KeyState) passing(r *rules.Rule, at time.Time) (KeyState, rules.Step, st
 		if k.UpdateAt = (time.Time{}); !k.stale() {
 			return k, "", "" // it is again as it was told
 		}
-		k.change(func(i *rules.Incident) { i.UpdatedAt = at })
+		k.Change(func(i *rules.Incident) { i.UpdatedAt = at })
 		return k, rules.StepUpdated, progress(k.Incident)
 	}
 	return k, "", ""
@@ -84,15 +87,16 @@ func progress(in *rules.Incident) string {
 	return fmt.Sprintf("%d calls matched", in.Counts.Matched)
 }
 
-// change replaces the incident by a changed copy: transitions hold the earlier
+// Change replaces the incident by a changed copy: transitions hold the earlier
 // ones.
-func (k *KeyState) change(f func(*rules.Incident)) {
+func (k *KeyState) Change(f func(*rules.Incident)) {
 	in := *k.Incident
 	f(&in)
 	k.Incident = &in
 }
 
-func (k KeyState) gatherFrom(at time.Time) KeyState {
+// GatherFrom is the key with an update due once the changes from now on have gathered.
+func (k KeyState) GatherFrom(at time.Time) KeyState {
 	if k.UpdateAt.IsZero() {
 		k.UpdateAt = at.Add(gather)
 	}
@@ -114,7 +118,7 @@ func (k KeyState) open(r *rules.Rule, e rules.Evidence, since, at time.Time) (Ke
 		k.Incident.Since = since
 	}
 	k.Incident.ID = incidentID(k.Incident)
-	k.Incident.Samples = sample(r, nil, e)
+	k.Incident.Samples = Sample(r, nil, e)
 	k.Incident.Summary = r.Summarize(k.Incident)
 	k.ResolveAt, k.UpdateAt, k.LastGood = at.Add(resolveAfter), time.Time{}, nil
 	k.remindFrom(r, at)
@@ -122,11 +126,11 @@ func (k KeyState) open(r *rules.Rule, e rules.Evidence, since, at time.Time) (Ke
 }
 
 // join takes a further match into the open incident.
-func (k KeyState) join(r *rules.Rule, in signal, at time.Time) (KeyState, rules.Step, string) {
-	e, before := *in.match, k.Incident.Severity
-	k.change(func(i *rules.Incident) {
+func (k KeyState) join(r *rules.Rule, in Signal, at time.Time) (KeyState, rules.Step, string) {
+	e, before := *in.Match, k.Incident.Severity
+	k.Change(func(i *rules.Incident) {
 		i.Counts.Matched++
-		if !in.again {
+		if !in.Again {
 			i.Counts.Judged++
 		}
 		i.Counts.Judged = max(i.Counts.Judged, i.Counts.Matched)
@@ -138,7 +142,7 @@ func (k KeyState) join(r *rules.Rule, in signal, at time.Time) (KeyState, rules.
 			i.Worst = e
 			i.Summary = r.Summarize(i)
 		}
-		i.Samples = sample(r, i.Samples, e)
+		i.Samples = Sample(r, i.Samples, e)
 	})
 	k.ResolveAt = at.Add(k.Incident.ResolveAfter)
 	if k.Incident.Severity != before {
@@ -146,11 +150,11 @@ func (k KeyState) join(r *rules.Rule, in signal, at time.Time) (KeyState, rules.
 		k.remindFrom(r, at)
 		return k, rules.StepEscalated, fmt.Sprintf("from %s to %s", before, k.Incident.Severity)
 	}
-	return k.gatherFrom(at), "", ""
+	return k.GatherFrom(at), "", ""
 }
 
 func (k KeyState) resolve(r *rules.Rule, at time.Time, reason string) (KeyState, rules.Step, string) {
-	k.change(func(i *rules.Incident) {
+	k.Change(func(i *rules.Incident) {
 		i.State, i.ResolvedAt, i.UpdatedAt = rules.Resolved, at, at
 		i.Resolving = k.LastGood
 	})
@@ -162,14 +166,14 @@ func (k KeyState) resolve(r *rules.Rule, at time.Time, reason string) (KeyState,
 // closed ends an incident whatever its condition. That of a window or an absence may
 // go on to hold: it opens no other incident until it has ended or holds at a higher
 // severity.
-func (k KeyState) closed(r *rules.Rule, in signal, at time.Time) (KeyState, rules.Step, string) {
-	if in.by != "" {
-		k.change(func(i *rules.Incident) { i.ResolvedBy = &rules.Actor{By: in.by, At: at} })
+func (k KeyState) closed(r *rules.Rule, in Signal, at time.Time) (KeyState, rules.Step, string) {
+	if in.By != "" {
+		k.Change(func(i *rules.Incident) { i.ResolvedBy = &rules.Actor{By: in.By, At: at} })
 		if !r.OfCalls() {
 			k.Dismissed = k.Incident.Severity
 		}
 	}
-	return k.resolve(r, at, in.close)
+	return k.resolve(r, at, in.Close)
 }
 
 // worse orders evidence: severity first, then how far beyond the limits.
@@ -179,8 +183,8 @@ func compareEvidence(a, b rules.Evidence) int {
 	return cmp.Or(b.Severity.Rank()-a.Severity.Rank(), cmp.Compare(b.Margin, a.Margin))
 }
 
-// sample keeps the worst calls, at most as many as the rule wants.
-func sample(r *rules.Rule, have []rules.Evidence, e rules.Evidence) []rules.Evidence {
+// Sample keeps the worst calls, at most as many as the rule wants.
+func Sample(r *rules.Rule, have []rules.Evidence, e rules.Evidence) []rules.Evidence {
 	all := append(slices.Clone(have), e)
 	slices.SortStableFunc(all, compareEvidence)
 	return all[:min(len(all), r.Samples)]
@@ -188,16 +192,16 @@ func sample(r *rules.Rule, have []rules.Evidence, e rules.Evidence) []rules.Evid
 
 // What kept an incident from opening: steps that are counted and not stored.
 const (
-	stepCooledDown rules.Step = "cooled-down"    // a cooldown
-	stepInactive   rules.Step = "outside-active" // the rule's active hours
+	StepCooledDown rules.Step = "cooled-down"    // a cooldown
+	StepInactive   rules.Step = "outside-active" // the rule's active hours
 )
 
-// countHeldBack counts a step that was not stored.
-func countHeldBack(h *rules.HeldBack, step rules.Step) {
+// CountHeldBack counts a step that was not stored.
+func CountHeldBack(h *rules.HeldBack, step rules.Step) {
 	switch step {
-	case stepInactive:
+	case StepInactive:
 		h.ActiveHours++
-	case stepCooledDown:
+	case StepCooledDown:
 		h.Cooldown++
 	}
 }

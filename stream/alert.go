@@ -152,7 +152,7 @@ func (s *Store) lostAlerts() []string {
 // stored, then what comes, in order, until ctx ends or fn fails. skipped, where it
 // is not nil, is called with the sequence of each foreign message instead of fn.
 func (s *Store) FollowTransitions(ctx context.Context, from uint64, fn func(Transition) error, skipped func(seq uint64)) error {
-	c := jet.Cursor{Conn: s.conn, Stream: names.AlertStream, Next: from, Batch: messagesAtOnce}
+	c := jet.Cursor{Conn: s.conn, Stream: names.AlertStream, Next: from, Batch: jet.MessagesAtOnce}
 	if skipped != nil {
 		c.Skipped = func(_ string, seq uint64) { skipped(seq) }
 	}
@@ -192,13 +192,13 @@ func (s *Store) History(ctx context.Context, rule, key string) ([]Transition, er
 // StoredTransitions reads all transitions, oldest first, and ends behind the last
 // one or with fn's error.
 func (s *Store) StoredTransitions(ctx context.Context, fn func(Transition) error) error {
-	c := jet.Cursor{Conn: s.conn, Stream: names.AlertStream, Batch: messagesAtOnce, ToEnd: true}
+	c := jet.Cursor{Conn: s.conn, Stream: names.AlertStream, Batch: jet.MessagesAtOnce, ToEnd: true}
 	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error { return fn(newTransition(m, meta)) }
 	return c.Run(ctx)
 }
 
 func (s *Store) transitions(ctx context.Context, c jet.Cursor) (found []Transition, err error) {
-	c.Conn, c.Stream, c.Batch, c.ToEnd = s.conn, names.AlertStream, messagesAtOnce, true
+	c.Conn, c.Stream, c.Batch, c.ToEnd = s.conn, names.AlertStream, jet.MessagesAtOnce, true
 	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		found = append(found, newTransition(m, meta))
 		return nil

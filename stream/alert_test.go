@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -137,37 +136,5 @@ func TestFollowTransitions(t *testing.T) {
 	}
 	if err := await(t, "reading ends", ended); !errors.Is(err, failed) {
 		t.Errorf("ended with %v", err)
-	}
-}
-
-func TestDeadLetters(t *testing.T) {
-	t.Parallel()
-	s := open(t, Config{})
-	letter := func(seq uint64) DeadLetter {
-		at := Position{Seq: seq, Index: 1}
-		return DeadLetter{Raw: at, RawID: at.String(), Provider: "acme", Kind: "parse", Error: fmt.Sprint("no call id in ", seq), Time: time.Date(2025, 3, 1, 0, 0, int(seq), 0, time.UTC)}
-	}
-	if list, err := s.DeadLetters(t.Context(), 10); err != nil || len(list) != 0 {
-		t.Fatalf("at first %v, %v", list, err)
-	}
-	for i := uint64(1); i <= 30; i++ {
-		for range 2 { // a second time changes nothing
-			if err := s.PutDeadLetter(t.Context(), letter(i)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := s.DropDeadLetter(t.Context(), "acme", Position{Seq: 29, Index: 1}); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := s.CountDeadLetters(t.Context()); n != 29 || err != nil {
-		t.Errorf("%d dead letters, %v", n, err)
-	}
-	list, err := s.DeadLetters(t.Context(), 3)
-	if diff := cmp.Diff([]DeadLetter{letter(30), letter(28), letter(27)}, list); diff != "" || err != nil {
-		t.Error(diff, err)
-	}
-	if list, err := s.DeadLetters(t.Context(), 100); len(list) != 29 || err != nil {
-		t.Errorf("all: %d, %v", len(list), err)
 	}
 }

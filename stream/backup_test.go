@@ -56,7 +56,11 @@ func filled(t *testing.T) *Store {
 	if err := s.PutDeadLetter(t.Context(), DeadLetter{Raw: Position{Seq: 1}, Provider: "acme", Error: "no JSON"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok, err := bucket(t, s).Save(t.Context(), "a/2", []byte("1"), 0); !ok || err != nil {
+	things, err := s.Bucket(t.Context(), "things")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := things.Save(t.Context(), "a/2", []byte("1"), 0); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	if err := s.SaveCheckpoint(t.Context(), "engine", 25, func(w io.Writer) error {

@@ -108,7 +108,7 @@ func removals() map[string]func(ctx context.Context, s *Store) (stream string, e
 			for { // the server puts a marker in the place of an expired value
 				keys, err := b.Keys(ctx, "key")
 				if err != nil || len(keys) == 1 {
-					return names.BucketStreamPrefix + b.name, err
+					return names.BucketStreamPrefix + names.BucketPrefix + "things", err
 				}
 			}
 		},

@@ -103,7 +103,7 @@ func (s *Store) newestEvent(ctx context.Context) (raw Position, index int, ok bo
 			from = last - span
 		}
 		newest := fence{}
-		c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Subjects: []string{names.EventPrefix + ">"}, Next: from, Batch: messagesAtOnce, ToEnd: true, Headers: true}
+		c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Subjects: []string{names.EventPrefix + ">"}, Next: from, Batch: jet.MessagesAtOnce, ToEnd: true, Headers: true}
 		c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 			at, i, err := s.eventPlace(ctx, m.Headers(), meta.Sequence.Stream)
 			switch {
@@ -144,7 +144,7 @@ func (s *Store) eventPlace(ctx context.Context, h nats.Header, seq uint64) (Posi
 // the fence and returns true when nothing there is a later event of callwatch.
 func (s *Store) passForeign(ctx context.Context) (bool, error) {
 	last, others := s.fence.last, false
-	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Subjects: []string{names.EventPrefix + ">"}, Next: s.fence.last + 1, Batch: messagesAtOnce, ToEnd: true, Headers: true}
+	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Subjects: []string{names.EventPrefix + ">"}, Next: s.fence.last + 1, Batch: jet.MessagesAtOnce, ToEnd: true, Headers: true}
 	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		raw, index, err := s.eventPlace(ctx, m.Headers(), meta.Sequence.Stream)
 		others = others || err == nil && s.fence.before(raw, index)

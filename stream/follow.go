@@ -13,8 +13,6 @@ import (
 	"callwatch/stream/names"
 )
 
-const messagesAtOnce = 2000
-
 // Message is one stored event, tick or action.
 type Message struct {
 	Seq     uint64    // in EVENTS
@@ -95,7 +93,7 @@ func (f Filter) subject() string {
 // them, then those that come, until ctx ends or fn fails.
 func (s *Store) FollowEvents(ctx context.Context, filter Filter, last int, fn func(Message) error) error {
 	subjects := []string{filter.subject()}
-	old, end, err := lastOf(ctx, s, names.EventStream, subjects, last, func(m jetstream.Msg, meta *jetstream.MsgMetadata) (Message, bool) {
+	old, end, err := jet.LastOf(ctx, s.conn, names.EventStream, subjects, last, func(m jetstream.Msg, meta *jetstream.MsgMetadata) (Message, bool) {
 		return newMessage(m, meta), true
 	})
 	if err != nil {
@@ -110,7 +108,7 @@ func (s *Store) FollowEvents(ctx context.Context, filter Filter, last int, fn fu
 }
 
 func (s *Store) follow(ctx context.Context, from uint64, subjects []string, fn func(Message) error, skipped func(seq uint64)) error {
-	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Subjects: subjects, Next: from, Batch: messagesAtOnce}
+	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Subjects: subjects, Next: from, Batch: jet.MessagesAtOnce}
 	if skipped != nil {
 		c.Skipped = func(_ string, seq uint64) { skipped(seq) }
 	}
@@ -122,45 +120,5 @@ func newMessage(m jetstream.Msg, meta *jetstream.MsgMetadata) Message {
 	return Message{
 		Seq: meta.Sequence.Stream, Time: meta.Timestamp.UTC(), Tick: m.Subject() == names.TickSubject, Action: m.Subject() == names.ActionSubject,
 		Subject: m.Subject(), Data: m.Data(), header: m.Headers(),
-	}
-}
-
-// lastOf reads the last n messages of some subjects, oldest first, without those
-// that read refuses, and the
-// sequence at which the stream ended. The stream is read in growing parts from
-// its end, so that the work depends on n and not on what is stored.
-func lastOf[T any](ctx context.Context, s *Store, stream string, subjects []string, n int, read func(jetstream.Msg, *jetstream.MsgMetadata) (T, bool)) ([]T, uint64, error) {
-	st, err := s.jsOf(stream).Stream(ctx, stream)
-	if err != nil {
-		return nil, 0, jet.ReadError(ctx, err)
-	}
-	state := st.CachedInfo().State
-	if n <= 0 || state.Msgs == 0 {
-		return nil, state.LastSeq, nil
-	}
-	for span := uint64(2 * n); ; span *= 8 {
-		from := state.FirstSeq
-		if state.LastSeq > state.FirstSeq+span {
-			from = state.LastSeq - span
-		}
-		var found []T
-		c := jet.Cursor{Conn: s.conn, Stream: stream, Subjects: subjects, Next: from, Batch: messagesAtOnce, ToEnd: true}
-		c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
-			if meta.Sequence.Stream <= state.LastSeq {
-				if v, ok := read(m, meta); ok {
-					found = append(found, v)
-				}
-			}
-			if len(found) > 2*n {
-				found = append(found[:0], found[len(found)-n:]...)
-			}
-			return nil
-		}
-		if err := c.Run(ctx); err != nil {
-			return nil, 0, err
-		}
-		if len(found) >= n || from == state.FirstSeq {
-			return found[max(0, len(found)-n):], state.LastSeq, nil
-		}
 	}
 }

@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
-	"strings"
 
-	"github.com/nats-io/nats.go/jetstream"
-
-	"callwatch/stream/jet"
-	"callwatch/stream/names"
+	"callwatch/stream/bucket"
+	"callwatch/stream/checkpoint"
 )
 
 // format of the store; raised when an older callwatch could not read it, or must
@@ -31,7 +28,7 @@ const (
 
 // storedFormat is the version of what is stored, and its revision. A new store has
 // none; it is brought to this one like an old one.
-func (s *Store) storedFormat(ctx context.Context) (meta *Bucket, n int, rev uint64, err error) {
+func (s *Store) storedFormat(ctx context.Context) (meta *bucket.Bucket, n int, rev uint64, err error) {
 	if meta, err = s.Bucket(ctx, metaBucket); err != nil {
 		return nil, 0, 0, err
 	}
@@ -57,7 +54,7 @@ func (s *Store) storedFormat(ctx context.Context) (meta *Bucket, n int, rev uint
 // migrate brings a store of an older format to this one, step by step. A step
 // that was interrupted is repeated; the number is written last. Replicas that
 // migrate at the same time do the same work.
-func (s *Store) migrate(ctx context.Context, meta *Bucket, from int, rev uint64) error {
+func (s *Store) migrate(ctx context.Context, meta *bucket.Bucket, from int, rev uint64) error {
 	if from == format && rev > 0 {
 		return nil
 	}
@@ -68,7 +65,7 @@ func (s *Store) migrate(ctx context.Context, meta *Bucket, from int, rev uint64)
 		}
 		s.conn.Log.Log(ctx, level, "the store is brought to a newer format", "from", n, "to", n+1)
 		if n == 1 {
-			if err := s.leaveSlots(ctx); err != nil {
+			if err := checkpoint.LeaveSlots(ctx, s.Checkpoints); err != nil {
 				return fmt.Errorf("bring the store from format %d to %d: %w", n, n+1, err)
 			}
 		}
@@ -76,25 +73,6 @@ func (s *Store) migrate(ctx context.Context, meta *Bucket, from int, rev uint64)
 	// Losing the race to another replica that writes the same is fine.
 	if _, _, err := meta.Save(ctx, formatKey, []byte(strconv.Itoa(format)), rev); err != nil {
 		return fmt.Errorf("format of the store: %w", err)
-	}
-	return nil
-}
-
-// leaveSlots removes the slots that no checkpoint of format 1 is in; those in
-// use are read where they are, and go with the checkpoints that replace them.
-func (s *Store) leaveSlots(ctx context.Context) error {
-	info, err := s.checkpoints.Info(ctx, jetstream.WithSubjectFilter(names.CheckpointPrefix+"*.manifest"))
-	if err != nil {
-		return jet.ReadError(ctx, err)
-	}
-	for subject := range info.State.Subjects {
-		name, ok := names.Untoken(strings.TrimSuffix(strings.TrimPrefix(subject, names.CheckpointPrefix), ".manifest"))
-		if !ok {
-			continue
-		}
-		if err := s.sweepCheckpoints(ctx, name); err != nil {
-			return err
-		}
 	}
 	return nil
 }

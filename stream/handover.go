@@ -1,8 +1,6 @@
 package stream
 
-import (
-	"sync"
-)
+import "sync"
 
 const (
 	// handoverSize bounds what is held for the reader, in bytes.

@@ -6,9 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"callwatch/stream/disk"
+	"callwatch/stream/jet"
 )
 
 const healthWait = 2 * time.Second
@@ -54,7 +53,7 @@ func (s *Store) Health(ctx context.Context) Health {
 			blame(err)
 		}
 	}
-	for _, st := range []jetstream.Stream{s.raw, s.events, s.alerts, s.dead, s.checkpoints, s.tasks} {
+	for _, st := range []jet.Stream{s.raw, s.events, s.alerts, s.dead, s.checkpoints, s.tasks} {
 		info, err := st.Info(ctx)
 		if err != nil {
 			blame(fmt.Errorf("stream %s: %w", st.CachedInfo().Config.Name, err))
@@ -68,4 +67,12 @@ func (s *Store) Health(ctx context.Context) Health {
 	_, h.Foreign = s.conn.Foreign()
 	h.OK = len(h.Causes) == 0
 	return h
+}
+
+// flaws is the damage found in the files since the start; of an external server there is none.
+func (s *Store) flaws() []Flaw {
+	if s.node == nil {
+		return nil
+	}
+	return s.node.Flaws()
 }

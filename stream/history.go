@@ -109,7 +109,7 @@ func (s *Store) EventAt(ctx context.Context, seq uint64) (Message, error) {
 // FollowHeaders is Follow without the content of the messages: Data is empty.
 // left is how many more there were when the message was read.
 func (s *Store) FollowHeaders(ctx context.Context, from uint64, fn func(m Message, left uint64) error) error {
-	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Next: from, Batch: messagesAtOnce, Headers: true}
+	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Next: from, Batch: jet.MessagesAtOnce, Headers: true}
 	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		return fn(newMessage(m, meta), meta.NumPending)
 	}

@@ -29,11 +29,6 @@ func (s *Store) SkipTransition(t *Transition, why error) {
 	s.conn.Skip(names.AlertStream, alertSubject(t.Rule, t.Key), t.Seq, why)
 }
 
-// Skip notes that the value of key cannot be read and counts as missing.
-func (b *Bucket) Skip(key string, rev uint64, why error) {
-	b.store.conn.Skip(names.BucketStreamPrefix+b.name, b.subject(key), rev, why)
-}
-
 // Inspect looks through the streams and buckets that no stage reads to the end,
 // until ctx ends, so that foreign messages there are named too.
 func (s *Store) Inspect(ctx context.Context) error {
@@ -74,7 +69,7 @@ func (s *Store) inspect(ctx context.Context, stream string, next map[string]uint
 	if st.CachedInfo().State.LastSeq < next[stream] {
 		return nil
 	}
-	c := jet.Cursor{Conn: s.conn, Stream: stream, Next: next[stream], Batch: messagesAtOnce, ToEnd: true, Headers: true}
+	c := jet.Cursor{Conn: s.conn, Stream: stream, Next: next[stream], Batch: jet.MessagesAtOnce, ToEnd: true, Headers: true}
 	c.Deliver = func(jetstream.Msg, *jetstream.MsgMetadata, bool) error { return nil }
 	err = c.Run(ctx)
 	next[stream] = max(c.Next, st.CachedInfo().State.LastSeq+1)

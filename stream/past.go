@@ -99,7 +99,7 @@ func (s *Store) Actions(ctx context.Context, fn func(Message) error) error {
 func (s *Store) HeadersOf(ctx context.Context, provider string, since time.Time, fn func(Message) error) error {
 	c := jet.Cursor{
 		Conn: s.conn, Stream: names.EventStream, Subjects: []string{names.EventPrefix + names.Token(provider) + ".>"}, Since: since,
-		Batch: messagesAtOnce, ToEnd: true, Headers: true,
+		Batch: jet.MessagesAtOnce, ToEnd: true, Headers: true,
 	}
 	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error { return fn(newMessage(m, meta)) }
 	if err := c.Run(ctx); err != nil {
@@ -109,7 +109,7 @@ func (s *Store) HeadersOf(ctx context.Context, provider string, since time.Time,
 }
 
 func (s *Store) storedEvents(ctx context.Context, subjects []string, since time.Time, fn func(m Message, left uint64) error) error {
-	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Subjects: subjects, Since: since, Batch: messagesAtOnce, ToEnd: true}
+	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Subjects: subjects, Since: since, Batch: jet.MessagesAtOnce, ToEnd: true}
 	var failed error
 	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		failed = fn(newMessage(m, meta), meta.NumPending)

@@ -35,7 +35,7 @@ func (s *Store) openReader(ctx context.Context) error {
 	if err := s.connect(); err != nil {
 		return err
 	}
-	for name, into := range map[string]*jetstream.Stream{names.EventStream: &s.events, names.AlertStream: &s.alerts} {
+	for name, into := range map[string]*jet.Stream{names.EventStream: &s.events, names.AlertStream: &s.alerts} {
 		st, err := s.conn.JS.Stream(ctx, name)
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound):
@@ -43,7 +43,7 @@ func (s *Store) openReader(ctx context.Context) error {
 		case err != nil:
 			return fmt.Errorf("stream %s: %w", name, jet.ReadError(ctx, err))
 		}
-		*into = st
+		into.Stream = st
 		s.conn.UseSeal(st.CachedInfo())
 	}
 	return nil

@@ -141,7 +141,7 @@ func (s *Store) EraseRecords(ctx context.Context, at []Position) (erased int, er
 	}
 	for seq, indexes := range byFrame {
 		n, err := s.eraseFrame(ctx, seq, indexes)
-		for tries := 0; errors.Is(err, ErrConflict) && tries < maxRewrites; tries++ {
+		for tries := 0; errors.Is(err, ErrConflict) && tries < jet.MaxRewrites; tries++ {
 			n, err = s.eraseFrame(ctx, seq, indexes) // others erase in the same frame
 		}
 		if err != nil {
@@ -193,7 +193,7 @@ func (s *Store) eraseFrame(ctx context.Context, seq uint64, indexes []int) (eras
 		if erased == 0 && old == m.Sequence {
 			continue // the rewrite in force
 		}
-		if err := overwrite(ctx, s.raw, old); err != nil {
+		if err := jet.Overwrite(ctx, s.raw, old); err != nil {
 			return erased, err
 		}
 	}
@@ -222,16 +222,4 @@ func (s *Store) writeRewrite(ctx context.Context, subject string, before uint64,
 	}
 	s.handover.note(ack.Sequence)
 	return nil
-}
-
-// overwrite removes a message and overwrites its bytes; one that is gone is well.
-func overwrite(ctx context.Context, st jetstream.Stream, seq uint64) error {
-	err := st.SecureDeleteMsg(ctx, seq)
-	if err == nil {
-		return nil
-	}
-	if _, gone := st.GetMsg(ctx, seq); errors.Is(gone, jetstream.ErrMsgNotFound) {
-		return nil
-	}
-	return jet.Classify(err)
 }

@@ -18,9 +18,6 @@ import (
 	"callwatch/stream/names"
 )
 
-// maxRewrites is how often a rewrite is begun again because others wrote meanwhile.
-const maxRewrites = 20
-
 // RewriteTransitions stores transitions once more with what change returns, and
 // overwrites those that it wants changed: ok is false for one that stays. On the
 // subject of a changed one all later ones are stored again too, so that their order
@@ -28,7 +25,7 @@ const maxRewrites = 20
 // It returns how many were changed. It may be stopped anywhere and called again.
 func (s *Store) RewriteTransitions(ctx context.Context, change func(Transition) (data []byte, key string, ok bool)) (changed int, err error) {
 	subjects := map[string]bool{}
-	c := jet.Cursor{Conn: s.conn, Stream: names.AlertStream, Batch: messagesAtOnce, ToEnd: true}
+	c := jet.Cursor{Conn: s.conn, Stream: names.AlertStream, Batch: jet.MessagesAtOnce, ToEnd: true}
 	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		if _, _, ok := change(newTransition(m, meta)); ok {
 			subjects[m.Subject()] = true
@@ -40,7 +37,7 @@ func (s *Store) RewriteTransitions(ctx context.Context, change func(Transition) 
 	}
 	for subject := range subjects {
 		n, err := s.rewriteIncident(ctx, subject, change)
-		for tries := 0; errors.Is(err, ErrConflict) && tries < maxRewrites; tries++ {
+		for tries := 0; errors.Is(err, ErrConflict) && tries < jet.MaxRewrites; tries++ {
 			n, err = s.rewriteIncident(ctx, subject, change) // the incident went on meanwhile
 		}
 		changed += n
@@ -108,7 +105,7 @@ func (s *Store) rewriteIncident(ctx context.Context, subject string, change func
 		if from.after(t.Cause) {
 			continue
 		}
-		if err := overwrite(ctx, s.alerts, t.Seq); err != nil {
+		if err := jet.Overwrite(ctx, s.alerts, t.Seq); err != nil {
 			return changed, err
 		}
 	}

@@ -29,7 +29,7 @@ func (s *Store) ensureStreams(ctx context.Context) error {
 		rawAge = 0 // retain notes how far it removed
 	}
 	for _, def := range []struct {
-		into   *jetstream.Stream
+		into   *jet.Stream
 		config jetstream.StreamConfig
 	}{
 		// What was answered 200 is never pushed out by newer webhooks: full is refused.
@@ -44,7 +44,7 @@ func (s *Store) ensureStreams(ctx context.Context) error {
 		def.config.Storage = jetstream.FileStorage
 		def.config.Replicas = s.cfg.Replicas
 		var err error
-		if *def.into, err = s.ensure(ctx, def.config); err != nil {
+		if def.into.Stream, err = s.ensure(ctx, def.config); err != nil {
 			return fmt.Errorf("stream %s: %w", def.config.Name, err)
 		}
 	}
@@ -74,7 +74,7 @@ func (s *Store) ensureOnce(ctx context.Context, want jetstream.StreamConfig) (je
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		st, err = s.conn.JS.CreateOrUpdateStream(ctx, want)
 		if err != nil {
-			return nil, replicasError(want.Replicas, jet.Classify(err))
+			return nil, jet.ReplicasError(want.Replicas, jet.Classify(err))
 		}
 	}
 	if err != nil {
@@ -102,24 +102,8 @@ func (s *Store) ensureOnce(ctx context.Context, want jetstream.StreamConfig) (je
 		s.conn.Log.Info("settings of a stream are changed", "stream", want.Name, "replicasBefore", had.Replicas, "replicas", next.Replicas)
 	}
 	if st, err = s.conn.JS.UpdateStream(ctx, next); err != nil {
-		return nil, replicasError(next.Replicas, jet.Classify(err))
+		return nil, jet.ReplicasError(next.Replicas, jet.Classify(err))
 	}
 	s.conn.UseSeal(st.CachedInfo())
 	return st, nil
-}
-
-// replicasError says what to do where a server cannot keep that many copies.
-func replicasError(replicas int, err error) error {
-	var api *jetstream.APIError
-	if !errors.As(err, &api) {
-		return err
-	}
-	switch {
-	case api.ErrorCode == jet.CodeReplicasNotSupported:
-		return fmt.Errorf("%d replicas are asked for, and the NATS server is in no cluster", replicas)
-	case jet.NoPeers(err):
-		return fmt.Errorf("%d replicas are asked for, and the NATS cluster has not as many servers with JetStream now: %w", replicas, err)
-	default:
-		return err
-	}
 }

@@ -172,7 +172,7 @@ func TestPullIsBoundedInBytes(t *testing.T) {
 		}
 	}
 	taken := 0
-	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Batch: messagesAtOnce, Next: 1, Skipped: func(string, uint64) { taken++ }}
+	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Batch: jet.MessagesAtOnce, Next: 1, Skipped: func(string, uint64) { taken++ }}
 	var consumer jetstream.Consumer
 	var delivered uint64
 	err := error(jetstream.ErrNoHeartbeat)
@@ -190,7 +190,7 @@ func TestPullIsBoundedInBytes(t *testing.T) {
 			t.Errorf("one pull delivered %d messages of %d bytes", got, each)
 		}
 	}
-	ended := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Batch: messagesAtOnce, ToEnd: true, Skipped: func(string, uint64) { taken++ }}
+	ended := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Batch: jet.MessagesAtOnce, ToEnd: true, Skipped: func(string, uint64) { taken++ }}
 	if err := ended.Run(t.Context()); err != nil && !errors.Is(err, errEnough) || taken != 2*count {
 		t.Errorf("%d messages are read, %v", taken, err)
 	}

@@ -17,15 +17,18 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"callwatch/stream/blocks"
+	"callwatch/stream/bucket"
+	"callwatch/stream/checkpoint"
+	"callwatch/stream/deadletter"
 	"callwatch/stream/disk"
 	"callwatch/stream/early"
 	"callwatch/stream/embedded"
 	"callwatch/stream/frame"
 	"callwatch/stream/jet"
+	"callwatch/stream/lease"
 	"callwatch/stream/names"
+	"callwatch/stream/task"
 )
 
 // Errors of reading and writing.
@@ -52,6 +55,15 @@ type (
 	Record   = frame.Record
 	Position = frame.Position
 	Flaw     = blocks.Flaw
+)
+
+// What the parts of the store keep.
+type (
+	Bucket     = bucket.Bucket
+	Lease      = lease.Lease
+	Task       = task.Task
+	Due        = task.Due
+	DeadLetter = deadletter.DeadLetter
 )
 
 // Durability is what an acknowledged write survives.
@@ -100,7 +112,13 @@ type Store struct {
 	node *embedded.Server // nil when external
 	lock *os.File
 
-	raw, events, alerts, dead, checkpoints, tasks jetstream.Stream
+	raw, events, alerts, dead, checkpoints, tasks jet.Stream
+
+	*bucket.Buckets
+	*lease.Leases
+	*task.Schedule
+	*checkpoint.Checkpoints
+	*deadletter.Queue
 
 	guard    atomic.Pointer[func() Watermarks]
 	usage    atomic.Pointer[Usage]
@@ -157,6 +175,11 @@ func newStore(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s.gate.Store(newGate())
+	s.Buckets = bucket.New(s.conn, cfg.Replicas, s.settle, s.flaws)
+	s.Leases = lease.New(s.conn, s.Buckets)
+	s.Schedule = task.New(s.conn, &s.tasks)
+	s.Checkpoints = checkpoint.New(s.conn, &s.checkpoints)
+	s.Queue = deadletter.New(s.conn, &s.dead)
 	return s, nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"callwatch/stream/jet"
 )
 
 // What is stored is read once, in order, ticks included, and the reader ends.
@@ -16,7 +18,7 @@ func TestStoredEvents(t *testing.T) {
 	if _, _, _, err := s.LastPublished(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	list := events(2*messagesAtOnce + 10)
+	list := events(2*jet.MessagesAtOnce + 10)
 	if err := s.PublishEvents(t.Context(), list); err != nil {
 		t.Fatal(err)
 	}

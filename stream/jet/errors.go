@@ -30,7 +30,7 @@ const (
 	codeStorageExceeded       = 10047
 	codeAccountResources      = 10002
 	codeStoreFailed           = 10077 // "maximum bytes exceeded" comes with it
-	CodeReplicasNotSupported  = 10074
+	codeReplicasNotSupported  = 10074
 	codeNoPeers               = 10005
 )
 
@@ -84,5 +84,21 @@ func ReadError(ctx context.Context, err error) error {
 		return ErrNotFound
 	default:
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+}
+
+// ReplicasError says what to do where a server cannot keep that many copies.
+func ReplicasError(replicas int, err error) error {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) {
+		return err
+	}
+	switch {
+	case api.ErrorCode == codeReplicasNotSupported:
+		return fmt.Errorf("%d replicas are asked for, and the NATS server is in no cluster", replicas)
+	case NoPeers(err):
+		return fmt.Errorf("%d replicas are asked for, and the NATS cluster has not as many servers with JetStream now: %w", replicas, err)
+	default:
+		return err
 	}
 }

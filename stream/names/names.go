@@ -33,6 +33,9 @@ const (
 	BucketPrefix       = "callwatch_"
 )
 
+// MaxKey bounds a key or the subject of a key as it is encoded, in bytes.
+const MaxKey = 1024
+
 // Short is the name of a stream or bucket for people.
 func Short(stream string) string {
 	if name, ok := strings.CutPrefix(stream, BucketStreamPrefix); ok {

@@ -1,4 +1,4 @@
-package stream
+package task_test
 
 import (
 	"bufio"
@@ -15,16 +15,21 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"callwatch/stream"
+	"callwatch/stream/names"
+	"callwatch/stream/streamtest"
+	"callwatch/stream/task"
 )
 
 // dueTasks follows the due tasks of a topic until n of them came.
-func dueTasks(t testing.TB, s *Store, topic string, n int) []Due {
+func dueTasks(t testing.TB, s *stream.Store, topic string, n int) []task.Due {
 	t.Helper()
 	enough := errors.New("enough")
-	var got []Due
+	var got []task.Due
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	err := s.FollowDue(ctx, topic, func(d Due) error {
+	err := s.FollowDue(ctx, topic, func(d task.Due) error {
 		if got = append(got, d); len(got) == n {
 			return enough
 		}
@@ -36,9 +41,9 @@ func dueTasks(t testing.TB, s *Store, topic string, n int) []Due {
 	return got
 }
 
-func later(t testing.TB, s *Store, topic, key, data string, in time.Duration) (stored bool) {
+func later(t testing.TB, s *stream.Store, topic, key, data string, in time.Duration) (stored bool) {
 	t.Helper()
-	stored, err := s.Later(t.Context(), Task{Topic: topic, Key: key, At: time.Now().Add(in), Data: []byte(data)})
+	stored, err := s.Later(t.Context(), task.Task{Topic: topic, Key: key, At: time.Now().Add(in), Data: []byte(data)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,10 +51,10 @@ func later(t testing.TB, s *Store, topic, key, data string, in time.Duration) (s
 }
 
 // stored are the data of the tasks that are there, by key.
-func stored(t testing.TB, s *Store, topic string) map[string]string {
+func stored(t testing.TB, s *stream.Store, topic string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
-	if err := s.Tasks(t.Context(), topic, func(task Task) { found[task.Key] = string(task.Data) }); err != nil {
+	if err := s.Tasks(t.Context(), topic, func(task task.Task) { found[task.Key] = string(task.Data) }); err != nil {
 		t.Fatal(err)
 	}
 	return found
@@ -57,7 +62,7 @@ func stored(t testing.TB, s *Store, topic string) map[string]string {
 
 func TestTaskComesWhenItIsDue(t *testing.T) {
 	t.Parallel()
-	s := open(t, Config{})
+	s := streamtest.Open(t, stream.Config{})
 	begun := time.Now()
 	later(t, s, "acme", "k 1/é", "one", 900*time.Millisecond)
 	later(t, s, "acme", "far", "two", time.Hour)
@@ -89,7 +94,7 @@ func TestTaskComesWhenItIsDue(t *testing.T) {
 // A task that is not finished comes again; one that is does not.
 func TestTaskComesUntilItIsFinished(t *testing.T) {
 	t.Parallel()
-	s := open(t, Config{})
+	s := streamtest.Open(t, stream.Config{})
 	later(t, s, "acme", "a", "1", 0)
 	first := dueTasks(t, s, "acme", 1)[0]
 	if later(t, s, "acme", "a", "2", 0) {
@@ -115,7 +120,7 @@ func TestTaskComesUntilItIsFinished(t *testing.T) {
 // What follows a due task is stored once, however often that task comes.
 func TestTaskIsFollowedOnce(t *testing.T) {
 	t.Parallel()
-	s := open(t, Config{})
+	s := streamtest.Open(t, stream.Config{})
 	later(t, s, "acme", "a", "1", 0)
 	d := dueTasks(t, s, "acme", 1)[0]
 	for i, want := range []bool{true, false} {
@@ -127,7 +132,7 @@ func TestTaskIsFollowedOnce(t *testing.T) {
 	if err := s.Finish(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Postpone(t.Context(), Task{Topic: "acme", Key: "a", At: time.Now(), Data: []byte("3")}); err != nil {
+	if err := s.Postpone(t.Context(), task.Task{Topic: "acme", Key: "a", At: time.Now(), Data: []byte("3")}); err != nil {
 		t.Fatal(err)
 	}
 	if d := dueTasks(t, s, "acme", 1)[0]; string(d.Data) != "3" {
@@ -138,10 +143,38 @@ func TestTaskIsFollowedOnce(t *testing.T) {
 	}
 }
 
+func TestEraseTasks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := streamtest.Open(t, stream.Config{Dir: dir})
+	for _, key := range []string{"a", "b"} {
+		task := task.Task{Topic: "acme", Key: key, At: time.Now().Add(time.Hour), Data: []byte("ask for " + key)}
+		for range 2 {
+			if err := s.Postpone(t.Context(), task); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	n, err := s.EraseTasks(t.Context(), "acme", func(x task.Task) bool { return string(x.Data) == "ask for a" })
+	if n != 1 || err != nil {
+		t.Fatalf("%d erased, %v", n, err)
+	}
+	if err := s.Scrub(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if streamtest.OnDisk(t, dir, "ask for a") || !streamtest.OnDisk(t, dir, "ask for b") {
+		t.Error("the wrong task is on the disk")
+	}
+	left := 0
+	if err := s.Tasks(t.Context(), "acme", func(task.Task) { left++ }); left != 1 || err != nil {
+		t.Errorf("%d left, %v", left, err)
+	}
+}
+
 func TestTaskKeyIsBounded(t *testing.T) {
 	t.Parallel()
-	s := open(t, Config{})
-	if _, err := s.Later(t.Context(), Task{Topic: "acme", Key: strings.Repeat("x", maxKey+1)}); !errors.Is(err, ErrTooLarge) {
+	s := streamtest.Open(t, stream.Config{})
+	if _, err := s.Later(t.Context(), task.Task{Topic: "acme", Key: strings.Repeat("x", names.MaxKey+1)}); !errors.Is(err, stream.ErrTooLarge) {
 		t.Errorf("long key: %v", err)
 	}
 }
@@ -153,20 +186,20 @@ func TestTaskChild(t *testing.T) {
 	if dir == "" {
 		t.Skip("runs as a child of TestKillLosesNoTask")
 	}
-	s, err := Open(t.Context(), Config{Dir: dir})
+	s, err := stream.Open(t.Context(), stream.Config{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
 	go func() {
 		for i := range 300 {
 			key := fmt.Sprintf("%d-%d", os.Getpid(), i)
-			if _, err := s.Later(t.Context(), Task{Topic: "acme", Key: key, At: time.Now().Add(time.Duration(i%7) * 100 * time.Millisecond), Data: []byte("1")}); err != nil {
+			if _, err := s.Later(t.Context(), task.Task{Topic: "acme", Key: key, At: time.Now().Add(time.Duration(i%7) * 100 * time.Millisecond), Data: []byte("1")}); err != nil {
 				return
 			}
 			fmt.Println("stored", key, 1)
 		}
 	}()
-	_ = s.FollowDue(t.Context(), "acme", func(d Due) error {
+	_ = s.FollowDue(t.Context(), "acme", func(d task.Due) error {
 		n, err := strconv.Atoi(string(d.Data))
 		if err != nil {
 			return err
@@ -180,7 +213,7 @@ func TestTaskChild(t *testing.T) {
 			fmt.Println("stored", d.Key, n+1)
 		}
 		if err == nil && ok && n%2 == 0 {
-			if err = s.Postpone(t.Context(), Task{Topic: "acme", Key: d.Key, At: time.Now().Add(500 * time.Millisecond), Data: fmt.Append(nil, n+2)}); err == nil {
+			if err = s.Postpone(t.Context(), task.Task{Topic: "acme", Key: d.Key, At: time.Now().Add(500 * time.Millisecond), Data: fmt.Append(nil, n+2)}); err == nil {
 				fmt.Println("stored", d.Key, n+2)
 			}
 		}
@@ -226,9 +259,9 @@ func TestKillLosesNoTask(t *testing.T) {
 		}
 		_ = cmd.Wait()
 	}
-	s := open(t, Config{Dir: dir})
+	s := streamtest.Open(t, stream.Config{Dir: dir})
 	found := map[string]int{}
-	err := s.Tasks(t.Context(), "acme", func(task Task) {
+	err := s.Tasks(t.Context(), "acme", func(task task.Task) {
 		n, err := strconv.Atoi(string(task.Data))
 		if err != nil {
 			t.Error(err)
@@ -244,9 +277,9 @@ func TestKillLosesNoTask(t *testing.T) {
 		}
 	}
 	// All that are there become due.
-	ctx, stop := context.WithTimeout(t.Context(), 2*patience)
+	ctx, stop := context.WithTimeout(t.Context(), 2*streamtest.Patience)
 	defer stop()
-	_ = s.FollowDue(ctx, "acme", func(d Due) error {
+	_ = s.FollowDue(ctx, "acme", func(d task.Due) error {
 		if delete(found, d.Key); len(found) == 0 {
 			stop()
 		}

@@ -1,4 +1,6 @@
-package stream
+// Package task keeps what is to be done at a time, and hands it in when it is due. Of
+// callwatch it imports the packages jet and names.
+package task
 
 import (
 	"context"
@@ -19,9 +21,18 @@ import (
 // message it follows, so that a task is followed once, however many replicas replay it. The
 // server's own message schedules would wake us as well, but a kill -9 loses those
 // that took the place of an earlier one.
-const (
-	tasksAtOnce = 256
-)
+const tasksAtOnce = 256
+
+// Schedule is the tasks of a store.
+type Schedule struct {
+	conn   *jet.Conn
+	stream *jet.Stream
+}
+
+// New returns the schedule that is kept in a stream.
+func New(conn *jet.Conn, stream *jet.Stream) *Schedule {
+	return &Schedule{conn: conn, stream: stream}
+}
 
 // Task is something to do at a time. Among those of its topic it has a key:
 // letters, digits, - and _ keep its subject readable.
@@ -33,8 +44,8 @@ type Task struct {
 
 func (t *Task) subject() (string, error) {
 	subject := names.TaskPrefix + names.Token(t.Topic) + "." + names.Token(t.Key)
-	if len(subject) > maxKey {
-		return "", fmt.Errorf("task %.40q: %w: key of %d bytes", t.Key, ErrTooLarge, len(t.Key))
+	if len(subject) > names.MaxKey {
+		return "", fmt.Errorf("task %.40q: %w: key of %d bytes", t.Key, jet.ErrTooLarge, len(t.Key))
 	}
 	return subject, nil
 }
@@ -46,13 +57,13 @@ type Due struct {
 }
 
 // Later stores a task, unless one of its key is there already: then stored is false.
-func (s *Store) Later(ctx context.Context, t Task) (stored bool, err error) {
+func (s *Schedule) Later(ctx context.Context, t Task) (stored bool, err error) {
 	subject, err := t.subject()
 	if err != nil {
 		return false, err
 	}
 	last := uint64(0)
-	switch m, err := s.tasks.GetLastMsgForSubject(ctx, subject); {
+	switch m, err := s.stream.GetLastMsgForSubject(ctx, subject); {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 	case err != nil:
 		return false, fmt.Errorf("task %s: %w", t.Key, jet.ReadError(ctx, err))
@@ -68,28 +79,28 @@ func (s *Store) Later(ctx context.Context, t Task) (stored bool, err error) {
 
 // Again stores the task that follows a due one under its key. It is false when
 // the due one was followed already: it is not to be worked on.
-func (s *Store) Again(ctx context.Context, d Due, at time.Time, data []byte) (stored bool, err error) {
+func (s *Schedule) Again(ctx context.Context, d Due, at time.Time, data []byte) (stored bool, err error) {
 	return s.putTaskAfter(ctx, Task{Topic: d.Topic, Key: d.Key, At: at, Data: data}, d.seq)
 }
 
 // Finish removes a due task, unless another followed it.
-func (s *Store) Finish(ctx context.Context, d Due) error {
+func (s *Schedule) Finish(ctx context.Context, d Due) error {
 	_, err := s.putTaskAfter(ctx, Task{Topic: d.Topic, Key: d.Key}, d.seq)
 	return err
 }
 
 // Postpone stores a task in place of the one of its key.
-func (s *Store) Postpone(ctx context.Context, t Task) error { return s.putTask(ctx, t) }
+func (s *Schedule) Postpone(ctx context.Context, t Task) error { return s.putTask(ctx, t) }
 
-func (s *Store) putTaskAfter(ctx context.Context, t Task, last uint64) (bool, error) {
+func (s *Schedule) putTaskAfter(ctx context.Context, t Task, last uint64) (bool, error) {
 	err := s.putTask(ctx, t, jetstream.WithExpectLastSequencePerSubject(last))
-	if errors.Is(err, ErrConflict) {
+	if errors.Is(err, jet.ErrConflict) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-func (s *Store) putTask(ctx context.Context, t Task, opts ...jetstream.PublishOpt) error {
+func (s *Schedule) putTask(ctx context.Context, t Task, opts ...jetstream.PublishOpt) error {
 	subject, err := t.subject()
 	if err != nil {
 		return err
@@ -105,7 +116,7 @@ func (s *Store) putTask(ctx context.Context, t Task, opts ...jetstream.PublishOp
 }
 
 // Tasks reads the tasks of a topic, in no order.
-func (s *Store) Tasks(ctx context.Context, topic string, fn func(Task)) error {
+func (s *Schedule) Tasks(ctx context.Context, topic string, fn func(Task)) error {
 	open := map[string]Task{}
 	c := s.taskCursor(topic, func(d Due) error {
 		if open[d.Key] = d.Task; d.At.IsZero() {
@@ -123,7 +134,30 @@ func (s *Store) Tasks(ctx context.Context, topic string, fn func(Task)) error {
 	return nil
 }
 
-func (s *Store) taskCursor(topic string, fn func(Due) error) jet.Cursor {
+// EraseTasks overwrites and removes the tasks of a topic that match, done ones too,
+// and returns how many there were.
+func (s *Schedule) EraseTasks(ctx context.Context, topic string, match func(Task) bool) (erased int, err error) {
+	var found []uint64
+	c := s.taskCursor(topic, func(d Due) error {
+		if match(d.Task) {
+			found = append(found, d.seq)
+		}
+		return nil
+	})
+	c.ToEnd = true
+	if err := c.Run(ctx); err != nil {
+		return 0, fmt.Errorf("read the tasks of %s: %w", topic, err)
+	}
+	for _, seq := range found {
+		if err := jet.Overwrite(ctx, s.stream, seq); err != nil {
+			return erased, fmt.Errorf("erase a task of %s: %w", topic, err)
+		}
+		erased++
+	}
+	return erased, nil
+}
+
+func (s *Schedule) taskCursor(topic string, fn func(Due) error) jet.Cursor {
 	c := jet.Cursor{Conn: s.conn, Stream: names.TaskStream, Subjects: []string{names.TaskPrefix + names.Token(topic) + ".>"}, Batch: tasksAtOnce}
 	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		_, key, _ := strings.Cut(strings.TrimPrefix(m.Subject(), names.TaskPrefix), ".")

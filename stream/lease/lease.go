@@ -1,4 +1,6 @@
-package stream
+// Package lease holds the right to run a stage: one process of those that share an external
+// store has it at a time. Of callwatch it imports the packages bucket and jet.
+package lease
 
 import (
 	"context"
@@ -9,6 +11,9 @@ import (
 	"time"
 
 	"github.com/nats-io/nuid"
+
+	"callwatch/stream/bucket"
+	"callwatch/stream/jet"
 )
 
 // A lease is held by the process that wrote its key last. The holder renews it;
@@ -31,7 +36,18 @@ const (
 // noHolder is the owner of a lease that was given back.
 const noHolder = ""
 
-var errLeaseLost = fmt.Errorf("%w: another process took the lease over, or the store did not confirm it", ErrConflict)
+var errLeaseLost = fmt.Errorf("%w: another process took the lease over, or the store did not confirm it", jet.ErrConflict)
+
+// Leases are the leases of a store.
+type Leases struct {
+	buckets *bucket.Buckets
+	conn    *jet.Conn
+}
+
+// New returns the leases that are kept in a bucket.
+func New(conn *jet.Conn, buckets *bucket.Buckets) *Leases {
+	return &Leases{conn: conn, buckets: buckets}
+}
 
 // Lease is the right to run a stage. Of the processes that share an external
 // store one holds it at a time.
@@ -47,19 +63,19 @@ type Lease struct {
 // is lost, fn's context ends with ErrConflict as its cause, and Hold returns that.
 // Hold does not wait for a store that is away: it returns ErrUnavailable. The
 // embedded server has one process: fn runs at once.
-func (s *Store) Hold(ctx context.Context, lease Lease, fn func(ctx context.Context, watermark uint64) error) error {
-	if s.Alone() {
+func (l *Leases) Hold(ctx context.Context, lease Lease, fn func(ctx context.Context, watermark uint64) error) error {
+	if l.Alone() {
 		return fn(ctx, 0)
 	}
-	bucket, err := s.Bucket(ctx, leaseBucket)
+	roles, err := l.buckets.Bucket(ctx, leaseBucket)
 	if err != nil {
 		return fmt.Errorf("lease %s: %w", lease.Name, err)
 	}
-	h := holding{bucket: bucket, lease: lease, owner: nuid.Next()}
+	h := holding{bucket: roles, lease: lease, owner: nuid.Next()}
 	if err := h.take(ctx); err != nil {
 		return err
 	}
-	s.conn.Log.Info("lease taken", "lease", lease.Name)
+	l.conn.Log.Info("lease taken", "lease", lease.Name)
 	held, lose := context.WithCancelCause(ctx)
 	ended := make(chan struct{})
 	before := h.watermark
@@ -75,20 +91,20 @@ func (s *Store) Hold(ctx context.Context, lease Lease, fn func(ctx context.Conte
 	<-ended
 	// The next process takes the lease at once. If this write fails, it waits.
 	_, _ = h.save(context.WithoutCancel(ctx), noHolder)
-	s.conn.Log.Info("lease given back", "lease", lease.Name)
+	l.conn.Log.Info("lease given back", "lease", lease.Name)
 	return err
 }
 
 // Watermark reads how far the holders of a lease have come, 0 if none told. It
 // fails after a few seconds.
-func (s *Store) Watermark(ctx context.Context, name string) (uint64, error) {
+func (l *Leases) Watermark(ctx context.Context, name string) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, watermarkWait)
 	defer cancel()
-	bucket, err := s.Bucket(ctx, leaseBucket)
+	roles, err := l.buckets.Bucket(ctx, leaseBucket)
 	if err != nil {
 		return 0, fmt.Errorf("watermark of %s: %w", name, err)
 	}
-	h := holding{bucket: bucket, lease: Lease{Name: name}}
+	h := holding{bucket: roles, lease: Lease{Name: name}}
 	_, watermark, _, err := h.load(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("watermark of %s: %w", name, err)
@@ -98,15 +114,15 @@ func (s *Store) Watermark(ctx context.Context, name string) (uint64, error) {
 
 // Held reports whether another process holds a lease now: it is renewed, or was given
 // back, while Held looks. That takes as long as a takeover where the holder is gone.
-func (s *Store) Held(ctx context.Context, name string) (bool, error) {
-	if s.Alone() {
+func (l *Leases) Held(ctx context.Context, name string) (bool, error) {
+	if l.Alone() {
 		return false, nil
 	}
-	bucket, err := s.Bucket(ctx, leaseBucket)
+	roles, err := l.buckets.Bucket(ctx, leaseBucket)
 	if err != nil {
 		return false, fmt.Errorf("holder of %s: %w", name, err)
 	}
-	h := holding{bucket: bucket, lease: Lease{Name: name}}
+	h := holding{bucket: roles, lease: Lease{Name: name}}
 	owner, _, first, err := h.load(ctx)
 	for looks := 1; err == nil && owner != noHolder && looks < leaseLooks; looks++ {
 		select {
@@ -126,12 +142,12 @@ func (s *Store) Held(ctx context.Context, name string) (bool, error) {
 }
 
 // Alone reports whether no other process can share the store.
-func (s *Store) Alone() bool { return s.node != nil }
+func (l *Leases) Alone() bool { return l.conn.Embedded }
 
 // holding is one period in which a process holds a lease. The value of the key is
 // the owner and, if the lease carries one, the watermark.
 type holding struct {
-	bucket    *Bucket
+	bucket    *bucket.Bucket
 	lease     Lease
 	owner     string // identifies this period
 	rev       uint64

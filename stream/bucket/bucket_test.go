@@ -1,6 +1,7 @@
-package stream
+package bucket_test
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"sync"
@@ -9,12 +10,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
-	"callwatch/stream/names"
+	"callwatch/stream"
+	"callwatch/stream/bucket"
+	"callwatch/stream/streamtest"
 )
 
-func bucket(t *testing.T, s *Store) *Bucket {
+func things(t *testing.T, s *stream.Store) *bucket.Bucket {
 	t.Helper()
 	b, err := s.Bucket(t.Context(), "things")
 	if err != nil {
@@ -25,7 +27,7 @@ func bucket(t *testing.T, s *Store) *Bucket {
 
 func TestBucket(t *testing.T) {
 	t.Parallel()
-	b := bucket(t, open(t, Config{}))
+	b := things(t, streamtest.Open(t, stream.Config{}))
 	ctx := t.Context()
 	if v, rev, err := b.Load(ctx, "a.b *>é"); v != nil || rev != 0 || err != nil {
 		t.Fatal(v, rev, err)
@@ -65,14 +67,14 @@ func TestBucket(t *testing.T) {
 	if _, ok, err := b.Save(ctx, "a.b *>é", []byte("4"), 0); !ok || err != nil {
 		t.Error("created after delete", ok, err)
 	}
-	if _, _, err := b.Save(ctx, strings.Repeat("k", 2000), nil, 0); !errors.Is(err, ErrTooLarge) {
+	if _, _, err := b.Save(ctx, strings.Repeat("k", 2000), nil, 0); !errors.Is(err, stream.ErrTooLarge) {
 		t.Error("long key:", err)
 	}
 }
 
 func TestBucketExpires(t *testing.T) {
 	t.Parallel()
-	b := bucket(t, open(t, Config{}))
+	b := things(t, streamtest.Open(t, stream.Config{}))
 	rev, _, err := b.SaveFor(t.Context(), "short", []byte("1"), 0, time.Second)
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +82,7 @@ func TestBucketExpires(t *testing.T) {
 	if _, ok, err := b.SaveFor(t.Context(), "short", []byte("2"), rev, time.Second); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	waitFor(t, func() bool { _, rev, err := b.Load(t.Context(), "short"); return rev == 0 && err == nil })
+	streamtest.WaitFor(t, func() bool { _, rev, err := b.Load(t.Context(), "short"); return rev == 0 && err == nil })
 	if _, ok, err := b.Save(t.Context(), "short", []byte("3"), 0); !ok || err != nil {
 		t.Error("created after it expired", ok, err)
 	}
@@ -88,7 +90,7 @@ func TestBucketExpires(t *testing.T) {
 
 func TestBucketRace(t *testing.T) {
 	t.Parallel()
-	b := bucket(t, open(t, Config{}))
+	b := things(t, streamtest.Open(t, stream.Config{}))
 	var won atomic.Int64
 	var wg sync.WaitGroup
 	for range 16 {
@@ -106,24 +108,34 @@ func TestBucketRace(t *testing.T) {
 	}
 }
 
-func TestEscapes(t *testing.T) {
+func TestRewriteValues(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		s := string(rapid.SliceOf(rapid.Byte()).Draw(t, "s"))
-		if got, ok := names.Untoken(names.Token(s)); got != s || !ok {
-			t.Fatalf("token %q came back as %q", s, got)
+	s := streamtest.Open(t, stream.Config{Dir: t.TempDir()})
+	for _, name := range []string{"one", "two"} {
+		b, err := s.Bucket(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if strings.ContainsAny(names.Token(s), ". *>\r\n\t\x00") || names.Token(s) == "" {
-			t.Fatalf("token %q", names.Token(s))
-		}
-		h := names.EscapeHeader(s)
-		if got := names.UnescapeHeader(h); got != s {
-			t.Fatalf("header %q came back as %q", s, got)
-		}
-		for i := range len(h) {
-			if h[i] <= ' ' || h[i] > '~' || h[i] == '"' {
-				t.Fatalf("header %q", h)
+		for key, value := range map[string]string{"a": "a number", "b": "nothing"} {
+			if _, _, err := b.Save(t.Context(), key, []byte(value), 0); err != nil {
+				t.Fatal(err)
 			}
 		}
-	})
+	}
+	change := func(v []byte) ([]byte, bool) {
+		next := bytes.ReplaceAll(v, []byte("number"), []byte("erased"))
+		return next, !bytes.Equal(next, v)
+	}
+	for _, want := range []int{2, 0} {
+		if n, err := s.RewriteValues(t.Context(), change); n != want || err != nil {
+			t.Errorf("%d changed, %v, want %d", n, err, want)
+		}
+	}
+	b, err := s.Bucket(t.Context(), "two")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if value, _, err := b.Load(t.Context(), "a"); string(value) != "a erased" || err != nil {
+		t.Errorf("%q, %v", value, err)
+	}
 }

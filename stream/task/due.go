@@ -1,4 +1,4 @@
-package stream
+package task
 
 import (
 	"container/heap"
@@ -13,7 +13,7 @@ const longestNap = time.Second
 // due before it was called at once, until ctx ends or fn fails; it returns their
 // error. A task that is neither followed nor finished comes again at the next
 // call. What is waited for is an index of the log, made again at each call.
-func (s *Store) FollowDue(ctx context.Context, topic string, fn func(Due) error) error {
+func (s *Schedule) FollowDue(ctx context.Context, topic string, fn func(Due) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	news := make(chan Due, tasksAtOnce)

@@ -1,4 +1,6 @@
-package stream
+// Package checkpoint keeps states of the rule engine, compressed and in parts that have
+// checksums. Of callwatch it imports the packages jet and names.
+package checkpoint
 
 import (
 	"context"
@@ -8,6 +10,7 @@ import (
 	"hash/crc32"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/nats-io/nats.go"
@@ -33,6 +36,17 @@ type chunk struct {
 	CRC uint32 `json:"crc"` // Castagnoli
 }
 
+// Checkpoints are the checkpoints of a store.
+type Checkpoints struct {
+	conn   *jet.Conn
+	stream *jet.Stream
+}
+
+// New returns the checkpoints that are kept in a stream.
+func New(conn *jet.Conn, stream *jet.Stream) *Checkpoints {
+	return &Checkpoints{conn: conn, stream: stream}
+}
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var errCheckpoint = errors.New("damaged checkpoint")
@@ -41,23 +55,23 @@ var errCheckpoint = errors.New("damaged checkpoint")
 // EVENTS. The checkpoint before stays in force until this one is whole, and is
 // kept after. ErrConflict means that another process saved under this name
 // meanwhile: its checkpoint is in force.
-func (s *Store) SaveCheckpoint(ctx context.Context, name string, seq uint64, write func(io.Writer) error) error {
-	if err := s.saveCheckpoint(ctx, name, seq, write); err != nil {
+func (c *Checkpoints) SaveCheckpoint(ctx context.Context, name string, seq uint64, write func(io.Writer) error) error {
+	if err := c.save(ctx, name, seq, write); err != nil {
 		return fmt.Errorf("save checkpoint %s: %w", name, err)
 	}
 	return nil
 }
 
-func (s *Store) saveCheckpoint(ctx context.Context, name string, seq uint64, write func(io.Writer) error) error {
+func (c *Checkpoints) save(ctx context.Context, name string, seq uint64, write func(io.Writer) error) error {
 	var before uint64 // the manifest in force
-	last, err := s.checkpoints.GetLastMsgForSubject(ctx, manifestSubject(name))
+	last, err := c.stream.GetLastMsgForSubject(ctx, manifestSubject(name))
 	switch {
 	case err == nil:
 		before = last.Sequence
 	case !errors.Is(err, jetstream.ErrMsgNotFound):
 		return jet.ReadError(ctx, err)
 	}
-	chunks := chunkWriter{ctx: ctx, store: s, subject: chunkSubject(name)}
+	chunks := chunkWriter{ctx: ctx, of: c, subject: chunkSubject(name)}
 	zip, err := zstd.NewWriter(&chunks, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
 	if err != nil {
 		return err
@@ -72,43 +86,43 @@ func (s *Store) saveCheckpoint(ctx context.Context, name string, seq uint64, wri
 	if err != nil {
 		return err
 	}
-	if _, err := s.conn.JS.PublishMsg(ctx, s.conn.Sealed(names.CheckpointStream, &nats.Msg{Subject: manifestSubject(name), Data: value}), jetstream.WithExpectLastSequencePerSubject(before)); err != nil {
+	if _, err := c.conn.JS.PublishMsg(ctx, c.conn.Sealed(names.CheckpointStream, &nats.Msg{Subject: manifestSubject(name), Data: value}), jetstream.WithExpectLastSequencePerSubject(before)); err != nil {
 		return jet.Classify(err)
 	}
-	return s.sweepCheckpoints(ctx, name)
+	return c.sweep(ctx, name)
 }
 
-// sweepCheckpoints removes what lies before the oldest checkpoint that is kept:
+// sweep removes what lies before the oldest checkpoint that is kept:
 // older ones, and parts of such as were never finished. Chunks behind it may be
 // of another process; they go later.
-func (s *Store) sweepCheckpoints(ctx context.Context, name string) error {
-	kept, err := s.manifests(ctx, name)
+func (c *Checkpoints) sweep(ctx context.Context, name string) error {
+	kept, err := c.manifests(ctx, name)
 	if err != nil || len(kept) == 0 {
 		return err
 	}
 	oldest := kept[len(kept)-1].Chunks[0].Seq
-	return jet.Classify(s.checkpoints.Purge(ctx, jetstream.WithPurgeSubject(checkpointSubjects(name)), jetstream.WithPurgeSequence(oldest)))
+	return jet.Classify(c.stream.Purge(ctx, jetstream.WithPurgeSubject(checkpointSubjects(name)), jetstream.WithPurgeSequence(oldest)))
 }
 
 // LoadCheckpoint gives read the last whole checkpoint of name and returns its
 // sequence; ErrNotFound when there is none. A damaged one is logged and the one
 // before is read instead: read may be called twice and starts afresh each time.
-func (s *Store) LoadCheckpoint(ctx context.Context, name string, read func(seq uint64, r io.Reader) error) (uint64, error) {
-	stored, err := s.manifests(ctx, name)
+func (c *Checkpoints) LoadCheckpoint(ctx context.Context, name string, read func(seq uint64, r io.Reader) error) (uint64, error) {
+	stored, err := c.manifests(ctx, name)
 	if err != nil {
 		return 0, fmt.Errorf("load checkpoint %s: %w", name, err)
 	}
 	for _, m := range stored {
-		chunks := &chunkReader{ctx: ctx, store: s, left: m.Chunks}
+		chunks := &chunkReader{ctx: ctx, of: c, left: m.Chunks}
 		if err = unzip(chunks, func(r io.Reader) error { return read(m.Seq, r) }); err == nil {
 			return m.Seq, nil
 		}
 		if !errors.Is(err, errCheckpoint) {
 			return 0, fmt.Errorf("load checkpoint %s: %w", name, err)
 		}
-		s.conn.Log.Error("checkpoint is damaged, the one before is used", "name", name, "seq", m.Seq, "err", err)
+		c.conn.Log.Error("checkpoint is damaged, the one before is used", "name", name, "seq", m.Seq, "err", err)
 	}
-	return 0, fmt.Errorf("checkpoint %s: %w", name, ErrNotFound)
+	return 0, fmt.Errorf("checkpoint %s: %w", name, jet.ErrNotFound)
 }
 
 func unzip(chunks *chunkReader, read func(io.Reader) error) error {
@@ -126,16 +140,35 @@ func unzip(chunks *chunkReader, read func(io.Reader) error) error {
 	return nil
 }
 
+// LeaveSlots removes the slots that no checkpoint of format 1 is in; those in
+// use are read where they are, and go with the checkpoints that replace them.
+func LeaveSlots(ctx context.Context, c *Checkpoints) error {
+	info, err := c.stream.Info(ctx, jetstream.WithSubjectFilter(names.CheckpointPrefix+"*.manifest"))
+	if err != nil {
+		return jet.ReadError(ctx, err)
+	}
+	for subject := range info.State.Subjects {
+		name, ok := names.Untoken(strings.TrimSuffix(strings.TrimPrefix(subject, names.CheckpointPrefix), ".manifest"))
+		if !ok {
+			continue
+		}
+		if err := c.sweep(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // manifests of a name, newest first.
-func (s *Store) manifests(ctx context.Context, name string) ([]manifest, error) {
-	stored, _, err := lastOf(ctx, s, names.CheckpointStream, []string{manifestSubject(name)}, checkpointsKept,
+func (c *Checkpoints) manifests(ctx context.Context, name string) ([]manifest, error) {
+	stored, _, err := jet.LastOf(ctx, c.conn, names.CheckpointStream, []string{manifestSubject(name)}, checkpointsKept,
 		func(m jetstream.Msg, meta *jetstream.MsgMetadata) (v manifest, ok bool) {
 			err := json.Unmarshal(m.Data(), &v)
 			if err == nil && len(v.Chunks) == 0 {
 				err = errors.New("it lists no chunks")
 			}
 			if err != nil {
-				s.conn.Skip(names.CheckpointStream, m.Subject(), meta.Sequence.Stream, fmt.Errorf("it is not the manifest of a checkpoint: %w", err))
+				c.conn.Skip(names.CheckpointStream, m.Subject(), meta.Sequence.Stream, fmt.Errorf("it is not the manifest of a checkpoint: %w", err))
 			}
 			return v, err == nil
 		})
@@ -143,10 +176,44 @@ func (s *Store) manifests(ctx context.Context, name string) ([]manifest, error) 
 	return stored, err
 }
 
+// EraseCheckpoints overwrites and removes all checkpoints of name but the last.
+func (c *Checkpoints) EraseCheckpoints(ctx context.Context, name string) error {
+	stored, err := c.manifests(ctx, name)
+	if err != nil || len(stored) == 0 {
+		return err
+	}
+	keep := map[uint64]bool{}
+	for _, part := range stored[0].Chunks {
+		keep[part.Seq] = true
+	}
+	var old []uint64
+	var manifest uint64
+	cursor := jet.Cursor{Conn: c.conn, Stream: names.CheckpointStream, Subjects: []string{checkpointSubjects(name)}, Batch: jet.MessagesAtOnce, ToEnd: true}
+	cursor.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+		seq := meta.Sequence.Stream
+		if m.Subject() == manifestSubject(name) {
+			seq, manifest = manifest, seq // the last one stays
+		}
+		if seq != 0 && !keep[seq] {
+			old = append(old, seq)
+		}
+		return nil
+	}
+	if err := cursor.Run(ctx); err != nil {
+		return fmt.Errorf("checkpoints of %s: %w", name, err)
+	}
+	for _, seq := range old {
+		if err := jet.Overwrite(ctx, c.stream, seq); err != nil {
+			return fmt.Errorf("erase a checkpoint of %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
 // chunkWriter stores what is written to it in messages of chunkSize.
 type chunkWriter struct {
 	ctx     context.Context
-	store   *Store
+	of      *Checkpoints
 	subject string
 	buf     []byte
 	done    []chunk
@@ -169,7 +236,7 @@ func (w *chunkWriter) flush() error {
 	if len(w.buf) == 0 {
 		return nil
 	}
-	ack, err := w.store.conn.JS.PublishMsg(w.ctx, w.store.conn.Sealed(names.CheckpointStream, &nats.Msg{Subject: w.subject, Data: w.buf}))
+	ack, err := w.of.conn.JS.PublishMsg(w.ctx, w.of.conn.Sealed(names.CheckpointStream, &nats.Msg{Subject: w.subject, Data: w.buf}))
 	if err != nil {
 		return jet.Classify(err)
 	}
@@ -180,11 +247,11 @@ func (w *chunkWriter) flush() error {
 
 // chunkReader reads chunks and lets none pass whose checksum differs.
 type chunkReader struct {
-	ctx   context.Context
-	store *Store
-	left  []chunk
-	buf   []byte
-	err   error
+	ctx  context.Context
+	of   *Checkpoints
+	left []chunk
+	buf  []byte
+	err  error
 }
 
 func (r *chunkReader) Read(p []byte) (int, error) {
@@ -204,7 +271,7 @@ func (r *chunkReader) Read(p []byte) (int, error) {
 }
 
 func (r *chunkReader) load(c chunk) ([]byte, error) {
-	m, err := r.store.checkpoints.GetMsg(r.ctx, c.Seq)
+	m, err := r.of.stream.GetMsg(r.ctx, c.Seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, fmt.Errorf("%w: chunk %d is missing", errCheckpoint, c.Seq)
 	}

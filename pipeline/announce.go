@@ -13,6 +13,7 @@ import (
 	"callwatch/pipeline/stage"
 	"callwatch/rules"
 	"callwatch/stream"
+	"callwatch/stream/alerts"
 )
 
 // announcedKey is the watermark up to which all transitions are delivered.
@@ -95,7 +96,7 @@ func (a *Announce) handOver(ctx context.Context, n *notifier.Notifier) error {
 	if !a.cfg.Store.Alone() {
 		keeping.Go(func() { a.cfg.Share(ctx, n) })
 	}
-	unseen := stream.NewUnseen(delivered + 1)
+	unseen := alerts.NewUnseen(delivered + 1)
 	return a.cfg.Store.FollowTransitions(ctx, delivered+1, func(st stream.Transition) error {
 		if !unseen.New(&st) {
 			n.Pass(st.Seq)

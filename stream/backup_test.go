@@ -38,6 +38,15 @@ func contents(t *testing.T, s *Store) map[string][]string {
 	return all
 }
 
+func put(t testing.TB, s *Store, rule, key string, cause Cause, data string) bool {
+	t.Helper()
+	stored, err := s.PutTransition(t.Context(), rule, key, cause, []byte(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stored
+}
+
 // filled is a store with something in every stream.
 func filled(t *testing.T) *Store {
 	s := open(t, Config{})
@@ -52,7 +61,7 @@ func filled(t *testing.T) *Store {
 	if err := s.PublishEvents(t.Context(), events(40)); err != nil {
 		t.Fatal(err)
 	}
-	put(t, s, "bad mos", "acme", Cause{5, 0}, "opened")
+	put(t, s, "bad mos", "acme", Cause{Seq: 5}, "opened")
 	if err := s.PutDeadLetter(t.Context(), DeadLetter{Raw: Position{Seq: 1}, Provider: "acme", Error: "no JSON"}); err != nil {
 		t.Fatal(err)
 	}

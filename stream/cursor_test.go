@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"callwatch/stream/alerts"
 	"callwatch/stream/jet"
 	"callwatch/stream/names"
 )
@@ -93,9 +94,9 @@ func TestReadingOfAServerThatLags(t *testing.T) {
 	for i, key := range []string{"a", "a", "b", "c"} {
 		put(t, s, "rule", key, Cause{Seq: uint64(i + 1)}, "")
 	}
-	for _, knows := range []string{alertSubject("rule", "a"), alertSubject("rule", "nothing")} {
-		cluster := func() *Store {
-			return &Store{conn: other(s, &lagging{JetStream: s.conn.JS, knows: knows}, false)}
+	for _, knows := range []string{names.AlertSubject("rule", "a"), names.AlertSubject("rule", "nothing")} {
+		cluster := func() *alerts.Transitions {
+			return alerts.New(other(s, &lagging{JetStream: s.conn.JS, knows: knows}, false), &s.alerts, "", s.flaws)
 		}
 		var all, last []uint64
 		err := cluster().StoredTransitions(t.Context(), func(tr Transition) error { all = append(all, tr.Seq); return nil })

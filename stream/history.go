@@ -116,19 +116,6 @@ func (s *Store) FollowHeaders(ctx context.Context, from uint64, fn func(m Messag
 	return c.Run(ctx)
 }
 
-// TransitionAt reads the transition at a sequence; ErrNotFound where there is
-// none, or none any more.
-func (s *Store) TransitionAt(ctx context.Context, seq uint64) (Transition, error) {
-	m, err := s.alerts.GetMsg(ctx, seq)
-	if err != nil {
-		return Transition{}, fmt.Errorf("transition %d: %w", seq, jet.ReadError(ctx, err))
-	}
-	if s.conn.Check(names.AlertStream, m.Subject, m.Header, seq) != nil {
-		return Transition{}, fmt.Errorf("transition %d: %w", seq, ErrNotFound)
-	}
-	return transitionOf(m.Header, m.Sequence, m.Time, m.Data), nil
-}
-
 // HeaderID is an id as a header has it: Message.CallID of a long one is only its
 // beginning.
 func HeaderID(id string) string { return cut(id) }

@@ -24,11 +24,6 @@ func (s *Store) SkipEvent(m *Message, why error) {
 	s.conn.Skip(names.EventStream, m.Subject, m.Seq, why)
 }
 
-// SkipTransition notes that the transition cannot be read and is skipped.
-func (s *Store) SkipTransition(t *Transition, why error) {
-	s.conn.Skip(names.AlertStream, alertSubject(t.Rule, t.Key), t.Seq, why)
-}
-
 // Inspect looks through the streams and buckets that no stage reads to the end,
 // until ctx ends, so that foreign messages there are named too.
 func (s *Store) Inspect(ctx context.Context) error {

@@ -70,7 +70,7 @@ func (s *Store) lastRewrite(ctx context.Context, seq uint64) (m *jetstream.RawSt
 // notes it.
 func (s *Store) notRewrite(subject string, h nats.Header, at uint64, data []byte) error {
 	why := s.conn.Check(names.RawStream, subject, h, at)
-	if olds := rewrittenBy(h); why == nil && (len(olds) == 0 || rewriteSubject(olds[0]) != subject || slices.Max(olds) >= at || !frame.Is(data)) {
+	if olds := jet.RewrittenBy(h); why == nil && (len(olds) == 0 || rewriteSubject(olds[0]) != subject || slices.Max(olds) >= at || !frame.Is(data)) {
 		why = frame.ErrNoFrame
 	}
 	if why != nil {
@@ -95,7 +95,7 @@ func (s *Store) rewrites(ctx context.Context, first, last uint64) ([]rewrite, er
 		if s.notRewrite(m.Subject(), m.Headers(), meta.Sequence.Stream, m.Data()) != nil {
 			return nil
 		}
-		for i, seq := range rewrittenBy(m.Headers()) {
+		for i, seq := range jet.RewrittenBy(m.Headers()) {
 			if seq < first || seq > last {
 				continue
 			}
@@ -117,17 +117,6 @@ func (s *Store) rewrites(ctx context.Context, first, last uint64) ([]rewrite, er
 	}
 	slices.SortFunc(found, func(a, b rewrite) int { return cmp.Compare(a.old, b.old) })
 	return found, nil
-}
-
-// rewrittenBy are the sequences that a frame replaces, the old frame's first.
-func rewrittenBy(h nats.Header) []uint64 {
-	var seqs []uint64
-	for text := range strings.SplitSeq(h.Get(jet.HeaderRewrites), ",") {
-		if seq, err := strconv.ParseUint(text, 10, 64); err == nil {
-			seqs = append(seqs, seq)
-		}
-	}
-	return seqs
 }
 
 // EraseRecords removes records for good: their bytes are overwritten on the disk
@@ -159,7 +148,7 @@ func (s *Store) eraseFrame(ctx context.Context, seq uint64, indexes []int) (eras
 	olds := []uint64{seq}
 	switch {
 	case err == nil:
-		olds = append(rewrittenBy(m.Header), m.Sequence)
+		olds = append(jet.RewrittenBy(m.Header), m.Sequence)
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		if m, err = s.raw.GetMsg(ctx, seq); errors.Is(err, jetstream.ErrMsgNotFound) {
 			return 0, nil // gone by its age

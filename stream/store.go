@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"callwatch/stream/alerts"
 	"callwatch/stream/blocks"
 	"callwatch/stream/bucket"
 	"callwatch/stream/checkpoint"
@@ -64,6 +65,8 @@ type (
 	Task       = task.Task
 	Due        = task.Due
 	DeadLetter = deadletter.DeadLetter
+	Transition = alerts.Transition
+	Cause      = alerts.Cause
 )
 
 // Durability is what an acknowledged write survives.
@@ -119,6 +122,7 @@ type Store struct {
 	*task.Schedule
 	*checkpoint.Checkpoints
 	*deadletter.Queue
+	*alerts.Transitions
 
 	guard    atomic.Pointer[func() Watermarks]
 	usage    atomic.Pointer[Usage]
@@ -180,6 +184,7 @@ func newStore(cfg Config) (*Store, error) {
 	s.Schedule = task.New(s.conn, &s.tasks)
 	s.Checkpoints = checkpoint.New(s.conn, &s.checkpoints)
 	s.Queue = deadletter.New(s.conn, &s.dead)
+	s.Transitions = alerts.New(s.conn, &s.alerts, cfg.Dir, s.flaws)
 	return s, nil
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"callwatch/stream/alerts"
 	"callwatch/stream/jet"
 	"callwatch/stream/names"
 )
@@ -25,12 +26,7 @@ func wellFormed(stream, subject string, h nats.Header) error {
 			return errors.New("it has no event id")
 		}
 	case stream == names.AlertStream:
-		if _, err := parseCause(h.Get(jet.HeaderCause)); err != nil {
-			return errors.New("it names no cause")
-		}
-		if alertSubject(names.UnescapeHeader(h.Get(jet.HeaderRule)), names.UnescapeHeader(h.Get(jet.HeaderKey))) != subject {
-			return errors.New("its subject is not that of its rule and key")
-		}
+		return alerts.WellFormed(subject, h)
 	case stream == names.TaskStream:
 		if due := h.Get(jet.HeaderDue); due != "" {
 			if _, err := time.Parse(time.RFC3339Nano, due); err != nil {
@@ -38,7 +34,7 @@ func wellFormed(stream, subject string, h nats.Header) error {
 			}
 		}
 	case stream == names.RawStream:
-		if len(rewrittenBy(h)) == 0 {
+		if len(jet.RewrittenBy(h)) == 0 {
 			return errors.New("it does not name the frame that it replaces")
 		}
 	}

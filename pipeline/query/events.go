@@ -10,6 +10,7 @@ import (
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 	"callwatch/stream"
+	"callwatch/stream/alerts"
 )
 
 const (
@@ -105,7 +106,7 @@ func (r *Reader) follow(ctx context.Context, q backend.EventQuery, fn func(backe
 }
 
 func (r *Reader) followIncidents(ctx context.Context, after uint64, fn func(backend.StoredTransition) error) error {
-	unseen := stream.NewUnseen(after + 1)
+	unseen := alerts.NewUnseen(after + 1)
 	return r.cfg.Store.FollowTransitions(ctx, after+1, func(st stream.Transition) error {
 		if !unseen.New(&st) {
 			return nil

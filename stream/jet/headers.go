@@ -1,5 +1,12 @@
 package jet
 
+import (
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+)
+
 // Headers of stored messages.
 const (
 	// Of an event: its id, its time, the id of its call, and the record and place in it
@@ -33,3 +40,14 @@ const (
 	HeaderOperation = "KV-Operation"
 	HeaderMarker    = "Nats-Marker-Reason"
 )
+
+// RewrittenBy are the sequences that a frame or transition replaces, the oldest first.
+func RewrittenBy(h nats.Header) []uint64 {
+	var seqs []uint64
+	for text := range strings.SplitSeq(h.Get(HeaderRewrites), ",") {
+		if seq, err := strconv.ParseUint(text, 10, 64); err == nil {
+			seqs = append(seqs, seq)
+		}
+	}
+	return seqs
+}

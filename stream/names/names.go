@@ -2,7 +2,11 @@
 // outside becomes part of one.
 package names
 
-import "strings"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
 
 // Streams.
 const (
@@ -42,4 +46,10 @@ func Short(stream string) string {
 		return "bucket " + strings.TrimPrefix(name, BucketPrefix)
 	}
 	return strings.ToLower(strings.TrimPrefix(stream, "CALLWATCH_"))
+}
+
+// AlertSubject is that of the transitions of an incident: it names the rule, and the key, whatever its length and bytes, by a hash.
+func AlertSubject(rule, key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return AlertPrefix + Token(rule) + "." + hex.EncodeToString(sum[:16])
 }

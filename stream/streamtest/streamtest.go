@@ -56,6 +56,17 @@ func WaitFor(t testing.TB, ok func() bool) {
 	}
 }
 
+// Await returns what comes from c.
+func Await[T any](t testing.TB, what string, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(Patience):
+		t.Fatalf("not within %v: %s", Patience, what)
+	}
+	return v
+}
+
 // OnDisk says whether any file below dir holds text.
 func OnDisk(t testing.TB, dir, text string) bool {
 	t.Helper()

@@ -1,4 +1,4 @@
-package stream
+package alerts_test
 
 import (
 	"context"
@@ -10,9 +10,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"callwatch/stream"
+	"callwatch/stream/alerts"
+	"callwatch/stream/streamtest"
 )
 
-func put(t testing.TB, s *Store, rule, key string, cause Cause, data string) bool {
+func put(t testing.TB, s *stream.Store, rule, key string, cause alerts.Cause, data string) bool {
 	t.Helper()
 	stored, err := s.PutTransition(t.Context(), rule, key, cause, []byte(data))
 	if err != nil {
@@ -23,35 +27,35 @@ func put(t testing.TB, s *Store, rule, key string, cause Cause, data string) boo
 
 func TestPutTransition(t *testing.T) {
 	t.Parallel()
-	s := open(t, Config{})
+	s := streamtest.Open(t, stream.Config{})
 	for _, step := range []struct {
 		rule, key string
-		cause     Cause
+		cause     alerts.Cause
 		stored    bool
 	}{
-		{"bad mos", "acme/é\n1", Cause{5, 0}, true},
-		{"bad mos", "acme/é\n1", Cause{5, 0}, false}, // the same again
-		{"bad mos", "acme/é\n1", Cause{4, 9}, false}, // older
-		{"bad mos", "acme/é\n1", Cause{5, 1}, true},
-		{"bad mos", "other", Cause{5, 0}, true}, // another incident
-		{"loss", "acme/é\n1", Cause{2, 0}, true},
-		{"bad mos", "acme/é\n1", Cause{6, 0}, true},
+		{"bad mos", "acme/é\n1", alerts.Cause{Seq: 5, Index: 0}, true},
+		{"bad mos", "acme/é\n1", alerts.Cause{Seq: 5, Index: 0}, false}, // the same again
+		{"bad mos", "acme/é\n1", alerts.Cause{Seq: 4, Index: 9}, false}, // older
+		{"bad mos", "acme/é\n1", alerts.Cause{Seq: 5, Index: 1}, true},
+		{"bad mos", "other", alerts.Cause{Seq: 5, Index: 0}, true}, // another incident
+		{"loss", "acme/é\n1", alerts.Cause{Seq: 2, Index: 0}, true},
+		{"bad mos", "acme/é\n1", alerts.Cause{Seq: 6, Index: 0}, true},
 	} {
 		data := step.cause.String()
 		if got := put(t, s, step.rule, step.key, step.cause, data); got != step.stored {
 			t.Errorf("%s %q %v: stored %v", step.rule, step.key, step.cause, got)
 		}
 	}
-	ignore := cmpopts.IgnoreFields(Transition{}, "Time")
+	ignore := cmpopts.IgnoreFields(alerts.Transition{}, "Time")
 	history, err := s.History(t.Context(), "bad mos", "acme/é\n1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	one := func(seq uint64, rule, key string, cause Cause) Transition {
-		return Transition{Seq: seq, Rule: rule, Key: key, Cause: cause, Data: []byte(cause.String())}
+	one := func(seq uint64, rule, key string, cause alerts.Cause) alerts.Transition {
+		return alerts.Transition{Seq: seq, Rule: rule, Key: key, Cause: cause, Data: []byte(cause.String())}
 	}
-	want := []Transition{
-		one(1, "bad mos", "acme/é\n1", Cause{5, 0}), one(2, "bad mos", "acme/é\n1", Cause{5, 1}), one(5, "bad mos", "acme/é\n1", Cause{6, 0}),
+	want := []alerts.Transition{
+		one(1, "bad mos", "acme/é\n1", alerts.Cause{Seq: 5, Index: 0}), one(2, "bad mos", "acme/é\n1", alerts.Cause{Seq: 5, Index: 1}), one(5, "bad mos", "acme/é\n1", alerts.Cause{Seq: 6, Index: 0}),
 	}
 	if diff := cmp.Diff(want, history, ignore); diff != "" {
 		t.Error(diff)
@@ -60,7 +64,7 @@ func TestPutTransition(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want = []Transition{one(3, "bad mos", "other", Cause{5, 0}), one(4, "loss", "acme/é\n1", Cause{2, 0}), want[2]}
+	want = []alerts.Transition{one(3, "bad mos", "other", alerts.Cause{Seq: 5, Index: 0}), one(4, "loss", "acme/é\n1", alerts.Cause{Seq: 2, Index: 0}), want[2]}
 	if diff := cmp.Diff(want, last, ignore); diff != "" {
 		t.Error(diff)
 	}
@@ -73,14 +77,14 @@ func TestPutTransition(t *testing.T) {
 // each cause at most once, and causes only grow.
 func TestTransitionsOfConcurrentWriters(t *testing.T) {
 	t.Parallel()
-	s := open(t, Config{})
+	s := streamtest.Open(t, stream.Config{})
 	const writers, causes = 8, 40
 	var stored atomic.Int64
 	var wg sync.WaitGroup
 	for range writers {
 		wg.Go(func() {
 			for i := range causes {
-				ok, err := s.PutTransition(context.Background(), "rule", "key", Cause{Seq: uint64(i + 1)}, nil)
+				ok, err := s.PutTransition(context.Background(), "rule", "key", alerts.Cause{Seq: uint64(i + 1)}, nil)
 				if err != nil {
 					t.Error(err)
 				}
@@ -99,7 +103,7 @@ func TestTransitionsOfConcurrentWriters(t *testing.T) {
 		t.Errorf("%d stored, %d said so, %d causes", len(history), stored.Load(), causes)
 	}
 	for i := range history[1:] {
-		if !history[i+1].Cause.after(history[i].Cause) {
+		if a, b := history[i].Cause, history[i+1].Cause; b.Seq < a.Seq || b.Seq == a.Seq && b.Index <= a.Index {
 			t.Errorf("%v comes after %v", history[i+1].Cause, history[i].Cause)
 		}
 	}
@@ -110,15 +114,15 @@ func TestTransitionsOfConcurrentWriters(t *testing.T) {
 
 func TestFollowTransitions(t *testing.T) {
 	t.Parallel()
-	s := open(t, Config{})
-	put(t, s, "rule", "a", Cause{1, 0}, "1")
+	s := streamtest.Open(t, stream.Config{})
+	put(t, s, "rule", "a", alerts.Cause{Seq: 1, Index: 0}, "1")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	seen := make(chan uint64)
 	ended := make(chan error, 1)
 	failed := errors.New("failed")
 	go func() {
-		ended <- s.FollowTransitions(ctx, 0, func(tr Transition) error {
+		ended <- s.FollowTransitions(ctx, 0, func(tr alerts.Transition) error {
 			seen <- tr.Seq
 			if tr.Seq == 3 {
 				return failed
@@ -128,13 +132,13 @@ func TestFollowTransitions(t *testing.T) {
 	}()
 	for i := uint64(1); i <= 3; i++ {
 		if i > 1 {
-			put(t, s, "rule", fmt.Sprint("key", i), Cause{i, 0}, "")
+			put(t, s, "rule", fmt.Sprint("key", i), alerts.Cause{Seq: i, Index: 0}, "")
 		}
-		if got := await(t, "the next one is read", seen); got != i {
+		if got := streamtest.Await(t, "the next one is read", seen); got != i {
 			t.Errorf("got %d, want %d", got, i)
 		}
 	}
-	if err := await(t, "reading ends", ended); !errors.Is(err, failed) {
+	if err := streamtest.Await(t, "reading ends", ended); !errors.Is(err, failed) {
 		t.Errorf("ended with %v", err)
 	}
 }

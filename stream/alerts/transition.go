@@ -1,10 +1,10 @@
-package stream
+// Package alerts keeps the transitions of incidents. Of callwatch it imports the packages
+// blocks, jet and names.
+package alerts
 
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -22,9 +22,21 @@ import (
 	"callwatch/stream/names"
 )
 
-const (
-	lastWait = time.Minute // for the state of all incidents
-)
+const lastWait = time.Minute // for the state of all incidents
+
+// Transitions are the transitions of a store.
+type Transitions struct {
+	conn   *jet.Conn
+	stream *jet.Stream
+	dir    string
+	flaws  func() []blocks.Flaw
+}
+
+// New returns the transitions that are kept in a stream. dir is the data directory of the
+// embedded server, and flaws the damage found there since the start.
+func New(conn *jet.Conn, stream *jet.Stream, dir string, flaws func() []blocks.Flaw) *Transitions {
+	return &Transitions{conn: conn, stream: stream, dir: dir, flaws: flaws}
+}
 
 // Cause is the place in EVENTS that made a transition happen.
 type Cause struct {
@@ -60,8 +72,8 @@ type Transition struct {
 // PutTransition stores the next transition of (rule, key), unless one of this or
 // a later cause is stored: then stored is false. The comparison holds against
 // concurrent writers, so a transition is stored once, however many replicas replay it.
-func (s *Store) PutTransition(ctx context.Context, rule, key string, cause Cause, data []byte) (stored bool, err error) {
-	subject := alertSubject(rule, key)
+func (s *Transitions) PutTransition(ctx context.Context, rule, key string, cause Cause, data []byte) (stored bool, err error) {
+	subject := names.AlertSubject(rule, key)
 	for {
 		had, any, seq, err := s.lastCause(ctx, subject)
 		if err != nil {
@@ -88,8 +100,8 @@ func (s *Store) PutTransition(ctx context.Context, rule, key string, cause Cause
 
 // lastCause returns the cause of the last transition on subject, if there is any,
 // and the sequence of the last message there, 0 when there is none.
-func (s *Store) lastCause(ctx context.Context, subject string) (cause Cause, any bool, seq uint64, err error) {
-	m, err := s.alerts.GetLastMsgForSubject(ctx, subject)
+func (s *Transitions) lastCause(ctx context.Context, subject string) (cause Cause, any bool, seq uint64, err error) {
+	m, err := s.stream.GetLastMsgForSubject(ctx, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return Cause{}, false, 0, nil
 	}
@@ -107,7 +119,7 @@ func (s *Store) lastCause(ctx context.Context, subject string) (cause Cause, any
 
 // lastTransition reads the last transition on a subject where a foreign message
 // is behind it.
-func (s *Store) lastTransition(ctx context.Context, subject string) (last Transition, any bool, err error) {
+func (s *Transitions) lastTransition(ctx context.Context, subject string) (last Transition, any bool, err error) {
 	all, err := s.transitions(ctx, jet.Cursor{Subjects: []string{subject}})
 	if err != nil || len(all) == 0 {
 		return Transition{}, false, err
@@ -117,11 +129,8 @@ func (s *Store) lastTransition(ctx context.Context, subject string) (last Transi
 
 // TransitionsLost is in how many places damage took transitions: since the start, or
 // before it where TransitionsStoredAgain was not called since.
-func (s *Store) TransitionsLost() (n int) {
-	if s.node == nil {
-		return 0
-	}
-	for _, f := range s.node.Flaws() {
+func (s *Transitions) TransitionsLost() (n int) {
+	for _, f := range s.flaws() {
 		if f.Stream == names.AlertStream && f.Last >= f.First && !f.Torn && !f.Restored {
 			n++
 		}
@@ -130,7 +139,7 @@ func (s *Store) TransitionsLost() (n int) {
 }
 
 // TransitionsStoredAgain notes that what the damage found so far took is stored again.
-func (s *Store) TransitionsStoredAgain() error {
+func (s *Transitions) TransitionsStoredAgain() error {
 	var failed error
 	for _, path := range s.lostAlerts() {
 		failed = errors.Join(failed, os.Rename(path, strings.TrimSuffix(path, ".blk")+".salvaged"))
@@ -140,18 +149,31 @@ func (s *Store) TransitionsStoredAgain() error {
 
 // lostAlerts are the copies of damaged blocks of ALERTS whose transitions are not
 // stored again.
-func (s *Store) lostAlerts() []string {
-	if s.node == nil {
+func (s *Transitions) lostAlerts() []string {
+	if !s.conn.Embedded {
 		return nil
 	}
-	copies, _ := filepath.Glob(filepath.Join(s.cfg.Dir, blocks.QuarantineDir, names.AlertStream+"-*.blk"))
+	copies, _ := filepath.Glob(filepath.Join(s.dir, blocks.QuarantineDir, names.AlertStream+"-*.blk"))
 	return copies
+}
+
+// TransitionAt reads the transition at a sequence; ErrNotFound where there is
+// none, or none any more.
+func (s *Transitions) TransitionAt(ctx context.Context, seq uint64) (Transition, error) {
+	m, err := s.stream.GetMsg(ctx, seq)
+	if err != nil {
+		return Transition{}, fmt.Errorf("transition %d: %w", seq, jet.ReadError(ctx, err))
+	}
+	if s.conn.Check(names.AlertStream, m.Subject, m.Header, seq) != nil {
+		return Transition{}, fmt.Errorf("transition %d: %w", seq, jet.ErrNotFound)
+	}
+	return transitionOf(m.Header, m.Sequence, m.Time, m.Data), nil
 }
 
 // FollowTransitions reads ALERTS from a sequence on (0: from the start): what is
 // stored, then what comes, in order, until ctx ends or fn fails. skipped, where it
 // is not nil, is called with the sequence of each foreign message instead of fn.
-func (s *Store) FollowTransitions(ctx context.Context, from uint64, fn func(Transition) error, skipped func(seq uint64)) error {
+func (s *Transitions) FollowTransitions(ctx context.Context, from uint64, fn func(Transition) error, skipped func(seq uint64)) error {
 	c := jet.Cursor{Conn: s.conn, Stream: names.AlertStream, Next: from, Batch: jet.MessagesAtOnce}
 	if skipped != nil {
 		c.Skipped = func(_ string, seq uint64) { skipped(seq) }
@@ -162,7 +184,7 @@ func (s *Store) FollowTransitions(ctx context.Context, from uint64, fn func(Tran
 
 // LastTransitions reads the last transition of every (rule, key), oldest first:
 // the state of all incidents. It fails when that takes longer than a minute.
-func (s *Store) LastTransitions(ctx context.Context) ([]Transition, error) {
+func (s *Transitions) LastTransitions(ctx context.Context) ([]Transition, error) {
 	ctx, cancel := context.WithTimeout(ctx, lastWait)
 	defer cancel()
 	var hidden []string // by a foreign message
@@ -185,19 +207,19 @@ func (s *Store) LastTransitions(ctx context.Context) ([]Transition, error) {
 }
 
 // History reads all transitions of one (rule, key), oldest first.
-func (s *Store) History(ctx context.Context, rule, key string) ([]Transition, error) {
-	return s.transitions(ctx, jet.Cursor{Subjects: []string{alertSubject(rule, key)}})
+func (s *Transitions) History(ctx context.Context, rule, key string) ([]Transition, error) {
+	return s.transitions(ctx, jet.Cursor{Subjects: []string{names.AlertSubject(rule, key)}})
 }
 
 // StoredTransitions reads all transitions, oldest first, and ends behind the last
 // one or with fn's error.
-func (s *Store) StoredTransitions(ctx context.Context, fn func(Transition) error) error {
+func (s *Transitions) StoredTransitions(ctx context.Context, fn func(Transition) error) error {
 	c := jet.Cursor{Conn: s.conn, Stream: names.AlertStream, Batch: jet.MessagesAtOnce, ToEnd: true}
 	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error { return fn(newTransition(m, meta)) }
 	return c.Run(ctx)
 }
 
-func (s *Store) transitions(ctx context.Context, c jet.Cursor) (found []Transition, err error) {
+func (s *Transitions) transitions(ctx context.Context, c jet.Cursor) (found []Transition, err error) {
 	c.Conn, c.Stream, c.Batch, c.ToEnd = s.conn, names.AlertStream, jet.MessagesAtOnce, true
 	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		found = append(found, newTransition(m, meta))
@@ -218,12 +240,22 @@ func transitionOf(h nats.Header, seq uint64, stored time.Time, data []byte) Tran
 	}
 	return Transition{
 		Seq: seq, Time: stored.UTC(), Cause: cause, Data: data,
-		Rule: names.UnescapeHeader(h.Get(jet.HeaderRule)), Key: names.UnescapeHeader(h.Get(jet.HeaderKey)), Rewrites: rewrittenBy(h),
+		Rule: names.UnescapeHeader(h.Get(jet.HeaderRule)), Key: names.UnescapeHeader(h.Get(jet.HeaderKey)), Rewrites: jet.RewrittenBy(h),
 	}
 }
 
-// alertSubject names the incident; the key, whatever its length and bytes, by a hash.
-func alertSubject(rule, key string) string {
-	sum := sha256.Sum256([]byte(key))
-	return names.AlertPrefix + names.Token(rule) + "." + hex.EncodeToString(sum[:16])
+// SkipTransition notes that the transition cannot be read and is skipped.
+func (s *Transitions) SkipTransition(t *Transition, why error) {
+	s.conn.Skip(names.AlertStream, names.AlertSubject(t.Rule, t.Key), t.Seq, why)
+}
+
+// WellFormed returns what is wrong with a transition that was stored before seals.
+func WellFormed(subject string, h nats.Header) error {
+	if _, err := parseCause(h.Get(jet.HeaderCause)); err != nil {
+		return errors.New("it names no cause")
+	}
+	if names.AlertSubject(names.UnescapeHeader(h.Get(jet.HeaderRule)), names.UnescapeHeader(h.Get(jet.HeaderKey))) != subject {
+		return errors.New("its subject is not that of its rule and key")
+	}
+	return nil
 }

@@ -1,4 +1,4 @@
-package stream
+package alerts_test
 
 import (
 	"bytes"
@@ -7,10 +7,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"callwatch/stream"
+	"callwatch/stream/alerts"
+	"callwatch/stream/streamtest"
 )
 
 // blackened replaces a number in a transition and in its key.
-func blackened(t Transition) (data []byte, key string, ok bool) {
+func blackened(t alerts.Transition) (data []byte, key string, ok bool) {
 	data = bytes.ReplaceAll(t.Data, []byte("number"), []byte("erased"))
 	return data, string(bytes.ReplaceAll([]byte(t.Key), []byte("number"), []byte("erased"))), !bytes.Equal(data, t.Data)
 }
@@ -18,10 +22,10 @@ func blackened(t Transition) (data []byte, key string, ok bool) {
 func TestRewriteTransitions(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s := open(t, Config{Dir: dir})
+	s := streamtest.Open(t, stream.Config{Dir: dir})
 	put := func(key string, cause uint64, data string, want bool) {
 		t.Helper()
-		stored, err := s.PutTransition(t.Context(), "rule", key, Cause{Seq: cause}, []byte(data))
+		stored, err := s.PutTransition(t.Context(), "rule", key, alerts.Cause{Seq: cause}, []byte(data))
 		if err != nil || stored != want {
 			t.Fatalf("stored %v, %v", stored, err)
 		}
@@ -66,15 +70,15 @@ func TestRewriteTransitions(t *testing.T) {
 	if err := s.Scrub(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if onDisk(t, dir, "b number") || onDisk(t, dir, "x number") {
+	if streamtest.OnDisk(t, dir, "b number") || streamtest.OnDisk(t, dir, "x number") {
 		t.Error("what was rewritten is on the disk")
 	}
 
 	// A follower gets each transition once, wherever it is.
 	for from, want := range []int{6, 6, 5, 4, 3, 2, 1} {
-		unseen, got := NewUnseen(uint64(from)), map[uint64]int{}
+		unseen, got := alerts.NewUnseen(uint64(from)), map[uint64]int{}
 		errEnd := errors.New("end")
-		err := s.FollowTransitions(t.Context(), uint64(from), func(x Transition) error {
+		err := s.FollowTransitions(t.Context(), uint64(from), func(x alerts.Transition) error {
 			if unseen.New(&x) {
 				got[x.Cause.Seq]++
 			}
@@ -92,9 +96,9 @@ func TestRewriteTransitions(t *testing.T) {
 // A run that was stopped between its steps is completed by the next one.
 func TestRewriteTransitionsIsFinishedByTheNextRun(t *testing.T) {
 	t.Parallel()
-	s := open(t, Config{Dir: t.TempDir()})
+	s := streamtest.Open(t, stream.Config{Dir: t.TempDir()})
 	for i := range 3 {
-		if _, err := s.PutTransition(t.Context(), "rule", "key", Cause{Seq: uint64(i + 1)}, fmt.Appendf(nil, "%d number", i+1)); err != nil {
+		if _, err := s.PutTransition(t.Context(), "rule", "key", alerts.Cause{Seq: uint64(i + 1)}, fmt.Appendf(nil, "%d number", i+1)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -102,8 +106,8 @@ func TestRewriteTransitionsIsFinishedByTheNextRun(t *testing.T) {
 	stopping := 0
 	func() { // stopped behind the first that it stores
 		defer func() { _ = recover() }()
-		_, _ = s.rewriteIncident(t.Context(), alertSubject("rule", "key"), func(x Transition) ([]byte, string, bool) {
-			if stopping++; stopping == 5 { // three looks, then one for each that is stored
+		_, _ = s.RewriteTransitions(t.Context(), func(x alerts.Transition) ([]byte, string, bool) {
+			if stopping++; stopping == 8 { // three looks for the incident, three in it, then one for each that is stored
 				panic(cut)
 			}
 			return blackened(x)

@@ -1,4 +1,4 @@
-package stream
+package alerts
 
 import (
 	"cmp"
@@ -23,7 +23,7 @@ import (
 // subject of a changed one all later ones are stored again too, so that their order
 // and the last cause stay. key takes the place of the transition's key in its header.
 // It returns how many were changed. It may be stopped anywhere and called again.
-func (s *Store) RewriteTransitions(ctx context.Context, change func(Transition) (data []byte, key string, ok bool)) (changed int, err error) {
+func (s *Transitions) RewriteTransitions(ctx context.Context, change func(Transition) (data []byte, key string, ok bool)) (changed int, err error) {
 	subjects := map[string]bool{}
 	c := jet.Cursor{Conn: s.conn, Stream: names.AlertStream, Batch: jet.MessagesAtOnce, ToEnd: true}
 	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
@@ -37,7 +37,7 @@ func (s *Store) RewriteTransitions(ctx context.Context, change func(Transition) 
 	}
 	for subject := range subjects {
 		n, err := s.rewriteIncident(ctx, subject, change)
-		for tries := 0; errors.Is(err, ErrConflict) && tries < jet.MaxRewrites; tries++ {
+		for tries := 0; errors.Is(err, jet.ErrConflict) && tries < jet.MaxRewrites; tries++ {
 			n, err = s.rewriteIncident(ctx, subject, change) // the incident went on meanwhile
 		}
 		changed += n
@@ -48,12 +48,12 @@ func (s *Store) RewriteTransitions(ctx context.Context, change func(Transition) 
 	return changed, nil
 }
 
-func (s *Store) rewriteIncident(ctx context.Context, subject string, change func(Transition) ([]byte, string, bool)) (changed int, err error) {
+func (s *Transitions) rewriteIncident(ctx context.Context, subject string, change func(Transition) ([]byte, string, bool)) (changed int, err error) {
 	all, err := s.transitions(ctx, jet.Cursor{Subjects: []string{subject}})
 	if err != nil {
 		return 0, err
 	}
-	m, err := s.alerts.GetLastMsgForSubject(ctx, subject)
+	m, err := s.stream.GetLastMsgForSubject(ctx, subject)
 	if err != nil {
 		return 0, jet.ReadError(ctx, err)
 	}
@@ -105,7 +105,7 @@ func (s *Store) rewriteIncident(ctx context.Context, subject string, change func
 		if from.after(t.Cause) {
 			continue
 		}
-		if err := jet.Overwrite(ctx, s.alerts, t.Seq); err != nil {
+		if err := jet.Overwrite(ctx, s.stream, t.Seq); err != nil {
 			return changed, err
 		}
 	}

@@ -20,8 +20,6 @@ const (
 	// appendDeadline is what a sender waits at most: some providers give up after two seconds.
 	appendDeadline = 1500 * time.Millisecond
 	queueLength    = 4 * frame.MaxRecords
-	// frameSlack is what the protocol and the stream add to a message.
-	frameSlack = 4 << 10
 )
 
 // Append stores r and returns its id once it is durable. It answers
@@ -189,7 +187,7 @@ func (c *committer) limit() int {
 	if c.store.early.Load() == nil {
 		most = c.store.conn.NC.MaxPayload()
 	}
-	return int(most) - frameSlack - frame.HeaderSize - frame.TrailerSize
+	return int(most) - jet.MessageSlack - frame.HeaderSize - frame.TrailerSize
 }
 
 func (c *committer) commit(batch []*waiter) {

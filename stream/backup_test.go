@@ -58,7 +58,7 @@ func filled(t *testing.T) *Store {
 	if _, _, _, err := s.LastPublished(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.PublishEvents(t.Context(), events(40)); err != nil {
+	if err := s.PublishEvents(t.Context(), someEvents(40)); err != nil {
 		t.Fatal(err)
 	}
 	put(t, s, "bad mos", "acme", Cause{Seq: 5}, "opened")

@@ -125,7 +125,7 @@ func removals() map[string]func(ctx context.Context, s *Store) (stream string, e
 			if _, _, _, err := s.LastPublished(ctx); err != nil {
 				return "", err
 			}
-			if err := s.PublishEvents(ctx, events(10)); err != nil {
+			if err := s.PublishEvents(ctx, someEvents(10)); err != nil {
 				return "", err
 			}
 			return names.EventStream, s.EraseEvents(ctx, time.Unix(1760000000, 0), []uint64{1, 4, 10})

@@ -19,11 +19,6 @@ const inspectEvery = 3 * time.Second
 // and the latest of them, at most 20.
 func (s *Store) Foreign() (counts map[string]uint64, latest []Foreign) { return s.conn.Foreign() }
 
-// SkipEvent notes that the event, tick or action cannot be read and is skipped.
-func (s *Store) SkipEvent(m *Message, why error) {
-	s.conn.Skip(names.EventStream, m.Subject, m.Seq, why)
-}
-
 // Inspect looks through the streams and buckets that no stage reads to the end,
 // until ctx ends, so that foreign messages there are named too.
 func (s *Store) Inspect(ctx context.Context) error {

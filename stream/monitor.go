@@ -12,6 +12,7 @@ import (
 	"callwatch/stream/blocks"
 	"callwatch/stream/disk"
 	"callwatch/stream/embedded"
+	"callwatch/stream/events"
 	"callwatch/stream/frame"
 	"callwatch/stream/jet"
 	"callwatch/stream/names"
@@ -243,8 +244,7 @@ func (s *Store) checkOlder() {
 // store that lost its end to damage would give sequences a second time, and the
 // normalizing stage would take new records for ones it has seen.
 func (s *Store) fillLostTail(ctx context.Context) error {
-	raw, _, ok, err := s.LastPublished(ctx)
-	s.fence.known = false // the publisher has to ask for itself
+	raw, ok, err := events.LastRecord(ctx, s.Events)
 	if err != nil || !ok && s.node == nil {
 		return err
 	}

@@ -25,6 +25,9 @@ const (
 	earlyKey = "early:" // a stream was pruned for lack of space up to here
 )
 
+// errEnough ends a cursor that has read what was wanted.
+var errEnough = errors.New("enough")
+
 // Watermarks are the last sequences of each stream that all stages have processed.
 // What is behind them is never removed by the store itself.
 type Watermarks struct{ Raw, Events uint64 }

@@ -168,7 +168,7 @@ func TestPastEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC)
-	list := events(4)
+	list := someEvents(4)
 	list[1].Source, list[1].CountsAt = "import", at
 	list[2].CountsAt, list[2].Replaces = at, Position{Seq: 1}
 	list[3].Replaces = Position{Seq: 2}

@@ -25,6 +25,7 @@ import (
 	"callwatch/stream/disk"
 	"callwatch/stream/early"
 	"callwatch/stream/embedded"
+	"callwatch/stream/events"
 	"callwatch/stream/frame"
 	"callwatch/stream/jet"
 	"callwatch/stream/lease"
@@ -65,6 +66,9 @@ type (
 	Task       = task.Task
 	Due        = task.Due
 	DeadLetter = deadletter.DeadLetter
+	Event      = events.Event
+	Message    = events.Message
+	Filter     = events.Filter
 	Transition = alerts.Transition
 	Cause      = alerts.Cause
 )
@@ -122,6 +126,7 @@ type Store struct {
 	*task.Schedule
 	*checkpoint.Checkpoints
 	*deadletter.Queue
+	*events.Events
 	*alerts.Transitions
 
 	guard    atomic.Pointer[func() Watermarks]
@@ -140,7 +145,6 @@ type Store struct {
 	opened     atomic.Bool
 	moving     sync.WaitGroup
 	handover   *handover
-	fence      fence
 	down       atomic.Pointer[outage] // why webhooks are refused now; nil: they are taken
 	gate       atomic.Pointer[gate]   // shut while down is set
 	passed     atomic.Uint64          // of PassedOver
@@ -184,6 +188,7 @@ func newStore(cfg Config) (*Store, error) {
 	s.Schedule = task.New(s.conn, &s.tasks)
 	s.Checkpoints = checkpoint.New(s.conn, &s.checkpoints)
 	s.Queue = deadletter.New(s.conn, &s.dead)
+	s.Events = events.New(s.conn, &s.events, &s.raw)
 	s.Transitions = alerts.New(s.conn, &s.alerts, cfg.Dir, s.flaws)
 	return s, nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"callwatch/stream/alerts"
+	"callwatch/stream/events"
 	"callwatch/stream/jet"
 	"callwatch/stream/names"
 )
@@ -18,13 +19,7 @@ func wellFormed(stream, subject string, h nats.Header) error {
 	case subject == names.TickSubject, subject == names.ActionSubject:
 		return nil
 	case stream == names.EventStream:
-		raw, index, err := place(h)
-		if err != nil || raw.Seq == 0 || index < 0 {
-			return errors.New("it names no stored webhook")
-		}
-		if h.Get(jet.HeaderID) == "" {
-			return errors.New("it has no event id")
-		}
+		return events.WellFormed(h)
 	case stream == names.AlertStream:
 		return alerts.WellFormed(subject, h)
 	case stream == names.TaskStream:

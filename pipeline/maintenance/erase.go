@@ -20,6 +20,7 @@ import (
 	"callwatch/rules"
 	"callwatch/rules/engine"
 	"callwatch/stream"
+	"callwatch/stream/events"
 )
 
 // Erased is what was erased of a call or of a number, and what was not.
@@ -190,7 +191,7 @@ func (t *target) has(of call.Key, aliases []string) bool {
 		return true
 	}
 	for k := range t.ids {
-		if cut := stream.HeaderID(k.CallID); cut != k.CallID && k.With(cut) == of {
+		if cut := events.HeaderID(k.CallID); cut != k.CallID && k.With(cut) == of {
 			return true
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	"callwatch/call"
-	"callwatch/stream"
+	"callwatch/stream/events"
 )
 
 // chunkEvents is how many events one piece of the index holds: growing copies
@@ -30,7 +30,7 @@ func newCallIndex() *callIndex { return &callIndex{seed: maphash.MakeSeed()} }
 
 // hash of a call's key as headers have it.
 func (x *callIndex) hash(k call.Key) uint64 {
-	return maphash.Comparable(x.seed, k.With(stream.HeaderID(k.CallID)))
+	return maphash.Comparable(x.seed, k.With(events.HeaderID(k.CallID)))
 }
 
 // short is what is kept of a hash; never 0, which is no event.

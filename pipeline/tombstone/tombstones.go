@@ -14,6 +14,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/stream"
+	"callwatch/stream/events"
 	"callwatch/stream/frame"
 )
 
@@ -52,7 +53,7 @@ func Open(ctx context.Context, store *stream.Store, life time.Duration) (*Set, e
 }
 
 func keyOf(k call.Key) string {
-	sum := sha256.Sum256([]byte(k.Source() + "\x00" + stream.HeaderID(k.CallID)))
+	sum := sha256.Sum256([]byte(k.Source() + "\x00" + events.HeaderID(k.CallID)))
 	return tombstoneKey + hex.EncodeToString(sum[:16])
 }
 

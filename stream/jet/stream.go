@@ -12,6 +12,8 @@ const (
 	MessagesAtOnce = 2000
 	// MaxRewrites is how often a rewrite is begun again because others wrote meanwhile.
 	MaxRewrites = 20
+	// MessageSlack is what the protocol and the stream add to a message, in bytes.
+	MessageSlack = 4 << 10
 )
 
 // Stream is a stream of the store. It is empty until the store is open.

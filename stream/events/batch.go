@@ -1,4 +1,4 @@
-package stream
+package events
 
 import (
 	"context"
@@ -31,7 +31,7 @@ type batchAck struct {
 
 // publishBatch stores all of msgs, one behind the other, or none; it returns
 // the sequence of the last.
-func (s *Store) publishBatch(ctx context.Context, msgs []*nats.Msg) (uint64, error) {
+func (s *Events) publishBatch(ctx context.Context, msgs []*nats.Msg) (uint64, error) {
 	id := nuid.Next()
 	for i, m := range msgs {
 		m.Header[headerBatchID] = []string{id}

@@ -1,4 +1,4 @@
-package stream
+package events
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"callwatch/stream/frame"
 	"callwatch/stream/jet"
 	"callwatch/stream/names"
 )
@@ -45,7 +46,7 @@ func (m *Message) Aliases() []string {
 
 // Raw is the record the event was made from and the event's index there; ok is
 // false of a tick.
-func (m *Message) Raw() (raw Position, index int, ok bool) {
+func (m *Message) Raw() (raw frame.Position, index int, ok bool) {
 	raw, index, err := place(m.header)
 	return raw, index, err == nil
 }
@@ -71,7 +72,7 @@ func (m *Message) parts() (provider, kind string) {
 // what is stored, then what comes, in order, until ctx ends or fn fails; it
 // returns their error. skipped, where it is not nil, is called with the sequence of
 // each foreign message instead of fn.
-func (s *Store) Follow(ctx context.Context, from uint64, fn func(Message) error, skipped func(seq uint64)) error {
+func (s *Events) Follow(ctx context.Context, from uint64, fn func(Message) error, skipped func(seq uint64)) error {
 	return s.follow(ctx, from, nil, fn, skipped)
 }
 
@@ -91,7 +92,7 @@ func (f Filter) subject() string {
 
 // FollowEvents reads the last events that pass the filter, at most last of
 // them, then those that come, until ctx ends or fn fails.
-func (s *Store) FollowEvents(ctx context.Context, filter Filter, last int, fn func(Message) error) error {
+func (s *Events) FollowEvents(ctx context.Context, filter Filter, last int, fn func(Message) error) error {
 	subjects := []string{filter.subject()}
 	old, end, err := jet.LastOf(ctx, s.conn, names.EventStream, subjects, last, func(m jetstream.Msg, meta *jetstream.MsgMetadata) (Message, bool) {
 		return newMessage(m, meta), true
@@ -107,7 +108,7 @@ func (s *Store) FollowEvents(ctx context.Context, filter Filter, last int, fn fu
 	return s.follow(ctx, end+1, subjects, fn, nil)
 }
 
-func (s *Store) follow(ctx context.Context, from uint64, subjects []string, fn func(Message) error, skipped func(seq uint64)) error {
+func (s *Events) follow(ctx context.Context, from uint64, subjects []string, fn func(Message) error, skipped func(seq uint64)) error {
 	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Subjects: subjects, Next: from, Batch: jet.MessagesAtOnce}
 	if skipped != nil {
 		c.Skipped = func(_ string, seq uint64) { skipped(seq) }
@@ -121,4 +122,9 @@ func newMessage(m jetstream.Msg, meta *jetstream.MsgMetadata) Message {
 		Seq: meta.Sequence.Stream, Time: meta.Timestamp.UTC(), Tick: m.Subject() == names.TickSubject, Action: m.Subject() == names.ActionSubject,
 		Subject: m.Subject(), Data: m.Data(), header: m.Headers(),
 	}
+}
+
+// SkipEvent notes that the event, tick or action cannot be read and is skipped.
+func (s *Events) SkipEvent(m *Message, why error) {
+	s.conn.Skip(names.EventStream, m.Subject, m.Seq, why)
 }

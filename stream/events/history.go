@@ -1,4 +1,4 @@
-package stream
+package events
 
 import (
 	"context"
@@ -21,39 +21,28 @@ const (
 // errEnough ends a cursor that has read what was wanted.
 var errEnough = errors.New("enough")
 
-// Ends are the sequences of the first and the last event, tick or action, and of the
-// first and the last transition; 0 where there is none.
-type Ends struct{ First, Last, FirstTransition, LastTransition uint64 }
-
-// Ends asks where EVENTS begins and ends, and where ALERTS ends.
-func (s *Store) Ends(ctx context.Context) (Ends, error) {
-	events, err := s.events.Info(ctx)
+// ends are the sequences of the first and the last message.
+func (s *Events) ends(ctx context.Context) (first, last uint64, err error) {
+	info, err := s.stream.Info(ctx)
 	if err != nil {
-		return Ends{}, fmt.Errorf("ends of the events: %w", jet.ReadError(ctx, err))
+		return 0, 0, fmt.Errorf("ends of the events: %w", jet.ReadError(ctx, err))
 	}
-	alerts, err := s.alerts.Info(ctx)
-	if err != nil {
-		return Ends{}, fmt.Errorf("ends of the transitions: %w", jet.ReadError(ctx, err))
-	}
-	return Ends{
-		First: events.State.FirstSeq, Last: events.State.LastSeq,
-		FirstTransition: alerts.State.FirstSeq, LastTransition: alerts.State.LastSeq,
-	}, nil
+	return info.State.FirstSeq, info.State.LastSeq, nil
 }
 
 // EventsBefore reads EVENTS, ticks and actions included, newest first, from before a
 // sequence (0: from the end), until fn wants no more or fails, or the first is
 // read.
-func (s *Store) EventsBefore(ctx context.Context, before uint64, fn func(Message) (more bool, err error)) error {
-	ends, err := s.Ends(ctx)
+func (s *Events) EventsBefore(ctx context.Context, before uint64, fn func(Message) (more bool, err error)) error {
+	first, last, err := s.ends(ctx)
 	if err != nil {
 		return err
 	}
-	if before == 0 || before > ends.Last+1 {
-		before = ends.Last + 1
+	if before == 0 || before > last+1 {
+		before = last + 1
 	}
-	for size := uint64(firstPart); before > max(ends.First, 1); size = min(size*4, largestPart) {
-		from := max(ends.First, 1)
+	for size := uint64(firstPart); before > max(first, 1); size = min(size*4, largestPart) {
+		from := max(first, 1)
 		if before-from > size {
 			from = before - size
 		}
@@ -72,7 +61,7 @@ func (s *Store) EventsBefore(ctx context.Context, before uint64, fn func(Message
 }
 
 // eventsBetween reads what is left of the sequences from, included, to end, excluded.
-func (s *Store) eventsBetween(ctx context.Context, from, end uint64) ([]Message, error) {
+func (s *Events) eventsBetween(ctx context.Context, from, end uint64) ([]Message, error) {
 	found := make([]Message, 0, end-from)
 	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Next: from, Batch: int(end - from), ToEnd: true} //nolint:gosec // at most largestPart
 	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
@@ -92,13 +81,13 @@ func (s *Store) eventsBetween(ctx context.Context, from, end uint64) ([]Message,
 
 // EventAt reads the event, tick or action at a sequence; ErrNotFound where there is
 // none, or none any more.
-func (s *Store) EventAt(ctx context.Context, seq uint64) (Message, error) {
-	m, err := s.events.GetMsg(ctx, seq)
+func (s *Events) EventAt(ctx context.Context, seq uint64) (Message, error) {
+	m, err := s.stream.GetMsg(ctx, seq)
 	if err != nil {
 		return Message{}, fmt.Errorf("event %d: %w", seq, jet.ReadError(ctx, err))
 	}
 	if s.conn.Check(names.EventStream, m.Subject, m.Header, seq) != nil {
-		return Message{}, fmt.Errorf("event %d: %w", seq, ErrNotFound)
+		return Message{}, fmt.Errorf("event %d: %w", seq, jet.ErrNotFound)
 	}
 	return Message{
 		Seq: m.Sequence, Time: m.Time.UTC(), Tick: m.Subject == names.TickSubject, Action: m.Subject == names.ActionSubject,
@@ -108,7 +97,7 @@ func (s *Store) EventAt(ctx context.Context, seq uint64) (Message, error) {
 
 // FollowHeaders is Follow without the content of the messages: Data is empty.
 // left is how many more there were when the message was read.
-func (s *Store) FollowHeaders(ctx context.Context, from uint64, fn func(m Message, left uint64) error) error {
+func (s *Events) FollowHeaders(ctx context.Context, from uint64, fn func(m Message, left uint64) error) error {
 	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Next: from, Batch: jet.MessagesAtOnce, Headers: true}
 	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		return fn(newMessage(m, meta), meta.NumPending)

@@ -1,32 +1,35 @@
-package stream
+package events_test
 
 import (
 	"errors"
 	"testing"
 	"time"
 
+	"callwatch/stream"
+	"callwatch/stream/events"
 	"callwatch/stream/jet"
+	"callwatch/stream/streamtest"
 )
 
 // What is stored is read once, in order, ticks included, and the reader ends.
 func TestStoredEvents(t *testing.T) {
 	t.Parallel()
-	s := open(t, Config{Durability: OS})
-	if err := s.StoredEvents(t.Context(), time.Time{}, func(Message, uint64) error { return errors.New("an event") }); err != nil {
+	s := streamtest.Open(t, stream.Config{Durability: stream.OS})
+	if err := s.StoredEvents(t.Context(), time.Time{}, func(events.Message, uint64) error { return errors.New("an event") }); err != nil {
 		t.Errorf("an empty store: %v", err)
 	}
 	if _, _, _, err := s.LastPublished(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	list := events(2*jet.MessagesAtOnce + 10)
+	list := someEvents(2*jet.MessagesAtOnce + 10)
 	if err := s.PublishEvents(t.Context(), list); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.PublishTick(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	var all []Message
-	err := s.StoredEvents(t.Context(), time.Time{}, func(m Message, left uint64) error {
+	var all []events.Message
+	err := s.StoredEvents(t.Context(), time.Time{}, func(m events.Message, left uint64) error {
 		all = append(all, m)
 		if want := uint64(len(list)+1) - m.Seq; left != want {
 			t.Fatalf("%d left at %d, want %d", left, m.Seq, want)
@@ -39,7 +42,7 @@ func TestStoredEvents(t *testing.T) {
 
 	from := all[len(all)-3].Time
 	first := uint64(0)
-	if err := s.StoredEvents(t.Context(), from, func(m Message, _ uint64) error {
+	if err := s.StoredEvents(t.Context(), from, func(m events.Message, _ uint64) error {
 		if first == 0 {
 			first = m.Seq
 		}
@@ -57,11 +60,11 @@ func TestStoredEvents(t *testing.T) {
 	}
 
 	enough, n := errors.New("enough"), 0
-	if err := s.StoredEvents(t.Context(), time.Time{}, func(Message, uint64) error { n++; return enough }); !errors.Is(err, enough) || n != 1 {
+	if err := s.StoredEvents(t.Context(), time.Time{}, func(events.Message, uint64) error { n++; return enough }); !errors.Is(err, enough) || n != 1 {
 		t.Errorf("ended with %v after %d", err, n)
 	}
 	later := time.Now().Add(time.Hour)
-	if err := s.StoredEvents(t.Context(), later, func(Message, uint64) error { return enough }); err != nil {
+	if err := s.StoredEvents(t.Context(), later, func(events.Message, uint64) error { return enough }); err != nil {
 		t.Errorf("since a time to come: %v", err)
 	}
 }

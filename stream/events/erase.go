@@ -1,4 +1,4 @@
-package stream
+package events
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 // EraseEvents overwrites and removes events by their sequences; those that are
 // gone are passed over. A tick is stored before, so that no sequence is given twice.
-func (s *Store) EraseEvents(ctx context.Context, now time.Time, seqs []uint64) error {
+func (s *Events) EraseEvents(ctx context.Context, now time.Time, seqs []uint64) error {
 	if len(seqs) == 0 {
 		return nil
 	}
@@ -18,7 +18,7 @@ func (s *Store) EraseEvents(ctx context.Context, now time.Time, seqs []uint64) e
 		return err
 	}
 	for _, seq := range seqs {
-		if err := jet.Overwrite(ctx, s.events, seq); err != nil {
+		if err := jet.Overwrite(ctx, s.stream, seq); err != nil {
 			return fmt.Errorf("erase event %d: %w", seq, err)
 		}
 	}

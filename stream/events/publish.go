@@ -1,4 +1,6 @@
-package stream
+// Package events keeps the log of events, ticks and actions: it publishes each once, in
+// order, and reads them back. Of callwatch it imports the packages frame, jet and names.
+package events
 
 import (
 	"context"
@@ -26,6 +28,19 @@ const (
 	headerAlias       = "callwatch-alias"
 )
 
+// Events is the log of a store.
+type Events struct {
+	conn   *jet.Conn
+	stream *jet.Stream
+	raw    *jet.Stream
+	fence  fence
+}
+
+// New returns the log that is kept in a stream. Its events are made of what raw has.
+func New(conn *jet.Conn, stream, raw *jet.Stream) *Events {
+	return &Events{conn: conn, stream: stream, raw: raw}
+}
+
 // fewEvents is up to where an fsync each costs no more than a batch, which
 // creates and removes a directory: measured break-even is 7 to 47 events.
 const fewEvents = 16
@@ -39,15 +54,15 @@ type Event struct {
 	Kind     string
 	ID       string
 	CallID   string
-	Aliases  []string  // other ids of the same call
-	Time     time.Time // when it happened; zero when unknown
-	Raw      Position  // the record it was made from
-	Index    int       // among the events of that record, from 0
-	Data     []byte    // the event as JSON; of one that Replaces, none where nothing is left
+	Aliases  []string       // other ids of the same call
+	Time     time.Time      // when it happened; zero when unknown
+	Raw      frame.Position // the record it was made from
+	Index    int            // among the events of that record, from 0
+	Data     []byte         // the event as JSON; of one that Replaces, none where nothing is left
 
-	Source   string    // how the body came, as Record.Source
-	CountsAt time.Time // history: when it counts, told to no rule; zero: when it is stored
-	Replaces Position  // the record whose events it replaces from now on; zero: none
+	Source   string         // how the body came, as Record.Source
+	CountsAt time.Time      // history: when it counts, told to no rule; zero: when it is stored
+	Replaces frame.Position // the record whose events it replaces from now on; zero: none
 }
 
 // fence keeps two processes, or one that did not see the answer to a write,
@@ -55,35 +70,45 @@ type Event struct {
 type fence struct {
 	sync.Mutex
 	known bool
-	last  uint64   // sequence in EVENTS of the last message on an event's subject, 0 when there is none
-	raw   Position // record of the last event that callwatch stored
-	index int      // and its index there
+	last  uint64         // sequence in EVENTS of the last message on an event's subject, 0 when there is none
+	raw   frame.Position // record of the last event that callwatch stored
+	index int            // and its index there
 }
 
 // before reports whether an event comes behind the last one that is known.
-func (f *fence) before(raw Position, index int) bool {
+func (f *fence) before(raw frame.Position, index int) bool {
 	return f.raw.Before(raw) || f.raw == raw && index > f.index
 }
 
 // LastPublished says which event was stored last: the record it was made from
 // and its index there. Everything before it is stored too; ok is false when
 // there is no event yet.
-func (s *Store) LastPublished(ctx context.Context) (raw Position, index int, ok bool, err error) {
+func (s *Events) LastPublished(ctx context.Context) (raw frame.Position, index int, ok bool, err error) {
 	s.fence.Lock()
 	defer s.fence.Unlock()
-	m, err := s.events.GetLastMsgForSubject(ctx, names.EventPrefix+">")
+	m, err := s.stream.GetLastMsgForSubject(ctx, names.EventPrefix+">")
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		s.fence.known, s.fence.last, s.fence.raw, s.fence.index = true, 0, Position{}, 0
-		return Position{}, 0, false, nil
+		s.fence.known, s.fence.last, s.fence.raw, s.fence.index = true, 0, frame.Position{}, 0
+		return frame.Position{}, 0, false, nil
 	}
 	if err == nil {
 		raw, index, ok, err = s.newestEvent(ctx)
 	}
 	if err != nil {
-		return Position{}, 0, false, fmt.Errorf("last event: %w", jet.ReadError(ctx, err))
+		return frame.Position{}, 0, false, fmt.Errorf("last event: %w", jet.ReadError(ctx, err))
 	}
 	s.fence.known, s.fence.last, s.fence.raw, s.fence.index = true, m.Sequence, raw, index
 	return raw, index, ok, nil
+}
+
+// LastRecord returns the record of the event that was stored last; ok is false when there
+// is none. LastPublished has to be called after it, before events are published.
+func LastRecord(ctx context.Context, s *Events) (raw frame.Position, ok bool, err error) {
+	raw, _, ok, err = s.LastPublished(ctx)
+	s.fence.Lock()
+	defer s.fence.Unlock()
+	s.fence.known = false
+	return raw, ok, err
 }
 
 // tailEvents is how many sequences at the end of EVENTS are looked at for the last
@@ -91,10 +116,10 @@ func (s *Store) LastPublished(ctx context.Context) (raw Position, index int, ok 
 const tailEvents = 256
 
 // newestEvent returns the event of the last record among those at the end of EVENTS.
-func (s *Store) newestEvent(ctx context.Context) (raw Position, index int, ok bool, err error) {
-	info, err := s.events.Info(ctx)
+func (s *Events) newestEvent(ctx context.Context) (raw frame.Position, index int, ok bool, err error) {
+	info, err := s.stream.Info(ctx)
 	if err != nil {
-		return Position{}, 0, false, err
+		return frame.Position{}, 0, false, err
 	}
 	first, last := info.State.FirstSeq, info.State.LastSeq
 	for span := uint64(tailEvents); ; span *= 8 {
@@ -115,7 +140,7 @@ func (s *Store) newestEvent(ctx context.Context) (raw Position, index int, ok bo
 			return nil
 		}
 		if err := c.Run(ctx); err != nil {
-			return Position{}, 0, false, err
+			return frame.Position{}, 0, false, err
 		}
 		if newest.known || from == first {
 			return newest.raw, newest.index, newest.known, nil
@@ -125,7 +150,7 @@ func (s *Store) newestEvent(ctx context.Context) (raw Position, index int, ok bo
 
 // eventPlace reads where an event comes from. One that has no seal must name a
 // record that was stored.
-func (s *Store) eventPlace(ctx context.Context, h nats.Header, seq uint64) (Position, int, error) {
+func (s *Events) eventPlace(ctx context.Context, h nats.Header, seq uint64) (frame.Position, int, error) {
 	raw, index, err := place(h)
 	if x := s.conn.SealOf(names.EventStream); err != nil || x == nil || seq >= x.From {
 		return raw, index, err
@@ -142,7 +167,7 @@ func (s *Store) eventPlace(ctx context.Context, h nats.Header, seq uint64) (Posi
 
 // passForeign looks at what was published behind the last known event. It moves
 // the fence and returns true when nothing there is a later event of callwatch.
-func (s *Store) passForeign(ctx context.Context) (bool, error) {
+func (s *Events) passForeign(ctx context.Context) (bool, error) {
 	last, others := s.fence.last, false
 	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Subjects: []string{names.EventPrefix + ">"}, Next: s.fence.last + 1, Batch: jet.MessagesAtOnce, ToEnd: true, Headers: true}
 	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
@@ -165,15 +190,15 @@ func (s *Store) passForeign(ctx context.Context) (bool, error) {
 // tells, and must be called before going on. ErrConflict means that another
 // process published since it was called last, ErrTooLarge that an event fits in
 // no message and that none was stored.
-func (s *Store) PublishEvents(ctx context.Context, events []Event) error {
+func (s *Events) PublishEvents(ctx context.Context, events []Event) error {
 	s.fence.Lock()
 	defer s.fence.Unlock()
 	if !s.fence.known {
-		return fmt.Errorf("%w: LastPublished was not called", ErrConflict)
+		return fmt.Errorf("%w: LastPublished was not called", jet.ErrConflict)
 	}
 	for i := range events {
-		if size := int64(len(events[i].Data)); size > s.conn.NC.MaxPayload()-2*frameSlack {
-			return fmt.Errorf("publish event %.100s: %w: %d bytes", events[i].ID, ErrTooLarge, size)
+		if size := int64(len(events[i].Data)); size > s.conn.NC.MaxPayload()-2*jet.MessageSlack {
+			return fmt.Errorf("publish event %.100s: %w: %d bytes", events[i].ID, jet.ErrTooLarge, size)
 		}
 	}
 	for len(events) > 0 {
@@ -199,7 +224,7 @@ func (s *Store) PublishEvents(ctx context.Context, events []Event) error {
 
 // PublishTick stores a tick in EVENTS: the rule engine takes the time from its
 // log, so that a replay sees the same.
-func (s *Store) PublishTick(ctx context.Context, at time.Time) error {
+func (s *Events) PublishTick(ctx context.Context, at time.Time) error {
 	_, err := s.conn.JS.PublishMsg(ctx, s.conn.Sealed(names.EventStream, &nats.Msg{Subject: names.TickSubject, Data: []byte(at.UTC().Format(time.RFC3339Nano))}))
 	if err != nil {
 		return fmt.Errorf("publish tick: %w", jet.Classify(err))
@@ -210,7 +235,7 @@ func (s *Store) PublishTick(ctx context.Context, at time.Time) error {
 // PublishAction stores in EVENTS what a person did to an incident, and returns its
 // sequence: the rule engine finds it there between the events, so that a replay
 // sees the same. data is the caller's own form of it.
-func (s *Store) PublishAction(ctx context.Context, data []byte) (seq uint64, err error) {
+func (s *Events) PublishAction(ctx context.Context, data []byte) (seq uint64, err error) {
 	ack, err := s.conn.JS.PublishMsg(ctx, s.conn.Sealed(names.EventStream, &nats.Msg{Subject: names.ActionSubject, Data: data}))
 	if err != nil {
 		return 0, fmt.Errorf("publish action: %w", jet.Classify(err))
@@ -219,7 +244,7 @@ func (s *Store) PublishAction(ctx context.Context, data []byte) (seq uint64, err
 }
 
 // batchOf is how many of events go into one publish.
-func (s *Store) batchOf(events []Event) int {
+func (s *Events) batchOf(events []Event) int {
 	size := 0
 	for i := range events {
 		if size += len(events[i].Data); i == maxBatch || i > 0 && size > maxBatchSize {
@@ -231,7 +256,7 @@ func (s *Store) batchOf(events []Event) int {
 
 // publishInOrder stores events and returns how many: many as one batch, a few one
 // by one, which is cheaper than a batch's staging.
-func (s *Store) publishInOrder(ctx context.Context, events []Event) (n int, err error) {
+func (s *Events) publishInOrder(ctx context.Context, events []Event) (n int, err error) {
 	if len(events) > fewEvents {
 		msgs := make([]*nats.Msg, len(events))
 		for i := range events {
@@ -295,14 +320,26 @@ func eventMessage(e *Event) *nats.Msg {
 // value is in the event.
 func cut(s string) string { return s[:min(len(s), maxHeader)] }
 
-func place(h nats.Header) (Position, int, error) {
+func place(h nats.Header) (frame.Position, int, error) {
 	raw, err := frame.ParsePosition(h.Get(jet.HeaderRaw))
 	if err != nil {
-		return Position{}, 0, err
+		return frame.Position{}, 0, err
 	}
 	index, err := strconv.Atoi(h.Get(jet.HeaderIndex))
 	if err == nil && index < 0 {
 		err = errors.New("index is negative")
 	}
 	return raw, index, err
+}
+
+// WellFormed returns what is wrong with an event that was stored before seals.
+func WellFormed(h nats.Header) error {
+	raw, index, err := place(h)
+	if err != nil || raw.Seq == 0 || index < 0 {
+		return errors.New("it names no stored webhook")
+	}
+	if h.Get(jet.HeaderID) == "" {
+		return errors.New("it has no event id")
+	}
+	return nil
 }

@@ -1,4 +1,4 @@
-package stream
+package events
 
 import (
 	"context"
@@ -26,7 +26,7 @@ func (e *Event) past(h nats.Header) string {
 	if e.Source != "" {
 		h[jet.HeaderOrigin] = []string{names.EscapeHeader(cut(e.Source))}
 	}
-	if e.Replaces != (Position{}) {
+	if e.Replaces != (frame.Position{}) {
 		h[jet.HeaderReplaces] = []string{e.Replaces.String()}
 	}
 	if e.CountsAt.IsZero() {
@@ -57,10 +57,10 @@ func (m *Message) CountsAt() time.Time {
 // Replaces is the record whose events this one replaces, together with the
 // others of its own record; ok is false of an event that replaces none. Of a live
 // event it is the record that had no event before.
-func (m *Message) Replaces() (raw Position, ok bool) {
+func (m *Message) Replaces() (raw frame.Position, ok bool) {
 	text := m.header.Get(jet.HeaderReplaces)
 	if text == "" {
-		return Position{}, false
+		return frame.Position{}, false
 	}
 	raw, err := frame.ParsePosition(text)
 	return raw, err == nil
@@ -69,19 +69,19 @@ func (m *Message) Replaces() (raw Position, ok bool) {
 // PastEvents reads the events that are history and were stored at or after since
 // (zero: all), in the order in which they were stored, and ends behind the last
 // one or with fn's error.
-func (s *Store) PastEvents(ctx context.Context, since time.Time, fn func(Message) error) error {
+func (s *Events) PastEvents(ctx context.Context, since time.Time, fn func(Message) error) error {
 	return s.storedEvents(ctx, []string{names.EventPrefix + "*.*" + pastSuffix}, since, func(m Message, _ uint64) error { return fn(m) })
 }
 
 // EventsSince reads the events, live and past, that were stored at or after since
 // (zero: all), in the order in which they were stored, which is that of RAW.
-func (s *Store) EventsSince(ctx context.Context, since time.Time, fn func(Message) error) error {
+func (s *Events) EventsSince(ctx context.Context, since time.Time, fn func(Message) error) error {
 	return s.storedEvents(ctx, []string{names.EventPrefix + ">"}, since, func(m Message, _ uint64) error { return fn(m) })
 }
 
 // EventsOf reads the stored events of a provider ("": of all), live and past, in
 // the order in which they were stored.
-func (s *Store) EventsOf(ctx context.Context, provider string, fn func(Message) error) error {
+func (s *Events) EventsOf(ctx context.Context, provider string, fn func(Message) error) error {
 	subject := names.EventPrefix + ">"
 	if provider != "" {
 		subject = names.EventPrefix + names.Token(provider) + ".>"
@@ -90,13 +90,13 @@ func (s *Store) EventsOf(ctx context.Context, provider string, fn func(Message) 
 }
 
 // Actions reads what people did to incidents, in the order in which it was stored.
-func (s *Store) Actions(ctx context.Context, fn func(Message) error) error {
+func (s *Events) Actions(ctx context.Context, fn func(Message) error) error {
 	return s.storedEvents(ctx, []string{names.ActionSubject}, time.Time{}, func(m Message, _ uint64) error { return fn(m) })
 }
 
 // HeadersOf reads the stored events of a provider since a time, live and past,
 // without their content, in the order in which they were stored.
-func (s *Store) HeadersOf(ctx context.Context, provider string, since time.Time, fn func(Message) error) error {
+func (s *Events) HeadersOf(ctx context.Context, provider string, since time.Time, fn func(Message) error) error {
 	c := jet.Cursor{
 		Conn: s.conn, Stream: names.EventStream, Subjects: []string{names.EventPrefix + names.Token(provider) + ".>"}, Since: since,
 		Batch: jet.MessagesAtOnce, ToEnd: true, Headers: true,
@@ -108,7 +108,7 @@ func (s *Store) HeadersOf(ctx context.Context, provider string, since time.Time,
 	return nil
 }
 
-func (s *Store) storedEvents(ctx context.Context, subjects []string, since time.Time, fn func(m Message, left uint64) error) error {
+func (s *Events) storedEvents(ctx context.Context, subjects []string, since time.Time, fn func(m Message, left uint64) error) error {
 	c := jet.Cursor{Conn: s.conn, Stream: names.EventStream, Subjects: subjects, Since: since, Batch: jet.MessagesAtOnce, ToEnd: true}
 	var failed error
 	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
@@ -122,13 +122,13 @@ func (s *Store) storedEvents(ctx context.Context, subjects []string, since time.
 }
 
 // EventsOfRecord hands in the events that were made of a record, in their order.
-func (s *Store) EventsOfRecord(ctx context.Context, raw Position, fn func(Message) error) error {
-	ends, err := s.Ends(ctx)
+func (s *Events) EventsOfRecord(ctx context.Context, raw frame.Position, fn func(Message) error) error {
+	first, last, err := s.ends(ctx)
 	if err != nil {
 		return err
 	}
 	// Events are stored in the order of their records.
-	low, high := max(ends.First, 1), ends.Last+1
+	low, high := max(first, 1), last+1
 	for low < high {
 		middle := low + (high-low)/2
 		m, ok, err := s.nextEvent(ctx, middle)
@@ -161,9 +161,9 @@ func (s *Store) EventsOfRecord(ctx context.Context, raw Position, fn func(Messag
 
 // nextEvent reads the first event, no tick or action, at a sequence or after it; ok is
 // false if there is none.
-func (s *Store) nextEvent(ctx context.Context, seq uint64) (m Message, ok bool, err error) {
+func (s *Events) nextEvent(ctx context.Context, seq uint64) (m Message, ok bool, err error) {
 	for {
-		raw, err := s.events.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(names.EventPrefix+">"))
+		raw, err := s.stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(names.EventPrefix+">"))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return Message{}, false, nil
 		}

@@ -1,0 +1,8 @@
+package events
+
+// Bounds for the tests outside.
+const (
+	FewEvents    = fewEvents
+	MaxBatchSize = maxBatchSize
+	MaxHeader    = maxHeader
+)

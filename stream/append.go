@@ -227,7 +227,7 @@ func (c *committer) publish(batch []*waiter) (uint64, error) {
 	}
 	if err == nil {
 		c.frames.Add(1)
-		c.store.handover.offer(ack.Sequence, batch)
+		c.store.handover.Offer(ack.Sequence, len(batch), func(i int) *Record { return &batch[i].record })
 		return ack.Sequence, nil
 	}
 	err = jet.Classify(err)

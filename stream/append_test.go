@@ -15,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"callwatch/stream/frame"
-	"callwatch/stream/jet"
 )
 
 // appendAll appends records 0..n-1 from many goroutines and returns their ids.
@@ -337,24 +336,5 @@ func BenchmarkFrameCommit(b *testing.B) {
 			b.ReportMetric(float64(b.N)/float64(raw.Messages), "records/frame")
 			b.ReportMetric(float64(raw.Bytes)/float64(b.N), "stored-B/record")
 		})
-	}
-}
-
-// Records that are held because more was at hand are handed over at the end of the reading:
-// what was at hand had come since.
-func TestHeldRecordsAreHandedOverAtTheEnd(t *testing.T) {
-	t.Parallel()
-	s := open(t, Config{Durability: OS})
-	appendAll(t, s, 1)
-	read := 0
-	r := rawReader{store: s, fn: func(records []Record) error {
-		read += len(records)
-		return nil
-	}}
-	if err := r.next(1, []Record{record(1)}, true); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.run(t.Context(), jet.Cursor{Next: 2, ToEnd: true}); err != nil || read != 1 {
-		t.Errorf("%d records, %v", read, err)
 	}
 }

@@ -12,10 +12,9 @@ import (
 	"callwatch/stream/blocks"
 	"callwatch/stream/disk"
 	"callwatch/stream/embedded"
-	"callwatch/stream/events"
-	"callwatch/stream/frame"
 	"callwatch/stream/jet"
 	"callwatch/stream/names"
+	"callwatch/stream/raw"
 )
 
 const (
@@ -191,9 +190,9 @@ func (s *Store) probe(flags byte) error {
 		return jet.Classify(err)
 	}
 	if flags == 0 {
-		s.handover.offer(ack.Sequence, nil)
+		s.handover.Offer(ack.Sequence, 0, nil)
 	} else {
-		s.handover.note(ack.Sequence)
+		s.handover.Note(ack.Sequence)
 	}
 	return nil
 }
@@ -240,46 +239,13 @@ func (s *Store) checkOlder() {
 	}
 }
 
-// fillLostTail raises RAW's last sequence to where EVENTS says it has been. A
-// store that lost its end to damage would give sequences a second time, and the
-// normalizing stage would take new records for ones it has seen.
-func (s *Store) fillLostTail(ctx context.Context) error {
-	raw, ok, err := events.LastRecord(ctx, s.Events)
-	if err != nil || !ok && s.node == nil {
-		return err
+// salvaged reports whether all frames of damaged blocks are stored again.
+func (s *Store) salvaged() bool {
+	ctx, cancel := context.WithTimeout(s.conn.Closed, time.Minute)
+	defer cancel()
+	err := raw.Salvage(ctx, s.Webhooks, s.cfg.Dir)
+	if err != nil && s.conn.Closed.Err() == nil {
+		s.conn.Log.Warn("frames of a damaged block are not stored again yet", "err", err)
 	}
-	if s.node != nil {
-		raw.Seq = max(raw.Seq, s.node.Marks[names.RawStream])
-		if f := s.early.Load(); f != nil {
-			raw.Seq = max(raw.Seq, f.Base())
-		}
-	}
-	last := s.raw.CachedInfo().State.LastSeq
-	for s.node == nil && last < raw.Seq {
-		// A leader that was elected just now may not know its last messages yet.
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(openAgain):
-		}
-		info, err := s.raw.Info(ctx)
-		if err != nil {
-			return jet.ReadError(ctx, err)
-		}
-		if info.State.LastSeq == last {
-			break
-		}
-		last = info.State.LastSeq
-	}
-	if last >= raw.Seq {
-		return nil
-	}
-	s.conn.Log.Error("end of the raw stream is lost", "first", last+1, "last", raw.Seq)
-	s.nameLostEnd(names.RawStream, last+1, raw.Seq)
-	for ; last < raw.Seq; last++ {
-		if err := s.probe(frame.Lost); err != nil {
-			return fmt.Errorf("raw stream: %w", err)
-		}
-	}
-	return nil
+	return err == nil
 }

@@ -18,6 +18,7 @@ import (
 	"callwatch/stream/embedded"
 	"callwatch/stream/jet"
 	"callwatch/stream/names"
+	"callwatch/stream/raw"
 )
 
 const (
@@ -84,7 +85,7 @@ func (s *Store) afterMove(ctx context.Context) error {
 	if s.node == nil {
 		return nil
 	}
-	return s.salvage(ctx)
+	return raw.Salvage(ctx, s.Webhooks, s.cfg.Dir)
 }
 
 // takeEarly locks the data directory and opens the file of early webhooks.
@@ -181,7 +182,7 @@ func (s *Store) movePart(ctx context.Context, f *early.File, moved map[[sha256.S
 		if *last = ack.Sequence; ack.Sequence != e.Seq {
 			s.conn.Log.Warn("early webhooks have another id than their senders were told", "told", e.Seq, "stored", ack.Sequence)
 		}
-		s.handover.note(ack.Sequence)
+		s.handover.Note(ack.Sequence)
 	}
 	return n, nil
 }
@@ -192,7 +193,7 @@ func (s *Store) framesBehind(ctx context.Context, seq, last uint64) (map[[sha256
 	if last <= seq {
 		return frames, nil
 	}
-	c := jet.Cursor{Conn: s.conn, Stream: names.RawStream, Next: seq + 1, Batch: framesAtOnce, ToEnd: true}
+	c := jet.Cursor{Conn: s.conn, Stream: names.RawStream, Next: seq + 1, Batch: jet.FramesAtOnce, ToEnd: true}
 	c.Deliver = func(m jetstream.Msg, _ *jetstream.MsgMetadata, _ bool) error {
 		frames[sha256.Sum256(m.Data())] = true
 		return nil

@@ -12,8 +12,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
 
 	"callwatch/stream/frame"
+	"callwatch/stream/jet"
+	"callwatch/stream/names"
 )
 
 // putFrame stores records as one frame and returns its sequence.
@@ -142,8 +145,10 @@ func TestEraseRecordsIsFinishedByTheNextRun(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
 	seq := putFrame(t, s, personal("a"), personal("b"))
-	blank := []Record{personal("a"), {Source: frame.SourceErased}}
-	if err := s.writeRewrite(t.Context(), rewriteSubject(seq), 0, []uint64{seq}, blank); err != nil {
+	a := personal("a")
+	blank := s.codec.Encode(nil, frame.AppendRecord(frame.AppendRecord(nil, &a), &Record{Source: frame.SourceErased}), 2)
+	m := &nats.Msg{Subject: names.RewritePrefix + "1", Data: blank, Header: nats.Header{jet.HeaderRewrites: {"1"}}}
+	if _, err := s.conn.JS.PublishMsg(t.Context(), s.conn.Sealed(names.RawStream, m)); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"1.0 a", "1.1 b"}, readAll(t, s, Position{})); diff != "" {

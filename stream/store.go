@@ -30,6 +30,7 @@ import (
 	"callwatch/stream/jet"
 	"callwatch/stream/lease"
 	"callwatch/stream/names"
+	"callwatch/stream/raw"
 	"callwatch/stream/task"
 )
 
@@ -66,6 +67,7 @@ type (
 	Task       = task.Task
 	Due        = task.Due
 	DeadLetter = deadletter.DeadLetter
+	Damage     = raw.Damage
 	Event      = events.Event
 	Message    = events.Message
 	Filter     = events.Filter
@@ -126,6 +128,7 @@ type Store struct {
 	*task.Schedule
 	*checkpoint.Checkpoints
 	*deadletter.Queue
+	*raw.Webhooks
 	*events.Events
 	*alerts.Transitions
 
@@ -144,10 +147,9 @@ type Store struct {
 	switching  sync.Mutex
 	opened     atomic.Bool
 	moving     sync.WaitGroup
-	handover   *handover
+	handover   *raw.Handover
 	down       atomic.Pointer[outage] // why webhooks are refused now; nil: they are taken
 	gate       atomic.Pointer[gate]   // shut while down is set
-	passed     atomic.Uint64          // of PassedOver
 	broken     atomic.Pointer[outage] // a failed fsync: nothing is taken until callwatch is started again
 
 	idle chan struct{} // closed when the monitor has ended
@@ -177,7 +179,7 @@ func newStore(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{conn: jet.NewConn(cfg.Log, wellFormed), cfg: cfg, handover: newHandover(), idle: make(chan struct{}), damaged: make(chan embedded.Damaged), room: make(chan chan struct{}), prunes: make(chan pruneRequest), checked: make(chan struct{})}
+	s := &Store{conn: jet.NewConn(cfg.Log, wellFormed), cfg: cfg, handover: raw.NewHandover(), idle: make(chan struct{}), damaged: make(chan embedded.Damaged), room: make(chan chan struct{}), prunes: make(chan pruneRequest), checked: make(chan struct{})}
 	s.prunedTo = map[string]*atomic.Uint64{names.RawStream: {}, names.EventStream: {}}
 	if s.codec, err = frame.NewCodec(); err != nil {
 		return nil, err
@@ -188,6 +190,7 @@ func newStore(cfg Config) (*Store, error) {
 	s.Schedule = task.New(s.conn, &s.tasks)
 	s.Checkpoints = checkpoint.New(s.conn, &s.checkpoints)
 	s.Queue = deadletter.New(s.conn, &s.dead)
+	s.Webhooks = raw.New(s.conn, &s.raw, s.codec, s.handover, s.removed)
 	s.Events = events.New(s.conn, &s.events, &s.raw)
 	s.Transitions = alerts.New(s.conn, &s.alerts, cfg.Dir, s.flaws)
 	return s, nil

@@ -10,6 +10,9 @@ import (
 const (
 	// MessagesAtOnce is how many messages a reader asks for where they are small.
 	MessagesAtOnce = 2000
+	// FramesAtOnce bounds the memory of a reader of RAW: a frame has up to 4 MB before
+	// compression, rarely more.
+	FramesAtOnce = 32
 	// MaxRewrites is how often a rewrite is begun again because others wrote meanwhile.
 	MaxRewrites = 20
 	// MessageSlack is what the protocol and the stream add to a message, in bytes.

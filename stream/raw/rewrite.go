@@ -1,4 +1,4 @@
-package stream
+package raw
 
 import (
 	"cmp"
@@ -26,8 +26,8 @@ import (
 func rewriteSubject(seq uint64) string { return names.RewritePrefix + strconv.FormatUint(seq, 10) }
 
 // frame reads a frame by the sequence it was stored under first.
-func (s *Store) frame(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, error) {
-	m, err := s.raw.GetMsg(ctx, seq)
+func (s *Webhooks) frame(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, error) {
+	m, err := s.stream.GetMsg(ctx, seq)
 	if !errors.Is(err, jetstream.ErrMsgNotFound) {
 		return m, err
 	}
@@ -38,9 +38,9 @@ func (s *Store) frame(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg,
 // lastRewrite reads the frame that is in the place of the one at seq, and the
 // sequence of the last message on its subject; a foreign message there is passed
 // over.
-func (s *Store) lastRewrite(ctx context.Context, seq uint64) (m *jetstream.RawStreamMsg, last uint64, err error) {
+func (s *Webhooks) lastRewrite(ctx context.Context, seq uint64) (m *jetstream.RawStreamMsg, last uint64, err error) {
 	subject := rewriteSubject(seq)
-	m, err = s.raw.GetLastMsgForSubject(ctx, subject)
+	m, err = s.stream.GetLastMsgForSubject(ctx, subject)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -49,7 +49,7 @@ func (s *Store) lastRewrite(ctx context.Context, seq uint64) (m *jetstream.RawSt
 		return m, last, nil
 	}
 	at := uint64(0)
-	c := jet.Cursor{Conn: s.conn, Stream: names.RawStream, Subjects: []string{subject}, ToEnd: true, Batch: framesAtOnce}
+	c := jet.Cursor{Conn: s.conn, Stream: names.RawStream, Subjects: []string{subject}, ToEnd: true, Batch: jet.FramesAtOnce}
 	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		if s.notRewrite(m.Subject(), m.Headers(), meta.Sequence.Stream, m.Data()) == nil {
 			at = meta.Sequence.Stream
@@ -62,13 +62,13 @@ func (s *Store) lastRewrite(ctx context.Context, seq uint64) (m *jetstream.RawSt
 	if at == 0 {
 		return nil, last, jetstream.ErrMsgNotFound
 	}
-	m, err = s.raw.GetMsg(ctx, at)
+	m, err = s.stream.GetMsg(ctx, at)
 	return m, last, err
 }
 
 // notRewrite returns why a message is not a rewritten frame, nil when it is, and
 // notes it.
-func (s *Store) notRewrite(subject string, h nats.Header, at uint64, data []byte) error {
+func (s *Webhooks) notRewrite(subject string, h nats.Header, at uint64, data []byte) error {
 	why := s.conn.Check(names.RawStream, subject, h, at)
 	if olds := jet.RewrittenBy(h); why == nil && (len(olds) == 0 || rewriteSubject(olds[0]) != subject || slices.Max(olds) >= at || !frame.Is(data)) {
 		why = frame.ErrNoFrame
@@ -87,10 +87,10 @@ type rewrite struct {
 }
 
 // rewrites are those of the sequences from first to last, in order.
-func (s *Store) rewrites(ctx context.Context, first, last uint64) ([]rewrite, error) {
+func (s *Webhooks) rewrites(ctx context.Context, first, last uint64) ([]rewrite, error) {
 	var found []rewrite
 	latest := map[uint64]int{} // place in found of each old frame
-	c := jet.Cursor{Conn: s.conn, Stream: names.RawStream, Subjects: []string{names.RewritePrefix + "*"}, ToEnd: true, Batch: framesAtOnce}
+	c := jet.Cursor{Conn: s.conn, Stream: names.RawStream, Subjects: []string{names.RewritePrefix + "*"}, ToEnd: true, Batch: jet.FramesAtOnce}
 	c.Deliver = func(m jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
 		if s.notRewrite(m.Subject(), m.Headers(), meta.Sequence.Stream, m.Data()) != nil {
 			return nil
@@ -123,14 +123,14 @@ func (s *Store) rewrites(ctx context.Context, first, last uint64) ([]rewrite, er
 // of the embedded server, or of the servers of a cluster, and the other records of
 // their frames keep their ids. It returns how many it found. It may be stopped
 // anywhere and called again; records that are gone are passed over.
-func (s *Store) EraseRecords(ctx context.Context, at []Position) (erased int, err error) {
+func (s *Webhooks) EraseRecords(ctx context.Context, at []frame.Position) (erased int, err error) {
 	byFrame := map[uint64][]int{}
 	for _, p := range at {
 		byFrame[p.Seq] = append(byFrame[p.Seq], p.Index)
 	}
 	for seq, indexes := range byFrame {
 		n, err := s.eraseFrame(ctx, seq, indexes)
-		for tries := 0; errors.Is(err, ErrConflict) && tries < jet.MaxRewrites; tries++ {
+		for tries := 0; errors.Is(err, jet.ErrConflict) && tries < jet.MaxRewrites; tries++ {
 			n, err = s.eraseFrame(ctx, seq, indexes) // others erase in the same frame
 		}
 		if err != nil {
@@ -141,7 +141,7 @@ func (s *Store) EraseRecords(ctx context.Context, at []Position) (erased int, er
 	return erased, nil
 }
 
-func (s *Store) eraseFrame(ctx context.Context, seq uint64, indexes []int) (erased int, err error) {
+func (s *Webhooks) eraseFrame(ctx context.Context, seq uint64, indexes []int) (erased int, err error) {
 	s.handover.drop(seq)
 	subject := rewriteSubject(seq)
 	m, before, err := s.lastRewrite(ctx, seq) // before: last message on the subject; 0: none
@@ -150,7 +150,7 @@ func (s *Store) eraseFrame(ctx context.Context, seq uint64, indexes []int) (eras
 	case err == nil:
 		olds = append(jet.RewrittenBy(m.Header), m.Sequence)
 	case errors.Is(err, jetstream.ErrMsgNotFound):
-		if m, err = s.raw.GetMsg(ctx, seq); errors.Is(err, jetstream.ErrMsgNotFound) {
+		if m, err = s.stream.GetMsg(ctx, seq); errors.Is(err, jetstream.ErrMsgNotFound) {
 			return 0, nil // gone by its age
 		}
 		if err != nil {
@@ -165,7 +165,7 @@ func (s *Store) eraseFrame(ctx context.Context, seq uint64, indexes []int) (eras
 	}
 	for _, i := range indexes {
 		if i < len(records) && !records[i].Erased() {
-			records[i] = Record{Source: frame.SourceErased}
+			records[i] = frame.Record{Source: frame.SourceErased}
 			erased++
 		}
 	}
@@ -182,7 +182,7 @@ func (s *Store) eraseFrame(ctx context.Context, seq uint64, indexes []int) (eras
 		if erased == 0 && old == m.Sequence {
 			continue // the rewrite in force
 		}
-		if err := jet.Overwrite(ctx, s.raw, old); err != nil {
+		if err := jet.Overwrite(ctx, s.stream, old); err != nil {
 			return erased, err
 		}
 	}
@@ -191,7 +191,7 @@ func (s *Store) eraseFrame(ctx context.Context, seq uint64, indexes []int) (eras
 
 // writeRewrite stores a frame in the place of others, unless somebody else has
 // meanwhile.
-func (s *Store) writeRewrite(ctx context.Context, subject string, before uint64, olds []uint64, records []Record) error {
+func (s *Webhooks) writeRewrite(ctx context.Context, subject string, before uint64, olds []uint64, records []frame.Record) error {
 	codec, err := frame.NewCodec() // the committer's encodes one frame at a time
 	if err != nil {
 		return err
@@ -209,6 +209,6 @@ func (s *Store) writeRewrite(ctx context.Context, subject string, before uint64,
 	if err != nil {
 		return jet.Classify(err)
 	}
-	s.handover.note(ack.Sequence)
+	s.handover.Note(ack.Sequence)
 	return nil
 }

@@ -1,6 +1,10 @@
-package stream
+package raw
 
-import "sync"
+import (
+	"sync"
+
+	"callwatch/stream/frame"
+)
 
 const (
 	// handoverSize bounds what is held for the reader, in bytes.
@@ -9,11 +13,11 @@ const (
 	recordOverhead = 512
 )
 
-// handover passes frames on to the reader of RAW in the same process, as soon as
+// Handover passes frames on to the reader of RAW in the same process, as soon as
 // they are durable: it need not fetch, check and decompress what was here a moment
 // ago. There is room for a bounded part of them; the others it reads from the
 // server, as it does with whatever it finds missing here.
-type handover struct {
+type Handover struct {
 	mu     sync.Mutex
 	taken  bool     // there is a reader
 	frames []handed // in order, those of the server's that are not here left out
@@ -24,14 +28,15 @@ type handover struct {
 
 type handed struct {
 	seq     uint64
-	records []Record
+	records []frame.Record
 	size    int
 }
 
-func newHandover() *handover { return &handover{wake: make(chan struct{}, 1)} }
+// NewHandover returns a handover without frames and without a reader.
+func NewHandover() *Handover { return &Handover{wake: make(chan struct{}, 1)} }
 
 // claim makes the caller the reader, unless there is one.
-func (h *handover) claim() bool {
+func (h *Handover) claim() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.taken {
@@ -41,38 +46,38 @@ func (h *handover) claim() bool {
 	return true
 }
 
-func (h *handover) release() {
+func (h *Handover) release() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.taken, h.frames, h.size = false, nil, 0
 }
 
-// offer passes on a frame that was stored; one without records is a probe.
-func (h *handover) offer(seq uint64, frame []*waiter) {
+// Offer passes on a frame of n records that was stored; one without records is a probe.
+func (h *Handover) Offer(seq uint64, n int, record func(i int) *frame.Record) {
 	size := 0
-	for _, w := range frame {
-		size += len(w.record.Body) + recordOverhead
+	for i := range n {
+		size += len(record(i).Body) + recordOverhead
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.taken && (h.size+size <= handoverSize || len(h.frames) == 0) {
-		records := make([]Record, len(frame))
-		for i, w := range frame {
-			records[i] = w.record.AsStored(Position{Seq: seq, Index: i})
+		records := make([]frame.Record, n)
+		for i := range records {
+			records[i] = record(i).AsStored(frame.Position{Seq: seq, Index: i})
 		}
 		h.insert(handed{seq, records, size})
 	}
 	h.stored(seq)
 }
 
-// note says that a message was stored that only the server has.
-func (h *handover) note(seq uint64) {
+// Note says that a message was stored that only the server has.
+func (h *Handover) Note(seq uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.stored(seq)
 }
 
-func (h *handover) stored(seq uint64) {
+func (h *Handover) stored(seq uint64) {
 	h.last = max(h.last, seq)
 	select {
 	case h.wake <- struct{}{}:
@@ -81,7 +86,7 @@ func (h *handover) stored(seq uint64) {
 }
 
 // insert keeps the order: two who write are not told in the order of their sequences.
-func (h *handover) insert(f handed) {
+func (h *Handover) insert(f handed) {
 	at := len(h.frames)
 	for at > 0 && h.frames[at-1].seq > f.seq {
 		at--
@@ -93,7 +98,7 @@ func (h *handover) insert(f handed) {
 }
 
 // drop lets go of a frame that is to be read from the server: a part of it is erased.
-func (h *handover) drop(seq uint64) {
+func (h *Handover) drop(seq uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i, f := range h.frames {
@@ -106,7 +111,7 @@ func (h *handover) drop(seq uint64) {
 }
 
 // has says whether a frame is here. The reader has passed those before it.
-func (h *handover) has(seq uint64) bool {
+func (h *Handover) has(seq uint64) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.firstFrom(seq) == seq
@@ -114,7 +119,7 @@ func (h *handover) has(seq uint64) bool {
 
 // firstFrom lets go of the frames before a sequence, and is that of the first one
 // left; 0 where there is none. The lock is held.
-func (h *handover) firstFrom(seq uint64) uint64 {
+func (h *Handover) firstFrom(seq uint64) uint64 {
 	for len(h.frames) > 0 {
 		if h.frames[0].seq >= seq {
 			return h.frames[0].seq
@@ -124,7 +129,7 @@ func (h *handover) firstFrom(seq uint64) uint64 {
 	return 0
 }
 
-func (h *handover) pop() handed {
+func (h *Handover) pop() handed {
 	f := h.frames[0]
 	h.frames[0] = handed{} // the array outlives it
 	h.frames, h.size = h.frames[1:], h.size-f.size
@@ -134,7 +139,7 @@ func (h *handover) pop() handed {
 // take is the frame at a sequence, and more whether the one behind it is here too.
 // The frame's sequence is 0 where it is not here; then behind says whether the
 // server has it.
-func (h *handover) take(seq uint64) (f handed, more, behind bool) {
+func (h *Handover) take(seq uint64) (f handed, more, behind bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.firstFrom(seq) != seq {

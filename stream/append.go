@@ -222,7 +222,7 @@ func (c *committer) publish(batch []*waiter) (uint64, error) {
 	ctx, cancel := context.WithTimeout(c.store.conn.Closed, appendDeadline)
 	defer cancel()
 	ack, err := c.store.conn.JS.PublishMsg(ctx, &nats.Msg{Subject: names.RawSubject, Data: c.frame})
-	if err != nil && errors.Is(jet.Classify(err), ErrFull) && c.store.makesRoom(ctx) {
+	if err != nil && errors.Is(jet.Classify(err), ErrFull) && c.store.pruner.MakeRoom(ctx) {
 		ack, err = c.store.conn.JS.PublishMsg(ctx, &nats.Msg{Subject: names.RawSubject, Data: c.frame})
 	}
 	if err == nil {

@@ -74,10 +74,6 @@ type watch struct {
 	frames uint64            // written at the check before
 	marks  map[string]uint64 // as noted
 
-	pruned uint64      // bytes removed since the start
-	aged   time.Time   // when what is too old was removed last
-	upTo   *Watermarks // of the call of Prune that is under way
-
 	salvage bool // a damaged block has frames that are to be stored again
 }
 
@@ -92,14 +88,8 @@ func (s *Store) monitor() {
 		case <-tick.C:
 		case <-s.conn.Stuck:
 			s.restart(embedded.Damaged{})
-		case p := <-s.prunes:
-			p.err <- s.pruneNow(&w, p.upTo)
-			continue
-		case done := <-s.room:
-			if err := s.retain(&w); err != nil {
-				s.conn.Log.Warn("retention", "err", err)
-			}
-			close(done)
+		case work := <-s.pruner.Work():
+			work(s.pruner)
 			continue
 		case d := <-s.damaged:
 			s.restart(d)
@@ -107,7 +97,7 @@ func (s *Store) monitor() {
 		case <-s.conn.Closed.Done():
 			return
 		}
-		if err := s.retain(&w); err != nil && s.conn.Closed.Err() == nil {
+		if err := s.pruner.Retain(); err != nil && s.conn.Closed.Err() == nil {
 			s.conn.Log.Warn("retention", "err", err)
 		}
 		err := s.check(&w)
@@ -152,7 +142,7 @@ func (s *Store) check(w *watch) error {
 		return nil
 	}
 	var err error
-	if w.marks, err = s.node.WriteMarks(w.marks, s.noted()); err != nil {
+	if w.marks, err = s.node.WriteMarks(w.marks, s.pruner.Noted()); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return nil

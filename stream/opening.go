@@ -212,7 +212,7 @@ func (s *Store) keepMoving() {
 		ctx, cancel := context.WithTimeout(s.conn.Closed, setupWait)
 		err := s.moveEarly(ctx)
 		if errors.Is(err, ErrFull) {
-			s.makesRoom(ctx)
+			s.pruner.MakeRoom(ctx)
 		}
 		if err == nil {
 			err = s.afterMove(ctx)

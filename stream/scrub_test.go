@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"callwatch/stream/blocks"
 	"callwatch/stream/names"
 )
@@ -49,10 +47,9 @@ func TestScrub(t *testing.T) {
 	for i := range 6 { // the oldest frames are removed
 		putFrame(t, s, Record{Provider: "acme", Body: fmt.Appendf(nil, "value-%s-%d", map[bool]string{true: "old", false: "new"}[i < 4], i)})
 	}
-	if err := s.raw.Purge(t.Context(), jetstream.WithPurgeSequence(5)); err != nil {
+	if err := s.pruner.PruneRaw(t.Context(), 5); err != nil {
 		t.Fatal(err)
 	}
-	s.floor.Store(5)
 	if err := os.MkdirAll(filepath.Join(dir, blocks.QuarantineDir), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -10,54 +10,8 @@ import (
 
 	"callwatch/stream/jet"
 	"callwatch/stream/names"
+	"callwatch/stream/retention"
 )
-
-func TestDaysLeft(t *testing.T) {
-	t.Parallel()
-	const day = 24 * time.Hour
-	for name, c := range map[string]struct {
-		usage Usage
-		days  float64 // -1: never
-	}{
-		"no growth":                          {Usage{Used: 50, Limit: 100}, -1},
-		"an external server":                 {Usage{Used: 50, Growing: []Growth{{PerDay: 10}}}, -1},
-		"for ever":                           {Usage{Used: 50, Limit: 100, Growing: []Growth{{PerDay: 10}}}, 5},
-		"full":                               {Usage{Used: 110, Limit: 100, Growing: []Growth{{PerDay: 10}}}, 0},
-		"old enough before":                  {Usage{Used: 50, Limit: 100, Growing: []Growth{{10, 4 * day}}}, -1},
-		"old enough too late":                {Usage{Used: 50, Limit: 100, Growing: []Growth{{10, 6 * day}}}, 5},
-		"one ends, the other goes on":        {Usage{Used: 50, Limit: 100, Growing: []Growth{{10, 2 * day}, {5, 0}}}, 6},
-		"the order does not count":           {Usage{Used: 50, Limit: 100, Growing: []Growth{{5, 0}, {10, 2 * day}}}, 6},
-		"both end before":                    {Usage{Used: 50, Limit: 100, Growing: []Growth{{10, 2 * day}, {5, 3 * day}}}, -1},
-		"the second ends at the very moment": {Usage{Used: 50, Limit: 100, Growing: []Growth{{10, 2 * day}, {5, 6 * day}}}, 6},
-	} {
-		days, ok := c.usage.DaysLeft()
-		if !ok {
-			days = -1
-		}
-		if math.Abs(days-c.days) > 1e-9 {
-			t.Errorf("%s: %v days, want %v", name, days, c.days)
-		}
-	}
-}
-
-func TestGrowthOf(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		age, keep time.Duration
-		want      Growth
-		ok        bool
-	}{
-		"too new to tell":     {time.Minute, 0, Growth{}, false},
-		"kept for ever":       {48 * time.Hour, 0, Growth{PerDay: 500}, true},
-		"not yet at its age":  {48 * time.Hour, 72 * time.Hour, Growth{500, 24 * time.Hour}, true},
-		"at its age":          {72 * time.Hour, 72 * time.Hour, Growth{}, false},
-		"about to be removed": {72*time.Hour - time.Second, 72 * time.Hour, Growth{}, false},
-	} {
-		if got, ok := growthOf(1000, c.age, c.keep); ok != c.ok || got != c.want {
-			t.Errorf("%s: %+v, %v", name, got, ok)
-		}
-	}
-}
 
 // Prune removes by age at once, never what is not processed; Prunable tells it
 // before and changes nothing.
@@ -106,13 +60,13 @@ func TestPrune(t *testing.T) {
 	}
 }
 
-func sizeNamed(size *Size, name string) StreamSize {
+func sizeNamed(size *retention.Size, name string) retention.StreamSize {
 	for _, s := range size.Streams {
 		if s.Name == name {
 			return s
 		}
 	}
-	return StreamSize{}
+	return retention.StreamSize{}
 }
 
 // A store whose limit removed messages before their time says so, also after a
@@ -149,10 +103,9 @@ func TestShortOfRetention(t *testing.T) {
 	if got := short(); got < 50*time.Minute || got > time.Hour {
 		t.Errorf("after a start the age is missed by %v", got)
 	}
-	var w watch
 	info, err := s.raw.Info(t.Context())
 	if err == nil {
-		err = s.pruneRaw(t.Context(), info.State.FirstSeq+2, &w) // as by age
+		err = s.pruner.PruneRaw(t.Context(), info.State.FirstSeq+2) // as by age
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -31,6 +31,7 @@ import (
 	"callwatch/stream/lease"
 	"callwatch/stream/names"
 	"callwatch/stream/raw"
+	"callwatch/stream/retention"
 	"callwatch/stream/task"
 )
 
@@ -48,6 +49,9 @@ var (
 	// ErrConflict means that another process published events since
 	// LastPublished was called: call it again and go on from there.
 	ErrConflict = jet.ErrConflict
+	// ErrExternal says that the store is on an external server, whose limits remove what
+	// is old.
+	ErrExternal = retention.ErrExternal
 )
 
 // Record is one webhook as received, Position is where it is stored, Flaw is damage
@@ -68,6 +72,9 @@ type (
 	Due        = task.Due
 	DeadLetter = deadletter.DeadLetter
 	Damage     = raw.Damage
+	Watermarks = retention.Watermarks
+	Usage      = retention.Usage
+	Removed    = retention.Removed
 	Event      = events.Event
 	Message    = events.Message
 	Filter     = events.Filter
@@ -128,14 +135,11 @@ type Store struct {
 	*task.Schedule
 	*checkpoint.Checkpoints
 	*deadletter.Queue
+	*retention.Space
+	pruner *retention.Pruner
 	*raw.Webhooks
 	*events.Events
 	*alerts.Transitions
-
-	guard    atomic.Pointer[func() Watermarks]
-	usage    atomic.Pointer[Usage]
-	floor    atomic.Uint64             // RAW was pruned up to here
-	prunedTo map[string]*atomic.Uint64 // the streams were pruned up to here for lack of space
 
 	codec     *frame.Codec
 	committer *committer
@@ -156,8 +160,6 @@ type Store struct {
 	// damaged takes the streams in which checkOlder found damage; checked is closed when
 	// it has ended.
 	damaged chan embedded.Damaged
-	room    chan chan struct{} // a writer found the store full: room is to be made
-	prunes  chan pruneRequest
 	checked chan struct{}
 }
 
@@ -179,8 +181,7 @@ func newStore(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{conn: jet.NewConn(cfg.Log, wellFormed), cfg: cfg, handover: raw.NewHandover(), idle: make(chan struct{}), damaged: make(chan embedded.Damaged), room: make(chan chan struct{}), prunes: make(chan pruneRequest), checked: make(chan struct{})}
-	s.prunedTo = map[string]*atomic.Uint64{names.RawStream: {}, names.EventStream: {}}
+	s := &Store{conn: jet.NewConn(cfg.Log, wellFormed), cfg: cfg, handover: raw.NewHandover(), idle: make(chan struct{}), damaged: make(chan embedded.Damaged), checked: make(chan struct{})}
 	if s.codec, err = frame.NewCodec(); err != nil {
 		return nil, err
 	}
@@ -190,10 +191,24 @@ func newStore(cfg Config) (*Store, error) {
 	s.Schedule = task.New(s.conn, &s.tasks)
 	s.Checkpoints = checkpoint.New(s.conn, &s.checkpoints)
 	s.Queue = deadletter.New(s.conn, &s.dead)
-	s.Webhooks = raw.New(s.conn, &s.raw, s.codec, s.handover, s.removed)
+	s.Webhooks = raw.New(s.conn, &s.raw, s.codec, s.handover, func(ctx context.Context) uint64 { return s.pruner.Removed(ctx) })
 	s.Events = events.New(s.conn, &s.events, &s.raw)
+	s.keep()
 	s.Transitions = alerts.New(s.conn, &s.alerts, cfg.Dir, s.flaws)
 	return s, nil
+}
+
+// keep makes what keeps the store within its limits. With the embedded server it is made
+// again when that has started.
+func (s *Store) keep() {
+	ages := s.cfg.Retention
+	s.pruner = retention.New(s.conn, &s.raw, &s.events, s.node, retention.Config{
+		Dir: s.cfg.Dir, MaxStore: s.cfg.MaxStore, Reserve: s.cfg.Reserve,
+		Keep: map[string]time.Duration{
+			names.RawStream: ages.Raw, names.EventStream: ages.Events, names.AlertStream: ages.Alerts, names.DeadStream: ages.DeadLetters, names.TaskStream: taskAge,
+		},
+	}, s.idle)
+	s.Space = s.pruner.Space
 }
 
 func (s *Store) open(ctx context.Context) error {
@@ -249,10 +264,7 @@ func (s *Store) startEmbedded() (err error) {
 	for _, f := range s.earlyFlaws {
 		s.node.AddFlaw(f)
 	}
-	s.floor.Store(s.node.Marks[floorKey+names.RawStream])
-	for name, seq := range s.prunedTo {
-		seq.Store(s.node.Marks[earlyKey+name])
-	}
+	s.keep()
 	return nil
 }
 
@@ -273,7 +285,7 @@ func (s *Store) Close(ctx context.Context) error {
 	<-s.idle
 	if s.node != nil {
 		<-s.checked
-		_, markErr := s.node.WriteMarks(nil, s.noted())
+		_, markErr := s.node.WriteMarks(nil, s.pruner.Noted())
 		err = errors.Join(err, markErr)
 	}
 	s.release()

@@ -1,4 +1,4 @@
-package stream
+package retention
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"callwatch/stream/jet"
 	"callwatch/stream/names"
 )
 
@@ -19,36 +20,31 @@ type Removed struct {
 	Messages, Bytes uint64 // without doing it, the bytes are estimated from the mean message
 }
 
-type pruneRequest struct {
-	upTo Watermarks
-	err  chan error
-}
-
 // Prune removes at once what is older than it is to be kept, and what the limit has no
 // space for. Webhooks behind the frame upTo stay, as does what a stage has not
 // processed.
-func (s *Store) Prune(ctx context.Context, upTo uint64) ([]Removed, error) {
+func (s *Space) Prune(ctx context.Context, upTo uint64) ([]Removed, error) {
 	if s.node == nil {
 		return nil, ErrExternal
 	}
 	before := s.node.States()
-	p := pruneRequest{Watermarks{Raw: upTo}, make(chan error, 1)}
+	pruned := make(chan error, 1)
 	select {
-	case s.prunes <- p:
+	case s.work <- func(p *Pruner) { pruned <- p.pruneNow(Watermarks{Raw: upTo}) }:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-s.conn.Closed.Done():
-		return nil, fmt.Errorf("%w: it is closed", ErrUnavailable)
+		return nil, fmt.Errorf("%w: it is closed", jet.ErrUnavailable)
 	}
 	select {
-	case err := <-p.err:
+	case err := <-pruned:
 		if err != nil {
 			return nil, err
 		}
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case <-s.idle:
-		return nil, fmt.Errorf("%w: it is closed", ErrUnavailable)
+	case <-s.ended:
+		return nil, fmt.Errorf("%w: it is closed", jet.ErrUnavailable)
 	}
 	after := s.node.States()
 	var removed []Removed
@@ -63,15 +59,8 @@ func (s *Store) Prune(ctx context.Context, upTo uint64) ([]Removed, error) {
 	return removed, nil
 }
 
-// pruneNow is Prune in the monitor.
-func (s *Store) pruneNow(w *watch, upTo Watermarks) error {
-	w.upTo, w.aged = &upTo, time.Time{}
-	defer func() { w.upTo = nil }()
-	return s.retain(w)
-}
-
 // Prunable is what Prune would remove now, if all stages had processed everything.
-func (s *Store) Prunable(ctx context.Context) ([]Removed, error) {
+func (s *Space) Prunable(ctx context.Context) ([]Removed, error) {
 	if s.node == nil {
 		return nil, ErrExternal
 	}
@@ -97,7 +86,7 @@ func (s *Store) Prunable(ctx context.Context) ([]Removed, error) {
 		}
 		removed = append(removed, r)
 	}
-	if keep := s.cfg.Retention.Raw; keep > 0 {
+	if keep := s.cfg.Keep[names.RawStream]; keep > 0 {
 		seq, err := s.firstSince(ctx, names.RawStream, time.Now().Add(-keep))
 		if err != nil {
 			return nil, err

@@ -1,4 +1,7 @@
-package stream
+// Package retention knows how much a store holds and may hold, and removes what is older than
+// it is to be kept and what there is no space for. Of callwatch it imports the packages disk,
+// embedded, jet and names.
+package retention
 
 import (
 	"cmp"
@@ -9,15 +12,50 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"callwatch/stream/disk"
+	"callwatch/stream/embedded"
 	"callwatch/stream/jet"
 	"callwatch/stream/names"
 )
 
 // growthSpan is how long a stream must have been filled before its growth is known.
 const growthSpan = 10 * time.Minute
+
+// Config says what is kept, and where.
+type Config struct {
+	Dir      string // data directory of the embedded server
+	MaxStore int64  // bytes that may be held; 0: all of the file system but the reserve
+	Reserve  int64  // bytes of free disk below which webhooks are refused
+	// Keep is how long each stream keeps a message; 0: no limit.
+	Keep map[string]time.Duration
+}
+
+// Space is what the store takes and may take.
+type Space struct {
+	conn        *jet.Conn
+	raw, events *jet.Stream
+	node        *embedded.Server // nil when external
+	cfg         Config
+
+	guard    atomic.Pointer[func() Watermarks]
+	usage    atomic.Pointer[Usage]
+	prunedTo map[string]*atomic.Uint64 // the streams were pruned up to here for lack of space
+
+	work  chan func(*Pruner)
+	ended <-chan struct{}
+}
+
+// Watermarks are the last sequences of each stream that all stages have processed.
+// What is behind them is never removed by the store itself.
+type Watermarks struct{ Raw, Events uint64 }
+
+// Guard sets how far the stages have come. Without it nothing is removed but by Prune.
+func (s *Space) Guard(fn func() Watermarks) { s.guard.Store(&fn) }
 
 // Usage is how much the store holds and may hold, in bytes.
 type Usage struct {
@@ -79,7 +117,7 @@ func (g Growth) ends() float64 {
 
 // Usage reports how full the store is, as it was measured a second ago; Limit is 0 on
 // an external server.
-func (s *Store) Usage() Usage {
+func (s *Space) Usage() Usage {
 	if u := s.usage.Load(); u != nil {
 		return *u
 	}
@@ -87,7 +125,7 @@ func (s *Store) Usage() Usage {
 }
 
 // measure finds out how much is used and how much may be.
-func (s *Store) measure() (Usage, error) {
+func (s *Space) measure() (Usage, error) {
 	free, err := disk.Free(s.cfg.Dir)
 	if err != nil {
 		return Usage{}, err
@@ -98,7 +136,7 @@ func (s *Store) measure() (Usage, error) {
 		if state.Msgs == 0 {
 			continue
 		}
-		age, keep := now.Sub(state.FirstTime), s.keeps(name)
+		age, keep := now.Sub(state.FirstTime), s.cfg.Keep[name]
 		if g, ok := growthOf(float64(state.Bytes), age, keep); ok {
 			u.Growing = append(u.Growing, g)
 		}
@@ -126,14 +164,6 @@ func growthOf(bytes float64, age, keep time.Duration) (Growth, bool) {
 	return g, true
 }
 
-// keeps is how long a stream keeps a message; 0: no limit.
-func (s *Store) keeps(stream string) time.Duration {
-	keep := s.cfg.Retention
-	return map[string]time.Duration{
-		names.RawStream: keep.Raw, names.EventStream: keep.Events, names.AlertStream: keep.Alerts, names.DeadStream: keep.DeadLetters, names.TaskStream: taskAge,
-	}[stream]
-}
-
 // Size is what the store takes.
 type Size struct {
 	Usage
@@ -151,7 +181,7 @@ type StreamSize struct {
 }
 
 // Size measures the store and its files.
-func (s *Store) Size(ctx context.Context) (Size, error) {
+func (s *Space) Size(ctx context.Context) (Size, error) {
 	size := Size{Streams: []StreamSize{}}
 	var err error
 	if s.node != nil {
@@ -166,7 +196,7 @@ func (s *Store) Size(ctx context.Context) (Size, error) {
 		}
 	} else {
 		for _, name := range []string{names.RawStream, names.EventStream, names.AlertStream, names.DeadStream, names.CheckpointStream, names.TaskStream} {
-			st, err := s.jsOf(name).Stream(ctx, name)
+			st, err := s.conn.JS.Stream(ctx, name)
 			if err != nil {
 				return size, jet.ReadError(ctx, err)
 			}
@@ -179,8 +209,8 @@ func (s *Store) Size(ctx context.Context) (Size, error) {
 	return size, nil
 }
 
-func (s *Store) sizeOf(name string, messages, bytes uint64, oldest time.Time) StreamSize {
-	size := StreamSize{Name: names.Short(name), Messages: messages, Bytes: bytes, Keep: s.keeps(name)}
+func (s *Space) sizeOf(name string, messages, bytes uint64, oldest time.Time) StreamSize {
+	size := StreamSize{Name: names.Short(name), Messages: messages, Bytes: bytes, Keep: s.cfg.Keep[name]}
 	if messages > 0 {
 		size.Oldest = oldest.UTC()
 		if g, ok := growthOf(float64(bytes), time.Since(oldest), 0); ok {
@@ -211,4 +241,26 @@ func bytesBelow(ctx context.Context, dir string) (sum uint64, err error) {
 		return nil
 	})
 	return sum, err
+}
+
+// errEnough ends a cursor that has read what was wanted.
+var errEnough = errors.New("enough")
+
+// firstSince is the sequence of the first message stored at or after a time; the one
+// behind the last where there is none.
+func (s *Space) firstSince(ctx context.Context, stream string, at time.Time) (seq uint64, err error) {
+	st, err := s.conn.JS.Stream(ctx, stream)
+	if err != nil {
+		return 0, jet.ReadError(ctx, err)
+	}
+	c := jet.Cursor{Conn: s.conn, Stream: stream, Since: at, Batch: 1, ToEnd: true, Headers: true}
+	seq = st.CachedInfo().State.LastSeq + 1
+	c.Deliver = func(_ jetstream.Msg, meta *jetstream.MsgMetadata, _ bool) error {
+		seq = meta.Sequence.Stream
+		return errEnough
+	}
+	if err := c.Run(ctx); err != nil && !errors.Is(err, errEnough) {
+		return 0, err
+	}
+	return seq, nil
 }

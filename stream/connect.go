@@ -56,9 +56,6 @@ func passing(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, jetstream.ErrNoStreamResponse)
 }
 
-// jsOf returns the JetStream that has a stream.
-func (s *Store) jsOf(string) jetstream.JetStream { return s.conn.JS }
-
 // settle runs fn, which looks for something on the server and creates it where
 // it is not there. Of two replicas that create the same at once a cluster
 // answers one only; the other finds it when it looks again. A cluster in which a
@@ -175,6 +172,3 @@ func (s *Store) checkServer() error {
 	}
 	return nil
 }
-
-// jsFor returns the JetStream that stores a subject.
-func (s *Store) jsFor(string) jetstream.JetStream { return s.conn.JS }

@@ -26,7 +26,7 @@ func litter(t testing.TB, s *Store) (stored int) {
 	t.Helper()
 	for _, subject := range natstest.Subjects("callwatch_meta", "callwatch_notifier", "callwatch_roles", "callwatch_fetch") {
 		for _, m := range natstest.Garbage(subject) {
-			_, err := s.jsFor(subject).PublishMsg(t.Context(), m, jetstream.WithRetryWait(time.Millisecond))
+			_, err := s.conn.JS.PublishMsg(t.Context(), m, jetstream.WithRetryWait(time.Millisecond))
 			if err == nil {
 				stored++
 			} else if !errors.Is(err, jetstream.ErrNoStreamResponse) {

@@ -52,7 +52,7 @@ func (s *Store) inspected() []string {
 }
 
 func (s *Store) inspect(ctx context.Context, stream string, next map[string]uint64) error {
-	st, err := s.jsOf(stream).Stream(ctx, stream)
+	st, err := s.conn.JS.Stream(ctx, stream)
 	if err != nil {
 		return jet.ReadError(ctx, err)
 	}

@@ -1,7 +1,8 @@
 // Package stream keeps everything callwatch stores, in NATS JetStream: webhooks
 // as received (RAW), normalized events and ticks (EVENTS), transitions of
 // incidents (ALERTS), dead letters, key-value buckets, checkpoints and tasks for
-// later.
+// later. Each of them is a package below; here the store is opened, connected, watched
+// and closed, and webhooks are stored.
 //
 // The server runs inside the process, or is an existing JetStream cluster. No
 // other package imports NATS.
@@ -130,16 +131,17 @@ type Store struct {
 
 	raw, events, alerts, dead, checkpoints, tasks jet.Stream
 
+	// What is kept, each in its own way.
 	*bucket.Buckets
 	*lease.Leases
 	*task.Schedule
 	*checkpoint.Checkpoints
 	*deadletter.Queue
-	*retention.Space
-	pruner *retention.Pruner
 	*raw.Webhooks
 	*events.Events
 	*alerts.Transitions
+	*retention.Space
+	pruner *retention.Pruner
 
 	codec     *frame.Codec
 	committer *committer

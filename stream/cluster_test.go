@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,6 +46,16 @@ func eventually(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
+}
+
+func await[T any](t *testing.T, what string, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(patience):
+		t.Fatalf("not within %v: %s", patience, what)
+	}
+	return v
 }
 
 func TestClusterWithTLSAndCredentials(t *testing.T) {
@@ -121,63 +130,6 @@ func TestClusterReplicasOfAnExistingStore(t *testing.T) {
 		if h := s.Health(t.Context()); h.Durability != Replicated {
 			t.Errorf("three copies are %q", h.Durability)
 		}
-	}
-}
-
-// A lease moves when its holder is cut off, ends there, and is not held twice.
-func TestClusterLeaseMoves(t *testing.T) {
-	t.Parallel()
-	c := startCluster(t, false)
-	var holders, most atomic.Int32
-	var mu sync.Mutex
-	holds := map[int]bool{}
-	entries := map[int]*natstest.Entry{}
-	stop := map[int]context.CancelFunc{}
-	ended := map[int]chan struct{}{}
-	for i := range 2 {
-		s, e := join(t, c)
-		ctx, cancel := context.WithCancel(t.Context())
-		entries[i], stop[i], ended[i] = e, cancel, make(chan struct{})
-		go func() {
-			defer close(ended[i])
-			for ctx.Err() == nil {
-				_ = s.Hold(ctx, Lease{Name: "work"}, func(ctx context.Context, _ uint64) error {
-					most.Store(max(most.Load(), holders.Add(1)))
-					mu.Lock()
-					holds[i] = true
-					mu.Unlock()
-					<-ctx.Done()
-					mu.Lock()
-					holds[i] = false
-					mu.Unlock()
-					holders.Add(-1)
-					return ctx.Err()
-				})
-			}
-		}()
-	}
-	held := func(i int) bool { mu.Lock(); defer mu.Unlock(); return holds[i] }
-	eventually(t, "a process has the lease", func() bool { return held(0) || held(1) })
-	first := 0
-	if held(1) {
-		first = 1
-	}
-	begun := time.Now()
-	entries[first].Cut()
-	eventually(t, "the other has the lease", func() bool { return held(1 - first) })
-	t.Logf("cut off: taken over after %v", time.Since(begun).Round(time.Millisecond))
-	eventually(t, "the one cut off knows", func() bool { return !held(first) })
-	entries[first].Heal()
-	begun = time.Now()
-	stop[1-first]()
-	eventually(t, "the first has it again", func() bool { return held(first) })
-	t.Logf("given back: taken over after %v", time.Since(begun).Round(time.Millisecond))
-	stop[first]()
-	for i := range 2 {
-		<-ended[i]
-	}
-	if n := most.Load(); n != 1 {
-		t.Errorf("the lease was held %d times at once", n)
 	}
 }
 
@@ -292,5 +244,28 @@ func TestClusterFaultsLoseNothing(t *testing.T) {
 		if stored[id] != call {
 			t.Errorf("%s, acknowledged as %s, is %q", call, id, stored[id])
 		}
+	}
+}
+
+// A reader is there for the server it was made by before all servers know it.
+func TestClusterReadsAtOnce(t *testing.T) {
+	c := startCluster(t, false)
+	var stores [3]*Store
+	for i := range stores {
+		stores[i], _ = join(t, c)
+	}
+	eventually(t, "a transition is stored", func() bool {
+		_, err := stores[0].PutTransition(t.Context(), "rule", "key", Cause{Seq: 1}, []byte("{}"))
+		return err == nil
+	})
+	failed := 0
+	for i := range 300 {
+		if all, err := stores[i%len(stores)].LastTransitions(t.Context()); err != nil || len(all) != 1 {
+			failed++
+			t.Logf("read %d transitions, %v", len(all), err)
+		}
+	}
+	if failed > 0 {
+		t.Errorf("%d reads of 300 failed", failed)
 	}
 }

@@ -82,7 +82,7 @@ func TestBucketExpires(t *testing.T) {
 	if _, ok, err := b.SaveFor(t.Context(), "short", []byte("2"), rev, time.Second); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	streamtest.WaitFor(t, func() bool { _, rev, err := b.Load(t.Context(), "short"); return rev == 0 && err == nil })
+	streamtest.Eventually(t, "the value expires", func() bool { _, rev, err := b.Load(t.Context(), "short"); return rev == 0 && err == nil })
 	if _, ok, err := b.Save(t.Context(), "short", []byte("3"), 0); !ok || err != nil {
 		t.Error("created after it expired", ok, err)
 	}

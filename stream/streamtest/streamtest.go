@@ -12,15 +12,16 @@ import (
 	"time"
 
 	"callwatch/stream"
+	"callwatch/stream/natstest"
 )
 
 // Patience is how long a test waits for what is to happen.
 const Patience = time.Minute
 
-// Open starts an embedded store that is closed with the test.
+// Open opens a store, the embedded one where no URL is given, that is closed with the test.
 func Open(t testing.TB, cfg stream.Config) *stream.Store {
 	t.Helper()
-	if cfg.Dir == "" {
+	if cfg.Dir == "" && cfg.URL == "" {
 		cfg.Dir = t.TempDir()
 	}
 	cfg.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -42,16 +43,36 @@ func Close(t testing.TB, s *stream.Store) {
 	}
 }
 
-// WaitFor polls until ok.
-func WaitFor(t testing.TB, ok func() bool) {
+// StartCluster starts three servers, which a short run leaves out.
+func StartCluster(t *testing.T) *natstest.Cluster {
 	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.After(Patience); !ok(); {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("did not happen within %v", Patience)
+	if testing.Short() {
+		t.Skip("starts three servers")
+	}
+	c, err := natstest.Start(t.Context(), t.TempDir(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Join opens the store of a cluster, as one of its replicas.
+func Join(t *testing.T, c *natstest.Cluster) (*stream.Store, *natstest.Entry) {
+	t.Helper()
+	e, err := c.Enter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Open(t, stream.Config{URL: e.URL, CredsFile: c.Creds, CAFile: c.CA, Replicas: 3, Patience: Patience}), e
+}
+
+// Eventually polls until ok.
+func Eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(Patience); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s", Patience, what)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"callwatch/pipeline/stage"
-	"callwatch/rules/engine"
+	"callwatch/rules/engine/checkpoint"
 	"callwatch/stream"
 )
 
@@ -76,7 +76,7 @@ func (s *Running) Exclusive(ctx context.Context, fn func(context.Context) error)
 }
 
 // Erase removes calls from the running engine and its checkpoints.
-func (s *Running) Erase(ctx context.Context, what engine.Forgetting) (known bool, err error) {
+func (s *Running) Erase(ctx context.Context, what checkpoint.Forgetting) (known bool, err error) {
 	return s.Judge.Erase(ctx, what)
 }
 
@@ -140,7 +140,7 @@ func (s *Stopped) Exclusive(ctx context.Context, fn func(context.Context) error)
 
 // Erase removes calls from the checkpoint. Replicas that start later read from the
 // lease that calls were erased.
-func (s *Stopped) Erase(ctx context.Context, what engine.Forgetting) (known bool, err error) {
+func (s *Stopped) Erase(ctx context.Context, what checkpoint.Forgetting) (known bool, err error) {
 	defer func() {
 		if err == nil {
 			s.erased.Add(1)
@@ -157,7 +157,7 @@ func (s *Stopped) Erase(ctx context.Context, what engine.Forgetting) (known bool
 	if err != nil {
 		return false, err
 	}
-	if data, known, err = engine.Forget(data, what); err != nil {
+	if data, known, err = checkpoint.Forget(data, what); err != nil {
 		return false, err
 	}
 	if err := s.Store.SaveCheckpoint(ctx, CheckpointName, seq, written(data)); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"callwatch/pipeline/stage"
 	"callwatch/rules/engine"
+	"callwatch/rules/engine/checkpoint"
 )
 
 const (
@@ -18,13 +19,13 @@ const (
 
 // erasure is what to remove from the engine; known receives whether it was there.
 type erasure struct {
-	what  engine.Forgetting
+	what  checkpoint.Forgetting
 	known chan<- bool
 }
 
 // Erase removes calls from the state of the rules and from its checkpoints, between
 // two messages.
-func (j *Judge) Erase(ctx context.Context, what engine.Forgetting) (known bool, err error) {
+func (j *Judge) Erase(ctx context.Context, what checkpoint.Forgetting) (known bool, err error) {
 	done := make(chan bool, 1)
 	j.mu.Lock()
 	j.erase = append(j.erase, erasure{what, done})
@@ -60,7 +61,7 @@ func (j *Judge) eraseCalls(ctx context.Context, current *engine.Engine) (*engine
 	}
 	known := make([]bool, len(wanted))
 	for i, w := range wanted {
-		if data, known[i], err = engine.Forget(data, w.what); err != nil {
+		if data, known[i], err = checkpoint.Forget(data, w.what); err != nil {
 			return current, err
 		}
 	}

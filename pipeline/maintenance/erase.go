@@ -18,7 +18,7 @@ import (
 	"callwatch/normalizer/e164"
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
-	"callwatch/rules/engine"
+	"callwatch/rules/engine/checkpoint"
 	"callwatch/stream"
 	"callwatch/stream/events"
 )
@@ -350,7 +350,7 @@ func (t *target) eraseFetches(ctx context.Context) error {
 // eraseDerived removes the calls from what was made of their events, and the numbers
 // that no stored call has any more; then it overwrites on the disk what was removed.
 func (t *target) eraseDerived(ctx context.Context) (err error) {
-	what := engine.Forgetting{Calls: t.done.Calls}
+	what := checkpoint.Forgetting{Calls: t.done.Calls}
 	if what.Redact, err = t.redaction(ctx); err != nil {
 		return err
 	}
@@ -413,7 +413,7 @@ func (t *target) redaction(ctx context.Context) (func(string) string, error) {
 
 // without is a transition without what is to be forgotten. incidents are those that
 // name one of the calls.
-func without(st stream.Transition, what engine.Forgetting, incidents map[string]bool) (data []byte, key string, changed bool) {
+func without(st stream.Transition, what checkpoint.Forgetting, incidents map[string]bool) (data []byte, key string, changed bool) {
 	data, key = st.Data, st.Key
 	var t rules.Transition
 	if json.Unmarshal(data, &t) == nil {

@@ -16,7 +16,7 @@ import (
 	"callwatch/normalizer"
 	"callwatch/rules"
 	"callwatch/rules/backtest"
-	"callwatch/rules/engine"
+	"callwatch/rules/engine/checkpoint"
 	"callwatch/stream"
 )
 
@@ -34,7 +34,7 @@ type Stages interface {
 	// where that cannot be.
 	Exclusive(ctx context.Context, fn func(context.Context) error) error
 	// Erase removes calls from the state of the rules. It belongs into Exclusive.
-	Erase(ctx context.Context, what engine.Forgetting) (known bool, err error)
+	Erase(ctx context.Context, what checkpoint.Forgetting) (known bool, err error)
 	// Replicas reports whether other processes keep calls in memory.
 	Replicas() bool
 }
@@ -71,7 +71,7 @@ type Eraser interface {
 	// Erase removes what is known of calls, also from the files on the disk, and numbers
 	// wherever they are in text. It returns what remains, one sentence each. It may be
 	// stopped anywhere and called again.
-	Erase(ctx context.Context, what engine.Forgetting) (remains []string, err error)
+	Erase(ctx context.Context, what checkpoint.Forgetting) (remains []string, err error)
 }
 
 // Maintenance does one piece of work on the store at a time.

@@ -7,16 +7,16 @@ import (
 
 	"callwatch/pipeline/readmodel/schema"
 	"callwatch/pipeline/readmodel/sqlitefile"
-	"callwatch/rules/engine"
+	"callwatch/rules/engine/checkpoint"
 )
 
 // Erase removes calls of which the events were erased from the store, and numbers that
 // no stored call has from the keys of incidents, from the file as from the disk.
-func (m *Model) Erase(ctx context.Context, what engine.Forgetting) (remains []string, err error) {
+func (m *Model) Erase(ctx context.Context, what checkpoint.Forgetting) (remains []string, err error) {
 	return nil, m.forget(ctx, what)
 }
 
-func (m *Model) forget(ctx context.Context, what engine.Forgetting) error {
+func (m *Model) forget(ctx context.Context, what checkpoint.Forgetting) error {
 	ends, err := m.cfg.Store.Ends(ctx)
 	if err != nil {
 		return err
@@ -83,6 +83,6 @@ func (d *feed) redact(text func(string) string) error {
 type File struct{ Path string }
 
 // Erase removes the file: the model is built again when it runs.
-func (f File) Erase(context.Context, engine.Forgetting) (remains []string, err error) {
+func (f File) Erase(context.Context, checkpoint.Forgetting) (remains []string, err error) {
 	return nil, sqlitefile.Remove(f.Path)
 }

@@ -12,7 +12,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"callwatch/call"
-	"callwatch/rules/engine"
+	"callwatch/rules/engine/checkpoint"
 )
 
 // A model that grew while events came, stopped in the middle, was erased from and
@@ -49,7 +49,7 @@ func TestRebuildEqualsGrown(t *testing.T) {
 					k := call.Key{Provider: "acme", CallID: fmt.Sprintf("call-%05d", w.r.IntN(calls))}
 					w.erase(k)
 					erased = append(erased, fmt.Sprintf("named: callId=%s provider=%s ", k.CallID, k.Provider))
-					if _, err := grown.Erase(t.Context(), engine.Forgetting{Calls: []call.Key{k}}); err != nil {
+					if _, err := grown.Erase(t.Context(), checkpoint.Forgetting{Calls: []call.Key{k}}); err != nil {
 						t.Error(err)
 					}
 					w.expire(uint64(w.r.IntN(20)))
@@ -130,7 +130,7 @@ func TestEraseWhileTheFileOpens(t *testing.T) {
 		w.erase(gone)
 		w.run(m, func() {
 			time.Sleep(time.Duration(w.r.IntN(3000)) * time.Microsecond)
-			if _, err := m.Erase(t.Context(), engine.Forgetting{Calls: []call.Key{gone}}); err != nil {
+			if _, err := m.Erase(t.Context(), checkpoint.Forgetting{Calls: []call.Key{gone}}); err != nil {
 				t.Error(err)
 			}
 		})

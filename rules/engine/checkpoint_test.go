@@ -13,6 +13,7 @@ import (
 	"callwatch/call"
 	"callwatch/rules"
 	"callwatch/rules/engine/calls"
+	"callwatch/rules/engine/checkpoint"
 )
 
 // checkpointed is the checkpoint of an engine with hot and evicted calls, some
@@ -56,7 +57,7 @@ func TestRestoreRefuses(t *testing.T) {
 		if _, err := Restore(set, Options{}, changed); err == nil {
 			t.Errorf("%s is restored", other)
 		}
-		if _, _, err := Forget(changed, Forgetting{Calls: []call.Key{{Provider: "acme", CallID: "1"}}}); err == nil {
+		if _, _, err := checkpoint.Forget(changed, checkpoint.Forgetting{Calls: []call.Key{{Provider: "acme", CallID: "1"}}}); err == nil {
 			t.Errorf("a call is taken out of %s", other)
 		}
 	}

@@ -55,7 +55,7 @@ func (g *Engine) countIn(i int, r *rules.Rule, cs *calls.State) {
 	readings, err := r.Window.Read(&g.facts, g.readings[:0])
 	g.readings = readings
 	if err != nil {
-		health.fail(failure(r, err))
+		health.Fail(failure(r, err))
 	}
 	spec := &r.Window.Spec
 	if k.Seen = g.st.Now; k.Window == nil {
@@ -66,7 +66,7 @@ func (g *Engine) countIn(i int, r *rules.Rule, cs *calls.State) {
 	total := k.Window.Blame(spec, cs.Key, added.Place, readings, &g.facts, g.Has)
 	lifecycle.AddContribution(&health.Counts, total, 1)
 	if total.Met {
-		health.matchAt(g.st.Now)
+		health.MatchAt(g.st.Now)
 	}
 	if k.Incident != nil {
 		k.AddCall(r, g.seen, &g.facts, readings, &added, g.st.Now)
@@ -78,7 +78,7 @@ func (g *Engine) countIn(i int, r *rules.Rule, cs *calls.State) {
 func (g *Engine) concerns(i int, r *rules.Rule) (concerned, unknown bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			g.st.Rules[i].fail(failure(r, p))
+			g.st.Rules[i].Fail(failure(r, p))
 			concerned, unknown = false, true
 		}
 	}()

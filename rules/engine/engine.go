@@ -12,6 +12,7 @@ import (
 	"callwatch/rules"
 	"callwatch/rules/condition"
 	"callwatch/rules/engine/calls"
+	"callwatch/rules/engine/checkpoint"
 	"callwatch/rules/engine/lifecycle"
 	"callwatch/rules/engine/past"
 	"callwatch/rules/window"
@@ -68,8 +69,8 @@ type Engine struct {
 	event   *call.Event    // the one that is applied
 	carried [][]call.Field // of each rule with "N of M": see carriesSample
 	out     []rules.Transition
-	indexed map[string]int // place of each rule in the set
-	orphans []orphan       // open incidents of rules that are no more
+	indexed map[string]int      // place of each rule in the set
+	orphans []checkpoint.Orphan // open incidents of rules that are no more
 
 	expecting bool // the keys that rules expect are waited for
 	settling  settling
@@ -105,7 +106,7 @@ func New(set *rules.Set, o Options) *Engine {
 	}
 	for i, r := range set.Rules {
 		g.indexed[r.Name] = i
-		g.st.Rules = append(g.st.Rules, &ruleState{})
+		g.st.Rules = append(g.st.Rules, &lifecycle.RuleState{})
 	}
 	g.awaitFields()
 	g.settling, g.live = settlingOf(set), make([]int, len(set.Rules))

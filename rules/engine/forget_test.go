@@ -8,6 +8,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules"
+	"callwatch/rules/engine/checkpoint"
 )
 
 // A call that is forgotten is in no part of a checkpoint, be it hot, evicted or
@@ -35,7 +36,7 @@ func TestForgetCall(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				without, found, err := Forget(data, Forgetting{Calls: []call.Key{name(forgotten)}})
+				without, found, err := checkpoint.Forget(data, checkpoint.Forgetting{Calls: []call.Key{name(forgotten)}})
 				if err != nil || !found {
 					t.Fatalf("found %v, %v", found, err)
 				}
@@ -63,7 +64,7 @@ func TestForgetCall(t *testing.T) {
 				if in := next.Incidents()[0]; !in.Names(name(0)) {
 					t.Error("the incident does not name its call any more")
 				}
-				if _, found, err := Forget(without, Forgetting{Calls: []call.Key{name(forgotten)}}); found || err != nil {
+				if _, found, err := checkpoint.Forget(without, checkpoint.Forgetting{Calls: []call.Key{name(forgotten)}}); found || err != nil {
 					t.Errorf("forgotten twice: %v, %v", found, err)
 				}
 			})
@@ -86,11 +87,11 @@ func TestForgetNumber(t *testing.T) {
 	if err != nil || !strings.Contains(string(data), "+15550100001") {
 		t.Fatal("the checkpoint has no number", err)
 	}
-	f := Forgetting{
+	f := checkpoint.Forgetting{
 		Calls:  []call.Key{{Provider: "acme", CallID: "call-1"}, {Provider: "acme", CallID: "call-3"}},
 		Redact: func(s string) string { return strings.ReplaceAll(s, "+15550100001", "[erased]") },
 	}
-	without, found, err := Forget(data, f)
+	without, found, err := checkpoint.Forget(data, f)
 	if err != nil || !found || strings.Contains(string(without), "5550100001") {
 		t.Fatalf("found %v, %v", found, err)
 	}
@@ -110,7 +111,7 @@ func TestForgetNumber(t *testing.T) {
 	if text := strings.Join(ended, ", "); !strings.Contains(text, "low [erased]") || !strings.Contains(text, "low +15550100000") {
 		t.Errorf("resolved: %s", text)
 	}
-	if _, again, err := Forget(without, f); again || err != nil {
+	if _, again, err := checkpoint.Forget(without, f); again || err != nil {
 		t.Errorf("forgotten twice: %v, %v", again, err)
 	}
 }

@@ -21,7 +21,7 @@ func (g *Engine) Healths() []rules.Health {
 		s := g.st.Rules[i]
 		out[i] = rules.Health{
 			Rule: r.Name, Mode: r.Mode, Severity: r.Severity, Counts: s.Counts, UnjudgedShare: s.Counts.UnjudgedShare(),
-			MatchedDay: s.matchedSince(g.st.Now.Add(-24 * time.Hour)), LastMatch: s.LastMatch, NeverFired: s.Opened == 0,
+			MatchedDay: s.MatchedSince(g.st.Now.Add(-24 * time.Hour)), LastMatch: s.LastMatch, NeverFired: s.Opened == 0,
 			Disabled: s.Disabled, Errors: s.Errors, LastError: s.LastError, Unreported: g.unreported(r), Open: open[r.Name],
 			Keys: g.live[i], Overflow: s.Overflow, Late: s.Late, HeldBack: s.HeldBack, Unremembered: s.Unremembered,
 		}
@@ -31,33 +31,6 @@ func (g *Engine) Healths() []rules.Health {
 
 // Calls is the number of calls that are kept.
 func (g *Engine) Calls() int { return g.st.Calls.Len() }
-
-// hour is how many calls matched in one hour of stream time.
-type hour struct {
-	From    time.Time `json:"from"`
-	Matched int       `json:"matched"`
-}
-
-// matchAt counts a match.
-func (s *ruleState) matchAt(now time.Time) {
-	s.LastMatch = now
-	from := now.Truncate(time.Hour)
-	if n := len(s.Hours); n > 0 && s.Hours[n-1].From.Equal(from) {
-		s.Hours[n-1].Matched++
-		return
-	}
-	s.Hours = slices.DeleteFunc(s.Hours, func(h hour) bool { return h.From.Before(from.Add(-24 * time.Hour)) })
-	s.Hours = append(s.Hours, hour{from, 1})
-}
-
-func (s *ruleState) matchedSince(t time.Time) (n int) {
-	for _, h := range s.Hours {
-		if h.From.After(t) {
-			n += h.Matched
-		}
-	}
-	return n
-}
 
 // awaitFields lists the fields that have not been reported yet, so that events
 // are looked at for those only.

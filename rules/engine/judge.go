@@ -45,7 +45,7 @@ func (g *Engine) judge(i int, r *rules.Rule, cs *calls.State) {
 func (g *Engine) evaluate(i int, r *rules.Rule) (truth condition.Truth, severity rules.Severity, concerned bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			g.st.Rules[i].fail(failure(r, p))
+			g.st.Rules[i].Fail(failure(r, p))
 			truth, concerned = condition.Unknown, true
 		}
 	}()
@@ -72,14 +72,9 @@ func (g *Engine) evaluate(i int, r *rules.Rule) (truth condition.Truth, severity
 func (g *Engine) eval(i int, r *rules.Rule, p *condition.Program) condition.Truth {
 	res := p.Eval(&g.facts)
 	if res.Err != nil {
-		g.st.Rules[i].fail(failure(r, res.Err))
+		g.st.Rules[i].Fail(failure(r, res.Err))
 	}
 	return res.Truth
-}
-
-func (s *ruleState) fail(text string) {
-	s.Errors++
-	s.LastError = text
 }
 
 // severity is the highest level that holds, else the rule's default. It names
@@ -159,7 +154,7 @@ func (g *Engine) settle(i int, r *rules.Rule, cs *calls.State, to calls.Outcome,
 			health.Counts.Judged++
 		}
 		health.Counts.Matched++
-		health.matchAt(g.st.Now)
+		health.MatchAt(g.st.Now)
 		ev := g.evidence(r, e, severity)
 		if g.opt.Matched != nil {
 			g.opt.Matched(r, &ev)

@@ -174,7 +174,7 @@ func (g *Engine) follow(i int, w *rules.Window, k *lifecycle.KeyState, j *lifecy
 func (g *Engine) evalWindow(i int, r *rules.Rule, p *condition.Program) condition.Result {
 	res := p.Eval(&g.windows)
 	if res.Err != nil {
-		g.st.Rules[i].fail(failure(r, res.Err))
+		g.st.Rules[i].Fail(failure(r, res.Err))
 	}
 	return res
 }

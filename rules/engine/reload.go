@@ -50,12 +50,6 @@ const (
 	reasonDisabled = "the rule was disabled: it is too slow"
 )
 
-// orphan is a key with an open incident whose rule is no longer evaluated.
-type orphan struct {
-	lifecycle.KeyState
-	Why string `json:"why,omitempty"`
-}
-
 // closeOrphans resolves the incidents of rules that are no longer evaluated.
 func (g *Engine) closeOrphans() {
 	for _, k := range g.orphans {

@@ -82,6 +82,6 @@ func (g *Engine) disable(rule string) {
 		return
 	}
 	g.st.Rules[i].Disabled = true
-	g.st.Rules[i].fail(fmt.Sprintf("rule %s: disabled, it took more than %s %d times in a row", rule, slowTook, slowTimes))
+	g.st.Rules[i].Fail(fmt.Sprintf("rule %s: disabled, it took more than %s %d times in a row", rule, slowTook, slowTimes))
 	g.restAll(i, reasonDisabled)
 }

@@ -15,7 +15,7 @@ type state struct {
 	Seq   uint64    // last event or tick applied
 	Calls *calls.Cache
 	Keys  map[ruleKey]*lifecycle.KeyState
-	Rules []*ruleState // by the rule's place in the set
+	Rules []*lifecycle.RuleState // by the rule's place in the set
 	Seen  past.Events
 	Past  past.Calls // calls that are no longer kept
 
@@ -27,19 +27,4 @@ type state struct {
 type ruleKey struct {
 	Rule string
 	Key  string // labels, joined
-}
-
-// ruleState is what a rule's health is told from.
-type ruleState struct {
-	Counts       rules.Counts   `json:"counts"`
-	LastMatch    time.Time      `json:"lastMatch,omitzero"`
-	Opened       int            `json:"opened,omitempty"` // incidents
-	Hours        []hour         `json:"hours,omitempty"`  // with matches, oldest first
-	LastError    string         `json:"lastError,omitempty"`
-	Errors       int            `json:"errors,omitempty"`
-	Late         int            `json:"late,omitempty"`     // calls that came too late for their window
-	Overflow     int            `json:"overflow,omitempty"` // calls of keys beyond max_keys
-	HeldBack     rules.HeldBack `json:"heldBack,omitzero"`
-	Unremembered int            `json:"unremembered,omitempty"` // calls of which a rule about new values could not tell
-	Disabled     bool           `json:"disabled,omitempty"`     // until the rules file changes: it was too slow
 }

@@ -1,6 +1,6 @@
 // Package lifecycle decides what a call, a judgement of a window or the passing of time does
-// to the incident of one key of a rule. It is pure: it knows no other keys and no clock. It
-// may import call, rules, its packages below rules and rules/engine/parts.
+// to the incident of one key of a rule, and counts what a rule did. It is pure: it knows no
+// other keys and no clock. It may import call, rules, its packages below rules and rules/engine/parts.
 package lifecycle
 
 import (

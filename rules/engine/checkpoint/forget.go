@@ -1,4 +1,4 @@
-package engine
+package checkpoint
 
 import (
 	"bytes"
@@ -26,7 +26,7 @@ type Forgetting struct {
 // checkpoint has none of that.
 func Forget(data []byte, f Forgetting) (without []byte, found bool, err error) {
 	in := parts.NewReader(data)
-	c, seen, err := readCheckpoint(in)
+	c, seen, err := Read(in)
 	if err != nil {
 		return nil, false, err
 	}
@@ -62,12 +62,12 @@ func Forget(data []byte, f Forgetting) (without []byte, found bool, err error) {
 		return data, false, nil
 	}
 	var out bytes.Buffer
-	err = c.write(&out, seen, cache, gone)
+	err = c.Write(&out, seen, cache, gone)
 	return out.Bytes(), true, err
 }
 
 // redact replaces numbers in the texts of a checkpoint.
-func (c *checkpoint) redact(text func(string) string) (found bool, err error) {
+func (c *File) redact(text func(string) string) (found bool, err error) {
 	if text == nil {
 		return false, nil
 	}
@@ -79,14 +79,14 @@ func (c *checkpoint) redact(text func(string) string) (found bool, err error) {
 	if err != nil || !found {
 		return false, err
 	}
-	*c = checkpoint{}
+	*c = File{}
 	if err := json.Unmarshal(data, c); err != nil {
 		return false, fmt.Errorf("read checkpoint: %w", err)
 	}
 	return true, nil
 }
 
-func pointers(list []orphan) []*lifecycle.KeyState {
+func pointers(list []Orphan) []*lifecycle.KeyState {
 	out := make([]*lifecycle.KeyState, len(list))
 	for i := range list {
 		out[i] = &list[i].KeyState

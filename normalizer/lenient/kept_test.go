@@ -12,11 +12,17 @@ func TestTextDoesNotKeepTheBody(t *testing.T) {
 	const bodies, size = 64, 1 << 20
 	long := strings.Repeat("callwatch ", size/10)
 	for name, read := range map[string]func() (Node, error){
-		"form":         func() (Node, error) { return ParseForm([]byte("id=CA42&n=17&long=" + strings.ReplaceAll(long, " ", "-"))) },
-		"escaped form": func() (Node, error) { return ParseForm([]byte("id=CA%34%32&n=1%37&long=" + strings.ReplaceAll(long, " ", "+"))) },
-		"JSON":         func() (Node, error) { return ParseJSON([]byte(`{"id": "CA42", "n": 17, "long": "` + long + `"}`)) },
-		"odd JSON":     func() (Node, error) { return ParseJSON([]byte(`{"\u0069d": "CA\u00342", "n": 17, "long": "` + long + `"}`)) },
-		"Python":       func() (Node, error) { return ParsePython(`{'id': 'CA42', 'n': 17, 'long': '` + long + `'}`) },
+		"form": func() (Node, error) {
+			return ParseForm([]byte("id=CA42&n=17&long=" + strings.ReplaceAll(long, " ", "-")))
+		},
+		"escaped form": func() (Node, error) {
+			return ParseForm([]byte("id=CA%34%32&n=1%37&long=" + strings.ReplaceAll(long, " ", "+")))
+		},
+		"JSON": func() (Node, error) { return ParseJSON([]byte(`{"id": "CA42", "n": 17, "long": "` + long + `"}`)) },
+		"odd JSON": func() (Node, error) {
+			return ParseJSON([]byte(`{"\u0069d": "CA\u00342", "n": 17, "long": "` + long + `"}`))
+		},
+		"Python": func() (Node, error) { return ParsePython(`{'id': 'CA42', 'n': 17, 'long': '` + long + `'}`) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := heap()

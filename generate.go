@@ -4,7 +4,8 @@ package callwatch
 // before you commit it. The same tests fail in CI while a file is out of date.
 //
 //go:generate go test ./normalizer/telnyx ./normalizer/signalwire ./normalizer/bird ./normalizer/atoms ./normalizer/butter ./normalizer/twilio ./normalizer/shipped ./normalizer/registry -count=1 -update
-//go:generate go test ./rules -count=1 -run ^(TestFormat|TestRefused|TestSchemaIsCheckedIn)$ -update
+//go:generate go test ./rules/rulefmt -count=1 -run ^(TestFormat|TestRefused)$ -update
+//go:generate go test ./rules/ruleschema -count=1 -run ^TestSchemaIsCheckedIn$ -update
 //go:generate go test ./rules/condition -count=1 -run Refused -update
 //go:generate go test ./notifier/slack -count=1 -update
 //go:generate go test ./pipeline/telemetry -count=1 -run Reference -update

@@ -16,7 +16,7 @@ import (
 
 const (
 	defaultEvery  = time.Second
-	maxRepeat     = 10_000
+	MaxRepeat     = 10_000
 	maxFileEvents = 500_000 // of all cases of a file
 )
 
@@ -170,7 +170,7 @@ func (l *loader) given(n ast.Node) rules.Given {
 	g := rules.Given{Repeat: 1, Every: defaultEvery}
 	present := present{}
 	l.mapping(n, "a step of given", present.noting(keys{
-		"repeat":   func(n ast.Node) { g.Repeat, _ = l.integer(n, "repeat", 1, maxRepeat) },
+		"repeat":   func(n ast.Node) { g.Repeat, _ = l.integer(n, "repeat", 1, MaxRepeat) },
 		"every":    func(n ast.Node) { g.Every, _ = l.duration(n, "every") },
 		"after":    func(n ast.Node) { g.After = l.span(n, "after") },
 		"at":       func(n ast.Node) { l.moment(n, &g) },
@@ -216,7 +216,7 @@ func (l *loader) moment(n ast.Node, g *rules.Given) {
 }
 
 func (l *loader) kind(n ast.Node) call.Kind {
-	s, _ := l.word(n, "kind", kindNames()...)
+	s, _ := l.word(n, "kind", KindNames()...)
 	return call.Kind(s)
 }
 
@@ -253,7 +253,8 @@ func (l *loader) number(n ast.Node, what string) *int {
 	return &v
 }
 
-func kindNames() []string {
+// KindNames are the kinds of events.
+func KindNames() []string {
 	return []string{string(call.Progress), string(call.Stats), string(call.Ended), string(call.Report)}
 }
 

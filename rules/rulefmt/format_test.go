@@ -39,7 +39,7 @@ func TestFormat(t *testing.T) {
 
 // Each key of the loader has its place in the order.
 func TestFormatKnowsEveryKey(t *testing.T) {
-	taken := keysTaken()
+	taken := Keys()
 	for what, key := range map[string]string{
 		"a rules file": "", "a rule": "rules", "defaults": "defaults", "severity": "severity", "a route": "routes",
 		"a test": "tests", "a step of given": "given", "expect": "expect",

@@ -1,6 +1,6 @@
 // Package rulefmt reads rules files: it compiles them to a set of rules, with all that is
-// wrong with them, puts their keys in order and describes them as a JSON Schema. It may
-// import call, rules, its packages below rules and yamlfile.
+// wrong with them, and puts their keys in order. It may import call, rules, its packages
+// below rules and yamlfile.
 package rulefmt
 
 import (

@@ -39,7 +39,8 @@ func namesSeverity(n ast.Node) bool {
 	})
 }
 
-const always = "always"
+// Always is active without hours.
+const Always = "always"
 
 // schedule reads hours, a list of them, or always.
 func (l *loader) schedule(n ast.Node, what string, zone *time.Location) schedule.Schedule {
@@ -59,7 +60,7 @@ func (l *loader) schedule(n ast.Node, what string, zone *time.Location) schedule
 	case *ast.MappingNode, *ast.MappingValueNode:
 		return l.ranges(n, zone)
 	default:
-		_, _ = l.word(n, what, always)
+		_, _ = l.word(n, what, Always)
 		return nil
 	}
 }

@@ -9,10 +9,13 @@ import (
 	"callwatch/rules"
 )
 
+// OutputPattern is what names of outputs are like.
+const OutputPattern = `^[a-z][a-z0-9_-]{0,39}$`
+
 var (
 	// slackChannel is a channel by name or by id, after the name of its workspace.
 	slackChannel = regexp.MustCompile(`^([a-z0-9-]{1,32}/)?(#[\p{Ll}\p{N}\p{Lo}_-]{1,80}|[CGD][A-Z0-9]{6,20})$`)
-	outputName   = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,39}$`)
+	outputName   = regexp.MustCompile(OutputPattern)
 )
 
 // readRoute reads where one rule's incidents go.

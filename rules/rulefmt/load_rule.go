@@ -21,7 +21,7 @@ import (
 const (
 	defaultResolveAfter = 30 * time.Minute
 	defaultSamples      = 5
-	maxSamples          = 20
+	MaxSamples          = 20
 	maxHold             = 16 // events remembered for `for: N of M`
 
 	defaultSettle    = 2 * time.Minute
@@ -50,12 +50,12 @@ func (l *loader) ruleKeys(r *rules.Rule) keys {
 		"labels":        func(n ast.Node) { r.Labels = l.labelMap(n, r.Labels) },
 		"summary":       func(n ast.Node) { r.Summary = l.summary(n) },
 		"on":            func(n ast.Node) { r.On = l.kinds(n) },
-		"by":            func(n ast.Node) { r.By = l.fields(n, "by", groupable) },
+		"by":            func(n ast.Node) { r.By = l.fields(n, "by", Groupable) },
 		"severity":      func(n ast.Node) { l.severity(n, r) },
 		"resolve_after": func(n ast.Node) { r.ResolveAfter, _ = l.duration(n, "resolve_after") },
 		"cooldown":      func(n ast.Node) { r.Cooldown, _ = l.duration(n, "cooldown") },
-		"show":          func(n ast.Node) { r.Show = l.fields(n, "show", showable) },
-		"samples":       func(n ast.Node) { r.Samples, _ = l.integer(n, "samples", 0, maxSamples) },
+		"show":          func(n ast.Node) { r.Show = l.fields(n, "show", Showable) },
+		"samples":       func(n ast.Node) { r.Samples, _ = l.integer(n, "samples", 0, MaxSamples) },
 		"route":         func(n ast.Node) { l.readRoute(n, r) },
 		"mode": func(n ast.Node) {
 			mode, _ := l.word(n, "mode", string(rules.Active), string(rules.Shadow), string(rules.Off))
@@ -208,11 +208,13 @@ func (l *loader) words(n ast.Node, what string, words ...string) []string {
 	return out
 }
 
-func groupable(f call.Field) bool {
+// Groupable are the fields that a key may have.
+func Groupable(f call.Field) bool {
 	return f.Type == call.Text || f.Type == call.Bool || f.Type == call.Integer
 }
 
-func showable(f call.Field) bool { return f.Type != call.List && f.Type != call.Object }
+// Showable are the fields that are listed for a call.
+func Showable(f call.Field) bool { return f.Type != call.List && f.Type != call.Object }
 
 // fields is a list of names out of the field table.
 func (l *loader) fields(n ast.Node, what string, fit func(call.Field) bool) []string {

@@ -23,15 +23,15 @@ const (
 	maxSettle    = 30 * time.Minute // calls are kept longer than that
 )
 
-// countCalls is count_by of a window that counts calls.
-const countCalls = "call"
+// CountCalls is count_by of a window that counts calls.
+const CountCalls = "call"
 
 // windowKeys are those of windows that defaults may set as well.
 func (l *loader) windowKeys(r *rules.Rule) keys {
 	return keys{
 		"min_calls": func(n ast.Node) { r.Window.MinCalls, _ = l.integer(n, "min_calls", 0, maxOverCalls) },
 		"count_by": func(n ast.Node) {
-			s, _ := l.word(n, "count_by", countCalls, rules.SessionField)
+			s, _ := l.word(n, "count_by", CountCalls, rules.SessionField)
 			r.Window.Sessions = s == rules.SessionField
 		},
 		"settle": func(n ast.Node) { r.Window.Settle = l.durationIn(n, "settle", 0, maxSettle) },
@@ -292,7 +292,7 @@ const maxExpected = 1000
 
 // newValue is the field whose new values are told.
 func (l *loader) newValue(n ast.Node) *call.Field {
-	names := l.fields(n, "new", groupable)
+	names := l.fields(n, "new", Groupable)
 	if len(names) != 1 {
 		if len(names) > 1 {
 			l.add(nodeAt(n), "wrong-type", "new is one field", "make a rule for each")

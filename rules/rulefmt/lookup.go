@@ -24,8 +24,8 @@ const (
 	maxTableText = 200     // bytes of a key or value
 )
 
-// lookable are the fields whose value a table can be asked for.
-func lookable(f call.Field) bool { return f.Type == call.Text || f.Type == call.Integer }
+// Lookable are the fields whose value a table can be asked for.
+func Lookable(f call.Field) bool { return f.Type == call.Text || f.Type == call.Integer }
 
 // readLookups reads the tables, each from a CSV file.
 func (l *loader) readLookups(n ast.Node) {
@@ -39,7 +39,7 @@ func (l *loader) readLookups(n ast.Node) {
 		before := len(l.Problems)
 		l.mapping(value, "a lookup", keys{
 			"file":  func(n ast.Node) { file, _ = l.text(n, "file"); fileNode = n },
-			"of":    func(n ast.Node) { of = l.fields(n, "of", lookable) },
+			"of":    func(n ast.Node) { of = l.fields(n, "of", Lookable) },
 			"match": func(n ast.Node) { match, _ = l.word(n, "match", "exact", "prefix") },
 			"key":   func(n ast.Node) { key, _ = l.text(n, "key") },
 			"value": func(n ast.Node) { column, _ = l.text(n, "value") },

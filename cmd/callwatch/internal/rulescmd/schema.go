@@ -4,9 +4,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"callwatch/cmd/callwatch/internal/cli"
-	"callwatch/rules/rulefmt"
+	"callwatch/rules/ruleschema"
 )
 
 func rulesSchemaCommand() *cobra.Command {
-	return cli.SchemaCommand("rules files", "rules.schema.json", rulefmt.Schema, "Expressions are checked by callwatch rules check.")
+	return cli.SchemaCommand("rules files", "rules.schema.json", ruleschema.Schema, "Expressions are checked by callwatch rules check.")
 }

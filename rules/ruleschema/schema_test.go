@@ -1,8 +1,9 @@
-package rulefmt
+package ruleschema
 
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,7 +14,11 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"callwatch/rules/rulefmt"
 )
+
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 const schemaFile = "../../rules.schema.json"
 
@@ -33,14 +38,14 @@ func TestSchemaIsCheckedIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("write it again with: go test ./rules -run Schema -update\n%s", diff)
+		t.Errorf("write it again with: go test ./rules/ruleschema -run Schema -update\n%s", diff)
 	}
 }
 
 // Each mapping of the loader has a name in the schema, and each rule key that is
 // described is one the loader takes.
 func TestSchemaNamesEveryMapping(t *testing.T) {
-	taken := keysTaken()
+	taken := rulefmt.Keys()
 	for key := range schemaKeys()["a rule"] {
 		if !slices.Contains(taken["a rule"], key) {
 			t.Errorf("the loader does not take %s", key)
@@ -101,13 +106,13 @@ func validate(t *testing.T, schema *jsonschema.Schema, file string) error {
 // What the loader takes the schema takes.
 func TestSchemaAccepts(t *testing.T) {
 	schema := compiledSchema(t)
-	files, err := filepath.Glob("testdata/accepted/*.yaml")
+	files, err := filepath.Glob("../rulefmt/testdata/accepted/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no cases", err)
 	}
 	var all strings.Builder
 	for _, file := range append(files, "../../rules.yaml") {
-		if _, problems, err := LoadFile(file); err != nil || problems.Errors() {
+		if _, problems, err := rulefmt.LoadFile(file); err != nil || problems.Errors() {
 			t.Errorf("%s: the loader: %v %v", file, err, problems)
 		}
 		if err := validate(t, schema, file); err != nil {
@@ -119,7 +124,7 @@ func TestSchemaAccepts(t *testing.T) {
 		}
 		all.Write(src)
 	}
-	for what, names := range keysTaken() {
+	for what, names := range rulefmt.Keys() {
 		for _, key := range names {
 			if !regexp.MustCompile(`\b` + key + `:`).MatchString(all.String()) {
 				t.Errorf("no file in testdata/accepted has the key %s of %s", key, what)
@@ -137,12 +142,12 @@ func TestSchemaRefuses(t *testing.T) {
 		"bad-duration": true, "bad-range": true, "empty-condition": true, "no-name": true,
 	}
 	refused := 0
-	files, err := filepath.Glob("testdata/refused/*.yaml")
+	files, err := filepath.Glob("../rulefmt/testdata/refused/*.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		_, problems, err := LoadFile(file)
+		_, problems, err := rulefmt.LoadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package rulefmt
+package ruleschema
 
 import (
 	"maps"

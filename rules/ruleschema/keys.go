@@ -1,8 +1,9 @@
-package rulefmt
+package ruleschema
 
 import (
 	"callwatch/call"
 	"callwatch/rules"
+	"callwatch/rules/rulefmt"
 )
 
 // keyShape is the form of one key's value, for editors and the schema: what the
@@ -41,7 +42,7 @@ func integerNode(lo, hi int) schemaNode {
 
 // activeNode is one schedule: always, hours, or several of them.
 func activeNode() schemaNode {
-	return schemaNode{"anyOf": []schemaNode{wordNode(always), refNode("active"), {"type": "array", "minItems": 1, "items": refNode("active")}}}
+	return schemaNode{"anyOf": []schemaNode{wordNode(rulefmt.Always), refNode("active"), {"type": "array", "minItems": 1, "items": refNode("active")}}}
 }
 
 func listNode(of string) schemaNode { return schemaNode{"type": "array", "items": refNode(of)} }
@@ -62,7 +63,7 @@ func channelsNode() schemaNode {
 
 // outputsNode are names of outputs.
 func outputsNode() schemaNode {
-	name := schemaNode{"type": "string", "pattern": outputName.String()}
+	name := schemaNode{"type": "string", "pattern": rulefmt.OutputPattern}
 	return schemaNode{"anyOf": []schemaNode{name, {"type": "array", "items": name}}}
 }
 
@@ -83,7 +84,7 @@ func mentionNode() schemaNode {
 
 // keyNode are names of fields and of tables.
 func keyNode() schemaNode {
-	return schemaNode{"anyOf": append(fieldsNode(groupable)["anyOf"].([]schemaNode), textsNode()["anyOf"].([]schemaNode)...)}
+	return schemaNode{"anyOf": append(fieldsNode(rulefmt.Groupable)["anyOf"].([]schemaNode), textsNode()["anyOf"].([]schemaNode)...)}
 }
 
 // schemaKeys describe each key of each mapping. Which of them there are is the
@@ -143,7 +144,7 @@ func schemaKeys() map[string]map[string]keyShape {
 		},
 		"a lookup": {
 			"file":  {schemaNode{"type": "string", "pattern": `\.csv$`}, "CSV file with a line of column names, relative to this file"},
-			"of":    {fieldsNode(lookable), "field whose value is looked up"},
+			"of":    {fieldsNode(rulefmt.Lookable), "field whose value is looked up"},
 			"match": {wordNode("exact", "prefix"), "the whole value, or the longest key that it begins with (exact)"},
 			"key":   {textNode(), "column of the keys (the first)"},
 			"value": {textNode(), "column of what is given (the second)"},
@@ -162,19 +163,19 @@ func schemaKeys() map[string]map[string]keyShape {
 
 func ruleSchemaKeys() map[string]keyShape {
 	return map[string]keyShape{
-		"name":    {schemaNode{"type": []string{"string", "integer"}, "pattern": ruleName.String()}, "name: lower case letters, digits, - and _"},
+		"name":    {schemaNode{"type": []string{"string", "integer"}, "pattern": rules.NamePattern}, "name: lower case letters, digits, - and _"},
 		"summary": {textNode(), "template of the incident's one sentence: .Rule .Severity .By .Value .Call .Counts .Since; pct num dur mask"},
 		"runbook": {schemaNode{"type": "string", "pattern": "^https?://."}, "web address of what to do"},
 		"owner":   {textNode(), "who is responsible"},
 		"labels":  {mapNode(textNode()), "texts by name, handed on with the incident"},
 		"mode":    {wordNode(string(rules.Active), string(rules.Shadow), string(rules.Off)), "active; shadow: evaluated and recorded, nothing is sent; off"},
 
-		"on":        {wordsNode(kindNames()...), "kinds of events that wake the rule (stats, ended, report)"},
+		"on":        {wordsNode(rulefmt.KindNames()...), "kinds of events that wake the rule (stats, ended, report)"},
 		"where":     {conditionNode(), "which calls count"},
 		"except":    {mapNode(conditionNode()), "named exceptions: calls that are not judged"},
 		"over":      {textNode(), "sliding window: 15m, or 200 calls"},
 		"by":        {keyNode(), "fields of the key, or names under lookup: one incident for each of their values (provider)"},
-		"count_by":  {wordNode(countCalls, rules.SessionField), "what a window counts: calls, or sessions of several calls (call)"},
+		"count_by":  {wordNode(rulefmt.CountCalls, rules.SessionField), "what a window counts: calls, or sessions of several calls (call)"},
 		"min_calls": {integerNode(0, 100_000), "a window with fewer calls is not judged"},
 		"when":      {conditionNode(), "condition on calls, such as mos < 3.5, or on a window, such as rate(mos < 3.5) > 0.1"},
 		"absent":    {durationNode(), "no call for so long, of a key that was seen in the last 7 days"},
@@ -182,7 +183,7 @@ func ruleSchemaKeys() map[string]keyShape {
 			schemaNode{"anyOf": []schemaNode{textNode(), mapNode(textNode()), {"type": "array", "minItems": 1, "items": schemaNode{"anyOf": []schemaNode{textNode(), mapNode(textNode())}}}}},
 			"keys that are missed although no call of them was seen: [eu-west, us-east], or {provider: example, region: eu}",
 		},
-		"new":   {fieldsNode(groupable), "a value of this field that was never seen before"},
+		"new":   {fieldsNode(rulefmt.Groupable), "a value of this field that was never seen before"},
 		"learn": {durationNode(), "how long new values are taken for known at first"},
 		"for":   {textNode(), "how long the condition must hold: 5m, or 3 of 5 events"},
 
@@ -203,8 +204,8 @@ func ruleSchemaKeys() map[string]keyShape {
 		"tz":       {textNode(), "time zone of hour, weekday and active: Europe/Berlin (UTC)"},
 		"adopts":   {textsNode(), "rules whose incidents of the same key join this one's thread"},
 		"route":    {refNode("ruleRoute"), "where this rule's incidents go"},
-		"show":     {fieldsNode(showable), "fields listed for each sample call"},
-		"samples":  {integerNode(0, maxSamples), "worst calls kept as evidence (5)"},
+		"show":     {fieldsNode(rulefmt.Showable), "fields listed for each sample call"},
+		"samples":  {integerNode(0, rulefmt.MaxSamples), "worst calls kept as evidence (5)"},
 		"settle":   {durationNode(), "windows wait so long after a call's end for a report"},
 		"grace":    {durationNode(), "windows take calls that are so late"},
 		"max_keys": {integerNode(1, 1_000_000), "bound on live keys"},
@@ -223,11 +224,11 @@ func testSchemaKeys() map[string]keyShape {
 
 func givenSchemaKeys() map[string]keyShape {
 	return map[string]keyShape{
-		"repeat":   {integerNode(1, maxRepeat), "how often; each is a call of its own unless callId is given"},
+		"repeat":   {integerNode(1, rulefmt.MaxRepeat), "how often; each is a call of its own unless callId is given"},
 		"every":    {durationNode(), "time from each event to the next one (1s)"},
 		"after":    {durationNode(), "time since the event before"},
 		"at":       {textNode(), "time since the start such as 5m, or 2026-01-05T12:00:00Z"},
-		"kind":     {wordNode(kindNames()...), "kind of event (ended, or the first that wakes the rule)"},
+		"kind":     {wordNode(rulefmt.KindNames()...), "kind of event (ended, or the first that wakes the rule)"},
 		"call":     {refNode("call"), "facts of the call; null is unknown"},
 		"payload":  {textNode(), "file with a provider's raw body, relative to this one"},
 		"provider": {textNode(), "whose body it is"},

@@ -1,40 +1,16 @@
-package rulefmt
+// Package ruleschema describes rules files as a JSON Schema, for editors. Which keys there are
+// is the loader's to say. It may import call, rules and rules/rulefmt.
+package ruleschema
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"slices"
 
 	"callwatch/call"
+	"callwatch/rules/rulefmt"
 )
-
-// specimen has each mapping that the loader reads at least once, so that it
-// tells which keys it takes.
-const specimen = `
-defaults: {severity: warning}
-lookup:
-  specimen: {file: specimen.csv, of: to}
-rules:
-  - name: specimen
-    when: mos < 3.5
-    route: {slack: "#a", outputs: a, mention: {critical: here}}
-    severity: {critical: mos < 2}
-    active: {days: mon-fri}
-    tests:
-      - name: specimen
-        given: [{call: {mos: 3}}]
-        expect: {state: none}
-  - name: levels
-    when: mos < 3.5
-    active: {critical: always}
-routes:
-  - slack: "#a"
-    storm: {new: 10}
-silences:
-  - match: rule == "specimen"
-`
 
 // schemaNode is a part of a JSON Schema.
 type schemaNode = map[string]any
@@ -42,7 +18,7 @@ type schemaNode = map[string]any
 // Schema is the JSON Schema (draft 7) of rules files. Its keys are those that the
 // loader takes, and the facts of calls in tests are those of the field table.
 func Schema() ([]byte, error) {
-	taken := keysTaken()
+	taken := rulefmt.Keys()
 	root, err := objectSchema("a rules file", taken)
 	if err != nil {
 		return nil, err
@@ -70,15 +46,6 @@ func Schema() ([]byte, error) {
 		return nil, fmt.Errorf("write schema: %w", err)
 	}
 	return b.Bytes(), nil
-}
-
-// keysTaken are the keys of each mapping, as the loader itself has them.
-func keysTaken() map[string][]string {
-	d, root := parseDocument("specimen", []byte(specimen))
-	taken := map[string][]string{}
-	d.Visited = func(what string, known keys) { taken[what] = slices.Sorted(maps.Keys(known)) }
-	newLoader(d, "").file(root)
-	return taken
 }
 
 // mappingNames are the loader's mappings by the names they have in the schema.

@@ -19,10 +19,10 @@ const maxFigure = 1e15 // of a case: what JSON carries exactly
 // facts reads the call of a step by the field table.
 func (l *loader) facts(n ast.Node) map[string]any {
 	out := map[string]any{}
-	l.entries(n, "call", func(name string, at pos, value ast.Node) {
+	l.Entries(n, "call", func(name string, at pos, value ast.Node) {
 		f, known := call.Lookup(name)
 		if !known {
-			l.add(at, "unknown-field", fmt.Sprintf("a call has no field %q", name), condition.SuggestField(name))
+			l.Add(at, "unknown-field", fmt.Sprintf("a call has no field %q", name), condition.SuggestField(name))
 			return
 		}
 		if _, null := value.(*ast.NullNode); null {
@@ -39,16 +39,16 @@ func (l *loader) facts(n ast.Node) map[string]any {
 func (l *loader) fact(n ast.Node, f call.Field) (any, bool) {
 	switch f.Type {
 	case call.Strings:
-		return l.texts(n, f.Name), true
+		return l.Texts(n, f.Name), true
 	case call.List, call.Object:
-		v := l.anything(n)
+		v := l.Anything(n)
 		if _, err := rules.EventOf(map[string]any{f.Name: v}); err != nil {
-			l.add(nodeAt(n), "wrong-type", fmt.Sprintf("%s cannot be read", f.Name), f.Doc)
+			l.Add(nodeAt(n), "wrong-type", fmt.Sprintf("%s cannot be read", f.Name), f.Doc)
 			return nil, false
 		}
 		return v, true
 	case call.Bool:
-		s, ok := l.word(n, f.Name, "true", "false")
+		s, ok := l.Word(n, f.Name, "true", "false")
 		return s == "true", ok
 	case call.Number, call.Integer:
 		return l.figure(n, f)
@@ -56,13 +56,13 @@ func (l *loader) fact(n ast.Node, f call.Field) (any, bool) {
 		return l.time(n, f)
 	}
 	if len(f.Enum) > 0 {
-		return l.word(n, f.Name, f.Enum...)
+		return l.Word(n, f.Name, f.Enum...)
 	}
-	return l.text(n, f.Name)
+	return l.Text(n, f.Name)
 }
 
 func (l *loader) figure(n ast.Node, f call.Field) (any, bool) {
-	s, ok := l.text(n, f.Name)
+	s, ok := l.Text(n, f.Name)
 	if !ok {
 		return nil, false
 	}
@@ -72,11 +72,11 @@ func (l *loader) figure(n ast.Node, f call.Field) (any, bool) {
 	}
 	v, err := strconv.ParseFloat(s, 64)
 	if err != nil || math.IsNaN(v) || math.Abs(v) > maxFigure || f.Type == call.Integer && v != math.Trunc(v) {
-		l.add(nodeAt(n), "wrong-type", fmt.Sprintf("%s cannot be %q", f.Name, s), hint)
+		l.Add(nodeAt(n), "wrong-type", fmt.Sprintf("%s cannot be %q", f.Name, s), hint)
 		return nil, false
 	}
 	if f.Min != nil && v < *f.Min || f.Max != nil && v > *f.Max {
-		l.add(nodeAt(n), "bad-range", fmt.Sprintf("%s cannot be %s", f.Name, s), f.Doc)
+		l.Add(nodeAt(n), "bad-range", fmt.Sprintf("%s cannot be %s", f.Name, s), f.Doc)
 		return nil, false
 	}
 	if f.Type == call.Integer {
@@ -87,7 +87,7 @@ func (l *loader) figure(n ast.Node, f call.Field) (any, bool) {
 
 // time is a point in time, or an offset from the event such as -10m.
 func (l *loader) time(n ast.Node, f call.Field) (any, bool) {
-	s, ok := l.text(n, f.Name)
+	s, ok := l.Text(n, f.Name)
 	if !ok {
 		return nil, false
 	}
@@ -99,6 +99,6 @@ func (l *loader) time(n ast.Node, f call.Field) (any, bool) {
 			return rules.Offset(-d), true
 		}
 	}
-	l.add(nodeAt(n), "bad-time", fmt.Sprintf("%s is no point in time: %q", f.Name, s), "2026-01-05T12:00:00Z, or -10m before the event")
+	l.Add(nodeAt(n), "bad-time", fmt.Sprintf("%s is no point in time: %q", f.Name, s), "2026-01-05T12:00:00Z, or -10m before the event")
 	return nil, false
 }

@@ -42,7 +42,7 @@ func LoadSuite(path string) (*Suite, rules.Problems, error) {
 	}
 	if sources[0].Name == path {
 		d, root := parseDocument(path, sources[0].Text)
-		l := &loader{document: d}
+		l := &loader{Document: d}
 		if rulesAt, ok := l.testsOnly(root); ok {
 			return l.suite(root, rulesAt)
 		}
@@ -77,18 +77,18 @@ func (l *loader) testsOnly(root ast.Node) (n ast.Node, ok bool) {
 }
 
 func (l *loader) suite(root, rulesAt ast.Node) (*Suite, rules.Problems, error) {
-	name, _ := l.text(rulesAt, "rules")
+	name, _ := l.Text(rulesAt, "rules")
 	set, problems, err := LoadFile(filepath.Join(filepath.Dir(l.File), name))
 	if err != nil {
-		l.add(nodeAt(rulesAt), "no-file", err.Error(), "the path is relative to this file")
+		l.Add(nodeAt(rulesAt), "no-file", err.Error(), "the path is relative to this file")
 	}
 	s := &Suite{Set: set}
-	l.mapping(root, "a test file", keys{
+	l.Mapping(root, "a test file", keys{
 		"rules": func(ast.Node) {},
 		"tests": func(n ast.Node) {
-			l.entries(n, "tests", func(rule string, at pos, value ast.Node) {
+			l.Entries(n, "tests", func(rule string, at pos, value ast.Node) {
 				if set != nil && set.Rule(rule) == nil {
-					l.add(at, "unknown-rule", fmt.Sprintf("there is no rule %q in %s", rule, name), near(rule, names(set)))
+					l.Add(at, "unknown-rule", fmt.Sprintf("there is no rule %q in %s", rule, name), near(rule, names(set)))
 				}
 				s.Cases = append(s.Cases, named(l.cases(value), rule)...)
 			})
@@ -128,23 +128,23 @@ func named(cases []rules.Case, rule string) []rules.Case {
 func (l *loader) cases(n ast.Node) []rules.Case {
 	var out []rules.Case
 	seen := map[string]bool{}
-	l.list(n, "tests", func(n ast.Node) {
+	l.List(n, "tests", func(n ast.Node) {
 		c := rules.Case{File: l.File, Line: nodeAt(n).Line}
 		present := present{}
-		l.mapping(n, "a test", present.noting(keys{
-			"name":    func(n ast.Node) { c.Name, _ = l.text(n, "name") },
-			"given":   func(n ast.Node) { l.list(n, "given", func(n ast.Node) { c.Given = append(c.Given, l.given(n)) }) },
-			"advance": func(n ast.Node) { c.Advance, _ = l.duration(n, "advance") },
+		l.Mapping(n, "a test", present.noting(keys{
+			"name":    func(n ast.Node) { c.Name, _ = l.Text(n, "name") },
+			"given":   func(n ast.Node) { l.List(n, "given", func(n ast.Node) { c.Given = append(c.Given, l.given(n)) }) },
+			"advance": func(n ast.Node) { c.Advance, _ = l.Duration(n, "advance") },
 			"expect":  func(n ast.Node) { c.Expect = l.expect(n) },
 		}))
 		for _, key := range []string{"name", "expect"} {
 			if !present[key] {
-				l.add(nodeAt(n), "no-"+key, "a test needs "+key+":", "")
+				l.Add(nodeAt(n), "no-"+key, "a test needs "+key+":", "")
 			}
 		}
 		l.count(n, &c)
 		if seen[c.Name] && c.Name != "" {
-			l.add(nodeAt(n), "duplicate-name", fmt.Sprintf("a test named %q exists already", c.Name), "")
+			l.Add(nodeAt(n), "duplicate-name", fmt.Sprintf("a test named %q exists already", c.Name), "")
 		}
 		seen[c.Name] = true
 		out = append(out, c)
@@ -159,39 +159,39 @@ func (l *loader) count(n ast.Node, c *rules.Case) {
 		events += c.Given[i].Repeat
 	}
 	if events > rules.MaxCaseEvents {
-		l.add(nodeAt(n), "too-large", fmt.Sprintf("the test has %d events, repeats included; %d are played at most", events, rules.MaxCaseEvents), "use fewer repeats")
+		l.Add(nodeAt(n), "too-large", fmt.Sprintf("the test has %d events, repeats included; %d are played at most", events, rules.MaxCaseEvents), "use fewer repeats")
 	}
 	if l.events += events; l.events > maxFileEvents {
-		l.giveUp(nodeAt(n), fmt.Sprintf("the tests of the file have more than %d events, repeats included", maxFileEvents))
+		l.GiveUp(nodeAt(n), fmt.Sprintf("the tests of the file have more than %d events, repeats included", maxFileEvents))
 	}
 }
 
 func (l *loader) given(n ast.Node) rules.Given {
 	g := rules.Given{Repeat: 1, Every: defaultEvery}
 	present := present{}
-	l.mapping(n, "a step of given", present.noting(keys{
-		"repeat":   func(n ast.Node) { g.Repeat, _ = l.integer(n, "repeat", 1, MaxRepeat) },
-		"every":    func(n ast.Node) { g.Every, _ = l.duration(n, "every") },
+	l.Mapping(n, "a step of given", present.noting(keys{
+		"repeat":   func(n ast.Node) { g.Repeat, _ = l.Integer(n, "repeat", 1, MaxRepeat) },
+		"every":    func(n ast.Node) { g.Every, _ = l.Duration(n, "every") },
 		"after":    func(n ast.Node) { g.After = l.span(n, "after") },
 		"at":       func(n ast.Node) { l.moment(n, &g) },
 		"kind":     func(n ast.Node) { g.Kind = l.kind(n) },
 		"call":     func(n ast.Node) { g.Facts = l.facts(n) },
-		"payload":  func(n ast.Node) { g.Payload, _ = l.text(n, "payload") },
-		"provider": func(n ast.Node) { g.Provider, _ = l.text(n, "provider") },
+		"payload":  func(n ast.Node) { g.Payload, _ = l.Text(n, "payload") },
+		"provider": func(n ast.Node) { g.Provider, _ = l.Text(n, "provider") },
 	}))
 	switch {
 	case present["payload"] && (present["call"] || present["kind"]):
-		l.add(nodeAt(n), "bad-step", "a payload says itself what the call was", "leave out call and kind, or payload")
+		l.Add(nodeAt(n), "bad-step", "a payload says itself what the call was", "leave out call and kind, or payload")
 	case present["payload"] != present["provider"]:
-		l.add(nodeAt(n), "bad-step", "payload and provider belong together", `such as {payload: bad.json, provider: NAME}; the provider of a call is in call:`)
+		l.Add(nodeAt(n), "bad-step", "payload and provider belong together", `such as {payload: bad.json, provider: NAME}; the provider of a call is in call:`)
 	case present["at"] && present["after"]:
-		l.add(nodeAt(n), "bad-step", "a step has at or after, not both", "")
+		l.Add(nodeAt(n), "bad-step", "a step has at or after, not both", "")
 	}
 	return g
 }
 
 func (l *loader) span(n ast.Node, what string) *time.Duration {
-	d, ok := l.duration(n, what)
+	d, ok := l.Duration(n, what)
 	if !ok {
 		return nil
 	}
@@ -199,7 +199,7 @@ func (l *loader) span(n ast.Node, what string) *time.Duration {
 }
 
 func (l *loader) moment(n ast.Node, g *rules.Given) {
-	s, ok := l.text(n, "at")
+	s, ok := l.Text(n, "at")
 	if !ok {
 		return
 	}
@@ -209,44 +209,44 @@ func (l *loader) moment(n ast.Node, g *rules.Given) {
 	}
 	d, err := rules.ParseDuration(s)
 	if err != nil {
-		l.add(nodeAt(n), "bad-time", fmt.Sprintf("at is no point in time: %q", s), "a time since the start such as 5m, or 2026-01-05T12:00:00Z")
+		l.Add(nodeAt(n), "bad-time", fmt.Sprintf("at is no point in time: %q", s), "a time since the start such as 5m, or 2026-01-05T12:00:00Z")
 		return
 	}
 	g.At = &d
 }
 
 func (l *loader) kind(n ast.Node) call.Kind {
-	s, _ := l.word(n, "kind", KindNames()...)
+	s, _ := l.Word(n, "kind", KindNames()...)
 	return call.Kind(s)
 }
 
 func (l *loader) expect(n ast.Node) (x rules.Expect) {
 	present, before := present{}, len(l.Problems)
-	l.mapping(n, "expect", present.noting(keys{
+	l.Mapping(n, "expect", present.noting(keys{
 		"state": func(n ast.Node) {
-			s, _ := l.word(n, "state", rules.CaseStates()...)
+			s, _ := l.Word(n, "state", rules.CaseStates()...)
 			x.State = rules.CaseState(s)
 		},
 		"severity": func(n ast.Node) {
-			s, _ := l.word(n, "severity", rules.SeverityNames()...)
+			s, _ := l.Word(n, "severity", rules.SeverityNames()...)
 			x.Severity = rules.Severity(s)
 		},
 		"by": func(n ast.Node) {
 			x.By = map[string]string{}
-			l.entries(n, "by", func(key string, _ pos, value ast.Node) { x.By[key], _ = l.text(value, "by "+key) })
+			l.Entries(n, "by", func(key string, _ pos, value ast.Node) { x.By[key], _ = l.Text(value, "by "+key) })
 		},
 		"matched":   func(n ast.Node) { x.Matched = l.number(n, "matched") },
 		"incidents": func(n ast.Node) { x.Incidents = l.number(n, "incidents") },
-		"held":      func(n ast.Node) { x.Held = l.texts(n, "held") },
+		"held":      func(n ast.Node) { x.Held = l.Texts(n, "held") },
 	}))
 	if len(present) == 0 && len(l.Problems) == before {
-		l.add(nodeAt(n), "empty-expect", "the test expects nothing", "add state: and one of "+strings.Join(rules.CaseStates(), ", "))
+		l.Add(nodeAt(n), "empty-expect", "the test expects nothing", "add state: and one of "+strings.Join(rules.CaseStates(), ", "))
 	}
 	return x
 }
 
 func (l *loader) number(n ast.Node, what string) *int {
-	v, ok := l.integer(n, what, 0, 1_000_000)
+	v, ok := l.Integer(n, what, 0, 1_000_000)
 	if !ok {
 		return nil
 	}

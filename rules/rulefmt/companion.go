@@ -35,7 +35,7 @@ func (l *loader) companion(n ast.Node, name, extension string) ([]byte, bool) {
 		return text, true
 	}
 	refuse := func(message, hint string) ([]byte, bool) {
-		l.add(nodeAt(n), "no-file", message, hint)
+		l.Add(nodeAt(n), "no-file", message, hint)
 		return nil, false
 	}
 	beside := "a path relative to the rules file, in its folder or below, such as lists/names" + extension

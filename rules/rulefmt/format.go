@@ -21,14 +21,14 @@ func Format(name string, src []byte) ([]byte, rules.Problems) {
 		return nil, d.Problems
 	}
 	f := formatter{lines: strings.Split(strings.TrimRight(text, "\n"), "\n")}
-	before := d.anything(root)
+	before := d.Anything(root)
 	if d.Problems.Errors() {
 		return nil, d.Problems
 	}
 	out := []byte(strings.Join(f.file(root), "\n") + "\n")
 	again, root := parseDocument(name, out)
-	if again.Problems.Errors() || !reflect.DeepEqual(before, again.anything(root)) {
-		d.add(pos{Line: 1, Column: 1}, "not-formatted", "this file cannot be put in order without changing its meaning", "write each rule and its keys on lines of their own")
+	if again.Problems.Errors() || !reflect.DeepEqual(before, again.Anything(root)) {
+		d.Add(pos{Line: 1, Column: 1}, "not-formatted", "this file cannot be put in order without changing its meaning", "write each rule and its keys on lines of their own")
 		return nil, d.Problems
 	}
 	return out, d.Problems

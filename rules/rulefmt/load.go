@@ -19,6 +19,7 @@ import (
 
 	"callwatch/rules"
 	"callwatch/rules/condition"
+	"callwatch/yamlfile"
 )
 
 // LoadFile reads and compiles a rules file with the folder rules.d beside it, or the
@@ -63,7 +64,7 @@ func Digest(src []byte) string {
 // loader compiles the documents of a set of rules, each part of all of them before
 // the next. The document that is embedded is the one being read.
 type loader struct {
-	*document
+	*yamlfile.Document
 	set      *rules.Set
 	env      condition.Env
 	defaults rules.Rule
@@ -88,21 +89,21 @@ type loader struct {
 
 // definition is where a macro or list is defined, and where its problems are.
 type definition struct {
-	in    *document
+	in    *yamlfile.Document
 	at    pos
 	place func(condition.Problem) pos
 }
 
-func newLoader(d *document, digest string) *loader {
-	return &loader{document: d, set: &rules.Set{Digest: digest}, defined: map[string]definition{}, ruleAt: map[string]*rules.Rule{}}
+func newLoader(d *yamlfile.Document, digest string) *loader {
+	return &loader{Document: d, set: &rules.Set{Digest: digest}, defined: map[string]definition{}, ruleAt: map[string]*rules.Rule{}}
 }
 
 // file reads a single document.
-func (l *loader) file(root ast.Node) { l.files([]parsed{{l.document, root}}) }
+func (l *loader) file(root ast.Node) { l.files([]parsed{{l.Document, root}}) }
 
 // parsed is a document with its top level; nil where it has none.
 type parsed struct {
-	*document
+	*yamlfile.Document
 	root ast.Node
 }
 
@@ -119,8 +120,8 @@ func (l *loader) files(docs []parsed) {
 		hold := func(key string) func(ast.Node) {
 			return func(n ast.Node) { nodes[i][key] = n }
 		}
-		l.document = d.document
-		l.mapping(d.root, "a rules file", keys{
+		l.Document = d.Document
+		l.Mapping(d.root, "a rules file", keys{
 			"define": hold("define"), "lists": hold("lists"), "defaults": hold("defaults"),
 			"lookup": hold("lookup"), "rules": hold("rules"), "routes": hold("routes"),
 			"silences": hold("silences"),
@@ -128,7 +129,7 @@ func (l *loader) files(docs []parsed) {
 	}
 	each := func(order []int, read func(part map[string]ast.Node)) {
 		for _, i := range order {
-			l.document = docs[i].document
+			l.Document = docs[i].Document
 			read(nodes[i])
 		}
 	}
@@ -156,9 +157,9 @@ func (l *loader) files(docs []parsed) {
 	l.checkAdoptions()
 	each(append(inOrder[1:], inOrder[0]), of("routes", l.readRoutes))
 	each(inOrder, of("silences", l.readSilences))
-	l.document = docs[0].document
+	l.Document = docs[0].Document
 	if !slices.ContainsFunc(nodes, func(part map[string]ast.Node) bool { return part["rules"] != nil }) && !slices.ContainsFunc(docs, func(d parsed) bool { return len(d.Problems) > 0 }) {
-		l.add(nodeAt(docs[0].root), "no-rules", "the file has no rules", "add a list under rules:")
+		l.Add(nodeAt(docs[0].root), "no-rules", "the file has no rules", "add a list under rules:")
 	}
 }
 
@@ -171,19 +172,19 @@ func (l *loader) alertEnv() condition.Env {
 }
 
 func (l *loader) readLists(n ast.Node) {
-	l.entries(n, "lists", func(key string, keyAt pos, value ast.Node) {
-		list := l.texts(value, "list "+key)
+	l.Entries(n, "lists", func(key string, keyAt pos, value ast.Node) {
+		list := l.Texts(value, "list "+key)
 		if _, again := l.env.Lists[key]; again {
 			l.definedAgain("list", key, keyAt)
 			return
 		}
 		l.env.Lists[key] = list
-		l.defined[key] = definition{l.document, keyAt, func(condition.Problem) pos { return keyAt }}
+		l.defined[key] = definition{l.Document, keyAt, func(condition.Problem) pos { return keyAt }}
 	})
 }
 
 func (l *loader) readMacros(n ast.Node) {
-	l.entries(n, "define", func(key string, keyAt pos, value ast.Node) {
+	l.Entries(n, "define", func(key string, keyAt pos, value ast.Node) {
 		src, ok := l.source(value, "macro "+key)
 		if !ok {
 			return
@@ -193,12 +194,12 @@ func (l *loader) readMacros(n ast.Node) {
 			return
 		}
 		l.env.Macros[key] = src
-		in := l.document
+		in := l.Document
 		l.defined[key] = definition{in, keyAt, func(p condition.Problem) pos {
 			if p.Code == condition.CodeBadName {
 				return keyAt
 			}
-			return in.place(value, src, p.Line, p.Column)
+			return in.Place(value, src, p.Line, p.Column)
 		}}
 	})
 }
@@ -206,7 +207,7 @@ func (l *loader) readMacros(n ast.Node) {
 // definedAgain reports a name that another file has defined.
 func (l *loader) definedAgain(what, name string, p pos) {
 	first := l.defined[name]
-	l.add(p, "duplicate-name", fmt.Sprintf("a %s named %q is defined in %s:%d already", what, name, first.in.File, first.at.Line), "give one of them another name, or remove it")
+	l.Add(p, "duplicate-name", fmt.Sprintf("a %s named %q is defined in %s:%d already", what, name, first.in.File, first.at.Line), "give one of them another name, or remove it")
 }
 
 // checkNames reports what is wrong with macros and lists once, where they are
@@ -216,7 +217,7 @@ func (l *loader) checkNames() {
 	for name, problems := range l.env.Check() {
 		for _, p := range problems {
 			d := l.defined[name]
-			d.in.report(d.place(p), string(p.Severity), string(p.Code), p.Message, p.Hint)
+			d.in.Report(d.place(p), string(p.Severity), string(p.Code), p.Message, p.Hint)
 		}
 	}
 }
@@ -224,12 +225,12 @@ func (l *loader) checkNames() {
 // source is the text of an expression.
 func (l *loader) source(n ast.Node, what string) (string, bool) {
 	if _, null := n.(*ast.NullNode); null || n == nil {
-		l.add(nodeAt(n), "empty-condition", what+" has no condition", "write an expression such as mos < 3.5")
+		l.Add(nodeAt(n), "empty-condition", what+" has no condition", "write an expression such as mos < 3.5")
 		return "", false
 	}
-	src, ok := l.text(n, what)
+	src, ok := l.Text(n, what)
 	if ok && strings.TrimSpace(src) == "" {
-		l.add(nodeAt(n), "empty-condition", what+" has no condition", "write an expression such as mos < 3.5")
+		l.Add(nodeAt(n), "empty-condition", what+" has no condition", "write an expression such as mos < 3.5")
 		return "", false
 	}
 	return src, ok
@@ -246,11 +247,11 @@ func (l *loader) program(n ast.Node, what string, env condition.Env) *condition.
 		if p.Code == condition.CodeSyntax && l.endsInComment(n) {
 			p.Hint = "YAML reads what follows a space and # as a comment: put the whole in quotes"
 		}
-		l.report(l.place(n, src, p.Line, p.Column), string(p.Severity), string(p.Code), p.Message, p.Hint)
+		l.Report(l.Place(n, src, p.Line, p.Column), string(p.Severity), string(p.Code), p.Message, p.Hint)
 	}
 	if program != nil {
 		if l.parts += program.Size(); l.parts > maxParts {
-			l.giveUp(nodeAt(n), fmt.Sprintf("the conditions of the file have more than %d parts, macros expanded", maxParts))
+			l.GiveUp(nodeAt(n), fmt.Sprintf("the conditions of the file have more than %d parts, macros expanded", maxParts))
 		}
 	}
 	return program

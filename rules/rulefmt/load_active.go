@@ -26,7 +26,7 @@ func (l *loader) active(n ast.Node, zone *time.Location) rules.ActiveTimes {
 	for _, s := range rules.Severities() {
 		known[string(s)] = func(n ast.Node) { a.Levels[s] = l.schedule(n, "active "+string(s), zone) }
 	}
-	l.mapping(n, "active by severity", known)
+	l.Mapping(n, "active by severity", known)
 	return a
 }
 
@@ -48,10 +48,10 @@ func (l *loader) schedule(n ast.Node, what string, zone *time.Location) schedule
 	case *ast.SequenceNode:
 		var s schedule.Schedule
 		if len(n.Values) == 0 {
-			l.add(nodeAt(n), "empty-list", what+" is empty", `hours such as {hours: "08:00-18:00", days: mon-fri}, or always`)
+			l.Add(nodeAt(n), "empty-list", what+" is empty", `hours such as {hours: "08:00-18:00", days: mon-fri}, or always`)
 		}
 		for i, e := range n.Values {
-			if !l.within(n, i, maxRanges, "ranges of hours") {
+			if !l.Within(n, i, maxRanges, "ranges of hours") {
 				break
 			}
 			s = append(s, l.ranges(e, zone)...)
@@ -60,7 +60,7 @@ func (l *loader) schedule(n ast.Node, what string, zone *time.Location) schedule
 	case *ast.MappingNode, *ast.MappingValueNode:
 		return l.ranges(n, zone)
 	default:
-		_, _ = l.word(n, what, Always)
+		_, _ = l.Word(n, what, Always)
 		return nil
 	}
 }
@@ -101,7 +101,7 @@ func (l *loader) hourKeys(zone *time.Location) (known keys, made func() schedule
 // ranges reads hours of some days.
 func (l *loader) ranges(n ast.Node, zone *time.Location) schedule.Schedule {
 	known, made := l.hourKeys(zone)
-	l.mapping(n, "active", known)
+	l.Mapping(n, "active", known)
 	return made()
 }
 
@@ -113,10 +113,10 @@ func (l *loader) spans(n ast.Node) schedule.Schedule {
 	}
 	var s schedule.Schedule
 	if len(list.Values) == 0 {
-		l.add(nodeAt(n), "empty-list", "hours is empty: the rule would never be active", `in quotes, such as "07:00-22:00"`)
+		l.Add(nodeAt(n), "empty-list", "hours is empty: the rule would never be active", `in quotes, such as "07:00-22:00"`)
 	}
 	for i, e := range list.Values {
-		if !l.within(n, i, maxRanges, "ranges of hours") {
+		if !l.Within(n, i, maxRanges, "ranges of hours") {
 			break
 		}
 		s = l.daySpan(e, s)
@@ -134,13 +134,13 @@ func (l *loader) daySpan(n ast.Node, to schedule.Schedule) schedule.Schedule {
 
 // zone reads the name of a time zone; nil after a problem.
 func (l *loader) zone(n ast.Node) *time.Location {
-	name, ok := l.text(n, "tz")
+	name, ok := l.Text(n, "tz")
 	if !ok {
 		return nil
 	}
 	zone := zoneNamed(name)
 	if zone == nil {
-		l.add(nodeAt(n), "unknown-zone", fmt.Sprintf("there is no time zone %q", name), "by name, such as Europe/Berlin, America/New_York or UTC")
+		l.Add(nodeAt(n), "unknown-zone", fmt.Sprintf("there is no time zone %q", name), "by name, such as Europe/Berlin, America/New_York or UTC")
 	}
 	return zone
 }
@@ -169,7 +169,7 @@ func (l *loader) inZone(n ast.Node, r *rules.Rule) {
 var dayHours = regexp.MustCompile(`^\s*(\d\d?):(\d\d)\s*-\s*(\d\d?):(\d\d)\s*$`)
 
 func (l *loader) hours(n ast.Node, h *schedule.Hours) {
-	s, ok := l.text(n, "hours")
+	s, ok := l.Text(n, "hours")
 	if !ok {
 		return
 	}
@@ -186,7 +186,7 @@ func (l *loader) hours(n ast.Node, h *schedule.Hours) {
 		}
 	}
 	if m == nil || minutes[0] == minutes[1] || minutes[0] == schedule.DayMinutes {
-		l.add(nodeAt(n), "bad-hours", fmt.Sprintf("%q are no hours of a day", s), `in quotes, such as "07:00-22:00"; "22:00-06:00" goes over midnight`)
+		l.Add(nodeAt(n), "bad-hours", fmt.Sprintf("%q are no hours of a day", s), `in quotes, such as "07:00-22:00"; "22:00-06:00" goes over midnight`)
 		return
 	}
 	h.From, h.To = minutes[0], minutes[1]
@@ -196,9 +196,9 @@ func (l *loader) hours(n ast.Node, h *schedule.Hours) {
 func (l *loader) days(n ast.Node) [schedule.WeekDays]bool {
 	var days [schedule.WeekDays]bool
 	names := []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
-	texts, before := l.texts(n, "days"), len(l.Problems)
+	texts, before := l.Texts(n, "days"), len(l.Problems)
 	if len(texts) == 0 && before == len(l.Problems) {
-		l.add(nodeAt(n), "empty-list", "days is empty: the rule would never be active", "mode: off switches a rule off; days are mon, tue, ... or mon-fri")
+		l.Add(nodeAt(n), "empty-list", "days is empty: the rule would never be active", "mode: off switches a rule off; days are mon, tue, ... or mon-fri")
 		return schedule.EveryDay()
 	}
 	for _, s := range texts {
@@ -209,7 +209,7 @@ func (l *loader) days(n ast.Node) [schedule.WeekDays]bool {
 			}
 			from, to := slices.Index(names, strings.TrimSpace(first)), slices.Index(names, strings.TrimSpace(last))
 			if from < 0 || to < 0 {
-				l.add(nodeAt(n), "bad-days", fmt.Sprintf("%q are no days of the week", s), "mon, tue, wed, thu, fri, sat, sun; such as mon-fri or [mon, wed]")
+				l.Add(nodeAt(n), "bad-days", fmt.Sprintf("%q are no days of the week", s), "mon, tue, wed, thu, fri, sat, sun; such as mon-fri or [mon, wed]")
 				return schedule.EveryDay()
 			}
 			for d := from; ; d = (d + 1) % schedule.WeekDays {
@@ -231,25 +231,25 @@ func (l *loader) holidays(n ast.Node) *schedule.Holidays {
 		nodes = list.Values
 	}
 	if len(nodes) == 0 {
-		l.add(nodeAt(n), "empty-list", "holidays is empty", "dates such as 2026-12-25, or a calendar such as holidays.ics")
+		l.Add(nodeAt(n), "empty-list", "holidays is empty", "dates such as 2026-12-25, or a calendar such as holidays.ics")
 	}
 	for _, e := range nodes {
-		s, ok := l.text(e, "holidays")
+		s, ok := l.Text(e, "holidays")
 		if !ok {
 			continue
 		}
 		if at, err := time.Parse(time.DateOnly, s); err == nil {
 			ok = h.Add(at, false)
 		} else if !strings.Contains(s, ".") || strings.Trim(s, "0123456789./") == "" {
-			l.add(nodeAt(e), "bad-time", fmt.Sprintf("%q is no date", s), "dates such as 2026-12-25, or a calendar such as holidays.ics")
+			l.Add(nodeAt(e), "bad-time", fmt.Sprintf("%q is no date", s), "dates such as 2026-12-25, or a calendar such as holidays.ics")
 			continue
 		} else if text, found := l.companion(e, s, ".ics"); found {
 			if err := h.ReadCalendar(text); err != nil {
-				l.add(nodeAt(e), "bad-calendar", fmt.Sprintf("%s: %v", s, err), "an iCalendar file (RFC 5545) whose events are holidays")
+				l.Add(nodeAt(e), "bad-calendar", fmt.Sprintf("%s: %v", s, err), "an iCalendar file (RFC 5545) whose events are holidays")
 			}
 		}
 		if !ok {
-			l.add(nodeAt(n), "too-large", fmt.Sprintf("there are more than %d holidays", schedule.MaxHolidays), "")
+			l.Add(nodeAt(n), "too-large", fmt.Sprintf("there are more than %d holidays", schedule.MaxHolidays), "")
 			break
 		}
 	}

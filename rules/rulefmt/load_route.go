@@ -21,7 +21,7 @@ var (
 // readRoute reads where one rule's incidents go.
 func (l *loader) readRoute(n ast.Node, r *rules.Rule) {
 	r.Slack, r.Outputs, r.Mention = nil, nil, nil // an inherited route is replaced as a whole
-	l.mapping(n, "route", keys{
+	l.Mapping(n, "route", keys{
 		"slack":   func(n ast.Node) { r.Slack = l.channels(n) },
 		"outputs": func(n ast.Node) { r.Outputs = l.outputs(n) },
 		"mention": func(n ast.Node) { r.Mention = l.mentions(n) },
@@ -47,18 +47,18 @@ func (l *loader) mentions(n ast.Node) rules.Mentions {
 	for _, s := range rules.Severities() {
 		known[string(s)] = func(n ast.Node) { m[s] = l.mentioned(n) }
 	}
-	l.mapping(n, "mention", known)
+	l.Mapping(n, "mention", known)
 	return m
 }
 
 func (l *loader) mentioned(n ast.Node) []string {
-	names := l.texts(n, "mention")
+	names := l.Texts(n, "mention")
 	if len(names) > maxMentions {
-		l.add(nodeAt(n), "bad-mention", fmt.Sprintf("an incident calls %d at most", maxMentions), "a group of Slack (S...) has many members")
+		l.Add(nodeAt(n), "bad-mention", fmt.Sprintf("an incident calls %d at most", maxMentions), "a group of Slack (S...) has many members")
 	}
 	for _, s := range names {
 		if s == "" || !rules.PlainText(s, maxMention) {
-			l.add(nodeAt(n), "bad-mention", fmt.Sprintf("%.40q can be no mention", s), "the id of a user (U0123ABCD) or group (S0123ABCD) of Slack, here, channel, or a text of one line")
+			l.Add(nodeAt(n), "bad-mention", fmt.Sprintf("%.40q can be no mention", s), "the id of a user (U0123ABCD) or group (S0123ABCD) of Slack, here, channel, or a text of one line")
 		}
 	}
 	return names
@@ -66,9 +66,9 @@ func (l *loader) mentioned(n ast.Node) []string {
 
 func (l *loader) channels(n ast.Node) []string {
 	var out []string
-	for _, s := range l.texts(n, "slack") {
+	for _, s := range l.Texts(n, "slack") {
 		if !slackChannel.MatchString(s) {
-			l.add(nodeAt(n), "bad-channel", fmt.Sprintf("%q is not a Slack channel", s), `a name in quotes, such as "#voice-oncall" (without quotes YAML reads # as a comment), or an id such as C0123456789; in a workspace of callwatch.yaml "emea/#voice-oncall"`)
+			l.Add(nodeAt(n), "bad-channel", fmt.Sprintf("%q is not a Slack channel", s), `a name in quotes, such as "#voice-oncall" (without quotes YAML reads # as a comment), or an id such as C0123456789; in a workspace of callwatch.yaml "emea/#voice-oncall"`)
 			continue
 		}
 		out = append(out, s)
@@ -80,9 +80,9 @@ func (l *loader) channels(n ast.Node) []string {
 // is checked where both are known.
 func (l *loader) outputs(n ast.Node) []string {
 	var out []string
-	for _, s := range l.texts(n, "outputs") {
+	for _, s := range l.Texts(n, "outputs") {
 		if !outputName.MatchString(s) {
-			l.add(nodeAt(n), "bad-output", fmt.Sprintf("%q is not the name of an output", s), "a name under outputs: in callwatch.yaml, in lower case")
+			l.Add(nodeAt(n), "bad-output", fmt.Sprintf("%q is not the name of an output", s), "a name under outputs: in callwatch.yaml, in lower case")
 			continue
 		}
 		out = append(out, s)
@@ -96,13 +96,13 @@ func (l *loader) storm(n ast.Node) *rules.Storm {
 	switch n.(type) {
 	case *ast.MappingNode, *ast.MappingValueNode:
 	default:
-		_, _ = l.word(n, "storm", "off")
+		_, _ = l.Word(n, "storm", "off")
 		return s
 	}
 	*s = rules.UsualStorm()
-	l.mapping(n, "storm", keys{
-		"new":    func(n ast.Node) { s.New, _ = l.integer(n, "new", 1, 1000) },
-		"within": func(n ast.Node) { s.Within, _ = l.duration(n, "within") },
+	l.Mapping(n, "storm", keys{
+		"new":    func(n ast.Node) { s.New, _ = l.Integer(n, "new", 1, 1000) },
+		"within": func(n ast.Node) { s.Within, _ = l.Duration(n, "within") },
 	})
 	return s
 }
@@ -110,25 +110,25 @@ func (l *loader) storm(n ast.Node) *rules.Storm {
 // readRoutes reads the list that decides for rules without a route.
 func (l *loader) readRoutes(n ast.Node) {
 	env := l.alertEnv()
-	l.list(n, "routes", func(n ast.Node) {
-		if !l.within(n, len(l.set.Routes), maxRoutes, "routes") {
+	l.List(n, "routes", func(n ast.Node) {
+		if !l.Within(n, len(l.set.Routes), maxRoutes, "routes") {
 			return
 		}
 		var r rules.Route
 		before := len(l.Problems)
 		if l.caught {
-			l.add(nodeAt(n), "dead-route", "no incident comes as far as this route", "an earlier route matches all: put it last, or give it continue: true")
+			l.Add(nodeAt(n), "dead-route", "no incident comes as far as this route", "an earlier route matches all: put it last, or give it continue: true")
 		}
-		l.mapping(n, "a route", keys{
+		l.Mapping(n, "a route", keys{
 			"match":    func(n ast.Node) { r.Match = l.program(n, "match", env) },
 			"slack":    func(n ast.Node) { r.Slack = l.channels(n) },
 			"outputs":  func(n ast.Node) { r.Outputs = l.outputs(n) },
 			"mention":  func(n ast.Node) { r.Mention = l.mentions(n) },
 			"storm":    func(n ast.Node) { r.Storm = l.storm(n) },
-			"continue": func(n ast.Node) { s, _ := l.word(n, "continue", "true", "false"); r.Continue = s == "true" },
+			"continue": func(n ast.Node) { s, _ := l.Word(n, "continue", "true", "false"); r.Continue = s == "true" },
 		})
 		if len(r.Slack) == 0 && len(r.Outputs) == 0 {
-			l.add(nodeAt(n), "empty-route", "a route needs a channel or an output", `add slack: "#channel" or outputs: [name]`)
+			l.Add(nodeAt(n), "empty-route", "a route needs a channel or an output", `add slack: "#channel" or outputs: [name]`)
 		}
 		// What a route with an error would match is not known.
 		l.caught = l.caught || r.Match == nil && !r.Continue && !l.Problems[before:].Errors()

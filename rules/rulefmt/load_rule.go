@@ -45,20 +45,20 @@ func ruleDefaults() rules.Rule {
 // ruleKeys are the keys of a rule that defaults may set as well.
 func (l *loader) ruleKeys(r *rules.Rule) keys {
 	known := keys{
-		"owner":         func(n ast.Node) { r.Owner, _ = l.text(n, "owner") },
+		"owner":         func(n ast.Node) { r.Owner, _ = l.Text(n, "owner") },
 		"runbook":       func(n ast.Node) { r.Runbook = l.webAddress(n, "runbook") },
 		"labels":        func(n ast.Node) { r.Labels = l.labelMap(n, r.Labels) },
 		"summary":       func(n ast.Node) { r.Summary = l.summary(n) },
 		"on":            func(n ast.Node) { r.On = l.kinds(n) },
 		"by":            func(n ast.Node) { r.By = l.fields(n, "by", Groupable) },
 		"severity":      func(n ast.Node) { l.severity(n, r) },
-		"resolve_after": func(n ast.Node) { r.ResolveAfter, _ = l.duration(n, "resolve_after") },
-		"cooldown":      func(n ast.Node) { r.Cooldown, _ = l.duration(n, "cooldown") },
+		"resolve_after": func(n ast.Node) { r.ResolveAfter, _ = l.Duration(n, "resolve_after") },
+		"cooldown":      func(n ast.Node) { r.Cooldown, _ = l.Duration(n, "cooldown") },
 		"show":          func(n ast.Node) { r.Show = l.fields(n, "show", Showable) },
-		"samples":       func(n ast.Node) { r.Samples, _ = l.integer(n, "samples", 0, MaxSamples) },
+		"samples":       func(n ast.Node) { r.Samples, _ = l.Integer(n, "samples", 0, MaxSamples) },
 		"route":         func(n ast.Node) { l.readRoute(n, r) },
 		"mode": func(n ast.Node) {
-			mode, _ := l.word(n, "mode", string(rules.Active), string(rules.Shadow), string(rules.Off))
+			mode, _ := l.Word(n, "mode", string(rules.Active), string(rules.Shadow), string(rules.Off))
 			r.Mode = rules.Mode(mode)
 		},
 	}
@@ -69,14 +69,14 @@ func (l *loader) ruleKeys(r *rules.Rule) keys {
 
 func (l *loader) readDefaults(n ast.Node) {
 	l.inZone(n, &l.defaults)
-	l.mapping(n, "defaults", l.ruleKeys(&l.defaults))
+	l.Mapping(n, "defaults", l.ruleKeys(&l.defaults))
 	l.env.Zone = nil
 }
 
 func (l *loader) readRules(n ast.Node) {
 	before := len(l.set.Rules)
-	l.list(n, "rules", func(n ast.Node) {
-		if !l.within(n, l.listed, maxRules, "rules") {
+	l.List(n, "rules", func(n ast.Node) {
+		if !l.Within(n, l.listed, maxRules, "rules") {
 			return
 		}
 		l.listed++
@@ -89,14 +89,14 @@ func (l *loader) readRules(n ast.Node) {
 			if first.File != r.File {
 				where = fmt.Sprintf("in %s:%d", first.File, first.Line)
 			}
-			l.add(at, "duplicate-name", fmt.Sprintf("a rule named %q is %s already", r.Name, where), "incidents, silences and tests name rules: give it another name")
+			l.Add(at, "duplicate-name", fmt.Sprintf("a rule named %q is %s already", r.Name, where), "incidents, silences and tests name rules: give it another name")
 			return
 		}
 		l.ruleAt[r.Name] = r
 		l.set.Rules = append(l.set.Rules, r)
 	})
 	if len(l.set.Rules) == before && len(l.Problems) == 0 {
-		l.add(nodeAt(n), "no-rules", "the list of rules is empty", "")
+		l.Add(nodeAt(n), "no-rules", "the list of rules is empty", "")
 	}
 }
 
@@ -105,7 +105,7 @@ func (l *loader) readRule(n ast.Node) (rule *rules.Rule, nameAt pos) {
 	r := l.defaults
 	r.Labels = maps.Clone(r.Labels)
 	r.Ladder = slices.Clone(r.Ladder)
-	r.File, r.Line = l.document.File, nodeAt(n).Line
+	r.File, r.Line = l.Document.File, nodeAt(n).Line
 	window, novelty := *r.Window, newness{Learn: defaultLearn}
 	r.Window = &window
 	if hasKey(n, "over") {
@@ -137,18 +137,18 @@ func (l *loader) readRule(n ast.Node) (rule *rules.Rule, nameAt pos) {
 		known[key] = func(n ast.Node) { present[key] = n; read(n) }
 	}
 	l.inZone(n, &r)
-	l.mapping(n, "a rule", known)
+	l.Mapping(n, "a rule", known)
 	l.figures, l.env.Zone = nil, nil
 	if _, read := n.(*ast.MappingNode); present["name"] == nil && (read || len(l.Problems) == before) {
-		l.add(nodeAt(n), "no-name", "a rule needs a name", "add name: and a short word in kebab-case")
+		l.Add(nodeAt(n), "no-name", "a rule needs a name", "add name: and a short word in kebab-case")
 	}
 	if present["when"] == nil && present["absent"] == nil && present["new"] == nil && len(l.Problems) == before {
-		l.add(nodeAt(n), "empty-condition", fmt.Sprintf("rule %q has no condition", r.Name), "add when: and an expression such as mos < 3.5")
+		l.Add(nodeAt(n), "empty-condition", fmt.Sprintf("rule %q has no condition", r.Name), "add when: and an expression such as mos < 3.5")
 	}
 	if summary := present["summary"]; summary != nil && r.Summary != nil {
 		for _, name := range r.Summary.By {
 			if !slices.Contains(r.By, name) {
-				l.add(nodeAt(summary), "bad-summary", fmt.Sprintf("summary: the rule is not by %q", name), fmt.Sprintf("it is by %s; of the call itself: .Call.%s", strings.Join(r.By, ", "), name))
+				l.Add(nodeAt(summary), "bad-summary", fmt.Sprintf("summary: the rule is not by %q", name), fmt.Sprintf("it is by %s; of the call itself: .Call.%s", strings.Join(r.By, ", "), name))
 			}
 		}
 	}
@@ -173,9 +173,9 @@ func (l *loader) readRule(n ast.Node) (rule *rules.Rule, nameAt pos) {
 var ruleName = regexp.MustCompile(rules.NamePattern)
 
 func (l *loader) name(n ast.Node) string {
-	s, ok := l.text(n, "name")
+	s, ok := l.Text(n, "name")
 	if ok && !ruleName.MatchString(s) {
-		l.add(nodeAt(n), "bad-name", fmt.Sprintf("%q cannot be a rule's name", s), "lower case letters, digits, - and _, at most 64")
+		l.Add(nodeAt(n), "bad-name", fmt.Sprintf("%q cannot be a rule's name", s), "lower case letters, digits, - and _, at most 64")
 		return ""
 	}
 	return s
@@ -187,7 +187,7 @@ func (l *loader) kinds(n ast.Node) []call.Kind {
 		out = append(out, call.Kind(s))
 	}
 	if seq, ok := n.(*ast.SequenceNode); ok && len(seq.Values) == 0 {
-		l.add(nodeAt(n), "empty-list", "on is empty: no event would wake the rule", "mode: off switches a rule off; events are progress, stats, ended and report")
+		l.Add(nodeAt(n), "empty-list", "on is empty: no event would wake the rule", "mode: off switches a rule off; events are progress, stats, ended and report")
 	}
 	return out
 }
@@ -196,7 +196,7 @@ func (l *loader) kinds(n ast.Node) []call.Kind {
 func (l *loader) words(n ast.Node, what string, words ...string) []string {
 	var out []string
 	read := func(e ast.Node) {
-		if w, ok := l.word(e, what, words...); ok {
+		if w, ok := l.Word(e, what, words...); ok {
 			out = append(out, w)
 		}
 	}
@@ -204,7 +204,7 @@ func (l *loader) words(n ast.Node, what string, words ...string) []string {
 		read(n)
 		return out
 	}
-	l.list(n, what, read)
+	l.List(n, what, read)
 	return out
 }
 
@@ -220,7 +220,7 @@ func Showable(f call.Field) bool { return f.Type != call.List && f.Type != call.
 func (l *loader) fields(n ast.Node, what string, fit func(call.Field) bool) []string {
 	out := []string{}
 	read := func(e ast.Node) {
-		name, ok := l.text(e, what)
+		name, ok := l.Text(e, what)
 		if !ok {
 			return
 		}
@@ -230,11 +230,11 @@ func (l *loader) fields(n ast.Node, what string, fit func(call.Field) bool) []st
 		}
 		switch {
 		case !known:
-			l.add(nodeAt(e), "unknown-field", fmt.Sprintf("%s: there is no field %q", what, name), condition.SuggestField(name))
+			l.Add(nodeAt(e), "unknown-field", fmt.Sprintf("%s: there is no field %q", what, name), condition.SuggestField(name))
 		case !fit(f):
-			l.add(nodeAt(e), "wrong-type", fmt.Sprintf("%s: %s is %s, which is not allowed here", what, name, typeWords(f.Type)), "")
+			l.Add(nodeAt(e), "wrong-type", fmt.Sprintf("%s: %s is %s, which is not allowed here", what, name, typeWords(f.Type)), "")
 		case slices.Contains(out, name):
-			l.report(nodeAt(e), problemWarning, "doubled-field", fmt.Sprintf("%s names %s twice", what, name), "")
+			l.Report(nodeAt(e), problemWarning, "doubled-field", fmt.Sprintf("%s names %s twice", what, name), "")
 		default:
 			out = append(out, name)
 		}
@@ -243,7 +243,7 @@ func (l *loader) fields(n ast.Node, what string, fit func(call.Field) bool) []st
 		read(n)
 		return out
 	}
-	l.list(n, what, read)
+	l.List(n, what, read)
 	return out
 }
 
@@ -266,7 +266,7 @@ func (l *loader) severity(n ast.Node, r *rules.Rule) {
 		names = append(names, string(s))
 	}
 	if _, ladder := n.(*ast.MappingNode); !ladder {
-		if s, ok := l.word(n, "severity", names...); ok {
+		if s, ok := l.Word(n, "severity", names...); ok {
 			r.Severity, r.Ladder = rules.Severity(s), nil
 		}
 		return
@@ -280,16 +280,16 @@ func (l *loader) severity(n ast.Node, r *rules.Rule) {
 			}
 		}
 	}
-	l.mapping(n, "severity", levels)
+	l.Mapping(n, "severity", levels)
 	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) == 0 {
-		l.report(nodeAt(n), problemWarning, "empty-ladder", fmt.Sprintf("severity names no level: it is %s", r.Severity), "write one word such as severity: critical, or levels such as {critical: mos < 2}")
+		l.Report(nodeAt(n), problemWarning, "empty-ladder", fmt.Sprintf("severity names no level: it is %s", r.Severity), "write one word such as severity: critical, or levels such as {critical: mos < 2}")
 	}
 	slices.SortFunc(r.Ladder, func(a, b rules.Level) int { return b.Severity.Rank() - a.Severity.Rank() })
 }
 
 func (l *loader) exceptions(n ast.Node) []rules.Exception {
 	var out []rules.Exception
-	l.entries(n, "except", func(key string, _ pos, value ast.Node) {
+	l.Entries(n, "except", func(key string, _ pos, value ast.Node) {
 		if p := l.single(value, "except "+key); p != nil {
 			out = append(out, rules.Exception{Name: key, When: p})
 		}
@@ -301,7 +301,7 @@ var someOf = regexp.MustCompile(`^\s*(\d+)\s+of\s+(\d+)\s*$`)
 
 // hold is a duration or "3 of 5".
 func (l *loader) hold(n ast.Node) rules.Hold {
-	s, ok := l.text(n, "for")
+	s, ok := l.Text(n, "for")
 	if !ok {
 		return rules.Hold{}
 	}
@@ -310,14 +310,14 @@ func (l *loader) hold(n ast.Node) rules.Hold {
 		h.Need, _ = strconv.Atoi(m[1]) // what overflows is beyond maxHold as well
 		h.Of, _ = strconv.Atoi(m[2])
 		if h.Need < 1 || h.Of < h.Need || h.Of > maxHold {
-			l.add(nodeAt(n), "bad-duration", fmt.Sprintf("for: %d of %d cannot be met", h.Need, h.Of), fmt.Sprintf("N of M with 1 <= N <= M <= %d", maxHold))
+			l.Add(nodeAt(n), "bad-duration", fmt.Sprintf("for: %d of %d cannot be met", h.Need, h.Of), fmt.Sprintf("N of M with 1 <= N <= M <= %d", maxHold))
 			return rules.Hold{}
 		}
 		return h
 	}
 	d, err := rules.ParseDuration(s)
 	if err != nil {
-		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("for is neither a duration nor a share of events: %q", s), `such as 5m, or "3 of 5"`)
+		l.Add(nodeAt(n), "bad-duration", fmt.Sprintf("for is neither a duration nor a share of events: %q", s), `such as 5m, or "3 of 5"`)
 	}
 	return rules.Hold{Duration: d}
 }
@@ -331,11 +331,11 @@ func (l *loader) labelMap(n ast.Node, inherited map[string]string) map[string]st
 	if out == nil {
 		out = map[string]string{}
 	}
-	l.entries(n, "labels", func(key string, keyAt pos, value ast.Node) {
+	l.Entries(n, "labels", func(key string, keyAt pos, value ast.Node) {
 		if !labelName.MatchString(key) {
-			l.report(keyAt, problemWarning, "bad-label", fmt.Sprintf("%q is no label name of Prometheus and Alertmanager", key), "letters, digits and _, not beginning with a digit or __")
+			l.Report(keyAt, problemWarning, "bad-label", fmt.Sprintf("%q is no label name of Prometheus and Alertmanager", key), "letters, digits and _, not beginning with a digit or __")
 		}
-		if s, ok := l.text(value, "label "+key); ok {
+		if s, ok := l.Text(value, "label "+key); ok {
 			out[key] = s
 		}
 	})
@@ -343,25 +343,25 @@ func (l *loader) labelMap(n ast.Node, inherited map[string]string) map[string]st
 }
 
 func (l *loader) webAddress(n ast.Node, what string) string {
-	s, ok := l.text(n, what)
+	s, ok := l.Text(n, what)
 	if !ok {
 		return ""
 	}
 	if u, err := url.Parse(s); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-		l.add(nodeAt(n), "bad-address", fmt.Sprintf("%s is not a web address: %q", what, s), "such as https://wiki.example/voice")
+		l.Add(nodeAt(n), "bad-address", fmt.Sprintf("%s is not a web address: %q", what, s), "such as https://wiki.example/voice")
 		return ""
 	}
 	return s
 }
 
 func (l *loader) summary(n ast.Node) *summary.Template {
-	src, ok := l.text(n, "summary")
+	src, ok := l.Text(n, "summary")
 	if !ok {
 		return nil
 	}
 	s, err := rules.ParseSummary(src, l.env.Tables)
 	if err != nil {
-		l.add(nodeAt(n), "bad-summary", fmt.Sprintf("summary: %v", err), "fields: .Rule .Severity .By .Value .Call .Counts .Since; functions: pct num dur mask")
+		l.Add(nodeAt(n), "bad-summary", fmt.Sprintf("summary: %v", err), "fields: .Rule .Severity .By .Value .Call .Counts .Since; functions: pct num dur mask")
 		return nil
 	}
 	return s

@@ -14,8 +14,8 @@ import (
 // readSilences reads the silences of the rules file.
 func (l *loader) readSilences(n ast.Node) {
 	env := l.alertEnv()
-	l.list(n, "silences", func(n ast.Node) {
-		if !l.within(n, l.silenced, maxListed, "silences") {
+	l.List(n, "silences", func(n ast.Node) {
+		if !l.Within(n, l.silenced, maxListed, "silences") {
 			return
 		}
 		l.silenced++
@@ -28,8 +28,8 @@ func (l *loader) readSilences(n ast.Node) {
 		}
 		known["match"] = func(n ast.Node) { s.Program = l.program(n, "match", env) }
 		known["until"] = func(n ast.Node) { s.Until = l.instant(n, "until") }
-		known["comment"] = func(n ast.Node) { s.Comment, _ = l.text(n, "comment") }
-		l.mapping(n, "a silence", known)
+		known["comment"] = func(n ast.Node) { s.Comment, _ = l.Text(n, "comment") }
+		l.Mapping(n, "a silence", known)
 		if recurs {
 			s.During = during()
 		}
@@ -37,10 +37,10 @@ func (l *loader) readSilences(n ast.Node) {
 		case l.Problems[before:].Errors():
 			return
 		case s.Program == nil:
-			l.add(nodeAt(n), "empty-condition", "a silence needs a condition", `add match: and a condition on incidents, such as rule == "no-calls"`)
+			l.Add(nodeAt(n), "empty-condition", "a silence needs a condition", `add match: and a condition on incidents, such as rule == "no-calls"`)
 			return
 		case s.Until.IsZero() && !recurs:
-			l.add(nodeAt(n), "no-end", "a silence needs an end", "add until: and a time such as 2026-12-01T06:00:00Z, or the hours or days at which it recurs")
+			l.Add(nodeAt(n), "no-end", "a silence needs an end", "add until: and a time such as 2026-12-01T06:00:00Z, or the hours or days at which it recurs")
 			return
 		}
 		s.Match = s.Program.String() // macros expanded: it is shown without the file
@@ -50,20 +50,20 @@ func (l *loader) readSilences(n ast.Node) {
 		}
 		sum := sha256.Sum256([]byte(text))
 		s.ID = rules.FilePrefix + hex.EncodeToString(sum[:6])
-		s.Expired = l.problem(nodeAt(n), problemWarning, "expired-silence", "this silence ended at "+s.Until.UTC().Format(time.RFC3339), "remove it")
+		s.Expired = l.Problem(nodeAt(n), problemWarning, "expired-silence", "this silence ended at "+s.Until.UTC().Format(time.RFC3339), "remove it")
 		l.set.FileSilences = append(l.set.FileSilences, s)
 	})
 }
 
 // instant is a time with its zone; zero after a problem.
-func (d *document) instant(n ast.Node, what string) time.Time {
-	s, ok := d.text(n, what)
+func (l *loader) instant(n ast.Node, what string) time.Time {
+	s, ok := l.Text(n, what)
 	if !ok {
 		return time.Time{}
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		d.add(nodeAt(n), "bad-time", fmt.Sprintf("%s is not a time: %q", what, s), "date, time and zone, such as 2026-12-01T06:00:00Z")
+		l.Add(nodeAt(n), "bad-time", fmt.Sprintf("%s is not a time: %q", what, s), "date, time and zone, such as 2026-12-01T06:00:00Z")
 		return time.Time{}
 	}
 	return t.UTC()

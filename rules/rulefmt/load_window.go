@@ -14,6 +14,7 @@ import (
 	"callwatch/rules"
 	"callwatch/rules/condition"
 	"callwatch/rules/numbers"
+	"callwatch/yamlfile"
 )
 
 const (
@@ -29,15 +30,15 @@ const CountCalls = "call"
 // windowKeys are those of windows that defaults may set as well.
 func (l *loader) windowKeys(r *rules.Rule) keys {
 	return keys{
-		"min_calls": func(n ast.Node) { r.Window.MinCalls, _ = l.integer(n, "min_calls", 0, maxOverCalls) },
+		"min_calls": func(n ast.Node) { r.Window.MinCalls, _ = l.Integer(n, "min_calls", 0, maxOverCalls) },
 		"count_by": func(n ast.Node) {
-			s, _ := l.word(n, "count_by", CountCalls, rules.SessionField)
+			s, _ := l.Word(n, "count_by", CountCalls, rules.SessionField)
 			r.Window.Sessions = s == rules.SessionField
 		},
 		"settle": func(n ast.Node) { r.Window.Settle = l.durationIn(n, "settle", 0, maxSettle) },
 		"grace":  func(n ast.Node) { r.Window.Grace = l.durationIn(n, "grace", 0, 24*time.Hour) },
 		"no_data": func(n ast.Node) {
-			s, ok := l.word(n, "no_data", string(rules.NoDataKeep), string(rules.NoDataResolve), string(rules.NoDataAlert))
+			s, ok := l.Word(n, "no_data", string(rules.NoDataKeep), string(rules.NoDataResolve), string(rules.NoDataAlert))
 			if ok {
 				r.Window.NoData = rules.NoData(s)
 			}
@@ -52,14 +53,14 @@ func (l *loader) lifeKeys(r *rules.Rule) keys {
 		"repeat_max": func(n ast.Node) { r.RepeatMax = l.durationIn(n, "repeat_max", time.Minute, maxOver) },
 		"active":     func(n ast.Node) { r.Active = l.active(n, r.Zone) },
 		"tz":         func(n ast.Node) { r.Zone = l.zone(n) },
-		"max_keys":   func(n ast.Node) { r.MaxKeys, _ = l.integer(n, "max_keys", 1, 1_000_000) },
+		"max_keys":   func(n ast.Node) { r.MaxKeys, _ = l.Integer(n, "max_keys", 1, 1_000_000) },
 	}
 }
 
 func (l *loader) durationIn(n ast.Node, what string, lo, hi time.Duration) time.Duration {
-	d, ok := l.duration(n, what)
+	d, ok := l.Duration(n, what)
 	if ok && (d < lo || d > hi) {
-		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("%s must be from %s to %s", what, numbers.FormatDuration(lo), numbers.FormatDuration(hi)), "")
+		l.Add(nodeAt(n), "bad-duration", fmt.Sprintf("%s must be from %s to %s", what, numbers.FormatDuration(lo), numbers.FormatDuration(hi)), "")
 		return lo
 	}
 	return d
@@ -69,24 +70,24 @@ var someCalls = regexp.MustCompile(`^\s*(\d+)\s+calls?\s*$`)
 
 // over is a duration or "200 calls".
 func (l *loader) over(n ast.Node, w *rules.Window) {
-	s, ok := l.text(n, "over")
+	s, ok := l.Text(n, "over")
 	if !ok {
 		return
 	}
 	if m := someCalls.FindStringSubmatch(s); m != nil {
 		if w.Calls, _ = strconv.Atoi(m[1]); w.Calls < 1 || w.Calls > maxOverCalls {
-			l.add(nodeAt(n), "bad-duration", fmt.Sprintf("over: %s cannot be", s), fmt.Sprintf("1 to %d calls", maxOverCalls))
+			l.Add(nodeAt(n), "bad-duration", fmt.Sprintf("over: %s cannot be", s), fmt.Sprintf("1 to %d calls", maxOverCalls))
 			w.Calls = 1
 		}
 		return
 	}
 	d, err := rules.ParseDuration(s)
 	if err != nil {
-		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("over is neither a duration nor a number of calls: %q", s), `such as 15m, or "200 calls"`)
+		l.Add(nodeAt(n), "bad-duration", fmt.Sprintf("over is neither a duration nor a number of calls: %q", s), `such as 15m, or "200 calls"`)
 		return
 	}
 	if d < minOver || d > maxOver {
-		l.add(nodeAt(n), "bad-duration", fmt.Sprintf("over must be from %s to %s", numbers.FormatDuration(minOver), numbers.FormatDuration(maxOver)), "")
+		l.Add(nodeAt(n), "bad-duration", fmt.Sprintf("over must be from %s to %s", numbers.FormatDuration(minOver), numbers.FormatDuration(maxOver)), "")
 		d = minOver
 	}
 	w.Over = d
@@ -102,7 +103,7 @@ func ofWindows() []string {
 func (l *loader) kindOfRule(r *rules.Rule, present map[string]ast.Node) {
 	has := func(key string) bool { return present[key] != nil }
 	conflict := func(key, message, hint string) {
-		l.add(nodeAt(present[key]), "wrong-key", message, hint)
+		l.Add(nodeAt(present[key]), "wrong-key", message, hint)
 	}
 	for _, pair := range [][2]string{{"when", "absent"}, {"when", "new"}, {"absent", "new"}, {"over", "absent"}, {"over", "new"}} {
 		if has(pair[0]) && has(pair[1]) {
@@ -174,7 +175,7 @@ func (l *loader) kindOfRule(r *rules.Rule, present map[string]ast.Node) {
 	}
 	share := func(f condition.Figure) bool { return f.Share() }
 	if r.Window != nil && r.Window.MinCalls == 0 && !has("min_calls") && (r.When != nil && r.When.Divides() || slices.ContainsFunc(r.Window.Figures.All, share)) {
-		l.report(nodeAt(present["over"]), problemWarning, "few-calls", "the share of very few calls says little: one bad call alone is 100 %", "add min_calls: 20")
+		l.Report(nodeAt(present["over"]), problemWarning, "few-calls", "the share of very few calls says little: one bad call alone is 100 %", "add min_calls: 20")
 	}
 }
 
@@ -186,11 +187,11 @@ func (l *loader) agoOf(r *rules.Rule, over ast.Node) {
 	ago, w := numbers.FormatDuration(r.Window.Ago()), r.Window
 	switch {
 	case w.Calls > 0:
-		l.add(nodeAt(over), "wrong-key", fmt.Sprintf("prev(..., %s) is of a window over time; this one is over %s", ago, w), "over: 1h, or prev of the calls before, without a time")
+		l.Add(nodeAt(over), "wrong-key", fmt.Sprintf("prev(..., %s) is of a window over time; this one is over %s", ago, w), "over: 1h, or prev of the calls before, without a time")
 	case w.Over < w.LeastOver():
-		l.add(nodeAt(over), "bad-window", fmt.Sprintf("a window of %s cannot be kept for %s", numbers.FormatDuration(w.Over), ago), fmt.Sprintf("over of %s or more, or a shorter time in prev", numbers.FormatDuration(w.LeastOver().Truncate(time.Second)+time.Second)))
+		l.Add(nodeAt(over), "bad-window", fmt.Sprintf("a window of %s cannot be kept for %s", numbers.FormatDuration(w.Over), ago), fmt.Sprintf("over of %s or more, or a shorter time in prev", numbers.FormatDuration(w.LeastOver().Truncate(time.Second)+time.Second)))
 	case w.LeastAgo() < w.Over:
-		l.add(nodeAt(over), "bad-window", fmt.Sprintf("the window %s ago would overlap this one of %s", numbers.FormatDuration(w.LeastAgo()), numbers.FormatDuration(w.Over)), "a time in prev that is not shorter than over, or prev without a time for the window before")
+		l.Add(nodeAt(over), "bad-window", fmt.Sprintf("the window %s ago would overlap this one of %s", numbers.FormatDuration(w.LeastAgo()), numbers.FormatDuration(w.Over)), "a time in prev that is not shorter than over, or prev without a time for the window before")
 	}
 }
 
@@ -205,9 +206,9 @@ func (l *loader) hysteresis(r *rules.Rule, at pos) {
 	switch {
 	case !ok || !also || when.Of != resolve.Of || resolve.Excludes(when):
 	case resolve.Implies(when):
-		l.add(at, "never-resolves", fmt.Sprintf("an incident never resolves: where %s holds, %s holds as well", r.Window.Resolve, r.When), "resolve is met on the other side of the limit, such as rate(mos < 3.5) < 0.05")
+		l.Add(at, "never-resolves", fmt.Sprintf("an incident never resolves: where %s holds, %s holds as well", r.Window.Resolve, r.When), "resolve is met on the other side of the limit, such as rate(mos < 3.5) < 0.05")
 	default:
-		l.report(at, problemWarning, "inverted-hysteresis", fmt.Sprintf("%s and %s can hold at the same time: the incident opens and resolves by turns", r.When, r.Window.Resolve), "the limit of resolve lies beyond that of when, as in when: rate(x) > 0.10, resolve: rate(x) < 0.05")
+		l.Report(at, problemWarning, "inverted-hysteresis", fmt.Sprintf("%s and %s can hold at the same time: the incident opens and resolves by turns", r.When, r.Window.Resolve), "the limit of resolve lies beyond that of when, as in when: rate(x) > 0.10, resolve: rate(x) < 0.05")
 	}
 }
 
@@ -224,11 +225,11 @@ func (l *loader) deadLevels(ladder *ast.MappingNode, r *rules.Rule) {
 			continue
 		}
 		if single && limit.Excludes(when) {
-			l.add(places[level.Severity], "dead-level", fmt.Sprintf("severity %s can never be: %s excludes %s", level.Severity, level.When, r.When), "each level narrows when")
+			l.Add(places[level.Severity], "dead-level", fmt.Sprintf("severity %s can never be: %s excludes %s", level.Severity, level.When, r.When), "each level narrows when")
 		}
 		for _, above := range r.Ladder[:i] {
 			if higher, ok := above.When.Limit(); ok && limit.Implies(higher) {
-				l.add(places[level.Severity], "dead-level", fmt.Sprintf("severity %s can never be: where %s holds, %s holds as well (%s)", level.Severity, level.When, above.When, above.Severity), "the more severe level needs the further limit")
+				l.Add(places[level.Severity], "dead-level", fmt.Sprintf("severity %s can never be: where %s holds, %s holds as well (%s)", level.Severity, level.When, above.When, above.Severity), "the more severe level needs the further limit")
 				break
 			}
 		}
@@ -243,14 +244,14 @@ func (l *loader) expected(n ast.Node, r *rules.Rule) []string {
 		nodes = list.Values
 	}
 	if len(nodes) == 0 {
-		l.add(nodeAt(n), "empty-list", "expect is empty", "list the values of by, such as [eu-west, us-east]")
+		l.Add(nodeAt(n), "empty-list", "expect is empty", "list the values of by, such as [eu-west, us-east]")
 	}
 	if len(nodes) > r.MaxKeys {
-		l.add(nodeAt(n), "bad-range", fmt.Sprintf("expect has %d keys; max_keys is %d", len(nodes), r.MaxKeys), "raise max_keys")
+		l.Add(nodeAt(n), "bad-range", fmt.Sprintf("expect has %d keys; max_keys is %d", len(nodes), r.MaxKeys), "raise max_keys")
 		return nil
 	}
 	for i, e := range nodes {
-		if !l.within(e, i, maxExpected, "expected keys") {
+		if !l.Within(e, i, maxExpected, "expected keys") {
 			break
 		}
 		labels := make([]rules.Label, len(r.By))
@@ -259,18 +260,18 @@ func (l *loader) expected(n ast.Node, r *rules.Rule) []string {
 		}
 		switch e.(type) {
 		case *ast.MappingNode, *ast.MappingValueNode:
-			l.entries(e, "expect", func(key string, keyAt pos, value ast.Node) {
+			l.Entries(e, "expect", func(key string, keyAt pos, value ast.Node) {
 				j := slices.Index(r.By, key)
 				if j < 0 {
-					l.add(keyAt, "unknown-field", fmt.Sprintf("expect: the rule is not by %q", key), "it is by "+strings.Join(r.By, ", "))
+					l.Add(keyAt, "unknown-field", fmt.Sprintf("expect: the rule is not by %q", key), "it is by "+strings.Join(r.By, ", "))
 					return
 				}
-				labels[j].Value, _ = l.text(value, "expect "+key)
+				labels[j].Value, _ = l.Text(value, "expect "+key)
 			})
 		default:
-			value, ok := l.text(e, "expect")
+			value, ok := l.Text(e, "expect")
 			if ok && len(r.By) != 1 {
-				l.add(nodeAt(e), "wrong-type", fmt.Sprintf("expect: the rule is by %d fields", len(r.By)), "name them, such as {provider: example, region: eu}")
+				l.Add(nodeAt(e), "wrong-type", fmt.Sprintf("expect: the rule is by %d fields", len(r.By)), "name them, such as {provider: example, region: eu}")
 				return nil
 			}
 			if ok {
@@ -279,7 +280,7 @@ func (l *loader) expected(n ast.Node, r *rules.Rule) []string {
 		}
 		key := rules.JoinLabels(labels)
 		if slices.Contains(out, key) {
-			l.report(nodeAt(e), problemWarning, "doubled-field", "expect names a key twice", "")
+			l.Report(nodeAt(e), problemWarning, "doubled-field", "expect names a key twice", "")
 			continue
 		}
 		out = append(out, key)
@@ -295,7 +296,7 @@ func (l *loader) newValue(n ast.Node) *call.Field {
 	names := l.fields(n, "new", Groupable)
 	if len(names) != 1 {
 		if len(names) > 1 {
-			l.add(nodeAt(n), "wrong-type", "new is one field", "make a rule for each")
+			l.Add(nodeAt(n), "wrong-type", "new is one field", "make a rule for each")
 		}
 		return nil
 	}
@@ -307,18 +308,18 @@ func (l *loader) newValue(n ast.Node) *call.Field {
 type adoption struct {
 	rule *rules.Rule
 	name string
-	in   *document
+	in   *yamlfile.Document
 	at   pos
 }
 
 func (l *loader) adopts(n ast.Node, r *rules.Rule) []string {
-	names := l.texts(n, "adopts")
+	names := l.Texts(n, "adopts")
 	places := []ast.Node{n}
 	if seq, ok := n.(*ast.SequenceNode); ok {
 		places = seq.Values
 	}
 	for i, name := range names {
-		l.adoptions = append(l.adoptions, adoption{r, name, l.document, nodeAt(places[min(i, len(places)-1)])})
+		l.adoptions = append(l.adoptions, adoption{r, name, l.Document, nodeAt(places[min(i, len(places)-1)])})
 	}
 	return names
 }
@@ -339,11 +340,11 @@ func (l *loader) checkAdoptions() {
 			if near := condition.Nearest(a.name, names); near != "" {
 				hint = "did you mean " + near + "?"
 			}
-			a.in.add(a.at, "unknown-rule", fmt.Sprintf("adopts: there is no rule %q", a.name), hint)
+			a.in.Add(a.at, "unknown-rule", fmt.Sprintf("adopts: there is no rule %q", a.name), hint)
 		case child.Name == a.rule.Name || !child.PerCall():
-			a.in.add(a.at, "wrong-adoption", fmt.Sprintf("%s cannot be adopted: it is not about single calls", a.name), "")
+			a.in.Add(a.at, "wrong-adoption", fmt.Sprintf("%s cannot be adopted: it is not about single calls", a.name), "")
 		case !slices.Equal(child.By, a.rule.By):
-			a.in.add(a.at, "wrong-adoption", fmt.Sprintf("%s groups by %s, %s by %s: their incidents have no key in common", a.name, strings.Join(child.By, ", "), a.rule.Name, strings.Join(a.rule.By, ", ")), "give both rules the same by")
+			a.in.Add(a.at, "wrong-adoption", fmt.Sprintf("%s groups by %s, %s by %s: their incidents have no key in common", a.name, strings.Join(child.By, ", "), a.rule.Name, strings.Join(a.rule.By, ", ")), "give both rules the same by")
 		default:
 			child.AdoptedBy = append(child.AdoptedBy, a.rule.Name)
 		}

@@ -29,20 +29,20 @@ func Lookable(f call.Field) bool { return f.Type == call.Text || f.Type == call.
 
 // readLookups reads the tables, each from a CSV file.
 func (l *loader) readLookups(n ast.Node) {
-	l.entries(n, "lookup", func(name string, keyAt pos, value ast.Node) {
-		if !l.within(value, len(l.env.Tables), maxLookups, "lookups") {
+	l.Entries(n, "lookup", func(name string, keyAt pos, value ast.Node) {
+		if !l.Within(value, len(l.env.Tables), maxLookups, "lookups") {
 			return
 		}
 		var file, key, column string
 		var fileNode ast.Node
 		of, match := []string{}, "exact"
 		before := len(l.Problems)
-		l.mapping(value, "a lookup", keys{
-			"file":  func(n ast.Node) { file, _ = l.text(n, "file"); fileNode = n },
+		l.Mapping(value, "a lookup", keys{
+			"file":  func(n ast.Node) { file, _ = l.Text(n, "file"); fileNode = n },
 			"of":    func(n ast.Node) { of = l.fields(n, "of", Lookable) },
-			"match": func(n ast.Node) { match, _ = l.word(n, "match", "exact", "prefix") },
-			"key":   func(n ast.Node) { key, _ = l.text(n, "key") },
-			"value": func(n ast.Node) { column, _ = l.text(n, "value") },
+			"match": func(n ast.Node) { match, _ = l.Word(n, "match", "exact", "prefix") },
+			"key":   func(n ast.Node) { key, _ = l.Text(n, "key") },
+			"value": func(n ast.Node) { column, _ = l.Text(n, "value") },
 		})
 		if _, again := l.env.Tables[name]; again {
 			l.definedAgain("lookup", name, keyAt)
@@ -52,17 +52,17 @@ func (l *loader) readLookups(n ast.Node) {
 		switch {
 		case rules.Problems(l.Problems[before:]).Errors():
 		case file == "":
-			l.add(nodeAt(value), "no-file", fmt.Sprintf("the lookup %q has no file", name), "add file: and a CSV file beside this one, such as carriers.csv")
+			l.Add(nodeAt(value), "no-file", fmt.Sprintf("the lookup %q has no file", name), "add file: and a CSV file beside this one, such as carriers.csv")
 		case len(of) != 1:
-			l.add(nodeAt(value), "unknown-field", fmt.Sprintf("the lookup %q is of no field", name), "add of: and a field such as to, agentId")
+			l.Add(nodeAt(value), "unknown-field", fmt.Sprintf("the lookup %q is of no field", name), "add of: and a field such as to, agentId")
 		default:
 			if text, ok := l.companion(fileNode, file, ".csv"); ok {
 				table, err := readTable(text, key, column)
 				if err != nil {
-					l.add(nodeAt(fileNode), "bad-table", fmt.Sprintf("%s: %v", file, err), "a CSV file whose first line names the columns, such as prefix,carrier")
+					l.Add(nodeAt(fileNode), "bad-table", fmt.Sprintf("%s: %v", file, err), "a CSV file whose first line names the columns, such as prefix,carrier")
 				}
 				if l.rows += len(table); l.rows > maxRows {
-					l.add(nodeAt(fileNode), "too-large", fmt.Sprintf("the tables have more than %d rows together", maxRows), "")
+					l.Add(nodeAt(fileNode), "too-large", fmt.Sprintf("the tables have more than %d rows together", maxRows), "")
 					return
 				}
 				values = table
@@ -74,7 +74,7 @@ func (l *loader) readLookups(n ast.Node) {
 			field, _ = call.Lookup(of[0])
 		}
 		l.env.Tables[name] = condition.NewTable(name, field, match == "prefix", values)
-		l.defined[name] = definition{l.document, keyAt, func(condition.Problem) pos { return keyAt }}
+		l.defined[name] = definition{l.Document, keyAt, func(condition.Problem) pos { return keyAt }}
 	})
 }
 

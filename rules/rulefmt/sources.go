@@ -15,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"callwatch/rules"
+	"callwatch/yamlfile"
 )
 
 // Folder is the name of the folder beside a rules file whose files are read with it.
@@ -141,12 +142,12 @@ func loadSources(ctx context.Context, sources []rules.Source, dir string) (*rule
 	if len(docs) == 0 {
 		return nil, nil, errors.New("there is no rules file")
 	}
-	l := newLoader(docs[0].document, DigestSources(sources))
+	l := newLoader(docs[0].Document, DigestSources(sources))
 	l.set.Sources, l.dir = sources, dir
 	if slices.ContainsFunc(docs, func(d parsed) bool { return d.root != nil }) {
 		l.files(docs)
 	} else if len(docs) > 1 {
-		docs[0].add(pos{Line: 1, Column: 1}, "no-rules", "the files have no rules", "add a list under rules: to one of them")
+		docs[0].Add(pos{Line: 1, Column: 1}, "no-rules", "the files have no rules", "add a list under rules: to one of them")
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -166,7 +167,7 @@ func loadSources(ctx context.Context, sources []rules.Source, dir string) (*rule
 
 // onlyComments reports whether all rules of one file among several are commented out.
 // A file without any text is more likely one that is being written.
-func onlyComments(text []byte, d *document, root ast.Node) bool {
+func onlyComments(text []byte, d *yamlfile.Document, root ast.Node) bool {
 	return root == nil && len(d.Problems) == 1 && d.Problems[0].Code == "empty-file" && strings.TrimSpace(yamlText(text)) != ""
 }
 

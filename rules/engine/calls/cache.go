@@ -107,8 +107,11 @@ const (
 // puts the call into the cache, in place of one with its key; text is nil if it is not
 // known. It reports whether anything of the call changed.
 func (c *Cache) Fold(cs *State, e *call.Event, text []byte, at time.Time) (changed bool) {
+	before := cs.Call.Events
 	changed = cs.Call.FoldWith(e, c.folding)
-	cs.keepText(text)
+	if cs.Call.Events > before { // else the call had the event before
+		cs.keepText(text)
+	}
 	cs.Touched, cs.evicted = at, nil
 	c.put(cs)
 	return changed
@@ -120,11 +123,9 @@ func (cs *State) keepText(text []byte) {
 	for _, t := range cs.texts {
 		size += len(t)
 	}
-	switch n := cs.Call.Events - len(cs.texts); {
-	case n == 0: // the call had the event before
-	case n > 1 || text == nil || len(cs.texts) >= maxTexts || size > maxTextBytes:
+	if cs.Call.Events > len(cs.texts)+1 || text == nil || len(cs.texts) >= maxTexts || size > maxTextBytes {
 		cs.texts = nil
-	default:
+	} else {
 		cs.texts = append(cs.texts, text)
 	}
 }

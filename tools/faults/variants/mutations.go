@@ -43,7 +43,7 @@ func Mutants() []Mutant {
 			{"embedded.Start", unset("SyncAlways")},
 		}},
 		{"ahead", []string{"rolling", "clock", "upgrade"}, "judging goes on 2000 events after the place where it stopped", []edit{
-			{"Store.Follow", atStart("left, judged := 2000, fn; fn = func(m Message) error { if from > 1 && left > 0 { left--; return nil }; return judged(m) }")},
+			{"Events.Follow", atStart("left, judged := 2000, fn; fn = func(m Message) error { if from > 1 && left > 0 { left--; return nil }; return judged(m) }")},
 		}},
 		{"status", []string{"diskfull"}, "a webhook that could not be stored is answered 400", []edit{
 			{"Outcome.problem", inPlaceOf("http.StatusServiceUnavailable", "http.StatusBadRequest")},
@@ -78,7 +78,7 @@ func Mutants() []Mutant {
 			{"arrivals.add", atStart("if true { return false }")},
 		}},
 		{"skip", []string{"backlog"}, "of many events half are not published", []edit{
-			{"Store.PublishEvents", atStart("if len(events) > 5 { events = events[len(events)/2:] }")},
+			{"Events.PublishEvents", atStart("if len(events) > 5 { events = events[len(events)/2:] }")},
 		}},
 		{"refuse", []string{"reload"}, "a rules file with errors is taken", []edit{
 			{"Problems.Errors", atStart("if true { return false }")},
@@ -106,7 +106,7 @@ func Mutants() []Mutant {
 			{"Checker.Older", atStart("if true { return nil, nil }")},
 		}},
 		{"prune", []string{"retention"}, "nothing is removed when the store is full", []edit{
-			{"Store.makeRoom", atStart("if true { return nil }")},
+			{"Pruner.removePart", atStart("if true { return nil }")},
 		}},
 		{"tombstone", []string{"erase"}, "tombstones of erased calls count for nothing", []edit{
 			{"tombstone.Set.Any", atStart("if true { return false }")},
@@ -116,7 +116,7 @@ func Mutants() []Mutant {
 			{"Store.Scrub", atStart("if true { return nil }")},
 		}},
 		{"evidence", []string{"erase"}, "what incidents show of an erased call stays", []edit{
-			{"Store.RewriteTransitions", atStart("if true { return 0, nil }")},
+			{"Transitions.RewriteTransitions", atStart("if true { return 0, nil }")},
 		}},
 		{"degraded", []string{"away"}, "a receiver that takes nothing is not called degraded", []edit{
 			{"lane.degraded", atStart("if true { return false, time.Time{} }")},

@@ -143,7 +143,7 @@ func TestRestartAnywhereWithWindows(t *testing.T) {
 		}
 	})
 	for _, some := range []string{"by hand", "momentary resolved", "momentary-window resolved", "counted resolved", "counted-before opened", "few opened", "busier opened", "talks opened", "talks resolved", "talks-before opened", "lasting opened"} {
-		if steps[some] == 0 {
+		if steps[some] == 0 && !testing.Short() { // a short run draws a fifth
 			t.Errorf("no run had: %s", some)
 		}
 	}

@@ -14,6 +14,9 @@ import (
 // patience is how long a request waits for the bytes of a sender that was cut off.
 const patience = time.Second
 
+// smallRequest is how many bytes a request may hold to go before larger ones: a webhook and its header.
+const smallRequest = 64 << 10
+
 // Errors of Grant.ReadAll.
 var (
 	ErrTooLarge = errors.New("body is too large")
@@ -26,7 +29,8 @@ type Budget struct {
 	mu     sync.Mutex
 	free   int64
 	ending int64 // bytes still held for senders that were cut off
-	// queue are the requests that wait for bytes, in their order: what comes back is theirs alone.
+	// queue are the requests that wait for bytes: small ones, then the others, each in their order.
+	// What comes back is theirs alone.
 	queue  list.List
 	queued int64 // bytes that they wait for
 	// changed is closed when a connection ends or can be cut off, while somebody waits for that.
@@ -61,6 +65,10 @@ func (b *Budget) takeLocked(n int64, c *conn) bool {
 	}
 }
 
+// small reports whether a connection that takes n more bytes holds few: a webhook does not wait
+// behind those who send, or say that they send, hundreds of times as much.
+func small(n int64, c *conn) bool { return c != nil && c.held+n <= smallRequest }
+
 func (b *Budget) hold(n int64, c *conn) {
 	b.free -= n
 	if c != nil {
@@ -82,6 +90,7 @@ func (b *Budget) makeRoom(n int64, c *conn) bool {
 // waiter is a request that waits for bytes.
 type waiter struct {
 	bytes   int64
+	small   bool
 	conn    *conn
 	place   *list.Element // in the queue; nil: it was decided
 	granted bool
@@ -91,8 +100,8 @@ type waiter struct {
 // turn waits, with the lock released, until n bytes came back; false where they take too long, or c
 // itself is cut off.
 func (b *Budget) turn(n int64, c *conn) bool {
-	w := &waiter{bytes: n, conn: c, decided: make(chan struct{})}
-	w.place = b.queue.PushBack(w)
+	w := &waiter{bytes: n, small: small(n, c), conn: c, decided: make(chan struct{})}
+	w.place = b.enqueue(w)
 	b.queued += n
 	if c != nil {
 		c.waiter = w
@@ -111,6 +120,17 @@ func (b *Budget) turn(n int64, c *conn) bool {
 		b.serve()
 	}
 	return w.granted
+}
+
+func (b *Budget) enqueue(w *waiter) *list.Element {
+	if w.small {
+		for e := b.queue.Front(); e != nil; e = e.Next() {
+			if !e.Value.(*waiter).small {
+				return b.queue.InsertBefore(w, e)
+			}
+		}
+	}
+	return b.queue.PushBack(w)
 }
 
 // decide ends the waiting of w.

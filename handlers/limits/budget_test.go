@@ -132,3 +132,48 @@ func TestBytesInTurn(t *testing.T) {
 		t.Errorf("they got %d and %d", a, b)
 	}
 }
+
+// A small request takes what is free at once, or what comes back first, also where large ones wait: those
+// are in their order.
+func TestSmallRequestGoesFirst(t *testing.T) {
+	t.Parallel()
+	const large = 4 * smallRequest
+	b := NewBudget(large + smallRequest + 10)
+	l := &Listener{budget: b}
+	old := sender(t, l, large+smallRequest)
+	waiting := func(n int64) <-chan bool {
+		before := b.queue.Len()
+		ok, c := make(chan bool, 1), sender(t, l, 0)
+		go func() { ok <- b.take(n, c) }()
+		await(t, b, "one more waits", func() bool { return b.queue.Len() == before+1 })
+		return ok
+	}
+	first := waiting(large / 2)
+	if begun := time.Now(); !b.take(10, sender(t, l, 0)) || time.Since(begun) > patience/2 {
+		t.Error("a small request waits though it has room")
+	}
+	later := waiting(large / 2)
+	small := waiting(smallRequest)
+	b.give(smallRequest, old)
+	if !<-small {
+		t.Error("a small request has no turn")
+	}
+	select {
+	case <-first:
+		t.Error("a large request is served of what is too little for it")
+	default:
+	}
+	b.give(large/2, old)
+	if !<-first {
+		t.Error("the first of the large requests has no turn")
+	}
+	select {
+	case <-later:
+		t.Error("the later of the large requests is served of what is not free")
+	default:
+	}
+	b.give(large/2, old)
+	if !<-later {
+		t.Error("the later of the large requests has no turn")
+	}
+}

@@ -14,11 +14,14 @@ const (
 	// maxTurns bounds the memory of work beside webhooks: rules that are compiled take
 	// up to 100 MB.
 	maxTurns = 4
+	// maxRest is how long a turn rests at most when its work has ended.
+	maxRest = 250 * time.Millisecond
 )
 
 // Turns bounds how much work that requests ask for runs beside webhooks: reading what
 // a large body says, compiling rules, explaining, trying, backtests. All of it takes
-// turns on at most half of the processors, so that webhooks find the others free.
+// turns on at most half of the processors, and a turn rests for as long as its work took, so that
+// webhooks find a processor free also where somebody asks again and again.
 type Turns chan struct{}
 
 // NewTurns makes one turn for two processors, at least one and at most four.
@@ -30,7 +33,7 @@ func (t Turns) Take(ctx context.Context) (release func(), err error) {
 	defer late.Stop()
 	select {
 	case t <- struct{}{}:
-		return t.release, nil
+		return t.begun(), nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-late.C:
@@ -42,10 +45,13 @@ func (t Turns) Take(ctx context.Context) (release func(), err error) {
 func (t Turns) Wait(ctx context.Context) (release func(), err error) {
 	select {
 	case t <- struct{}{}:
-		return t.release, nil
+		return t.begun(), nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-func (t Turns) release() { <-t }
+func (t Turns) begun() (release func()) {
+	began := time.Now()
+	return func() { time.AfterFunc(min(time.Since(began), maxRest), func() { <-t }) }
+}

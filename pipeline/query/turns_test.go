@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"callwatch/call"
 	"callwatch/handlers/backend"
@@ -30,4 +31,28 @@ func TestTurns(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A turn rests for as long as its work took, a quarter of a second at most.
+func TestTurnRests(t *testing.T) {
+	for worked, rest := range map[time.Duration]time.Duration{10 * time.Millisecond: 10 * time.Millisecond, time.Minute: maxRest} {
+		synctest.Test(t, func(t *testing.T) {
+			turns := make(Turns, 1)
+			release, err := turns.Take(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(worked)
+			release()
+			ended := time.Now()
+			if release, err = turns.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			release()
+			if rested := time.Since(ended); rested != rest {
+				t.Errorf("after work of %v a turn rests %v, want %v", worked, rested, rest)
+			}
+			time.Sleep(time.Second)
+		})
+	}
 }

@@ -9,7 +9,7 @@ import (
 // Who keeps a text, a number or a name of a body does not keep the body: calls are kept by the hundred
 // thousand, by an id that came in a body of a few kilobytes.
 func TestTextDoesNotKeepTheBody(t *testing.T) {
-	const bodies, size = 64, 1 << 20
+	const bodies, size = 64, 1 << 17
 	long := strings.Repeat("callwatch ", size/10)
 	for name, read := range map[string]func() (Node, error){
 		"form": func() (Node, error) {
@@ -43,7 +43,7 @@ func TestTextDoesNotKeepTheBody(t *testing.T) {
 				}
 			}
 			if grown := int64(heap()) - int64(before); grown > bodies*size/4 {
-				t.Errorf("%d texts of %d bodies of 1 MB hold %d MB", len(kept), bodies, grown>>20)
+				t.Errorf("%d texts of %d bodies of 128 KB hold %d KB", len(kept), bodies, grown>>10)
 			}
 			runtime.KeepAlive(kept)
 		})

@@ -28,6 +28,10 @@ const (
 	buildMessages = 4000 // while the file is built
 	batchWait     = 250 * time.Millisecond
 
+	// buildShare is how many times the usual share of the time a build takes: without the
+	// whole file lists and figures are not complete.
+	buildShare = 4
+
 	// retainEvery is how often the model drops what the streams no longer keep.
 	retainEvery = 30 * time.Second
 	// retainAtOnce is how many calls one transaction drops.
@@ -296,7 +300,11 @@ func (m *Model) batches(ctx context.Context, items <-chan item, failed <-chan er
 			most = batchMessages
 		}
 		if m.cfg.Pause != nil {
-			m.cfg.Pause(ctx, time.Since(begun)+time.Duration(m.reading.Swap(0)))
+			worked := time.Since(begun) + time.Duration(m.reading.Swap(0))
+			if m.building() {
+				worked /= buildShare
+			}
+			m.cfg.Pause(ctx, worked)
 		}
 	}
 }

@@ -51,8 +51,8 @@ func BodyDigest(body []byte) [sha256.Size]byte { return sha256.Sum256(body) }
 // a body without digest, is refused. The port of the scheme may be in the URL or not
 // (twilio/twilio-go client/request_validator.go).
 func VerifyURLSignature(r *Request, k Keys, setting, given string, algorithm func() hash.Hash) (string, error) {
-	sum, err := base64.StdEncoding.DecodeString(given)
-	if err != nil || len(sum) == 0 {
+	sum := DecodeExact(base64.StdEncoding, given)
+	if len(sum) == 0 {
 		return "", ErrSignature
 	}
 	var pairs []byte
@@ -74,6 +74,16 @@ func VerifyURLSignature(r *Request, k Keys, setting, given string, algorithm fun
 			return hmac.Equal(sum, HmacOf(algorithm, []byte(key), []byte(address), pairs))
 		})
 	})
+}
+
+// DecodeExact decodes a text that is the one encoding of its bytes; nil for any
+// other, line breaks and stray bits included.
+func DecodeExact(enc *base64.Encoding, s string) []byte {
+	b, err := enc.Strict().DecodeString(s)
+	if err != nil || enc.EncodedLen(len(b)) != len(s) {
+		return nil
+	}
+	return b
 }
 
 // DigestInURL is the digest of the body that a signed URL carries, "" for none.

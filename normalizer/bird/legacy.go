@@ -22,7 +22,7 @@ const legacySkew = time.Second
 func verifyBirdLegacy(r *normalizer.Request, k normalizer.Keys) (string, error) {
 	head, rest, _ := strings.Cut(r.Header.Get("MessageBird-Signature-JWT"), ".")
 	claims, sig, ok := strings.Cut(rest, ".")
-	mac, newHash := decodeExact(base64.RawURLEncoding, sig), legacyHash(head)
+	mac, newHash := normalizer.DecodeExact(base64.RawURLEncoding, sig), legacyHash(head)
 	if !ok || mac == nil || newHash == nil {
 		return "", normalizer.ErrSignature
 	}

@@ -42,7 +42,7 @@ func verifyBird(r *normalizer.Request, k normalizer.Keys) (string, error) {
 
 // verifyBirdCRM checks the HMAC over timestamp, URL and the digest of the body.
 func verifyBirdCRM(r *normalizer.Request, k normalizer.Keys) (string, error) {
-	mac := decodeExact(base64.StdEncoding, r.Header.Get("Messagebird-Signature"))
+	mac := normalizer.DecodeExact(base64.StdEncoding, r.Header.Get("Messagebird-Signature"))
 	timestamp := r.Header.Get("Messagebird-Request-Timestamp")
 	sum := sha256.Sum256(r.Body)
 	signed := []byte(timestamp + "\n" + r.URL + "\n" + string(sum[:]))
@@ -77,7 +77,7 @@ func standardMatch(header string, want []byte) bool {
 	match := false
 	for given := range strings.FieldsSeq(header) {
 		sig, ok := strings.CutPrefix(given, "v1,")
-		match = ok && hmac.Equal(decodeExact(base64.StdEncoding, sig), want) || match
+		match = ok && hmac.Equal(normalizer.DecodeExact(base64.StdEncoding, sig), want) || match
 	}
 	return match
 }
@@ -93,14 +93,4 @@ func checkAge(timestamp string, received time.Time, maxAge time.Duration) error 
 		return normalizer.ErrStale
 	}
 	return nil
-}
-
-// decodeExact decodes a text that is the one encoding of its bytes; nil for any
-// other, line breaks and stray bits included.
-func decodeExact(enc *base64.Encoding, s string) []byte {
-	b, err := enc.Strict().DecodeString(s)
-	if err != nil || enc.EncodedLen(len(b)) != len(s) {
-		return nil
-	}
-	return b
 }

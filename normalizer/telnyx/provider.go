@@ -66,8 +66,8 @@ func verifyTelnyx(r *normalizer.Request, k normalizer.Keys) (string, error) {
 	if err != nil {
 		return "", normalizer.ErrSignature
 	}
-	signature, err := base64.StdEncoding.Strict().DecodeString(r.Header.Get(telnyxSignature))
-	if err != nil || len(signature) != ed25519.SignatureSize {
+	signature := normalizer.DecodeExact(base64.StdEncoding, r.Header.Get(telnyxSignature))
+	if len(signature) != ed25519.SignatureSize {
 		return "", normalizer.ErrSignature
 	}
 	signed := append([]byte(timestamp+"|"), r.Body...)

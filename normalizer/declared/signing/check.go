@@ -297,20 +297,18 @@ func standardSignatures(header string) []string {
 }
 
 func decode(encoding, s string) []byte {
-	var b []byte
-	var err error
 	switch encoding {
 	case "hex":
-		b, err = hex.DecodeString(s)
+		b, err := hex.DecodeString(s)
+		if err != nil {
+			return nil
+		}
+		return b
 	case "base64url":
-		b, err = base64.RawURLEncoding.DecodeString(strings.TrimRight(s, "="))
+		return normalizer.DecodeExact(base64.RawURLEncoding, strings.TrimRight(s, "="))
 	default:
-		b, err = base64.StdEncoding.DecodeString(s)
+		return normalizer.DecodeExact(base64.StdEncoding, s)
 	}
-	if err != nil {
-		return nil
-	}
-	return b
 }
 
 func sameText(given, want string) bool {

@@ -140,6 +140,26 @@ func TestCallKeptAsItsEvents(t *testing.T) {
 	})
 }
 
+// The text of an event that a call had before, of which the text was not known then, is not
+// taken for that of the call.
+func TestRepeatedEventIsNotKeptAsText(t *testing.T) {
+	c := New(call.Folding{})
+	c.Capacity = 0
+	first := typicalEnd(1, t0)
+	fold(c, t0, &first, nil)
+	again := typicalEnd(1, t0)
+	again.Codec = "g722"
+	text, err := again.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fold(c, t0, &again, text)
+	c.Evict()
+	if got := c.Facts(c.Get(first.Key())); got.Codec != first.Codec {
+		t.Errorf("codec %s, want that of the first: %s", got.Codec, first.Codec)
+	}
+}
+
 // Where the dictionary of a provider was made of a call's events, forgetting the call makes another one.
 func TestForgottenCallIsInNoDictionary(t *testing.T) {
 	for _, id := range []string{"plain", "a<b>&c", "line\u2028separator", `quote"back\slash`, "caf\u00e9"} {

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"callwatch/tools/faults/rig"
 )
 
 // Command starts this program as the attackers.
@@ -76,7 +78,7 @@ func Run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 	}
 	lines, d := json.NewEncoder(out), &c.done
 	for ctx.Err() == nil {
-		pause(ctx, 200*time.Millisecond)
+		rig.Pause(ctx, 200*time.Millisecond)
 		err := lines.Encode(Tally{d.slow.Load(), d.held.Load(), d.drafts.Load(), d.judged.Load(), d.bombed.Load(), d.flooded.Load(), d.sent.Load(), d.taken.Load()})
 		if err != nil {
 			break

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"callwatch/tools/faults/rig"
 )
 
 // crowd counts what attackers of one kind did.
@@ -42,7 +44,7 @@ func (a *crowd) hold(ctx context.Context, n int) {
 			open = append(open, c)
 			a.done.held.Store(max(a.done.held.Load(), int64(len(open))))
 		}
-		pause(ctx, time.Second)
+		rig.Pause(ctx, time.Second)
 		open = slices.DeleteFunc(open, func(c net.Conn) bool {
 			if _, err := io.WriteString(c, "X"); err != nil {
 				_ = c.Close()
@@ -124,14 +126,14 @@ func (a *crowd) slow(ctx context.Context, i int) {
 	for ; ctx.Err() == nil; i++ {
 		c, err := net.DialTimeout("tcp", a.address, time.Second)
 		if err != nil {
-			pause(ctx, 100*time.Millisecond)
+			rig.Pause(ctx, 100*time.Millisecond)
 			continue
 		}
 		a.done.slow.Add(1)
 		stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 		kind := i % len(begins)
 		_, err = io.WriteString(c, begins[kind])
-		for n := 0; err == nil && pause(ctx, 250*time.Millisecond); n++ {
+		for n := 0; err == nil && rig.Pause(ctx, 250*time.Millisecond); n++ {
 			switch kind {
 			case len(begins) - 1:
 				_, err = fmt.Fprintf(c, "%x:\r\n%x:\r\n", 2*n, 2*n+1)

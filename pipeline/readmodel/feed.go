@@ -300,11 +300,11 @@ func (m *Model) batches(ctx context.Context, items <-chan item, failed <-chan er
 			most = batchMessages
 		}
 		if m.cfg.Pause != nil {
-			worked := time.Since(begun) + time.Duration(m.reading.Swap(0))
+			share := 1
 			if m.building() {
-				worked /= buildShare
+				share = buildShare
 			}
-			m.cfg.Pause(ctx, worked)
+			m.cfg.Pause(ctx, time.Since(begun)+time.Duration(m.reading.Swap(0)), share)
 		}
 	}
 }

@@ -43,8 +43,9 @@ type Config struct {
 	Recent *eventlog.Recent
 	Log    *slog.Logger
 	// Pause, if set, is called between two batches with how long the last one took, and
-	// how long its events took to decode: webhooks go first.
-	Pause func(ctx context.Context, worked time.Duration)
+	// how long its events took to decode: webhooks go first. times is how many times the
+	// usual share of the time it may take.
+	Pause func(ctx context.Context, worked time.Duration, times int)
 }
 
 // Model is a read model. Run feeds it; its queries may be called from the start, and

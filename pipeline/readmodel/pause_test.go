@@ -20,7 +20,7 @@ func TestPauseBehindShortTransactions(t *testing.T) {
 	}
 	m = w.model("m")
 	at, pauses := uint64(0), 0
-	m.cfg.Pause = func(context.Context, time.Duration) {
+	m.cfg.Pause = func(context.Context, time.Duration, int) {
 		now := m.Status().Event
 		if at > 0 && now-at > 1000 {
 			t.Errorf("a transaction of %d messages", now-at)

@@ -31,18 +31,19 @@ type Share struct {
 // judging have still to work on.
 func (t *Traffic) Share(behind func() uint64) *Share { return &Share{traffic: t, behind: behind} }
 
-// Pause waits after a piece of work that took worked: while webhooks come and the
-// processors have no time to spare, while many webhooks are being stored, or while the
-// stages are behind, so long that the goroutine is at work for a 64th of the time
-// for each processor, 3 s at most; else up to 5 ms, until no webhook is being
-// stored.
-func (s *Share) Pause(ctx context.Context, worked time.Duration) {
+// Pause waits after a piece of work that took worked: while webhooks come and the rest
+// of the process leaves the processors no time to spare, while many webhooks are being
+// stored, or while the stages are behind, so long that the goroutine is at work for times
+// 64ths of the time for each processor, 3 s at most; else up to 5 ms, until no webhook is
+// being stored.
+func (s *Share) Pause(ctx context.Context, worked time.Duration, times int) {
 	now, used, came := time.Now(), processorTime(), s.traffic.total.Load()
 	n := runtime.GOMAXPROCS(0)
-	busy := came > s.came && (s.traffic.now.Load() >= busyWith || used-s.used > time.Duration(busyAbove*float64(n)*float64(now.Sub(s.at)))) || s.behind() > busyBehind
-	if busy && n < parts {
+	others := used - s.used - worked // the work itself is not what keeps the processors busy
+	busy := came > s.came && (s.traffic.now.Load() >= busyWith || others > time.Duration(busyAbove*float64(n)*float64(now.Sub(s.at)))) || s.behind() > busyBehind
+	if at := n * times; busy && at < parts {
 		select {
-		case <-time.After(min(worked*time.Duration(parts-n)/time.Duration(n), longestBreak)):
+		case <-time.After(min(worked*time.Duration(parts-at)/time.Duration(at), longestBreak)):
 		case <-ctx.Done():
 		}
 	}

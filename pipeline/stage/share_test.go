@@ -15,7 +15,7 @@ func TestShare(t *testing.T) {
 	var waiting uint64
 	behind := func() uint64 { return waiting }
 	pause := func(s *Share, webhooks int, busy bool) time.Duration {
-		s.Pause(t.Context(), 0)
+		s.Pause(t.Context(), 0, 1)
 		for range webhooks {
 			traffic.Begin()
 			traffic.End()
@@ -34,7 +34,7 @@ func TestShare(t *testing.T) {
 			s.at = time.Now().Add(-(processorTime() - s.used) / time.Duration(runtime.GOMAXPROCS(0)))
 		}
 		begun := time.Now()
-		s.Pause(t.Context(), 50*time.Millisecond)
+		s.Pause(t.Context(), 50*time.Millisecond, 1)
 		return time.Since(begun)
 	}
 	want := 50 * time.Millisecond * time.Duration(parts-runtime.GOMAXPROCS(0)) / time.Duration(runtime.GOMAXPROCS(0))
@@ -49,13 +49,25 @@ func TestShare(t *testing.T) {
 			t.Errorf("%s: paused for %v", name, took)
 		}
 	}
+	own := traffic.Share(behind) // all that the process did was the work itself
+	own.Pause(t.Context(), 0, 1)
+	traffic.Begin()
+	traffic.End()
+	for end := time.Now().Add(100 * time.Millisecond); time.Now().Before(end); {
+	}
+	worked := processorTime() - own.used
+	own.at = time.Now().Add(-worked / time.Duration(runtime.GOMAXPROCS(0)))
+	begun := time.Now()
+	if own.Pause(t.Context(), worked, 1); time.Since(begun) >= worked {
+		t.Errorf("paused for %v because of the work itself", time.Since(begun))
+	}
 	crowd := traffic.Share(behind)
-	crowd.Pause(t.Context(), 0)
+	crowd.Pause(t.Context(), 0, 1)
 	for range busyWith {
 		traffic.Begin()
 	}
-	begun := time.Now()
-	if crowd.Pause(t.Context(), 50*time.Millisecond); want > 0 && time.Since(begun) < want {
+	begun = time.Now()
+	if crowd.Pause(t.Context(), 50*time.Millisecond, 1); want > 0 && time.Since(begun) < want {
 		t.Errorf("paused for %v while %d webhooks are stored, want %v", time.Since(begun), busyWith, want)
 	}
 	for range busyWith {
@@ -63,18 +75,18 @@ func TestShare(t *testing.T) {
 	}
 	waiting = busyBehind + 1
 	late := traffic.Share(behind)
-	late.Pause(t.Context(), 0)
+	late.Pause(t.Context(), 0, 1)
 	begun = time.Now()
-	if late.Pause(t.Context(), 50*time.Millisecond); want > 0 && time.Since(begun) < want {
+	if late.Pause(t.Context(), 50*time.Millisecond, 1); want > 0 && time.Since(begun) < want {
 		t.Errorf("paused for %v while the stages are behind, want %v", time.Since(begun), want)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	s := traffic.Share(behind)
-	s.Pause(ended, 0)
+	s.Pause(ended, 0, 1)
 	s.at, s.used, s.came = time.Now().Add(-time.Microsecond), 0, -1
 	begun = time.Now()
-	if s.Pause(ended, time.Hour); time.Since(begun) > time.Second {
+	if s.Pause(ended, time.Hour, 1); time.Since(begun) > time.Second {
 		t.Error("the end of the context does not end a pause")
 	}
 }

@@ -49,6 +49,7 @@ func (n *Notifier) post(ctx context.Context, j *job) {
 	attempt, cancel := context.WithTimeout(ctx, n.cfg.Timeout)
 	defer cancel()
 	name, c := j.act.Line.Name, n.content(j)
+	m := j.workspace.Render(&c)
 	s := j.page.Sent[name]
 	s.State, s.Tried = attempting, j.now
 	if s.At.IsZero() {
@@ -56,14 +57,14 @@ func (n *Notifier) post(ctx context.Context, j *job) {
 	}
 	if name == rootName {
 		in := &j.want.Incident
-		j.page.Shows = Shown{State: shownState(in), Hash: j.workspace.Digest(&c), Cause: j.want.Cause, At: j.now}
+		j.page.Shows = Shown{State: shownState(in), Hash: m.Digest(), Cause: j.want.Cause, At: j.now}
 		j.page.Severity = in.Severity
 	}
 	j.page.Sent[name] = s
 	if !n.save(ctx, j) {
 		return
 	}
-	at, err := j.workspace.Post(attempt, j.channel(), j.rootTS(), &c, j.tag())
+	at, err := j.workspace.Post(attempt, j.channel(), j.rootTS(), m, j.tag())
 	if o, after := delivery.OutcomeOf(err); o != delivery.Done {
 		n.failed(ctx, j, o, after, err)
 		return
@@ -97,12 +98,13 @@ func (n *Notifier) arrived(ctx context.Context, j *job, at Place) {
 // twice is the same.
 func (n *Notifier) edit(ctx context.Context, j *job) {
 	c := n.root(&j.page, &j.want)
-	err := j.workspace.Edit(ctx, Place{j.page.ID, j.rootTS()}, &c, Tag{j.page.Incident, rootName})
+	m := j.workspace.Render(&c)
+	err := j.workspace.Edit(ctx, Place{j.page.ID, j.rootTS()}, m, Tag{j.page.Incident, rootName})
 	if o, after := delivery.OutcomeOf(err); o != delivery.Done {
 		n.failed(ctx, j, o, after, err)
 		return
 	}
-	j.page.Shows = Shown{State: shownState(&j.want.Incident), Hash: j.workspace.Digest(&c), Cause: j.want.Cause, At: j.now}
+	j.page.Shows = Shown{State: shownState(&j.want.Incident), Hash: m.Digest(), Cause: j.want.Cause, At: j.now}
 	n.succeeded(j, func(c *ChannelStatus) { c.Edited++ })
 	n.log.Debug("message edited", j.ids())
 	n.save(ctx, j)

@@ -368,7 +368,8 @@ const (
 // postOther posts a message of somebody else.
 func (s *scene) postOther() (notifier.Place, error) {
 	in := notifiertest.Bare()
-	return slack.New(s.cfg.slack()).Post(s.t.Context(), channel, "", &notifier.Content{Incident: &in, Plain: true}, notifier.Tag{Incident: "other", Name: "line"})
+	client := slack.New(s.cfg.slack())
+	return client.Post(s.t.Context(), channel, "", client.Render(&notifier.Content{Incident: &in, Plain: true}), notifier.Tag{Incident: "other", Name: "line"})
 }
 
 // TestLookGoesOn looks for a message in a busy channel whose history can be read

@@ -211,8 +211,10 @@ func (n *Notifier) replan(th *thread) {
 			th.seq = th.latest
 		}
 	default:
-		root := n.root(&th.page, &th.want)
-		th.acts = plan(&th.page.Record, &th.want, n.workspace(th.page.Channel).Digest(&root))
+		th.acts = plan(&th.page.Record, &th.want, func() string {
+			root := n.root(&th.page, &th.want)
+			return n.workspace(th.page.Channel).Render(&root).Digest()
+		})
 	}
 	switch {
 	case len(th.acts) == 0:

@@ -69,10 +69,10 @@ const (
 	RankCount
 )
 
-// plan lists, in their order, the actions that remain. hash is that of the
-// root's content as wanted. The first action has to be done before the second:
-// a line belongs below a root that shows at least its state.
-func plan(r *Record, w *Want, hash string) []Action {
+// plan lists, in their order, the actions that remain. digest is that of the root as
+// wanted, and called only where a root is there. The first action has to be done before
+// the second: a line belongs below a root that shows at least its state.
+func plan(r *Record, w *Want, digest func() string) []Action {
 	root := r.Sent[rootName]
 	if root.State == parked || r.MovedTo != "" || w.Incident.ID == "" || unannounced(r, w) {
 		return nil
@@ -81,7 +81,7 @@ func plan(r *Record, w *Want, hash string) []Action {
 	if root.State != delivered {
 		acts = append(acts, r.send(Line{Name: rootName}, Urgency(&w.Incident)))
 	}
-	behind := root.State == delivered && !r.Frozen && w.Cause.After(r.Shows.Cause) && r.Shows.Hash != hash
+	behind := root.State == delivered && !r.Frozen && w.Cause.After(r.Shows.Cause) && r.Shows.Hash != digest()
 	named := behind && r.Shows.State != shownState(&w.Incident)
 	if named {
 		acts = append(acts, Action{Do: edit, Rank: Urgency(&w.Incident)})

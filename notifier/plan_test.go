@@ -45,7 +45,7 @@ func TestPlan(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, a := range plan(&c.page, &c.want, "h") {
+			for _, a := range plan(&c.page, &c.want, func() string { return "h" }) {
 				s := string(a.Do)
 				if a.Line.Name != "" {
 					s += " " + a.Line.Name

@@ -10,12 +10,12 @@ import (
 // Messenger keeps a thread of messages for each incident, and can edit and find
 // them: Slack. It retries nothing; its errors are of type delivery.Failure.
 type Messenger interface {
-	// Digest identifies the appearance of a content: equal digests look the same.
-	Digest(c *Content) string
-	// Post sends a message, as a reply where thread is not "".
-	Post(ctx context.Context, channel, thread string, c *Content, t Tag) (Place, error)
-	// Edit replaces the content of a message.
-	Edit(ctx context.Context, at Place, c *Content, t Tag) error
+	// Render writes the message that shows a content.
+	Render(c *Content) Message
+	// Post sends a message that Render wrote, as a reply where thread is not "".
+	Post(ctx context.Context, channel, thread string, m Message, t Tag) (Place, error)
+	// Edit replaces a message by one that Render wrote.
+	Edit(ctx context.Context, at Place, m Message, t Tag) error
 	// Find looks for the message with a tag, in the channel or in a thread. After an
 	// error, a call with the same s continues the search.
 	Find(ctx context.Context, channel, thread string, t Tag, s *Search) (at Place, found bool, err error)
@@ -25,6 +25,12 @@ type Messenger interface {
 	Entry(in *rules.Incident) string
 	// Test sends a message that says it is a test. link is "" where none is known.
 	Test(ctx context.Context, channel string, at time.Time) (link string, err error)
+}
+
+// Message is a content as a Messenger shows it.
+type Message interface {
+	// Digest identifies the appearance: messages with equal digests look the same.
+	Digest() string
 }
 
 // Content is what a message says. Rendering it depends on nothing else.

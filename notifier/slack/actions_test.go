@@ -46,7 +46,7 @@ func ana() slackfake.User { return slackfake.User{ID: "U0ANA", Name: "ana"} }
 func TestButtonsBecomeActions(t *testing.T) {
 	s := newFake(t)
 	in := notifiertest.Opened()
-	at, err := s.client.Post(t.Context(), channel, "", &notifier.Content{Incident: &in}, notifier.Tag{Incident: in.ID, Name: "root"})
+	at, err := s.client.Post(t.Context(), channel, "", s.client.Render(&notifier.Content{Incident: &in}), notifier.Tag{Incident: in.ID, Name: "root"})
 	if err != nil {
 		t.Fatal(err)
 	}

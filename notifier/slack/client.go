@@ -85,20 +85,20 @@ func carries(m *slack.Message, t notifier.Tag) bool {
 		m.Metadata.EventPayload["transition"] == t.Name
 }
 
-// Digest identifies the appearance of a content.
-func (c *Client) Digest(what *notifier.Content) string { return hash(c.writer.render(what)) }
+// Render writes the message that shows a content.
+func (c *Client) Render(what *notifier.Content) notifier.Message { return c.writer.render(what) }
 
 // Entry is the line of an incident in the list of a storm.
 func (c *Client) Entry(in *rules.Incident) string { return string(c.writer.stormEntry(in)) }
 
-// Post sends a content to a channel, as a reply where thread is not "".
-func (c *Client) Post(ctx context.Context, channel, thread string, what *notifier.Content, t notifier.Tag) (notifier.Place, error) {
-	return c.post(ctx, channel, thread, c.writer.render(what), t)
+// Post sends a message that Render wrote to a channel, as a reply where thread is not "".
+func (c *Client) Post(ctx context.Context, channel, thread string, m notifier.Message, t notifier.Tag) (notifier.Place, error) {
+	return c.post(ctx, channel, thread, m.(message), t)
 }
 
-// Edit replaces the content of a message.
-func (c *Client) Edit(ctx context.Context, at notifier.Place, what *notifier.Content, t notifier.Tag) error {
-	_, _, _, err := c.api.UpdateMessageContext(ctx, at.Channel, at.TS, append(c.writer.render(what).options(), metadata(t))...)
+// Edit replaces a message by one that Render wrote.
+func (c *Client) Edit(ctx context.Context, at notifier.Place, m notifier.Message, t notifier.Tag) error {
+	_, _, _, err := c.api.UpdateMessageContext(ctx, at.Channel, at.TS, append(m.(message).options(), metadata(t))...)
 	return c.failure(err)
 }
 

@@ -45,8 +45,8 @@ func (w *writer) whole(c *notifier.Content) message {
 	}
 }
 
-// hash identifies the appearance of a message.
-func hash(m message) string {
+// Digest identifies the appearance of a message.
+func (m message) Digest() string {
 	b, err := json.Marshal(m)
 	if err != nil {
 		return "" // never: plain strings and slack-go's own types

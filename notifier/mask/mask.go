@@ -143,7 +143,10 @@ func (m *masker) certain(text string, from, to int) (string, bool) {
 		return "", false
 	case strings.Contains(run, "+"):
 		n, err := phonenumbers.Parse("+"+d, "ZZ")
-		return international(d), err == nil && phonenumbers.IsValidNumber(n)
+		if err != nil || !phonenumbers.IsValidNumber(n) {
+			return "", false
+		}
+		return behindCode(d, n), true
 	case afterPrefix(d) != "" && possible(afterPrefix(d)):
 		return international(afterPrefix(d)), m.knows(d) && !wordBefore(text[:from]) && !wordAfter(text[to:])
 	default:
@@ -186,11 +189,17 @@ func (m *masker) likely(text string, from, to int) (string, bool) {
 
 // international shows the country code of digits that begin with one.
 func international(d string) string {
-	if n, err := phonenumbers.Parse("+"+d, "ZZ"); err == nil {
-		code := itoa(int(n.GetCountryCode()))
-		if strings.HasPrefix(d, code) {
-			return "+" + code + hidden(d)
-		}
+	n, err := phonenumbers.Parse("+"+d, "ZZ")
+	if err != nil {
+		return hidden(d)
+	}
+	return behindCode(d, n)
+}
+
+// behindCode is international for digits that were parsed already.
+func behindCode(d string, n *phonenumbers.PhoneNumber) string {
+	if code := itoa(int(n.GetCountryCode())); strings.HasPrefix(d, code) {
+		return "+" + code + hidden(d)
 	}
 	return hidden(d)
 }

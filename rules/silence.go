@@ -199,7 +199,7 @@ func MatchFor(in *Incident) string {
 // Muted are the incidents that a silence with this condition keeps from being
 // announced, while it lasts.
 func (s *Set) Muted(match string, incidents []Incident) ([]Incident, Problems) {
-	program, problems := s.compileMatch(match)
+	program, problems := s.compileMatch(match, s.Names()...)
 	if problems.Errors() {
 		return nil, problems
 	}
@@ -213,13 +213,14 @@ func (s *Set) Muted(match string, incidents []Incident) ([]Incident, Problems) {
 }
 
 // compileMatch compiles the condition of a silence made at run time. It knows no macros
-// and lists, and of the rules file only what the tables of a set give; s may be nil.
-func (s *Set) compileMatch(src string) (*condition.Program, Problems) {
+// and lists, and of the rules file only what the tables of a set give; s may be nil. Where
+// names of rules are given, a comparison with another name is an error.
+func (s *Set) compileMatch(src string, known ...string) (*condition.Program, Problems) {
 	var env condition.Env
 	if s != nil {
 		env.Tables = s.Env.Tables
 	}
-	return compileAlone("match", src, AlertEnv(env))
+	return compileAlone("match", src, AlertEnv(env, known...))
 }
 
 // checkMatch says what is wrong with the condition of a silence, whatever tables there
@@ -232,10 +233,22 @@ func checkMatch(src string) Problems {
 // CheckSilence says what is wrong with the condition of a silence where this set is in
 // force; nil for nothing.
 func (s *Set) CheckSilence(made *Silence) error {
-	if _, problems := s.compileMatch(made.Match); problems.Errors() {
+	if _, problems := s.compileMatch(made.Match, s.Names()...); problems.Errors() {
 		return problems
 	}
 	return nil
+}
+
+// Names are those of the rules.
+func (s *Set) Names() []string {
+	if s == nil {
+		return nil
+	}
+	all := make([]string, len(s.Rules))
+	for i := range s.Rules {
+		all[i] = s.Rules[i].Name
+	}
+	return all
 }
 
 // InForce are the silences that are in force, the one that ends first at the front.

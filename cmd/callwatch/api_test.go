@@ -227,6 +227,7 @@ func TestMarksFromTheCommandLine(t *testing.T) {
 			"unknown incident":      {[]string{"incidents", "ack", "inc_none"}, cli.ExitProblems, "no such incident"},
 			"unknown silence":       {[]string{"silence", "expire", "sil_none"}, cli.ExitProblems, "no such silence"},
 			"silence of gibberish":  {[]string{"silence", "add", "rul == 1", "--for", "1h"}, cli.ExitProblems, "did you mean rule?"},
+			"silence of no rule":    {[]string{"silence", "add", `rule == "call-failure"`, "--for", "1h"}, cli.ExitProblems, `did you mean "call-failures"?`},
 			"neither for nor until": {[]string{"silence", "add", `rule == "a"`}, cli.ExitUsage, "--for or --until"},
 		} {
 			if code, _, errs := typed(t, base, c.args...); code != c.code || !strings.Contains(errs, c.says) {

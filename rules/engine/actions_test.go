@@ -308,6 +308,9 @@ func TestSilencesOfLookups(t *testing.T) {
 	if err := with.CheckSilence(&rules.Silence{Match: "carier == nil"}); err == nil {
 		t.Error("a name that is no table is taken")
 	}
+	if err := with.CheckSilence(&rules.Silence{Match: `rule == "bad-cal"`}); err == nil || !strings.Contains(err.Error(), `"bad-call"`) {
+		t.Errorf("a silence of a rule that is not there: %v", err)
+	}
 	f := &feed{engine: New(with, Options{}), at: t0}
 	f.event(ended("1", func(e *call.Event) { e.MOS, e.To = new(2.0), "+4930123" }))
 	if got, want := rules.MatchFor(&f.out[1].Incident), `rule == "of-carrier" && `+match; got != want {

@@ -88,7 +88,7 @@ func (l *loader) suite(root, rulesAt ast.Node) (*Suite, rules.Problems, error) {
 		"tests": func(n ast.Node) {
 			l.Entries(n, "tests", func(rule string, at pos, value ast.Node) {
 				if set != nil && set.Rule(rule) == nil {
-					l.Add(at, "unknown-rule", fmt.Sprintf("there is no rule %q in %s", rule, name), near(rule, names(set)))
+					l.Add(at, "unknown-rule", fmt.Sprintf("there is no rule %q in %s", rule, name), near(rule, set.Names()))
 				}
 				s.Cases = append(s.Cases, named(l.cases(value), rule)...)
 			})
@@ -106,14 +106,6 @@ func near(word string, names []string) string {
 		return "did you mean " + n + "?"
 	}
 	return ""
-}
-
-func names(s *rules.Set) []string {
-	var out []string
-	for _, r := range s.Rules {
-		out = append(out, r.Name)
-	}
-	return out
 }
 
 // named gives cases the rule they are about.

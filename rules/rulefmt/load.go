@@ -168,7 +168,7 @@ func (l *loader) alertEnv() condition.Env {
 	if l.nameless {
 		return rules.AlertEnv(l.env)
 	}
-	return rules.AlertEnv(l.env, names(l.set)...)
+	return rules.AlertEnv(l.env, l.set.Names()...)
 }
 
 func (l *loader) readLists(n ast.Node) {

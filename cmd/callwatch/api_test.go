@@ -170,7 +170,7 @@ func (a *app) steps(t *testing.T, in *rules.Incident) string {
 
 // What is done on the command line is an input of the engine: it survives a
 // restart, and a restart without a checkpoint.
-func TestMarksFromTheCommandLine(t *testing.T) {
+func TestActionsFromTheCommandLine(t *testing.T) {
 	t.Parallel()
 	dir, path := t.TempDir(), writeRules(t, failedRule)
 	configure := func(c *config.Config) { c.DataDir, c.Rules = dir, path }

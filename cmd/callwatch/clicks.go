@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
 	"callwatch/cmd/callwatch/internal/config"
@@ -19,7 +18,7 @@ import (
 func (a *app) clicks(w *config.Workspace) *clicks.Handler {
 	c := &clicks.Handler{
 		Secret: delivery.Token(w.SigningSecret.Reveal()), Act: a.click, Now: time.Now, Log: a.log,
-		Web: &http.Client{Timeout: 2 * time.Second},
+		Web: delivery.HTTPClient(2 * time.Second),
 	}
 	if groups := config.Secret(w.Groups).List(); len(groups) > 0 {
 		c.Allow = a.cfg.SlackClient(w).AllowGroups(groups, time.Now)

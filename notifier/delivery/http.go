@@ -17,13 +17,29 @@ import (
 // DefaultTimeout is that of one call to a receiver.
 const DefaultTimeout = 10 * time.Second
 
+// maxAnswer is the size of the longest answer that is read, in bytes. A page of 200
+// messages of Slack's history is far below.
+const maxAnswer = 16 << 20
+
 // HTTPClient returns the HTTP client for receivers. It follows no redirect, which
-// would carry a secret elsewhere.
+// would carry a secret elsewhere, and reading an answer of more than 16 MiB fails.
 func HTTPClient(timeout time.Duration) *http.Client {
 	return &http.Client{
 		Timeout:       timeout,
+		Transport:     boundedAnswers{http.DefaultTransport},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+// boundedAnswers makes reading an answer fail where it is too long.
+type boundedAnswers struct{ http.RoundTripper }
+
+func (b boundedAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := b.RoundTripper.RoundTrip(r)
+	if err == nil {
+		res.Body = http.MaxBytesReader(nil, res.Body, maxAnswer)
+	}
+	return res, err
 }
 
 // PostJSON posts body and returns an error for any answer but success. No error

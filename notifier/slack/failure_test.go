@@ -1,17 +1,23 @@
 package slack
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/slack-go/slack"
 
+	"callwatch/notifier"
 	"callwatch/notifier/delivery"
+	"callwatch/notifier/notifiertest"
 )
 
 func TestOutcomes(t *testing.T) {
@@ -45,6 +51,35 @@ func TestOutcomes(t *testing.T) {
 	} {
 		if o, after := delivery.OutcomeOf((&Client{token: "secret"}).failure(c.err)); o != c.want || after != c.after {
 			t.Errorf("outcomeOf(%v) = %s after %s, want %s after %s", c.err, o, after, c.want, c.after)
+		}
+	}
+}
+
+// An answer without an end is not read to its end: what became of the message is unclear.
+func TestAnswerWithoutEnd(t *testing.T) {
+	var sent atomic.Int64
+	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		for part := bytes.Repeat([]byte(" "), 64<<10); ; sent.Add(int64(len(part))) {
+			if _, err := w.Write(part); err != nil {
+				return
+			}
+		}
+	}))
+	defer endless.Close()
+	client := New(Config{Token: token, APIURL: endless.URL + "/api/", Timeout: time.Minute, Title: notifiertest.Title})
+	in := notifiertest.Opened()
+	content, tag := client.Render(&notifier.Content{Incident: &in}), notifier.Tag{Incident: in.ID, Name: "root"}
+	calls := map[string]func() error{
+		"post": func() error { _, err := client.Post(t.Context(), "C1", "", content, tag); return err },
+		"edit": func() error { return client.Edit(t.Context(), notifier.Place{Channel: "C1", TS: "1.1"}, content, tag) },
+		"find": func() error { _, _, err := client.Find(t.Context(), "C1", "", tag, &notifier.Search{}); return err },
+		"test": func() error { _, err := client.Test(t.Context(), "C1", notifiertest.T0); return err },
+	}
+	for name, call := range calls {
+		sent.Store(0)
+		if o, _ := delivery.OutcomeOf(call()); o != delivery.Unclear || sent.Load() > 64<<20 {
+			t.Errorf("%s: outcome %v after %d bytes", name, o, sent.Load())
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net/http"
 	"strings"
 	"time"
 
@@ -24,7 +23,7 @@ func (c *Handler) Listen(ctx context.Context, app delivery.Token, url string) er
 		url = slack.APIURL
 	}
 	api := slack.New("", slack.OptionAppLevelToken(string(app)), slack.OptionAPIURL(strings.TrimRight(url, "/")+"/"),
-		slack.OptionHTTPClient(&http.Client{Timeout: delivery.DefaultTimeout}), slack.OptionLog(log.New(io.Discard, "", 0)))
+		slack.OptionHTTPClient(delivery.HTTPClient(delivery.DefaultTimeout)), slack.OptionLog(log.New(io.Discard, "", 0)))
 	socket := socketmode.New(api, socketmode.OptionLog(log.New(io.Discard, "", 0)), socketmode.OptionReadLimit(4<<20))
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -30,7 +30,7 @@ const (
 	formTexts             // []string
 )
 
-// formOf is how a type of Event's fields is held.
+// formOf returns how a field of type t is stored.
 func formOf(t reflect.Type) form {
 	switch t {
 	case reflect.TypeFor[*float64]():

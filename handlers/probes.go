@@ -65,7 +65,7 @@ func (s *shared) get(ctx context.Context, ready func(context.Context) Readiness)
 		<-l.done
 		return l.r
 	}
-	l = &look{done: make(chan struct{}), r: Readiness{Checks: []Check{{Name: "readiness", State: Failing, Cause: "it could not be found out"}}}}
+	l = &look{done: make(chan struct{}), r: Readiness{Checks: []Check{{Name: "readiness", State: Failing, Cause: "the check did not finish"}}}}
 	s.look = l
 	s.mu.Unlock()
 	defer func() {

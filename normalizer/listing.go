@@ -145,7 +145,7 @@ func (a Ask) Continued(param string, cursor lenient.Node) (*Ask, error) {
 	case len(s) > MaxCursor || !utf8.ValidString(s):
 		return nil, errors.New("a cursor that is none")
 	case s == a.Query.Get(param):
-		return nil, errors.New("the list comes back to the same page")
+		return nil, errors.New("the list repeats a page")
 	}
 	return a.with(param, s), nil
 }
@@ -182,7 +182,7 @@ func (a Ask) Follow(link lenient.Node, bases ...string) (*Ask, error) {
 	next := a
 	next.Query = query
 	if next.ID() == a.ID() {
-		return nil, errors.New("the list comes back to the same page")
+		return nil, errors.New("the list repeats a page")
 	}
 	return &next, nil
 }

@@ -1,6 +1,6 @@
 // Package normalizer knows the providers: how each signs its webhooks, and what
-// its bodies mean in the words of package call. One provider is one file, one
-// folder of testdata and one line in Providers.
+// its bodies mean in the words of package call. Each provider is a package
+// below this one and a line in normalizer/registry.
 package normalizer
 
 import (

@@ -30,10 +30,10 @@ func (m *Mean) Largest() *float64 {
 	return new(m.most)
 }
 
-// Arena are values that are pointed to, a block of them to an allocation.
+// Arena allocates values in blocks, so that many pointers cost one allocation.
 type Arena[T any] struct{ block []T }
 
-// Of points to a value where it is known.
+// Of returns a pointer to v, nil where it is unknown.
 func (m *Arena[T]) Of(v T, known bool) *T {
 	if !known {
 		return nil

@@ -123,7 +123,7 @@ func (n *Notifier) look(ctx context.Context, j *job) {
 	switch o, after := delivery.OutcomeOf(err); {
 	case o == delivery.Unreadable:
 		// An incident that nobody hears of is worse than one told twice.
-		n.log.Warn("cannot look whether a message was posted; posting it again", j.ids(), "err", err.Error())
+		n.log.Warn("cannot check whether a message was posted; posting it again", j.ids(), "err", err.Error())
 		j.absent()
 	case o == delivery.BadContent || o == delivery.NotEditable: // says nothing about the message
 		n.failed(ctx, j, delivery.Unclear, 0, err)

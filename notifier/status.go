@@ -21,17 +21,6 @@ func (s Status) Broken() bool {
 	return slices.ContainsFunc(s.Channels, func(c ChannelStatus) bool { return c.Broken })
 }
 
-// BrokenNames are the channels and outputs that take nothing.
-func (s Status) BrokenNames() []string {
-	var names []string
-	for _, c := range s.Channels {
-		if c.Broken {
-			names = append(names, c.Channel)
-		}
-	}
-	return names
-}
-
 // ChannelStatus is the state of delivery into one channel. Counts are since start.
 type ChannelStatus struct {
 	Channel   string    `json:"channel"`            // as configured or routed

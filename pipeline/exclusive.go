@@ -160,7 +160,7 @@ func (s *Stopped) Erase(ctx context.Context, what checkpoint.Forgetting) (known 
 	if data, known, err = checkpoint.Forget(data, what); err != nil {
 		return false, err
 	}
-	if err := s.Store.SaveCheckpoint(ctx, CheckpointName, seq, written(data)); err != nil {
+	if err := s.Store.SaveCheckpoint(ctx, CheckpointName, seq, writeBytes(data)); err != nil {
 		return known, err
 	}
 	return known, s.Store.EraseCheckpoints(ctx, CheckpointName)

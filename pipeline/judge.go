@@ -321,7 +321,7 @@ func (j *Judge) tick(ctx context.Context) {
 				continue
 			}
 			if err := j.cfg.Store.PublishTick(ctx, now.UTC()); err != nil && ctx.Err() == nil {
-				j.cfg.Log.Warn("no tick", "err", err)
+				j.cfg.Log.Warn("cannot publish a tick", "err", err)
 			}
 		}
 	}

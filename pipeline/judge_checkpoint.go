@@ -87,8 +87,8 @@ func (j *Judge) save(ctx context.Context, seq uint64, write func(io.Writer) erro
 	})
 }
 
-// written writes data as it is.
-func written(data []byte) func(io.Writer) error {
+// writeBytes writes data as it is.
+func writeBytes(data []byte) func(io.Writer) error {
 	return func(w io.Writer) error {
 		_, err := w.Write(data)
 		return err

@@ -69,7 +69,7 @@ func (j *Judge) eraseCalls(ctx context.Context, current *engine.Engine) (*engine
 	if err != nil {
 		return current, err
 	}
-	if err := j.save(ctx, next.Seq(), written(data)); err != nil {
+	if err := j.save(ctx, next.Seq(), writeBytes(data)); err != nil {
 		return current, err
 	}
 	if err := j.cfg.Store.EraseCheckpoints(ctx, CheckpointName); err != nil {
@@ -97,7 +97,7 @@ func (j *Judge) watchErased(ctx context.Context, known uint64, found func()) {
 		}
 		erased, err := j.cfg.Store.Watermark(ctx, stage.JudgeLease)
 		if err != nil {
-			j.cfg.Log.Debug("it is not known whether calls were erased", "err", err)
+			j.cfg.Log.Debug("cannot check whether calls were erased", "err", err)
 			continue
 		}
 		if erased > known {

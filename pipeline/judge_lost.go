@@ -55,7 +55,7 @@ func (j *Judge) putBack(ctx context.Context, engine *engine.Engine) error {
 			return err
 		}
 	}
-	j.cfg.Log.Warn("transitions that damage took are stored again", "incidents", len(again))
+	j.cfg.Log.Warn("stored transitions again that damage had removed", "incidents", len(again))
 	if err := j.cfg.Store.TransitionsStoredAgain(); err != nil {
 		return fmt.Errorf("note what is stored again: %w", err)
 	}

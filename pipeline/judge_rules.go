@@ -26,7 +26,7 @@ func (j *Judge) Replace(ctx context.Context, set *rules.Set) {
 	j.mu.Unlock()
 	// A tick is a message that comes at once.
 	if err := j.cfg.Store.PublishTick(ctx, time.Now().UTC()); err != nil {
-		j.cfg.Log.Warn("no tick", "err", err)
+		j.cfg.Log.Warn("cannot publish a tick", "err", err)
 	}
 	ctx, stop := context.WithTimeout(ctx, replaceWait)
 	defer stop()
@@ -57,7 +57,7 @@ func (j *Judge) replaceRules(ctx context.Context, engine *engine.Engine) (*engin
 	if err != nil {
 		return engine, err
 	}
-	if err := j.save(ctx, engine.Seq(), written(checkpoint)); err != nil {
+	if err := j.save(ctx, engine.Seq(), writeBytes(checkpoint)); err != nil {
 		return engine, err
 	}
 	j.mu.Lock()

@@ -244,7 +244,7 @@ func stored(r *stream.Record, events []call.Event) ([]stream.Event, error) {
 func (n *Normalize) Events(r *stream.Record) (events []call.Event, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("fault in the normalizer: %v", p)
+			err = fmt.Errorf("panic in the normalizer: %v", p)
 		}
 	}()
 	provider, options, ok := n.cfg.Find(r.Provider, r.Account)

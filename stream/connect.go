@@ -45,7 +45,7 @@ func (s *Store) openExternal(ctx context.Context) error {
 		case <-waiting.Done():
 			return err
 		case <-time.After(openAgain):
-			s.conn.Log.Warn("the store is not there yet", "err", err)
+			s.conn.Log.Warn("NATS is not reachable yet, retrying", "err", err)
 		}
 	}
 }

@@ -98,7 +98,7 @@ func (s *Store) monitor() {
 			return
 		}
 		if err := s.pruner.Retain(); err != nil && s.conn.Closed.Err() == nil {
-			s.conn.Log.Warn("retention", "err", err)
+			s.conn.Log.Warn("retention failed", "err", err)
 		}
 		err := s.check(&w)
 		if err == nil {
@@ -198,7 +198,7 @@ func (s *Store) restart(d embedded.Damaged) {
 	}
 	s.conn.Log.Warn("embedded NATS server is started again")
 	if err := s.node.Restart(d); err != nil {
-		s.conn.Log.Error("embedded NATS server", "err", err)
+		s.conn.Log.Error("embedded NATS server did not restart", "err", err)
 	}
 }
 

@@ -159,7 +159,7 @@ func (s *Store) moveEarly(ctx context.Context) error {
 		s.conn.Log.Info("webhooks taken while the store was opened are stored", "frames", count)
 	}
 	if err := f.Remove(); err != nil { // the next start finds them in RAW
-		s.conn.Log.Warn("file of early webhooks", "err", err)
+		s.conn.Log.Warn("cannot remove the file of early webhooks", "err", err)
 	}
 	return nil
 }

@@ -331,7 +331,7 @@ func (c Config) complete() (Config, error) {
 	case c.URL == "" && c.Dir == "":
 		return c, fmt.Errorf("neither a data directory nor the URL of a NATS server is given")
 	case (c.CertFile == "") != (c.KeyFile == ""):
-		return c, fmt.Errorf("of the certificate for NATS and its key one is missing")
+		return c, fmt.Errorf("give the NATS client certificate and its key together")
 	case c.URL == "" && c.Replicas > 1:
 		return c, fmt.Errorf("%d replicas need an external NATS cluster; the embedded server keeps one", c.Replicas)
 	}

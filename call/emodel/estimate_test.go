@@ -226,22 +226,6 @@ func TestIntervalsOfSeveralCodecs(t *testing.T) {
 	}
 }
 
-func TestInverse(t *testing.T) {
-	near(t, "R of 3.5", RFromMOS(3.5), 67.9615, 5e-5)
-	near(t, "R of 4.0", RFromMOS(4.0), 79.3709, 5e-5)
-	rapid.Check(t, func(rt *rapid.T) {
-		mos := rapid.Float64Range(1, 4.5).Draw(rt, "mos")
-		if r := RFromMOS(mos); !(math.Abs(MOS(r)-mos) <= tolerance) {
-			rt.Fatalf("MOS(%v) = %v, want %v", r, MOS(r), mos)
-		}
-	})
-	for _, out := range []float64{-1, 0.9, 4.6, math.Inf(1)} {
-		if r := RFromMOS(out); math.IsNaN(r) || r < 6 || r > 100+tolerance {
-			t.Errorf("R of %v = %v", out, r)
-		}
-	}
-}
-
 func TestEstimateHolds(t *testing.T) {
 	const rises = 1e-9 // what rounding may add to R
 	rapid.Check(t, func(rt *rapid.T) {

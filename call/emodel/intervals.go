@@ -7,8 +7,8 @@ const minPackets = 100
 // Intervals rates the consecutive intervals of one call; nil for an interval
 // without an estimate. An interval whose loss rests on packet counters needs 100
 // expected packets: shorter ones are joined with the following ones until they
-// have them, and each member gets the rating of the group. A rest at the end gets
-// none. Intervals that tell no loss neither join a group nor end it.
+// have them, and each member gets the rating of the group. A remainder at the end
+// gets none. Intervals without a loss figure neither join nor end a group.
 func (t Table) Intervals(ins []Input) []*Estimate {
 	out := make([]*Estimate, len(ins))
 	made := make([]Estimate, 0, len(ins)) // one allocation for all

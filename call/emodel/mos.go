@@ -1,7 +1,5 @@
 package emodel
 
-import "math"
-
 // MOS is the mean opinion score, 1..4.5, of a transmission rating: G.107 Annex B
 // with R clamped to 0..100 before (the polynomial rises again below 0) and the
 // score floored at 1 (it dips below 1 for R under 6.5).
@@ -18,15 +16,6 @@ func MOS(r float64) float64 {
 
 func polynomial(r float64) float64 {
 	return 1 + 0.035*r + r*(r-60)*(100-r)*7e-6
-}
-
-// RFromMOS is the transmission rating, 6.5..100, of a score (G.107 Appendix I).
-// Scores outside 1..4.5 count as the nearest end.
-func RFromMOS(mos float64) float64 {
-	m := min(max(mos, 1), 4.5)
-	radicand := max(0, -903522+1113960*m-202500*m*m)
-	h := math.Atan2(15*math.Sqrt(radicand), 18566-6750*m) / 3
-	return 20.0 / 3 * (8 - math.Sqrt(226)*math.Cos(h+math.Pi/3))
 }
 
 // clampR brings a rating to 0..100.

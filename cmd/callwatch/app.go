@@ -134,7 +134,7 @@ func (a *app) serveStarting(ctx context.Context) (err error) {
 	c := a.taking()
 	c.Starting = true
 	c.Ready = func(context.Context) handlers.Readiness {
-		return handlers.Readiness{Starting: true, Checks: []handlers.Check{{Name: "store", State: handlers.Failing, Cause: "starting: it is being opened"}}}
+		return handlers.Readiness{Starting: true, Checks: []handlers.Check{{Name: "store", State: handlers.Failing, Cause: "starting: opening the store"}}}
 	}
 	if a.server, err = handlers.Listen(a.cfg.Listen, c); err != nil {
 		return cli.Usage(fmt.Errorf("%sLISTEN: %w", config.Prefix, err))

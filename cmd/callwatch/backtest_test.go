@@ -311,15 +311,15 @@ func TestBacktestSources(t *testing.T) {
 	}
 
 	for name, in := range map[string]string{
-		"line 3: no event":                         strings.Join(slices.Concat(lines[:2], []string{"{}"}, lines[3:]), "\n"),
-		"element 2: no event: kind is missing":     "[" + lines[0] + `,{"provider":"x","callId":"y"}]`,
-		"the array does not end":                   "[" + lines[0],
-		"unexpected EOF":                           packed.String()[:packed.Len()/2],
-		"line 1 is longer":                         `{"provider":"` + strings.Repeat("x", eventlog.MaxLine+eventlog.BlockSize),
-		`kind is "over", not progress`:             `{"kind":"over","provider":"x","callId":"y"}`,
-		"provider and callId name the call":        `{"kind":"ended","provider":"x"}`,
-		"unpack":                                   "\x1f\x8bnothing",
-		"line 1: no event: json: cannot unmarshal": `{"kind":"ended","provider":"x","callId":"y","mos":"good"}`,
+		"line 3: no event":                             strings.Join(slices.Concat(lines[:2], []string{"{}"}, lines[3:]), "\n"),
+		"element 2: not an event: kind is missing":     "[" + lines[0] + `,{"provider":"x","callId":"y"}]`,
+		"the array does not end":                       "[" + lines[0],
+		"unexpected EOF":                               packed.String()[:packed.Len()/2],
+		"line 1 is longer":                             `{"provider":"` + strings.Repeat("x", eventlog.MaxLine+eventlog.BlockSize),
+		`kind is "over", not progress`:                 `{"kind":"over","provider":"x","callId":"y"}`,
+		"provider and callId name the call":            `{"kind":"ended","provider":"x"}`,
+		"unpack":                                       "\x1f\x8bnothing",
+		"line 1: not an event: json: cannot unmarshal": `{"kind":"ended","provider":"x","callId":"y","mos":"good"}`,
 	} {
 		stdout, stderr, code := callwatchSays(t, strings.NewReader(in), with...)
 		if code != cli.ExitProblems || !strings.Contains(stderr, name) || stdout != "" {

@@ -67,7 +67,7 @@ func TestClusterShowsTroubleAndErases(t *testing.T) {
 	})
 	for i := range 2 {
 		for path, want := range map[string]string{
-			"/readyz?verbose": "#voice takes nothing: ", "/api/v1/status": `"degraded":true`,
+			"/readyz?verbose": "#voice does not accept messages: ", "/api/v1/status": `"degraded":true`,
 			"/api/v1/incidents/" + incident: `"undelivered":[{"receiver":"#voice"`,
 		} {
 			eventually(t, "a replica shows the trouble at "+path, func() bool {

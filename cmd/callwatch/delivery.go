@@ -69,7 +69,7 @@ func troubled(receivers []backend.Receiver) []string {
 		if !r.Degraded {
 			continue
 		}
-		text := r.Name + " takes nothing: " + r.Cause
+		text := r.Name + " does not accept messages: " + r.Cause
 		if !r.Since.IsZero() {
 			text += ", since " + r.Since.UTC().Format("15:04:05")
 		}

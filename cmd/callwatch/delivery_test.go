@@ -60,7 +60,7 @@ func TestTroubleOfSlackShowsEverywhere(t *testing.T) {
 	}
 	pages := []string{"/", "/incidents", "/rules", "/silences", "/dead-letters", "/status", "/incidents/" + open[0].ID}
 	shows := map[string]string{
-		"/readyz?verbose": "#voice takes nothing: ", "/api/v1/status": `"degraded":true`,
+		"/readyz?verbose": "#voice does not accept messages: ", "/api/v1/status": `"degraded":true`,
 		"/api/v1/incidents/" + open[0].ID: `"undelivered":[{"receiver":"#voice"`,
 	}
 	for _, p := range pages {
@@ -140,7 +140,7 @@ func TestTroubleShowsOnReplicas(t *testing.T) {
 		bases = append(bases, base)
 	}
 	failedCall(t, bases[0], butterToken, "call_1")
-	shows := map[string]string{"/": "Alerts do not reach #voice", "/readyz?verbose": "#voice takes nothing: ", "/api/v1/status": `"degraded":true`}
+	shows := map[string]string{"/": "Alerts do not reach #voice", "/readyz?verbose": "#voice does not accept messages: ", "/api/v1/status": `"degraded":true`}
 	for i, base := range bases {
 		for path, text := range shows {
 			eventually(t, fmt.Sprintf("%s of replica %d says %q", path, i, text), func() bool { return strings.Contains(asAdmin(t, base+path), text) })

@@ -23,9 +23,9 @@ func serveCommand(s *cli.Settings) *cobra.Command {
 	}
 	c.Flags().StringVar(&s.Flags.Listen, "listen", "", "address to listen on (default :8080)")
 	c.Flags().StringVar(&s.Flags.NATS.Listen, "nats-listen", "", "address on which other programs can subscribe to the embedded NATS")
-	c.Flags().DurationVar(&s.Flags.FetchFor, "fetch-for", 0, "give a call's report up after this time (default 10m)")
-	c.Flags().DurationVar(&s.Flags.Audit, "audit", 0, "read all stored webhooks so often to find damage; 0 is never (default 24h)")
-	c.Flags().DurationVar(&s.Flags.Sweep, "sweep", 0, "look so often for calls whose webhooks were lost; 0 is never (default 10m)")
+	c.Flags().DurationVar(&s.Flags.FetchFor, "fetch-for", 0, "stop fetching a call's report after this time (default 10m)")
+	c.Flags().DurationVar(&s.Flags.Audit, "audit", 0, "how often to check all stored webhooks for damage; 0: never (default 24h)")
+	c.Flags().DurationVar(&s.Flags.Sweep, "sweep", 0, "how often to look for calls whose webhooks were lost; 0: never (default 10m)")
 	c.Flags().BoolVar(&dev, "dev", false, "loopback only, unsigned webhooks, simulated Slack, console")
 	c.Flags().BoolVar(&jsonLog, "log-json", false, "log as JSON")
 	c.RunE = func(c *cobra.Command, _ []string) error {

@@ -13,7 +13,7 @@ import (
 func (a *app) tellSystemd(ctx context.Context) {
 	say := func(state string) {
 		if _, err := daemon.SdNotify(false, state); err != nil {
-			a.log.Warn("systemd cannot be told", "state", state, "err", err)
+			a.log.Warn("cannot notify systemd", "state", state, "err", err)
 		}
 	}
 	say(daemon.SdNotifyReady)

@@ -94,7 +94,7 @@ func (g *Gate) Check(next echo.HandlerFunc) echo.HandlerFunc {
 		need, declared := g.Needs(c.Request().Method, c.Path())
 		switch {
 		case !declared && routed(c):
-			return &Refusal{http.StatusForbidden, "Not open", "Nobody said which role this needs."}
+			return &Refusal{http.StatusForbidden, "Not open", "This route declares no role."}
 		case need.Door == Open: // of no route, too: the router answers 404 or 405
 			return next(c)
 		}

@@ -26,7 +26,7 @@ type session struct {
 	end   context.CancelFunc
 }
 
-// sessions are kept by the digest of their id: who reads the memory cannot use them.
+// sessions are keyed by the digest of the id, so that a memory dump reveals no usable id.
 type sessions struct {
 	mu   sync.Mutex
 	open map[[sha256.Size]byte]session
@@ -41,7 +41,7 @@ func (s *sessions) begin(u User, now time.Time) (id string) {
 	if s.open == nil {
 		s.open = map[[sha256.Size]byte]session{}
 	}
-	// Where there are too many, everybody logs in again: better than nobody can.
+	// At the limit all sessions end: better to log in again than to be locked out.
 	full := len(s.open) >= maxSessions
 	for key, v := range s.open {
 		if full || !now.Before(v.until) {

@@ -47,7 +47,7 @@ type CallQuery struct {
 	Severity rules.Severity // worst of its incidents; "": any
 	// Since and Until bound CallRow.At; Until is excluded.
 	Since, Until time.Time
-	Sort         string // a column of CallColumns; "": at, newest first, whatever Desc is
+	Sort         string // a column; "": at, newest first, whatever Desc is
 	Desc         bool   // largest first; calls that do not know the column come last in both orders
 	Limit        int    // calls; 0: 50, at most 1000
 	Cursor       string // CallPage.Next of the page before, with the same query

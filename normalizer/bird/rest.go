@@ -85,7 +85,7 @@ func insights(callID, workspace, channel string) []normalizer.Ask {
 	return normalizer.AskAbout(callID, "/workspaces/%s/channels/%s/calls/%s/insights", workspace, channel, callID)
 }
 
-// birdHolds: of the call itself no figures are expected, the insights have them.
+// holds: of the call itself no figures are expected, the insights have them.
 func holds(a normalizer.Ask, answer []byte) normalizer.Holding {
 	held := normalizer.HoldingOf(normalizeBird, normalizer.IsFinal)(a, answer)
 	if held == normalizer.Part && strings.HasPrefix(a.Path, "/workspaces/") && !strings.HasSuffix(a.Path, "/insights") && len(a.Query) == 0 {

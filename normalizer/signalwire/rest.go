@@ -74,7 +74,7 @@ func compatAsk(callID string, k normalizer.Keys) []normalizer.Ask {
 	return normalizer.AskAbout(callID, "/api/laml/2010-04-01/Accounts/%s/Calls/%s", k.First(projectID), callID)
 }
 
-// signalwireHolds: the events of a log are whole as they are; a log or call is
+// holds: the events of a log are whole as they are; a log or call is
 // when it has figures or can have none.
 func holds(a normalizer.Ask, answer []byte) normalizer.Holding {
 	whole := measured

@@ -51,19 +51,19 @@ func (c Rand) number() string {
 	}
 }
 
-// deck deals its cards again and again: first in their order, then shuffled, so
+// rotation gives its items again and again: first in their order, then shuffled, so
 // that each comes up as often as the others.
-type deck[T any] struct {
+type rotation[T any] struct {
 	Rand
-	cards []T
-	dealt int
+	items []T
+	taken int
 }
 
-func (d *deck[T]) deal() T {
-	i := d.dealt % len(d.cards)
-	if i == 0 && d.dealt > 0 {
-		d.Shuffle(len(d.cards), func(i, j int) { d.cards[i], d.cards[j] = d.cards[j], d.cards[i] })
+func (d *rotation[T]) next() T {
+	i := d.taken % len(d.items)
+	if i == 0 && d.taken > 0 {
+		d.Shuffle(len(d.items), func(i, j int) { d.items[i], d.items[j] = d.items[j], d.items[i] })
 	}
-	d.dealt++
-	return d.cards[i]
+	d.taken++
+	return d.items[i]
 }

@@ -192,7 +192,7 @@ func (c *collector) codecInfo() simulate.Object {
 	}
 }
 
-// jitter is in milliseconds, rtt in seconds: so the SDKs have it.
+// jitter is in milliseconds and rtt in seconds, as in the SDKs.
 func (c *collector) jitter() float64 { return simulate.Round(c.Path.JitterMs*c.Between(0.85, 1.15), 2) }
 
 func (c *collector) rtt() float64 { return simulate.Round(c.Path.RTTMs*c.Between(0.9, 1.1)/1000, 4) }

@@ -42,7 +42,7 @@ const (
 	limitText    = 3000 // of the sentence; Slack advises 4000
 )
 
-// title of an incident: its summary, else the rule and what it is about.
+// headline of an incident: its summary, else the rule and what it is about.
 func (w *writer) headline(in *rules.Incident, limit int) markup {
 	if in.Summary != "" {
 		return w.text(strings.TrimRight(in.Summary, ". "), &in.Opening.Call, limit)

@@ -19,7 +19,7 @@ type Metadata struct {
 type channel struct {
 	id, name string // name without #
 	archived bool
-	absent   bool       // we are no member
+	absent   bool       // the bot is not a member
 	messages []*message // oldest first, replies included
 }
 
@@ -73,7 +73,7 @@ func (c *channel) drop(ts string) {
 	c.messages = slices.DeleteFunc(c.messages, func(m *message) bool { return m.ts == ts || m.thread == ts })
 }
 
-// announce wakes who waits for a change.
+// announce wakes those who wait for a change.
 func (s *Server) announce() {
 	close(s.changed)
 	s.changed = make(chan struct{})

@@ -51,17 +51,17 @@ func Unmarshal(data []byte, to any) error {
 func decodeForeign(data []byte, raw bool) (Moment, error) {
 	e := &call.Event{}
 	if err := Decode(data, raw, e); err != nil {
-		return Moment{}, fmt.Errorf("no event: %w", err)
+		return Moment{}, fmt.Errorf("not an event: %w", err)
 	}
 	switch e.Kind {
 	case call.Progress, call.Stats, call.Ended, call.Report:
 	case "":
-		return Moment{}, errors.New("no event: kind is missing")
+		return Moment{}, errors.New("not an event: kind is missing")
 	default:
-		return Moment{}, fmt.Errorf("no event: kind is %.40q, not progress, stats, ended or report", e.Kind)
+		return Moment{}, fmt.Errorf("not an event: kind is %.40q, not progress, stats, ended or report", e.Kind)
 	}
 	if e.Provider == "" || e.CallID == "" {
-		return Moment{}, errors.New("no event: provider and callId name the call, one of them is missing")
+		return Moment{}, errors.New("not an event: provider and callId name the call, one of them is missing")
 	}
 	if e.ID == "" {
 		sum := sha256.Sum256(data)

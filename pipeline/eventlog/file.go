@@ -45,8 +45,8 @@ type File struct {
 }
 
 // Each passes the events of the file on in the order of their times. A line that
-// is no event ends it with a ReadError: figures of a file with holes would be
-// wrong and nobody would notice.
+// is not an event stops it with a ReadError: totals over an incomplete file would be
+// silently wrong.
 func (f *File) Each(ctx context.Context, fn func(Moment) error) error {
 	in, seeks := f.In.(io.ReadSeeker)
 	order := Sorted
@@ -72,14 +72,14 @@ func (f *File) each(ctx context.Context, order Order, fn func(Moment) error) (er
 	if err != nil {
 		return &ReadError{err}
 	}
-	line := NewSequence(f.Name, f.Log, order, fn)
-	defer func() { err = errors.Join(err, line.Close()) }()
+	seq := NewSequence(f.Name, f.Log, order, fn)
+	defer func() { err = errors.Join(err, seq.Close()) }()
 	err = Parallel(ctx,
 		func(_ context.Context, put func(Block) error) error { return Blocks(text, put) },
 		f.decode,
 		func(ms []Moment) error {
 			for _, m := range ms {
-				if err := line.Take(m); err != nil {
+				if err := seq.Take(m); err != nil {
 					return err
 				}
 			}
@@ -88,7 +88,7 @@ func (f *File) each(ctx context.Context, order Order, fn func(Moment) error) (er
 	if err != nil {
 		return err
 	}
-	return line.End()
+	return seq.End()
 }
 
 // ReadError says what is wrong with a text.
@@ -174,7 +174,7 @@ func Blocks(r *bufio.Reader, put func(Block) error) error {
 	}
 }
 
-// atEnd tells a text that has ended from one that was cut off while unpacking.
+// atEnd distinguishes the end of the text from a truncated gzip stream.
 func atEnd(r *bufio.Reader) bool {
 	_, err := r.Peek(1)
 	return errors.Is(err, io.EOF)

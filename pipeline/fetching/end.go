@@ -41,7 +41,7 @@ func (f *Fetch) forgetAt() time.Time { return time.Now().Add(f.cfg.GiveUp + reme
 // webhook may not exist: its webhook becomes a dead letter.
 func (f *Fetch) giveUp(ctx context.Context, s *fetchAPI, d stream.Due, e job, now time.Time) error {
 	f.cfg.Observe.GivenUp(s.provider.Name, s.account)
-	f.cfg.Log.Info("report of a call is given up", "provider", s.name, "call", e.Ask.CallID, "attempts", e.Tried)
+	f.cfg.Log.Info("gave up on a call's report", "provider", s.name, "call", e.Ask.CallID, "attempts", e.Tried)
 	if raw, err := frame.ParsePosition(e.RawID); err == nil && s.provider.Unsigned && e.Last == "" {
 		err := f.cfg.Store.PutDeadLetter(ctx, stream.DeadLetter{
 			Raw: raw, Provider: s.provider.Name, Account: s.account, Kind: "unconfirmed", Time: now,

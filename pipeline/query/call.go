@@ -15,16 +15,16 @@ import (
 
 // What is read of one call at most: its latest events and incidents.
 const (
-	mostOfCall     = 500
-	mostIncidents  = 20
-	mostOfIncident = 500
+	maxEvents      = 500
+	maxIncidents   = 20
+	maxTransitions = 500
 )
 
 func (r *Reader) call(ctx context.Context, k call.Key) (backend.CallHistory, error) {
 	c := backend.CallHistory{Events: []backend.StoredEvent{}, Incidents: []rules.Incident{}}
 	complete := r.callsReady.await(ctx) && r.incidentsReady.await(ctx)
 	seqs := r.calls.find(r.calls.hash(k))
-	c.Omitted = max(0, len(seqs)-mostOfCall)
+	c.Omitted = max(0, len(seqs)-maxEvents)
 	for _, seq := range seqs[:len(seqs)-c.Omitted] {
 		m, err := r.cfg.Store.EventAt(ctx, seq)
 		if errors.Is(err, stream.ErrNotFound) {
@@ -64,7 +64,7 @@ func (r *Reader) call(ctx context.Context, k call.Key) (backend.CallHistory, err
 	return c, err
 }
 
-// keptUnder is the key of the call that has the id of k among its further ids.
+// keptUnder returns the key of the call that has k's id as an alias.
 func (r *Reader) keptUnder(ctx context.Context, k call.Key) (call.Key, bool, error) {
 	for _, seq := range r.aliases.find(r.aliases.hash(k)) {
 		m, err := r.cfg.Store.EventAt(ctx, seq)
@@ -96,7 +96,7 @@ func (r *Reader) incidentsNaming(ctx context.Context, k call.Key) ([]rules.Incid
 		case err != nil:
 			return found, err
 		}
-		if found = append(found, t.Transition.Incident); len(found) == mostIncidents {
+		if found = append(found, t.Transition.Incident); len(found) == maxIncidents {
 			break
 		}
 	}
@@ -115,7 +115,7 @@ func (r *Reader) incident(ctx context.Context, id string) (backend.IncidentHisto
 	var x backend.IncidentHistory
 	complete := r.incidentsReady.await(ctx)
 	seqs := r.incidents.of(r.incidents.hash(id))
-	for _, seq := range seqs[max(0, len(seqs)-mostOfIncident):] {
+	for _, seq := range seqs[max(0, len(seqs)-maxTransitions):] {
 		t, err := r.transition(ctx, seq)
 		switch {
 		case errors.Is(err, backend.ErrNotFound):

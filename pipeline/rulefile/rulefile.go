@@ -299,7 +299,7 @@ func (f *File) Watch(ctx context.Context) {
 			}
 			continue
 		case err := <-w.failures():
-			f.cfg.Log.Warn("watching the rules file", "err", err)
+			f.cfg.Log.Warn("cannot watch the rules file", "err", err)
 			continue
 		case <-quiet.C:
 			if !f.differs(ctx) && !beside {

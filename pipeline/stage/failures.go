@@ -53,7 +53,7 @@ func (f *Failures) Has(stage string, now time.Time) bool {
 	return ok && now.Sub(x.last) < recoveredAfter
 }
 
-// Cause names the stages that keep Failures; "" when there are none.
+// Cause names the stages that keep failing; "" when there are none.
 func (f *Failures) Cause(now time.Time) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

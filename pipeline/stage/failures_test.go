@@ -27,6 +27,6 @@ func TestFailingStages(t *testing.T) {
 	}
 	f.note("judge", at(40), at(200), errors.New("once more"))
 	if f.Cause(at(200)) != "" {
-		t.Error("one error after a long run is no Failures stage")
+		t.Error("after a long run one error makes a failing stage")
 	}
 }

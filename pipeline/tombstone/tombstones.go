@@ -28,9 +28,8 @@ const (
 	lateKey      = "late."
 )
 
-// Set is the tombstones: they say which calls were erased, so that nothing that comes of one later is
-// kept. They are stored as hashes of the calls' ids, and expire when nothing that was
-// stored with the call can be there any more.
+// Set holds hashes of the ids of erased calls, so that nothing that arrives of one later
+// is kept. A hash expires with the longest retention.
 type Set struct {
 	store  *stream.Store
 	bucket *stream.Bucket
@@ -153,7 +152,7 @@ func (t *Set) read(ctx context.Context) error {
 	return nil
 }
 
-// NoteLate notes webhooks of erased calls that are stored, until blank has overwritten
+// NoteLate notes webhooks of erased calls that are stored, until Blank has overwritten
 // them.
 func (t *Set) NoteLate(ctx context.Context, at []stream.Position) error {
 	for _, p := range at {

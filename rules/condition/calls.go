@@ -9,6 +9,8 @@ import (
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
+
+	"callwatch/yamlfile/spelling"
 )
 
 // functions are all that an expression can call, beside date. expr-lang's
@@ -179,7 +181,7 @@ func (c *compiler) function(out *node, name string) *node {
 func (c *compiler) unknownFunction(name string, at file.Location) *node {
 	known := slices.Sorted(maps.Keys(c.names.functions))
 	hint := "functions are " + strings.Join(known, ", ")
-	if meant := nearest(name, known); meant != "" {
+	if meant := spelling.Nearest(name, known); meant != "" {
 		hint = "did you mean " + meant + "?"
 	}
 	if m := partPercentile.FindStringSubmatch(name + "("); m != nil {

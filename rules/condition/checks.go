@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"callwatch/call"
+	"callwatch/yamlfile/spelling"
 )
 
 // wantWhole requires the whole expression to be a truth value.
@@ -291,7 +292,7 @@ func (c *compiler) lintEnum(field, limit *node) {
 		return
 	}
 	hint := "one of " + strings.Join(enum, ", ")
-	if meant := nearest(limit.val.text, enum); meant != "" {
+	if meant := spelling.Nearest(limit.val.text, enum); meant != "" {
 		hint = fmt.Sprintf("did you mean %q?", meant)
 	}
 	c.fail(limit.loc, CodeUnknownValue, fmt.Sprintf("%s is never %s", field, limit), hint)

@@ -31,8 +31,6 @@ import (
 	"errors"
 	"slices"
 	"time"
-
-	"callwatch/call"
 )
 
 // Truth is the outcome of a condition in three-valued logic.
@@ -145,41 +143,3 @@ func (p *Program) Fields() []string { return p.fields }
 
 // String is the expression in its normalized form, macros expanded.
 func (p *Program) String() string { return p.root.String() }
-
-// Key reads one field of a call as text: a part of the key that a rule's `by`
-// names.
-type Key struct {
-	Name string
-	slot int
-}
-
-// CompileKey finds the field a key is made of. Texts, whole numbers and truth
-// values can be keys.
-func CompileKey(name string) (Key, []Problem) {
-	c := newCompiler(name, Env{})
-	slot := slices.IndexFunc(call.Fields(), func(f call.Field) bool { return f.Name == name })
-	if slot < 0 {
-		c.unknownName(name, c.whole())
-		return Key{}, c.problems
-	}
-	switch f := call.Fields()[slot]; f.Type {
-	case call.Text, call.Integer, call.Bool:
-		return Key{name, slot}, nil
-	default:
-		c.fail(c.whole(), CodeKeyType, name+" is "+fieldType(f).String()+" and cannot be a key",
-			"keys are texts, whole numbers or truth values, e.g. provider, sipCode, direction")
-		return Key{}, c.problems
-	}
-}
-
-// Text is the value of the key for one call; false where it is unknown.
-func (k Key) Text(facts *Facts) (string, bool) {
-	switch v := facts.at(k.slot); v.kind {
-	case text:
-		return v.text, true
-	case number, boolean:
-		return v.show(0), true
-	default:
-		return "", false
-	}
-}

@@ -393,26 +393,9 @@ func TestNormalizedText(t *testing.T) {
 	}
 }
 
-func TestFieldsAndKeys(t *testing.T) {
+func TestFields(t *testing.T) {
 	p := compileIn(t, "low || packetsLost > mos && raw.x == 1", Env{Macros: map[string]string{"low": "mos < 3.5"}})
 	if want := []string{"mos", "packetsLost", "raw"}; !slices.Equal(p.Fields(), want) {
 		t.Errorf("fields %v, want %v", p.Fields(), want)
-	}
-	facts := load(rich())
-	for name, want := range map[string]string{"provider": "telnyx", "sipCode": "503", "answered": "false"} {
-		k, problems := CompileKey(name)
-		if got, ok := k.Text(facts); got != want || !ok || problems != nil {
-			t.Errorf("key %s: %q, %v, %v; want %q", name, got, ok, problems, want)
-		}
-	}
-	if k, _ := CompileKey("region"); k.Name != "region" {
-		t.Error("region is no key")
-	} else if _, ok := k.Text(facts); ok {
-		t.Error("an unknown region reads as known")
-	}
-	for name, code := range map[string]Code{"regoin": CodeUnknownField, "mos": CodeKeyType, "tags": CodeKeyType} {
-		if _, problems := CompileKey(name); len(problems) != 1 || problems[0].Code != code {
-			t.Errorf("key %s: %v, want %s", name, problems, code)
-		}
 	}
 }

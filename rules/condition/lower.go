@@ -7,6 +7,8 @@ import (
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
+
+	"callwatch/yamlfile/spelling"
 )
 
 // lower checks a syntax tree and turns it into nodes. Everything that is wrong
@@ -167,7 +169,7 @@ func (c *compiler) intervalMember(base *node, name string, at file.Location) *no
 		}
 		slices.Sort(known)
 		hint := "intervals have " + strings.Join(known, ", ")
-		if meant := nearest(name, known); meant != "" {
+		if meant := spelling.Nearest(name, known); meant != "" {
 			hint = "did you mean " + meant + "?"
 		}
 		return c.fail(at, CodeUnknownField, "an interval has no member "+name, hint)

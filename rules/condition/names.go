@@ -195,7 +195,7 @@ func (c *compiler) suggest(name string) string {
 	known = slices.AppendSeq(known, maps.Keys(c.env.Lists))
 	known = slices.AppendSeq(known, maps.Keys(c.env.Macros))
 	known = slices.AppendSeq(known, maps.Keys(c.env.Tables))
-	meant := nearest(name, known)
+	meant := spelling.Nearest(name, known)
 	if meant == "" {
 		return ""
 	}
@@ -206,10 +206,6 @@ func (c *compiler) suggest(name string) string {
 	}
 	return fmt.Sprintf("did you mean %s?", meant)
 }
-
-// Nearest is the candidate that a mistyped word was probably meant to be, ""
-// where none is near.
-func Nearest(word string, candidates []string) string { return spelling.Nearest(word, candidates) }
 
 // SuggestField says which field of a call an unknown name was probably meant to
 // be, "" where none is near.
@@ -223,5 +219,3 @@ func SuggestField(name string) string {
 	c.names = &fields
 	return c.suggest(name)
 }
-
-func nearest(word string, candidates []string) string { return spelling.Nearest(word, candidates) }

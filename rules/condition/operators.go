@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
+
+	"callwatch/yamlfile/spelling"
 )
 
 func binaryOps() map[string]op {
@@ -86,7 +88,7 @@ func (c *compiler) operands(n *ast.BinaryNode, out *node) (a, b *node) {
 	word, ok := n.Right.(*ast.IdentifierNode)
 	if ok && out.comparison() && a.op == opField && a.typ.kind == text && !c.names.has(c.env, word.Value) && foreignWord(word.Value) == "" {
 		hint := fmt.Sprintf("texts need quotes: %q", word.Value)
-		if meant := nearest(word.Value, a.field.Enum); meant != "" {
+		if meant := spelling.Nearest(word.Value, a.field.Enum); meant != "" {
 			hint = fmt.Sprintf("texts need quotes: %q", meant)
 		}
 		return a, c.fail(word.Location(), CodeUnknownField, "unknown field "+word.Value, hint)

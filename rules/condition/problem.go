@@ -47,7 +47,6 @@ const (
 	CodeMacroCycle       Code = "macro-cycle"
 	CodeBrokenMacro      Code = "broken-macro"
 	CodeBadName          Code = "bad-name"
-	CodeKeyType          Code = "key-type"
 	CodeConstant         Code = "constant-condition" // warning
 	CodeWrongLength      Code = "wrong-length"       // warning
 	CodeSecondsForMillis Code = "seconds-for-ms"     // warning

@@ -103,7 +103,7 @@ func countsOf(t window.Tally) rules.Counts {
 	return rules.Counts{Matched: t.Met, Judged: t.Judged, Unjudged: t.Calls - t.Judged, Partial: t.Partial}
 }
 
-// happened is when a call was over, by the provider's clock, or else when that
+// Happened is when a call was over, by the provider's clock, or else when that
 // was stored.
 func Happened(e *call.Event, stored time.Time) time.Time {
 	for _, t := range []time.Time{e.EndedAt, e.OccurredAt} {

@@ -195,11 +195,6 @@ func (g *Engine) Tick(seq uint64, at time.Time) []rules.Transition {
 // NextDeadline is when time alone will change something next; zero for never.
 // The caller makes sure that a tick follows then.
 func (g *Engine) NextDeadline() time.Time {
-	return g.deadline()
-}
-
-// deadline is when something is due; zero for never.
-func (g *Engine) deadline() time.Time {
 	_, settles := g.settling.next()
 	return earlier(g.due.next(), settles)
 }

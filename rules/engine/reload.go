@@ -39,7 +39,7 @@ func (g *Engine) settleRestored(at time.Time) {
 	if g.from = ""; !changed && len(g.orphans) == 0 {
 		return
 	}
-	g.st.Now = later(g.st.Now, earlier(at, g.deadline()))
+	g.st.Now = later(g.st.Now, earlier(at, g.NextDeadline()))
 	g.closeOrphans()
 	g.coverAll("it is no longer in the rules file")
 }

@@ -89,9 +89,9 @@ func (g *Engine) settleNext(q *settleQueue) {
 	}
 }
 
-// restoreSettling queues the calls of a checkpoint again. A call that a queue was
-// through with has been counted by all of its rules; one that ended with the last
-// event is still to come, also where the queue waits for nothing.
+// restoreSettling queues the calls of a checkpoint again. A queue skips calls that it
+// counted before the checkpoint. A call that ended with the last event is not counted
+// yet, even by a queue without a wait.
 func (g *Engine) restoreSettling() {
 	var waiting []*calls.State
 	for cs := range g.st.Calls.All() {

@@ -11,7 +11,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules"
-	"callwatch/rules/condition"
+	"callwatch/yamlfile/spelling"
 )
 
 const (
@@ -102,7 +102,7 @@ func (l *loader) suite(root, rulesAt ast.Node) (*Suite, rules.Problems, error) {
 }
 
 func near(word string, names []string) string {
-	if n := condition.Nearest(word, names); n != "" {
+	if n := spelling.Nearest(word, names); n != "" {
 		return "did you mean " + n + "?"
 	}
 	return ""

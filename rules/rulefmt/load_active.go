@@ -11,8 +11,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"callwatch/rules"
-	"callwatch/rules/condition"
 	"callwatch/rules/schedule"
+	"callwatch/yamlfile/spelling"
 )
 
 // active reads when a rule may open incidents: hours, a list of them, always, or one of
@@ -35,7 +35,7 @@ func namesSeverity(n ast.Node) bool {
 	m, _ := n.(*ast.MappingNode)
 	known := append(rules.SeverityNames(), "hours", "days", "tz", "holidays")
 	return m != nil && slices.ContainsFunc(m.Values, func(v *ast.MappingValueNode) bool {
-		return slices.Contains(rules.SeverityNames(), condition.Nearest(v.Key.GetToken().Value, known))
+		return slices.Contains(rules.SeverityNames(), spelling.Nearest(v.Key.GetToken().Value, known))
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 	"callwatch/rules/condition"
 	"callwatch/rules/numbers"
 	"callwatch/yamlfile"
+	"callwatch/yamlfile/spelling"
 )
 
 const (
@@ -337,7 +338,7 @@ func (l *loader) checkAdoptions() {
 		switch {
 		case child == nil:
 			hint := ""
-			if near := condition.Nearest(a.name, names); near != "" {
+			if near := spelling.Nearest(a.name, names); near != "" {
 				hint = "did you mean " + near + "?"
 			}
 			a.in.Add(a.at, "unknown-rule", fmt.Sprintf("adopts: there is no rule %q", a.name), hint)

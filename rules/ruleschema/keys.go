@@ -194,7 +194,7 @@ func ruleSchemaKeys() map[string]keyShape {
 			schemaNode{"anyOf": []schemaNode{wordNode(rules.SeverityNames()...), refNode("ladder")}},
 			"critical, warning or info; or a condition for each, of which the highest that holds counts",
 		},
-		"cooldown":   {durationNode(), "no new incident of the key so soon after a resolve"},
+		"cooldown":   {durationNode(), "no new incident for the key for this long after a resolve"},
 		"repeat":     {durationNode(), "reminder while the incident is open"},
 		"repeat_max": {durationNode(), "reminders double up to this"},
 		"active": {

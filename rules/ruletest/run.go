@@ -39,7 +39,7 @@ type Runner struct {
 	Coverage  *Coverage // nil: not wanted
 }
 
-// CaseResult is how a case went.
+// Result is how a case went.
 type Result struct {
 	File   string     `json:"file"`
 	Line   int        `json:"line"`

@@ -92,15 +92,6 @@ func (q *Queue) EraseDeadLetter(ctx context.Context, provider string, raw frame.
 	return true, nil
 }
 
-// CountDeadLetters is how many there are.
-func (q *Queue) CountDeadLetters(ctx context.Context) (uint64, error) {
-	info, err := q.stream.Info(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("dead letters: %w", jet.ReadError(ctx, err))
-	}
-	return info.State.Msgs, nil
-}
-
 func deadSubject(provider string, raw frame.Position) string {
 	return names.DeadPrefix + names.Token(provider) + "." + raw.String()
 }

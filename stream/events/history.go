@@ -11,7 +11,7 @@ import (
 	"callwatch/stream/names"
 )
 
-// partAtOnce is how many events are read at first, and most, when a stream is
+// firstPart and largestPart are how many events are read at first, and at most, when a stream is
 // read from its end.
 const (
 	firstPart   = 64

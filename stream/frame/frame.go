@@ -84,7 +84,7 @@ func (c *Codec) Encode(dst, payload []byte, count int) []byte {
 	return c.seal(append(dst, body...))
 }
 
-// Empty is a frame without records; flagLost in it says that the frame which
+// Empty is a frame without records; Lost in it says that the frame which
 // had its sequence is lost.
 func (c *Codec) Empty(flags byte) []byte {
 	return c.seal(append(make([]byte, 0, HeaderSize+TrailerSize), version, flags, 0, 0, 0, 0, 0, 0, 0, 0))

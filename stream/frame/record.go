@@ -82,7 +82,7 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// RecordSize is an upper bound of what appendRecord adds.
+// RecordSize is an upper bound of what AppendRecord adds.
 func RecordSize(r *Record) int {
 	n := 256 + len(r.Provider) + len(r.Account) + len(r.Source) + len(r.ContentType) + len(r.Key) + len(r.CallID) + len(r.Body)
 	for k, v := range r.Header {

@@ -61,10 +61,10 @@ type Cursor struct {
 	Skipped func(subject string, seq uint64)
 }
 
-// stopped carries an error of deliver through run.
+// stopped carries an error of Deliver through Run.
 type stopped struct{ error }
 
-// Run delivers until ctx ends, deliver fails, or the end is reached with toEnd.
+// Run delivers until ctx ends, Deliver fails, or the end is reached with ToEnd.
 func (c *Cursor) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -19,7 +19,7 @@ import (
 
 // A frame that holds what must be erased beside what must stay is stored once
 // more, with a blank in the place of each erased record, under a subject that
-// names the old frame; then the old one is overwritten and removed. headerRewrites
+// names the old frame; then the old one is overwritten and removed. jet.HeaderRewrites
 // lists the sequences that the new frame replaces: the old frame's own and those of
 // earlier rewrites of it, so that none of them counts as lost.
 

@@ -116,7 +116,7 @@ func (p *Pruner) MakeRoom(ctx context.Context) bool {
 	select {
 	case p.work <- func(p *Pruner) {
 		if err := p.Retain(); err != nil {
-			p.conn.Log.Warn("retention", "err", err)
+			p.conn.Log.Warn("retention failed", "err", err)
 		}
 		close(done)
 	}:

@@ -514,7 +514,7 @@ func demand(args ...any) (any, error) {
 	return args[0], nil
 }
 
-// node is what is at a path.
+// Node is what is at a path.
 func (r *Run) Node(p *Path) lenient.Node {
 	n := r.Roots[p.Root]
 	for i, m := range p.Members {
@@ -557,7 +557,7 @@ func EmbeddedIn(n lenient.Node) lenient.Node {
 	return inner
 }
 
-// eval is the value of an expression; nil where it is unknown.
+// Eval is the value of an expression; nil where it is unknown.
 func (r *Run) Eval(e *Expression) any {
 	if e.path != nil {
 		n := r.Node(e.path)
@@ -599,13 +599,13 @@ func firstLine(s string) string {
 	return s
 }
 
-// holds evaluates a condition: what is unknown does not hold.
+// Holds evaluates a condition: what is unknown does not hold.
 func (r *Run) Holds(e *Expression) bool {
 	v, _ := r.Eval(e).(bool)
 	return v
 }
 
-// value is a node as the machine sees it: numbers as int or float64, texts and lists
+// Value is a node as the machine sees it: numbers as int or float64, texts and lists
 // within their bounds.
 func Value(n lenient.Node) any {
 	switch {

@@ -112,7 +112,7 @@ func AsFloat(v any) (float64, bool) {
 	return 0, false
 }
 
-// number reads a number, or the text of one.
+// Number reads a number, or the text of one.
 func Number(v any) any {
 	switch v := v.(type) {
 	case int, float64:
@@ -246,7 +246,7 @@ func foldedText(v any) any {
 	return nil
 }
 
-// statusOf reads the words that providers have for the status of a call.
+// StatusOf reads the words that providers have for the status of a call.
 func StatusOf(v any) any {
 	s, ok := foldedText(v).(string)
 	if !ok {
@@ -323,7 +323,7 @@ func numbers(v any) any {
 	return out
 }
 
-// latencies are the numbers of a list as the figures of turns.
+// Latencies are the numbers of a list as the figures of turns.
 func Latencies(v any) normalizer.Latencies {
 	list, _ := numbers(v).([]any)
 	var out normalizer.Latencies
@@ -354,7 +354,7 @@ func names(v any) any {
 	return out
 }
 
-// encode is a value as JSON; nil where it cannot be written.
+// Encode is a value as JSON; nil where it cannot be written.
 func Encode(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {

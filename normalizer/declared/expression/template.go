@@ -12,7 +12,7 @@ import (
 // piece is a part of a template: a text, or a name in braces.
 type Piece struct{ Literal, Name string }
 
-// templateOf reads a template with names in braces: "{timestamp}.{body}".
+// TemplateOf reads a template with names in braces: "{timestamp}.{body}".
 func TemplateOf(s string, known []string) ([]Piece, error) {
 	var out []Piece
 	for rest := s; rest != ""; {
@@ -48,7 +48,7 @@ func Uses(t []Piece, name string) bool {
 	return slices.ContainsFunc(t, func(p Piece) bool { return p.Name == name })
 }
 
-// expand writes a template; false where one of its names has no value.
+// Expand writes a template; false where one of its names has no value.
 func Expand(t []Piece, value func(name string) string) (string, bool) {
 	var b strings.Builder
 	for _, p := range t {
@@ -65,7 +65,7 @@ func Expand(t []Piece, value func(name string) string) (string, bool) {
 	return b.String(), true
 }
 
-// formatted reads a header such as "t={timestamp},v0={signature}": its parts in any order,
+// Formatted reads a header such as "t={timestamp},v0={signature}": its parts in any order,
 // each as often as it comes.
 func Formatted(t []Piece, header string) iter.Seq2[string, string] {
 	labels := map[string]string{}

@@ -23,7 +23,7 @@ func Nanoseconds(t time.Time) (int64, bool) {
 	return t.UnixNano(), true
 }
 
-// exactInteger is a whole number as conditions see it: a float64.
+// exactInteger clamps n to what a float64 holds exactly, as conditions see it.
 func exactInteger(n int64) int64 {
 	const most = 1 << 53
 	return max(min(n, most), -most)

@@ -14,7 +14,7 @@ type Disk struct {
 	dir, device string
 }
 
-// Disk makes and mounts one of so many bytes; close takes it away.
+// disk makes and mounts one of so many bytes; close takes it away.
 func (t *Trial) disk(size int64) (*Disk, error) {
 	image := filepath.Join(t.Dir, "disk.img")
 	if err := os.WriteFile(image, nil, 0o600); err != nil {

@@ -66,9 +66,9 @@ func (s *Settings) Server(c *cobra.Command, cfg *config.Config) (r *Remote, give
 	return r, given, nil
 }
 
-// Place is where a command works that can work on a store itself: the running
-// callwatch whose address was given, else the one that runs on the data directory; nil
-// is here.
+// Place returns the running callwatch that a command is to ask: the one whose address
+// was given, else the one that runs on the data directory. nil means that the command
+// opens the store itself.
 func (s *Settings) Place(c *cobra.Command, cfg *config.Config) (*Remote, error) {
 	r, given, err := s.Server(c, cfg)
 	switch {

@@ -13,7 +13,7 @@ import (
 )
 
 // Settings reads the configuration for a command: the flags that were given, over
-// what readConfig finds.
+// what config.Read finds.
 type Settings struct {
 	Environ    []string
 	Providers  normalizer.Registry

@@ -104,7 +104,7 @@ func hidden(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
 }
 
-// RawWriter is the writer behind a TerminalWriter, for progress bars, which move the
+// raw is the writer behind a TerminalWriter, for progress bars, which move the
 // cursor.
 func raw(w io.Writer) io.Writer {
 	if t, ok := w.(*TerminalWriter); ok {

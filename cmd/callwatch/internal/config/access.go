@@ -215,7 +215,7 @@ func (c *Config) proxies() ([]netip.Prefix, error) {
 			p, err = netip.PrefixFrom(ip, ip.BitLen()), nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%.40q is no network such as 10.0.0.0/8", s)
+			return nil, fmt.Errorf("%.40q is not a network such as 10.0.0.0/8", s)
 		}
 		all = append(all, p.Masked())
 	}

@@ -52,8 +52,8 @@ func Command(s *cli.Settings, size Size) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check configuration, rules, store, disk, clock, addresses, providers, Slack and outputs",
-		Long: "Check configuration, rules, store, disk, clock, addresses, providers, Slack and outputs, as the configuration of here\n" +
-			"says. With --url or CALLWATCH_URL also whether the callwatch there is ready, and what its store takes. Exit 1 when something\n" +
+		Long: "Check configuration, rules, store, disk, clock, addresses, providers, Slack and outputs, by this machine's configuration.\n" +
+			"With --url or CALLWATCH_URL also whether the callwatch there is ready, and what its store takes. Exit 1 when something\n" +
 			"will not work.\n\n" +
 			"--test-webhook sends a signed webhook of a test call to the address that providers call, or to --url. A running callwatch\n" +
 			"verifies and normalizes it, and keeps nothing: it alerts nobody and is in no figure. It is marked by the header\n" +

@@ -127,7 +127,7 @@ func (s *Source) findPayloads() ([]payload, error) {
 func (s *Source) normalizeFile(f payload) (events []call.Event, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("fault in the normalizer: %v", p)
+			err = fmt.Errorf("panic in the normalizer: %v", p)
 		}
 	}()
 	file, err := os.Open(f.path)

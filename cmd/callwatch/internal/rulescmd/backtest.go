@@ -38,7 +38,7 @@ func BacktestCommand(s *cli.Settings) *cobra.Command {
 			"and which no longer are. Nothing is sent. Rules are those of --rules, or the configured ones; a folder is one set.\n\n" + pastevents.Help + "\n\n" +
 			"A message is a root, its first reply, or a line in the thread: an incident that opens and resolves makes three.\n" +
 			"Incidents still open at the end have not resolved yet.\n\n" +
-			"--fail-if compares numbers of the report and ends with exit 1 where it holds: events, calls, matched, incidents,\n" +
+			"--fail-if compares numbers of the report and exits with 1 if the condition is true: events, calls, matched, incidents,\n" +
 			"messages, caught, missed, or of one rule, as in 'messages > 20 || low-mos.incidents > 5'; also judged, unjudged, open.",
 		Args: cobra.NoArgs,
 	}
@@ -94,7 +94,7 @@ type Plan struct {
 	raw     bool            // a rule may look at the providers' own members
 }
 
-// ask has a running callwatch do the backtest, with the rules of here.
+// ask has a running callwatch do the backtest, with the local rules.
 func (p *Plan) ask(ctx context.Context, r *cli.Remote, src *pastevents.Source) (report backtest.Report, err error) {
 	defer src.Progress.End()
 	request := api.BacktestRequest{Since: src.Since, Until: src.Until, Files: rulesOf(p.Set), Calls: min(p.Options.MaxCalls, api.MaxCalls)}

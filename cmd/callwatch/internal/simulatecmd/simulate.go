@@ -90,7 +90,7 @@ func parseShare(s string) (float64, error) {
 		v /= 100
 	}
 	if err != nil || !(v >= 0 && v <= 1) {
-		return 0, fmt.Errorf("%q is no share, such as 5%% or 0.05", s)
+		return 0, fmt.Errorf("%q is not a share such as 5%% or 0.05", s)
 	}
 	return v, nil
 }

@@ -2,14 +2,14 @@ package simulate
 
 import "time"
 
-// scheduler decides who tells which call and what is wrong with it. Shares are
-// kept by dealing, not by luck, so that a short demonstration shows every
-// provider and many kinds of bad calls.
+// scheduler decides which provider reports each call and what is wrong with it. It goes
+// through shuffled lists, so that a short demonstration shows every provider and many
+// kinds of bad calls.
 type scheduler struct {
 	Rand
 	plan    *plan
-	sources deck[*Source]
-	faults  deck[Fault]
+	sources rotation[*Source]
+	faults  rotation[Fault]
 	owed    float64        // bad calls owed
 	badBy   map[string]int // bad calls by provider
 }
@@ -19,21 +19,21 @@ const firstOwed = 0.7
 
 func (p *plan) scheduler() *scheduler {
 	c := &scheduler{Rand: NewRand(p.seed, 0), plan: p, owed: firstOwed, badBy: map[string]int{}}
-	c.sources = deck[*Source]{Rand: c.Rand}
+	c.sources = rotation[*Source]{Rand: c.Rand}
 	for i := range p.sources {
 		for range p.sources[i].Weight {
-			c.sources.cards = append(c.sources.cards, &p.sources[i])
+			c.sources.items = append(c.sources.items, &p.sources[i])
 		}
 	}
-	c.Shuffle(len(c.sources.cards), func(i, j int) {
-		cards := c.sources.cards
-		cards[i], cards[j] = cards[j], cards[i]
+	c.Shuffle(len(c.sources.items), func(i, j int) {
+		items := c.sources.items
+		items[i], items[j] = items[j], items[i]
 	})
-	c.faults = deck[Fault]{Rand: c.Rand, cards: append([]Fault(nil), p.faults...)}
+	c.faults = rotation[Fault]{Rand: c.Rand, items: append([]Fault(nil), p.faults...)}
 	return c
 }
 
-// scheduledCall is one call to come: who tells it and what is wrong.
+// scheduledCall is one call to come: who reports it and what is wrong.
 type scheduledCall struct {
 	variant
 	fault  Fault
@@ -56,12 +56,12 @@ func (r scheduledCall) during(p *plan, c Rand, at time.Duration) scheduledCall {
 func (c *scheduler) next() scheduledCall {
 	if c.owed += c.plan.bad; c.owed >= 1 {
 		c.owed--
-		f := c.faults.deal()
+		f := c.faults.next()
 		t := c.weighted(c.leastBad(f))
 		c.badBy[t.source.Name]++
 		return scheduledCall{variant: t, fault: f}
 	}
-	return scheduledCall{variant: c.weighted(c.plan.variantsOf(c.sources.deal(), None))}
+	return scheduledCall{variant: c.weighted(c.plan.variantsOf(c.sources.next(), None))}
 }
 
 // leastBad are the forms, of one of the providers that had the fewest bad calls,
@@ -97,7 +97,7 @@ const (
 	disorderShare = 0.03
 )
 
-// requests tells call number i, which begins to be told at the given time.
+// requests are the webhooks of call number i, the first at the given time.
 func (r scheduledCall) requests(p *plan, i int, at time.Duration) []Request {
 	c := NewRand(p.seed, uint64(i)+1)
 	span := Seconds(c.Between(0.8, 3.5))

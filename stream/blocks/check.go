@@ -169,9 +169,10 @@ func (c *Checker) all(stream string, blocks []File) (damaged bool, err error) {
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(blocks)) {
 		workers.Go(func() {
+			var r reader
 			for i := int(next.Add(1)) - 1; i < len(blocks); i = int(next.Add(1)) - 1 {
 				var b []byte
-				if b, errs[i] = os.ReadFile(blocks[i].Path); errs[i] == nil {
+				if b, errs[i] = r.read(blocks[i].Path); errs[i] == nil {
 					sound[i], errs[i] = soundBlock(stream, blocks[i], b)
 				}
 			}
@@ -191,6 +192,27 @@ func (c *Checker) all(stream string, blocks []File) (damaged bool, err error) {
 		}
 	}
 	return damaged, nil
+}
+
+// reader reads one file after the other into the same memory: new memory for each block
+// takes as long as reading it.
+type reader struct{ buf bytes.Buffer }
+
+// read returns the content of a file, until the next call.
+func (r *reader) read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	r.buf.Reset()
+	r.buf.Grow(int(info.Size()) + bytes.MinRead)
+	_, err = r.buf.ReadFrom(f)
+	return r.buf.Bytes(), err
 }
 
 // shorter reports whether the blocks end before a sequence that is known to have
@@ -265,6 +287,7 @@ func (c *Checker) Older(ctx context.Context) (damaged []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	var r reader
 	for _, name := range names {
 		blocks, err := c.blocks(name)
 		if err != nil {
@@ -272,7 +295,7 @@ func (c *Checker) Older(ctx context.Context) (damaged []string, err error) {
 		}
 		for i := 0; i < len(blocks)-1; i++ {
 			begun := time.Now()
-			bad, err := c.blockAtWork(ctx, name, blocks[i])
+			bad, err := c.blockAtWork(ctx, name, blocks[i], &r)
 			if err != nil {
 				return damaged, err
 			}
@@ -290,9 +313,9 @@ func (c *Checker) Older(ctx context.Context) (damaged []string, err error) {
 }
 
 // blockAtWork checks a block that the running server may remove or rewrite.
-func (c *Checker) blockAtWork(ctx context.Context, stream string, file File) (bool, error) {
+func (c *Checker) blockAtWork(ctx context.Context, stream string, file File, r *reader) (bool, error) {
 	for try := 1; ; try++ {
-		b, err := os.ReadFile(file.Path)
+		b, err := r.read(file.Path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return false, nil
 		}

@@ -17,7 +17,7 @@ import (
 
 // The server passes over a stream whose description does not match its checksum,
 // as if it did not exist, and another would be made in its place. Copies of the
-// descriptions are kept in descriptionsDir.
+// descriptions are kept in DescriptionsDir.
 const DescriptionsDir = "descriptions"
 
 var descriptionFiles = [...]string{"meta.inf", "meta.sum"}

@@ -87,14 +87,8 @@ func (a *app) receive(c echo.Context) (got reception) {
 		got.Outcome = BadType
 		return got
 	}
-
-	if !a.Dev && to.refuses(p.Provider) {
-		got.Outcome, got.err = BadSignature, normalizer.ErrSignature
-		got.guesses = a.gate.Guesses.Wrong(c.RealIP(), access.ProgramLimit, a.Now())
-		return got
-	}
 	test := r.Header.Get(TestHeader) != ""
-	if test && !a.mayTest(c) {
+	if !a.Dev && to.refuses(p.Provider) || test && !a.mayTest(c) {
 		got.Outcome, got.err = BadSignature, normalizer.ErrSignature
 		got.guesses = a.gate.Guesses.Wrong(c.RealIP(), access.ProgramLimit, a.Now())
 		return got

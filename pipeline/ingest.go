@@ -57,20 +57,19 @@ func (i *Ingest) Append(ctx context.Context, b normalizer.Body) (id string, err 
 		i.late(b.Provider, b.Account)
 		return "", nil
 	}
-	if b.Identity.Within <= 0 {
-		return i.append(ctx, b)
+	store := func() (string, error) {
+		i.traffic.Begin()
+		defer i.traffic.End()
+		return i.store.Append(ctx, *stage.Record(b))
 	}
-	id, before, err := i.seen.once(ctx, b.Identity, b.ReceivedAt, func() (string, error) { return i.append(ctx, b) })
+	if b.Identity.Within <= 0 {
+		return store()
+	}
+	id, before, err := i.seen.once(ctx, b.Identity, b.ReceivedAt, store)
 	if before && i.again != nil {
 		i.again(b.Provider, b.Account)
 	}
 	return id, err
-}
-
-func (i *Ingest) append(ctx context.Context, b normalizer.Body) (id string, err error) {
-	i.traffic.Begin()
-	defer i.traffic.End()
-	return i.store.Append(ctx, *stage.Record(b))
 }
 
 // ofErased reports whether all that a body tells is about erased calls.

@@ -155,7 +155,14 @@ func (c *committer) run() {
 		}
 		var batch []*waiter
 		batch, held = c.collect(first)
-		c.commit(batch)
+		seq, err := c.publish(batch)
+		for i, w := range batch {
+			if err != nil {
+				w.done <- result{err: err}
+			} else {
+				w.done <- result{at: Position{Seq: seq, Index: i}}
+			}
+		}
 	}
 }
 
@@ -190,17 +197,7 @@ func (c *committer) limit() int {
 	return int(most) - jet.MessageSlack - frame.HeaderSize - frame.TrailerSize
 }
 
-func (c *committer) commit(batch []*waiter) {
-	seq, err := c.publish(batch)
-	for i, w := range batch {
-		if err != nil {
-			w.done <- result{err: err}
-		} else {
-			w.done <- result{at: Position{Seq: seq, Index: i}}
-		}
-	}
-}
-
+// publish stores a batch as one frame, durably.
 func (c *committer) publish(batch []*waiter) (uint64, error) {
 	c.store.switching.Lock()
 	defer c.store.switching.Unlock()

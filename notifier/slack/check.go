@@ -106,7 +106,7 @@ func (c *Client) AllowGroups(groups []string, now func() time.Time) clicks.Allow
 // Test posts a message that says it is a test and returns a link to it, "" where
 // Slack gives none.
 func (c *Client) Test(ctx context.Context, channel string, at time.Time) (link string, err error) {
-	sent, err := c.post(ctx, channel, "", c.writer.trial(at), notifier.Tag{Incident: "test", Name: "test"})
+	sent, err := c.Post(ctx, channel, "", c.writer.trial(at), notifier.Tag{Incident: "test", Name: "test"})
 	if err != nil {
 		return "", err
 	}

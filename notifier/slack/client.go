@@ -93,20 +93,11 @@ func (c *Client) Entry(in *rules.Incident) string { return string(c.writer.storm
 
 // Post sends a message that Render wrote to a channel, as a reply where thread is not "".
 func (c *Client) Post(ctx context.Context, channel, thread string, m notifier.Message, t notifier.Tag) (notifier.Place, error) {
-	return c.post(ctx, channel, thread, m.(message), t)
-}
-
-// Edit replaces a message by one that Render wrote.
-func (c *Client) Edit(ctx context.Context, at notifier.Place, m notifier.Message, t notifier.Tag) error {
-	_, _, _, err := c.api.UpdateMessageContext(ctx, at.Channel, at.TS, append(m.(message).options(), metadata(t))...)
-	return c.failure(err)
-}
-
-func (c *Client) post(ctx context.Context, channel, thread string, m message, t notifier.Tag) (notifier.Place, error) {
-	opts := append(m.options(), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(), metadata(t))
+	shown := m.(message)
+	opts := append(shown.options(), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(), metadata(t))
 	if thread != "" {
 		opts = append(opts, slack.MsgOptionTS(thread))
-		if m.Broadcast {
+		if shown.Broadcast {
 			opts = append(opts, slack.MsgOptionBroadcast())
 		}
 	}
@@ -116,6 +107,12 @@ func (c *Client) post(ctx context.Context, channel, thread string, m message, t 
 	}
 	c.learn(channel, id)
 	return notifier.Place{Channel: id, TS: ts}, nil
+}
+
+// Edit replaces a message by one that Render wrote.
+func (c *Client) Edit(ctx context.Context, at notifier.Place, m notifier.Message, t notifier.Tag) error {
+	_, _, _, err := c.api.UpdateMessageContext(ctx, at.Channel, at.TS, append(m.(message).options(), metadata(t))...)
+	return c.failure(err)
 }
 
 // options always name blocks and attachments, so that an edit without them

@@ -87,12 +87,14 @@ func (s *Webhooks) Record(ctx context.Context, id string) (frame.Record, error) 
 // Frames that are damaged or missing go to damaged and are passed over. Of a
 // frame that was rewritten to erase a part of it the rest comes in its old place.
 func (s *Webhooks) Records(ctx context.Context, from frame.Position, fn func([]frame.Record) error, damaged func(*Damage)) error {
-	return s.records(ctx, jet.Cursor{Next: from.Seq}, from, fn, damaged, &s.passed)
+	r := reader{of: s, from: from, expect: max(from.Seq, 1), partial: from.Seq == 0, fn: fn, damaged: damaged, passed: &s.passed}
+	return r.run(ctx, jet.Cursor{Next: from.Seq})
 }
 
 // StoredRecords is Records that ends behind the last one.
 func (s *Webhooks) StoredRecords(ctx context.Context, from frame.Position, fn func([]frame.Record) error, damaged func(*Damage)) error {
-	return s.records(ctx, jet.Cursor{Next: from.Seq, ToEnd: true}, from, fn, damaged, nil)
+	r := reader{of: s, from: from, expect: max(from.Seq, 1), partial: from.Seq == 0, fn: fn, damaged: damaged}
+	return r.run(ctx, jet.Cursor{Next: from.Seq, ToEnd: true})
 }
 
 // RecordsSince reads what was stored at or after since (zero: all), as
@@ -104,11 +106,6 @@ func (s *Webhooks) RecordsSince(ctx context.Context, since time.Time, fn func(re
 	}
 	r.fn = func(records []frame.Record) error { return fn(records, r.left) }
 	return r.run(ctx, jet.Cursor{Since: since, ToEnd: true})
-}
-
-func (s *Webhooks) records(ctx context.Context, c jet.Cursor, from frame.Position, fn func([]frame.Record) error, damaged func(*Damage), passed *atomic.Uint64) error {
-	r := reader{of: s, from: from, expect: max(from.Seq, 1), partial: from.Seq == 0, fn: fn, damaged: damaged, passed: passed}
-	return r.run(ctx, c)
 }
 
 type reader struct {
@@ -167,7 +164,7 @@ func (r *reader) follow(ctx context.Context, c jet.Cursor) error {
 			c.CheckStuck(ctx)
 		}
 		var err error
-		if behind, err = r.fresh(ctx); err != nil {
+		if behind, err = r.readHandedOver(ctx); err != nil {
 			return err
 		}
 		if c.Next = r.expect; r.expect > at {
@@ -180,9 +177,9 @@ func (r *reader) follow(ctx context.Context, c jet.Cursor) error {
 	}
 }
 
-// fresh reads what is handed over, until the server has what comes next and knows
+// readHandedOver reads what is handed over, until the server has what comes next and knows
 // alone what it is.
-func (r *reader) fresh(ctx context.Context) (behind bool, err error) {
+func (r *reader) readHandedOver(ctx context.Context) (behind bool, err error) {
 	idle := time.NewTimer(jet.PullWait)
 	defer idle.Stop()
 	for ctx.Err() == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,8 +20,8 @@ import (
 	"callwatch/stream/names"
 )
 
-// reads checks that a connection can follow events as documented.
-func reads(t *testing.T, conn *nats.Conn, s *Store) {
+// subscribes checks that a connection can follow events by subscribing.
+func subscribes(t *testing.T, conn *nats.Conn, s *Store) {
 	t.Helper()
 	sub, err := conn.SubscribeSync("callwatch.event.>")
 	if err != nil {
@@ -41,6 +42,11 @@ func reads(t *testing.T, conn *nats.Conn, s *Store) {
 	if err != nil || string(m.Data) != string(e.Data) {
 		t.Errorf("subscribed: %v, %v", m, err)
 	}
+}
+
+// consumes checks that a connection can follow events with an ordered consumer.
+func consumes(t *testing.T, conn *nats.Conn) {
+	t.Helper()
 	js, err := jetstream.New(conn)
 	if err != nil {
 		t.Fatal(err)
@@ -117,8 +123,47 @@ func cannotWrite(t *testing.T, conn *nats.Conn, s *Store) {
 		}
 		cancel()
 	}
-	if _, err := own.Info(t.Context()); err != nil {
-		t.Errorf("a consumer was removed: %v", err)
+	// The server answers to the subject that a request names, and delivers to the one that a consumer names.
+	var targets []string
+	for _, stream := range []string{names.RawStream, names.EventStream, names.AlertStream, names.BucketStreamPrefix + names.BucketPrefix + "meta"} {
+		targets = append(targets, "$JS.API.STREAM.PURGE."+stream, "$JS.API.STREAM.DELETE."+stream, "$JS.API.STREAM.MSG.DELETE."+stream, "$JS.API.CONSUMER.DELETE."+stream+"."+own.CachedInfo().Name)
+	}
+	targets = append(targets, names.RawSubject, names.EventPrefix+"acme.ended", names.AlertPrefix+"x", "$KV.callwatch_meta.format")
+	pull := "$JS.API.CONSUMER.MSG.NEXT." + names.EventStream + "."
+	ask := func(subject, reply, body string) {
+		if err := conn.PublishRequest(subject, reply, []byte(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask("$JS.API.CONSUMER.CREATE."+names.EventStream+".mine", "_INBOX.x", `{"stream_name":"`+names.EventStream+`","config":{"name":"mine","ack_policy":"none"}}`)
+	for i, target := range targets {
+		ask(pull+"mine", target, `{"batch":1,"no_wait":true}`)
+		ask(pull+"mine", target, `{"batch":1,"no_wait":true}`) // one has an event, the other an empty answer
+		ask("$JS.API.INFO", target, "")
+		ask("$JS.API.STREAM.INFO."+names.EventStream, target, "")
+		ask("$JS.API.STREAM.MSG.GET."+names.EventStream, target, `{"last_by_subj":"none"}`)
+		ask("$JS.API.CONSUMER.INFO."+names.EventStream+".none", target, "")
+		ask("$JS.API.CONSUMER.CREATE."+names.EventStream, target, "{}")
+		name := "push" + strconv.Itoa(i)
+		for _, config := range []string{`"deliver_subject":"` + target + `"`, `"durable_name":"` + name + `"`} {
+			ask("$JS.API.CONSUMER.CREATE."+names.EventStream+"."+name, "_INBOX.x", `{"stream_name":"`+names.EventStream+`","config":{"name":"`+name+`","ack_policy":"none",`+config+`}}`)
+		}
+	}
+	taken := own.CachedInfo().Name
+	ask("$JS.API.CONSUMER.CREATE."+names.EventStream+"."+taken, "_INBOX.x", `{"stream_name":"`+names.EventStream+`","config":{"name":"`+taken+`","ack_policy":"none","filter_subject":"callwatch.event.none.none"}}`)
+	_ = conn.FlushTimeout(time.Second)
+	time.Sleep(500 * time.Millisecond)
+	if info, err := own.Info(t.Context()); err != nil || info.Config.FilterSubject != "" {
+		t.Errorf("a consumer was changed or removed: %v", err)
+	}
+	all, err := s.conn.JS.Stream(t.Context(), names.EventStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for consumer := range all.ListConsumers(t.Context()).Info() {
+		if consumer.Config.Durable != "" || consumer.Config.DeliverSubject != "" {
+			t.Errorf("a reader made the consumer %+v", consumer.Config)
+		}
 	}
 	after := s.Health(t.Context()).Streams
 	for i := range before {
@@ -173,7 +218,8 @@ func TestListener(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			reads(t, conn, s)
+			subscribes(t, conn, s)
+			consumes(t, conn)
 			cannotWrite(t, conn, s)
 			at := strings.Replace(url, "nats://", "nats://"+user+":"+cfg.ListenPassword+"@", 1)
 			if cfg.ListenPassword == "" {
@@ -208,8 +254,9 @@ func TestOpenListenerIsRefused(t *testing.T) {
 	}
 }
 
-// operated runs a server of an operator with one account and returns its address
-// and the credentials of users with the permissions given.
+// operated runs a server of an operator with an account of callwatch and one of readers,
+// as docs/cluster.md says, and returns its address and the credentials of users with the
+// permissions given: the user reader is in the account of readers.
 func operated(t *testing.T, users map[string]embedded.Permissions) (url string, creds map[string]string) {
 	t.Helper()
 	key := func(create func() (nkeys.KeyPair, error)) (nkeys.KeyPair, string) {
@@ -226,9 +273,18 @@ func operated(t *testing.T, users map[string]embedded.Permissions) (url string, 
 	operator, operatorID := key(nkeys.CreateOperator)
 	_, systemID := key(nkeys.CreateAccount)
 	account, accountID := key(nkeys.CreateAccount)
+	readers, readersID := key(nkeys.CreateAccount)
 	resolver := &server.MemAccResolver{}
-	for _, id := range []string{systemID, accountID} {
+	for _, id := range []string{systemID, accountID, readersID} {
 		c := jwt.NewAccountClaims(id)
+		for _, subject := range embedded.ReaderPermissions().Subscribe[:2] {
+			switch id {
+			case accountID:
+				c.Exports.Add(&jwt.Export{Name: subject, Subject: jwt.Subject(subject), Type: jwt.Stream})
+			case readersID:
+				c.Imports.Add(&jwt.Import{Name: subject, Account: accountID, Subject: jwt.Subject(subject), Type: jwt.Stream})
+			}
+		}
 		if id == accountID {
 			c.Limits.JetStreamLimits = jwt.JetStreamLimits{MemoryStorage: -1, DiskStorage: -1, Streams: -1, Consumer: -1}
 		}
@@ -258,8 +314,15 @@ func operated(t *testing.T, users map[string]embedded.Permissions) (url string, 
 		c := jwt.NewUserClaims(userID)
 		c.Name = name
 		c.Permissions.Pub.Allow.Add(p.Publish...)
+		if len(p.Publish) == 0 {
+			c.Permissions.Pub.Deny.Add(">")
+		}
 		c.Permissions.Sub.Allow.Add(p.Subscribe...)
-		token, err := c.Encode(account)
+		signer := account
+		if name == "reader" {
+			signer = readers
+		}
+		token, err := c.Encode(signer)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -298,7 +361,7 @@ func TestLeastPermissions(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	reads(t, conn, s)
+	subscribes(t, conn, s)
 	cannotWrite(t, conn, s)
 
 	saveState(t, s, 1, "state")

@@ -90,6 +90,9 @@ func (s *Store) connect() (err error) {
 	if s.conn.JS, err = jetstream.New(s.conn.NC, jetstream.WithDefaultTimeout(s.conn.RequestWait())); err != nil {
 		return fmt.Errorf("connect to the store: %w", err)
 	}
+	if s.node != nil && s.node.Password != "" {
+		return embedded.ServeReaders(s.conn.Closed, s.conn.NC)
+	}
 	return nil
 }
 

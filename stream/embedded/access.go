@@ -1,37 +1,17 @@
 package embedded
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"net"
 	"strconv"
 
 	"github.com/nats-io/nats-server/v2/server"
-
-	"callwatch/stream/names"
 )
 
 // Permissions are the subjects that a NATS user may publish and subscribe to.
 type Permissions struct{ Publish, Subscribe []string }
-
-// readable are the streams that other programs read.
-var readable = [...]string{names.EventStream, names.AlertStream}
-
-// ReaderPermissions are the least that a program needs to follow events and
-// transitions, by subscribing or with an ordered consumer. They allow no change of
-// what is stored: a reader makes consumers of its own and cannot delete any; the
-// server removes those that nobody reads.
-func ReaderPermissions() Permissions {
-	p := Permissions{
-		Publish:   []string{"$JS.API.INFO", "$JS.API.STREAM.NAMES"},
-		Subscribe: []string{names.EventPrefix + ">", names.AlertPrefix + ">", "_INBOX.>"},
-	}
-	for _, s := range readable {
-		p.Publish = append(p.Publish, "$JS.API.STREAM.INFO."+s, "$JS.API.STREAM.MSG.GET."+s, "$JS.API.CONSUMER.CREATE."+s, "$JS.API.CONSUMER.CREATE."+s+".>",
-			"$JS.API.CONSUMER.INFO."+s+".*", "$JS.API.CONSUMER.MSG.NEXT."+s+".*", "$JS.FC."+s+".>")
-	}
-	return p
-}
 
 // OwnPermissions are the least that callwatch itself needs on an external server, in
 // an account of its own. They do not include deleting, restoring or moving a stream.
@@ -53,10 +33,10 @@ const (
 )
 
 // Listener is where the server lets other programs read; without an Address it opens no
-// port. Without a Password the Address must be on loopback.
+// port. Without a Password the Address must be on loopback, and everybody there may read.
 type Listener struct {
 	Address        string // of TCP
-	User, Password string // "": the user reader, and a password that nobody knows
+	User, Password string // "": the user reader, and no password
 }
 
 // Check refuses a listener that everybody on the network could use.
@@ -77,33 +57,21 @@ func (c *Listener) Check() error {
 	return nil
 }
 
-// listenOn sets where the embedded server takes clients and what they may do. The
-// process itself gets a user with all rights and a random password.
-func (c *Listener) listenOn(opts *server.Options) (password string, err error) {
-	password = rand.Text()
-	p := ReaderPermissions()
-	reader := &server.User{Username: c.User, Password: c.Password, Permissions: &server.Permissions{
-		Publish: &server.SubjectPermission{Allow: p.Publish}, Subscribe: &server.SubjectPermission{Allow: p.Subscribe},
-	}}
-	if reader.Username == "" {
-		reader.Username = defaultReader
-	}
-	if reader.Password == "" {
-		reader.Password = rand.Text()
-		opts.NoAuthUser = reader.Username // on loopback
-	}
-	opts.MaxConn = maxReaders
-	opts.Users = []*server.User{{Username: OwnUser, Password: password}, reader}
+// listenOn sets where the embedded server takes clients and who they are.
+func (c *Listener) listenOn(opts *server.Options) (*gate, error) {
 	host, port, err := net.SplitHostPort(c.Address)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if opts.Port, err = strconv.Atoi(port); err != nil {
-		return "", fmt.Errorf("address of the NATS listener %q: port is not a number", c.Address)
+		return nil, fmt.Errorf("address of the NATS listener %q: port is not a number", c.Address)
 	}
 	opts.Host = host
 	if opts.Port == 0 {
 		opts.Port = server.RANDOM_PORT
 	}
-	return password, nil
+	opts.MaxConn = maxReaders
+	g := &gate{own: rand.Text(), user: cmp.Or(c.User, defaultReader), password: c.Password}
+	opts.CustomClientAuthentication = g
+	return g, nil
 }

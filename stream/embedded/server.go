@@ -40,6 +40,7 @@ type Server struct {
 	mu    sync.Mutex
 	flaws []blocks.Flaw // found since the process began
 
+	gate     *gate  // nil when there is no listener
 	Password string // of the process itself; "" when there is no listener
 }
 
@@ -72,9 +73,10 @@ func Start(cfg Config, failed func(text string)) (*Server, error) {
 	n := &Server{opts: opts, log: cfg.Log, failed: failed}
 	if cfg.Listener.Address != "" {
 		var err error
-		if n.Password, err = cfg.Listener.listenOn(opts); err != nil {
+		if n.gate, err = cfg.Listener.listenOn(opts); err != nil {
 			return nil, err
 		}
+		n.Password = n.gate.own
 	}
 	return n, n.start()
 }
@@ -101,6 +103,9 @@ func (n *Server) start() error {
 			srv.Shutdown()
 			return fmt.Errorf("embedded NATS server does not start: %s", logger.last())
 		}
+	}
+	if n.gate != nil {
+		n.gate.use(srv)
 	}
 	n.Running.Store(srv)
 	return nil

@@ -452,3 +452,19 @@ func TestDamageInOldBlocks(t *testing.T) {
 		})
 	}
 }
+
+// A stream whose files are gone is named, and none of its sequences is given again.
+func TestMissingStream(t *testing.T) {
+	t.Parallel()
+	dir := writeFrames(t)
+	if err := os.RemoveAll(filepath.Join(blocks.StreamsDir(dir), names.RawStream)); err != nil {
+		t.Fatal(err)
+	}
+	lost, flaws := checkDamage(t, dir)
+	if lost != damageFrames || len(flaws) != 1 || flaws[0].Stream != names.RawStream || flaws[0].First != 1 || flaws[0].Last != damageFrames {
+		t.Errorf("%d frames lost, flaws %+v", lost, flaws)
+	}
+	if _, flaws := checkDamage(t, dir); len(flaws) != 0 {
+		t.Errorf("at the next start: %+v", flaws)
+	}
+}

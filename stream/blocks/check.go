@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -112,11 +113,12 @@ func Streams(dir string) ([]string, error) {
 // older than they are, as after a crash: the server then drops the rest of a damaged block
 // and does not report it. Other blocks are checked behind the start.
 func (c *Checker) BeforeStart() error {
-	names, err := Streams(c.Dir)
+	streams, err := Streams(c.Dir)
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
+	c.gone(streams)
+	for _, name := range streams {
 		if err := c.description(name); err != nil {
 			return err
 		}
@@ -146,6 +148,18 @@ func (c *Checker) BeforeStart() error {
 		}
 	}
 	return c.MoveAside()
+}
+
+// gone names the streams that were written and are not there any more: the server would
+// make empty ones in their place.
+func (c *Checker) gone(there []string) {
+	for _, name := range slices.Sorted(maps.Keys(c.Marks)) {
+		noted := strings.Contains(name, ":") // about retention
+		if last := c.Marks[name]; !noted && last > 0 && !slices.Contains(there, name) {
+			dir, _ := filepath.Rel(c.Dir, filepath.Join(StreamsDir(c.Dir), name))
+			c.Found(Flaw{Stream: name, File: dir, First: 1, Last: last})
+		}
+	}
 }
 
 // indexed reports whether the server has an index of the blocks that is not older than they are.

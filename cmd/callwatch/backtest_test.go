@@ -311,7 +311,7 @@ func TestBacktestSources(t *testing.T) {
 	}
 
 	for name, in := range map[string]string{
-		"line 3: no event":                             strings.Join(slices.Concat(lines[:2], []string{"{}"}, lines[3:]), "\n"),
+		"line 3: not an event":                         strings.Join(slices.Concat(lines[:2], []string{"{}"}, lines[3:]), "\n"),
 		"element 2: not an event: kind is missing":     "[" + lines[0] + `,{"provider":"x","callId":"y"}]`,
 		"the array does not end":                       "[" + lines[0],
 		"unexpected EOF":                               packed.String()[:packed.Len()/2],

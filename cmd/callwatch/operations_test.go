@@ -4,10 +4,38 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
 )
+
+// CONTRIBUTING.md lists the functions that a webhook passes, each in its file.
+func TestPath(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := regexp.MustCompile(`(?m)^(?:taken|normalized|judged|announced|) +(\S+\.go) +(.+)$`).FindAllStringSubmatch(string(text), -1)
+	functions := 0
+	for _, l := range lines {
+		source, err := os.ReadFile("../../" + l[1])
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for name := range strings.SplitSeq(l[2], ", ") {
+			functions++
+			if !regexp.MustCompile(`(?m)^func (\(.*?\) )?` + name + `\(`).Match(source) {
+				t.Errorf("%s has no function %s", l[1], name)
+			}
+		}
+	}
+	if functions < 20 || functions > 25 {
+		t.Errorf("%d functions, at most 25 wanted", functions)
+	}
+}
 
 // docs/operations.md says what to do about every alert, and about no other.
 func TestOperationsExplainEveryAlert(t *testing.T) {

@@ -354,7 +354,7 @@ func TestPostedAgainWhereLookingIsForbidden(t *testing.T) {
 	if got := names(s.one()); got != "root opened" {
 		t.Errorf("thread has %q", got)
 	}
-	if !strings.Contains(s.log.String(), "cannot look") {
+	if !strings.Contains(s.log.String(), "cannot check") {
 		t.Error("not logged")
 	}
 }
@@ -449,7 +449,7 @@ func TestChannelTooFull(t *testing.T) {
 		}
 	}
 	s.drain()
-	if !strings.Contains(s.log.String(), "cannot look") || s.n.Status().Pending != 0 {
+	if !strings.Contains(s.log.String(), "cannot check") || s.n.Status().Pending != 0 {
 		t.Errorf("status %+v", s.n.Status())
 	}
 }

@@ -80,7 +80,7 @@ func TestClusterShowsTroubleAndErases(t *testing.T) {
 	for i := range 2 {
 		within(t, 2*time.Minute, "a replica shows the end of the trouble", func() bool {
 			_, body := read(i, "/readyz?verbose")
-			return !strings.Contains(body, "takes nothing")
+			return !strings.Contains(body, "does not accept messages")
 		})
 	}
 

@@ -92,7 +92,7 @@ func allResolved(r *rig.Rig, limit time.Duration) error {
 func places(r *rig.Rig, as string) (n int) {
 	degraded := as == "degraded"
 	_, ready, _ := r.Get("/readyz?verbose")
-	if strings.Contains(ready, "takes nothing") == degraded && ready != "" {
+	if strings.Contains(ready, "does not accept messages") == degraded && ready != "" {
 		n++
 	}
 	if r.Metric(`callwatch_receiver_degraded{channel="#voice"}`) == map[bool]string{true: "1", false: "0"}[degraded] {

@@ -31,13 +31,13 @@ func Mutants() []Mutant {
 			{"Notifier.look", withResult("Find", 1, "false")},
 		}},
 		{"twice", []string{"kill9"}, "every message is posted twice", []edit{
-			{"slack.Client.post", before("PostMessageContext", "_, _, _ = CALL")},
+			{"slack.Client.Post", before("PostMessageContext", "_, _, _ = CALL")},
 		}},
 		{"nameless", []string{"kill9"}, "every incident gets a second thread, whose messages carry no metadata", []edit{
-			{"slack.Client.post", before("PostMessageContext", `if thread == "" { _, _, _ = c.api.PostMessageContext(ctx, channel, m.options()...) }`)},
+			{"slack.Client.Post", before("PostMessageContext", `if thread == "" { _, _, _ = c.api.PostMessageContext(ctx, channel, shown.options()...) }`)},
 		}},
 		{"chatty", []string{"sigstop"}, "replies are posted twice, the second time under another name", []edit{
-			{"slack.Client.post", before("PostMessageContext", `if thread != "" { second := t; second.Name += "/more"; _, _, _ = c.api.PostMessageContext(ctx, channel, append(m.options(), slack.MsgOptionTS(thread), metadata(second))...) }`)},
+			{"slack.Client.Post", before("PostMessageContext", `if thread != "" { second := t; second.Name += "/more"; _, _, _ = c.api.PostMessageContext(ctx, channel, append(shown.options(), slack.MsgOptionTS(thread), metadata(second))...) }`)},
 		}},
 		{"fsync", []string{"powercut"}, "writes are acknowledged from the page cache", []edit{
 			{"embedded.Start", unset("SyncAlways")},

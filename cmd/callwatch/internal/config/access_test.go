@@ -86,7 +86,7 @@ func TestAccess(t *testing.T) {
 		"TOKENS=anna":                           "not NAME:ROLE:TOKEN",
 		"TOKENS=anna:boss:9b1c33b1ac4f0d5e":     "none of viewer, operator, admin",
 		"TOKENS=:admin:9b1c33b1ac4f0d5e":        "empty or too long",
-		"TRUSTED_PROXIES=10.0.0.0/8,proxy":      `"proxy" is no network`,
+		"TRUSTED_PROXIES=10.0.0.0/8,proxy":      `"proxy" is not a network`,
 		"PROXY_USER_HEADER=X-User":              "set CALLWATCH_TRUSTED_PROXIES",
 		"PROXY_GROUPS_HEADER=X-Groups":          "not read without",
 		"OIDC_ISSUER=https://login.example.com": "CALLWATCH_OIDC_CLIENT_ID: missing",

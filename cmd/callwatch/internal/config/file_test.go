@@ -83,7 +83,7 @@ func TestMistakesOfTheFile(t *testing.T) {
 		"listen: :99999\n":                                `":99999" is not an address and port`,
 		"slack: xoxb-1\n":                                 "1:8: error: slack must be a mapping",
 		"trusted_proxies: 10.0.0.0/8\n":                   "write each element after a dash",
-		"trusted_proxies: [10.0.0.0/99]\n":                "1:18: error: trusted_proxies: \"10.0.0.0/99\" is no network",
+		"trusted_proxies: [10.0.0.0/99]\n":                "1:18: error: trusted_proxies: \"10.0.0.0/99\" is not a network",
 		"mask_outputs: yes\n":                             "mask_outputs is neither true nor false",
 		"sweep: -1m\n":                                    "sweep is not a duration",
 		"nats: {replicas: 9}\n":                           "1:18: error: nats.replicas: 9 is above 5",

@@ -30,7 +30,7 @@ const (
 	createTime   = 5 * time.Second
 	longestIdle  = 5 * time.Minute // of a consumer that nobody reads
 	refusedCode  = 403
-	maxConsumers = 256 // of a stream, callwatch's own among them
+	maxConsumers = 256      // of a stream, callwatch's own among them
 	largestQuery = 64 << 10 // bytes of a request to make a consumer
 )
 

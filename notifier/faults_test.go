@@ -544,3 +544,32 @@ func TestTokenIsNowhere(t *testing.T) {
 		t.Errorf("the test does not reach redaction: %v", err3)
 	}
 }
+
+// TestAnswerOkWithoutAPlace: a message that Slack says is posted, and not where, is
+// looked for: found where it is there, posted again where not. Nothing goes without
+// its thread.
+func TestAnswerOkWithoutAPlace(t *testing.T) {
+	t.Parallel()
+	for _, commit := range []bool{true, false} {
+		s := newScene(t, channel)
+		seen := map[string]bool{}
+		s.fake.SetFault(func(c slackfake.Call) slackfake.Fault {
+			name, _ := c.Metadata.EventPayload["transition"].(string)
+			if c.Method != "chat.postMessage" || seen[name] {
+				return slackfake.Fault{}
+			}
+			seen[name] = true
+			return slackfake.Fault{Bare: true, Commit: commit}
+		})
+		s.play()
+		if got := names(s.one()); got != wholeThread {
+			t.Errorf("posted %v: thread has %q, want %q", commit, got, wholeThread)
+		}
+		for _, c := range s.fake.Calls() {
+			name := c.Metadata.EventPayload["transition"]
+			if c.Method == "chat.update" && c.TS == "" || c.Method == "chat.postMessage" && c.Thread == "" && name != "root" {
+				t.Errorf("posted %v: %s of %v without a timestamp", commit, c.Method, name)
+			}
+		}
+	}
+}

@@ -29,12 +29,14 @@ type taken struct {
 	status int
 }
 
-// receiver records requests and answers as the list of statuses says, 200 after
-// its end.
+// receiver records requests and answers as the list of statuses says, 200 with the
+// body ok after its end. In place of the first answers 200 come web pages, as of a
+// proxy that asks who one is.
 type receiver struct {
 	mu       sync.Mutex
 	requests []taken
 	statuses []int
+	pages    int
 	now      func() time.Time
 }
 
@@ -47,7 +49,14 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		status, r.statuses = r.statuses[0], r.statuses[1:]
 	}
 	r.requests = append(r.requests, taken{r.now(), req.URL.Path, req.Header, body, status})
+	answer := "ok"
+	if status == http.StatusOK && r.pages > 0 {
+		r.pages--
+		answer = "<!DOCTYPE html><title>Guest network: please log in</title>"
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	}
 	w.WriteHeader(status)
+	_, _ = io.WriteString(w, answer) // the client may be gone
 }
 
 // outputScene has one output, and incidents routed to it.
@@ -223,6 +232,53 @@ func TestIncomingWebhookPostsOpeningAndResolve(t *testing.T) {
 	}
 	if !s.n.Status().Degraded {
 		t.Error("status does not say that this is the degraded mode")
+	}
+}
+
+// A web page is no delivery where the protocol says what is answered: Slack's webhook
+// and Alertmanager. It is tried again, and the status says what was answered. A generic
+// webhook may answer what it likes.
+func TestPageOfAProxyIsNoDelivery(t *testing.T) {
+	t.Parallel()
+	const page = "a proxy or login page is between"
+	t.Run("incoming", func(t *testing.T) {
+		s := newScene(t, channel)
+		r := &receiver{now: s.clock.now, pages: 3}
+		server := httptest.NewServer(r)
+		t.Cleanup(server.Close)
+		s.cfg.Token, s.cfg.WebhookURL = "", delivery.Token(server.URL)
+		s.restart()
+		if _, err := s.n.Test(t.Context(), ""); err == nil || !strings.Contains(err.Error(), page) {
+			t.Errorf("notify test says %v", err)
+		}
+		s.handle(rules.StepOpened, notifiertest.Opened())
+		s.until(notifiertest.T0.Add(2 * time.Second))
+		if st := s.receiver("incoming webhook"); !st.Degraded || !strings.Contains(st.Trouble(), page) || st.Posted != 0 {
+			t.Errorf("status %+v after %d requests", st, len(r.requests))
+		}
+		s.drain()
+		if st := s.receiver("incoming webhook"); st.Degraded || st.Posted != 1 || len(r.requests) != 4 {
+			t.Errorf("status %+v after %d requests, want the fourth to count", st, len(r.requests))
+		}
+	})
+	for name, out := range map[string]func(url string) outputConfig{
+		"alertmanager": func(url string) outputConfig { return outputConfig{Alertmanager: delivery.Token(url)} },
+		"webhook":      func(url string) outputConfig { return outputConfig{Webhook: delivery.Token(url)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, r := outputScene(t, out)
+			r.pages = 2
+			s.handle(rules.StepOpened, routed(notifiertest.Opened()))
+			s.until(notifiertest.T0.Add(4 * time.Second))
+			if st := s.receiver("output ops"); strings.Contains(st.LastError, page) != (name == "alertmanager") {
+				t.Errorf("status %+v after %d requests", st, len(r.requests))
+			}
+			s.handle(rules.StepResolved, routed(notifiertest.Resolved()))
+			s.drain()
+			if st := s.receiver("output ops"); st.Degraded || st.Pending != 0 {
+				t.Errorf("status %+v after %d requests", st, len(r.requests))
+			}
+		})
 	}
 }
 

@@ -44,7 +44,7 @@ func notifyTestCommand(s *cli.Settings) *cobra.Command {
 			case errors.Is(err, notifier.ErrNotConfigured):
 				return cli.Usage(errors.New("CALLWATCH_SLACK_TOKEN is not set"))
 			case err != nil:
-				return cli.Problems(fmt.Errorf("post to %s: %w", channel, err))
+				return cli.Problems(fmt.Errorf("post to %s: %w", cmp.Or(channel, "the incoming webhook"), err))
 			}
 			if link != "" {
 				link = ": " + link

@@ -6,12 +6,15 @@ package delivery
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // DefaultTimeout is that of one call to a receiver.
@@ -42,9 +45,24 @@ func (b boundedAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// PostJSON posts body and returns an error for any answer but success. No error
-// contains the address, which may hold a secret.
-func PostJSON(ctx context.Context, web *http.Client, url Token, body []byte, extra http.Header) error {
+// Protocol says which answers 2xx mean that a message was taken. A proxy or a login
+// page answers 2xx as well.
+type Protocol int
+
+const (
+	// AnyAnswer takes every 2xx: Standard Webhooks ask for no more.
+	AnyAnswer Protocol = iota
+	// API takes a 2xx that is no web page. Alertmanager's API (POST /api/v2/alerts)
+	// answers 200 without a body, and what stands in for it JSON; Slack's response URLs
+	// answer text or JSON.
+	API
+	// SlackWebhook takes the text ok, as Slack's incoming webhooks answer.
+	SlackWebhook
+)
+
+// PostJSON posts body and returns an error for any answer but success, as the protocol
+// has it. No error contains the address, which may hold a secret.
+func PostJSON(ctx context.Context, web *http.Client, url Token, p Protocol, body []byte, extra http.Header) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, string(url), bytes.NewReader(body))
 	if err != nil {
 		return url.Redact(fmt.Errorf("post: %w", err))
@@ -59,11 +77,54 @@ func PostJSON(ctx context.Context, web *http.Client, url Token, body []byte, ext
 		return url.Redact(err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	text, _ := io.ReadAll(io.LimitReader(res.Body, 300)) // best effort: the status decides
+	text, cut := io.ReadAll(io.LimitReader(res.Body, 300))
 	if res.StatusCode/100 == 2 {
-		return nil
+		return url.Redact(p.check(res, text, cut))
 	}
 	return url.Redact(&statusError{code: res.StatusCode, after: retryAfter(res.Header), text: strings.ToValidUTF8(string(text), "\uFFFD")})
+}
+
+// check reports why an answer 2xx is no success. text is the beginning of the body, cut
+// the error of reading it.
+func (p Protocol) check(res *http.Response, text []byte, cut error) error {
+	_, page := contentType(res, text)
+	switch {
+	case p == SlackWebhook && cut != nil:
+		return cut
+	case p == SlackWebhook && !strings.EqualFold(string(bytes.TrimSpace(text)), "ok"):
+		return Unexpected(res, text, `"ok"`)
+	case p == API && page:
+		return Unexpected(res, text, "an answer of the API")
+	default:
+		return nil
+	}
+}
+
+// Unexpected says what was answered instead of what the protocol wants. Whether the
+// message was taken is unclear.
+func Unexpected(res *http.Response, text []byte, want string) *Failure {
+	got, page := contentType(res, text)
+	switch plain := strings.TrimSpace(string(text)); {
+	case plain == "":
+		got = "nothing"
+	case !page && len(plain) <= 80 && utf8.ValidString(plain):
+		got = plain
+	}
+	says := fmt.Sprintf("answered %d with %s instead of %s", res.StatusCode, got, want)
+	if page {
+		says += ": a proxy or login page is between"
+	}
+	return &Failure{Outcome: Unclear, Err: errors.New(says)}
+}
+
+// contentType is what an answer says it is, or looks like, and whether that is a web page.
+func contentType(res *http.Response, text []byte) (kind string, page bool) {
+	kind, _, _ = mime.ParseMediaType(res.Header.Get("Content-Type")) // "" for none
+	seen, _, _ := mime.ParseMediaType(http.DetectContentType(text))
+	if kind == "" || seen == "text/html" {
+		kind = seen
+	}
+	return kind, kind == "text/html" || kind == "application/xhtml+xml"
 }
 
 // statusError is an HTTP answer that is no success.

@@ -143,7 +143,7 @@ func (a *alertmanager) Send(ctx context.Context, r *notifier.Record, l *notifier
 	if err != nil {
 		return fmt.Errorf("write alerts: %w", err)
 	}
-	return delivery.PostJSON(ctx, a.web, delivery.Token(strings.TrimRight(string(a.url), "/")+"/api/v2/alerts"), body, nil)
+	return delivery.PostJSON(ctx, a.web, delivery.Token(strings.TrimRight(string(a.url), "/")+"/api/v2/alerts"), delivery.API, body, nil)
 }
 
 // End keeps the label set that fires now, if any.

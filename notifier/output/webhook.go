@@ -64,7 +64,7 @@ func (h *webhook) Send(ctx context.Context, _ *notifier.Record, l *notifier.Line
 		}
 	}
 	id := "msg_" + l.Incident.ID + "_" + strings.ReplaceAll(strings.ReplaceAll(l.Name, "/", "_"), ".", "_")
-	return delivery.PostJSON(ctx, h.web, h.url, body, standardHeaders(h.secret, id, now, body))
+	return delivery.PostJSON(ctx, h.web, h.url, delivery.AnyAnswer, body, standardHeaders(h.secret, id, now, body))
 }
 
 // standardHeaders sign a message per Standard Webhooks. A secret that begins with

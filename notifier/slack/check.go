@@ -36,6 +36,9 @@ func (c *Client) Check(ctx context.Context, groups bool) (Account, error) {
 	if err != nil {
 		return Account{}, fmt.Errorf("check Slack token: %w", c.token.Redact(err))
 	}
+	if who.UserID == "" {
+		return Account{}, fmt.Errorf("check Slack token: %w", unclear("a user"))
+	}
 	a := Account{Team: who.Team, User: who.User, URL: who.URL}
 	need := scopes()
 	if groups {

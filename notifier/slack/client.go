@@ -4,12 +4,16 @@
 package slack
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -52,13 +56,47 @@ type Client struct {
 func New(cfg Config) *Client {
 	web := delivery.HTTPClient(cmp.Or(cfg.Timeout, delivery.DefaultTimeout))
 	return &Client{
-		api: slack.New(string(cfg.Token), slack.OptionAPIURL(apiURL(cfg.APIURL)), slack.OptionHTTPClient(web),
+		api: slack.New(string(cfg.Token), slack.OptionAPIURL(apiURL(cfg.APIURL)), slack.OptionHTTPClient(checked{web}),
 			slack.OptionLog(log.New(io.Discard, "", 0))),
 		token:  cfg.Token,
 		writer: cfg.writer(),
 		ids:    map[string]string{},
 	}
 }
+
+// checked lets through what Slack's Web API answers: JSON with ok, or with an error. The
+// library takes an answer without either for ok.
+type checked struct{ web *http.Client }
+
+// Do sends a request and fails for an answer 200 that is not Slack's.
+func (c checked) Do(r *http.Request) (*http.Response, error) {
+	res, err := c.web.Do(r)
+	if err != nil || res.StatusCode != http.StatusOK {
+		return res, err
+	}
+	body, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	if err != nil {
+		return nil, fmt.Errorf("read answer: %w", err)
+	}
+	var answer struct {
+		OK    bool   `json:"ok"`
+		Error string `json:"error"`
+	}
+	if err := json.Unmarshal(body, &answer); err != nil || !answer.OK && answer.Error == "" {
+		return nil, delivery.Unexpected(res, body, "Slack's JSON")
+	}
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	return res, nil
+}
+
+// unclear is an answer ok that lacks what was asked for.
+func unclear(lacks string) error {
+	return &delivery.Failure{Outcome: delivery.Unclear, Err: errors.New("answered ok without " + lacks)}
+}
+
+// stamps are timestamps of messages. What has another form cannot be edited or replied to.
+var stamps = regexp.MustCompile(`^[0-9]+\.[0-9]+$`)
 
 // apiURL is the base address of the API, "" for Slack's own.
 func apiURL(url string) string {
@@ -105,11 +143,14 @@ func (c *Client) Post(ctx context.Context, channel, thread string, m notifier.Me
 	if err != nil {
 		return notifier.Place{}, c.failure(err)
 	}
+	if id == "" || !stamps.MatchString(ts) {
+		return notifier.Place{}, c.failure(unclear("the message's channel and timestamp"))
+	}
 	c.learn(channel, id)
 	return notifier.Place{Channel: id, TS: ts}, nil
 }
 
-// Edit replaces a message by one that Render wrote.
+// Edit replaces a message by one that Render wrote. Of the answer it needs ok alone.
 func (c *Client) Edit(ctx context.Context, at notifier.Place, m notifier.Message, t notifier.Tag) error {
 	_, _, _, err := c.api.UpdateMessageContext(ctx, at.Channel, at.TS, append(m.(message).options(), metadata(t))...)
 	return c.failure(err)
@@ -183,19 +224,29 @@ func isAnswer(err error, name string) bool {
 func timestamp(t time.Time) string { return fmt.Sprintf("%d.%06d", t.Unix(), t.Nanosecond()/1000) }
 
 func (c *Client) page(ctx context.Context, id, thread string, s *notifier.Search) ([]slack.Message, string, error) {
+	var messages []slack.Message
+	var next string
 	if thread != "" {
-		messages, _, next, err := c.api.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
+		var err error
+		messages, _, next, err = c.api.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
 			ChannelID: id, Timestamp: thread, Oldest: timestamp(s.Since), Latest: timestamp(s.Until), Cursor: s.Cursor, Limit: pageSize, IncludeAllMetadata: true,
 		})
-		return messages, next, err
+		if err != nil {
+			return nil, "", err
+		}
+	} else {
+		page, err := c.api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
+			ChannelID: id, Oldest: timestamp(s.Since), Latest: timestamp(s.Until), Cursor: s.Cursor, Limit: pageSize, IncludeAllMetadata: true,
+		})
+		if err != nil {
+			return nil, "", err
+		}
+		messages, next = page.Messages, page.ResponseMetaData.NextCursor
 	}
-	page, err := c.api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
-		ChannelID: id, Oldest: timestamp(s.Since), Latest: timestamp(s.Until), Cursor: s.Cursor, Limit: pageSize, IncludeAllMetadata: true,
-	})
-	if err != nil {
-		return nil, "", err
+	if messages == nil { // an empty list is there
+		return nil, "", unclear("messages")
 	}
-	return page.Messages, page.ResponseMetaData.NextCursor, nil
+	return messages, next, nil
 }
 
 // channelID is the id of a channel given by name or id. Posting takes either,
@@ -215,6 +266,9 @@ func (c *Client) channelID(ctx context.Context, channel string) (string, error) 
 		})
 		if err != nil {
 			return "", err
+		}
+		if page == nil {
+			return "", unclear("channels")
 		}
 		for i := range page {
 			c.learn("#"+page[i].Name, page[i].ID)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -51,6 +52,75 @@ func TestOutcomes(t *testing.T) {
 	} {
 		if o, after := delivery.OutcomeOf((&Client{token: "secret"}).failure(c.err)); o != c.want || after != c.after {
 			t.Errorf("outcomeOf(%v) = %s after %s, want %s after %s", c.err, o, after, c.want, c.after)
+		}
+	}
+}
+
+// An answer ok says where the message is, or what was found. Without that it is unclear
+// what became of the message. An edit needs nothing of its answer.
+func TestAnswerWithoutItsContent(t *testing.T) {
+	var answer string
+	fake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, answer)
+	}))
+	defer fake.Close()
+	in := notifiertest.Opened()
+	tag := notifier.Tag{Incident: in.ID, Name: "root"}
+	fresh := func() *Client {
+		return New(Config{Token: token, APIURL: fake.URL + "/api/", Title: notifiertest.Title})
+	}
+	content := fresh().Render(&notifier.Content{Incident: &in})
+	calls := map[string]func() error{
+		"post":       func() error { _, err := fresh().Post(t.Context(), "C1", "", content, tag); return err },
+		"reply":      func() error { _, err := fresh().Post(t.Context(), "C1", "1.1", content, tag); return err },
+		"test":       func() error { _, err := fresh().Test(t.Context(), "C1", notifiertest.T0); return err },
+		"edit":       func() error { return fresh().Edit(t.Context(), notifier.Place{Channel: "C1", TS: "1.1"}, content, tag) },
+		"find":       func() error { _, _, err := fresh().Find(t.Context(), "C1", "", tag, &notifier.Search{}); return err },
+		"find reply": func() error { _, _, err := fresh().Find(t.Context(), "C1", "1.1", tag, &notifier.Search{}); return err },
+		"find by name": func() error {
+			_, _, err := fresh().Find(t.Context(), "#voice", "", tag, &notifier.Search{})
+			return err
+		},
+		"check": func() error { _, err := fresh().Check(t.Context(), false); return err },
+	}
+	posts, edits := []string{"post", "reply", "test"}, []string{"edit"}
+	finds := []string{"find", "find reply", "find by name"}
+	asks := slices.Concat(posts, finds, []string{"check"})
+	for _, c := range []struct {
+		calls  []string
+		answer string
+		want   delivery.Outcome
+	}{
+		{asks, `{"ok":true}`, delivery.Unclear},
+		{edits, `{"ok":true}`, delivery.Done},
+		{slices.Concat(asks, edits), `{}`, delivery.Unclear},
+		{slices.Concat(asks, edits), `{"ok":false}`, delivery.Unclear},
+		{slices.Concat(asks, edits), `{"status":"log in first"}`, delivery.Unclear},
+		{slices.Concat(asks, edits), `"ok"`, delivery.Unclear},
+		{slices.Concat(asks, edits), ``, delivery.Unclear},
+		{slices.Concat(asks, edits), `<html><title>Log in</title></html>`, delivery.Unclear},
+		{posts, `{"ok":true,"channel":"C1","ts":"1773454440.000200"}`, delivery.Done},
+		{posts, `{"ok":true,"ts":"1773454440.000200"}`, delivery.Unclear},
+		{posts, `{"ok":true,"channel":"C1"}`, delivery.Unclear},
+		{posts, `{"ok":true,"channel":"C1","ts":""}`, delivery.Unclear},
+		{posts, `{"ok":true,"channel":"C1","ts":"null"}`, delivery.Unclear},
+		{posts, `{"ok":true,"channel":"C1","ts":"1773454440"}`, delivery.Unclear},
+		{posts, `{"ok":true,"channel":"C1","ts":"1773454440."}`, delivery.Unclear},
+		{posts, `{"ok":true,"channel":"C1","ts":".000200"}`, delivery.Unclear},
+		{posts, `{"ok":true,"channel":"C1","ts":"1773454440.000200.1"}`, delivery.Unclear},
+		{posts, `{"ok":true,"channel":"C1","ts":" 1773454440.000200"}`, delivery.Unclear},
+		{posts, `{"ok":true,"channel":"C1","ts":"-1773454440.000200"}`, delivery.Unclear},
+		{posts, `{"ok":true,"channel":"C1","ts":1773454440.0002}`, delivery.Unclear},
+		{finds, `{"ok":true,"messages":null,"channels":null}`, delivery.Unclear},
+		{finds[:2], `{"ok":true,"messages":[]}`, delivery.Done},
+		{finds[2:], `{"ok":true,"channels":[]}`, delivery.Unreadable}, // there is no such channel
+	} {
+		answer = c.answer
+		for _, name := range c.calls {
+			err := calls[name]()
+			if o, _ := delivery.OutcomeOf(err); o != c.want {
+				t.Errorf("%s answered %s: %s (%v), want %s", name, c.answer, o, err, c.want)
+			}
 		}
 	}
 }

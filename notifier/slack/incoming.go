@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -14,7 +15,7 @@ import (
 	"callwatch/rules"
 )
 
-// incoming is a Slack incoming webhook: it takes messages and returns nothing to
+// incoming is a Slack incoming webhook: it takes messages, answers ok and nothing to
 // edit them by, so that only the opening and the resolve are posted.
 type incoming struct {
 	url    delivery.Token
@@ -29,6 +30,16 @@ func NewIncoming(url delivery.Token, timeout time.Duration, rate float64, w Conf
 		rate = 1
 	}
 	return &incoming{url: url, web: delivery.HTTPClient(timeout), writer: w.writer(), pace: time.Duration(float64(time.Second) / rate)}
+}
+
+// CheckIncoming reports why an incoming webhook takes no messages; nil where it does. It
+// sends a message without text, which Slack refuses and posts nowhere.
+func CheckIncoming(ctx context.Context, url delivery.Token) error {
+	err := delivery.PostJSON(ctx, delivery.HTTPClient(delivery.DefaultTimeout), url, delivery.SlackWebhook, []byte("{}"), nil)
+	if o, _ := delivery.OutcomeOf(err); o == delivery.BadContent && (strings.Contains(err.Error(), "no_text") || strings.Contains(err.Error(), "invalid_payload")) {
+		return nil
+	}
+	return err
 }
 
 func (s *incoming) Every() time.Duration { return s.pace }
@@ -56,5 +67,5 @@ func (s *incoming) Send(ctx context.Context, _ *notifier.Record, l *notifier.Lin
 	if err != nil {
 		return fmt.Errorf("write message: %w", err)
 	}
-	return delivery.PostJSON(ctx, s.web, s.url, body, nil)
+	return delivery.PostJSON(ctx, s.web, s.url, delivery.SlackWebhook, body, nil)
 }

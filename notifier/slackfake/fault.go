@@ -20,11 +20,12 @@ type Fault struct {
 	RetryAfter int           // seconds, sent with Status 429 if above 0
 	Error      string        // Slack's error in an answer 200
 	Detail     string        // what response_metadata says about Error
+	Bare       bool          // answer ok and nothing else
 	Cut        bool          // close the connection without an answer
 	Hang       time.Duration // answer only after this long, or never if the client leaves before
 }
 
-func (f Fault) faulty() bool { return f.Status != 0 || f.Error != "" || f.Cut || f.Hang > 0 }
+func (f Fault) faulty() bool { return f.Status != 0 || f.Error != "" || f.Bare || f.Cut || f.Hang > 0 }
 
 // runs says whether the call is carried out.
 func (f Fault) runs() bool { return f.Commit || !f.faulty() }
@@ -52,6 +53,8 @@ func (f Fault) write(w http.ResponseWriter, r *http.Request, body reply) {
 			answer["response_metadata"] = reply{"messages": []string{f.Detail}}
 		}
 		write(w, http.StatusOK, answer)
+	case f.Bare:
+		write(w, http.StatusOK, reply{"ok": true})
 	default:
 		write(w, http.StatusOK, body)
 	}
@@ -71,6 +74,7 @@ func Seeded(seed uint64, share float64, hang time.Duration) func(Call) Fault {
 		{Cut: true, Commit: true},
 		{Hang: hang},
 		{Hang: hang, Commit: true},
+		{Bare: true, Commit: true},
 		{Error: "internal_error"},
 		{Error: "fatal_error", Commit: true},
 		{Error: "ratelimited"},

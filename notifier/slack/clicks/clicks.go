@@ -301,7 +301,7 @@ func (c *Handler) tell(ctx context.Context, address, text string) {
 	}
 	body, err := json.Marshal(map[string]any{"response_type": "ephemeral", "replace_original": false, "text": text})
 	if err == nil {
-		err = delivery.PostJSON(ctx, c.Web, delivery.Token(address), body, nil)
+		err = delivery.PostJSON(ctx, c.Web, delivery.Token(address), delivery.API, body, nil)
 	}
 	if err != nil {
 		c.Log.Debug("answer to a click not delivered", "err", err)

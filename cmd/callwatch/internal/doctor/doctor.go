@@ -1,6 +1,6 @@
 // Package doctor holds callwatch doctor: it looks at everything that a configuration needs,
 // and says what will not work and what to do. It may import what it looks at
-// (rules, stream, notifier/slack, normalizer) and the helpers of commands; a store is
+// (rules, stream, notifier/slack, notifier/delivery, normalizer) and the helpers of commands; a store is
 // opened by the caller.
 package doctor
 
@@ -25,6 +25,8 @@ import (
 	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/handlers/backend"
 	"callwatch/normalizer"
+	"callwatch/notifier/delivery"
+	"callwatch/notifier/slack"
 	"callwatch/rules/rulefmt"
 	"callwatch/stream"
 )
@@ -243,6 +245,9 @@ func diagnoseSlack(ctx context.Context, cfg config.Config) []finding {
 	var found []finding
 	switch {
 	case cfg.Slack.Token == "" && cfg.Slack.WebhookURL != "":
+		if err := slack.CheckIncoming(ctx, delivery.Token(cfg.Slack.WebhookURL.Reveal())); err != nil {
+			found = append(found, finding{"slack", stateProblem, "the incoming webhook takes no messages: " + err.Error()})
+		}
 		found = append(found, finding{"slack", stateWarning, "incoming webhook only: opening and resolve as single messages, no edits, threads or buttons; set CALLWATCH_SLACK_TOKEN"})
 	case len(workspaces) == 0:
 		found = append(found, finding{"slack", stateWarning, "CALLWATCH_SLACK_TOKEN is not set: incidents are only logged"})

@@ -46,6 +46,43 @@ func TestDoctorLooksAtAddresses(t *testing.T) {
 	}
 }
 
+// TestDoctorAsksTheIncomingWebhook: Slack refuses a message without text; whatever else
+// answers is told, and the secret address is not.
+func TestDoctorAsksTheIncomingWebhook(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		status       int
+		kind, answer string
+		want         string
+	}{
+		{400, "text/plain", "no_text", ""},
+		{400, "text/plain", "invalid_payload", ""},
+		{200, "text/plain", "ok", ""},
+		{200, "text/html", "<html>log in</html>", "a proxy or login page is between"},
+		{200, "application/json", "{}", `answered 200 with {} instead of "ok"`},
+		{302, "text/html", "<html>log in</html>", "answered 302"},
+		{400, "text/html", "<html>bad request</html>", "answered 400"},
+		{404, "text/plain", "no_service", "answered 404: no_service"},
+		{410, "text/plain", "channel_is_archived", "channel_is_archived"},
+	} {
+		hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", c.kind)
+			w.WriteHeader(c.status)
+			_, _ = io.WriteString(w, c.answer)
+		}))
+		cfg := config.Default(registry.Providers())
+		cfg.Slack.WebhookURL = config.Secret(hook.URL + "/s3cret")
+		var said strings.Builder
+		for _, f := range diagnoseSlack(t.Context(), cfg) {
+			said.WriteString(f.State + " " + f.Check + " " + f.Text + "\n")
+		}
+		hook.Close()
+		if problem := strings.Contains(said.String(), stateProblem); problem != (c.want != "") || !strings.Contains(said.String(), c.want) || strings.Contains(said.String(), "s3cret") {
+			t.Errorf("%d %s: said %s, want %q", c.status, c.answer, said.String(), c.want)
+		}
+	}
+}
+
 func TestSizeFinding(t *testing.T) {
 	t.Parallel()
 	days := 2.25

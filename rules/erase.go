@@ -1,60 +1,45 @@
 package rules
 
 import (
+	"iter"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
 	"callwatch/call"
+	"callwatch/phonetext"
 )
 
 // Forget removes what the incident's evidence says about a call but its id, times
 // and conditions, and says whether there was anything.
 func (i *Incident) Forget(k call.Key) (found bool) {
-	all := []*Evidence{&i.Opening, &i.Latest, &i.Worst, i.Resolving}
-	for j := range i.Samples {
-		all = append(all, &i.Samples[j])
-	}
-	for _, e := range all {
-		if e == nil || e.Call.Key() != k {
+	for e := range i.Evidence() {
+		if e.Call.Key() != k {
 			continue
 		}
-		for _, number := range []string{e.Call.From, e.Call.To} {
-			if number != "" {
-				i.Summary = strings.ReplaceAll(i.Summary, number, "[erased]")
-				i.eraseFromNotes(number)
-			}
+		for _, party := range []string{e.Call.From, e.Call.To} {
+			i.eraseParty(party)
 		}
 		found = e.Forget(k) || found
 	}
 	return found
 }
 
-// eraseFromNotes takes a number out of what people said, however its digits are
-// separated.
-func (i *Incident) eraseFromNotes(number string) {
-	if len(i.Notes) == 0 {
+// eraseParty takes a party of a call out of the summary and what people said, however
+// it is written.
+func (i *Incident) eraseParty(party string) {
+	if party == "" {
 		return
 	}
-	form := writtenNumber(number)
+	without := func(text string) string { return strings.ReplaceAll(text, party, "[erased]") }
+	if spelling, ok := phonetext.SpellingOf(party); ok {
+		without = func(text string) string { return spelling.Replace(text, "[erased]") }
+	}
+	i.Summary = without(i.Summary)
 	i.Notes = slices.Clone(i.Notes) // other transitions may share them
 	for j := range i.Notes {
-		i.Notes[j].Text = form.ReplaceAllLiteralString(i.Notes[j].Text, "[erased]")
+		i.Notes[j].Text = without(i.Notes[j].Text)
 	}
-}
-
-// writtenNumber matches a number as people write it, with separators between its digits.
-func writtenNumber(number string) *regexp.Regexp {
-	const separators = `[ ()./\x{a0}-]*`
-	var form strings.Builder
-	for _, r := range strings.TrimPrefix(number, "+") {
-		if form.Len() > 0 {
-			form.WriteString(separators)
-		}
-		form.WriteString(regexp.QuoteMeta(string(r)))
-	}
-	return regexp.MustCompile(`(\+|00)?` + form.String())
 }
 
 func (e *Evidence) Forget(k call.Key) bool {
@@ -72,10 +57,27 @@ func (e *Evidence) Forget(k call.Key) bool {
 
 // Names says whether the call is evidence of the incident.
 func (i *Incident) Names(k call.Key) bool {
-	for _, e := range []*Evidence{&i.Opening, &i.Latest, &i.Worst, i.Resolving} {
-		if e != nil && e.Call.Key() == k {
+	for e := range i.Evidence() {
+		if e.Call.Key() == k {
 			return true
 		}
 	}
-	return slices.ContainsFunc(i.Samples, func(e Evidence) bool { return e.Call.Key() == k })
+	return false
+}
+
+// Evidence is all there is: what opened the incident, the latest, the worst, what
+// resolved it, and the samples.
+func (i *Incident) Evidence() iter.Seq[*Evidence] {
+	return func(yield func(*Evidence) bool) {
+		for _, e := range []*Evidence{&i.Opening, &i.Latest, &i.Worst, i.Resolving} {
+			if e != nil && !yield(e) {
+				return
+			}
+		}
+		for j := range i.Samples {
+			if !yield(&i.Samples[j]) {
+				return
+			}
+		}
+	}
 }

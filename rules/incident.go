@@ -1,8 +1,8 @@
 // Package rules is the vocabulary of alerting: compiled rules, incidents and their
 // transitions, silences, explanations and what can be told of them. It reads no rules
 // files, which rules/rulefmt does, and evaluates nothing: rules/engine does. It may
-// import call, yamlfile, rules/condition, rules/window, rules/schedule, rules/summary
-// and rules/numbers.
+// import call, phonetext, yamlfile, rules/condition, rules/window, rules/schedule,
+// rules/summary and rules/numbers.
 package rules
 
 import (

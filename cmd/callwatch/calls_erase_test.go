@@ -20,6 +20,7 @@ import (
 	"callwatch/normalizer/registry"
 	"callwatch/pipeline"
 	"callwatch/pipeline/maintenance"
+	"callwatch/rules"
 	"callwatch/rules/engine"
 	"callwatch/rules/rulefmt"
 	"callwatch/stream"
@@ -192,6 +193,69 @@ func TestEraseCallOfIncident(t *testing.T) {
 	}
 }
 
+// Numbers of an erased call are in no key, summary or note, whatever member they came in
+// and however they are written there, also where events and bodies were removed before.
+func TestEraseNumbersOfIncident(t *testing.T) {
+	t.Parallel()
+	for name, gone := range map[string]bool{"stored": false, "removed before": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := demoConfig(registry.Providers(), t.TempDir(), "127.0.0.1:0", testSecrets(t))
+			cfg.Rules = writeRules(t, "rules:\n  - name: low\n    when: mos < 3.5\n    by: [from, connectionId]\n    summary: bad call of ${connectionId} by ${from}\n")
+			env := []string{"CALLWATCH_DATA_DIR=" + cfg.DataDir, "CALLWATCH_RULES=" + cfg.Rules}
+			a, stop := runApp(t, cfg, nil)
+			p := &process{t: t, base: "http://" + a.server.Addr().String()}
+			of := func(id, from, line string) stream.Record {
+				r := birdCall(id, 2.5)
+				r.Body = bytes.Replace(r.Body, []byte(`"channelId":"c1"`), fmt.Appendf(nil, `"from":%q,"channelId":%q`, from, line), 1)
+				return r
+			}
+			put(t, a.store, of("1001", "0612345688", "+49 30 90182077"))
+			put(t, a.store, of("1002", "+33612345677", "order-612345688"))
+			p.settled()
+			for _, text := range []string{"called 06 12 34 56 88", "line 030/90182077 is bad", "2026-03-14 is fine"} {
+				note, err := rules.Action{Do: rules.AddNote, By: "ada", Incident: "inc_1", Text: text}.JSON()
+				if err == nil {
+					_, err = a.store.PublishAction(t.Context(), note)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			p.settled()
+			stop()
+			inStore(t, cfg.DataDir, func(store *stream.Store) {
+				if !gone {
+					return
+				}
+				first, err := store.EraseRecords(t.Context(), []stream.Position{{Seq: 1}})
+				if err == nil {
+					err = store.EraseEvents(t.Context(), time.Now(), []uint64{1})
+				}
+				if first != 1 || err != nil {
+					t.Fatal(first, err)
+				}
+			})
+			if len(onDisk(t, cfg.DataDir, "90182077")) < 2 {
+				t.Fatal("the number is not in the incident: this test would see nothing")
+			}
+			if done := answerOf[maintenance.Erased](t, env, nil, "calls", "erase", "bird", "leg-1001"); !done.State || done.Transitions == 0 {
+				t.Errorf("erased: %+v", done)
+			}
+			for _, text := range []string{"0612345688", "06 12 34 56 88", "90182077"} {
+				if files := onDisk(t, cfg.DataDir, text); len(files) != 0 || strings.Contains(checkpointText(t, cfg.DataDir), text) {
+					t.Errorf("%s is still in %q, or in the checkpoint", text, files)
+				}
+			}
+			for _, text := range []string{"+33612345677", "order-612345688", "2026-03-14 is fine"} {
+				if len(onDisk(t, cfg.DataDir, text)) == 0 {
+					t.Errorf("%s is gone", text)
+				}
+			}
+		})
+	}
+}
+
 // Stopped after any of its steps, erasing is finished by the next run.
 func TestEraseCallIsFinishedByTheNextRun(t *testing.T) {
 	t.Parallel()
@@ -312,5 +376,48 @@ func TestEraseNumber(t *testing.T) {
 		if _, _, code := says(t, env, nil, append([]string{"calls", "erase"}, wrong...)...); code == 0 {
 			t.Errorf("%v is taken", wrong)
 		}
+	}
+}
+
+// A number is erased in whatever encoding a body has it, and calls of other numbers that
+// end like it stay.
+func TestEraseNumberInBodies(t *testing.T) {
+	t.Parallel()
+	cfg := demoConfig(registry.Providers(), t.TempDir(), "127.0.0.1:0", testSecrets(t))
+	cfg.Rules = writeRules(t, badCallRule)
+	env := []string{"CALLWATCH_DATA_DIR=" + cfg.DataDir, "CALLWATCH_RULES=" + cfg.Rules}
+	a, stop := runApp(t, cfg, nil)
+	letters := []string{
+		"from=%2B49+151+12345678&x=1", "q=%204915112345678", `{"to":"\u002b\u0034\u0039\u003151 12345678`, "rec?to=%2B49%20151%2012345678", "n=+49+151+12345678", "%22%3A%224915112345678%22",
+		"+49\u2011151\u201112345678", "+49151\u200b12345678",
+	}
+	for _, text := range letters {
+		r := birdCall("1001", 4.1)
+		r.Body = []byte("{" + text)
+		put(t, a.store, r)
+	}
+	with := func(id, to, note string) {
+		r := birdCall(id, 4.1)
+		r.Body = bytes.Replace(r.Body, []byte("+1555010"+id), []byte(to), 1)
+		r.Body = bytes.Replace(r.Body, []byte(`"duration"`), fmt.Appendf(nil, `"note":%q,"duration"`, note), 1)
+		put(t, a.store, r)
+	}
+	with("1002", "+4915112345678", "")
+	with("1003", "+15112345678", "order 15112345678 shipped")
+	with("1004", "+14155552671", "see https://h/rec?to=%2B49%20151%2012345678")
+	with("1005", "+44 15112345678", "id 49151123456789")
+	(&process{t: t, base: "http://" + a.server.Addr().String()}).settled()
+	stop()
+	done := answerOf[maintenance.Erased](t, env, nil, "calls", "erase", "--number", "+49 151 12345678", "--yes")
+	if done.Events != 2 || done.Bodies != len(letters)+2 || done.DeadLetters != len(letters) {
+		t.Errorf("erased: %+v", done)
+	}
+	for _, text := range append(letters, "+4915112345678") {
+		if files := onDisk(t, cfg.DataDir, text); len(files) != 0 {
+			t.Errorf("%s is still in %q", text, files)
+		}
+	}
+	if counts := eventsByCall(t, cfg.DataDir); len(counts) != 2 || counts["leg-1003"] != 1 || counts["leg-1005"] != 1 {
+		t.Errorf("events: %v", counts)
 	}
 }

@@ -1,5 +1,5 @@
 // Package mask hides phone numbers in text. It knows numbering plans from the
-// phone-number library, and imports nothing of callwatch.
+// phone-number library, and imports phonetext.
 package mask
 
 import (
@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/nyaruka/phonenumbers"
+
+	"callwatch/phonetext"
 )
 
 const (
@@ -69,7 +71,7 @@ func (m *masker) learn(number string) {
 var runs = regexp.MustCompile(`(?:\+ ?|\( ?\+? ?)?[0-9](?:[ \-./()]{0,3}[0-9]){0,60}`)
 
 func (m *masker) text(s string) string {
-	plain, at := fold(s)
+	plain, at := phonetext.Fold(s)
 	var b strings.Builder
 	last, pos := 0, 0
 	for {
@@ -79,9 +81,9 @@ func (m *masker) text(s string) string {
 		}
 		from, to, masked := m.find(plain, pos+run[0], pos+run[1])
 		if pos = to; masked != "" {
-			b.WriteString(s[last:at[from]])
+			b.WriteString(s[last:at.Of(from)])
 			b.WriteString(masked)
-			last = at[to]
+			last = at.Of(to)
 		}
 	}
 	if last == 0 {
@@ -344,40 +346,8 @@ func onlyDigits(s string) string {
 }
 
 func ascii(s string) string {
-	plain, _ := fold(s)
+	plain, _ := phonetext.Fold(s)
 	return plain
-}
-
-// fold makes digits, spaces, dashes and the plus sign of any script plain, and
-// leaves out what cannot be seen. at maps each byte of the result, and its end, to
-// where it comes from.
-func fold(s string) (plain string, at []int) {
-	var b strings.Builder
-	at = make([]int, 0, len(s)+1)
-	for i, r := range s {
-		switch {
-		case r < utf8.RuneSelf && r >= ' ':
-		case unicode.IsDigit(r):
-			r = '0' + rune(phonenumbers.NormalizeDigitsOnly(string(r))[0]-'0')
-		case unicode.Is(unicode.Pd, r) || r == '\u2212':
-			r = '-'
-		case unicode.IsSpace(r):
-			r = ' '
-		case r == '\uFF0B':
-			r = '+'
-		case r == '\uFF08':
-			r = '('
-		case r == '\uFF09':
-			r = ')'
-		case unicode.Is(unicode.Cf, r):
-			continue
-		}
-		for range utf8.RuneLen(r) {
-			at = append(at, i)
-		}
-		b.WriteRune(r)
-	}
-	return b.String(), append(at, len(s))
 }
 
 func itoa(n int) string {

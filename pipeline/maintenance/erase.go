@@ -15,7 +15,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/normalizer"
-	"callwatch/normalizer/e164"
+	"callwatch/phonetext"
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules"
 	"callwatch/rules/engine/checkpoint"
@@ -49,10 +49,10 @@ func (e *Erased) None() bool {
 // be stopped anywhere and run again: bodies go before events, because as long as an
 // event is there the next run finds from which body it was made.
 func (m *Maintenance) erase(ctx context.Context, params url.Values, progress Progress) (done Erased, err error) {
-	t := target{m: m, done: &done, ids: map[call.Key]bool{}, bodies: map[stream.Position]bool{}, numbers: map[string]e164.Spelling{}}
+	t := target{m: m, done: &done, ids: map[call.Key]bool{}, bodies: map[stream.Position]bool{}, numbers: map[string]phonetext.Spelling{}}
 	done = Erased{Provider: params.Get("provider"), Account: params.Get("account"), CallID: params.Get("call"), DryRun: params.Get("dry-run") == "true", Remains: []string{}}
 	if number := params.Get("number"); number != "" {
-		spelling, err := e164.ParseSpelling(number)
+		spelling, err := phonetext.ParseSpelling(number)
 		switch {
 		case err != nil:
 			return done, &Refusal{Err: err}
@@ -75,12 +75,12 @@ type target struct {
 	m    *Maintenance
 	done *Erased
 
-	number    *e164.Spelling           // nil: one call is erased
-	ids       map[call.Key]bool        // of the calls, all of each
-	numbers   map[string]e164.Spelling // that the calls name
-	events    []uint64                 // their sequences
-	bodies    map[stream.Position]bool // from which events were made, and those of which they are replays
-	found     []stream.Position        // stored bodies
+	number    *phonetext.Spelling           // nil: one call is erased
+	ids       map[call.Key]bool             // of the calls, all of each
+	numbers   map[string]phonetext.Spelling // that the calls name
+	events    []uint64                      // their sequences
+	bodies    map[stream.Position]bool      // from which events were made, and those of which they are replays
+	found     []stream.Position             // stored bodies
 	providers map[stream.Position]string
 	lastFrame uint64
 	shared    int // bodies that other calls share
@@ -118,34 +118,62 @@ func (t *target) erase(ctx context.Context, progress Progress) error {
 	return nil
 }
 
-// findCalls finds the calls of a number: its events or bodies name it, in any
-// spelling.
+// findCalls finds the calls of a number: its events or bodies, or what incidents show
+// of them, name it, in any spelling.
 func (t *target) findCalls(ctx context.Context) error {
 	if t.number == nil {
 		return nil
 	}
 	err := t.m.cfg.Store.EventsSince(ctx, time.Time{}, func(m stream.Message) error {
-		if m.CallID() != "" && t.number.In(m.Data) {
+		if m.CallID() != "" && t.names(m.Data) {
 			t.ids[keyOf(&m)] = true
 		}
 		return ctx.Err()
 	})
+	if err == nil {
+		err = t.eachEvidence(ctx, func(e *call.Event) error {
+			own, err := t.isOf(e, false)
+			if own {
+				t.ids[e.Key()] = true
+			}
+			return err
+		})
+	}
 	if err != nil {
 		return err
 	}
 	return t.m.cfg.Store.RecordsSince(ctx, time.Time{}, func(records []stream.Record, _ uint64) error {
 		for i := range records {
 			r := &records[i]
-			if !t.number.In(r.Body) {
+			if !t.names(r.Body) {
 				continue
 			}
 			events, _ := t.m.cfg.Events(r) // a body that cannot be normalized is erased as it is
 			for i := range events {
-				t.ids[events[i].Key()] = true
+				if own, err := t.isOf(&events[i], len(events) == 1); err != nil {
+					return err
+				} else if own {
+					t.ids[events[i].Key()] = true
+				}
 			}
 		}
 		return ctx.Err()
 	}, func(*stream.Damage) {})
+}
+
+// names reports whether a text names the number; false where a call is erased.
+func (t *target) names(text []byte) bool {
+	return t.number != nil && t.number.In(phonetext.Read(string(text)))
+}
+
+// isOf reports whether an event from a body that names the number is of a call of the
+// number: alone it is, of several those are that name it themselves.
+func (t *target) isOf(e *call.Event, alone bool) (bool, error) {
+	if alone {
+		return true, nil
+	}
+	data, err := json.Marshal(e)
+	return err == nil && t.names(data), err
 }
 
 // findIDs finds the other ids of the calls.
@@ -215,8 +243,8 @@ func (t *target) findEvents(ctx context.Context) error {
 			t.bodies[of] = true
 		}
 		var e call.Event
-		if eventlog.Decode(m.Data, false, &e) == nil {
-			t.names(&e)
+		if eventlog.Decode(m.Data, true, &e) == nil {
+			return t.note(&e)
 		}
 		return nil
 	})
@@ -225,13 +253,26 @@ func (t *target) findEvents(ctx context.Context) error {
 // provider is the one of which all calls are; "" for several.
 func (t *target) provider() string { return t.done.Provider }
 
-// names notes the numbers that an event names.
-func (t *target) names(e *call.Event) {
+// note takes down the parties of an event's call, and the numbers in all its texts.
+func (t *target) note(e *call.Event) error {
+	var parties []phonetext.Spelling
 	for _, party := range []string{e.From, e.To} {
-		if s, ok := e164.SpellingOf(party); ok {
+		if s, ok := phonetext.SpellingOf(party); ok {
 			t.numbers[s.Number] = s
+			parties = append(parties, s)
 		}
 	}
+	data, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	_, _, err = call.RedactJSON(data, func(text string) string {
+		for _, s := range phonetext.NumbersIn(text, parties...) {
+			t.numbers[s.Number] = s
+		}
+		return text
+	})
+	return err
 }
 
 // findBodies reads all bodies: one that never became an event names the call only in
@@ -250,7 +291,12 @@ func (t *target) findBodies(ctx context.Context, progress Progress) error {
 		total = max(total, left)
 		progress(int64(total-left), int64(total)) //nolint:gosec // counts of messages
 		for i := range records {
-			if r := &records[i]; t.concerns(r, names[call.Source(r.Provider, r.Account)]) {
+			r := &records[i]
+			concerned, err := t.concerns(r, names[call.Source(r.Provider, r.Account)])
+			if err != nil {
+				return err
+			}
+			if concerned {
 				t.found = append(t.found, r.At)
 				t.bodies[r.At], t.bodies[r.Origin()] = true, true
 				t.providers[r.At], t.providers[r.Origin()] = r.Provider, r.Provider
@@ -274,30 +320,32 @@ func (t *target) spellings() (map[string][][]byte, error) {
 	return names, nil
 }
 
-func (t *target) concerns(r *stream.Record, names [][]byte) bool {
+func (t *target) concerns(r *stream.Record, names [][]byte) (bool, error) {
 	made := t.bodies[r.At] || t.bodies[r.Origin()] || r.CallID != "" && t.ids[call.Key{Provider: r.Provider, Account: r.Account, CallID: r.CallID}] ||
-		t.number != nil && t.number.In(r.Body)
+		t.names(r.Body)
 	if !made && !slices.ContainsFunc(names, func(name []byte) bool { return bytes.Contains(r.Body, name) }) {
-		return false
+		return false, nil
 	}
-	events, err := t.m.cfg.Events(r)
+	events, refused := t.m.cfg.Events(r)
 	own, others := false, false
 	for i := range events {
 		e := &events[i]
 		if t.has(e.Key(), e.Aliases) {
 			own = true
-			t.names(e)
+			if err := t.note(e); err != nil {
+				return false, err
+			}
 		} else {
 			others = true
 		}
 	}
-	if !made && !own && err == nil && others {
-		return false // another call that refers to this one
+	if !made && !own && refused == nil && others {
+		return false, nil // another call that refers to this one
 	}
 	if others {
 		t.shared++
 	}
-	return true
+	return true, nil
 }
 
 func (t *target) eraseBodies(ctx context.Context) (err error) {
@@ -350,6 +398,15 @@ func (t *target) eraseFetches(ctx context.Context) error {
 // eraseDerived removes the calls from what was made of their events, and the numbers
 // that no stored call has any more; then it overwrites on the disk what was removed.
 func (t *target) eraseDerived(ctx context.Context) (err error) {
+	err = t.eachEvidence(ctx, func(e *call.Event) error {
+		if !t.ids[e.Key()] {
+			return nil
+		}
+		return t.note(e)
+	})
+	if err != nil {
+		return err
+	}
 	what := checkpoint.Forgetting{Calls: t.done.Calls}
 	if what.Redact, err = t.redaction(ctx); err != nil {
 		return err
@@ -382,6 +439,23 @@ func (t *target) eraseDerived(ctx context.Context) (err error) {
 	return nil
 }
 
+// eachEvidence is about what incidents know of calls: their events and bodies may be
+// gone long before.
+func (t *target) eachEvidence(ctx context.Context, fn func(*call.Event) error) error {
+	return t.m.cfg.Store.StoredTransitions(ctx, func(st stream.Transition) error {
+		var tr rules.Transition
+		if json.Unmarshal(st.Data, &tr) != nil {
+			return nil // it is not ours
+		}
+		for e := range tr.Incident.Evidence() {
+			if err := fn(&e.Call); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	})
+}
+
 // redaction replaces the numbers that only the erased calls had; nil where there are
 // none.
 func (t *target) redaction(ctx context.Context) (func(string) string, error) {
@@ -390,8 +464,12 @@ func (t *target) redaction(ctx context.Context) (func(string) string, error) {
 		return nil, nil
 	}
 	err := t.m.cfg.Store.EventsSince(ctx, time.Time{}, func(m stream.Message) error {
-		for number := range own {
-			if bytes.Contains(m.Data, []byte(number)) && (t.number == nil || number != t.number.Number) {
+		if m.CallID() == "" {
+			return ctx.Err()
+		}
+		text := phonetext.Read(string(m.Data))
+		for number, spelling := range own {
+			if (t.number == nil || number != t.number.Number) && spelling.In(text) {
 				delete(own, number)
 			}
 		}
@@ -404,6 +482,9 @@ func (t *target) redaction(ctx context.Context) (func(string) string, error) {
 	_, _ = rand.Read(mark[:]) // it never fails
 	list := slices.Collect(maps.Values(own))
 	return func(text string) string {
+		if _, err := time.Parse(time.RFC3339, text); err == nil {
+			return text
+		}
 		for i := range list {
 			text = list[i].Replace(text, fmt.Sprintf("[erased %s-%d]", hex.EncodeToString(mark[:]), i))
 		}
@@ -440,7 +521,7 @@ func without(st stream.Transition, what checkpoint.Forgetting, incidents map[str
 func (t *target) eraseNumbers(ctx context.Context, redact func(string) string) error {
 	var marks []uint64
 	err := t.m.cfg.Store.Actions(ctx, func(m stream.Message) error {
-		if text := string(m.Data); redact(text) != text {
+		if _, found, err := call.RedactJSON(m.Data, redact); found || err != nil && redact(string(m.Data)) != string(m.Data) {
 			marks = append(marks, m.Seq)
 		}
 		return nil

@@ -36,9 +36,9 @@ func (p Places) of(q Places) Places {
 	return q
 }
 
-// Fold makes digits, spaces, dashes and the plus sign of any script plain, and
+// fold makes digits, spaces, dashes and the plus sign of any script plain, and
 // leaves out what cannot be seen.
-func Fold(s string) (plain string, at Places) {
+func fold(s string) (plain string, at Places) {
 	if plainASCII(s) {
 		return s, nil
 	}
@@ -109,20 +109,25 @@ type Text struct {
 	at    Places
 }
 
-// Read decodes percent-encoding and the escapes of JSON, in one another as well, and
-// folds what results.
+// Read decodes a text.
 func Read(s string) Text {
-	t := Text{plain: s}
+	plain, at := Decode(s)
+	return Text{plain, at}
+}
+
+// Decode decodes percent-encoding and the escapes of JSON, in one another as well, and
+// folds what results.
+func Decode(s string) (plain string, at Places) {
 	const layers = 4 // such as an address in JSON in a form
 	for range layers {
-		plain, at := unescape(t.plain)
-		if at == nil {
+		next, from := unescape(s)
+		if from == nil {
 			break
 		}
-		t = Text{plain, t.at.of(at)}
+		s, at = next, at.of(from)
 	}
-	plain, at := Fold(t.plain)
-	return Text{plain, t.at.of(at)}
+	plain, from := fold(s)
+	return plain, at.of(from)
 }
 
 // unescape takes one layer of escapes off; at is nil where there are none.

@@ -3,7 +3,9 @@
 package mask
 
 import (
+	"cmp"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -16,7 +18,7 @@ import (
 const (
 	fewest       = 6  // digits of a number; shorter ones are extensions and service codes
 	most         = 17 // E.164 has 15, an international prefix two more
-	maxRun       = 60 // digits and marks that are looked at together
+	maxRun       = 60 // digits that are looked at together
 	maxValidated = 30 // candidates of one text that are looked up; further ones are masked
 )
 
@@ -55,23 +57,37 @@ func (m *masker) learn(number string) {
 		return
 	}
 	if n, err := phonenumbers.Parse(plain, "ZZ"); err == nil {
-		m.known = append(m.known, phonenumbers.GetNationalSignificantNumber(n))
-		if r := phonenumbers.GetRegionCodeForNumber(n); r != "" {
-			m.regions = append(m.regions, r)
-		}
+		m.remember(n)
 		return
 	}
-	if user := runs.FindString(plain); len(onlyDigits(user)) >= fewest {
-		m.known = append(m.known, strings.TrimLeft(onlyDigits(user), "0"))
+	all := runs.FindAllStringIndex(plain, -1)
+	i := slices.IndexFunc(all, func(at []int) bool { return len(onlyDigits(plain[at[0]:at[1]])) >= fewest })
+	if i < 0 {
+		return
+	}
+	at := all[i]
+	d := onlyDigits(plain[at[0]:at[1]])
+	plus := strings.Contains(plain[at[0]:at[1]], "+") || plusBefore(plain[:at[0]])
+	if n, err := phonenumbers.Parse("+"+cmp.Or(afterPrefix(d), d), "ZZ"); err == nil && (plus || phonenumbers.IsValidNumber(n)) {
+		m.remember(n)
+	}
+	m.known = append(m.known, strings.TrimLeft(d, "0"))
+}
+
+// remember makes known what a number is within its country, and where that is.
+func (m *masker) remember(n *phonenumbers.PhoneNumber) {
+	m.known = append(m.known, phonenumbers.GetNationalSignificantNumber(n))
+	if r := phonenumbers.GetRegionCodeForNumber(n); r != "" && !slices.Contains(m.regions, r) {
+		m.regions = append(m.regions, r)
 	}
 }
 
 // runs are digits with the marks that people write between them, at most two in a
 // row. Other spaces, dashes and digits were made plain before.
-var runs = regexp.MustCompile(`(?:\+ ?|\( ?\+? ?)?[0-9](?:[ \-./()]{0,3}[0-9]){0,60}`)
+var runs = regexp.MustCompile(`(?:\+ ?|\( ?\+? ?)?[0-9](?:[ \-./()_]{0,3}[0-9]){0,60}`)
 
 func (m *masker) text(s string) string {
-	plain, at := phonetext.Fold(s)
+	plain, at := phonetext.Decode(s)
 	var b strings.Builder
 	last, pos := 0, 0
 	for {
@@ -81,7 +97,12 @@ func (m *masker) text(s string) string {
 		}
 		from, to, masked := m.find(plain, pos+run[0], pos+run[1])
 		if pos = to; masked != "" {
-			b.WriteString(s[last:at.Of(from)])
+			start := at.Of(from)
+			b.WriteString(s[last:start])
+			if first := s[start]; plain[from] == '+' && (first == '%' || first == '\\') { // it stays encoded
+				b.WriteString(s[start:at.Of(from+1)])
+				masked = masked[strings.Index(masked, dots):]
+			}
 			b.WriteString(masked)
 			last = at.Of(to)
 		}
@@ -101,10 +122,14 @@ var groups = regexp.MustCompile(`(?:\+ ?|\( ?\+? ?)?[0-9]+\)?`)
 // go on then.
 func (m *masker) find(text string, from, to int) (begin, end int, masked string) {
 	parts := groups.FindAllStringIndex(text[from:to], -1)
+	cut := len(onlyDigits(text[from:to])) > maxRun // there may be more of it behind
 	for i := range parts {
 		last, count := i, 0 // the last part that leaves it as short as a number is
 		for ; last < len(parts) && (count == 0 || count+width(parts[last]) <= most); last++ {
 			count += width(parts[last])
+		}
+		if cut && i > 0 && last == len(parts) {
+			return from + parts[i][0], from + parts[i][0], "" // again with what is behind
 		}
 		if count < fewest {
 			continue
@@ -117,9 +142,6 @@ func (m *masker) find(text string, from, to int) (begin, end int, masked string)
 				}
 			}
 		}
-	}
-	if to-from > maxRun && len(parts) > 1 { // there may be more of it behind
-		to = from + parts[0][1]
 	}
 	return to, to, ""
 }
@@ -149,10 +171,14 @@ func (m *masker) certain(text string, from, to int) (string, bool) {
 			return "", false
 		}
 		return behindCode(d, n), true
+	case plusBefore(text[:from]):
+		return hidden(d), validAbroad(d)
+	case !m.knows(d) || idBefore(text[:from], true) || idAfter(text[to:], true):
+		return "", false
 	case afterPrefix(d) != "" && possible(afterPrefix(d)):
-		return international(afterPrefix(d)), m.knows(d) && !wordBefore(text[:from]) && !wordAfter(text[to:])
+		return international(afterPrefix(d)), true
 	default:
-		return hidden(d), m.knows(d) && !wordBefore(text[:from]) && !wordAfter(text[to:])
+		return hidden(d), true
 	}
 }
 
@@ -164,7 +190,7 @@ func (m *masker) announced(text string, from, to int) (string, bool) {
 	case len(d) < fewest:
 		return "", false
 	case strings.Contains(run, "+"):
-		return international(d), true
+		return international(d), !strings.Contains(run, "_") || m.sure // 1_000_000 is a figure
 	default:
 		return hidden(d), m.sure || addressed(text[:from])
 	}
@@ -177,16 +203,20 @@ func (m *masker) likely(text string, from, to int) (string, bool) {
 		run = text[from:to]
 	}
 	d := onlyDigits(run)
-	if len(d) < fewest || len(d) > most || wordBefore(text[:from]) || wordAfter(text[to:]) || figure(run) {
+	if len(d) < fewest || len(d) > most || idBefore(text[:from], false) || idAfter(text[to:], false) || figure(run) {
 		return "", false
 	}
 	if m.tried++; m.tried > maxValidated {
 		return hidden(d), true
 	}
-	if p := afterPrefix(d); p != "" && possible(p) {
+	ids := strings.Contains(run, "_") // use it as a mark
+	if p := afterPrefix(d); p != "" && possible(p) && (!ids || validAbroad(p)) {
 		return international(p), true
 	}
-	return hidden(d), m.national(run, d)
+	if ids {
+		return "", false
+	}
+	return hidden(d), m.national(run, d) || len(d) >= 10 && named(text[:from]) && validAbroad(d)
 }
 
 // international shows the country code of digits that begin with one.
@@ -209,6 +239,12 @@ func behindCode(d string, n *phonenumbers.PhoneNumber) string {
 func possible(d string) bool {
 	n, err := phonenumbers.Parse("+"+d, "ZZ")
 	return err == nil && phonenumbers.IsPossibleNumber(n)
+}
+
+// validAbroad reports whether the digits are a number with its country code.
+func validAbroad(d string) bool {
+	n, err := phonenumbers.Parse("+"+d, "ZZ")
+	return err == nil && phonenumbers.IsValidNumber(n)
 }
 
 // afterPrefix is what follows an international prefix; "" without one.
@@ -272,11 +308,15 @@ func valid(d, region string) bool {
 	return err == nil && phonenumbers.IsValidNumberForRegion(n, region)
 }
 
-// figures are runs of digits that are no numbers: decimals, dates, addresses.
+// figures are runs of digits that are no numbers: decimals, dates, addresses, versions,
+// numbers of a year. 0151.12345678 is no decimal.
 var figures = []*regexp.Regexp{
-	regexp.MustCompile(`^\d+\.\d+$`),
+	regexp.MustCompile(`^(0?\d|00+\d*|[1-9]\d*)\.\d+$`),
+	regexp.MustCompile(`^20\d\d[/-]\d{4,}$`),
+	regexp.MustCompile(`^[1-9]\d?(\.\d{1,2}){2}-\d+$`),
+	regexp.MustCompile(`^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$`),
 	regexp.MustCompile(`^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( \d{1,2})?$`),
-	regexp.MustCompile(`^\d{4}[./-]\d{1,2}[./-]\d{1,2}( \d{1,2})?$`),
+	regexp.MustCompile(`^\d{4}[./-]\d{1,2}[./-]\d{1,2}([ -]\d{1,6})?$`),
 	regexp.MustCompile(`^\d{1,3}(\.\d{1,3}){3}$`),
 }
 
@@ -291,33 +331,61 @@ func figure(run string) bool {
 
 // addressed reports whether what comes before says that a number follows.
 func addressed(before string) bool {
-	before = strings.ToLower(before[max(0, len(before)-16):])
-	for _, scheme := range [...]string{"tel:", "sip:", "sips:", "callto:", "sms:", "tel:(", "sip:%2b", "sips:%2b", "tel:%2b", "%2b"} {
-		if strings.HasSuffix(before, scheme) {
-			return true
-		}
+	return endsIn(before, "tel:", "sip:", "sips:", "callto:", "sms:", "tel:(") || plusBefore(before)
+}
+
+// plusBefore reports whether a plus sign of HTML comes before.
+func plusBefore(before string) bool {
+	return endsIn(before, "&#43;", "&#x2b;")
+}
+
+func endsIn(s string, ends ...string) bool {
+	s = strings.ToLower(s[max(0, len(s)-16):])
+	return slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(s, end) })
+}
+
+// names are words that a number follows, with or without a mark between. After from and
+// to may come anything that is counted.
+var names = regexp.MustCompile(`(?i)(?:^|[^\pL\pN_])(?:(?:from|to) ?[:=(]|(?:caller|callee|tel|telephone|phone|phone number|mobile|fax|msisdn|ani|caller id)[ :=(\-])["' (]*$`)
+
+// named reports whether the word before is one that a number follows.
+func named(before string) bool { return names.MatchString(before[max(0, len(before)-32):]) }
+
+// idBefore reports whether digits are a part of the word or id before them. A colon or
+// slash behind a word of letters ends it: from:0151, call/0049. A dash or point does
+// where the digits are known, or the word says that a number follows.
+func idBefore(s string, known bool) bool {
+	r, size := utf8.DecodeLastRuneInString(s)
+	if wordRune(r) && (!known || r != '_') || !strings.ContainsRune("-.:/_", r) {
+		return wordRune(r)
 	}
-	return false
+	word := s[:len(s)-size]
+	rest := strings.TrimRightFunc(word, unicode.IsLetter)
+	end, _ := utf8.DecodeLastRuneInString(rest)
+	switch {
+	case wordRune(end) || rest == word:
+		return wordRune(end)
+	case end == '-' || end == '.':
+		return true
+	default:
+		return r != ':' && r != '/' && !known && !named(s)
+	}
 }
 
-func wordBefore(s string) bool {
-	r, _ := utf8.DecodeLastRuneInString(s)
-	return wordRune(r) || (r == '-' || r == '.' || r == ':' || r == '/') && len(s) > 1 && wordRune(lastBut(s))
-}
-
-func wordAfter(s string) bool {
+// idAfter reports whether digits are a part of the word or id behind them. Behind known
+// ones a colon or a word of letters is none.
+func idAfter(s string, known bool) bool {
 	r, size := utf8.DecodeRuneInString(s)
 	if r != '-' && r != '.' && r != ':' {
 		return wordRune(r)
 	}
 	next, _ := utf8.DecodeRuneInString(s[size:])
-	return wordRune(next)
-}
-
-func lastBut(s string) rune {
-	_, size := utf8.DecodeLastRuneInString(s)
-	r, _ := utf8.DecodeLastRuneInString(s[:len(s)-size])
-	return r
+	if !known || !wordRune(next) {
+		return wordRune(next)
+	}
+	rest := strings.TrimLeftFunc(s[size:], unicode.IsLetter)
+	end, _ := utf8.DecodeRuneInString(rest)
+	return r != ':' && (wordRune(end) || end == '-')
 }
 
 func wordRune(r rune) bool {
@@ -325,7 +393,9 @@ func wordRune(r rune) bool {
 }
 
 // hidden keeps the last two digits. How many there were is hidden too.
-func hidden(d string) string { return "•••••••" + d[len(d)-2:] }
+func hidden(d string) string { return dots + d[len(d)-2:] }
+
+const dots = "•••••••"
 
 func digits(s string) (n int) {
 	for _, r := range s {
@@ -346,7 +416,7 @@ func onlyDigits(s string) string {
 }
 
 func ascii(s string) string {
-	plain, _ := phonetext.Fold(s)
+	plain, _ := phonetext.Decode(s)
 	return plain
 }
 

@@ -292,11 +292,11 @@ func TestWebhookNumbersAreMaskedWhereConfigured(t *testing.T) {
 		in := routed(notifiertest.Opened())
 		in.By = []rules.Label{{Name: "from", Value: "15551234567"}, {Name: "provider", Value: "telnyx"}}
 		in.Summary = "Calls of +1 (555) 123-4567 to 030/12345678 and (0151) 98765432 fail"
-		in.Opening.Conditions = []rules.Condition{{Text: `from ("+15551234567") != ""`}}
+		in.Opening.Conditions = []rules.Condition{{Text: `from ("+15551234567") != "", call/004930%2012345678`}}
 		s.handle(rules.StepOpened, in)
 		s.drain()
 		body := string(r.requests[0].body)
-		for _, number := range []string{"15551234567", "555) 123-4567", "030/12345678", "98765432", "493012345678"} {
+		for _, number := range []string{"15551234567", "555) 123-4567", "030/12345678", "98765432", "493012345678", "%2012345678"} {
 			if strings.Contains(body, number) == masked {
 				t.Errorf("mask %v: %s in %s", masked, number, body)
 			}

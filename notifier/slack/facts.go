@@ -7,6 +7,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/notifier/mask"
+	"callwatch/rules"
 )
 
 const (
@@ -48,7 +49,7 @@ func (w *writer) facts(e *call.Event, show []string) []fact {
 		}
 	}
 	if e.CallID != "" {
-		out = append(out, fact{"Call ID", code(e.CallID, maxValue)})
+		out = append(out, fact{"Call ID", code(w.callID(e), maxValue)})
 	}
 	return out
 }
@@ -90,9 +91,9 @@ func (w *writer) value(e *call.Event, f call.Field) markup {
 		}
 		return "no"
 	case string:
-		return w.text(v, e, maxValue)
+		return w.text(v, callNumbers(e), maxValue)
 	case []string:
-		return w.text(strings.Join(v, ", "), e, maxValue)
+		return w.text(strings.Join(v, ", "), callNumbers(e), maxValue)
 	case time.Time:
 		return when(v)
 	default:
@@ -142,11 +143,37 @@ func (w *writer) number(s string) markup {
 	return escaped(s, maxValue)
 }
 
-// text is foreign text that may name the call's numbers.
-func (w *writer) text(s string, e *call.Event, limit int) markup {
+// text is foreign text that may name phone numbers, the known ones in any spelling.
+func (w *writer) text(s string, known []string, limit int) markup {
 	s = s[:min(len(s), 8*limit)] // more than can be shown
 	if !w.showNumbers {
-		s = mask.Text(s, e.From, e.To)
+		s = mask.Text(s, known...)
 	}
 	return escaped(s, limit)
+}
+
+// callID is the id of a call for people to read: phone numbers in it are masked, some
+// vendors make it of the caller's. Addresses have it as it is.
+func (w *writer) callID(e *call.Event) string {
+	if w.showNumbers {
+		return e.CallID
+	}
+	return mask.Text(e.CallID, e.From, e.To)
+}
+
+func callNumbers(e *call.Event) []string { return []string{e.From, e.To} }
+
+// numbersOf are the phone numbers of an incident's calls and of its key.
+func numbersOf(in *rules.Incident) []string {
+	var all []string
+	for _, ev := range []*rules.Evidence{&in.Opening, &in.Latest, &in.Worst} {
+		all = append(all, callNumbers(&ev.Call)...)
+	}
+	for _, by := range in.By {
+		if by.Name == "from" || by.Name == "to" {
+			all = append(all, by.Value)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }

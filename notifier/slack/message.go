@@ -45,7 +45,7 @@ const (
 // headline of an incident: its summary, else the rule and what it is about.
 func (w *writer) headline(in *rules.Incident, limit int) markup {
 	if in.Summary != "" {
-		return w.text(strings.TrimRight(in.Summary, ". "), &in.Opening.Call, limit)
+		return w.text(strings.TrimRight(in.Summary, ". "), numbersOf(in), limit)
 	}
 	about := make([]string, 0, len(in.By))
 	for _, l := range in.By {
@@ -55,7 +55,7 @@ func (w *writer) headline(in *rules.Incident, limit int) markup {
 	if len(about) > 0 {
 		name += ": " + strings.Join(about, ", ")
 	}
-	return w.text(name, &in.Opening.Call, limit)
+	return w.text(name, numbersOf(in), limit)
 }
 
 // state is the severity of an open incident and who handles it, or "Resolved".
@@ -139,7 +139,7 @@ func (w *writer) footer(in *rules.Incident) markup {
 		parts = append(parts, atLeast(100*share)+" % of calls could not be judged: values missing")
 	}
 	if in.RuleError != "" {
-		parts = append(parts, ":warning: rule error: "+w.text(in.RuleError, &in.Latest.Call, 300))
+		parts = append(parts, ":warning: rule error: "+w.text(in.RuleError, numbersOf(in), 300))
 	}
 	return joined("  ·  ", parts...)
 }
@@ -184,7 +184,7 @@ func notInURL(r rune) bool {
 func (w *writer) callLine(e *call.Event) markup {
 	who := joined(" → ", w.number(e.From), w.number(e.To))
 	if len(e.Direction) > 0 {
-		who = joined(" ", escaped(e.Direction, 20), who)
+		who = joined(" ", w.text(e.Direction, callNumbers(e), 20), who)
 	}
 	var length markup
 	if e.DurationSec != nil {
@@ -194,7 +194,7 @@ func (w *writer) callLine(e *call.Event) markup {
 	if at.IsZero() {
 		at = e.OccurredAt
 	}
-	return joined("  ·  ", who, w.provider(e.Provider), when(at), length, escaped(e.Status, 20))
+	return joined("  ·  ", who, w.provider(e.Provider), when(at), length, w.text(e.Status, callNumbers(e), 20))
 }
 
 // conditions lists every leaf of the rule's expression with the value it met,
@@ -209,7 +209,7 @@ func (w *writer) conditions(ev *rules.Evidence) []markup {
 		case rules.Unknown:
 			mark = ":grey_question: "
 		}
-		out = append(out, mark+w.text(c.Text, &ev.Call, 300))
+		out = append(out, mark+w.text(c.Text, callNumbers(&ev.Call), 300))
 	}
 	return out
 }
@@ -218,7 +218,7 @@ func (w *writer) conditions(ev *rules.Evidence) []markup {
 func (w *writer) because(ev *rules.Evidence) markup {
 	var held []markup
 	for _, text := range ev.Held() {
-		held = append(held, w.text(text, &ev.Call, 200))
+		held = append(held, w.text(text, callNumbers(&ev.Call), 200))
 		if len(held) == 3 {
 			break
 		}

@@ -113,6 +113,57 @@ func TestNumbersAreMasked(t *testing.T) {
 	}
 }
 
+// TestNumbersAreMaskedInEveryMessage: whichever field of a call has a number, its id too,
+// and however it is spelled. The console's address keeps the id.
+func TestNumbersAreMaskedInEveryMessage(t *testing.T) {
+	address := regexp.MustCompile(`https?://[^|>\s"]+`)
+	for _, spelling := range []string{
+		"+4915112345678", "4915112345678", "15112345678", "49-151-12345678", "0151.12345678", "from:015112345678", "call/004915112345678",
+		"%2B49%20151%2012345678", "+49_151_12345678", "sip:4915112345678@h", "from\u200b:0151\u20131234 5678",
+	} {
+		for _, console := range []string{"", "https://console.example"} {
+			in := notifiertest.Grown()
+			in.Summary, in.RuleError, in.By = "Calls of "+spelling+" fail", spelling, []rules.Label{{Name: "to", Value: "4915112345678"}, {Name: "provider", Value: "telnyx"}}
+			in.Assigned, in.Notes = &rules.Assignment{To: "ana", By: "ana"}, []rules.Note{{By: "ana", Text: "it is " + spelling}}
+			for _, ev := range []*rules.Evidence{&in.Opening, &in.Latest, &in.Worst, &in.Samples[0]} {
+				e := &ev.Call
+				e.From, e.To, e.CallID, e.Aliases, e.Status, e.Direction = "+14155552671", "+4915112345678", spelling, []string{spelling}, spelling, spelling
+				e.ErrorMessage, e.HangupCause, e.AgentName, e.Region = "x "+spelling, spelling, spelling, spelling
+			}
+			for name, m := range messages(&writer{title: notifiertest.Title, console: console}, &in, 5) {
+				if bare := strings.Trim(spelling, "0123456789-") == ""; bare && strings.HasPrefix(name, "storm") {
+					continue // it has no call, and nobody knows these digits
+				}
+				b, err := json.Marshal(m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				shown := address.ReplaceAllString(string(b), "")
+				if strings.Contains(strings.NewReplacer(" ", "", "-", "", ".", "", "_", "", "%20", "", `\u2013`, "", "\u2013", "").Replace(shown), "15112345678") {
+					t.Errorf("%s in %s, console %q: %s", spelling, name, console, shown)
+				}
+			}
+			full := &writer{title: notifiertest.Title, console: console, showNumbers: true}
+			if got := string(full.callName(&in.Opening.Call)); console == "" && spelling[0] == '+' && got != "`"+spelling+"`" {
+				t.Errorf("configured to show numbers: %s", got)
+			}
+			if got := string((&writer{console: console}).callName(&in.Opening.Call)); console != "" && spelling == "+4915112345678" && got != "<https://console.example/calls/telnyx/+4915112345678|+49•••••••78>" {
+				t.Errorf("linked as %s", got)
+			}
+		}
+	}
+	w := &writer{}
+	for _, id := range []string{"v3:550e8400-0123-4567-8901-446655440000", "CA1234567890abcdef1234567890abcdef", "a84b4c76e66710@pc33.atlanta.example", "843817637684230@998sdasdh09", "1773454440.151"} {
+		if got := string(w.callName(&call.Event{Identity: call.Identity{CallID: id}, Facts: call.Facts{From: "+4915112345678"}})); got != "`"+id+"`" {
+			t.Errorf("id %s is shown as %s", id, got)
+		}
+	}
+	view := notifier.StormView{Total: 5, Shared: []notifier.SharedValue{{Field: "region", Value: "15112345678", N: 5}, {Field: "from", Value: "4915112345678", N: 5}}}
+	if got := w.stormShared(&view); strings.Contains(string(got), "15112345678") {
+		t.Errorf("a storm shows %s", got)
+	}
+}
+
 func TestRunbookIsALinkOnlyWhereABrowserIsSafe(t *testing.T) {
 	for in, want := range map[string]string{
 		"https://wiki.example/a?b=1&c=2": "<https://wiki.example/a?b=1&amp;c=2|Runbook>",

@@ -57,7 +57,7 @@ func (w *writer) samples(in *rules.Incident) (list, said markup) {
 		}
 		seen[s.Call.Key()] = true
 		if len(ls) == 0 {
-			said = joined(", ", "Opened by call "+code(s.Call.CallID, maxValue), w.because(&s))
+			said = joined(", ", "Opened by call "+code(w.callID(&s.Call), maxValue), w.because(&s))
 		}
 		ls = append(ls, joined("  ·  ", "• "+w.callName(&s.Call), w.callLine(&s.Call), w.because(&s)))
 	}
@@ -72,19 +72,19 @@ func (w *writer) samples(in *rules.Incident) (list, said markup) {
 	return lines(limitSection, append([]markup{"*Sample calls*"}, ls...)...), said
 }
 
-// callName is the id of a call, linked to its page where there is a console.
+// callName is the id of a call as it is shown, linked to its page where there is a console.
 func (w *writer) callName(e *call.Event) markup {
 	if address := w.callURL(e); address != "" {
-		return link(address, escaped(strings.ReplaceAll(e.CallID, "|", "¦"), maxValue))
+		return link(address, escaped(strings.ReplaceAll(w.callID(e), "|", "¦"), maxValue))
 	}
-	return code(e.CallID, maxValue)
+	return code(w.callID(e), maxValue)
 }
 
 // escalated is the thread line of a rise in severity. The channel shows it too:
 // readers may have ignored the incident at its lower severity.
 func (w *writer) escalated(in *rules.Incident, to rules.Severity, at time.Time, reason string) message {
 	head := joined(" ", "Escalated to "+inSentence(severityName(to)), when(at))
-	why := w.text(reason, &in.Latest.Call, 500)
+	why := w.text(reason, numbersOf(in), 500)
 	if why == "" {
 		why = w.because(worstOf(in))
 	}

@@ -65,14 +65,23 @@ func stormRules(v *notifier.StormView) markup {
 
 func (w *writer) stormShared(v *notifier.StormView) markup {
 	var parts []markup
+	var known []string
+	for _, s := range v.Shared {
+		if s.Field == "from" || s.Field == "to" {
+			known = append(known, s.Value)
+		}
+	}
 	for _, s := range v.Shared {
 		f, ok := call.Lookup(s.Field)
 		if !ok {
 			continue
 		}
-		value := w.text(s.Value, &call.Event{}, 100)
-		if s.Field == "provider" {
+		value := w.text(s.Value, known, 100)
+		switch s.Field {
+		case "provider":
 			value = w.provider(s.Value)
+		case "from", "to":
+			value = w.number(s.Value)
 		}
 		share := number(float64(100*s.N/max(1, v.Total)), 0)
 		parts = append(parts, inSentence(label(f))+" "+value+" ("+share+" %)")
@@ -89,7 +98,7 @@ func (w *writer) stormEntry(in *rules.Incident) markup {
 	for _, l := range in.By {
 		about = append(about, l.Value)
 	}
-	what := w.text(strings.Join(about, ", "), &in.Opening.Call, 40)
+	what := w.text(strings.Join(about, ", "), numbersOf(in), 40)
 	return joined(" ", code(in.ID, 42), escaped(in.Rule, 30)) + joined("", markup(": ")[:min(2, 2*len(what))], what)
 }
 

@@ -30,6 +30,8 @@ const (
 	mostDigits = 15
 	// widestGap is between two digits of a number, in separators.
 	widestGap = 4
+	// fewestSeparated digits without a country code are found with separators.
+	fewestSeparated = 8
 	// longestExtension is what is looked at behind a number that may go on there.
 	longestExtension = 5
 )
@@ -237,17 +239,20 @@ func (s *Spelling) accept(text string, from, to int, strict bool) (begin int, ok
 		return 0, false
 	}
 	if s.code == "" {
-		return from, !isDigit(text, from-1)
+		whole := !isDigit(text, from-1) && !isWord(text, from-1) && !isWord(text, to)
+		return from, whole && (text[from:to] == s.national || len(s.national) >= fewestSeparated && !date.MatchString(text[from:to]))
 	}
-	for _, at := range []int{takeBack(text, from, s.code), takeBack(text, takeBack(text, from, s.trunk), s.code)} {
-		if begin, ok := s.withCode(text, at, to); ok {
-			return begin, true
-		}
+	if begin, ok := withCode(text, takeBack(text, from, s.code), to); ok {
+		return begin, true
 	}
 	if s.trunk != "" {
 		at := takeBack(text, from, s.trunk)
-		// No country code begins with 0: a plus sign before it is a space.
-		if at >= 0 && !isDigit(text, at-1) && (s.trunk[0] == '0' || !isPlus(text, at-1)) && !anotherNumber(text, at, to) {
+		// As in +49 (0)151; no country code begins with 0, so that a plus sign before it is a space.
+		zero := s.trunk[0] == '0'
+		if begin, ok := withCode(text, takeBack(text, at, s.code), to); ok && zero {
+			return begin, true
+		}
+		if at >= 0 && !isDigit(text, at-1) && (zero || !isPlus(text, at-1)) && !anotherNumber(text, at, to) {
 			return at, true
 		}
 	}
@@ -276,7 +281,7 @@ var prefixes = []string{"0011", "011", "00"}
 
 // withCode accepts the number whose country code begins at a place, and returns where
 // its sign or prefix begins.
-func (s *Spelling) withCode(text string, at, to int) (begin int, ok bool) {
+func withCode(text string, at, to int) (begin int, ok bool) {
 	if at < 0 {
 		return 0, false
 	}
@@ -297,7 +302,7 @@ func (s *Spelling) withCode(text string, at, to int) (begin int, ok bool) {
 	return at, true
 }
 
-// anotherNumber reports whether digits are the end of a number that begins before them.
+// anotherNumber reports whether digits are a part of a number that begins before them.
 func anotherNumber(text string, from, to int) bool {
 	digits := onlyDigits(text[from:to])
 	for at := from; len(digits) <= mostDigits; {
@@ -308,7 +313,7 @@ func anotherNumber(text string, from, to int) bool {
 		if isDigit(text, at-1) {
 			continue
 		}
-		number, ok := digits, (func(*phonenumbers.PhoneNumber) bool)(phonenumbers.IsValidNumber)
+		number, ok := digits, phonenumbers.IsValidNumber
 		if isPlus(text, at-1) {
 			ok = phonenumbers.IsPossibleNumber
 		}
@@ -318,11 +323,34 @@ func anotherNumber(text string, from, to int) bool {
 				break
 			}
 		}
-		if len(number) <= mostDigits && parsed("+"+number, "", ok) != nil {
-			return true
+		for _, tail := range tails(text, to) {
+			if len(number)+len(tail) <= mostDigits && parsed("+"+number+tail, "", ok) != nil {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// tails are the digits behind a place that may belong to a number: none, those up to the
+// next separator, and so on.
+func tails(text string, to int) []string {
+	found := []string{""}
+	tail := ""
+	for i, gap := to, 0; i < len(text) && gap <= widestGap && len(tail) < mostDigits; i++ {
+		switch {
+		case isDigit(text, i):
+			tail, gap = tail+text[i:i+1], 0
+			if !isDigit(text, i+1) {
+				found = append(found, tail)
+			}
+		case separator[text[i]]:
+			gap++
+		default:
+			return found
+		}
+	}
+	return found
 }
 
 // goesOn reports whether the digits behind the number make it a longer one, as
@@ -415,6 +443,10 @@ func previous(text string, before int) int {
 
 func isDigit(text string, i int) bool {
 	return i >= 0 && i < len(text) && text[i] >= '0' && text[i] <= '9'
+}
+
+func isWord(text string, i int) bool {
+	return i >= 0 && i < len(text) && (text[i]|0x20 >= 'a' && text[i]|0x20 <= 'z' || text[i] == '_')
 }
 
 func isPlus(text string, i int) bool { return i >= 0 && text[i] == '+' }

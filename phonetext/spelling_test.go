@@ -143,6 +143,17 @@ func TestSpellingOfDigits(t *testing.T) {
 			t.Errorf("%s: %s", party, got)
 		}
 	}
+	// Short ones, and dates, are nowhere but where they are alone.
+	for party, text := range map[string]string{"12345": "inc_12345, a12345b, 1-2345, 12.345", "20260314": "2026-03-14 02:14, v20260314, T20260314_"} {
+		s, ok := SpellingOf(party)
+		if got := s.Replace(text+" "+party, "X"); !ok || got != text+" X" {
+			t.Errorf("%s: %s", party, got)
+		}
+	}
+	s, _ := ParseSpelling("+45 20260314")
+	if got := s.Replace("2026-03-14 at 20 26 03 14", "X"); got != "2026-03-14 at X" {
+		t.Error(got)
+	}
 }
 
 func TestNumbersIn(t *testing.T) {

@@ -197,12 +197,13 @@ func TestEraseCallOfIncident(t *testing.T) {
 // and however they are written there, also where events and bodies were removed before.
 func TestEraseNumbersOfIncident(t *testing.T) {
 	t.Parallel()
-	for name, gone := range map[string]bool{"stored": false, "removed before": true} {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range []struct{ running, gone bool }{{false, false}, {false, true}, {true, false}} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			t.Parallel()
 			cfg := demoConfig(registry.Providers(), t.TempDir(), "127.0.0.1:0", testSecrets(t))
 			cfg.Rules = writeRules(t, "rules:\n  - name: low\n    when: mos < 3.5\n    by: [from, connectionId]\n    summary: bad call of ${connectionId} by ${from}\n")
-			env := []string{"CALLWATCH_DATA_DIR=" + cfg.DataDir, "CALLWATCH_RULES=" + cfg.Rules}
+			cfg.AdminToken = "secret-token"
+			env := []string{"CALLWATCH_ADMIN_TOKEN=secret-token", "CALLWATCH_DATA_DIR=" + cfg.DataDir, "CALLWATCH_RULES=" + cfg.Rules}
 			a, stop := runApp(t, cfg, nil)
 			p := &process{t: t, base: "http://" + a.server.Addr().String()}
 			of := func(id, from, line string) stream.Record {
@@ -223,24 +224,33 @@ func TestEraseNumbersOfIncident(t *testing.T) {
 				}
 			}
 			p.settled()
-			stop()
-			inStore(t, cfg.DataDir, func(store *stream.Store) {
-				if !gone {
-					return
-				}
-				first, err := store.EraseRecords(t.Context(), []stream.Position{{Seq: 1}})
-				if err == nil {
-					err = store.EraseEvents(t.Context(), time.Now(), []uint64{1})
-				}
-				if first != 1 || err != nil {
-					t.Fatal(first, err)
-				}
-			})
+			command := []string{"calls", "erase", "bird", "leg-1001"}
+			if c.running {
+				command = append(command, "--url", p.base)
+			} else {
+				stop()
+			}
+			if c.gone {
+				inStore(t, cfg.DataDir, func(store *stream.Store) {
+					n, err := store.EraseRecords(t.Context(), []stream.Position{{Seq: 1}})
+					if err == nil {
+						err = store.EraseEvents(t.Context(), time.Now(), []uint64{1})
+					}
+					if n != 1 || err != nil {
+						t.Fatal(n, err)
+					}
+				})
+			}
 			if len(onDisk(t, cfg.DataDir, "90182077")) < 2 {
 				t.Fatal("the number is not in the incident: this test would see nothing")
 			}
-			if done := answerOf[maintenance.Erased](t, env, nil, "calls", "erase", "bird", "leg-1001"); !done.State || done.Transitions == 0 {
+			if done := answerOf[maintenance.Erased](t, env, nil, command...); !done.State || done.Transitions == 0 {
 				t.Errorf("erased: %+v", done)
+			}
+			if c.running {
+				put(t, a.store, birdCall("1003", 4.1))
+				p.settled()
+				stop()
 			}
 			for _, text := range []string{"0612345688", "06 12 34 56 88", "90182077"} {
 				if files := onDisk(t, cfg.DataDir, text); len(files) != 0 || strings.Contains(checkpointText(t, cfg.DataDir), text) {

@@ -28,7 +28,7 @@ func silenceAddCommand(s *cli.Settings) *cobra.Command {
 		Long: "Silence the incidents that match a condition on rule, severity, owner, incident and the fields of the call that\n" +
 			"opened them; or, with --incident, one incident and those that open for its rule and key later.\n" +
 			"Silenced incidents are judged and recorded all the same, and their end is announced.",
-		Example: "  callwatch silence add 'rule == \"no-calls\" && direction == \"inbound\"' --for 4h --comment 'planned number port'\n" +
+		Example: "  callwatch silence add 'rule == \"bad-call\" && direction == \"inbound\"' --for 4h --comment 'planned maintenance'\n" +
 			"  callwatch silence add --incident inc_0123456789abcdef --for 1h",
 		Args: cobra.MaximumNArgs(1),
 	}

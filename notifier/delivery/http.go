@@ -6,6 +6,7 @@ package delivery
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -91,13 +92,26 @@ func (p Protocol) check(res *http.Response, text []byte, cut error) error {
 	switch {
 	case p == SlackWebhook && cut != nil:
 		return cut
-	case p == SlackWebhook && !strings.EqualFold(string(bytes.TrimSpace(text)), "ok"):
+	case p == SlackWebhook && !saysOK(text):
 		return Unexpected(res, text, `"ok"`)
 	case p == API && page:
 		return Unexpected(res, text, "an answer of the API")
 	default:
 		return nil
 	}
+}
+
+// saysOK reports whether an incoming webhook says that it took the message: Slack by "ok",
+// stand-ins for it also by an object that says so.
+func saysOK(text []byte) bool {
+	if strings.EqualFold(string(bytes.TrimSpace(text)), "ok") {
+		return true
+	}
+	var says struct {
+		OK, Success bool
+		Result      string
+	}
+	return json.Unmarshal(text, &says) == nil && (says.OK || says.Success || says.Result == "success")
 }
 
 // Unexpected says what was answered instead of what the protocol wants. Whether the

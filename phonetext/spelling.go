@@ -38,7 +38,7 @@ const (
 
 // separator marks what is between the digits of a number. A plus sign is a space in
 // forms.
-var separator = [256]bool{' ': true, '(': true, ')': true, '.': true, '-': true, '/': true, '+': true}
+var separator = [256]bool{' ': true, '_': true, '(': true, ')': true, '.': true, '-': true, '/': true, '+': true}
 
 // ParseSpelling reads a number with its country code, in any spelling: +49 151 ...,
 // 0049151..., tel:+49-151-..., sip:+49151...@host.

@@ -197,7 +197,7 @@ func TestEraseCallOfIncident(t *testing.T) {
 // and however they are written there, also where events and bodies were removed before.
 func TestEraseNumbersOfIncident(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ running, gone bool }{{false, false}, {false, true}, {true, false}} {
+	for _, c := range []struct{ running, gone, number bool }{{}, {gone: true}, {running: true}, {gone: true, number: true}} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			t.Parallel()
 			cfg := demoConfig(registry.Providers(), t.TempDir(), "127.0.0.1:0", testSecrets(t))
@@ -225,6 +225,9 @@ func TestEraseNumbersOfIncident(t *testing.T) {
 			}
 			p.settled()
 			command := []string{"calls", "erase", "bird", "leg-1001"}
+			if c.number {
+				command = []string{"calls", "erase", "--number", "0049 30 90182077", "--yes"}
+			}
 			if c.running {
 				command = append(command, "--url", p.base)
 			} else {

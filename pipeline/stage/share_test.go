@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -12,8 +13,8 @@ import (
 // goes on at once when either is not so.
 func TestShare(t *testing.T) {
 	var traffic Traffic
-	var waiting uint64
-	behind := func() uint64 { return waiting }
+	var waiting atomic.Uint64
+	behind := waiting.Load
 	pause := func(s *Share, webhooks int, busy bool) time.Duration {
 		s.Pause(t.Context(), 0, 1)
 		for range webhooks {
@@ -73,12 +74,18 @@ func TestShare(t *testing.T) {
 	for range busyWith {
 		traffic.End()
 	}
-	waiting = busyBehind + 1
+	waiting.Store(busyBehind + 1)
 	late := traffic.Share(behind)
 	late.Pause(t.Context(), 0, 1)
+	want = 10 * time.Millisecond * time.Duration(partsBehind-runtime.GOMAXPROCS(0)) / time.Duration(runtime.GOMAXPROCS(0))
 	begun = time.Now()
-	if late.Pause(t.Context(), 50*time.Millisecond, 1); want > 0 && time.Since(begun) < want {
+	if late.Pause(t.Context(), 10*time.Millisecond, 1); want > 0 && time.Since(begun) < want {
 		t.Errorf("paused for %v while the stages are behind, want %v", time.Since(begun), want)
+	}
+	time.AfterFunc(100*time.Millisecond, func() { waiting.Store(0) })
+	begun = time.Now()
+	if late.Pause(t.Context(), time.Hour, 1); time.Since(begun) > 2*longestBreak {
+		t.Errorf("paused for %v although the stages are no longer behind", time.Since(begun))
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

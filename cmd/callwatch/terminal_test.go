@@ -14,7 +14,7 @@ import (
 )
 
 // dangerous are characters that do something to a terminal or to the reading order.
-const dangerous = "\x1b[2J\x1b]0;t\x07\r\x00\x08\x7f\u0085\u009b31m\u009d\u200b\u200e\u200f\u202a\u202e\u2066\u2069\u2028\u2029\ufeff\u2060\u061c\U000e0041"
+const dangerous = "\x1b[2J\x1b]0;t\x07\r\x00\x08\x7f\u0085\u009b31m\u009d\u200b\u200e\u200f\u202a\u202e\u2066\u2069\u2028\u2029\ufeff\u2060\u061c\U000e0041\u115f\u1160\u3164\uffa0"
 
 // wantSafe demands text that a terminal only shows.
 func wantSafe(t *testing.T, name string, out []byte) {
@@ -23,7 +23,7 @@ func wantSafe(t *testing.T, name string, out []byte) {
 		t.Errorf("%s: no UTF-8: %q", name, out)
 	}
 	for _, r := range string(out) {
-		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\ufeff') {
+		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\ufeff' || strings.ContainsRune("\u115f\u1160\u3164\uffa0", r)) {
 			t.Errorf("%s: %U reaches the terminal: %.300q", name, r, out)
 			return
 		}

@@ -98,7 +98,7 @@ func hidden(r rune) bool {
 	switch {
 	case r == '\u200c' || r == '\u200d':
 		return false
-	case r == '\u2028' || r == '\u2029':
+	case r == '\u2028' || r == '\u2029', r == '\u115f' || r == '\u1160' || r == '\u3164' || r == '\uffa0': // fillers of Hangul
 		return true
 	}
 	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r)

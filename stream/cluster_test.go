@@ -89,7 +89,7 @@ func TestClusterWithTLSAndCredentials(t *testing.T) {
 	}{
 		{Config{URL: e.URL, CAFile: c.CA}, "Authorization"},
 		{Config{URL: e.URL, CredsFile: c.Creds}, "certificate"},
-		{Config{URL: e.URL, CredsFile: c.Creds, CAFile: c.CA, CertFile: "only.pem"}, "one is missing"},
+		{Config{URL: e.URL, CredsFile: c.Creds, CAFile: c.CA, CertFile: "only.pem"}, "its key together"},
 	} {
 		if s, err := Open(t.Context(), wrong.cfg); err == nil || !strings.Contains(err.Error(), wrong.want) {
 			if err == nil {

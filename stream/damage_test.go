@@ -468,3 +468,29 @@ func TestMissingStream(t *testing.T) {
 		t.Errorf("at the next start: %+v", flaws)
 	}
 }
+
+// A bucket whose files are gone is named, once.
+func TestMissingBucket(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, Config{Dir: dir})
+	b, err := s.Bucket(t.Context(), "notifier")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := b.Save(t.Context(), "k", []byte("v"), 0); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	closeStore(t, s)
+	name := names.BucketStreamPrefix + names.BucketPrefix + "notifier"
+	if err := os.RemoveAll(filepath.Join(blocks.StreamsDir(dir), name)); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{1, 0} {
+		s := open(t, Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
+		if flaws := s.Health(t.Context()).Flaws; len(flaws) != want || want > 0 && flaws[0].Stream != name {
+			t.Errorf("start %d: flaws %+v", i, flaws)
+		}
+		closeStore(t, s)
+	}
+}

@@ -150,12 +150,13 @@ func (c *Checker) BeforeStart() error {
 	return c.MoveAside()
 }
 
-// gone names the streams that were written and are not there any more: the server would
-// make empty ones in their place.
+// gone names the buckets and streams that were written and are not there any more: the
+// server would make empty ones in their place. Those of webhooks, events and transitions
+// are named by who gives them their length again.
 func (c *Checker) gone(there []string) {
 	for _, name := range slices.Sorted(maps.Keys(c.Marks)) {
-		noted := strings.Contains(name, ":") // about retention
-		if last := c.Marks[name]; !noted && last > 0 && !slices.Contains(there, name) {
+		elsewhere := name == names.RawStream || name == names.EventStream || name == names.AlertStream || strings.Contains(name, ":") // about retention
+		if last := c.Marks[name]; !elsewhere && last > 0 && !slices.Contains(there, name) {
 			dir, _ := filepath.Rel(c.Dir, filepath.Join(StreamsDir(c.Dir), name))
 			c.Found(Flaw{Stream: name, File: dir, First: 1, Last: last})
 		}

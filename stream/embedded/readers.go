@@ -80,8 +80,8 @@ type gate struct {
 	own            string // password of callwatch itself
 	user, password string // of readers; without a password everybody is one
 
-	mu     sync.Mutex
-	server *server.Server
+	mu      sync.Mutex
+	readers func() (*server.Account, error) // makes their account with the first of them; nil before the start
 }
 
 // Check implements server.Authentication.
@@ -97,7 +97,13 @@ func (g *gate) Check(c server.ClientAuthentication) bool {
 	if g.password != "" && !(same(o.Username, g.user) && same(o.Password, g.password)) {
 		return false
 	}
-	account, err := g.readers()
+	g.mu.Lock()
+	readers := g.readers
+	g.mu.Unlock()
+	if readers == nil {
+		return false
+	}
+	account, err := readers()
 	if err != nil {
 		return false
 	}
@@ -107,18 +113,10 @@ func (g *gate) Check(c server.ClientAuthentication) bool {
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// readers is the account of readers, which is made with the first of them.
-func (g *gate) readers() (*server.Account, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.server == nil {
-		return nil, errors.New("the server is starting")
-	}
-	account, isNew := g.server.LookupOrRegisterAccount(readersAccount)
-	if !isNew {
-		return account, nil
-	}
-	own := g.server.GlobalAccount()
+// makeReaders makes the account of readers.
+func makeReaders(srv *server.Server) (*server.Account, error) {
+	account, _ := srv.LookupOrRegisterAccount(readersAccount)
+	own := srv.GlobalAccount()
 	var failed error
 	for _, subject := range []string{names.EventPrefix + ">", names.AlertPrefix + ">"} {
 		failed = errors.Join(failed, own.AddStreamExport(subject, nil), account.AddStreamImport(own, subject, ""))
@@ -138,7 +136,7 @@ func (g *gate) readers() (*server.Account, error) {
 func (g *gate) use(srv *server.Server) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.server = srv
+	g.readers = sync.OnceValues(func() (*server.Account, error) { return makeReaders(srv) })
 }
 
 // ServeReaders makes the consumers that readers ask for, over a connection of callwatch

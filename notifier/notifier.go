@@ -1,7 +1,7 @@
 // Package notifier keeps one thread of messages per incident: transitions in,
 // messages out. It promises that every incident is announced once in each of its
-// channels (where their history may be read), and that the root ends up showing the latest state, whatever the
-// receivers, the network or a restart do in between.
+// channels (where their history may be read), and that the root ends up showing the
+// latest state, whatever the receivers, the network or a restart do in between.
 //
 // Handle stores what a transition asks for, plan computes the calls that are
 // missing (plan.go), and Run makes them within the receivers' limits (queue.go).

@@ -96,7 +96,7 @@ func SpellingOf(party string) (s Spelling, ok bool) {
 		return s, true
 	}
 	if user := Read(userPart(party)).plain; strings.Trim(user, "0123456789 ()./-") == "" {
-		digits := onlyDigits(user)
+		digits := Digits(user)
 		if n := len(digits); n >= fewestDigits && n <= 2*mostDigits {
 			return Spelling{Number: party, national: digits, next: automaton(digits)}, true
 		}
@@ -132,7 +132,7 @@ func NumbersIn(text string, others ...Spelling) (found []Spelling) {
 
 // numberOf reads a number as it is written; nil if it is none.
 func numberOf(run string, alone bool, others []Spelling) *phonenumbers.PhoneNumber {
-	digits := onlyDigits(run)
+	digits := Digits(run)
 	switch {
 	case strings.HasPrefix(run, "+"):
 		return parsed("+"+digits, "", phonenumbers.IsPossibleNumber)
@@ -304,7 +304,7 @@ func withCode(text string, at, to int) (begin int, ok bool) {
 
 // anotherNumber reports whether digits are a part of a number that begins before them.
 func anotherNumber(text string, from, to int) bool {
-	digits := onlyDigits(text[from:to])
+	digits := Digits(text[from:to])
 	for at := from; len(digits) <= mostDigits; {
 		if at = previous(text, at); at < 0 {
 			return false
@@ -451,7 +451,8 @@ func isWord(text string, i int) bool {
 
 func isPlus(text string, i int) bool { return i >= 0 && text[i] == '+' }
 
-func onlyDigits(s string) string {
+// Digits are the digits 0 to 9 of a text.
+func Digits(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' {
 			return -1

@@ -46,7 +46,7 @@ func TestSpellingOfRegions(t *testing.T) {
 				}
 			}
 		}
-		if text := phonenumbers.Format(n, phonenumbers.NATIONAL); s.trunk != "" && strings.HasPrefix(onlyDigits(text), s.trunk+s.national) && !s.In(Read(text)) {
+		if text := phonenumbers.Format(n, phonenumbers.NATIONAL); s.trunk != "" && strings.HasPrefix(Digits(text), s.trunk+s.national) && !s.In(Read(text)) {
 			t.Errorf("%s is not found in %s", number, text)
 		}
 		for other, text := range written {

@@ -65,6 +65,21 @@ func (i *Incident) Names(k call.Key) bool {
 	return false
 }
 
+// Numbers are the parties of the calls that the incident shows, and those in its key.
+func (i *Incident) Numbers() []string {
+	var all []string
+	for e := range i.Evidence() {
+		all = append(all, e.Call.From, e.Call.To)
+	}
+	for _, by := range i.By {
+		if by.Name == "from" || by.Name == "to" {
+			all = append(all, by.Value)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // Evidence is all there is: what opened the incident, the latest, the worst, what
 // resolved it, and the samples.
 func (i *Incident) Evidence() iter.Seq[*Evidence] {

@@ -54,8 +54,8 @@ const (
 	// AnyAnswer takes every 2xx: Standard Webhooks ask for no more.
 	AnyAnswer Protocol = iota
 	// API takes a 2xx that is no web page. Alertmanager's API (POST /api/v2/alerts)
-	// answers 200 without a body, and what stands in for it JSON; Slack's response URLs
-	// answer text or JSON.
+	// answers 200 without a body, compatible servers answer JSON, Slack's response URLs
+	// text or JSON.
 	API
 	// SlackWebhook takes the text ok, as Slack's incoming webhooks answer.
 	SlackWebhook

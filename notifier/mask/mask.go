@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -53,7 +54,7 @@ type masker struct {
 
 func (m *masker) learn(number string) {
 	plain := ascii(number)
-	if len(onlyDigits(plain)) < fewest {
+	if len(phonetext.Digits(plain)) < fewest {
 		return
 	}
 	if n, err := phonenumbers.Parse(plain, "ZZ"); err == nil {
@@ -61,12 +62,12 @@ func (m *masker) learn(number string) {
 		return
 	}
 	all := runs.FindAllStringIndex(plain, -1)
-	i := slices.IndexFunc(all, func(at []int) bool { return len(onlyDigits(plain[at[0]:at[1]])) >= fewest })
+	i := slices.IndexFunc(all, func(at []int) bool { return len(phonetext.Digits(plain[at[0]:at[1]])) >= fewest })
 	if i < 0 {
 		return
 	}
 	at := all[i]
-	d := onlyDigits(plain[at[0]:at[1]])
+	d := phonetext.Digits(plain[at[0]:at[1]])
 	plus := strings.Contains(plain[at[0]:at[1]], "+") || plusBefore(plain[:at[0]])
 	if n, err := phonenumbers.Parse("+"+cmp.Or(afterPrefix(d), d), "ZZ"); err == nil && (plus || phonenumbers.IsValidNumber(n)) {
 		m.remember(n)
@@ -122,7 +123,7 @@ var groups = regexp.MustCompile(`(?:\+ ?|\( ?\+? ?)?[0-9]+\)?`)
 // go on then.
 func (m *masker) find(text string, from, to int) (begin, end int, masked string) {
 	parts := groups.FindAllStringIndex(text[from:to], -1)
-	cut := len(onlyDigits(text[from:to])) > maxRun // there may be more of it behind
+	cut := len(phonetext.Digits(text[from:to])) > maxRun // there may be more of it behind
 	for i := range parts {
 		last, count := i, 0 // the last part that leaves it as short as a number is
 		for ; last < len(parts) && (count == 0 || count+width(parts[last]) <= most); last++ {
@@ -161,7 +162,7 @@ func (m *masker) checks() []func(text string, from, to int) (string, bool) {
 // certain takes valid numbers in international form, and the known ones.
 func (m *masker) certain(text string, from, to int) (string, bool) {
 	run := text[from:to]
-	d := onlyDigits(run)
+	d := phonetext.Digits(run)
 	switch {
 	case len(d) < fewest || len(d) > most:
 		return "", false
@@ -185,7 +186,7 @@ func (m *masker) certain(text string, from, to int) (string, bool) {
 // announced takes what a plus sign or a scheme says is a number.
 func (m *masker) announced(text string, from, to int) (string, bool) {
 	run := text[from:to]
-	d := onlyDigits(run)
+	d := phonetext.Digits(run)
 	switch {
 	case len(d) < fewest:
 		return "", false
@@ -202,18 +203,18 @@ func (m *masker) likely(text string, from, to int) (string, bool) {
 	if strings.Contains(run, "(") {
 		run = text[from:to]
 	}
-	d := onlyDigits(run)
+	d := phonetext.Digits(run)
 	if len(d) < fewest || len(d) > most || idBefore(text[:from], false) || idAfter(text[to:], false) || figure(run) {
 		return "", false
 	}
 	if m.tried++; m.tried > maxValidated {
 		return hidden(d), true
 	}
-	ids := strings.Contains(run, "_") // use it as a mark
-	if p := afterPrefix(d); p != "" && possible(p) && (!ids || validAbroad(p)) {
+	underscored := strings.Contains(run, "_") // as ids are
+	if p := afterPrefix(d); p != "" && possible(p) && (!underscored || validAbroad(p)) {
 		return international(p), true
 	}
-	if ids {
+	if underscored {
 		return "", false
 	}
 	return hidden(d), m.national(run, d) || len(d) >= 10 && named(text[:from]) && validAbroad(d)
@@ -230,7 +231,7 @@ func international(d string) string {
 
 // behindCode is international for digits that were parsed already.
 func behindCode(d string, n *phonenumbers.PhoneNumber) string {
-	if code := itoa(int(n.GetCountryCode())); strings.HasPrefix(d, code) {
+	if code := strconv.Itoa(int(n.GetCountryCode())); strings.HasPrefix(d, code) {
 		return "+" + code + hidden(d)
 	}
 	return hidden(d)
@@ -406,23 +407,7 @@ func digits(s string) (n int) {
 	return n
 }
 
-func onlyDigits(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < '0' || r > '9' {
-			return -1
-		}
-		return r
-	}, s)
-}
-
 func ascii(s string) string {
 	plain, _ := phonetext.Decode(s)
 	return plain
-}
-
-func itoa(n int) string {
-	if n < 10 {
-		return string(rune('0' + n))
-	}
-	return itoa(n/10) + itoa(n%10)
 }

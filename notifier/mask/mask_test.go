@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"callwatch/phonetext"
 )
 
 // cases are a text, and the text as masked; "=" says that it stays. The call's
@@ -213,7 +215,7 @@ func TestKnownNumbersInAnySpelling(t *testing.T) {
 	}
 	for _, known := range spellings {
 		for _, text := range append(spellings, "from:49-151-12345678", "call/15112345678", "id_15112345678", "15112345678:5060", "15112345678.wav") {
-			if got := Text("of "+text+" 3 calls", known); strings.Contains(onlyDigits(got), "1234567") || !strings.HasSuffix(got, " 3 calls") {
+			if got := Text("of "+text+" 3 calls", known); strings.Contains(phonetext.Digits(got), "1234567") || !strings.HasSuffix(got, " 3 calls") {
 				t.Errorf("call of %s: %q becomes %q", known, text, got)
 			}
 		}

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -59,22 +58,12 @@ func (h *webhook) Send(ctx context.Context, _ *notifier.Record, l *notifier.Line
 		return fmt.Errorf("write webhook: %w", err)
 	}
 	if h.mask {
-		if body, err = maskJSON(body, numbersOf(&l.Incident)...); err != nil {
+		if body, err = maskJSON(body, l.Incident.Numbers()...); err != nil {
 			return fmt.Errorf("mask webhook: %w", err)
 		}
 	}
 	id := "msg_" + l.Incident.ID + "_" + strings.ReplaceAll(strings.ReplaceAll(l.Name, "/", "_"), ".", "_")
 	return delivery.PostJSON(ctx, h.web, h.url, delivery.AnyAnswer, body, standardHeaders(h.secret, id, now, body))
-}
-
-// numbersOf are the phone numbers of the calls that an incident shows.
-func numbersOf(in *rules.Incident) []string {
-	var all []string
-	for _, ev := range append([]rules.Evidence{in.Opening, in.Latest, in.Worst}, in.Samples...) {
-		all = append(all, ev.Call.From, ev.Call.To)
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
 }
 
 // standardHeaders sign a message per Standard Webhooks. A secret that begins with

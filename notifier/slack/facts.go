@@ -7,7 +7,6 @@ import (
 
 	"callwatch/call"
 	"callwatch/notifier/mask"
-	"callwatch/rules"
 )
 
 const (
@@ -162,18 +161,3 @@ func (w *writer) callID(e *call.Event) string {
 }
 
 func callNumbers(e *call.Event) []string { return []string{e.From, e.To} }
-
-// numbersOf are the phone numbers of an incident's calls and of its key.
-func numbersOf(in *rules.Incident) []string {
-	var all []string
-	for _, ev := range []*rules.Evidence{&in.Opening, &in.Latest, &in.Worst} {
-		all = append(all, callNumbers(&ev.Call)...)
-	}
-	for _, by := range in.By {
-		if by.Name == "from" || by.Name == "to" {
-			all = append(all, by.Value)
-		}
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}

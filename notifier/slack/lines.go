@@ -13,16 +13,16 @@ func (w *writer) said(l *notifier.Line) message {
 	case rules.StepAcknowledged:
 		icon, text = ":eyes:", acknowledgedLine(in)
 	case rules.StepUnacknowledged:
-		icon, text, more = ":leftwards_arrow_with_hook:", joined(" ", "No longer acknowledged", when(l.At)), w.text(l.Reason, numbersOf(in), 300)
+		icon, text, more = ":leftwards_arrow_with_hook:", joined(" ", "No longer acknowledged", when(l.At)), w.text(l.Reason, in.Numbers(), 300)
 	case rules.StepAssigned:
 		icon, text = ":bust_in_silhouette:", assignedLine(in)
 		if in.Assigned == nil {
-			text, more = joined(" ", "Assigned to nobody", when(l.At)), w.text(l.Reason, numbersOf(in), 300)
+			text, more = joined(" ", "Assigned to nobody", when(l.At)), w.text(l.Reason, in.Numbers(), 300)
 		}
 	case rules.StepNoted:
 		icon, text = ":memo:", "Note"
 		if n := in.LatestNote(); n != nil {
-			text, more = joined(" ", "Note by "+person(n.By), when(n.At)), w.text(n.Text, numbersOf(in), 600)
+			text, more = joined(" ", "Note by "+person(n.By), when(n.At)), w.text(n.Text, in.Numbers(), 600)
 		}
 	case rules.StepSilenced:
 		icon, text = ":no_bell:", w.silencedLine(in)
@@ -78,7 +78,7 @@ func (w *writer) silencedLine(in *rules.Incident) markup {
 		text += " by " + person(s.By)
 	}
 	if s.Comment != "" {
-		text += ": " + w.text(s.Comment, numbersOf(in), 300)
+		text += ": " + w.text(s.Comment, in.Numbers(), 300)
 	}
 	return text
 }
@@ -89,7 +89,7 @@ func (w *writer) adopted(l *notifier.Line) message {
 	head := count(len(part), "incident") + " joined this thread"
 	var ls []markup
 	for _, a := range part {
-		ls = append(ls, joined("  ·  ", "• "+w.text(a.Summary, numbersOf(&l.Incident), 200), escaped(a.Rule, 60), when(a.OpenedAt), code(a.ID, 60)))
+		ls = append(ls, joined("  ·  ", "• "+w.text(a.Summary, l.Incident.Numbers(), 200), escaped(a.Rule, 60), when(a.OpenedAt), code(a.ID, 60)))
 	}
 	return message{
 		Text:   sentence(w.headline(&l.Incident, 500)+":", head),

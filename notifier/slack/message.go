@@ -45,7 +45,7 @@ const (
 // headline of an incident: its summary, else the rule and what it is about.
 func (w *writer) headline(in *rules.Incident, limit int) markup {
 	if in.Summary != "" {
-		return w.text(strings.TrimRight(in.Summary, ". "), numbersOf(in), limit)
+		return w.text(strings.TrimRight(in.Summary, ". "), in.Numbers(), limit)
 	}
 	about := make([]string, 0, len(in.By))
 	for _, l := range in.By {
@@ -55,7 +55,7 @@ func (w *writer) headline(in *rules.Incident, limit int) markup {
 	if len(about) > 0 {
 		name += ": " + strings.Join(about, ", ")
 	}
-	return w.text(name, numbersOf(in), limit)
+	return w.text(name, in.Numbers(), limit)
 }
 
 // state is the severity of an open incident and who handles it, or "Resolved".
@@ -139,7 +139,7 @@ func (w *writer) footer(in *rules.Incident) markup {
 		parts = append(parts, atLeast(100*share)+" % of calls could not be judged: values missing")
 	}
 	if in.RuleError != "" {
-		parts = append(parts, ":warning: rule error: "+w.text(in.RuleError, numbersOf(in), 300))
+		parts = append(parts, ":warning: rule error: "+w.text(in.RuleError, in.Numbers(), 300))
 	}
 	return joined("  ·  ", parts...)
 }

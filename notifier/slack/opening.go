@@ -84,7 +84,7 @@ func (w *writer) callName(e *call.Event) markup {
 // readers may have ignored the incident at its lower severity.
 func (w *writer) escalated(in *rules.Incident, to rules.Severity, at time.Time, reason string) message {
 	head := joined(" ", "Escalated to "+inSentence(severityName(to)), when(at))
-	why := w.text(reason, numbersOf(in), 500)
+	why := w.text(reason, in.Numbers(), 500)
 	if why == "" {
 		why = w.because(worstOf(in))
 	}

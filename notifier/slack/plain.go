@@ -18,7 +18,7 @@ func (p Plain) Description(in *rules.Incident) string {
 
 // Value is a value of the incident's key.
 func (p Plain) Value(in *rules.Incident, value string) string {
-	return plainText(p.w.text(value, numbersOf(in), 200))
+	return plainText(p.w.text(value, in.Numbers(), 200))
 }
 
 // Person is the name of a person.

@@ -98,7 +98,7 @@ func (w *writer) stormEntry(in *rules.Incident) markup {
 	for _, l := range in.By {
 		about = append(about, l.Value)
 	}
-	what := w.text(strings.Join(about, ", "), numbersOf(in), 40)
+	what := w.text(strings.Join(about, ", "), in.Numbers(), 40)
 	return joined(" ", code(in.ID, 42), escaped(in.Rule, 30)) + joined("", markup(": ")[:min(2, 2*len(what))], what)
 }
 

@@ -133,7 +133,7 @@ func (w *writer) table(in *rules.Incident) []slack.Block {
 		if f, ok := call.Lookup(s.Field); ok {
 			name = label(f)
 		}
-		value := w.text(s.Value, numbersOf(in), 100)
+		value := w.text(s.Value, in.Numbers(), 100)
 		if s.Field == "from" || s.Field == "to" {
 			value = w.number(s.Value)
 		}

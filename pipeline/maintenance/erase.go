@@ -482,7 +482,7 @@ func (t *target) redaction(ctx context.Context) (func(string) string, error) {
 	_, _ = rand.Read(mark[:]) // it never fails
 	list := slices.Collect(maps.Values(own))
 	return func(text string) string {
-		if _, err := time.Parse(time.RFC3339, text); err == nil {
+		if _, err := time.Parse(time.RFC3339, text); err == nil { // its digits are no number
 			return text
 		}
 		for i := range list {

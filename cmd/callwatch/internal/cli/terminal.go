@@ -95,10 +95,10 @@ func appendSafe(to []byte, r rune, raw []byte) []byte {
 // hidden reports whether a rune does something else than to be seen. Joiners are
 // part of how some scripts and emoji are written.
 func hidden(r rune) bool {
-	switch {
-	case r == '\u200c' || r == '\u200d':
+	switch r {
+	case '\u200c', '\u200d':
 		return false
-	case r == '\u2028' || r == '\u2029', r == '\u115f' || r == '\u1160' || r == '\u3164' || r == '\uffa0': // fillers of Hangul
+	case '\u2028', '\u2029', '\u115f', '\u1160', '\u3164', '\uffa0': // separators; fillers of Hangul
 		return true
 	}
 	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r)

@@ -37,7 +37,7 @@ func cluster(t *rig.Trial) error {
 	if err := w.Faults(checker.SlackFaults{Seed: t.Seed, Share: 0.02}); err != nil {
 		return err
 	}
-	l, err := p.NewLoad(w, 16, 0.2)
+	l, err := p.NewLoad(w, 16, 0.1) // about as many incidents as Slack takes posts: announcing keeps up, and is hit too
 	if err != nil {
 		return err
 	}

@@ -121,19 +121,28 @@ func (f *farm) await(what string, ok func() bool) error {
 	return nil
 }
 
-// settled waits until no stage has anything left to do.
+// settled waits until no stage has anything left to do, as long as it goes on.
 func (f *farm) settled() error {
 	for _, stage := range []string{"normalize", "judge", "announce"} {
-		err := f.await(stage+" has nothing left to do", func() bool {
+		idle := func() bool {
 			at := f.holder(stage)
 			idle := func(r *rig.Product) bool { return r.Metric(`callwatch_backlog_messages{stage="`+stage+`"}`) == "0" }
 			if stage == "judge" { // each replica folds all events
 				return !slices.ContainsFunc(f.replicas, func(r *rig.Product) bool { return !idle(r) })
 			}
 			return f.holds(at, stage) && idle(f.replicas[at])
-		})
-		if err != nil {
-			return err
+		}
+		progress := func() (of [replicasOfCallwatch]rig.Progress) {
+			for i, r := range f.replicas {
+				of[i] = r.Progress(stage)
+			}
+			return of
+		}
+		for !idle() {
+			before := progress()
+			if err := f.await(stage+" goes on", func() bool { return progress() != before || idle() }); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -208,11 +208,11 @@ func (p *Product) Settled(limit time.Duration) error {
 func (p *Product) Finished(limit time.Duration, stages ...string) error {
 	for _, stage := range stages {
 		for {
-			now := p.progress(stage)
+			now := p.Progress(stage)
 			if now.left == "0" {
 				break
 			}
-			if err := p.Await(stage+" goes on", limit, func() bool { return p.progress(stage) != now }); err != nil {
+			if err := p.Await(stage+" goes on", limit, func() bool { return p.Progress(stage) != now }); err != nil {
 				return err
 			}
 		}
@@ -220,15 +220,17 @@ func (p *Product) Finished(limit time.Duration, stages ...string) error {
 	return nil
 }
 
-// progress is what a stage has still to do, and what was sent to Slack so far.
-type progress struct{ left, posted, edited string }
+// Progress is what a stage has still to do, and what was sent to Slack so far.
+type Progress struct{ left, posted, edited string }
 
-func (p *Product) progress(stage string) progress {
+// Progress is how far a stage is. Two that are equal are of a stage that did nothing in
+// between.
+func (p *Product) Progress(stage string) Progress {
 	body := p.metrics()
 	sent := func(what string) string {
 		return sample(body, `callwatch_notifications_total{channel="#voice",what="`+what+`"}`)
 	}
-	return progress{sample(body, `callwatch_backlog_messages{stage="`+stage+`"}`), sent("posted"), sent("edited")}
+	return Progress{sample(body, `callwatch_backlog_messages{stage="`+stage+`"}`), sent("posted"), sent("edited")}
 }
 
 // Await polls until ok; it fails when the process has ended or time is up.

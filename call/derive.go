@@ -44,7 +44,7 @@ func (e *Event) deriveTimes() {
 		}
 	}
 	talk := between(e.AnsweredAt, e.EndedAt)
-	if talk != nil && (e.DurationSec == nil || e.includesRinging()) {
+	if talk != nil && (e.DurationSec == nil || *e.DurationSec == 0 || e.includesRinging()) { // 0: taken for a call that nobody answered
 		e.DurationSec = talk
 	}
 	if e.SetupMs == nil && !e.StartedAt.Equal(e.AnsweredAt) {

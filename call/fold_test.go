@@ -98,6 +98,20 @@ func TestDurationIsKeptFromTheEnd(t *testing.T) {
 	}
 }
 
+// A cause that usually ends calls which nobody answered may end one that was.
+func TestAnswerTimeCorrectsDurationOfNone(t *testing.T) {
+	answered := event("1", Progress, 5*time.Second, func(e *Event) { e.AnsweredAt = t0.Add(5 * time.Second); e.Derive() })
+	ended := event("2", Ended, time.Minute, func(e *Event) {
+		e.DurationSec, e.Status, e.EndedAt = new(0.0), NoAnswer, t0.Add(time.Minute)
+		e.Derive()
+	})
+	for name, c := range map[string]*Call{"in order": foldAll(answered, ended), "reversed": foldAll(ended, answered)} {
+		if c.DurationSec == nil || *c.DurationSec != 55 || c.ShortCall == nil || *c.ShortCall {
+			t.Errorf("%s: %v s, short %v", name, c.DurationSec, c.ShortCall)
+		}
+	}
+}
+
 func TestAnswerTimeCorrectsDurationWithRinging(t *testing.T) {
 	answered := event("1", Progress, 10*time.Second, func(e *Event) { e.AnsweredAt = t0.Add(10 * time.Second) })
 	hangup := event("2", Ended, 40*time.Second, func(e *Event) {

@@ -29,11 +29,12 @@ func restAPI() *normalizer.REST {
 }
 
 // wants asks for the call report after the end of a leg, by the SDK's own
-// call id where the webhook has it. A call that nobody answered, and a leg of the
-// telephone network, have none.
+// call id where the webhook has it. A call that by its cause nobody answered and that
+// carried no packets, and a leg of the telephone network, have none.
 func wants(e *call.Event, _ normalizer.Keys) []normalizer.Ask {
 	raw := lenient.Of(e.Raw)
-	unanswered := e.DurationSec != nil && *e.DurationSec == 0
+	carried := func(packets *int64) bool { return packets != nil && *packets > 0 }
+	unanswered := e.DurationSec != nil && *e.DurationSec == 0 && !carried(e.PacketsReceived) && !carried(e.PacketsSent)
 	if e.Kind != call.Ended || raw.At("summary").IsObject() || unanswered || e.Transport == call.PSTN {
 		return nil
 	}

@@ -36,4 +36,9 @@ func TestTelnyxReportID(t *testing.T) {
 			t.Errorf("asks for %+v", other)
 		}
 	}
+	answered := call.Event{Identity: e.Identity} // its cause is one of calls that nobody answered
+	answered.DurationSec, answered.PacketsReceived = new(0.0), new(int64(591))
+	if len(wants(&answered, nil)) != 1 {
+		t.Error("does not ask for a call that carried packets")
+	}
 }

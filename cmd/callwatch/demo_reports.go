@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"callwatch/cmd/callwatch/internal/config"
@@ -47,7 +48,8 @@ func useFakeAPIs(c *config.Config, entries []registry.Entry) ([]*demoAPI, error)
 		go func() { _ = api.http.Serve(listener) }()
 		for setting, values := range fake.Keys("http://" + listener.Addr().String()) {
 			if len(values) > 0 && setting != normalizer.URLToken {
-				c.SetProvider(p.Name, setting, config.Secret(values[0]))
+				all := append(values[:1:1], c.Keys(p)[setting]...) // the first is fetched with, each verifies
+				c.SetProvider(p.Name, setting, config.Secret(strings.Join(all, ",")))
 			}
 		}
 		if tokens := c.Keys(p)[normalizer.URLToken]; len(tokens) > 0 {

@@ -16,8 +16,7 @@ type Config struct {
 	Rate    float64       // posts per second and channel; 0 for 1
 	Timeout time.Duration // of one call to a receiver; 0 for 10 s
 
-	Storm  rules.Storm            // of every channel but those in Storms
-	Storms map[string]rules.Storm // by channel
+	Storm func(channel string) rules.Storm // when new incidents in a channel are told together, now; nil for never
 
 	// Observe is called after each call to a receiver; nil for nobody.
 	Observe func(Sending)

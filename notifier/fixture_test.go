@@ -146,8 +146,7 @@ type config struct {
 	Buttons     bool
 	MaskOutputs bool
 	Title       func(string) string
-	Storm       rules.Storm
-	Storms      map[string]rules.Storm
+	Storm       func(channel string) rules.Storm
 	Outputs     map[string]outputConfig
 	Workspaces  map[string]slack.Config // beside the usual one
 	Older       func() bool
@@ -163,7 +162,7 @@ func (c *config) slack() slack.Config {
 
 func (c *config) notifier() notifier.Config {
 	n := notifier.Config{
-		Channel: c.Channel, Rate: c.Rate, Timeout: c.Timeout, Storm: c.Storm, Storms: c.Storms,
+		Channel: c.Channel, Rate: c.Rate, Timeout: c.Timeout, Storm: c.Storm,
 		Outputs: map[string]notifier.Output{}, Older: c.Older,
 	}
 	n.Workspaces = map[string]notifier.Messenger{}

@@ -43,10 +43,10 @@ func (a *arrivals) add(id string, at time.Time, limit rules.Storm) bool {
 }
 
 func (n *Notifier) stormLimit(channel string) rules.Storm {
-	if s, ok := n.cfg.Storms[channel]; ok {
-		return s
+	if n.cfg.Storm == nil {
+		return rules.Storm{}
 	}
-	return n.cfg.Storm
+	return n.cfg.Storm(channel)
 }
 
 // inStorm decides whether a transition is told in the storm of its channel, and
@@ -100,9 +100,10 @@ func (n *Notifier) bypasses(channel string, t *rules.Transition) bool {
 // first member brings those along that wait for their first message.
 func (n *Notifier) enlist(ctx context.Context, seq uint64, p page, t *rules.Transition) (told bool, err error) {
 	in := &t.Incident
+	limit := n.stormLimit(p.Channel)
 	n.mu.Lock()
 	l := n.lane(p.Channel)
-	stormy := l.fresh.add(in.ID, in.OpenedAt, n.stormLimit(p.Channel)) || l.storm != nil
+	stormy := l.fresh.add(in.ID, in.OpenedAt, limit) || l.storm != nil && limit.New > 0
 	st := l.storm
 	n.mu.Unlock()
 	if !stormy || n.bypasses(p.Channel, t) {

@@ -22,7 +22,7 @@ func nthIncident(i int, after time.Duration) rules.Incident {
 
 func stormScene(t *testing.T) *scene {
 	s := newScene(t, channel)
-	s.cfg.Storm = rules.UsualStorm()
+	s.cfg.Storm = func(string) rules.Storm { return rules.UsualStorm() }
 	s.restart()
 	return s
 }
@@ -153,7 +153,7 @@ func TestCriticalBypassesAStorm(t *testing.T) {
 func TestStormIsOffWhereARouteSaysSo(t *testing.T) {
 	t.Parallel()
 	s := stormScene(t)
-	s.cfg.Storms = map[string]rules.Storm{channel: {}}
+	s.cfg.Storm = func(string) rules.Storm { return rules.Storm{} }
 	s.restart()
 	for i := range 30 {
 		s.handle(rules.StepOpened, nthIncident(i, 0))
@@ -161,6 +161,28 @@ func TestStormIsOffWhereARouteSaysSo(t *testing.T) {
 	s.drain()
 	if n := len(s.fake.Threads()); n != 30 {
 		t.Errorf("%d threads, want 30", n)
+	}
+}
+
+// What new rules say of storms counts from their reload on, for one that is on too.
+func TestStormIsSwitchedOffByNewRules(t *testing.T) {
+	t.Parallel()
+	s := stormScene(t)
+	limit := rules.UsualStorm()
+	s.cfg.Storm = func(string) rules.Storm { return limit }
+	s.restart()
+	for i := range 20 {
+		s.handle(rules.StepOpened, nthIncident(i, 0))
+	}
+	s.drain()
+	before := len(s.fake.Threads())
+	limit = rules.Storm{}
+	for i := range 5 {
+		s.handle(rules.StepOpened, nthIncident(20+i, 0))
+	}
+	s.drain()
+	if n := len(s.fake.Threads()); before >= 20 || n != before+5 {
+		t.Errorf("%d threads in the storm, %d after it was switched off", before, n)
 	}
 }
 

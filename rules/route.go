@@ -71,17 +71,15 @@ func (s *Set) Mentions(r *Rule, in *Incident) []string {
 // UsualStorm is what holds for channels of which no route says otherwise.
 func UsualStorm() Storm { return Storm{New: 10, Within: time.Minute} }
 
-// Storms are the channels with a storm of their own.
-func (s *Set) Storms() map[string]Storm {
-	storms := map[string]Storm{}
-	for _, r := range s.Routes {
-		for _, c := range r.Slack {
-			if r.Storm != nil {
-				storms[c] = *r.Storm
-			}
+// Storm is when new incidents in a channel are told together: as the last route says
+// that names the channel and has one, else as usual.
+func (s *Set) Storm(channel string) Storm {
+	for _, r := range slices.Backward(s.Routes) {
+		if r.Storm != nil && slices.Contains(r.Slack, channel) {
+			return *r.Storm
 		}
 	}
-	return storms
+	return UsualStorm()
 }
 
 // OutputNames are the outputs that the file names, each once, sorted.

@@ -37,8 +37,10 @@ routes:
 		t.Errorf("channels: -want +got\n%s", d)
 	}
 	five := rules.Storm{New: 5, Within: 2 * time.Minute}
-	if d := cmp.Diff(map[string]rules.Storm{"#oncall": {}, "#voice": five, "C0123456789": five}, set.Storms()); d != "" {
-		t.Errorf("storms: -want +got\n%s", d)
+	for channel, want := range map[string]rules.Storm{"#oncall": {}, "#voice": five, "C0123456789": five, "#other": rules.UsualStorm()} {
+		if got := set.Storm(channel); got != want {
+			t.Errorf("storm of %s: %+v, want %+v", channel, got, want)
+		}
 	}
 }
 

@@ -169,8 +169,9 @@ func (a *app) wire(ctx context.Context, mode mode, set *rules.Set) (err error) {
 		Rules: set, Engine: engine.Options{Prefer: a.cfg.MOS, Rate: a.cfg.Folding().Rate},
 		Judged: a.judged, Stored: a.metrics.Transition, Erased: a.erased, Recent: &a.recent,
 	})
-	notifying := a.cfg.Notifier(set)
+	notifying := a.cfg.Notifier()
 	notifying.Observe = a.traces.Sent
+	notifying.Storm = func(channel string) rules.Storm { return a.judge.Rules().Storm(channel) }
 	a.announce = pipeline.NewAnnounce(pipeline.AnnounceConfig{
 		Store: a.store, Leases: a.leases, Ledger: a.ledger, Log: a.log,
 		Notifier: notifying, Now: a.cfg.Clock, Changed: a.incidentChanged, Share: a.noteReceivers,

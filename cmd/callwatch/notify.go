@@ -38,7 +38,7 @@ func notifyTestCommand(s *cli.Settings) *cobra.Command {
 			ctx, stop := context.WithTimeout(c.Context(), 20*time.Second)
 			defer stop()
 			// A notifier for one message keeps no record of what it sent.
-			n := notifier.New(cfg.Notifier(nil), nil, time.Now, slog.New(slog.DiscardHandler))
+			n := notifier.New(cfg.Notifier(), nil, time.Now, slog.New(slog.DiscardHandler))
 			link, err := n.Test(ctx, channel)
 			switch {
 			case errors.Is(err, notifier.ErrNotConfigured):

@@ -83,12 +83,11 @@ func (c *Config) UnknownOutputs(set *rules.Set) []string {
 	return slices.DeleteFunc(set.OutputNames(), func(name string) bool { _, ok := c.Outputs[name]; return ok })
 }
 
-// Notifier is the configuration of the notifier. set is nil where no incident is
-// announced.
-func (c *Config) Notifier(set *rules.Set) notifier.Config {
+// Notifier is the configuration of the notifier, without storms.
+func (c *Config) Notifier() notifier.Config {
 	messages := c.slackMessages(&Workspace{})
 	n := notifier.Config{
-		Channel: c.Slack.Channel, Rate: c.Slack.Rate, Storm: rules.UsualStorm(), Outputs: map[string]notifier.Output{},
+		Channel: c.Slack.Channel, Rate: c.Slack.Rate, Outputs: map[string]notifier.Output{},
 		Workspaces: map[string]notifier.Messenger{},
 	}
 	for _, w := range c.SlackWorkspaces() {
@@ -103,9 +102,6 @@ func (c *Config) Notifier(set *rules.Set) notifier.Config {
 			continue
 		}
 		n.Outputs[name] = outputs.NewWebhook(delivery.Token(o.Webhook.Reveal()), delivery.Token(o.Secret.Reveal()), delivery.DefaultTimeout, c.MaskOutputs)
-	}
-	if set != nil {
-		n.Storms = set.Storms()
 	}
 	return n
 }

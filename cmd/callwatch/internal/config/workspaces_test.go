@@ -45,7 +45,7 @@ slack:
 	if got := c.UnknownChannels(set); !slices.Equal(got, []string{"apac/#voice", "apac/C0123456789"}) {
 		t.Errorf("unknown channels %q", got)
 	}
-	if n := c.Notifier(set); len(n.Workspaces) != 3 || n.Workspaces[""] == nil || n.Workspaces["us-gov"] == nil {
+	if n := c.Notifier(); len(n.Workspaces) != 3 || n.Workspaces[""] == nil || n.Workspaces["us-gov"] == nil {
 		t.Errorf("the notifier has the workspaces %v", n.Workspaces)
 	}
 }

@@ -106,6 +106,7 @@ type Observation struct {
 	Bytes    int           // size of the body as far as it was read, inflated
 	Took     time.Duration // from the header to the decision
 	ID       string        // of the stored body, "" for none
+	Parent   string        // the traceparent that came with it
 }
 
 func (c Config) withDefaults() Config {

@@ -42,7 +42,7 @@ func (a *app) webhook(c echo.Context) error {
 	if got.tested {
 		return a.answerTest(c, got)
 	}
-	got.Took, got.ID = a.Now().Sub(start), got.id
+	got.Took, got.ID, got.Parent = a.Now().Sub(start), got.id, c.Request().Header.Get("traceparent")
 	a.Observe(got.Observation)
 	if !got.Outcome.ok() {
 		a.logRejected(c, got)

@@ -38,7 +38,7 @@ func names[T ~string](all []T) []string {
 // taken receives the end of every webhook request.
 func (a *app) taken(o handlers.Observation) {
 	w := telemetry.Webhook{
-		ID: o.ID, Provider: o.Provider, Account: o.Account, Outcome: string(o.Outcome), Took: o.Took, Bytes: o.Bytes,
+		ID: o.ID, Provider: o.Provider, Account: o.Account, Outcome: string(o.Outcome), Took: o.Took, Bytes: o.Bytes, Parent: o.Parent,
 		Accepted: o.Outcome == handlers.Accepted || o.Outcome == handlers.Unverified,
 	}
 	a.metrics.Webhook(w)

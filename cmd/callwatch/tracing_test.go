@@ -3,6 +3,7 @@ package main
 import (
 	"compress/gzip"
 	"context"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net"
@@ -32,6 +33,7 @@ type collector struct {
 	spans    map[string][]string // trace -> names
 	roots    map[string]int      // trace -> spans without a parent
 	kinds    map[string]string   // name -> kind
+	links    map[string]string   // name -> trace that it links to, in hex
 	resource map[string]string
 }
 
@@ -68,6 +70,9 @@ func (c *collector) keep(sent *tracepb.ExportTraceServiceRequest) {
 		for _, ss := range rs.ScopeSpans {
 			for _, s := range ss.Spans {
 				c.kinds[s.Name] = s.Kind.String()
+				for _, l := range s.Links {
+					c.links[s.Name] = hex.EncodeToString(l.TraceId)
+				}
 				c.spans[string(s.TraceId)] = append(c.spans[string(s.TraceId)], s.Name)
 				if len(s.ParentSpanId) == 0 {
 					c.roots[string(s.TraceId)]++
@@ -83,6 +88,9 @@ func (c *collector) Export(_ context.Context, sent *tracepb.ExportTraceServiceRe
 	c.keep(sent)
 	return &tracepb.ExportTraceServiceResponse{}, nil
 }
+
+// senderTrace is the trace that webhooks come from.
+const senderTrace = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 // TestTraces follows a webhook that raises an alert, from its request to the post in
 // Slack, in one trace, to a receiver over HTTP and one over gRPC; switched off, nothing is
@@ -103,7 +111,7 @@ func TestTraces(t *testing.T) {
 		"disabled by grpc": {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "GRPC", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_SDK_DISABLED": "TRUE"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			far := &collector{spans: map[string][]string{}, roots: map[string]int{}, kinds: map[string]string{}}
+			far := &collector{spans: map[string][]string{}, roots: map[string]int{}, kinds: map[string]string{}, links: map[string]string{}}
 			server := httptest.NewServer(far)
 			t.Cleanup(server.Close)
 			l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // loopback
@@ -139,6 +147,9 @@ func TestTraces(t *testing.T) {
 			defer far.mu.Unlock()
 			if far.kinds["webhook"] != "SPAN_KIND_SERVER" || far.resource["service.name"] != "voice-alerts" || far.resource["deployment.environment.name"] != "test" || far.resource["service.version"] == "" {
 				t.Errorf("kinds %v, resource %v", far.kinds, far.resource)
+			}
+			if far.links["webhook"] != senderTrace || len(far.links) != 1 {
+				t.Errorf("links %v, want one to the sender's trace", far.links)
 			}
 		})
 	}

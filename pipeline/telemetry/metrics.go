@@ -180,6 +180,7 @@ type Webhook struct {
 	Accepted bool
 	Took     time.Duration
 	Bytes    int
+	Parent   string // the traceparent of the request, as the sender wrote it
 }
 
 // account is the label of an account. Stored bodies may be of accounts that the settings

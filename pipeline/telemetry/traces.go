@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
@@ -110,6 +111,11 @@ const (
 // span records one step with the body of an id. what distinguishes steps of the
 // same name.
 func (t *Traces) span(rawID, name, what string, begun, ended time.Time, failed error, about ...attribute.KeyValue) {
+	t.linked(rawID, name, what, trace.SpanContext{}, begun, ended, failed, about...)
+}
+
+// linked is span with a link to a span of another trace, if it is valid.
+func (t *Traces) linked(rawID, name, what string, to trace.SpanContext, begun, ended time.Time, failed error, about ...attribute.KeyValue) {
 	if t == nil || rawID == "" {
 		return
 	}
@@ -128,7 +134,11 @@ func (t *Traces) span(rawID, name, what string, begun, ended time.Time, failed e
 	case sendSpan:
 		kind = trace.SpanKindClient
 	}
-	_, s := t.tracer.Start(ctx, name, trace.WithTimestamp(begun), trace.WithAttributes(about...), trace.WithSpanKind(kind))
+	with := []trace.SpanStartOption{trace.WithTimestamp(begun), trace.WithAttributes(about...), trace.WithSpanKind(kind)}
+	if to.IsValid() {
+		with = append(with, trace.WithLinks(trace.Link{SpanContext: to}))
+	}
+	_, s := t.tracer.Start(ctx, name, with...)
 	if failed != nil {
 		s.SetStatus(codes.Error, failed.Error())
 	}
@@ -160,14 +170,27 @@ func (t *Traces) causeOf(incident string) string {
 	return t.causes[incident]
 }
 
-// Webhook traces a webhook request that has ended now.
+// Webhook traces a webhook request that has ended now. A link leads to the span of its
+// sender: the trace is that of the stored body, and who sends does not choose its id, nor
+// whether it is kept.
 func (t *Traces) Webhook(w Webhook) {
 	if t == nil {
 		return
 	}
 	ended := time.Now()
-	t.span(w.ID, rootSpan, "", ended.Add(-w.Took), ended, nil, append(sourceOf(w.Provider, w.Account),
+	t.linked(w.ID, rootSpan, "", senderOf(w.Parent), ended.Add(-w.Took), ended, nil, append(sourceOf(w.Provider, w.Account),
 		attribute.String("callwatch.outcome", w.Outcome), attribute.Int("http.request.body.size", w.Bytes))...)
+}
+
+const longestParent = 256 // of a traceparent; version 00 has 55
+
+// senderOf reads a traceparent (W3C Trace Context); what is none is no span.
+func senderOf(traceparent string) trace.SpanContext {
+	if len(traceparent) > longestParent {
+		return trace.SpanContext{}
+	}
+	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": traceparent})
+	return trace.SpanContextFromContext(ctx)
 }
 
 // Normalized traces a body that was normalized.

@@ -333,7 +333,7 @@ func (l *loader) labelMap(n ast.Node, inherited map[string]string) map[string]st
 	}
 	l.Entries(n, "labels", func(key string, keyAt pos, value ast.Node) {
 		if !labelName.MatchString(key) {
-			l.Report(keyAt, problemWarning, "bad-label", fmt.Sprintf("%q is no label name of Prometheus and Alertmanager", key), "letters, digits and _, not beginning with a digit or __")
+			l.Add(keyAt, "bad-label", fmt.Sprintf("%q is no label name of Prometheus and Alertmanager", key), "letters, digits and _, not beginning with a digit or __")
 		}
 		if s, ok := l.Text(value, "label "+key); ok {
 			out[key] = s

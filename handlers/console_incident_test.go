@@ -10,6 +10,35 @@ import (
 	"callwatch/rules"
 )
 
+// TestOverviewOfAnEmptyStore: what callwatch stored of itself is no call, and a webhook
+// without a signature is taken in development only.
+func TestOverviewOfAnEmptyStore(t *testing.T) {
+	for _, dev := range []bool{true, false} {
+		o := newOffice(t)
+		if _, err := o.mark(t.Context(), rules.Action{Do: rules.Resume, By: "callwatch"}); err != nil {
+			t.Fatal(err)
+		}
+		v := &visitor{t: t, base: serve(t, handlers.Config{Dev: dev, Access: admins("t"), API: o.api()}), header: http.Header{}}
+		if !dev {
+			answer, _ := v.ask("POST", "/login", url.Values{"token": {"t"}, "name": {"Ada"}})
+			v.cookie = answer.Cookies[0]
+		}
+		_, page := v.ask("GET", "/", nil)
+		for text, want := range map[string]bool{
+			"No call has come yet": true, "<code>callwatch doctor</code>": true, "config example": false,
+			"/webhooks/telnyx": true, "not set: webhooks are refused": !dev, "not set: taken without a check": dev,
+		} {
+			if strings.Contains(page, text) != want {
+				t.Errorf("dev %t: %q is on the page: %t", dev, text, !want)
+			}
+		}
+		o.busy()
+		if _, page := v.ask("GET", "/", nil); strings.Contains(page, "No call has come yet") {
+			t.Errorf("dev %t: a store with calls counts as empty", dev)
+		}
+	}
+}
+
 // TestConsoleIncidentForm: each button of an incident's page does what it says, and what
 // cannot be done is said and changes nothing.
 func TestConsoleIncidentForm(t *testing.T) {

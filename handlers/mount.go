@@ -32,7 +32,7 @@ const maxLogin = 16 << 10
 func (a *app) routePages(e *echo.Echo) {
 	a.failurePage = operators.Mount(e, *a.API, operators.Env{
 		Gate: a.gate, Now: a.Now, Log: a.Log,
-		Base: a.base, Streams: a.Limits.Streams, Slack: a.Dev && a.Preview != nil, Buffered: a.buffered(maxLogin),
+		Base: a.base, Streams: a.Limits.Streams, Slack: a.Dev && a.Preview != nil, Dev: a.Dev, Buffered: a.buffered(maxLogin),
 	})
 }
 

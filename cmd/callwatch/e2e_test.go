@@ -393,6 +393,19 @@ func TestDevConsole(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- a.run(ctx) }()
 	answersAll(t, a)
+	const empty = "No call has come yet"
+	overview := func() string {
+		res, err := http.Get("http://" + a.server.Addr().String() + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = res.Body.Close() }()
+		page, _ := io.ReadAll(res.Body)
+		return string(page)
+	}
+	if page := overview(); !strings.Contains(page, empty) || !strings.Contains(page, "<code>callwatch doctor</code>") {
+		t.Errorf("the overview of an empty store does not say how to connect a provider:\n%s", page)
+	}
 	body := `{"call_sid":"call_0123456789ab","status":"failed","duration":0,"timestamp":"2026-11-01T12:00:45Z","error_code":503,"error_message":"<b>no route</b>"}`
 	res, err := http.Post("http://"+a.server.Addr().String()+"/webhooks/butter", "application/json", strings.NewReader(body))
 	if err != nil {
@@ -415,6 +428,9 @@ func TestDevConsole(t *testing.T) {
 	html, _ := io.ReadAll(page.Body)
 	if !bytes.Contains(html, []byte("call-failures")) || bytes.Contains(html, []byte("<b>no route")) {
 		t.Errorf("page lacks the incident, or holds a provider's markup:\n%s", html)
+	}
+	if page := overview(); strings.Contains(page, empty) {
+		t.Error("the overview takes a store with a call for empty")
 	}
 	stop()
 	if err := <-ended; err != nil {

@@ -27,6 +27,7 @@ type Env struct {
 	Base    string
 	Streams int  // open at one time
 	Slack   bool // a page /slack shows the fake Slack
+	Dev     bool // webhooks are taken without a check
 	// Buffered reads the form of a sender that is not known before it is handled.
 	Buffered echo.MiddlewareFunc
 }

@@ -37,7 +37,8 @@ type Overview struct {
 	Model     backend.ModelStatus
 	Off       bool
 	Problem   string // why there are no figures
-	Empty     bool   // nothing was ever stored
+	Empty     bool   // no event is stored
+	Unsigned  bool   // webhooks of a provider without a secret are taken
 	Compared  bool   // there were calls in the period before
 }
 

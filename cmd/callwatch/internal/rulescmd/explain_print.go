@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -45,11 +46,19 @@ func printExplanation(w io.Writer, indent string, x *rules.Explanation) {
 		fmt.Fprintf(w, "%s  error: %s\n", indent, x.Error)
 	}
 	if x.Incident != "" {
-		fmt.Fprintf(w, "%s  incident %s%s, announced in %s\n", indent, x.Incident, labelsText(x.By), cmp.Or(strings.Join(x.Slack, ", "), "the configured channel"))
+		fmt.Fprintf(w, "%s  incident %s%s, %s\n", indent, x.Incident, labelsText(x.By), announcedText(x))
 	}
 	for i := range x.Parts {
 		printTree(w, indent+"  ", x.Parts[i].Name, &x.Parts[i].Tree)
 	}
+}
+
+// announcedText says where an incident was announced, or that it was not: HeldBack says why.
+func announcedText(x *rules.Explanation) string {
+	if slices.ContainsFunc(x.HeldBack, func(h rules.Reason) bool { return h.By == "mode" || h.By == "silence" || h.By == "adopts" }) {
+		return "not announced"
+	}
+	return "announced in " + cmp.Or(strings.Join(x.Slack, ", "), "the configured channel")
 }
 
 func verdictText(x *rules.Explanation) string {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"callwatch/call"
+	"callwatch/rules"
 	"callwatch/rules/condition"
 )
 
@@ -33,6 +34,28 @@ func TestValuesOfATree(t *testing.T) {
 		tree := p.Tree(&facts)
 		if got := strings.Join(operands(&tree), ", "); got != want {
 			t.Errorf("%s:\n%s, want\n%s", src, got, want)
+		}
+	}
+}
+
+// TestIncidentThatIsNotAnnounced: an incident about which nothing is sent is not said to be
+// announced.
+func TestIncidentThatIsNotAnnounced(t *testing.T) {
+	t.Parallel()
+	for by, want := range map[string]string{
+		"":        "incident inc_1 provider=telnyx, announced in the configured channel",
+		"mode":    "incident inc_1 provider=telnyx, not announced",
+		"silence": "incident inc_1 provider=telnyx, not announced",
+		"adopts":  "incident inc_1 provider=telnyx, not announced",
+	} {
+		x := rules.Explanation{Rule: "low-mos", Verdict: rules.VerdictMatched, Incident: "inc_1", By: []rules.Label{{Name: "provider", Value: "telnyx"}}}
+		if by != "" {
+			x.HoldBack(by, "why")
+		}
+		var out strings.Builder
+		printExplanation(&out, "", &x)
+		if !strings.Contains(out.String(), "  "+want+"\n") {
+			t.Errorf("held back by %q:\n%s, want %s", by, &out, want)
 		}
 	}
 }

@@ -160,6 +160,8 @@ type Incident struct {
 
 	Acknowledged *Actor   `json:"acknowledged,omitempty"`
 	ResolvedBy   *Actor   `json:"resolvedBy,omitempty"` // who resolved it by hand
+	Ended        string   `json:"ended,omitempty"`      // why it resolved
+	Closed       bool     `json:"closed,omitempty"`     // it ended because nobody watches its condition any more, which may go on to hold
 	Silence      *Silence `json:"silence,omitempty"`    // the one that covers it now
 
 	Assigned *Assignment `json:"assigned,omitempty"`

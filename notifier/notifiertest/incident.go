@@ -190,3 +190,17 @@ func GrownTo(n int, after time.Duration) rules.Incident {
 	in.Latest.At = in.UpdatedAt
 	return in
 }
+
+// Absent is an incident of a rule about absence: there is no call of it.
+func Absent() rules.Incident {
+	ev := rules.Evidence{
+		At: T0, Severity: rules.Critical, Call: call.Event{Identity: call.Identity{Provider: "telnyx"}},
+		Conditions: []rules.Condition{{Expr: "calls == 0", Text: "no call for 30m", Truth: rules.True}},
+	}
+	return rules.Incident{
+		ID: "no-calls-1", Rule: "no-calls", By: []rules.Label{{Name: "provider", Value: "telnyx"}},
+		State: rules.Firing, Severity: rules.Critical, Mode: rules.Active,
+		OpenedAt: T0, Since: T0.Add(-30 * time.Minute), UpdatedAt: T0, Summary: "No call from Telnyx any more", ResolveAfter: 20 * time.Second,
+		Opening: ev, Latest: ev, Worst: ev, Samples: []rules.Evidence{ev},
+	}
+}

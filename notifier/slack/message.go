@@ -58,9 +58,11 @@ func (w *writer) headline(in *rules.Incident, limit int) markup {
 	return w.text(name, in.Numbers(), limit)
 }
 
-// state is the severity of an open incident and who handles it, or "Resolved".
+// state is the severity of an open incident and who handles it, or how it ended.
 func state(in *rules.Incident) markup {
 	switch {
+	case in.Closed:
+		return "No longer watched"
 	case in.State == rules.Resolved:
 		return "Resolved"
 	case in.Parent != "":
@@ -88,9 +90,9 @@ func severityName(s rules.Severity) markup {
 // color of the bar beside the message.
 func color(in *rules.Incident) string {
 	switch {
-	case in.State == rules.Resolved:
+	case in.State == rules.Resolved && !in.Closed:
 		return "#2EB67D"
-	case notifier.Quiet(in):
+	case notifier.Quiet(in) || in.Closed:
 		return "#DDDDDD"
 	case in.Acknowledged != nil:
 		return "#DAA038"
@@ -107,6 +109,8 @@ func color(in *rules.Incident) string {
 
 func icon(in *rules.Incident) markup {
 	switch {
+	case in.Closed:
+		return ":grey_question:"
 	case in.State == rules.Resolved:
 		return ":white_check_mark:"
 	case in.Parent != "":

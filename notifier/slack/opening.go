@@ -99,10 +99,10 @@ func (w *writer) escalated(in *rules.Incident, to rules.Severity, at time.Time, 
 
 // resolved is the thread line that ends an incident.
 func (w *writer) resolved(in *rules.Incident) message {
-	good := w.goodLine(in)
+	ended := w.endedLine(in)
 	return message{
-		Text:   sentence(w.headline(in, 500)+":", inSentence(w.resolvedLine(in))+".", stop(w.valueLine(in)), good),
-		Blocks: section("line", lines(limitSection, ":white_check_mark: *"+w.resolvedLine(in)+"*", w.valueLine(in), good)),
+		Text:   sentence(w.headline(in, 500)+":", inSentence(w.resolvedLine(in))+".", stop(w.valueLine(in)), ended),
+		Blocks: section("line", lines(limitSection, icon(in)+" *"+w.resolvedLine(in)+"*", w.valueLine(in), ended)),
 	}
 }
 

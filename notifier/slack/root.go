@@ -22,7 +22,7 @@ func (w *writer) root(in *rules.Incident) message {
 	}
 	var body []slack.Block
 	if in.State == rules.Resolved {
-		body = section("extent", lines(limitSection, w.resolvedLine(in), w.valueLine(in), w.goodLine(in)))
+		body = section("extent", lines(limitSection, w.resolvedLine(in), w.valueLine(in), w.endedLine(in)))
 	} else {
 		body = section("extent", lines(limitSection, mentions(in), w.extent(in), w.valueLine(in)))
 	}
@@ -41,7 +41,10 @@ func (w *writer) root(in *rules.Incident) message {
 
 func (w *writer) rootText(in *rules.Incident) string {
 	name := state(in) + ": " + w.headline(in, 500) + "."
-	if in.State == rules.Resolved {
+	switch {
+	case in.Closed:
+		return sentence(name, w.resolvedLine(in)+".", w.endedLine(in))
+	case in.State == rules.Resolved:
 		return sentence(name, w.resolvedLine(in))
 	}
 	because := w.because(worstOf(in))
@@ -87,39 +90,6 @@ func calls(in *rules.Incident) markup {
 	default:
 		return markup(strconv.Itoa(n) + " calls")
 	}
-}
-
-// resolvedLine says when it ended, after how long and how many calls.
-func (w *writer) resolvedLine(in *rules.Incident) markup {
-	line := joined(" ", "Resolved", when(in.ResolvedAt))
-	if in.ResolvedBy != nil {
-		line = joined(" ", "Resolved by "+person(in.ResolvedBy.By), when(in.ResolvedAt))
-	}
-	if !in.ResolvedAt.IsZero() && !in.OpenedAt.IsZero() {
-		line += " after " + lasting(in.ResolvedAt.Sub(in.OpenedAt))
-	}
-	return line + ", " + calls(in) + " matched"
-}
-
-// goodLine shows how it ended: the values of the rule's fields in the latest good
-// call, or that nothing matched any more.
-func (w *writer) goodLine(in *rules.Incident) markup {
-	if in.Resolving == nil {
-		if in.ResolveAfter > 0 && in.ResolvedBy == nil {
-			return "No further match for " + lasting(in.ResolveAfter)
-		}
-		return ""
-	}
-	var values []markup
-	for _, name := range fieldsOf(in.Resolving.Conditions) {
-		if f, ok := w.fact(&in.Resolving.Call, name); ok && len(values) < maxGood {
-			values = append(values, inSentence(f.label)+" "+f.value)
-		}
-	}
-	if len(values) == 0 {
-		return ""
-	}
-	return joined(" ", "Latest good call", when(in.Resolving.At)) + ": " + joined(", ", values...)
 }
 
 const maxGood = 4

@@ -25,6 +25,9 @@ func (w *writer) valueLine(in *rules.Incident) markup {
 		return ""
 	}
 	name := code(v.Name, 120)
+	if in.Closed {
+		return name + ": latest " + plain(v.LatestText()) + ", worst " + plain(v.WorstText())
+	}
 	if in.State == rules.Resolved {
 		line := name + ": worst " + plain(v.WorstText())
 		if v.Resolving != nil {

@@ -107,6 +107,9 @@ func TestSilencedFromTheStart(t *testing.T) {
 	if diff := cmp.Diff([]string{"bad-call opened", "bad-call resolved no further match for 30m"}, f.told()); diff != "" {
 		t.Fatal(diff)
 	}
+	if in := f.out[1].Incident; in.Closed || in.Ended != "no further match for 30m" {
+		t.Errorf("closed %v, ended %q", in.Closed, in.Ended)
+	}
 	for _, tr := range f.out {
 		if tr.Incident.Silence == nil || tr.Incident.Silence.ID != "s1" {
 			t.Errorf("%s without its silence", tr.Step)

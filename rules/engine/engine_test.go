@@ -283,6 +283,9 @@ func TestRemovedRuleClosesItsIncident(t *testing.T) {
 	if diff := cmp.Diff([]string{"bad-call opened 1", "bad-call resolved 1"}, f.steps()); diff != "" {
 		t.Error(diff)
 	}
+	if in := f.out[1].Incident; !in.Closed || in.Ended != reasonRemoved {
+		t.Errorf("closed %v, ended %q: the incident does not say that nobody watches it any more", in.Closed, in.Ended)
+	}
 }
 
 // The same events give the same transitions wherever the engine is stopped and

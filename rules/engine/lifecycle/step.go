@@ -155,7 +155,7 @@ func (k KeyState) join(r *rules.Rule, in Signal, at time.Time) (KeyState, rules.
 
 func (k KeyState) resolve(r *rules.Rule, at time.Time, reason string) (KeyState, rules.Step, string) {
 	k.Change(func(i *rules.Incident) {
-		i.State, i.ResolvedAt, i.UpdatedAt = rules.Resolved, at, at
+		i.State, i.ResolvedAt, i.UpdatedAt, i.Ended = rules.Resolved, at, at, reason
 		i.Resolving = k.LastGood
 	})
 	k.ResolveAt, k.UpdateAt, k.RemindAt, k.LastGood, k.Tally, k.Tallied = time.Time{}, time.Time{}, time.Time{}, nil, nil, 0
@@ -167,11 +167,13 @@ func (k KeyState) resolve(r *rules.Rule, at time.Time, reason string) (KeyState,
 // go on to hold: it opens no other incident until it has ended or holds at a higher
 // severity.
 func (k KeyState) closed(r *rules.Rule, in Signal, at time.Time) (KeyState, rules.Step, string) {
-	if in.By != "" {
-		k.Change(func(i *rules.Incident) { i.ResolvedBy = &rules.Actor{By: in.By, At: at} })
-		if !r.OfCalls() {
-			k.Dismissed = k.Incident.Severity
-		}
+	if in.By == "" {
+		k.Change(func(i *rules.Incident) { i.Closed = true })
+		return k.resolve(r, at, in.Close)
+	}
+	k.Change(func(i *rules.Incident) { i.ResolvedBy = &rules.Actor{By: in.By, At: at} })
+	if !r.OfCalls() {
+		k.Dismissed = k.Incident.Severity
 	}
 	return k.resolve(r, at, in.Close)
 }

@@ -1,0 +1,71 @@
+package slack
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"callwatch/notifier/notifiertest"
+	"callwatch/rules"
+)
+
+// ending is what the root and the resolved line of an incident say, with markup.
+func ending(t *testing.T, in *rules.Incident) (root, line string) {
+	t.Helper()
+	w := &writer{title: notifiertest.Title}
+	texts := func(m message) string {
+		b, err := encoded(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	return texts(w.root(in)), texts(w.resolved(in))
+}
+
+// An incident that nobody watches any more is not said to be over.
+func TestClosedSaysWhyAndNotThatItIsOver(t *testing.T) {
+	for name, in := range map[string]rules.Incident{"calls": notifiertest.Grown(), "window": notifiertest.Window(), "absence": notifiertest.Absent()} {
+		in.State, in.ResolvedAt, in.ResolveAfter = rules.Resolved, notifiertest.T0.Add(time.Hour), 20*time.Second
+		in.Ended, in.Closed = "the rule was removed or regrouped", true
+		root, line := ending(t, &in)
+		for where, got := range map[string]string{"root": root, "line": line} {
+			if !strings.Contains(got, "The rule was removed or regrouped") {
+				t.Errorf("%s: the %s does not say why:\n%s", name, where, got)
+			}
+			for _, not := range []string{"Resolved", "resolved <", "No further match", "white_check_mark", "#2EB67D", "held for", "again", "back to"} {
+				if strings.Contains(got, not) {
+					t.Errorf("%s: the %s says %q:\n%s", name, where, not, got)
+				}
+			}
+		}
+		if !strings.Contains(root, "No longer watched: ") {
+			t.Errorf("%s: headline of the root:\n%s", name, root)
+		}
+	}
+}
+
+// How it ended depends on what the rule waits for.
+func TestResolvedSaysHowItEnded(t *testing.T) {
+	calls, window, absent := notifiertest.Grown(), notifiertest.WindowResolved(), notifiertest.Absent()
+	empty := notifiertest.WindowResolved()
+	calls.Ended, window.Ended, absent.Ended, empty.Ended = "no further match for 20s", "clear for 20s", "calls again for 20s", "no call in 15m"
+	byHand := calls
+	byHand.Ended, byHand.ResolvedBy = "", &rules.Actor{By: "ana", At: notifiertest.T0.Add(time.Hour)}
+	for want, in := range map[string]rules.Incident{
+		"No further match for 20 s":           calls,
+		"The condition has not held for 20 s": window,
+		"Calls come again, for 20 s":          absent,
+		"No call in 15m":                      empty,
+		"Resolved by ana <!date^":             byHand,
+	} {
+		in.State, in.ResolvedAt, in.ResolveAfter = rules.Resolved, notifiertest.T0.Add(time.Hour), 20*time.Second
+		root, line := ending(t, &in)
+		if !strings.Contains(root, want) || !strings.Contains(line, want) {
+			t.Errorf("want %q in the root and in the line:\n%s\n%s", want, root, line)
+		}
+		if only := "No further match"; want != "No further match for 20 s" && strings.Contains(root+line, only) {
+			t.Errorf("%q beside %q", only, want)
+		}
+	}
+}

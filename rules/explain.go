@@ -37,7 +37,7 @@ type Explanation struct {
 
 // Reason is one thing that kept a rule from alerting.
 type Reason struct {
-	By   string `json:"by"` // on, where, except, settle, min_calls, absent, for, active, cooldown, silence, adopts or mode
+	By   string `json:"by"` // on, where, except, settle, min_calls, ratio, partial, window, absent, for, active, cooldown, silence, adopts or mode
 	Text string `json:"text"`
 }
 

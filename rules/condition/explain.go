@@ -249,6 +249,30 @@ func (n *node) missing(f *frame, report func(string)) {
 	}
 }
 
+// Short is a ratio that is unknown because there is less below its line than it needs, or
+// may be.
+type Short struct {
+	Below string // "count(answered)"
+	Value string // "3", "15 to 30"
+	Needs float64
+}
+
+// Short is the first ratio of the program that has too little below its line; false for none.
+func (p *Program) Short(facts *Facts) (short Short, ok bool) {
+	f := frame{facts: facts, zone: p.zone, steps: explainSteps}
+	p.root.each(func(n *node) {
+		if ok || n.op != opRatio {
+			return
+		}
+		y := n.args[1].eval(&f).number()
+		if b, known := y.ends(); known && b.Low >= n.args[2].val.num {
+			return
+		}
+		short, ok = Short{n.args[1].String(), y.show(2), n.args[2].val.num}, true
+	})
+	return short, ok
+}
+
 func (n *node) missingElements(f *frame, report func(string)) {
 	l := n.args[0].eval(f)
 	if l.kind != list {

@@ -197,6 +197,10 @@ func TestRatioWithAMinimum(t *testing.T) {
 		if got := p.Eval(&facts); got.Truth != c.want || got.Err != nil {
 			t.Errorf("%v / %v: %v, want %v", c.short, c.answered, got, c.want)
 		}
+		_, short := p.Short(&facts)
+		if want := !(c.answered.Low >= 50); short != want {
+			t.Errorf("%v / %v has too little below the line: %v, want %v", c.short, c.answered, short, want)
+		}
 		if missing := p.Missing(&facts); (len(missing) > 0) != (c.want == Unknown) {
 			t.Errorf("%v / %v misses %v", c.short, c.answered, missing)
 		}

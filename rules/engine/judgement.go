@@ -138,7 +138,8 @@ func (g *Engine) short(w *rules.Window) (f rules.Values, ok bool) {
 }
 
 // partly reports whether an outcome is unknown only because calls that are partial
-// may be either: every figure that the program asks for is known within bounds.
+// may be either: every figure that the program asks for is known within bounds, and each
+// ratio has as much below its line as it needs.
 func (g *Engine) partly(p *condition.Program, res condition.Result) bool {
 	if res.Truth != condition.Unknown || res.Err != nil {
 		return false
@@ -148,7 +149,8 @@ func (g *Engine) partly(p *condition.Program, res condition.Result) bool {
 			return false
 		}
 	}
-	return true
+	_, short := p.Short(&g.windows)
+	return !short
 }
 
 // follow chooses the leading figure: that of an open incident stays, a new one is

@@ -218,6 +218,31 @@ func TestAbsenceAndNoveltyExplanations(t *testing.T) {
 	}
 }
 
+// A ratio with too little below its line is no matter of calls that may be either.
+func TestExplanationOfAShortRatio(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		mos  []float64 // 0: unknown
+		held []rules.Reason
+	}{
+		{"too few", []float64{3, 4, 3, 0}, []rules.Reason{{By: "ratio", Text: "count(mos != nil) is 3; its ratio needs 5"}}},
+		{"enough", []float64{3, 4, 4, 4, 4}, nil},
+	} {
+		x := explainOne(t, "over: 10m\n    when: ratio(count(mos < 3.5), count(mos != nil), 5) > 0.5", func(x *Trace) {
+			for i, mos := range c.mos {
+				e := endedWith(string(rune('a'+i)), mos)
+				if e.Final = true; mos == 0 {
+					e.MOS = nil
+				}
+				x.Apply(t0.Add(time.Duration(i)*time.Second), e)
+			}
+		})
+		if diff := cmp.Diff(c.held, x.HeldBack); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
+		}
+	}
+}
+
 // An incident that another one adopted says so.
 func TestExplanationOfAdopted(t *testing.T) {
 	set := compileSet(t, `

@@ -136,11 +136,14 @@ func (t *Trace) window(i int, r *rules.Rule, k *lifecycle.KeyState, x *rules.Exp
 		x.Verdict = rules.VerdictNotMatched
 	default:
 		x.Verdict = rules.VerdictUnjudged
+		ratio, short := r.When.Short(figures)
 		switch few := v.Few; {
 		case few != nil:
 			x.HoldBack("min_calls", fmt.Sprintf("%s: %s; needs %d", few.Name, few.Base(), r.Window.MinCalls))
 		case v.Begun:
 			x.HoldBack("window", fmt.Sprintf("not watched for a whole %s yet: further calls could make it false", r.Window))
+		case short:
+			x.HoldBack("ratio", fmt.Sprintf("%s is %s; its ratio needs %s", ratio.Below, ratio.Value, numbers.Format(ratio.Needs)))
 		case v.Partial:
 			x.HoldBack("partial", "not certain: calls of which only a part is known may be either")
 		}

@@ -50,7 +50,7 @@ and each of rules is
   verdict   matched, not-matched, unjudged or not-concerned
   severity  of a match
   missing   unknown fields that an unjudged outcome depends on
-  heldBack  [{by, text}]: on, where, except, settle, grace, min_calls, partial, window, new, absent, for,
+  heldBack  [{by, text}]: on, where, except, settle, grace, min_calls, ratio, partial, window, new, absent, for,
             active, cooldown, silence, adopts, mode
   parts     [{name, truth, tree}]: where, "except NAME", "of the call" (what a window asks of it), when,
             "severity LEVEL", resolve; tree is {expr, macro, truth, value, error, children}; truth is true,

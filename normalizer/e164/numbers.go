@@ -7,15 +7,16 @@ import (
 )
 
 // Normalize brings a telephone number to E.164 and tells its country (ISO 3166).
-// SIP URIs are reduced to their user part when that is a number; anything that
-// does not parse as a valid number is kept as it came.
+// SIP URIs are reduced to their user part when that is a number. Digits without a plus
+// are taken for E.164 where they can be nothing else; anything that does not parse as a
+// valid number is kept as it came, and its country is unknown.
 func Normalize(s, country string) (number, region string) {
 	user := s
 	if rest, ok := strings.CutPrefix(strings.ToLower(s), "sip:"); ok {
 		user, _, _ = strings.Cut(rest, "@")
 	}
 	if !strings.HasPrefix(user, "+") {
-		if len(user) < 8 || !allDigits(user) {
+		if len(user) < 8 || !allDigits(user) || len(user) <= longestNational && !onlyE164(user) {
 			return s, country
 		}
 		user = "+" + user
@@ -26,6 +27,22 @@ func Normalize(s, country string) (number, region string) {
 		}
 	}
 	return parseNumber(s, user, country)
+}
+
+// longestNational is how many digits a number of the North American plan has without its
+// calling code. Extensions, and most national numbers that are written without a trunk
+// prefix, have no more.
+const longestNational = 10
+
+// onlyE164 says whether digits are a valid number when a plus stands before them, and
+// none of North America when +1 does: 3125550100 is Chicago's, not one of the
+// Netherlands.
+func onlyE164(digits string) bool {
+	valid := func(number string) bool {
+		n, err := phonenumbers.Parse(number, "")
+		return err == nil && phonenumbers.IsValidNumber(n)
+	}
+	return valid("+"+digits) && !(len(digits) == longestNational && valid("+1"+digits))
 }
 
 // parseNumber reads a number in whatever form it is written.

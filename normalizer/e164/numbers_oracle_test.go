@@ -17,7 +17,7 @@ func libraryE164(s, country string) (number, region string) {
 		user, _, _ = strings.Cut(rest, "@")
 	}
 	if !strings.HasPrefix(user, "+") {
-		if len(user) < 8 || strings.Trim(user, "0123456789") != "" {
+		if len(user) < 8 || strings.Trim(user, "0123456789") != "" || len(user) <= 10 && !onlyE164(user) {
 			return s, country
 		}
 		user = "+" + user
@@ -108,6 +108,22 @@ func TestNumbersAsTheLibrary(t *testing.T) {
 			}
 			likeLibrary(t, fmt.Sprintf("+%d%s", code, national), "")
 			likeLibrary(t, fmt.Sprintf("+%d%s%s", code, prefix, national), "")
+		}
+	}
+}
+
+// Digits without a plus that may be a national number or an extension stay as they came.
+func TestDigitsWithoutPlus(t *testing.T) {
+	for s, want := range map[string]string{
+		"14155550100": "+14155550100 US", "442079460018": "+442079460018 GB", "4915112345678": "+4915112345678 DE", "919876543210": "+919876543210 IN",
+		"6561234567": "+6561234567 SG", "4521234567": "+4521234567 DK", // no North American number: its exchange begins with 1
+		"3125550100": "3125550100 ", "6505550101": "6505550101 ", "9175550123": "9175550123 ", "4155550100": "4155550100 ",
+		"10012345": "10012345 ", "20001001": "20001001 ", "sip:10012345@pbx.example.com": "sip:10012345@pbx.example.com ",
+		"sip:14155550100@pbx.example.com": "+14155550100 US", "1001": "1001 ",
+	} {
+		number, region := Normalize(s, "")
+		if got := number + " " + region; got != want {
+			t.Errorf("%s: %q, want %q", s, got, want)
 		}
 	}
 }

@@ -204,6 +204,36 @@ func TestThreeOfFive(t *testing.T) {
 	}
 }
 
+// A sample that carries a field of the condition and whose outcome is unknown did not
+// match for certain; an event that carries none is no sample.
+func TestUnknownSamplesAreSamples(t *testing.T) {
+	const yaml = "rules:\n  - name: live\n    on: [stats]\n    when: packetLossPct > 1 || rttMs > 400 || jitterMs > 30\n    for: 3 of 5\n"
+	for _, c := range []struct {
+		loss string // of each flush: b bad, u good without a round-trip time, n carries no field of the condition
+		want int
+	}{
+		{"buuuuuuuuubuuuuuuuuub", 0}, {"bubub", 1}, {"bbuuub", 0}, {"buuubbb", 1}, {"bnnnnnbnnnnnb", 1},
+	} {
+		f := newFeed(t, yaml)
+		for i, kind := range c.loss {
+			f.event(ended("1", func(e *call.Event) {
+				e.Kind, e.ID, e.OccurredAt = call.Stats, fmt.Sprint(i), t0.Add(time.Duration(i)*time.Second)
+				switch kind {
+				case 'b':
+					e.PacketLossPct, e.JitterMs = new(2.0), new(5.0)
+				case 'u':
+					e.PacketLossPct, e.JitterMs = new(0.0), new(5.0)
+				default:
+					e.Codec = fmt.Sprint(i)
+				}
+			}))
+		}
+		if len(f.out) != c.want {
+			t.Errorf("%s: %v, want %d", c.loss, f.steps(), c.want)
+		}
+	}
+}
+
 func TestHoldForADuration(t *testing.T) {
 	const yaml = "rules:\n  - name: live\n    on: [stats]\n    when: jitterMs > 30\n    for: 2m\n"
 	stats := func(i int, jitter float64) call.Event {

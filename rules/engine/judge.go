@@ -36,6 +36,9 @@ func (g *Engine) judge(i int, r *rules.Rule, cs *calls.State) {
 		g.held(i, r, cs, false)
 		g.settle(i, r, cs, calls.Good, "")
 	default:
+		if r.For.Need > 0 { // a sample that did not match for certain
+			g.held(i, r, cs, false)
+		}
 		g.settle(i, r, cs, calls.Unjudged, "")
 	}
 }
@@ -89,7 +92,8 @@ func (g *Engine) severity(r *rules.Rule) (rules.Severity, *condition.Program) {
 }
 
 // held takes one outcome into the rule's `for` and says whether the condition
-// has held long enough. What could not be told neither adds nor interrupts.
+// has held long enough. Of "N of M" an outcome that could not be told is one that did
+// not hold; a duration it neither adds to nor interrupts.
 func (g *Engine) held(i int, r *rules.Rule, cs *calls.State, holds bool) bool {
 	switch {
 	case r.For.Need > 0:

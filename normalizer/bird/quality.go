@@ -27,6 +27,9 @@ func quality(e *call.Event, m lenient.Node) (measured bool) {
 	// Without a packet the switch reports a perfect score.
 	normalizer.AcceptMOS(e, m.At("mos").Positive(), e.PacketsReceived)
 	if e.PacketsReceived != nil && *e.PacketsReceived == 0 {
+		if e.BytesReceived != nil && *e.BytesReceived > 0 && !m.At("inMediaPacketCount").IsNull() {
+			e.BytesReceived = nil // of tones (DTMF), which are no media
+		}
 		return true
 	}
 	rate := m.At("jitterLossRate").Amount()

@@ -182,9 +182,16 @@ func (l *Limit) Check(set, baseline *rules.Set) error {
 			return fmt.Errorf("%s needs a baseline", name)
 		case rule != "" && set.Rule(rule) == nil && (baseline == nil || baseline.Rule(rule) == nil):
 			return fmt.Errorf("%s: there is no rule %s", name, rule)
+		case (number == "caught" || number == "missed") && (overWindows(set, rule) || overWindows(baseline, rule)):
+			return fmt.Errorf("%s: %s is a rule over windows, which catches no single calls", name, rule)
 		}
 	}
 	return nil
+}
+
+func overWindows(set *rules.Set, rule string) bool {
+	r := set.Rule(rule)
+	return r != nil && r.Window != nil
 }
 
 // Exceeded reports whether the condition holds for the report, and which

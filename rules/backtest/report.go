@@ -34,6 +34,7 @@ type RuleReport struct {
 	Name      string         `json:"name"`
 	Mode      rules.Mode     `json:"mode"`
 	Removed   bool           `json:"removed,omitempty"` // only the baseline has it
+	Windows   bool           `json:"windows,omitempty"` // it judges windows, in the baseline or here
 	Matched   int            `json:"matched"`           // calls
 	Judged    int            `json:"judged"`            // calls whose outcome is known, matched ones included
 	Unjudged  int            `json:"unjudged"`          // calls whose outcome depends on an unknown field
@@ -48,7 +49,8 @@ type RuleReport struct {
 	Calls        []CallMatch `json:"calls"`       // that matched, in order; of a rule over windows, its evidence
 	CallsOmitted int         `json:"callsOmitted,omitempty"`
 
-	// With a baseline: calls that newly match, and that no longer do.
+	// With a baseline: calls that newly match, and that no longer do; absent of a rule over
+	// windows.
 	Caught        []CallMatch `json:"caught,omitzero"`
 	CaughtOmitted int         `json:"caughtOmitted,omitempty"`
 	Missed        []CallMatch `json:"missed,omitzero"`
@@ -103,13 +105,17 @@ func (b *Backtest) Report() Report {
 
 func (t *trial) report(h rules.Health) RuleReport {
 	y := t.tallies[h.Rule]
-	return RuleReport{
+	r := RuleReport{
 		Name: h.Rule, Mode: h.Mode, LastError: h.LastError,
 		Matched: h.Counts.Matched, Judged: h.Counts.Judged, Unjudged: h.Counts.Unjudged,
 		Incidents: y.incidents, Open: h.Open, Messages: y.messages, HeldBack: h.HeldBack,
 		BusiestHour: y.busiest(), TopKeys: y.top(),
-		Calls: append([]CallMatch{}, y.calls...), CallsOmitted: y.omitted,
+		Calls: append([]CallMatch{}, y.calls...), CallsOmitted: y.omitted, Windows: overWindows(t.set, h.Rule),
 	}
+	if r.Windows {
+		r.CallsOmitted = max(r.Matched-len(r.Calls), 0)
+	}
+	return r
 }
 
 // compare adds what the baseline would have done.
@@ -136,6 +142,9 @@ func (b *Backtest) compare(out *Report) {
 	}
 	for i := range out.Rules {
 		r := &out.Rules[i]
+		if r.Windows = r.Windows || overWindows(b.baseline.set, r.Name); r.Windows {
+			continue
+		}
 		d := b.differences.of(r.Name)
 		r.Caught, r.CaughtOmitted = d.caught.first(b.differences.limit)
 		r.Missed, r.MissedOmitted = d.missed.first(b.differences.limit)

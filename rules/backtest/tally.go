@@ -7,6 +7,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/rules"
+	"callwatch/rules/engine"
 )
 
 // Bounds of what a tally keeps per rule.
@@ -80,8 +81,9 @@ func (y *tally) transition(t *rules.Transition) {
 	key.Messages += n
 	y.hour(t.At).Messages += n
 	if in.Values != nil { // a rule over windows: its evidence is the list
-		for i := range in.Samples {
-			y.list(&in.Samples[i])
+		for _, e := range in.Samples {
+			e.At = engine.Happened(&e.Call, e.At) // it says when the window was judged
+			y.list(&e)
 		}
 	}
 }

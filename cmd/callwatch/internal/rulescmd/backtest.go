@@ -39,7 +39,8 @@ func BacktestCommand(s *cli.Settings) *cobra.Command {
 			"A message is a root, its first reply, or a line in the thread: an incident that opens and resolves makes three.\n" +
 			"Incidents still open at the end have not resolved yet.\n\n" +
 			"--fail-if compares numbers of the report and exits with 1 if the condition is true: events, calls, matched, incidents,\n" +
-			"messages, caught, missed, or of one rule, as in 'messages > 20 || low-mos.incidents > 5'; also judged, unjudged, open.",
+			"messages, caught, missed, or of one rule, as in 'messages > 20 || low-mos.incidents > 5'; also judged, unjudged, open.\n" +
+			"A rule over windows catches no single calls: caught and missed leave it out.",
 		Args: cobra.NoArgs,
 	}
 	from.Add(c, s.Providers)

@@ -61,6 +61,10 @@ func backtestTable(w io.Writer, r *backtest.Report) error {
 		if rule.LastError != "" {
 			fmt.Fprintf(w, "\n%s: latest error: %v\n", rule.Name, cli.Printable(rule.LastError))
 		}
+		if rule.Windows {
+			listCalls(w, rule.Name+": calls behind its incidents, of those that matched", rule.Calls, rule.CallsOmitted)
+			continue
+		}
 		if r.Baseline == nil {
 			listCalls(w, rule.Name+": calls that matched", rule.Calls, rule.CallsOmitted)
 			continue
@@ -80,12 +84,14 @@ func backtestRow(r *backtest.RuleReport, compared bool) string {
 		name += " (" + string(r.Mode) + ")"
 	}
 	cells := []string{name}
-	numbers := []int{r.Matched, r.Judged, r.Unjudged, r.Incidents, r.Messages}
-	if compared {
-		numbers = append(numbers, len(r.Caught)+r.CaughtOmitted, len(r.Missed)+r.MissedOmitted)
-	}
-	for _, n := range numbers {
+	for _, n := range []int{r.Matched, r.Judged, r.Unjudged, r.Incidents, r.Messages} {
 		cells = append(cells, cli.Grouped(n))
+	}
+	switch {
+	case compared && r.Windows:
+		cells = append(cells, "-", "-")
+	case compared:
+		cells = append(cells, cli.Grouped(len(r.Caught)+r.CaughtOmitted), cli.Grouped(len(r.Missed)+r.MissedOmitted))
 	}
 	busiest, top := "", ""
 	if b := r.BusiestHour; b != nil {

@@ -177,6 +177,7 @@ type Incident struct {
 	Adopted []Adopted `json:"adopted,omitempty"` // incidents that this one adopted
 
 	ResolveAfter time.Duration `json:"resolveAfter,omitempty"` // in force when it opened
+	ResolveWhen  string        `json:"resolveWhen,omitempty"`  // of windows with one, the rule's condition for it
 	RuleError    string        `json:"ruleError,omitempty"`    // the rule is unhealthy: its latest run-time error
 }
 

@@ -204,3 +204,15 @@ func Absent() rules.Incident {
 		Opening: ev, Latest: ev, Worst: ev, Samples: []rules.Evidence{ev},
 	}
 }
+
+// TooFew is an incident of a rule about too few calls in a window.
+func TooFew() rules.Incident {
+	in := Absent()
+	in.Rule, in.Summary = "few-calls", "Few calls on Telnyx"
+	ev := in.Opening
+	ev.Conditions = []rules.Condition{{Expr: "calls < 3", Text: "calls (1) < 3", Truth: rules.True, Value: new(1.0)}}
+	in.Opening, in.Latest, in.Worst, in.Samples = ev, ev, ev, nil
+	in.Counts = rules.Counts{Judged: 21}
+	in.Values = &rules.Values{Name: "calls", Opening: 2, Latest: 1, Worst: 1, Direction: "down"}
+	return in
+}

@@ -77,16 +77,20 @@ func (w *writer) links(in *rules.Incident) markup {
 }
 
 func (w *writer) viewName(in *rules.Incident) markup {
-	if in.Counts.Matched > 1 || in.Values != nil {
+	switch {
+	case noCall(in):
+		return "View incident"
+	case in.Counts.Matched > 1 || in.Values != nil:
 		return "View calls"
+	default:
+		return "View call"
 	}
-	return "View call"
 }
 
 // viewURL is the console's page of the call, or of the incident where there are
 // several; "" without a console.
 func (w *writer) viewURL(in *rules.Incident) string {
-	if in.Counts.Matched > 1 || in.Values != nil || in.Opening.Call.CallID == "" {
+	if in.Counts.Matched > 1 || !ofCalls(in) {
 		return w.incidentURL(in)
 	}
 	return w.callURL(&in.Opening.Call)

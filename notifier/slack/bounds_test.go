@@ -132,8 +132,11 @@ func TestWhatIsShownOfHalfKnownCalls(t *testing.T) {
 			}
 			wants := []string{v.OpeningText(), api.Samples[0].Call.CallID}
 			if name == "root" {
-				wants = append(wants, api.Summary, v.LatestText(), v.WorstText(), "/incidents/"+api.ID,
-					fmt.Sprintf("%d of %d calls matched", api.Counts.Matched, api.Counts.Measured()))
+				counted := fmt.Sprintf("%d of %d calls matched", api.Counts.Matched, api.Counts.Measured())
+				if c.direction == "down" {
+					counted = fmt.Sprintf("not `answered`: %d of %d calls", api.Counts.Matched, api.Counts.Measured())
+				}
+				wants = append(wants, api.Summary, v.LatestText(), v.WorstText(), "/incidents/"+api.ID, counted)
 			}
 			for _, want := range wants {
 				if !strings.Contains(text, want) {

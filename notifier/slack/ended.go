@@ -6,7 +6,7 @@ import (
 	"callwatch/rules"
 )
 
-// resolvedLine says when it ended, after how long and how many calls.
+// resolvedLine says when it ended, after how long and of how many calls.
 func (w *writer) resolvedLine(in *rules.Incident) markup {
 	line := joined(" ", "Resolved", when(in.ResolvedAt))
 	switch {
@@ -18,7 +18,7 @@ func (w *writer) resolvedLine(in *rules.Incident) markup {
 	if !in.ResolvedAt.IsZero() && !in.OpenedAt.IsZero() {
 		line += " after " + lasting(in.ResolvedAt.Sub(in.OpenedAt))
 	}
-	return line + ", " + calls(in) + " matched"
+	return joined(", ", line, inSentence(tally(in)))
 }
 
 // endedLine says how it ended: what made nobody watch it any more, the values of the
@@ -39,6 +39,8 @@ func (w *writer) endedLine(in *rules.Incident) markup {
 		return during("No further match", "", in)
 	case strings.HasPrefix(in.Ended, "no call in "):
 		return sentenceCase(w.text(in.Ended, nil, 100))
+	case in.ResolveWhen != "":
+		return during(code(in.ResolveWhen, 200)+" has held", "", in)
 	case in.Values == nil:
 		return during("Calls come again", ",", in)
 	case in.ResolveAfter > 0:
@@ -47,10 +49,6 @@ func (w *writer) endedLine(in *rules.Incident) markup {
 		return "The condition no longer holds"
 	}
 }
-
-// ofCalls reports whether the incident gathers single calls, and not what a window or
-// an absence says.
-func ofCalls(in *rules.Incident) bool { return in.Values == nil && in.Opening.Call.CallID != "" }
 
 // during adds how long the rule wants that to be so before it resolves.
 func during(so, sep markup, in *rules.Incident) markup {

@@ -120,7 +120,7 @@ func (w *writer) mos(e *call.Event) markup {
 
 // inSentence begins m in lower case, unless it begins with an abbreviation.
 func inSentence(m markup) markup {
-	if len(m) > 1 && m[1] >= 'A' && m[1] <= 'Z' {
+	if m == "" || len(m) > 1 && m[1] >= 'A' && m[1] <= 'Z' {
 		return m
 	}
 	return markup(strings.ToLower(string(m[:1]))) + m[1:]

@@ -28,7 +28,7 @@ func (w *writer) said(l *notifier.Line) message {
 		icon, text = ":no_bell:", w.silencedLine(in)
 	case rules.StepUnsilenced:
 		icon, text = ":bell:", joined(" ", "Silence ended", when(l.At))
-		more = "Still firing: " + calls(in) + " matched so far"
+		more = joined(": ", "Still firing", soFar(in))
 	case rules.StepReminded:
 		icon, text = ":alarm_clock:", joined(" ", "Still open", when(l.At))
 		if !in.OpenedAt.IsZero() && l.At.After(in.OpenedAt) {

@@ -159,8 +159,8 @@ func atLeast(pct float64) markup {
 // next shows the links, and when the incident resolves.
 func (w *writer) next(in *rules.Incident) markup {
 	parts := []markup{w.links(in)}
-	if in.State == rules.Firing && in.ResolveAfter > 0 && in.Parent == "" {
-		parts = append(parts, "Resolves "+lasting(in.ResolveAfter)+" after the last match")
+	if in.State == rules.Firing && in.Parent == "" {
+		parts = append(parts, waits(in))
 	}
 	return joined("  ·  ", parts...)
 }
@@ -230,18 +230,26 @@ func (w *writer) because(ev *rules.Evidence) markup {
 	return joined(", ", held...)
 }
 
-// evidence shows a call in full: which, its facts, and why the rule matched. Of a
-// window there may be no call, only conditions.
-func (w *writer) evidence(name markup, ev *rules.Evidence, e *call.Event, show []string) []slack.Block {
+// evidence shows the worst call in full: which, its facts, and why the rule matched. Of a
+// window there may be no call, only conditions and the key.
+func (w *writer) evidence(in *rules.Incident) []slack.Block {
+	ev, e := worstOf(in), worstCall(in)
+	name := markup("Call")
+	switch {
+	case e.CallID == "":
+		name = "About"
+	case in.Counts.Matched > 1:
+		name = "Worst call"
+	}
 	var blocks []slack.Block
 	if who := w.callLine(e); who != "" {
 		blocks = section("call", "*"+name+":* "+who)
 	}
-	if fs := w.facts(e, show); len(fs) > 0 {
+	if fs := w.facts(e, in.Show); len(fs) > 0 {
 		blocks = append(blocks, fields("facts", fs))
 	}
 	if cs := w.conditions(ev); len(cs) > 0 {
-		blocks = append(blocks, section("because", lines(limitSection, append([]markup{"*Matched because*"}, cs...)...))...)
+		blocks = append(blocks, section("because", lines(limitSection, append([]markup{bold(whyItMatched(in))}, cs...)...))...)
 	}
 	return blocks
 }

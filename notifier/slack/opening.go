@@ -88,10 +88,10 @@ func (w *writer) escalated(in *rules.Incident, to rules.Severity, at time.Time, 
 	if why == "" {
 		why = w.because(worstOf(in))
 	}
-	line := joined("; ", joined(": ", "*"+head+"*", why), calls(in)+" so far")
+	line := joined("; ", joined(": ", "*"+head+"*", why), soFar(in))
 	called := mentions(in)
 	return message{
-		Text:      sentence(called, w.headline(in, 500)+":", joined(": ", inSentence(head), why)+".", calls(in)+" so far"),
+		Text:      sentence(called, w.headline(in, 500)+":", joined(": ", inSentence(head), why)+".", sentenceCase(soFar(in))),
 		Blocks:    section("line", joined(" ", ":arrow_up: "+line, called)),
 		Broadcast: true,
 	}

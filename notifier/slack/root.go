@@ -2,7 +2,6 @@ package slack
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 
@@ -27,11 +26,7 @@ func (w *writer) root(in *rules.Incident) message {
 		body = section("extent", lines(limitSection, mentions(in), w.extent(in), w.valueLine(in)))
 	}
 	body = append(body, section("standing", w.standing(in))...)
-	name := markup("Call")
-	if in.Counts.Matched > 1 {
-		name = "Worst call"
-	}
-	body = append(body, w.evidence(name, worstOf(in), worstCall(in), in.Show)...)
+	body = append(body, w.evidence(in)...)
 	body = append(body, section("next", w.next(in))...)
 	body = append(body, w.actions(in)...)
 	body = append(body, small("footer", w.footer(in)))
@@ -50,10 +45,10 @@ func (w *writer) rootText(in *rules.Incident) string {
 	because := w.because(worstOf(in))
 	switch {
 	case because == "":
-	case in.Counts.Matched > 1 && in.Values == nil:
+	case in.Counts.Matched > 1 && ofCalls(in):
 		because = "Worst call: " + because + "."
 	default:
-		because = "Matched because " + because + "."
+		because = whyItMatched(in) + " " + because + "."
 	}
 	return sentence(mentions(in), name, w.extent(in)+".", stop(w.valueLine(in)), because)
 }
@@ -64,32 +59,6 @@ func stop(m markup) markup {
 		return ""
 	}
 	return m + "."
-}
-
-// extent says how many calls since when.
-func (w *writer) extent(in *rules.Incident) markup {
-	matched := calls(in) + " matched"
-	if in.Counts.Matched <= 1 {
-		return joined(" ", matched, when(in.OpenedAt))
-	}
-	since := joined(" ", matched+" since", when(in.OpenedAt))
-	if latest := when(in.Latest.At); latest != "" {
-		since += ", the latest " + latest
-	}
-	return since
-}
-
-// calls counts the matched calls, among those measured where that says more.
-func calls(in *rules.Incident) markup {
-	n, of := max(1, in.Counts.Matched), in.Counts.Measured()
-	switch {
-	case of > n:
-		return markup(strconv.Itoa(n) + " of " + strconv.Itoa(of) + " calls")
-	case n == 1:
-		return "1 call"
-	default:
-		return markup(strconv.Itoa(n) + " calls")
-	}
 }
 
 const maxGood = 4

@@ -130,7 +130,11 @@ func (w *writer) table(in *rules.Incident) []slack.Block {
 	if in.TopOf > 0 { // unknown of incidents of earlier versions
 		where = markup("Where, of the latest " + strconv.Itoa(in.TopOf) + " measured")
 	}
-	t.AddRow(cell(where), cell("Value"), cell("Matched"), cell("Share"))
+	matched := markup("Matched")
+	if not := counted(in); not != "" {
+		matched = "Not " + escaped(not, 60)
+	}
+	t.AddRow(cell(where), cell("Value"), cell(matched), cell("Share"))
 	for _, s := range in.Top[:min(len(in.Top), maxTop)] {
 		name := escapedOr(s.Field, 60, "field")
 		if f, ok := call.Lookup(s.Field); ok {

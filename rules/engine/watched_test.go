@@ -74,3 +74,22 @@ func TestFiguresBeforeAWholeWindow(t *testing.T) {
 		})
 	}
 }
+
+// A call says nothing for it that there are too few: none is evidence, neither in the
+// window nor since.
+func TestNoCallIsEvidenceOfTooFew(t *testing.T) {
+	for _, when := range []string{"calls < 5", "distinct(callId) < 5"} {
+		f := newFeed(t, "rules: [{name: r, over: 10m, when: "+when+", resolve: calls >= 6, settle: 0s, resolve_after: 1m}]")
+		f.calls(40, 4*time.Minute, mos(4))
+		open := f.engine.Incidents()
+		if len(open) != 1 {
+			t.Fatalf("%s: %d incidents", when, len(open))
+		}
+		if in := open[0]; in.Counts.Matched != 0 || len(in.Samples) > 0 || len(in.Top) > 0 || in.Counts.Judged < 30 {
+			t.Errorf("%s: %+v, %d samples, where: %v", when, in.Counts, len(in.Samples), in.Top)
+		}
+		if got := open[0].ResolveWhen; got != "calls >= 6" {
+			t.Errorf("%s: it resolves when %q", when, got)
+		}
+	}
+}

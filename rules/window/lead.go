@@ -58,6 +58,10 @@ func (l *Lead) ranks() bool {
 	return l.Arg >= 0 && (l.cond || l.Direction != condition.Undecided)
 }
 
+// anyCall reports whether any call is evidence for a figure without an argument. It is
+// not where there are too few.
+func (l *Lead) anyCall() bool { return l.Direction != condition.Down }
+
 // Worse reports whether one value of the figure is further on the side that fires.
 func (l *Lead) Worse(a, b float64) bool {
 	if l.Direction == condition.Down {
@@ -76,7 +80,7 @@ type Contribution struct {
 // Contribution of the call that was read.
 func (l *Lead) Contribution(readings []Reading) Contribution {
 	if l.Arg < 0 {
-		return Contribution{true, true, true}
+		return Contribution{true, true, l.anyCall()}
 	}
 	r := &readings[l.Arg]
 	switch {
@@ -103,7 +107,11 @@ type Tally struct {
 func (l *Lead) tally(w *Spec, sums []int) Tally {
 	calls := sums[0]
 	if l.Arg < 0 {
-		return Tally{Calls: calls, Judged: calls, Met: calls}
+		t := Tally{Calls: calls, Judged: calls}
+		if l.anyCall() {
+			t.Met = calls
+		}
+		return t
 	}
 	a := &w.shape.args[l.Arg]
 	c := Tally{Calls: calls, Judged: sums[a.known], Met: sums[a.known]}

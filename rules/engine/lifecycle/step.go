@@ -74,15 +74,18 @@ func (k KeyState) passing(r *rules.Rule, at time.Time) (KeyState, rules.Step, st
 			return k, "", "" // it is again as it was told
 		}
 		k.Change(func(i *rules.Incident) { i.UpdatedAt = at })
-		return k, rules.StepUpdated, progress(k.Incident)
+		return k, rules.StepUpdated, progress(r, k.Incident)
 	}
 	return k, "", ""
 }
 
 // progress is the reason of an update.
-func progress(in *rules.Incident) string {
+func progress(r *rules.Rule, in *rules.Incident) string {
 	if v := in.Values; v != nil {
 		return fmt.Sprintf("%s is %s", v.Name, numbers.Format(v.Latest))
+	}
+	if !r.OfCalls() { // it opened because there were none
+		return fmt.Sprintf("%d calls since it opened", in.Counts.Judged+in.Counts.Unjudged)
 	}
 	return fmt.Sprintf("%d calls matched", in.Counts.Matched)
 }
@@ -113,6 +116,9 @@ func (k KeyState) open(r *rules.Rule, e rules.Evidence, since, at time.Time) (Ke
 		Counts:  rules.Counts{Matched: 1, Judged: 1},
 		Opening: e, Latest: e, Worst: e,
 		ResolveAfter: resolveAfter,
+	}
+	if w := r.Window; w != nil && w.Resolve != nil {
+		k.Incident.ResolveWhen = w.Resolve.String()
 	}
 	if !since.IsZero() && since.Before(at) {
 		k.Incident.Since = since

@@ -155,7 +155,7 @@ type Incident struct {
 	Opening   Evidence   `json:"opening"`             // what opened it, never changed
 	Latest    Evidence   `json:"latest"`              // the latest match
 	Worst     Evidence   `json:"worst"`               // the most severe match, then the one furthest beyond its limits
-	Resolving *Evidence  `json:"resolving,omitempty"` // the latest call that was judged good, once resolved
+	Resolving *Evidence  `json:"resolving,omitempty"` // the latest call that was judged good, once resolved; of rules about single calls
 	Samples   []Evidence `json:"samples,omitempty"`   // worst calls first, at most the rule's `samples`
 
 	Acknowledged *Actor   `json:"acknowledged,omitempty"`

@@ -102,7 +102,7 @@ func (g *Engine) judgement(i int, r *rules.Rule, k *lifecycle.KeyState) lifecycl
 		}
 	}
 	g.follow(i, w, k, &j)
-	if j.Evidence == nil && (j.Truth == condition.True || k.Incident != nil) {
+	if j.Evidence == nil && j.Truth == condition.True {
 		severity := j.Severity
 		j.Evidence = func() rules.Evidence { return g.windowEvidence(r, k.Key, severity) }
 	}

@@ -84,8 +84,11 @@ func TestAShareFiresAndResolves(t *testing.T) {
 	if diff := cmp.Diff([]rules.Share{{Field: "codec", Value: "opus", Matched: 35, Judged: last.Incident.TopOf}}, last.Incident.Top); diff != "" || last.Incident.TopOf != 152 {
 		t.Errorf("top of %d calls: %s", last.Incident.TopOf, diff)
 	}
-	if last.Incident.Values.Resolving == nil || *last.Incident.Values.Resolving >= 0.05 || last.Incident.Resolving == nil || last.Reason != "clear for 5m" {
+	if last.Incident.Values.Resolving == nil || *last.Incident.Values.Resolving >= 0.05 || last.Reason != "clear for 5m" {
 		t.Errorf("resolved with %+v, %q", last.Incident.Values, last.Reason)
+	}
+	if good := last.Incident.Resolving; good != nil { // its figures say how it ended: there is no one good call
+		t.Errorf("resolved by the call %+v", good.Call.Identity)
 	}
 }
 

@@ -99,10 +99,6 @@ func (k KeyState) rejudged(r *rules.Rule, j *Judgement, at time.Time) (KeyState,
 	}
 	switch {
 	case j.Clear && !k.ResolveAt.IsZero() && !at.Before(k.ResolveAt):
-		if r.Window != nil {
-			e := j.Evidence()
-			k.LastGood = &e
-		}
 		if v := k.Incident.Values; v != nil && !math.IsNaN(j.Value) {
 			k.Change(func(i *rules.Incident) {
 				resolving := *v

@@ -178,7 +178,14 @@ type Incident struct {
 
 	ResolveAfter time.Duration `json:"resolveAfter,omitempty"` // in force when it opened
 	ResolveWhen  string        `json:"resolveWhen,omitempty"`  // of windows with one, the rule's condition for it
+	Flapping     *Flapping     `json:"flapping,omitempty"`     // why ResolveAfter is longer than the rule's; nil: it is not
 	RuleError    string        `json:"ruleError,omitempty"`    // the rule is unhealthy: its latest run-time error
+}
+
+// Flapping is a key whose incidents open and resolve again and again.
+type Flapping struct {
+	Openings int           `json:"openings"`        // within an hour, this one included
+	Usual    time.Duration `json:"usual,omitempty"` // the rule's resolve_after
 }
 
 // Actor is who did something to an incident, and when.

@@ -101,3 +101,16 @@ func waits(in *rules.Incident) markup {
 		return "Resolves when the condition ends"
 	}
 }
+
+// flaps says why the incident stays open longer than its rule says.
+func flaps(in *rules.Incident) markup {
+	f := in.Flapping
+	if f == nil || in.State == rules.Resolved {
+		return ""
+	}
+	usual := "instead of " + lasting(f.Usual)
+	if f.Usual <= 0 {
+		usual = "instead of at once"
+	}
+	return "Flapping: opened " + count(f.Openings, "time") + " within an hour, so it resolves after " + lasting(in.ResolveAfter) + " " + usual
+}

@@ -98,3 +98,25 @@ func TestTooSmallShareCountsTheOthers(t *testing.T) {
 		t.Errorf("it is not said which calls are counted:\n%s", said)
 	}
 }
+
+// An incident that stays open longer than its rule says tells why, for as long as it is.
+func TestFlappingIsSaid(t *testing.T) {
+	w := &writer{title: notifiertest.Title}
+	in := notifiertest.Opened()
+	in.ResolveAfter, in.Flapping = 15*time.Minute, &rules.Flapping{Openings: 4, Usual: 2 * time.Second}
+	const want = "Flapping: opened 4 times within an hour, so it resolves after 15 min instead of 2 s"
+	m := w.root(&in)
+	b, err := encoded(m.Attachments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for where, got := range map[string]string{"text": m.Text, "message": string(b), "alert": (Plain{w}).Description(&in)} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the %s lacks %q:\n%s", where, want, got)
+		}
+	}
+	in.State, in.ResolvedAt = rules.Resolved, notifiertest.T0.Add(time.Hour)
+	if root, line := ending(t, &in); strings.Contains(root+line, "Flapping") {
+		t.Errorf("said at the end too:\n%s%s", root, line)
+	}
+}

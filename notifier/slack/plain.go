@@ -11,9 +11,9 @@ func NewPlain(c Config) Plain { return Plain{c.writer()} }
 // Summary is the incident's headline.
 func (p Plain) Summary(in *rules.Incident) string { return plainText(p.w.headline(in, 500)) }
 
-// Description says how many calls matched, if any, and why.
+// Description says how many calls matched, if any, why, and that it flaps.
 func (p Plain) Description(in *rules.Incident) string {
-	return plainText(joined(". ", tally(in), p.w.because(worstOf(in))))
+	return plainText(joined(". ", tally(in), p.w.because(worstOf(in)), flaps(in)))
 }
 
 // Value is a value of the incident's key.

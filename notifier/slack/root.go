@@ -23,7 +23,7 @@ func (w *writer) root(in *rules.Incident) message {
 	if in.State == rules.Resolved {
 		body = section("extent", lines(limitSection, w.resolvedLine(in), w.valueLine(in), w.endedLine(in)))
 	} else {
-		body = section("extent", lines(limitSection, mentions(in), w.extent(in), w.valueLine(in)))
+		body = section("extent", lines(limitSection, mentions(in), w.extent(in), w.valueLine(in), flaps(in)))
 	}
 	body = append(body, section("standing", w.standing(in))...)
 	body = append(body, w.evidence(in)...)
@@ -50,7 +50,7 @@ func (w *writer) rootText(in *rules.Incident) string {
 	default:
 		because = whyItMatched(in) + " " + because + "."
 	}
-	return sentence(mentions(in), name, w.extent(in)+".", stop(w.valueLine(in)), because)
+	return sentence(mentions(in), name, w.extent(in)+".", stop(w.valueLine(in)), because, stop(flaps(in)))
 }
 
 // stop ends a part of a sentence, if there is one.

@@ -290,6 +290,12 @@ func TestFlappingResolvesLater(t *testing.T) {
 		last.Reason != "opened 4 times within an hour: resolves 15m after its end instead of 1m" {
 		t.Errorf("%s, resolve after %s: %q", last.Step, last.Incident.ResolveAfter, last.Reason)
 	}
+	if got := last.Incident.Flapping; got == nil || *got != (rules.Flapping{Openings: 4, Usual: time.Minute}) {
+		t.Errorf("the incident says of its flapping %+v", got)
+	}
+	if first := f.out[0].Incident.Flapping; first != nil {
+		t.Errorf("the first one flaps: %+v", first)
+	}
 }
 
 func TestKeysAreBounded(t *testing.T) {

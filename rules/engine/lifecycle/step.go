@@ -117,6 +117,9 @@ func (k KeyState) open(r *rules.Rule, e rules.Evidence, since, at time.Time) (Ke
 		Opening: e, Latest: e, Worst: e,
 		ResolveAfter: resolveAfter,
 	}
+	if resolveAfter > r.ResolveAfter {
+		k.Incident.Flapping = &rules.Flapping{Openings: len(k.Openings), Usual: r.ResolveAfter}
+	}
 	if w := r.Window; w != nil && w.Resolve != nil {
 		k.Incident.ResolveWhen = w.Resolve.String()
 	}

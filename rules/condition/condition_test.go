@@ -163,6 +163,8 @@ func TestEvalRich(t *testing.T) {
 		"min(raw.nums[1:]) == 3": True, "max(raw.none) > 1": Unknown, "raw[raw.key] == \"abc\"": True, "raw[codec] == 1": Unknown,
 		"intervals[len(tags)].jitterMs == 5": True, "(answered ? intervals[0] : intervals[2]).mos > 4": True, "raw.nums == [7, 3]": True,
 		"raw.nums == [7, 4]": False, "raw.nums != [7]": True, "raw.nums == [rttMs, 3]": Unknown, "raw.off == false": True, "raw.word == true": Unknown,
+		"mos < (raw.absent == 1 ? 9 : 8)": True, "mos < (raw.absent == 1 ? 9 : 1)": Unknown, "mos < (raw.absent == 1 ? 0.5 : 1)": False,
+		"mos < (raw.absent == 1 ? 9 : rttMs)": Unknown, "mos + (raw.absent == 1 ? 1 : 2) > 2": True, "(raw.absent == 1 ? \"a\" : \"b\") < \"c\"": Unknown,
 		"len(raw) > 3": True, "raw.deep == raw.deep": Unknown, "codec[9:12] == \"\"": True, "\"a\" + raw.word == \"aabc\"": True,
 		"len(raw.score) == 1": Unknown, "raw.word < \"abd\"": True, "raw.score == raw.score": True,
 	} {

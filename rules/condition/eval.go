@@ -150,8 +150,9 @@ func (n *node) eval(f *frame) value {
 	return n.strict(f)
 }
 
-// conditional with a condition that cannot be told has an outcome only where
-// both branches agree.
+// conditional with a condition that cannot be told is what both branches agree on, of
+// two numbers one between them: a limit that depends on it is compared with the part
+// that is certain.
 func (n *node) conditional(f *frame) value {
 	switch cond := n.args[0].judge(f); cond {
 	case yes:
@@ -164,6 +165,13 @@ func (n *node) conditional(f *frame) value {
 	a, b := n.args[1].eval(f), n.args[2].eval(f)
 	if equal(f, &a, &b) == yes {
 		return a
+	}
+	if a.kind == text || b.kind == text {
+		return value{}
+	}
+	x, ok := a.ends()
+	if y, also := b.ends(); ok && also {
+		return ofBounds(min(x.Low, y.Low), max(x.High, y.High))
 	}
 	return value{}
 }

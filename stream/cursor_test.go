@@ -40,6 +40,9 @@ func ticks(t *testing.T, s *Store, n int) {
 
 // What is removed before it was read is not waited for.
 func TestReadingEndsWhereTheRestIsRemoved(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for seconds")
+	}
 	t.Parallel()
 	s := open(t, Config{})
 	ticks(t, s, 3)
@@ -63,6 +66,9 @@ func (p pausing) CreateConsumer(ctx context.Context, stream string, config jetst
 }
 
 func TestReadingOfAServerThatSendsNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for seconds")
+	}
 	t.Parallel()
 	s := open(t, Config{})
 	ticks(t, s, 3)

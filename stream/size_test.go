@@ -117,6 +117,9 @@ func TestShortOfRetention(t *testing.T) {
 
 // A pull of many large messages holds no more than its bound.
 func TestPullIsBoundedInBytes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for seconds")
+	}
 	s := open(t, Config{Durability: OS})
 	const each, count = 4 << 20, 12
 	for i := range count {

@@ -26,6 +26,9 @@ import (
 // page of the console, the incident and the metrics say so. When it is back, the
 // incident is delivered once and nothing says so any more.
 func TestTroubleOfSlackShowsEverywhere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	t.Parallel()
 	slack, slackURL := fakeSlackServer(t, "#voice")
 	var away atomic.Bool

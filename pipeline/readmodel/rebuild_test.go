@@ -186,6 +186,9 @@ func pathIn(t *testing.T, m *Model) string {
 // Whatever single bit of the file flips, queries answer as before or after a rebuild;
 // nothing is refused for long and no figure is another one.
 func TestFlippedBits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	w := newWorld(t, 7)
 	w.publish(300, 60)
 	m := w.model("m")

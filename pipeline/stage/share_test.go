@@ -12,6 +12,9 @@ import (
 // Work behind the stages pauses while webhooks come and the processors are busy, and
 // goes on at once when either is not so.
 func TestShare(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	var traffic Traffic
 	var waiting atomic.Uint64
 	behind := waiting.Load

@@ -63,6 +63,9 @@ func typicalEnd(i int, at time.Time) call.Event {
 const maxCachedCall = 600
 
 func TestCachedCallMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	if got := cachedMemory(t, 20_000); got > maxCachedCall {
 		t.Errorf("%.0f bytes a call, want at most %d", got, maxCachedCall)
 	}

@@ -60,6 +60,9 @@ func keyMemory(t testing.TB, rule string) float64 {
 }
 
 func TestWindowKeyMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	plain(t)
 	for _, c := range windowKeys {
 		if got := keyMemory(t, c.rule); got > c.most {

@@ -98,6 +98,9 @@ func hostile() map[string]struct{ src, code string } {
 // Files are read or refused within a second, and with little memory, whatever
 // they are: rules come from people, by file, API and console.
 func TestHostileFilesAreBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	plain(t)
 	for name, c := range hostile() {
 		t.Run(name, func(t *testing.T) {

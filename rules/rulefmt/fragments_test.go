@@ -20,6 +20,9 @@ var surroundings = []string{
 
 // Files of repeated fragments are read or refused in bounded time and memory.
 func TestRepeatedFragmentsAreBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	plain(t)
 	for seed := range uint64(400) {
 		r := rand.New(rand.NewPCG(seed, 1))

@@ -16,6 +16,10 @@ import (
 // rule waits: four times the calls make about four times the allocations.
 func TestLargeCasesAreOnePass(t *testing.T) {
 	plain(t)
+	base := 2500
+	if testing.Short() {
+		base = 500
+	}
 	for _, rule := range []string{"when: mos < 3.5", "when: mos < 3.5\n    for: 1m", "over: 15m\n    min_calls: 20\n    when: rate(mos < 3.5) > 0.5"} {
 		work := func(calls int) float64 {
 			set := compileSet(t, fmt.Sprintf("rules:\n  - name: a\n    %s\n    tests: [{name: t, given: [{repeat: %d, kind: stats, call: {mos: 2}}], expect: {matched: %d}}]", rule, calls, calls))
@@ -24,9 +28,9 @@ func TestLargeCasesAreOnePass(t *testing.T) {
 				x.Run(&set.Rules[0].Tests[0])
 			})
 		}
-		few, many := work(2500), work(10_000)
+		few, many := work(base), work(4*base)
 		if many > 6*few {
-			t.Errorf("%s: %.0f allocations for 2,500 calls, %.0f for 10,000", rule, few, many)
+			t.Errorf("%s: %.0f allocations for %d calls, %.0f for %d", rule, few, base, many, 4*base)
 		}
 	}
 }

@@ -254,7 +254,11 @@ func TestBoundsAgainstPlainRecomputation(t *testing.T) {
 		}
 	}
 	wide, compared, plain := 0, 0, plainConditions()
-	for seed := range 1200 {
+	seeds := 1200
+	if testing.Short() {
+		seeds = 200
+	}
+	for seed := range seeds {
 		r := rand.New(rand.NewPCG(uint64(seed), 7))
 		v := variants[seed%len(variants)]
 		w := v.w

@@ -91,6 +91,12 @@ func (s *State) Empty(w *Spec) bool {
 	return s.Buckets.empty(&w.shape) && s.Past.empty(w, s.Buckets.Head)
 }
 
+// Reaches reports whether calls that counted at a time are in the window still. One over
+// calls has no such time.
+func (s *State) Reaches(w *Spec, at time.Time) bool {
+	return w.Calls > 0 || w.shape.at(at) > s.Buckets.Head-int64(w.shape.steps)
+}
+
 // Next is when time alone makes the window another one; zero for a window over calls.
 func (s *State) Next(w *Spec) time.Time {
 	if w.Calls > 0 {

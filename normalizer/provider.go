@@ -96,7 +96,7 @@ func (p Provider) AllSettings() []Setting {
 	all := append([]Setting(nil), p.Settings...)
 	common := []Setting{
 		{Name: URLToken, Use: ForVerify, Secret: true, Doc: "secret path segment or basic-auth password, for senders that cannot sign; a list during rotation"},
-		{Name: APIURL, Use: ForREST, Doc: "another REST base URL, for proxies and tests"},
+		{Name: APIURL, Use: ForREST, Doc: "another REST base URL, for proxies and tests", Check: CheckAddress},
 	}
 	for _, c := range common {
 		if !hasSetting(all, c.Name) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"callwatch/cmd/callwatch/internal/cli"
@@ -137,7 +138,11 @@ func (a *app) serveStarting(ctx context.Context) (err error) {
 		return handlers.Readiness{Starting: true, Checks: []handlers.Check{{Name: "store", State: handlers.Failing, Cause: "starting: opening the store"}}}
 	}
 	if a.server, err = handlers.Listen(a.cfg.Listen, c); err != nil {
-		return cli.Usage(fmt.Errorf("%sLISTEN: %w", config.Prefix, err))
+		err = fmt.Errorf("%sLISTEN: %w", config.Prefix, err)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return err
+		}
+		return cli.Usage(err)
 	}
 	a.served = make(chan error, 1)
 	go stage.Profiled(ctx, "ingest", func(context.Context) { a.served <- a.server.Serve() })

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -172,6 +173,24 @@ func TestSecretsDoNotShow(t *testing.T) {
 	for where, text := range map[string]string{"log": log.String(), "doctor": out + errs} {
 		if strings.Contains(text, "hunter2") {
 			t.Errorf("%s shows a secret:\n%s", where, text)
+		}
+	}
+}
+
+// TestAddressToListenOn: an address that this machine does not have is a wrong setting; a
+// port that another program holds may be free in a moment.
+func TestAddressToListenOn(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	for address, want := range map[string]int{taken.Addr().String(): cli.ExitRuntime, "192.0.2.1:8080": cli.ExitUsage, "nowhere": cli.ExitUsage} {
+		var out bytes.Buffer
+		code := run(t.Context(), []string{"serve", "--listen", address, "--data-dir", t.TempDir()}, nil, nil, &out, &out)
+		if code != want || !strings.Contains(out.String(), "CALLWATCH_LISTEN") && !strings.Contains(out.String(), "--listen") {
+			t.Errorf("%s: exit %d, want %d\n%s", address, code, want, &out)
 		}
 	}
 }

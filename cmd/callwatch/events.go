@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,9 @@ func eventsNormalizeCommand(s *cli.Settings) *cobra.Command {
 		p, ok := cfg.Registry.Find(provider)
 		if !ok {
 			return cli.Usage(fmt.Errorf("--provider: %w", cli.NoProvider(cfg.Registry, provider)))
+		}
+		if ways := []string{string(normalizer.Pushed), string(normalizer.Fetched), string(normalizer.Imported)}; source != "" && !slices.Contains(ways, source) {
+			return cli.Usage(fmt.Errorf("--source: %w", cli.NoneOf(source, ways)))
 		}
 		body, err := cli.ReadInput(c.InOrStdin(), args[0])
 		if err != nil {

@@ -80,6 +80,7 @@ func rootCommand(environ []string) *cobra.Command {
 		importCommand(settings), replayCommand(settings), deadlettersCommand(settings), callsCommand(settings), statsCommand(settings), storeCommand(settings),
 		configCommand(settings), doctor.Command(settings, storeSize), healthcheckCommand(settings), versionCommand(), manCommand(),
 	)
+	cli.CheckBuiltin(root)
 	cli.UsageErrors(root)
 	completion.Add(root, settings)
 	examples.Add(root, settings.Providers.Names()[0])

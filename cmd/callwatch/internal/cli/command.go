@@ -36,6 +36,27 @@ func NoSuchCommand(c *cobra.Command, args []string) error {
 	return fmt.Errorf("%s has no command %q%s", c.CommandPath(), args[0], hint)
 }
 
+// CheckBuiltin has the commands that cobra adds, help and completion, refuse names that
+// are none, as the others do.
+func CheckBuiltin(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "completion":
+			c.Args, c.RunE = NoSuchCommand, func(c *cobra.Command, _ []string) error { return c.Help() }
+		case "help":
+			c.Args = func(_ *cobra.Command, names []string) error {
+				of, rest, err := root.Find(names)
+				if err != nil {
+					return err
+				}
+				return NoSuchCommand(of, rest)
+			}
+		}
+	}
+}
+
 // MeantFlag is a hint for a flag that a command does not have; "" for none.
 func MeantFlag(c *cobra.Command, err error) string {
 	var unknown *pflag.NotExistError

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"callwatch/call/emodel"
@@ -61,7 +62,10 @@ func (c *Config) checkValues() Faults {
 	if d := c.Retention.Disk; d > 0 && d < 100 {
 		add("retention.disk", "%d MB is neither 0 nor 100 or more", d)
 	}
-	if u, err := url.Parse(c.Slack.APIURL); err != nil || u.Host == "" {
+	if !isNATS(c.NATS.URL) {
+		add("nats.url", "not an address of NATS, such as nats://127.0.0.1:4222") // it may hold a password
+	}
+	if !IsAddress(c.Slack.APIURL) {
 		add("slack.api_url", "%q is not a web address", c.Slack.APIURL)
 	}
 	all = append(all, c.checkCodecs()...)
@@ -100,6 +104,20 @@ func isListener(s string) bool {
 	}
 	_, err = net.LookupPort("tcp", port)
 	return err == nil
+}
+
+// isNATS reports whether a text lists addresses of NATS servers, or is empty.
+func isNATS(list string) bool {
+	for s := range strings.SplitSeq(list, ",") {
+		if s = strings.TrimSpace(s); !strings.Contains(s, "://") {
+			s = "nats://" + s
+		}
+		u, err := url.Parse(s)
+		if list != "" && (err != nil || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme) || u.Hostname() == "") {
+			return false
+		}
+	}
+	return true
 }
 
 // checkCodecs checks each row by itself, so that the one that is wrong is named.

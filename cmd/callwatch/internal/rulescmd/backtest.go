@@ -19,7 +19,6 @@ import (
 	"callwatch/cmd/callwatch/internal/pastevents"
 	"callwatch/handlers/api"
 	"callwatch/pipeline/eventlog"
-	"callwatch/pipeline/rulefile"
 	"callwatch/rules"
 	"callwatch/rules/backtest"
 	"callwatch/rules/engine"
@@ -172,9 +171,9 @@ func PlanBacktest(cfg *config.Config, baseline, failIf string) (*Plan, error) {
 
 // load compiles the rules at a path.
 func (p *Plan) load(path string) (*rules.Set, error) {
-	_, set, _, err := rulefile.Load(path, config.ShippedRules(path))
+	set, err := compiled(path)
 	if err != nil {
-		return nil, cli.Usage(err)
+		return nil, err
 	}
 	p.raw = p.raw || set.ReadsRaw()
 	return set, nil

@@ -4,6 +4,7 @@
 package rulescmd
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -11,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"callwatch/cmd/callwatch/internal/cli"
+	"callwatch/cmd/callwatch/internal/config"
 	"callwatch/cmd/callwatch/internal/firstrules"
+	"callwatch/pipeline/rulefile"
 	"callwatch/rules"
 	"callwatch/rules/rulefmt"
 )
@@ -86,4 +89,19 @@ func loadRules(stdin io.Reader, path string) (*rules.Set, rules.Problems, error)
 	}
 	set, found := rulefmt.Load(path, src)
 	return set, found, nil
+}
+
+// compiled are the rules at a path, or the shipped ones where a path that nobody chose is
+// not there. A path that cannot be read is wrong usage, rules that are wrong are what was
+// found.
+func compiled(path string) (*rules.Set, error) {
+	_, set, _, err := rulefile.Load(path, config.ShippedRules(path))
+	var wrong rules.Problems
+	switch {
+	case errors.As(err, &wrong):
+		return nil, cli.Problems(err)
+	case err != nil:
+		return nil, cli.Usage(err)
+	}
+	return set, nil
 }

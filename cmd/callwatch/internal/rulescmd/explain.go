@@ -25,7 +25,6 @@ import (
 	"callwatch/normalizer"
 	"callwatch/pipeline/eventlog"
 	"callwatch/pipeline/query"
-	"callwatch/pipeline/rulefile"
 	"callwatch/rules"
 	"callwatch/rules/engine"
 	"callwatch/rules/ruletest"
@@ -87,9 +86,9 @@ func rulesExplainCommand(s *cli.Settings) *cobra.Command {
 		} else if r != nil {
 			return explainRemote(c, r, cfg.Registry, *o, args[0], source, only)
 		}
-		_, set, _, err := rulefile.Load(cfg.Rules, config.ShippedRules(cfg.Rules))
+		set, err := compiled(cfg.Rules)
 		if err != nil {
-			return cli.Usage(err)
+			return err
 		}
 		options := engine.Options{Prefer: cfg.MOS, Rate: cfg.Folding().Rate}
 		t := ruletest.NewTrace(set, options)

@@ -85,6 +85,9 @@ func sampleFacts(tables map[string]*condition.Table) summary.Facts {
 // worst call.
 func (r *Rule) summaryFacts(in *Incident) summary.Facts {
 	f := summaryFacts(in)
+	if v := r.quotient(in); v != nil {
+		f.Value = v
+	}
 	for name, t := range r.Tables {
 		text := t.Lookup(&in.Worst.Call)
 		if by := f.By[name]; text == "" {
@@ -95,6 +98,29 @@ func (r *Rule) summaryFacts(in *Incident) summary.Facts {
 		}
 	}
 	return f
+}
+
+// quotient is what the condition compares at worst where that is a quotient of the
+// leading figure, which says little without the other; nil elsewhere.
+func (r *Rule) quotient(in *Incident) any {
+	if in.Values == nil || r.Window == nil {
+		return nil
+	}
+	for _, l := range r.Window.Leads {
+		if l.Quotient == "" || r.Window.Figures.All[l.Figure].Name != in.Values.Name || DirectionOf(l.Direction) != in.Values.Direction {
+			continue
+		}
+		for _, c := range in.Worst.Conditions {
+			if c.Expr != l.Quotient || c.Value == nil {
+				continue
+			}
+			if l.Share {
+				return known(metValue(&c), numbers.ShareUnit)
+			}
+			return known(metValue(&c), "")
+		}
+	}
+	return nil
 }
 
 func summaryFacts(in *Incident) summary.Facts {

@@ -25,6 +25,11 @@ type Lead struct {
 	Limit   Limit
 	Limited bool
 
+	// Quotient is the comparison, as leaves name it, where it is one of a quotient of the
+	// figure and another of the same window; Share where it is just that.
+	Quotient string
+	Share    bool
+
 	leaf    *node
 	negated bool
 }
@@ -90,7 +95,31 @@ func (n *node) lead(negated bool) (Lead, bool) {
 		}
 		l.Limit, l.Limited = limit, true
 	}
+	if l.Figure >= 0 {
+		l.Quotient, l.Share = n.quotientOf(l.Figure, negated)
+	}
 	return l, l.Figure >= 0
+}
+
+// quotientOf is the comparison where what it compares divides a figure, and whether it is
+// nothing but the quotient of two.
+func (n *node) quotientOf(slot int, negated bool) (leaf string, share bool) {
+	if !n.comparison() {
+		return "", false
+	}
+	met := n.args[0]
+	if met.isLiteral() {
+		met = n.args[1]
+	}
+	divided := false
+	met.each(func(m *node) { divided = divided || m.op == opFigure && m.slot == slot && m.share })
+	if !divided {
+		return "", false
+	}
+	p := printer{}
+	p.leaf(n, negated)
+	quotient := met.op == opDivide || met.op == opRatio
+	return p.String(), quotient && met.args[0].op == opFigure && met.args[1].op == opFigure
 }
 
 // order puts the figures that say most of single calls first: those with an

@@ -382,3 +382,28 @@ func TestTimesOutOfThisWorld(t *testing.T) {
 		t.Errorf("health %+v, want two calls counted now and two late", h)
 	}
 }
+
+// The value of a summary is that of the share that the condition compares, not of the
+// number of calls above its line.
+func TestSummaryOfAQuotientIsItsValue(t *testing.T) {
+	for when, want := range map[string]string{
+		"count(mos < 3.5) / calls > 0.3":                           "42.9 % of the calls",
+		"ratio(count(mos < 3.5), count(answered), 5) > 0.3":        "42.9 % of the calls",
+		"not (ratio(count(mos < 3.5), count(answered), 5) <= 0.3)": "42.9 % of the calls",
+		"100 * count(mos < 3.5) / calls > 30":                      "42.9 % of the calls",
+		"count(mos < 3.5) > 8":                                     "9 of the calls",
+		"rate(mos < 3.5) > 0.3":                                    "42.9 % of the calls",
+	} {
+		value := "{{ pct .Value }}"
+		if when == "count(mos < 3.5) > 8" {
+			value = "{{ num .Value }}"
+		}
+		f := newFeed(t, fmt.Sprintf("rules: [{name: r, over: 1h, min_calls: 21, when: %q, settle: 0s, summary: %q}]", when, value+" of the calls"))
+		for i := range 21 {
+			f.calls(1, time.Minute, func(e *call.Event) { e.Answered, e.MOS = new(true), new(2+2*float64(min(1, i/9))) })
+		}
+		if open := f.engine.Incidents(); len(open) != 1 || open[0].Summary != want {
+			t.Errorf("%s: %d incidents, %q", when, len(open), f.out[len(f.out)-1].Incident.Summary)
+		}
+	}
+}

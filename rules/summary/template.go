@@ -35,7 +35,7 @@ type Facts struct {
 	Rule     string
 	Severity string
 	By       map[string]Text
-	Value    any            // of a window, its leading figure at worst; else of the first condition that held
+	Value    any            // of a window, its leading figure at worst, or the quotient of it that is compared; else of the first condition that held
 	Call     map[string]any // by the field table, unknown ones included
 	Counts   any            // a struct, whose members can be told
 	Since    Since

@@ -22,13 +22,15 @@ import (
 const (
 	storySpeed    = 30
 	storyDegrades = 15 * time.Second
+	storyWorsens  = 35 * time.Second
 	storyRecovers = 72 * time.Second
 	storyAck      = 15 * time.Second // after the incident opened
 	storyEnd      = 3 * time.Minute
 
 	storyRate    = 12.0 // calls a second
 	storyBad     = 0.01 // of the healthy calls
-	storyShare   = 0.85 // of the calls of the region's provider, while it is degraded
+	storyShare   = 0.25 // of the calls of the region's provider, while it is degraded
+	storyWorst   = 0.85 // of them, once it is worse
 	storySeed    = 1
 	historyTime  = 2 * time.Hour // so that the last hour can be compared with the one before
 	historyCalls = 1200
@@ -47,9 +49,10 @@ func storyOptions(o simulate.Options) simulate.Options {
 	o.Scenario, o.Rate, o.Bad = "low-mos", storyRate, &bad
 	for _, source := range o.Sources {
 		if len(source.Regions) > 0 {
-			o.Episodes = []simulate.Episode{{
-				Provider: source.Name, Region: source.Regions[0], From: storyDegrades, To: storyRecovers, Fault: simulate.LowMOS, Share: storyShare,
-			}}
+			episode := simulate.Episode{Provider: source.Name, Region: source.Regions[0], From: storyDegrades, To: storyWorsens, Fault: simulate.LowMOS, Share: storyShare}
+			worse := episode
+			worse.From, worse.To, worse.Share = storyWorsens, storyRecovers, storyWorst
+			o.Episodes = []simulate.Episode{episode, worse}
 			break
 		}
 	}

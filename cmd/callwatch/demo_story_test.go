@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -47,7 +48,7 @@ func TestStoryRules(t *testing.T) {
 }
 
 // The story's rules and traffic give one alert, of the provider that degrades: it
-// takes in the single bad calls, becomes critical and resolves before the end.
+// opens as a warning, takes in the single bad calls, becomes critical and resolves before the end.
 func TestStoryGivesOneAlert(t *testing.T) {
 	long(t)
 	t.Parallel()
@@ -59,10 +60,21 @@ func TestStoryGivesOneAlert(t *testing.T) {
 	o.Count = int(storyRate * storyEnd.Seconds())
 	provider := o.Episodes[0].Provider
 	var alerts []rules.Incident
-	for _, in := range judgeFleet(t, set, o) {
+	var steps []string
+	last := map[string]rules.Incident{}
+	for _, made := range fleetTransitions(t, set, o) {
+		in := made.Incident
+		if last[in.ID] = in; in.Rule == "provider-quality" {
+			steps = append(steps, fmt.Sprintf("%s %s", made.Step, in.Severity))
+		}
+	}
+	for _, in := range last {
 		if in.Mode == rules.Active && in.Severity != rules.Info {
 			alerts = append(alerts, in)
 		}
+	}
+	if len(steps) < 3 || steps[0] != "opened warning" || steps[1] != "escalated critical" {
+		t.Errorf("the incident is %v, want opened as a warning and escalated", steps)
 	}
 	if len(alerts) != 1 || alerts[0].Rule != "provider-quality" || !strings.Contains(alerts[0].Summary, provider) {
 		t.Fatalf("alerts %+v", alerts)

@@ -81,6 +81,16 @@ func alerts(incidents map[string]rules.Incident) []string {
 // by its id.
 func judgeFleet(t *testing.T, set *rules.Set, o simulate.Options) map[string]rules.Incident {
 	t.Helper()
+	seen := map[string]rules.Incident{}
+	for _, made := range fleetTransitions(t, set, o) {
+		seen[made.Incident.ID] = made.Incident
+	}
+	return seen
+}
+
+// fleetTransitions are what a rule engine makes of simulated traffic.
+func fleetTransitions(t *testing.T, set *rules.Set, o simulate.Options) (all []rules.Transition) {
+	t.Helper()
 	if o.Sources == nil {
 		o.Sources = registry.Simulators()
 	}
@@ -94,12 +104,7 @@ func judgeFleet(t *testing.T, set *rules.Set, o simulate.Options) map[string]rul
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, seen, seq := engine.New(set, engine.Options{}), map[string]rules.Incident{}, uint64(0)
-	note := func(transitions []rules.Transition) {
-		for i := range transitions {
-			seen[transitions[i].Incident.ID] = transitions[i].Incident
-		}
-	}
+	engine, seq := engine.New(set, engine.Options{}), uint64(0)
 	for r := range traffic {
 		now := o.Start.Add(r.At)
 		p, _ := providers.Find(r.Provider)
@@ -113,8 +118,8 @@ func judgeFleet(t *testing.T, set *rules.Set, o simulate.Options) map[string]rul
 		}
 		for i := range events {
 			seq++
-			note(engine.Apply(seq, now, &events[i]))
+			all = append(all, engine.Apply(seq, now, &events[i])...)
 		}
 	}
-	return seen
+	return all
 }

@@ -3,9 +3,11 @@ package handlers_test
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
+	"callwatch/call"
 	"callwatch/handlers"
 	"callwatch/rules"
 )
@@ -35,6 +37,22 @@ func TestOverviewOfAnEmptyStore(t *testing.T) {
 		o.busy()
 		if _, page := v.ask("GET", "/", nil); strings.Contains(page, "No call has come yet") {
 			t.Errorf("dev %t: a store with calls counts as empty", dev)
+		}
+	}
+}
+
+// TestNumbersOfPages: no page writes a number with an exponent.
+func TestNumbersOfPages(t *testing.T) {
+	o := newOffice(t)
+	long := call.Event{Facts: call.Facts{DurationSec: new(12345.0), BytesReceived: new(int64(123456789)), MOS: new(2.0), Direction: call.Inbound}}
+	long.ID, long.Provider, long.CallID, long.Kind = "1", "telnyx", "c1", call.Ended
+	o.add(long)
+	v := &visitor{t: t, base: serve(t, handlers.Config{Dev: true, API: o.api()}), header: http.Header{}}
+	exponent := regexp.MustCompile(`[0-9]e\+[0-9]`)
+	for path, want := range map[string]string{"/calls/telnyx/c1": "12\u202f345 s", "/calls/export?format=csv": "12345"} {
+		_, page := v.ask("GET", path, nil)
+		if found := exponent.FindString(page); found != "" || !strings.Contains(page, want) {
+			t.Errorf("%s: %q on the page, %s on it: %t\n%.3000s", path, found, want, strings.Contains(page, want), page)
 		}
 	}
 }

@@ -22,6 +22,7 @@ import (
 
 	"callwatch/call"
 	"callwatch/cmd/callwatch/internal/cli"
+	"callwatch/handlers/wording"
 	"callwatch/stream"
 )
 
@@ -167,7 +168,7 @@ func eventLine(e *call.Event) string {
 		switch v := f.Value(e).(type) {
 		case nil:
 		case float64:
-			parts = append(parts, fmt.Sprintf("%s=%.4g", name, v))
+			parts = append(parts, name+"="+wording.Significant(v, 4))
 		default:
 			parts = append(parts, fmt.Sprintf("%s=%v", name, cli.Printable(v)))
 		}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"callwatch/handlers/wording"
 )
 
 // The drawing's size and the space around the lines, in its own units.
@@ -136,4 +138,4 @@ func unitAfter(label string) string {
 
 func place(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
 
-func amount(v float64) string { return strconv.FormatFloat(math.Round(v*1e4)/1e4, 'g', 6, 64) }
+func amount(v float64) string { return wording.Significant(math.Round(v*1e4)/1e4, 6) }

@@ -3,6 +3,7 @@ package wording
 import (
 	"math"
 	"strconv"
+	"strings"
 )
 
 // Percent writes a share of 0..1.
@@ -10,6 +11,26 @@ func Percent(v float64) string { return tenth(math.Round(v * 1000)) }
 
 func tenth(permille float64) string {
 	return strconv.FormatFloat(permille/10+0, 'f', -1, 64) + " %"
+}
+
+// maxDecimals bounds the digits behind the point of a small number.
+const maxDecimals = 9
+
+// Significant writes a number with that many significant digits, those before the point
+// whole, and without an exponent.
+func Significant(v float64, digits int) string {
+	decimals := maxDecimals
+	if size := math.Abs(v); size > 0 {
+		decimals = min(max(digits-1-int(math.Floor(math.Log10(size))), 0), maxDecimals)
+	}
+	s := strconv.FormatFloat(v, 'f', decimals, 64)
+	if strings.Contains(s, ".") {
+		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	}
+	if s == "-0" {
+		return "0"
+	}
+	return s
 }
 
 // Amount writes a number, from ten thousand on with a short unit: "812", "12.3 k", "1.2 M".

@@ -72,9 +72,10 @@ func Labels(by []rules.Label) string {
 	return strings.Join(parts, " · ")
 }
 
-// Grouped writes digits with thin spaces between thousands.
+// Grouped writes the digits of a number with thin spaces between thousands.
 func Grouped(s string) string {
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+	whole, _, _ := strings.Cut(s, ".")
+	for i := len(whole) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
 		s = s[:i] + "\u202f" + s[i:]
 	}
 	return s

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,7 +60,9 @@ func csvValue(v any) string {
 		return plainCell(v)
 	case []string:
 		return plainCell(strings.Join(v, " "))
-	case float64, bool, int, int64:
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case bool, int, int64:
 		return fmt.Sprint(v)
 	case time.Time:
 		return v.UTC().Format(time.DateTime)

@@ -2,7 +2,6 @@ package chart
 
 import (
 	"slices"
-	"strconv"
 	"time"
 
 	"callwatch/handlers/wording"
@@ -20,7 +19,7 @@ func ValuesOf(in *rules.Incident, transitions []rules.Transition) (values []Samp
 		}
 	} else {
 		title = in.Values.Name
-		label = func(x float64) string { return strconv.FormatFloat(x, 'g', 3, 64) }
+		label = func(x float64) string { return wording.Grouped(wording.Significant(x, 3)) }
 		if in.Values.Share {
 			label = wording.Percent
 		}

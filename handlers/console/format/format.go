@@ -39,7 +39,7 @@ func Funcs(base string) template.FuncMap {
 		"count":      func(n any) string { return wording.Grouped(fmt.Sprint(n)) },
 		"bytes":      wording.Bytes,
 		"pct":        func(v float64) string { return strconv.FormatFloat(100*v, 'f', 1, 64) + " %" },
-		"num":        func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) },
+		"num":        func(v float64) string { return wording.Grouped(wording.Significant(v, 4)) },
 		"span":       Span,
 		"seconds":    func(n int64) string { return Span(time.Duration(n) * time.Second) },
 		"state":      State,
@@ -143,7 +143,7 @@ func Value(v any) string {
 	case nil:
 		return ""
 	case float64:
-		return strconv.FormatFloat(v, 'g', 6, 64)
+		return wording.Significant(v, 6)
 	case string:
 		return strconv.Quote(v)
 	case time.Time:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"callwatch/cmd/callwatch/internal/cli"
 	"callwatch/cmd/callwatch/internal/pastevents"
+	"callwatch/handlers/wording"
 	"callwatch/pipeline/eventlog"
 	"callwatch/rules/backtest"
 )
@@ -99,11 +101,11 @@ func suggestionTable(w io.Writer, g *backtest.SuggestionGroup, unit string) erro
 		case 100:
 			name = "most"
 		}
-		fmt.Fprintf(t, "  %s\t%g %s\n", name, p.Value, unit)
+		fmt.Fprintf(t, "  %s\t%s %s\n", name, strconv.FormatFloat(p.Value, 'f', -1, 64), unit)
 	}
 	fmt.Fprintln(t)
 	for _, h := range g.Thresholds {
-		fmt.Fprintf(t, "  %s\tmatches %.3g %%\t(%s of %s measured)\n", h.Condition, 100*h.Share, cli.Grouped(h.Calls), cli.Grouped(g.Known))
+		fmt.Fprintf(t, "  %s\tmatches %s %%\t(%s of %s measured)\n", h.Condition, wording.Significant(100*h.Share, 3), cli.Grouped(h.Calls), cli.Grouped(g.Known))
 	}
 	return t.Flush()
 }

@@ -180,7 +180,7 @@ func (n *Notifier) beginStorm(ctx context.Context, id string, seq uint64, channe
 	defer n.mu.Unlock()
 	st := newStorm(id, channel, seq, t.Incident.OpenedAt, n.now())
 	th := &thread{page: p, seq: seq, storm: st, notBefore: p.othersDone(n.cfg.Timeout)}
-	st.thread = th
+	st.thread, st.parts = th, listedBefore(p.Sent)
 	n.lane(channel).storm, n.threads[p.key] = st, th
 	n.log.Warn("storm begins: single messages pause", "channel", channel, "storm", id)
 	return st, nil
@@ -220,6 +220,7 @@ func (n *Notifier) takeIn(st *storm, place int, t *rules.Transition) {
 	if t.Step == rules.StepOpened {
 		st.calm = Later(st.calm, n.now())
 	}
+	st.listBy(n.now())
 	n.refresh(st)
 }
 
@@ -229,8 +230,8 @@ func (n *Notifier) refresh(st *storm) {
 	n.replan(th)
 }
 
-// endStorms ends the storms that have calmed down and returns when the next one
-// may. n.mu is held.
+// endStorms lists what is new in storms, ends those that have calmed down, and returns
+// when the next one may. n.mu is held.
 func (n *Notifier) endStorms(now time.Time) (next time.Time) {
 	for _, l := range n.lanes {
 		st := l.storm
@@ -242,6 +243,15 @@ func (n *Notifier) endStorms(now time.Time) (next time.Time) {
 			wait = n.stormLimit(st.channel).Within / 4
 		}
 		if due := st.calm.Add(wait); due.After(now) {
+			if !st.single() {
+				at, some := st.listDue(now)
+				if some {
+					n.refresh(st)
+				}
+				if !at.IsZero() && at.Before(due) {
+					due = at
+				}
+			}
 			if next.IsZero() || due.Before(next) {
 				next = due
 			}

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strconv"
 	"time"
 
 	"callwatch/call"
@@ -13,10 +12,8 @@ import (
 )
 
 const (
-	listSize    = 100  // incidents in one message of the list
-	maxListed   = 5000 // further ones are counted: the log and the API have them
-	maxShared   = 200  // values counted per field
-	sharedLeast = 0.8  // of the incidents have it: they share it
+	maxShared   = 200 // values counted per field
+	sharedLeast = 0.8 // of the incidents have it: they share it
 	topRules    = 10
 )
 
@@ -31,8 +28,11 @@ type storm struct {
 	ended       time.Time
 	over        bool
 
-	members []member // by place
-	lines   []Line   // of the list, those that are complete
+	members []member      // by place
+	lines   []Line        // of the list
+	parts   map[int]int   // where lines of an earlier process end, by where they begin
+	listAt  time.Time     // when members that are not listed are; zero for none
+	listIn  time.Duration // the wait after that one
 	total   int
 	open    int
 	worst   rules.Severity
@@ -100,7 +100,7 @@ func (st *storm) put(place int, t *rules.Transition, entry func(*rules.Incident)
 	if t.Cause.After(st.cause) {
 		st.cause = t.Cause
 	}
-	st.list(false)
+	st.list(whole)
 }
 
 // share counts what the storm's incidents have in common.
@@ -129,26 +129,6 @@ func sharedFields() []string {
 	return []string{
 		"provider", "connectionId", "agentId", "campaignId", "region", "codec", "fromCountry", "toCountry",
 		"direction", "hangupCause",
-	}
-}
-
-// list makes lines of the members that fill one, and of the rest at the end.
-func (st *storm) list(rest bool) {
-	for {
-		from := len(st.lines) * listSize
-		to := min(from+listSize, len(st.members), maxListed)
-		if from >= to || to-from < listSize && !rest {
-			return
-		}
-		var entries []string
-		for _, m := range st.members[from:to] {
-			if m.text != "" {
-				entries = append(entries, m.text)
-			} else if !rest {
-				return // a replay has not reached it yet
-			}
-		}
-		st.lines = append(st.lines, Line{Name: "list/" + strconv.Itoa(len(st.lines)+1), Step: StepListed, From: from + 1, To: to, Listed: entries})
 	}
 }
 
@@ -190,7 +170,7 @@ func (st *storm) want() Want {
 		Cause:    st.cause, storm: v,
 	}
 	if st.over {
-		st.list(true)
+		st.list(last)
 		w.Incident.State, w.Incident.ResolvedAt = rules.Resolved, st.ended
 		w.Cause.Index = math.MaxInt
 	}

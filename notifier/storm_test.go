@@ -297,3 +297,55 @@ func TestStormOfOneIsNone(t *testing.T) {
 		})
 	}
 }
+
+// The incidents of a storm are listed while it goes on: the first after a minute, further
+// ones less and less often, and each once, also across a restart.
+func TestStormListsItsIncidentsWhileItGoesOn(t *testing.T) {
+	t.Parallel()
+	s := stormScene(t)
+	told := func(i int) int {
+		id, all := fmt.Sprintf("inc_%016x", i), s.everything()
+		return strings.Count(all, id+" rule-") + strings.Count(all, "incident:"+id)
+	}
+	open := func(from, to int, after time.Duration) {
+		s.until(notifiertest.T0.Add(after))
+		for i := from; i < to; i++ {
+			s.handle(rules.StepOpened, nthIncident(i, after))
+		}
+	}
+	open(0, 25, 0)
+	s.until(notifiertest.T0.Add(80 * time.Second))
+	for i := range 25 {
+		if told(i) != 1 {
+			t.Fatalf("after 80 s incident %d is told %d times:\n%s", i, told(i), s.everything())
+		}
+	}
+	open(25, 30, 2*time.Minute)
+	settled := s.n.Settled()
+	s.restart()
+	s.replay(settled)
+	s.until(notifiertest.T0.Add(5 * time.Minute))
+	if told(29) != 1 {
+		t.Errorf("three minutes later the next ones are told %d times:\n%s", told(29), s.everything())
+	}
+	for i := range 12 { // one now and then, for an hour and a half
+		open(30+i, 31+i, time.Duration(6+8*i)*time.Minute)
+	}
+	s.drain()
+	for i := range 42 {
+		if told(i) != 1 {
+			t.Errorf("incident %d is told %d times", i, told(i))
+		}
+	}
+	ths := s.fake.Threads()
+	if n := len(ths[len(ths)-1].Replies); n > 16 {
+		t.Errorf("%d replies", n)
+	}
+	calls := len(s.fake.Calls())
+	s.restart()
+	s.replay(0)
+	s.drain()
+	if n := len(s.fake.Calls()) - calls; n != 0 {
+		t.Errorf("%d calls after a replay of all", n)
+	}
+}

@@ -49,7 +49,7 @@ func stormNote(v *notifier.StormView, in *rules.Incident) markup {
 	if in.State == rules.Resolved {
 		return "Each incident is listed in the thread" + rest + "."
 	}
-	return "Individual alerts paused; critical ones still post. Each incident is listed in the thread" + rest + "."
+	return "Individual alerts paused; critical ones still post. Each incident is listed in the thread within 10 min" + rest + "."
 }
 
 func stormRules(v *notifier.StormView) markup {

@@ -25,6 +25,19 @@ func (i *Incident) Forget(k call.Key) (found bool) {
 	return found
 }
 
+// Forget removes what the transition says about a call, as of its incident, also where it
+// is the reason of the step.
+func (t *Transition) Forget(k call.Key) (found bool) {
+	for e := range t.Incident.Evidence() {
+		for _, c := range e.Conditions {
+			if e.Call.Key() == k {
+				t.Reason = strings.ReplaceAll(t.Reason, c.Text, c.Expr)
+			}
+		}
+	}
+	return t.Incident.Forget(k)
+}
+
 // eraseParty takes a party of a call out of the summary and what people said, however
 // it is written.
 func (i *Incident) eraseParty(party string) {

@@ -499,7 +499,7 @@ func without(st stream.Transition, what checkpoint.Forgetting, incidents map[str
 	var t rules.Transition
 	if json.Unmarshal(data, &t) == nil {
 		for _, k := range what.Calls {
-			changed = t.Incident.Forget(k) || changed
+			changed = t.Forget(k) || changed
 			if t.Incident.Names(k) {
 				incidents[t.Incident.ID] = true
 			}

@@ -151,9 +151,22 @@ func TestExpiredSilenceDoesNotComeAgain(t *testing.T) {
 func TestEscalationLeavesASilence(t *testing.T) {
 	f := newFeed(t, "rules:\n  - {name: low, when: mos < 3.5, severity: {critical: mos < 2, warning: mos < 3.5}}\n")
 	f.silence(t, "s1", `severity == "warning"`, time.Hour).event(ended("1", mos(3))).event(ended("2", mos(1.5)))
-	want := []string{"low opened", "low escalated from warning to critical", "low unsilenced it escalated"}
+	want := []string{"low opened", "low escalated mos (1.5) < 2", "low unsilenced it escalated"}
 	if diff := cmp.Diff(want, f.told()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What the reason of an escalation says of a call goes with the call.
+func TestErasureOfAnEscalation(t *testing.T) {
+	f := newFeed(t, "rules:\n  - name: low\n    when: mos < 3.5\n    severity: {critical: mos < 2 && from startsWith '+49'}\n")
+	f.event(ended("1", mos(3))).event(ended("2", func(e *call.Event) { mos(1.5)(e); e.From = "+49301234567" }))
+	tr := f.out[len(f.out)-1]
+	if want := `mos (1.5) < 2, from ("+49301234567") startsWith "+49"`; tr.Reason != want {
+		t.Fatalf("%q, want %q", tr.Reason, want)
+	}
+	if !tr.Forget(tr.Incident.Latest.Call.Key()) || tr.Reason != `mos < 2, from startsWith "+49"` {
+		t.Errorf("%q is left", tr.Reason)
 	}
 }
 

@@ -92,6 +92,31 @@ func TestAShareFiresAndResolves(t *testing.T) {
 	}
 }
 
+// An escalation says why: the conditions of the level that holds, with what they met.
+func TestEscalationsSayWhy(t *testing.T) {
+	why := func(f *feed) (reasons []string) {
+		for _, tr := range f.out {
+			if tr.Step == rules.StepEscalated {
+				reasons = append(reasons, tr.Reason)
+			}
+		}
+		return reasons
+	}
+	f := newFeed(t, shareRule).calls(15, 10*time.Second, mos(4)).calls(5, 10*time.Second, mos(3)).calls(30, 10*time.Second, mos(2))
+	if diff := cmp.Diff([]string{"rate(mos < 3.5) (0.52) > 0.5 over 15m"}, why(f)); diff != "" {
+		t.Error(diff)
+	}
+	f = newFeed(t, `rules:
+  - name: low
+    when: mos < 3.5 || packetsLost > 50
+    severity: {critical: mos < 2 || mos < 3 && packetsLost > 500, info: mos > 3}
+`)
+	f.event(ended("1", mos(3.2))).event(ended("2", lost(60))).event(ended("3", func(e *call.Event) { mos(2.5)(e); lost(600)(e) }))
+	if diff := cmp.Diff([]string{"packetsLost (60) > 50", "mos (2.5) < 3, packetsLost (600) > 500"}, why(f)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // Between the limits of when and resolve an incident stays open.
 func TestHysteresis(t *testing.T) {
 	f := newFeed(t, shareRule).calls(20, 10*time.Second, mos(3))

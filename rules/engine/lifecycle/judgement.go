@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -33,9 +34,32 @@ func (j *Judgement) told(r *rules.Rule, e *rules.Evidence) string {
 	if j.Reason != "" {
 		return j.Reason
 	}
-	text := strings.Join(rules.HeldTexts(e.Conditions), ", ")
+	return held(r, e.Conditions)
+}
+
+// held are the conditions that held, and over what.
+func held(r *rules.Rule, conditions []rules.Condition) string {
+	text := strings.Join(rules.HeldTexts(conditions), ", ")
 	if r.Window != nil {
 		text += " over " + r.Window.String()
 	}
 	return text
+}
+
+// reached are the conditions that give evidence its severity: those of the level that
+// holds, or of the rule where none does.
+func reached(r *rules.Rule, e *rules.Evidence) []rules.Condition {
+	for _, l := range r.Ladder {
+		if l.Severity != e.Severity {
+			continue
+		}
+		of := l.When.Explain(&condition.Facts{})
+		level := slices.DeleteFunc(slices.Clone(e.Conditions), func(c rules.Condition) bool {
+			return !slices.ContainsFunc(of, func(o rules.Condition) bool { return o.Expr == c.Expr })
+		})
+		if len(rules.HeldTexts(level)) > 0 {
+			return level
+		}
+	}
+	return e.Conditions
 }

@@ -157,7 +157,7 @@ func (k KeyState) join(r *rules.Rule, in Signal, at time.Time) (KeyState, rules.
 	if k.Incident.Severity != before {
 		k.UpdateAt = time.Time{}
 		k.remindFrom(r, at)
-		return k, rules.StepEscalated, fmt.Sprintf("from %s to %s", before, k.Incident.Severity)
+		return k, rules.StepEscalated, held(r, reached(r, &e))
 	}
 	return k.GatherFrom(at), "", ""
 }

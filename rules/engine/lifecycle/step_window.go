@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
@@ -111,7 +112,7 @@ func (k KeyState) rejudged(r *rules.Rule, j *Judgement, at time.Time) (KeyState,
 		k.UpdateAt = time.Time{}
 		k.remindFrom(r, at)
 		k.Change(func(i *rules.Incident) { i.UpdatedAt = at })
-		return k, rules.StepEscalated, fmt.Sprintf("from %s to %s", before, k.Incident.Severity)
+		return k, rules.StepEscalated, cmp.Or(j.Reason, held(r, reached(r, &k.Incident.Latest)))
 	case k.stale():
 		k = k.GatherFrom(at)
 	}

@@ -62,7 +62,7 @@ func TestNoDataNamesNoCall(t *testing.T) {
 // whenever that was stored.
 func TestSamplesAreInTheWindow(t *testing.T) {
 	f := newFeed(t, "rules: [{name: low, over: 5m, when: count(mos < 2) >= 3}]").wait(time.Minute)
-	f.bad("gone", time.Minute, nil).wait(150*time.Second).event(ended("good", func(e *call.Event) { mos(4)(e); e.EndedAt, e.Final = f.at, true }))
+	f.bad("gone", time.Minute, nil).wait(150 * time.Second).event(ended("good", func(e *call.Event) { mos(4)(e); e.EndedAt, e.Final = f.at, true }))
 	f.wait(100*time.Second).bad("1", 10*time.Second, nil).bad("2", 10*time.Second, nil).wait(10*time.Second).bad("3", 10*time.Second, nil)
 	if len(f.out) != 1 {
 		t.Fatal(f.steps())

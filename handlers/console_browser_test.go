@@ -135,10 +135,17 @@ func TestConsolePages(t *testing.T) {
 				t.Errorf("%s, %s: %s", name, scheme, found)
 			}
 		}
+		const beyond = `[...document.querySelectorAll('.lifts')].map(e => e.scrollWidth - e.parentElement.clientWidth).filter(n => n > 0).join()`
+		if over := eval[string](ctx, t, beyond); over != "" {
+			t.Errorf("%s: the columns of the lifts are %s beyond the page", name, over)
+		}
 		do(ctx, t, chromedp.EmulateViewport(390, 844))
 		open(ctx, t, url+path)
 		settle(ctx, t, name)
 		photograph(ctx, t, name+"-phone")
+		if over := eval[string](ctx, t, beyond); over != "" {
+			t.Errorf("%s: the columns of the lifts are %s beyond a phone", name, over)
+		}
 		if width := eval[int](ctx, t, `document.documentElement.scrollWidth`); width > 390 {
 			t.Errorf("%s is %d wide on a phone", name, width)
 		}

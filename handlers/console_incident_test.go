@@ -57,6 +57,26 @@ func TestNumbersOfPages(t *testing.T) {
 	}
 }
 
+// TestTextThatTurnsAround: a provider's text cannot turn around what follows it on a page or
+// in a stream of one: such a sign is shown as its escape.
+func TestTextThatTurnsAround(t *testing.T) {
+	o := newOffice(t)
+	e := call.Event{Facts: call.Facts{MOS: new(2.0), HangupCause: "a\u202eb"}}
+	e.ID, e.Provider, e.CallID, e.Kind, e.AgentName, e.Region = "1", "telnyx", "c1", call.Ended, "agent\u2066\u202egnp.exe", "שלום"
+	o.add(e)
+	a := o.api()
+	v := &visitor{t: t, base: serve(t, handlers.Config{Dev: true, API: a}), header: http.Header{}}
+	for _, path := range []string{"/calls/telnyx/c1", "/calls", "/live", "/incidents/" + a.Open()[0].ID, "/?by=agent"} {
+		_, page := v.ask("GET", path, nil)
+		if strings.ContainsAny(page, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069") {
+			t.Errorf("%s turns text around", path)
+		}
+	}
+	if _, page := v.ask("GET", "/calls/telnyx/c1", nil); !strings.Contains(page, `agent\u2066\u202egnp.exe`) || !strings.Contains(page, "שלום") {
+		t.Error("the call's page does not show the names")
+	}
+}
+
 // TestConsoleIncidentForm: each button of an incident's page does what it says, and what
 // cannot be done is said and changes nothing.
 func TestConsoleIncidentForm(t *testing.T) {

@@ -14,6 +14,10 @@ import (
 	"callwatch/rules"
 )
 
+// longName is an agent's name without a place to break a line, and with one that turns
+// what follows around.
+var longName = strings.Repeat("Appointment\u202ereminder_", 12)
+
 // model answers what pages ask about many calls, from the office's events.
 func (o *office) model() *backend.ReadModel {
 	return &backend.ReadModel{
@@ -75,7 +79,7 @@ func (o *office) model() *backend.ReadModel {
 			page, err := o.listCalls(context.Background(), backend.CallQuery{Limit: 1000}, id)
 			c := backend.Contrast{BadCalls: int64(len(page.Calls)), GoodCalls: 30}
 			c.Bad, c.Good = figuresOf(page.Calls, time.Time{}, time.Now().Add(time.Hour)), figuresOf(o.rows(), time.Time{}, time.Now().Add(time.Hour))
-			c.Differences = []backend.Difference{{Dimension: "codec", Value: "g729", Bad: 0.71, All: 0.12}, {Dimension: "region", Bad: 0.4, All: 0.3}}
+			c.Differences = []backend.Difference{{Dimension: "codec", Value: "g729", Bad: 0.71, All: 0.12}, {Dimension: "region", Bad: 0.4, All: 0.3}, {Dimension: "agent", Value: longName, Bad: 0.3, All: 0.1}}
 			return c, err
 		},
 		ModelStatus: func() backend.ModelStatus {

@@ -1,12 +1,12 @@
 package console
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -38,12 +38,14 @@ func (c *console) streamCalls(ec echo.Context) error {
 			return
 		}
 		shown += len(found)
-		var out bytes.Buffer
+		var out strings.Builder
 		for i := range found {
-			if err := c.pages[access.Viewer]["calls"].ExecuteTemplate(&out, "call-row", calllist.Cells(columns, &found[i])); err != nil {
+			row, err := c.html(access.Viewer, "calls", "call-row", calllist.Cells(columns, &found[i]))
+			if err != nil {
 				c.Log.Error("call not shown", "err", err)
 				return
 			}
+			out.WriteString(row)
 		}
 		to.Send(0, "rows", out.String())
 	}

@@ -1,12 +1,11 @@
 package console
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -200,11 +199,13 @@ func (c *console) sendRows(to *sse.Stream, events <-chan backend.StoredEvent, fo
 					full = nil
 				}
 			}
-			var rows bytes.Buffer
+			var rows strings.Builder
 			for i := len(batch) - 1; i >= 0; i-- {
-				if err := c.pages[access.Viewer]["live"].ExecuteTemplate(&rows, "event-row", batch[i]); err != nil {
-					return fmt.Errorf("render event: %w", err)
+				row, err := c.html(access.Viewer, "live", "event-row", batch[i])
+				if err != nil {
+					return err
 				}
+				rows.WriteString(row)
 			}
 			to.Send(batch[len(batch)-1].Seq, "rows", rows.String())
 		}

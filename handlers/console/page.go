@@ -1,7 +1,6 @@
 package console
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"errors"
@@ -105,13 +104,29 @@ func (c *console) page(ec echo.Context, status int, name string, v view) error {
 
 // render answers with one template of a page, whole or not at all.
 func (c *console) render(ec echo.Context, status int, page, part string, data any) error {
-	var out bytes.Buffer
-	if err := c.pages[access.UserOf(ec).Role][page].ExecuteTemplate(&out, part, data); err != nil {
-		return fmt.Errorf("render %s: %w", page, err)
+	html, err := c.html(access.UserOf(ec).Role, page, part, data)
+	if err != nil {
+		return err
 	}
 	ec.Response().Header().Set("Content-Security-Policy", csp)
-	return ec.HTMLBlob(status, out.Bytes())
+	return ec.HTML(status, html)
 }
+
+// html is one template of a page, as those see it who have the role.
+func (c *console) html(role access.Role, page, part string, data any) (string, error) {
+	var out strings.Builder
+	if err := c.pages[role][page].ExecuteTemplate(&out, part, data); err != nil {
+		return "", fmt.Errorf("render %s: %w", page, err)
+	}
+	return turning.Replace(out.String()), nil
+}
+
+// turning shows the signs that set the direction of all text that follows as escapes, which
+// mean the same in JSON and in strings of rules.
+var turning = strings.NewReplacer(
+	"\u202a", `\u202a`, "\u202b", `\u202b`, "\u202c", `\u202c`, "\u202d", `\u202d`, "\u202e", `\u202e`,
+	"\u2066", `\u2066`, "\u2067", `\u2067`, "\u2068", `\u2068`, "\u2069", `\u2069`,
+)
 
 // notes are the sentences that a redirect may ask the next page to show.
 func notes(key string) string {

@@ -138,13 +138,15 @@ func (g *Engine) ApplyText(seq uint64, at time.Time, e *call.Event, text []byte)
 	cs, begun := g.callOf(e.Key())
 	over := cs.Over
 	changed := g.st.Calls.Fold(cs, e, text, g.st.Now)
+	var short []int
 	if cs.Over = isOver(&cs.Call.Event); !over && cs.Over {
-		cs.EndHolds()
+		short = cs.EndHolds()
 	}
 	if begun || !over && cs.Over {
 		g.expiry.Wait(cs)
 	}
 	g.judgeAll(cs, e, changed)
+	g.settleShort(short, cs)
 	g.noticeEnd(cs)
 	return g.out
 }

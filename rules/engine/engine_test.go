@@ -257,6 +257,35 @@ func TestHoldForADuration(t *testing.T) {
 	}
 }
 
+// A call that is over before its condition has held for long enough was judged, and did
+// not match: it counts, and is no good call either.
+func TestCallsThatEndBeforeTheirFor(t *testing.T) {
+	stats := func(id string, jitter float64) call.Event {
+		return ended(id, func(e *call.Event) { e.Kind, e.ID, e.JitterMs = call.Stats, id+"-stats", new(jitter) })
+	}
+	for rule, want := range map[string]rules.Counts{
+		"on: [stats]":                                {Matched: 1, Judged: 2},
+		"on: [stats, ended]":                         {Matched: 1, Judged: 2},
+		"on: [stats]\n    where: durationSec == nil": {Matched: 1, Judged: 1}, // the call left before its end
+	} {
+		f := newFeed(t, "rules:\n  - name: live\n    when: jitterMs > 30\n    for: 2m\n    "+rule+"\n")
+		f.event(stats("long", 40)).wait(3 * time.Minute).event(stats("short", 40)).wait(time.Minute)
+		f.event(ended("short", func(e *call.Event) { e.DurationSec, e.Final = new(60.0), true })).wait(time.Hour)
+		if got := f.engine.Healths()[0].Counts; got != want {
+			t.Errorf("%s: %+v, want %+v", rule, got, want)
+		}
+		last := f.out[len(f.out)-1].Incident
+		if last.State != rules.Resolved || last.Counts != want || last.Resolving != nil {
+			t.Errorf("%s: the incident says %+v, resolved by %+v", rule, last.Counts, last.Resolving)
+		}
+	}
+	f := newFeed(t, "rules:\n  - name: live\n    when: jitterMs > 30\n    for: 2m\n") // bad only in the report
+	f.event(ended("1", nil)).event(ended("1", func(e *call.Event) { e.Kind, e.ID, e.JitterMs = call.Report, "report", new(40.0) }))
+	if got := f.engine.Healths()[0].Counts; got != (rules.Counts{Judged: 1}) {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestShadowAndOff(t *testing.T) {
 	f := newFeed(t, "rules:\n  - {name: a, when: mos < 3.5, mode: shadow}\n  - {name: b, when: mos < 3.5, mode: 'off'}\n")
 	f.event(ended("1", mos(2)))

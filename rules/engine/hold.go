@@ -7,6 +7,7 @@ import (
 	"callwatch/rules"
 	"callwatch/rules/condition"
 	"callwatch/rules/engine/calls"
+	"callwatch/rules/engine/lifecycle"
 )
 
 // keepHold ends a `for` with a duration where `where` is no longer true of the
@@ -17,6 +18,39 @@ func (g *Engine) keepHold(i int, r *rules.Rule, cs *calls.State) {
 	}
 	if concerned, unknown := g.concerns(i, r); !concerned || unknown {
 		*cs.HoldOf(i) = calls.Hold{Rule: i}
+	}
+}
+
+// settleShort counts a call that has just ended for the rules whose condition held then,
+// and not for long enough.
+func (g *Engine) settleShort(ended []int, cs *calls.State) {
+	for _, i := range ended {
+		if g.rests(i) {
+			continue
+		}
+		g.seen = &cs.Call.Event
+		g.facts.Load(g.seen)
+		if concerned, unknown := g.concerns(i, g.set.Rules[i]); concerned && !unknown {
+			g.tooShort(i, g.set.Rules[i], cs)
+		}
+	}
+}
+
+// tooShort counts the loaded call as judged: its condition held, and it was over before
+// that was for long enough. It did not match, and is no evidence that all is well.
+func (g *Engine) tooShort(i int, r *rules.Rule, cs *calls.State) {
+	health := g.st.Rules[i]
+	switch cs.Outcomes[i] {
+	case calls.Unseen:
+	case calls.Unjudged:
+		health.Counts.Unjudged--
+	default:
+		return
+	}
+	cs.Outcomes[i] = calls.Good
+	health.Counts.Judged++
+	if k := g.open(r, g.seen); k != nil {
+		g.signal(r, k.Key, lifecycle.Signal{Judged: true})
 	}
 }
 

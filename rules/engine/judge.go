@@ -29,8 +29,11 @@ func (g *Engine) judge(i int, r *rules.Rule, cs *calls.State) {
 	}
 	switch truth {
 	case condition.True:
-		if g.held(i, r, cs, true) {
+		switch {
+		case g.held(i, r, cs, true):
 			g.settle(i, r, cs, calls.Matched, severity)
+		case r.For.Duration > 0 && cs.Over:
+			g.tooShort(i, r, cs)
 		}
 	case condition.False:
 		g.held(i, r, cs, false)

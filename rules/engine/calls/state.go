@@ -74,11 +74,13 @@ func (cs *State) Holding(rule int) bool {
 }
 
 // EndHolds ends every `for` with a duration: the call is over, and so is what
-// held during it.
-func (cs *State) EndHolds() {
+// held during it. It returns the rules, by their place in the set.
+func (cs *State) EndHolds() (ended []int) {
 	for i := range cs.Holds {
 		if !cs.Holds[i].Since.IsZero() {
 			cs.Holds[i] = Hold{Rule: cs.Holds[i].Rule}
+			ended = append(ended, cs.Holds[i].Rule)
 		}
 	}
+	return ended
 }

@@ -22,6 +22,7 @@ type Signal struct {
 	Since   time.Time       // and when its condition began to hold; zero: now
 	Again   bool            // and had been judged good before
 	Good    *rules.Evidence // a call was judged good
+	Judged  bool            // a call was judged that neither matched nor is good
 	Unknown bool            // a call could not be judged
 	Window  *Judgement      // a window or an absence was judged
 	Close   string          // the incident ends, whatever its condition: why
@@ -50,6 +51,9 @@ func (k KeyState) Step(r *rules.Rule, in Signal, at time.Time) (KeyState, rules.
 	case in.Good != nil:
 		k.Change(func(i *rules.Incident) { i.Counts.Judged++ })
 		k.LastGood = in.Good
+		return k.GatherFrom(at), "", ""
+	case in.Judged:
+		k.Change(func(i *rules.Incident) { i.Counts.Judged++ })
 		return k.GatherFrom(at), "", ""
 	case in.Unknown:
 		k.Change(func(i *rules.Incident) { i.Counts.Unjudged++ })

@@ -90,8 +90,29 @@ func (c *compiler) eachElement(l *node, body *ast.PredicateNode) *node {
 		c.closure.elem = typ{kind: dynamic}
 	}
 	b := c.lower(body.Node)
+	if c.closure.elem.kind == interval {
+		c.warnOfCall(b)
+	}
 	c.closure = nil
 	return b
+}
+
+// warnOfCall warns of a predicate that is the same for each interval: it names no member of
+// theirs, but a field of the call that they have too.
+func (c *compiler) warnOfCall(b *node) {
+	if b.contains(func(n *node) bool { return n.op == opElement }) {
+		return
+	}
+	name := ""
+	b.contains(func(n *node) bool {
+		if _, both := intervalMembers()[n.path()]; both && n.op == opField {
+			name = n.path()
+		}
+		return name != ""
+	})
+	if name != "" {
+		c.warn(b.loc, CodeCallInPredicate, name+" is of the call here, the same for each interval", "did you mean ."+name+"?")
+	}
 }
 
 // element is what is known of the number that one element has.

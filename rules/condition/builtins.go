@@ -3,6 +3,7 @@ package condition
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -104,8 +105,18 @@ func (c *compiler) foreignOperator(offset int) string {
 		return "decimals have a point: 3.5"
 	case part(offset, offset+1) == "," && strings.Contains(before, " in ("):
 		return `write a list in brackets: hangupCause in ["busy", "rejected"]`
-	case strings.HasSuffix(strings.TrimSpace(c.src), "%"):
-		return "percentages are plain numbers: packetLossPct > 5"
+	}
+	for _, written := range []string{before, strings.TrimSpace(c.src)} {
+		if m := shareInPercent.FindStringSubmatch(written); m != nil {
+			percent, _ := strconv.ParseFloat(m[1], 64)
+			return fmt.Sprintf("a rate is a share of 0..1: write %s", plain(percent/100))
+		}
+		if strings.HasSuffix(written, "%") {
+			return "percentages are plain numbers: packetLossPct > 5"
+		}
 	}
 	return ""
 }
+
+// shareInPercent is the end of a comparison of a rate with a percentage.
+var shareInPercent = regexp.MustCompile(`\brate\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)\s*[<>=!]=?\s*([0-9]+(?:\.[0-9]+)?)\s*%$`)

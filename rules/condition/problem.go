@@ -55,6 +55,7 @@ const (
 	CodeShareForPercent  Code = "share-for-percent"  // warning
 	CodeWrongCase        Code = "wrong-case"         // warning
 	CodeContradiction    Code = "contradiction"      // warning
+	CodeCallInPredicate  Code = "call-in-predicate"  // warning
 )
 
 // Problem is one finding in an expression.

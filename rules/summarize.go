@@ -28,7 +28,7 @@ func (r *Rule) Summarize(in *Incident) string {
 	if held := HeldTexts(in.Worst.Conditions); len(held) > 0 {
 		what = strings.Join(held, ", ")
 	}
-	if r.Window != nil {
+	if r.Window != nil && !strings.HasPrefix(what, "no call for ") { // an empty one, which says how long it is
 		what += " over " + r.Window.String()
 	}
 	var on []string

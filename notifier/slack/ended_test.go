@@ -69,3 +69,18 @@ func TestResolvedSaysHowItEnded(t *testing.T) {
 		}
 	}
 }
+
+// A call whose value is known by now is no good call of a rule about new values.
+func TestNoGoodCallOfANewValue(t *testing.T) {
+	in := notifiertest.Opened()
+	in.State, in.ResolvedAt, in.ResolveAfter = rules.Resolved, notifiertest.T0.Add(time.Hour), 20*time.Second
+	known := notifiertest.Opened().Opening
+	known.Conditions = []rules.Condition{{Expr: "new hangupCause", Text: `hangupCause ("normal_clearing") is new`, Truth: rules.False}}
+	in.Resolving = &known
+	root, line := ending(t, &in)
+	for _, said := range []string{root, line} {
+		if strings.Contains(said, "good call") || !strings.Contains(said, "No further match for 20 s") {
+			t.Error(said)
+		}
+	}
+}

@@ -63,10 +63,14 @@ func stop(m markup) markup {
 
 const maxGood = 4
 
-// fieldsOf are the words in the conditions that may name fields, each once.
+// fieldsOf are the words in the conditions that may name fields, each once. Of a new
+// value there are none: a call in which it is known by now is not better.
 func fieldsOf(cs []rules.Condition) []string {
 	var names []string
 	for _, c := range cs {
+		if strings.HasPrefix(c.Expr, "new ") {
+			continue
+		}
 		words := strings.FieldsFunc(c.Expr, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 		for _, word := range words {
 			if !slices.Contains(names, word) {

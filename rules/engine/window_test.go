@@ -432,3 +432,12 @@ func TestSummaryOfAQuotientIsItsValue(t *testing.T) {
 		}
 	}
 }
+
+// The sentence of an empty window names its length once.
+func TestSummaryOfAnEmptyWindow(t *testing.T) {
+	f := newFeed(t, "rules: [{name: r, over: 5m, when: rate(mos < 3.5) > 0.9, no_data: alert, settle: 0s}]")
+	f.calls(9, time.Minute, mos(4)).wait(8 * time.Minute)
+	if open := f.engine.Incidents(); len(open) != 1 || open[0].Summary != "no call for 5m on p" {
+		t.Errorf("%+v", open)
+	}
+}

@@ -264,8 +264,8 @@ func TestCallsThatEndBeforeTheirFor(t *testing.T) {
 		return ended(id, func(e *call.Event) { e.Kind, e.ID, e.JitterMs = call.Stats, id+"-stats", new(jitter) })
 	}
 	for rule, want := range map[string]rules.Counts{
-		"on: [stats]":                                {Matched: 1, Judged: 2},
-		"on: [stats, ended]":                         {Matched: 1, Judged: 2},
+		"on: [stats]":        {Matched: 1, Judged: 2},
+		"on: [stats, ended]": {Matched: 1, Judged: 2},
 		"on: [stats]\n    where: durationSec == nil": {Matched: 1, Judged: 1}, // the call left before its end
 	} {
 		f := newFeed(t, "rules:\n  - name: live\n    when: jitterMs > 30\n    for: 2m\n    "+rule+"\n")

@@ -57,6 +57,9 @@ func finish(e *call.Event, p Provider, b *Body, o Options, i int) {
 			e.OccurredAt = b.ReceivedAt
 		}
 	}
+	if e.Cost == nil {
+		e.CostCurrency = "" // it is that of the cost
+	}
 	e.Bound()
 	e.Codec = codecName(e.Codec)
 	e.From, e.FromCountry = e164.Normalize(e.From, e.FromCountry)

@@ -34,6 +34,7 @@ func leftOut() map[string]string {
 	return map[string]string{
 		"bulky":    "not in the event: too bulky",
 		"private":  "not in the event: private",
+		"secret":   "not in the event: a credential",
 		"envelope": "not in the event: of the message, not of the call",
 	}
 }

@@ -31,7 +31,7 @@ func TestCorpus(t *testing.T) {
 			}},
 		},
 		"vapi": {
-			"end_of_call_report.json": {Events: 0},
+			"end_of_call_report.json": {Err: "without a callId"},
 			"end_of_call_report_minimal.json": {Events: 1, Kind: call.Ended, Values: map[string]any{
 				"callId": "73a6da0f-c455-4bb6-bf4a-5f0634871430", "status": "completed", "endReason": "assistant-ended-call", "cost": nil, "turnLatencyMs": nil, "fatalError": false,
 			}},

@@ -266,3 +266,20 @@ func FuzzShipped(f *testing.F) {
 		}
 	})
 }
+
+// The end of a call that names no call is an error, not a kind that is ignored: it becomes
+// a dead letter. A message about something else is ignored.
+func TestEndWithoutACall(t *testing.T) {
+	t.Parallel()
+	p, _ := Providers().Find("vapi")
+	for body, want := range map[string]string{
+		`{"message":{"type":"end-of-call-report","endedReason":"hangup","call":{}}}`: "end of call without a callId",
+		`{"message":{"type":"end-of-call-report"}}`:                                  "end of call without a callId",
+		`{"message":{"type":"transcript","transcript":"hello"}}`:                     "",
+	} {
+		events, err := normalizer.Events(p, &normalizer.Body{Provider: p.Name, ContentType: "application/json", Bytes: []byte(body)}, normalizer.Options{})
+		if len(events) > 0 || (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %d events, %v; want %q", body, len(events), err, want)
+		}
+	}
+}

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -191,6 +193,41 @@ func TestAddressToListenOn(t *testing.T) {
 		code := run(t.Context(), []string{"serve", "--listen", address, "--data-dir", t.TempDir()}, nil, nil, &out, &out)
 		if code != want || !strings.Contains(out.String(), "CALLWATCH_LISTEN") && !strings.Contains(out.String(), "--listen") {
 			t.Errorf("%s: exit %d, want %d\n%s", address, code, want, &out)
+		}
+	}
+}
+
+// TestShortAnswersAsJSON: commands that answer in one line write it for programs too.
+func TestShortAnswersAsJSON(t *testing.T) {
+	t.Parallel()
+	_, slack := fakeSlackServer(t)
+	answers := http.NewServeMux()
+	answers.HandleFunc("GET /readyz", func(http.ResponseWriter, *http.Request) {})
+	answers.HandleFunc("DELETE /api/v1/silences/sil_1", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	answers.HandleFunc("DELETE /api/v1/silences/sil_2", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write([]byte(`{"title":"Not Found","status":404,"detail":"no such silence"}`))
+	})
+	server := httptest.NewServer(answers)
+	t.Cleanup(server.Close)
+	starting := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(starting.Close)
+	environ := []string{"CALLWATCH_SLACK_TOKEN=xoxb-test", "CALLWATCH_SLACK_CHANNEL=#voice", "CALLWATCH_SLACK_API_URL=" + slack}
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"notify", "test", "-o", "ndjson"}, cli.ExitFine, `{"to":"#voice","link":`},
+		{[]string{"silence", "expire", "sil_1", "--url", server.URL, "-o", "ndjson"}, cli.ExitFine, `{"id":"sil_1","ended":true}`},
+		{[]string{"silence", "expire", "sil_1", "sil_2", "--url", server.URL, "-o", "ndjson"}, cli.ExitProblems, `{"id":"sil_1","ended":true}`},
+		{[]string{"healthcheck", "--url", server.URL, "-o", "ndjson"}, cli.ExitFine, `{"ready":true,"status":200}`},
+		{[]string{"healthcheck", "--url", starting.URL, "-o", "ndjson"}, cli.ExitProblems, `{"ready":false,"status":404}`},
+	} {
+		code, out, errs := command(t, t.Context(), environ, c.args...)
+		if code != c.code || !strings.HasPrefix(out, c.want) || strings.Count(out, "\n") != 1 || !json.Valid([]byte(out)) {
+			t.Errorf("%v: exit %d, %q, %q; want %d, %s", c.args, code, out, errs, c.code, c.want)
 		}
 	}
 }

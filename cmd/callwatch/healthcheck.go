@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -18,6 +19,7 @@ func healthcheckCommand(s *cli.Settings) *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	cli.AddURL(c)
+	o := cli.AddOutput(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := s.Load(c)
 		if err != nil {
@@ -37,11 +39,20 @@ func healthcheckCommand(s *cli.Settings) *cobra.Command {
 			return r.Unreachable(err)
 		}
 		defer func() { _ = res.Body.Close() }()
-		if res.StatusCode != http.StatusOK {
-			return cli.Problems(fmt.Errorf("%s is not ready: status %d", r.URL, res.StatusCode))
+		answer := struct {
+			Ready  bool `json:"ready"`
+			Status int  `json:"status"`
+		}{res.StatusCode == http.StatusOK, res.StatusCode}
+		err = cli.PrintOne(c.OutOrStdout(), *o, answer, func(w io.Writer) error {
+			if answer.Ready {
+				fmt.Fprintln(w, "ready")
+			}
+			return nil
+		})
+		if err == nil && !answer.Ready {
+			err = cli.Problems(fmt.Errorf("%s is not ready: status %d", r.URL, res.StatusCode))
 		}
-		fmt.Fprintln(c.OutOrStdout(), "ready")
-		return nil
+		return err
 	}
 	return c
 }

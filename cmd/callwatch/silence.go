@@ -100,16 +100,28 @@ func silenceExpireCommand(s *cli.Settings) *cobra.Command {
 	var by string
 	c := &cobra.Command{Use: "expire ID...", Short: "End silences early", Args: cobra.MinimumNArgs(1)}
 	c.Flags().StringVar(&by, "by", "", "who does it (default: the user of this machine)")
+	o := cli.AddOutput(c)
+	type ending struct {
+		ID    string `json:"id"`
+		Ended bool   `json:"ended"`
+	}
 	return cli.OnRemote(c, s, func(c *cobra.Command, r *cli.Remote, args []string) error {
 		var errs []error
+		done := []ending{}
 		for _, id := range args {
 			path := "/silences/" + url.PathEscape(id) + "?by=" + url.QueryEscape(cmp.Or(by, s.Person()))
 			if err := r.Ask(c.Context(), http.MethodDelete, path, nil, nil); err != nil {
 				errs = append(errs, err)
 				continue
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%s has ended\n", id)
+			done = append(done, ending{id, true})
 		}
+		errs = append(errs, cli.PrintAll(c.OutOrStdout(), *o, done, func(w io.Writer) error {
+			for _, d := range done {
+				fmt.Fprintf(w, "%s has ended\n", d.ID)
+			}
+			return nil
+		}))
 		return errors.Join(errs...)
 	})
 }

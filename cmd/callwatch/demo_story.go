@@ -160,10 +160,15 @@ func (n *narrator) tell(ctx context.Context, episodes []simulate.Episode) {
 		text string
 	}
 	var lines []line
-	for _, e := range episodes {
-		lines = append(lines,
-			line{e.From, fmt.Sprintf("Calls of %s in %s begin to lose packets. The map on %s/?range=1h turns red there within a minute.", e.Provider, e.Region, n.base)},
-			line{e.To, e.Region + " recovers. The incident resolves once the window is clear of bad calls."})
+	for i, e := range episodes {
+		text := fmt.Sprintf("Calls of %s in %s begin to lose packets. The map on %s/?range=1h turns red there within a minute.", e.Provider, e.Region, n.base)
+		if i > 0 {
+			text = fmt.Sprintf("It gets worse: most calls of %s in %s lose packets.", e.Provider, e.Region)
+		}
+		lines = append(lines, line{e.From, text})
+		if i == len(episodes)-1 {
+			lines = append(lines, line{e.To, e.Region + " recovers. The incident resolves once the window is clear of bad calls."})
+		}
 	}
 	lines = append(lines, line{storyEnd, "The story is over; healthy traffic goes on until you interrupt it with Ctrl-C."})
 	tick := time.NewTicker(200 * time.Millisecond)

@@ -149,6 +149,9 @@ func TestRemovedIsNotDamaged(t *testing.T) {
 	t.Parallel()
 	for name, remove := range removals() {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && name == "compacted" {
+				t.Skip("takes half a minute")
+			}
 			t.Parallel()
 			dice := rand.New(rand.NewPCG(1, 2))
 			dir := t.TempDir()

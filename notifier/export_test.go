@@ -31,5 +31,19 @@ func (n *Notifier) EndStorms(now time.Time) {
 	n.endStorms(now)
 }
 
+// ListNames are the messages of the list of a storm with so many members, some of which
+// the ledger knows.
+func ListNames(sent map[string]Sent, members int) (names []string) {
+	st := &storm{parts: listedBefore(sent)}
+	for range members {
+		st.members = append(st.members, member{text: "x"})
+	}
+	st.list(due)
+	for _, l := range st.lines {
+		names = append(names, l.Name)
+	}
+	return names
+}
+
 // UseSlack replaces the messenger.
 func (n *Notifier) UseSlack(m Messenger) { n.workspaces[""].Messenger = m }

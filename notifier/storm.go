@@ -90,10 +90,11 @@ func (n *Notifier) lifts(channel string, t *rules.Transition, running bool) bool
 // bypasses says whether a critical incident is told by itself in spite of a
 // storm. Too many of them are a storm as well.
 func (n *Notifier) bypasses(channel string, t *rules.Transition) bool {
+	limit := n.stormLimit(channel)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	in := &t.Incident
-	return in.Severity == rules.Critical && !n.lane(channel).critical.add(in.ID, t.At, n.stormLimit(channel))
+	return in.Severity == rules.Critical && !n.lane(channel).critical.add(in.ID, t.At, limit)
 }
 
 // enlist counts a new incident and, in a storm, makes it a member. The storm's
@@ -144,12 +145,13 @@ func (n *Notifier) enrol(ctx context.Context, st *storm, seq uint64, p page, t *
 
 // absorb makes members of the new incidents that have no message yet.
 func (n *Notifier) absorb(ctx context.Context, st *storm) error {
+	within := n.stormLimit(st.channel).Within
 	n.mu.Lock()
 	var waiting []*thread
 	for _, th := range n.threads {
 		fresh := th.page.Channel == st.channel && th.sink == nil && th.storm == nil && !th.busy && !th.unsaved &&
 			th.page.Sent[rootName].State == unsent && th.page.Storm == nil
-		if fresh && th.want.Incident.Severity != rules.Critical && st.since.Sub(th.want.Incident.OpenedAt) < n.stormLimit(st.channel).Within {
+		if fresh && th.want.Incident.Severity != rules.Critical && st.since.Sub(th.want.Incident.OpenedAt) < within {
 			waiting = append(waiting, th)
 			delete(n.threads, th.page.key)
 		}

@@ -2,6 +2,8 @@ package notifier
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -24,14 +26,24 @@ const listPrefix = "list/"
 
 func listName(from, to int) string { return fmt.Sprintf("%s%d-%d", listPrefix, from+1, to) }
 
-// listedBefore are the parts of the list that the ledger knows: a process that goes on
-// with a storm cuts it at the same places.
-func listedBefore(sent map[string]Sent) map[int]int {
-	parts := map[int]int{}
+// part is a message of the list that the ledger knows.
+type part struct {
+	name string
+	to   int // the last member in it, counted from 1
+}
+
+// listedBefore are the parts of the list that the ledger knows, by the member before
+// their first: a process that goes on with a storm cuts it at the same places.
+func listedBefore(sent map[string]Sent) map[int]part {
+	parts := map[int]part{}
 	for name := range sent {
 		var from, to int
 		if n, err := fmt.Sscanf(name, listPrefix+"%d-%d", &from, &to); n == 2 && err == nil && from > 0 && to >= from && to-from < listSize && name == listName(from-1, to) {
-			parts[from-1] = to
+			parts[from-1] = part{name, to}
+		}
+		// An earlier version counted the messages, each of which but the last was full.
+		if n, err := strconv.Atoi(strings.TrimPrefix(name, listPrefix)); err == nil && n > 0 && n <= maxListed/listSize && name == listPrefix+strconv.Itoa(n) {
+			parts[(n-1)*listSize] = part{name, n * listSize}
 		}
 	}
 	return parts
@@ -50,34 +62,38 @@ func (st *storm) list(how listing) {
 	for {
 		from := st.listed()
 		to := min(from+listSize, len(st.members), maxListed)
-		part, before := st.parts[from]
+		known, before := st.parts[from]
 		if before {
-			to = min(part, len(st.members))
+			to = min(known.to, len(st.members))
 		}
 		switch {
-		case before && to < part && how != last:
+		case before && to < known.to && how != last:
 			return // a replay has not reached its end yet
 		case from >= to || !before && to-from < listSize && how == whole:
 			return
 		}
 		var entries []string
-		known := from // without a gap
+		complete := from // up to here, without a gap
 		for i, m := range st.members[from:to] {
 			if m.text == "" {
 				continue
 			}
-			if entries = append(entries, m.text); known == from+i {
-				known++
+			if entries = append(entries, m.text); complete == from+i {
+				complete++
 			}
 		}
 		switch {
-		case known == to || how == last:
-		case how == due && !before && known > from:
-			entries, to = entries[:known-from], known
+		case complete == to || how == last:
+		case how == due && !before && complete > from:
+			entries, to = entries[:complete-from], complete
 		default:
 			return // a replay has not reached the others yet
 		}
-		st.lines = append(st.lines, Line{Name: listName(from, to), Step: StepListed, From: from + 1, To: to, Listed: entries})
+		name := listName(from, to)
+		if before {
+			name = known.name
+		}
+		st.lines = append(st.lines, Line{Name: name, Step: StepListed, From: from + 1, To: to, Listed: entries})
 	}
 }
 

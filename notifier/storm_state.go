@@ -30,7 +30,7 @@ type storm struct {
 
 	members []member      // by place
 	lines   []Line        // of the list
-	parts   map[int]int   // where lines of an earlier process end, by where they begin
+	parts   map[int]part  // lines of an earlier process, by where they begin
 	listAt  time.Time     // when members that are not listed are; zero for none
 	listIn  time.Duration // the wait after that one
 	total   int

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"callwatch/notifier"
 	"callwatch/notifier/notifiertest"
 	"callwatch/rules"
@@ -347,5 +349,27 @@ func TestStormListsItsIncidentsWhileItGoesOn(t *testing.T) {
 	s.drain()
 	if n := len(s.fake.Calls()) - calls; n != 0 {
 		t.Errorf("%d calls after a replay of all", n)
+	}
+}
+
+// Messages of the list are known again in the ledger, those of an earlier version too:
+// else they are posted twice.
+func TestListIsKnownAgain(t *testing.T) {
+	for _, c := range []struct {
+		sent, want []string
+	}{
+		{nil, []string{"list/1-100", "list/101-150"}},
+		{[]string{"root", "list/1-100"}, []string{"list/1-100", "list/101-150"}},
+		{[]string{"list/1-40", "list/41-120"}, []string{"list/1-40", "list/41-120", "list/121-150"}},
+		{[]string{"list/1"}, []string{"list/1", "list/101-150"}},
+		{[]string{"list/0", "list/01", "list/99", "list/-1", "list/1x", "list/1-900", "list/5-4"}, []string{"list/1-100", "list/101-150"}},
+	} {
+		sent := map[string]notifier.Sent{}
+		for _, name := range c.sent {
+			sent[name] = notifier.Sent{}
+		}
+		if diff := cmp.Diff(c.want, notifier.ListNames(sent, 150)); diff != "" {
+			t.Errorf("%q: %s", c.sent, diff)
+		}
 	}
 }

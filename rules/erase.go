@@ -29,30 +29,37 @@ func (i *Incident) Forget(k call.Key) (found bool) {
 // is the reason of the step.
 func (t *Transition) Forget(k call.Key) (found bool) {
 	for e := range t.Incident.Evidence() {
-		for _, c := range e.Conditions {
-			if e.Call.Key() == k {
-				t.Reason = strings.ReplaceAll(t.Reason, c.Text, c.Expr)
-			}
+		if e.Call.Key() != k {
+			continue
 		}
+		for _, c := range e.Conditions {
+			t.Reason = strings.ReplaceAll(t.Reason, c.Text, c.Expr)
+		}
+		t.Reason = withoutParty(withoutParty(t.Reason, e.Call.From), e.Call.To)
 	}
 	return t.Incident.Forget(k)
 }
 
-// eraseParty takes a party of a call out of the summary and what people said, however
-// it is written.
+// eraseParty takes a party of a call out of the summary, the reason of the end and what
+// people said, however it is written.
 func (i *Incident) eraseParty(party string) {
-	if party == "" {
-		return
-	}
-	without := func(text string) string { return strings.ReplaceAll(text, party, "[erased]") }
-	if spelling, ok := phonetext.SpellingOf(party); ok {
-		without = func(text string) string { return spelling.Replace(text, "[erased]") }
-	}
-	i.Summary = without(i.Summary)
+	i.Summary, i.Ended = withoutParty(i.Summary, party), withoutParty(i.Ended, party)
 	i.Notes = slices.Clone(i.Notes) // other transitions may share them
 	for j := range i.Notes {
-		i.Notes[j].Text = without(i.Notes[j].Text)
+		i.Notes[j].Text = withoutParty(i.Notes[j].Text, party)
 	}
+}
+
+// withoutParty is a text without a party of a call.
+func withoutParty(text, party string) string {
+	const erased = "[erased]"
+	if party == "" {
+		return text
+	}
+	if spelling, ok := phonetext.SpellingOf(party); ok {
+		return spelling.Replace(text, erased)
+	}
+	return strings.ReplaceAll(text, party, erased)
 }
 
 func (e *Evidence) Forget(k call.Key) bool {

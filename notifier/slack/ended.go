@@ -2,6 +2,8 @@ package slack
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"callwatch/rules"
 )
@@ -60,10 +62,11 @@ func during(so, sep markup, in *rules.Incident) markup {
 
 // sentenceCase begins with a capital letter.
 func sentenceCase(m markup) markup {
-	if m == "" {
-		return ""
+	first, size := utf8.DecodeRuneInString(string(m))
+	if size == 0 || first == utf8.RuneError {
+		return m
 	}
-	return markup(strings.ToUpper(string(m[:1]))) + m[1:]
+	return markup(unicode.ToUpper(first)) + m[size:]
 }
 
 // goodCall shows the values of the rule's fields in the latest good call.

@@ -84,3 +84,14 @@ func TestNoGoodCallOfANewValue(t *testing.T) {
 		}
 	}
 }
+
+// The first letter of a sentence may be of any script, or none.
+func TestSentenceCase(t *testing.T) {
+	for m, want := range map[markup][2]markup{
+		"": {"", ""}, "the end": {"The end", "the end"}, "Über": {"Über", "über"}, "über": {"Über", "über"}, "„x": {"„x", "„x"}, "\xc3": {"\xc3", "\xc3"}, "ASR": {"ASR", "ASR"},
+	} {
+		if got := [2]markup{sentenceCase(m), inSentence(m)}; got != want {
+			t.Errorf("%q: %q, want %q", m, got, want)
+		}
+	}
+}

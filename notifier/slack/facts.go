@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"callwatch/call"
 	"callwatch/notifier/mask"
@@ -123,7 +125,11 @@ func inSentence(m markup) markup {
 	if m == "" || len(m) > 1 && m[1] >= 'A' && m[1] <= 'Z' {
 		return m
 	}
-	return markup(strings.ToLower(string(m[:1]))) + m[1:]
+	first, size := utf8.DecodeRuneInString(string(m))
+	if first == utf8.RuneError {
+		return m
+	}
+	return markup(unicode.ToLower(first)) + m[size:]
 }
 
 func (w *writer) provider(name string) markup {
